@@ -1,0 +1,53 @@
+"""What a row is: one pydantic model per warehouse table. See `base` for the vocabulary and `TABLES` for all of them."""
+
+from lead_assets.contracts.base import Column, ColumnSpec, Json, Money, Table, canonical_json
+from lead_assets.contracts.classification import Classification, Quarantined
+from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
+from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
+from lead_assets.contracts.outcome import CampaignFunnel, EnrichmentEvent, RoutingDecision, Score
+from lead_assets.contracts.signals import CompanyOverview, EnrichedLead, SignalRow
+
+TABLES: dict[str, type[Table]] = {
+    contract.table: contract
+    for contract in (
+        RawLead,
+        RejectedPayload,
+        Lead,
+        Duplicate,
+        SuppressedLead,
+        CompanyOverview,
+        EnrichedLead,
+        Classification,
+        Quarantined,
+        Score,
+        RoutingDecision,
+        EnrichmentEvent,
+        CampaignFunnel,
+    )
+}
+"""Every warehouse table by name, in the order the graph fills them."""
+
+__all__ = [
+    "TABLES",
+    "CampaignFunnel",
+    "Classification",
+    "Column",
+    "ColumnSpec",
+    "CompanyOverview",
+    "Duplicate",
+    "EnrichedLead",
+    "EnrichmentEvent",
+    "Json",
+    "Lead",
+    "LeadFields",
+    "Money",
+    "Quarantined",
+    "RawLead",
+    "RejectedPayload",
+    "RoutingDecision",
+    "Score",
+    "SignalRow",
+    "SuppressedLead",
+    "Table",
+    "canonical_json",
+]

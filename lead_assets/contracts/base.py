@@ -1,0 +1,165 @@
+"""What a row is, said once: a pydantic model per table, from which DDL, polars schema, Dagster column schema and docs follow.
+
+Belongs here: the vocabulary of contracts (`Table`, `Column`, `Json`). Does not belong here: any one table (see the sibling modules, one a room)
+and anything that reads or writes rows (see `lead_assets.warehouse`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import types
+import typing
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+import polars as pl
+from pydantic import BaseModel, ConfigDict
+
+Pii = Literal["email", "name", "phone", "address", "profile", "free_text"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """What pydantic's own field cannot say of a column.
+
+    `pii`: kind of personal data, which becomes a column tag in Dagster and a masking policy in Snowflake.
+    `source`: the upstream column it is copied or derived from, as "schema.table.column"; drives column lineage.
+    """
+
+    description: str
+    pii: Pii | None = None
+    source: str | None = None
+
+
+class _JsonMarker:
+    """Marks a text column that holds one JSON document (VARIANT in Snowflake)."""
+
+
+Json = Annotated[str, _JsonMarker()]
+"""A text column holding one JSON document with sorted keys, so that equal content is equal text."""
+
+Money = Annotated[Decimal, "USD"]
+"""US dollars, exact to a millionth."""
+
+MONEY_DTYPE = pl.Decimal(18, 6)
+
+_DTYPES: dict[Any, pl.DataType] = {
+    str: pl.String(),
+    int: pl.Int64(),
+    float: pl.Float64(),
+    bool: pl.Boolean(),
+    datetime: pl.Datetime("us", "UTC"),
+    date: pl.Date(),
+    Decimal: MONEY_DTYPE,
+}
+
+
+@dataclass(frozen=True)
+class ColumnSpec:
+    """One column of a contract, resolved."""
+
+    name: str
+    dtype: pl.DataType
+    nullable: bool
+    json: bool
+    description: str
+    pii: Pii | None
+    source: str | None
+
+
+class Table(BaseModel):
+    """Base of every warehouse table's contract. Subclasses set `table` ("schema.name") and `key` (the columns that name a row)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    table: ClassVar[str]
+    key: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def columns(cls) -> list[ColumnSpec]:
+        return [_column_spec(name, field) for name, field in cls.model_fields.items()]
+
+    @classmethod
+    def polars_schema(cls) -> pl.Schema:
+        return pl.Schema({column.name: column.dtype for column in cls.columns()})
+
+    @classmethod
+    def empty(cls) -> pl.DataFrame:
+        """A frame of no rows with the contract's columns and types."""
+        return pl.DataFrame(schema=cls.polars_schema())
+
+    @classmethod
+    def frame(cls, rows: typing.Iterable[dict[str, Any]]) -> pl.DataFrame:
+        """Rows (dicts; a missing key is null) as a frame of the contract's columns and types."""
+        return pl.DataFrame(list(rows), schema=cls.polars_schema(), orient="row")
+
+    @classmethod
+    def schema_name(cls) -> str:
+        return cls.table.split(".")[0]
+
+    @classmethod
+    def table_name(cls) -> str:
+        return cls.table.split(".")[1]
+
+    @classmethod
+    def description(cls) -> str:
+        return " ".join((cls.__doc__ or "").split())
+
+    @classmethod
+    def fingerprint(cls) -> str:
+        """Changes when the columns, their types or their nullability do; part of the asset's code version."""
+        shape = [(column.name, str(column.dtype), column.nullable, column.json) for column in cls.columns()]
+        return hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:12]
+
+
+def canonical_json(value: Any) -> str:
+    """JSON text with sorted keys, so that equal content gives equal text and equal hashes."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def _column_spec(name: str, field: Any) -> ColumnSpec:
+    annotation, nullable = _strip_optional(field.annotation)
+    markers = [*field.metadata, *_metadata_of(annotation), *_metadata_of_optional(field.annotation)]
+    column = next((m for m in markers if isinstance(m, Column)), Column(field.description or ""))
+    return ColumnSpec(
+        name=name,
+        dtype=_dtype(_unwrap(annotation)),
+        nullable=nullable,
+        json=any(isinstance(m, _JsonMarker) for m in markers),
+        description=column.description,
+        pii=column.pii,
+        source=column.source,
+    )
+
+
+def _dtype(annotation: Any) -> pl.DataType:
+    if typing.get_origin(annotation) is list:
+        return pl.List(_dtype(_unwrap(typing.get_args(annotation)[0])))
+    if typing.get_origin(annotation) is Literal:
+        return pl.String()
+    return _DTYPES[annotation]
+
+
+def _unwrap(annotation: Any) -> Any:
+    while typing.get_origin(annotation) is Annotated:
+        annotation = typing.get_args(annotation)[0]
+    return annotation
+
+
+def _strip_optional(annotation: Any) -> tuple[Any, bool]:
+    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
+        inner = [arg for arg in typing.get_args(annotation) if arg is not type(None)]
+        if len(inner) == 1:
+            return inner[0], True
+    return annotation, False
+
+
+def _metadata_of(annotation: Any) -> tuple[Any, ...]:
+    return getattr(annotation, "__metadata__", ())
+
+
+def _metadata_of_optional(annotation: Any) -> tuple[Any, ...]:
+    return tuple(m for arg in typing.get_args(annotation) for m in _metadata_of(arg))

@@ -1,0 +1,123 @@
+"""Rows of the identity room: who each lead is."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from lead_assets.contracts.base import Column, Json, Table
+from lead_assets.contracts.intake import LeadFields
+
+
+class Lead(LeadFields):
+    """One row a lead: the newest of its payloads, with normalised columns beside the originals."""
+
+    table: ClassVar[str] = "identity.leads"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="intake.raw_leads.campaign_id")]
+    lead_id: Annotated[str, Column("Lead id, unique in the campaign", source="intake.raw_leads.lead_id")]
+    adapter: Annotated[str, Column("Payload shape that matched", source="intake.raw_leads.adapter")]
+    drop_sha256: Annotated[str, Column("Drop the lead came from", source="intake.raw_leads.drop_sha256")]
+    position: Annotated[int, Column("Position in the drop", source="intake.raw_leads.position")]
+    received_at: Annotated[datetime, Column("When the drop was received", source="intake.raw_leads.received_at")]
+    submitted_at: Annotated[
+        datetime | None, Column("When the lead was submitted", source="intake.raw_leads.submitted_at")
+    ] = None
+    payload: Annotated[
+        Json, Column("The whole payload as it was read", pii="free_text", source="intake.raw_leads.payload")
+    ]
+
+    email_normalized: Annotated[
+        str | None,
+        Column("E-mail, normalised (email-validator); null if absent", pii="email", source="intake.raw_leads.email"),
+    ] = None
+    email_kind: Annotated[
+        Literal["business", "free", "disposable"] | None,
+        Column("Kind of mailbox provider", source="intake.raw_leads.email"),
+    ] = None
+    company_domain: Annotated[
+        str | None,
+        Column(
+            "Registrable domain of the company: from the website, else from a business e-mail",
+            source="intake.raw_leads.website",
+        ),
+    ] = None
+    company_clean: Annotated[
+        str | None, Column("Company name without its legal form", source="intake.raw_leads.company")
+    ] = None
+    country_code: Annotated[str | None, Column("Country, ISO 3166-1 alpha-2", source="intake.raw_leads.country")] = None
+    state_code: Annotated[
+        str | None,
+        Column(
+            "State or province of the US or Canada, ISO 3166-2 without the country, e.g. CA",
+            source="intake.raw_leads.state",
+        ),
+    ] = None
+    phone_e164: Annotated[
+        str | None, Column("Phone in E.164; null if not a valid number", pii="phone", source="intake.raw_leads.phone")
+    ] = None
+    name_first: Annotated[str | None, Column("Given name", pii="name", source="intake.raw_leads.full_name")] = None
+    name_last: Annotated[str | None, Column("Family name", pii="name", source="intake.raw_leads.full_name")] = None
+    seniority: Annotated[
+        Literal["c_suite", "founder", "vp", "head", "director", "manager", "senior", "entry"] | None,
+        Column("Seniority read from the title", source="intake.raw_leads.title"),
+    ] = None
+    department: Annotated[
+        Literal[
+            "sales",
+            "marketing",
+            "engineering",
+            "finance",
+            "operations",
+            "hr",
+            "it",
+            "legal",
+            "product",
+            "data",
+            "support",
+            "executive",
+        ]
+        | None,
+        Column("Department read from the title", source="intake.raw_leads.title"),
+    ] = None
+    account_key: Annotated[
+        str,
+        Column(
+            "What ownership goes by: the company domain, else 'person:' and a hash of the person's identity",
+            source="intake.raw_leads.email",
+        ),
+    ]
+
+
+class Duplicate(Table):
+    """Every readable payload that is not the newest of its lead, and which lead it belongs to."""
+
+    table: ClassVar[str] = "identity.duplicates"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "position")
+
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="intake.raw_leads.campaign_id")]
+    lead_id: Annotated[str, Column("The duplicate's own lead id", source="intake.raw_leads.lead_id")]
+    drop_sha256: Annotated[str, Column("Drop the duplicate came from", source="intake.raw_leads.drop_sha256")]
+    position: Annotated[int, Column("Position in the drop", source="intake.raw_leads.position")]
+    received_at: Annotated[datetime, Column("When the drop was received", source="intake.raw_leads.received_at")]
+    submitted_at: Annotated[
+        datetime | None, Column("When it was submitted", source="intake.raw_leads.submitted_at")
+    ] = None
+    duplicate_of: Annotated[str, Column("lead_id of the lead that was kept")]
+    kept_drop_sha256: Annotated[str, Column("Drop of the payload that was kept")]
+    kept_position: Annotated[int, Column("Position of the payload that was kept")]
+    matched_on: Annotated[Literal["lead_id", "email"], Column("What made it the same lead")]
+    payload: Annotated[Json, Column("The duplicate's payload", pii="free_text", source="intake.raw_leads.payload")]
+
+
+class SuppressedLead(Table):
+    """Leads that asked not to be processed or contacted: kept out of every later room, counted, and named by id only."""
+
+    table: ClassVar[str] = "identity.suppressed"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="intake.raw_leads.campaign_id")]
+    lead_id: Annotated[str, Column("Lead id", source="intake.raw_leads.lead_id")]
+    reason: Annotated[str, Column("Why, as recorded with the suppression")]
+    suppressed_at: Annotated[datetime, Column("When the suppression was recorded")]

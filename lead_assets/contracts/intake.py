@@ -1,0 +1,89 @@
+"""Rows of the intake room: what came in and could be read, and what could not."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar
+
+from lead_assets.contracts.base import Column, Json, Table
+
+
+class LeadFields(Table):
+    """The fields a lead may bring, as received: text stays as it was written, only surrounding white space is gone."""
+
+    email: Annotated[str | None, Column("E-mail address as received", pii="email")] = None
+    phone: Annotated[str | None, Column("Phone number as received", pii="phone")] = None
+    full_name: Annotated[str | None, Column("Full name as received", pii="name")] = None
+    first_name: Annotated[str | None, Column("First name as received", pii="name")] = None
+    last_name: Annotated[str | None, Column("Last name as received", pii="name")] = None
+    company: Annotated[str | None, Column("Company name as received")] = None
+    title: Annotated[str | None, Column("Job title as received")] = None
+    website: Annotated[str | None, Column("Company website as received")] = None
+    linkedin_url: Annotated[str | None, Column("LinkedIn profile of the person", pii="profile")] = None
+    country: Annotated[str | None, Column("Country as received")] = None
+    state: Annotated[str | None, Column("State or province as received (a lending form's property state)")] = None
+    city: Annotated[str | None, Column("City as received (a lending form's property city)")] = None
+    industry: Annotated[str | None, Column("Industry as received")] = None
+    company_size: Annotated[str | None, Column("Company size as received, e.g. '51-200'")] = None
+    source: Annotated[str | None, Column("Where the lead came from, as the sender says: form, ad, event")] = None
+    status: Annotated[str | None, Column("Status in the sending system")] = None
+    notes: Annotated[
+        str | None, Column("Free text of the lead: notes of a lending form, bio of a CRM row", pii="free_text")
+    ] = None
+    property_address: Annotated[str | None, Column("Street address of the property", pii="address")] = None
+    property_type: Annotated[str | None, Column("Property type as received")] = None
+    loan_amount_requested: Annotated[float | None, Column("Loan amount requested, US dollars")] = None
+    purchase_price: Annotated[float | None, Column("Purchase price, US dollars")] = None
+    estimated_arv: Annotated[float | None, Column("Estimated after-repair value, US dollars")] = None
+    web_activity_score: Annotated[float | None, Column("Web activity score of the sending CRM, 0-100")] = None
+    email_engagement_score: Annotated[float | None, Column("E-mail engagement score of the sending CRM, 0-100")] = None
+    outcome: Annotated[str | None, Column("What became of the lead in a past campaign: won, lost, no_response")] = None
+    outcome_at: Annotated[datetime | None, Column("When the outcome was known")] = None
+    extra: Annotated[Json, Column("Fields of the payload that no column holds, as a JSON object", pii="free_text")] = (
+        "{}"
+    )
+
+
+class RawLead(LeadFields):
+    """Every lead payload that could be read, one row a payload, before duplicates are taken out. Names the drop and the position it came from."""
+
+    table: ClassVar[str] = "intake.raw_leads"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "position")
+
+    campaign_id: Annotated[str, Column("Campaign the lead belongs to: the partition key")]
+    lead_id: Annotated[
+        str, Column("The sender's id, else one derived from the lead's identity: 'ld_' and 16 hex digits")
+    ]
+    adapter: Annotated[str, Column("Payload shape that matched: lending_form, inbound_b2b, campaign_api, crm_row, csv")]
+    drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
+    drop_name: Annotated[str, Column("File name or origin of the drop")]
+    position: Annotated[
+        int, Column("Position in the drop: line of NDJSON or CSV (the header is line 1), element of an array; from 1")
+    ]
+    received_at: Annotated[datetime, Column("When the drop was received")]
+    submitted_at: Annotated[datetime | None, Column("When the lead was submitted, as the sender says")] = None
+    source_campaign: Annotated[str | None, Column("Campaign id as the sender wrote it")] = None
+    payload: Annotated[Json, Column("The whole payload as it was read, as a JSON object", pii="free_text")]
+
+
+class RejectedPayload(Table):
+    """Every payload that could not be taken, with the reason and its raw text, so that it can be mended and replayed."""
+
+    table: ClassVar[str] = "intake.rejected_payloads"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "received_at", "position")
+
+    campaign_id: Annotated[
+        str, Column("Campaign of the payload, or of the drop where the payload's own cannot be read")
+    ]
+    drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
+    drop_name: Annotated[str, Column("File name or origin of the drop")]
+    position: Annotated[int, Column("Position in the drop, from 1; 0 when the whole file is meant")]
+    received_at: Annotated[datetime, Column("When the drop was received")]
+    code: Annotated[str, Column("Machine-readable reason, e.g. not_json, truncated_json, duplicate_key, invalid_email")]
+    reason: Annotated[str, Column("What is wrong and what to do, without the value itself")]
+    field: Annotated[str | None, Column("Field at fault, where there is one")] = None
+    raw_text: Annotated[
+        str,
+        Column("The payload as received, at most 64 KiB of it; bytes that are not text are escaped", pii="free_text"),
+    ]
+    raw_bytes: Annotated[int, Column("Size of the whole payload in bytes")]

@@ -1,0 +1,84 @@
+"""Rows of the last rooms: scores, owners, events, and the funnel that counts them all."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from lead_assets.contracts.base import Column, Json, Money, Table
+
+
+class Score(Table):
+    """One row a classified lead: a score from 0 to 100 and the parts that sum to it."""
+
+    table: ClassVar[str] = "scoring.scores"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    campaign_id: Annotated[
+        str, Column("Campaign: the partition key", source="classification.classifications.campaign_id")
+    ]
+    lead_id: Annotated[str, Column("Lead id", source="classification.classifications.lead_id")]
+    score: Annotated[float, Column("0 to 100: the sum of the parts' points")]
+    tier: Annotated[
+        Literal["hot", "warm", "cold"], Column("Band of the score, by the thresholds in rules/scoring.yaml")
+    ]
+    parts: Annotated[Json, Column('What the score is made of: [{"rule", "points", "max_points", "because"}]')]
+    ruleset: Annotated[str, Column("Name and version of the rules that scored")]
+
+
+class RoutingDecision(Table):
+    """One row a scored lead: its owner, the rule that chose, and why."""
+
+    table: ClassVar[str] = "routing.decisions"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="scoring.scores.campaign_id")]
+    lead_id: Annotated[str, Column("Lead id", source="scoring.scores.lead_id")]
+    account_key: Annotated[str, Column("Account the owner holds", source="identity.leads.account_key")]
+    owner: Annotated[str, Column("Owner's id in the routing table")]
+    territory: Annotated[str, Column("Territory that matched, or 'fallback'")]
+    rule: Annotated[str, Column("Rule that matched")]
+    reason: Annotated[str, Column("Why this owner, in words")]
+    fallback: Annotated[bool, Column("True if no territory matched")]
+    tier: Annotated[Literal["hot", "warm", "cold"], Column("Band of the score", source="scoring.scores.tier")]
+    score: Annotated[float, Column("Score", source="scoring.scores.score")]
+    assigned_at: Annotated[datetime, Column("When the ledger gave the account to this owner")]
+
+
+class EnrichmentEvent(Table):
+    """One row a routed lead: the event a CDP takes, as it is archived and sent."""
+
+    table: ClassVar[str] = "delivery.enrichment_events"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="routing.decisions.campaign_id")]
+    lead_id: Annotated[str, Column("Lead id", source="routing.decisions.lead_id")]
+    event_id: Annotated[str, Column("UUIDv5 of the lead and the event's content: the same content has the same id")]
+    event: Annotated[Json, Column("The event: lead, AI fields, score, routing, raw, metadata", pii="free_text")]
+    schema_version: Annotated[str, Column("Version of the event's shape")]
+    enriched_at: Annotated[
+        datetime, Column("When the classification was answered", source="classification.classifications.enriched_at")
+    ]
+    archived_as: Annotated[str, Column("Path of the NDJSON file in the archive that holds the event")]
+
+
+class CampaignFunnel(Table):
+    """One row a campaign: how many leads came in and what became of every one of them."""
+
+    table: ClassVar[str] = "marts.campaign_funnel"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id",)
+
+    campaign_id: Annotated[str, Column("Campaign: the partition key")]
+    received: Annotated[int, Column("Payloads received: raw leads and rejects")]
+    rejected: Annotated[int, Column("Payloads that could not be taken")]
+    duplicate: Annotated[int, Column("Payloads older than their lead's newest")]
+    suppressed: Annotated[int, Column("Leads that must not be processed")]
+    leads: Annotated[int, Column("Leads: received less rejected, duplicate and suppressed")]
+    enriched: Annotated[int, Column("Leads with at least one signal found")]
+    classified: Annotated[int, Column("Leads whose classification met its contract")]
+    quarantined: Annotated[int, Column("Leads whose answer did not")]
+    scored: Annotated[int, Column("Leads scored")]
+    routed: Annotated[int, Column("Leads with an owner")]
+    routed_fallback: Annotated[int, Column("Of those, by the fallback")]
+    hot: Annotated[int, Column("Leads scored hot")]
+    cost_usd: Annotated[Money, Column("Signals and classification, US dollars")]

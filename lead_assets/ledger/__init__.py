@@ -1,0 +1,1 @@
+"""The ledger: the journal of what costs money or cannot be redone. Transactional, never rebuilt."""

@@ -1,0 +1,1 @@
+"""Behaviour of the product, room by room; real parts on loopback."""
