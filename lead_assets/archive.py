@@ -58,9 +58,7 @@ class Archive:
         """The bytes of a drop. Raises FileNotFoundError that names the hash."""
         path = self._object(sha256)
         if not path.exists():
-            raise FileNotFoundError(
-                f"archive: object {sha256} is missing below {self.root}: restore it from a backup of the archive"
-            )
+            raise FileNotFoundError(f"archive: object {sha256} is missing below {self.root}: restore it from a backup of the archive")
         return path.read_bytes()
 
     def has(self, sha256: str) -> bool:

@@ -51,9 +51,7 @@ class Settings(BaseSettings):
     archive_url: str | None = Field(
         None, validation_alias=_own("ARCHIVE_URL"), description="Folder or bucket of the archive; default below home"
     )
-    landing_url: str | None = Field(
-        None, validation_alias=_own("LANDING_URL"), description="Folder or bucket that is watched for drops"
-    )
+    landing_url: str | None = Field(None, validation_alias=_own("LANDING_URL"), description="Folder or bucket that is watched for drops")
     rules_dir: Path | None = Field(
         None,
         validation_alias=_own("RULES_DIR"),
@@ -63,19 +61,13 @@ class Settings(BaseSettings):
         1 << 20, validation_alias=_own("MAX_PAYLOAD_BYTES"), description="A larger single payload is rejected, bytes"
     )
 
-    anthropic_api_key: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("ANTHROPIC_API_KEY", "anthropic_api_key")
-    )
-    anthropic_model: str = Field(
-        "claude-haiku-5-5", validation_alias=AliasChoices("ANTHROPIC_MODEL", "anthropic_model")
-    )
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("ANTHROPIC_API_KEY", "anthropic_api_key"))
+    anthropic_model: str = Field("claude-haiku-5-5", validation_alias=AliasChoices("ANTHROPIC_MODEL", "anthropic_model"))
     pipe0_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("PIPE0_API_KEY", "pipe0_api_key"))
     pipe0_environment: Literal["production", "sandbox"] = Field(
         "production", validation_alias=AliasChoices("PIPE0_ENVIRONMENT", "pipe0_environment")
     )
-    aturiya_bearer_token: SecretStr | None = Field(
-        None, validation_alias=AliasChoices("ATURIYA_BEARER_TOKEN", "aturiya_bearer_token")
-    )
+    aturiya_bearer_token: SecretStr | None = Field(None, validation_alias=AliasChoices("ATURIYA_BEARER_TOKEN", "aturiya_bearer_token"))
     aturiya_user_id: str | None = Field(None, validation_alias=AliasChoices("ATURIYA_USER_ID", "aturiya_user_id"))
     aturiya_agent_id: str | None = Field(None, validation_alias=AliasChoices("ATURIYA_AGENT_ID", "aturiya_agent_id"))
     apollo_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("APOLLO_API_KEY", "apollo_api_key"))

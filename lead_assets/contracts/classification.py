@@ -18,29 +18,21 @@ class Classification(Table):
     lead_id: Annotated[str, Column("Lead id", source="signals.enriched_leads.lead_id")]
     profile: Annotated[str, Column("Classification profile: lending, b2b")]
     schema_version: Annotated[str, Column("Version of the profile's contract, e.g. lending-1")]
-    loan_type: Annotated[
-        Literal["bridge_rtl", "rental", "unknown"] | None, Column("lending: the loan the lead is after")
-    ] = None
-    investor_experience: Annotated[
-        Literal["first_time", "experienced", "unknown"] | None, Column("lending: the investor's experience")
-    ] = None
+    loan_type: Annotated[Literal["bridge_rtl", "rental", "unknown"] | None, Column("lending: the loan the lead is after")] = None
+    investor_experience: Annotated[Literal["first_time", "experienced", "unknown"] | None, Column("lending: the investor's experience")] = (
+        None
+    )
     urgency_score: Annotated[int | None, Column("Urgency, 1 (none) to 5 (days)")] = None
-    outreach_message: Annotated[
-        str | None, Column("First message to the lead; null when rules answered", pii="free_text")
-    ] = None
+    outreach_message: Annotated[str | None, Column("First message to the lead; null when rules answered", pii="free_text")] = None
     classification_rationale: Annotated[str | None, Column("Why, in the classifier's words", pii="free_text")] = None
     answer: Annotated[Json, Column("The whole validated answer, as a JSON object", pii="free_text")]
     model: Annotated[str, Column("Model that answered, or rules-v1")]
-    fallback_reason: Annotated[
-        str | None, Column("Why rules answered instead of a model: no_key, over_budget, provider_error, …")
-    ] = None
+    fallback_reason: Annotated[str | None, Column("Why rules answered instead of a model: no_key, over_budget, provider_error, …")] = None
     attempts: Annotated[int, Column("Calls made for this answer, repair included; 0 for rules")]
     input_tokens: Annotated[int, Column("Input tokens of all attempts, cache reads and writes included")]
     output_tokens: Annotated[int, Column("Output tokens of all attempts")]
     cost_usd: Annotated[Money, Column("Cost of all attempts, US dollars")]
-    enriched_at: Annotated[
-        datetime, Column("When the ledger's call was answered; for rules, when the lead was received")
-    ]
+    enriched_at: Annotated[datetime, Column("When the ledger's call was answered; for rules, when the lead was received")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
 
 
@@ -54,9 +46,7 @@ class Quarantined(Table):
     lead_id: Annotated[str, Column("Lead id", source="signals.enriched_leads.lead_id")]
     profile: Annotated[str, Column("Classification profile")]
     schema_version: Annotated[str, Column("Version of the profile's contract")]
-    code: Annotated[
-        str, Column("Machine-readable reason, e.g. invalid_enum, out_of_range, placeholder, refusal, truncated")
-    ]
+    code: Annotated[str, Column("Machine-readable reason, e.g. invalid_enum, out_of_range, placeholder, refusal, truncated")]
     reason: Annotated[str, Column("What is wrong, field by field")]
     attempt: Annotated[int, Column("Number of attempts made")]
     raw_text: Annotated[str, Column("The last answer as the model gave it", pii="free_text")]

@@ -21,12 +21,8 @@ class Lead(LeadFields):
     drop_sha256: Annotated[str, Column("Drop the lead came from", source="intake.raw_leads.drop_sha256")]
     position: Annotated[int, Column("Position in the drop", source="intake.raw_leads.position")]
     received_at: Annotated[datetime, Column("When the drop was received", source="intake.raw_leads.received_at")]
-    submitted_at: Annotated[
-        datetime | None, Column("When the lead was submitted", source="intake.raw_leads.submitted_at")
-    ] = None
-    payload: Annotated[
-        Json, Column("The whole payload as it was read", pii="free_text", source="intake.raw_leads.payload")
-    ]
+    submitted_at: Annotated[datetime | None, Column("When the lead was submitted", source="intake.raw_leads.submitted_at")] = None
+    payload: Annotated[Json, Column("The whole payload as it was read", pii="free_text", source="intake.raw_leads.payload")]
 
     email_normalized: Annotated[
         str | None,
@@ -43,9 +39,7 @@ class Lead(LeadFields):
             source="intake.raw_leads.website",
         ),
     ] = None
-    company_clean: Annotated[
-        str | None, Column("Company name without its legal form", source="intake.raw_leads.company")
-    ] = None
+    company_clean: Annotated[str | None, Column("Company name without its legal form", source="intake.raw_leads.company")] = None
     country_code: Annotated[str | None, Column("Country, ISO 3166-1 alpha-2", source="intake.raw_leads.country")] = None
     state_code: Annotated[
         str | None,
@@ -101,9 +95,7 @@ class Duplicate(Table):
     drop_sha256: Annotated[str, Column("Drop the duplicate came from", source="intake.raw_leads.drop_sha256")]
     position: Annotated[int, Column("Position in the drop", source="intake.raw_leads.position")]
     received_at: Annotated[datetime, Column("When the drop was received", source="intake.raw_leads.received_at")]
-    submitted_at: Annotated[
-        datetime | None, Column("When it was submitted", source="intake.raw_leads.submitted_at")
-    ] = None
+    submitted_at: Annotated[datetime | None, Column("When it was submitted", source="intake.raw_leads.submitted_at")] = None
     duplicate_of: Annotated[str, Column("lead_id of the lead that was kept")]
     kept_drop_sha256: Annotated[str, Column("Drop of the payload that was kept")]
     kept_position: Annotated[int, Column("Position of the payload that was kept")]

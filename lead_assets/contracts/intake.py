@@ -27,9 +27,7 @@ class LeadFields(Table):
     company_size: Annotated[str | None, Column("Company size as received, e.g. '51-200'")] = None
     source: Annotated[str | None, Column("Where the lead came from, as the sender says: form, ad, event")] = None
     status: Annotated[str | None, Column("Status in the sending system")] = None
-    notes: Annotated[
-        str | None, Column("Free text of the lead: notes of a lending form, bio of a CRM row", pii="free_text")
-    ] = None
+    notes: Annotated[str | None, Column("Free text of the lead: notes of a lending form, bio of a CRM row", pii="free_text")] = None
     property_address: Annotated[str | None, Column("Street address of the property", pii="address")] = None
     property_type: Annotated[str | None, Column("Property type as received")] = None
     loan_amount_requested: Annotated[float | None, Column("Loan amount requested, US dollars")] = None
@@ -39,9 +37,7 @@ class LeadFields(Table):
     email_engagement_score: Annotated[float | None, Column("E-mail engagement score of the sending CRM, 0-100")] = None
     outcome: Annotated[str | None, Column("What became of the lead in a past campaign: won, lost, no_response")] = None
     outcome_at: Annotated[datetime | None, Column("When the outcome was known")] = None
-    extra: Annotated[Json, Column("Fields of the payload that no column holds, as a JSON object", pii="free_text")] = (
-        "{}"
-    )
+    extra: Annotated[Json, Column("Fields of the payload that no column holds, as a JSON object", pii="free_text")] = "{}"
 
 
 class RawLead(LeadFields):
@@ -51,15 +47,11 @@ class RawLead(LeadFields):
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "position")
 
     campaign_id: Annotated[str, Column("Campaign the lead belongs to: the partition key")]
-    lead_id: Annotated[
-        str, Column("The sender's id, else one derived from the lead's identity: 'ld_' and 16 hex digits")
-    ]
+    lead_id: Annotated[str, Column("The sender's id, else one derived from the lead's identity: 'ld_' and 16 hex digits")]
     adapter: Annotated[str, Column("Payload shape that matched: lending_form, inbound_b2b, campaign_api, crm_row, csv")]
     drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
     drop_name: Annotated[str, Column("File name or origin of the drop")]
-    position: Annotated[
-        int, Column("Position in the drop: line of NDJSON or CSV (the header is line 1), element of an array; from 1")
-    ]
+    position: Annotated[int, Column("Position in the drop: line of NDJSON or CSV (the header is line 1), element of an array; from 1")]
     received_at: Annotated[datetime, Column("When the drop was received")]
     submitted_at: Annotated[datetime | None, Column("When the lead was submitted, as the sender says")] = None
     source_campaign: Annotated[str | None, Column("Campaign id as the sender wrote it")] = None
@@ -72,9 +64,7 @@ class RejectedPayload(Table):
     table: ClassVar[str] = "intake.rejected_payloads"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "received_at", "position")
 
-    campaign_id: Annotated[
-        str, Column("Campaign of the payload, or of the drop where the payload's own cannot be read")
-    ]
+    campaign_id: Annotated[str, Column("Campaign of the payload, or of the drop where the payload's own cannot be read")]
     drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
     drop_name: Annotated[str, Column("File name or origin of the drop")]
     position: Annotated[int, Column("Position in the drop, from 1; 0 when the whole file is meant")]

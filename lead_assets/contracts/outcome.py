@@ -14,14 +14,10 @@ class Score(Table):
     table: ClassVar[str] = "scoring.scores"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
 
-    campaign_id: Annotated[
-        str, Column("Campaign: the partition key", source="classification.classifications.campaign_id")
-    ]
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="classification.classifications.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="classification.classifications.lead_id")]
     score: Annotated[float, Column("0 to 100: the sum of the parts' points")]
-    tier: Annotated[
-        Literal["hot", "warm", "cold"], Column("Band of the score, by the thresholds in rules/scoring.yaml")
-    ]
+    tier: Annotated[Literal["hot", "warm", "cold"], Column("Band of the score, by the thresholds in rules/scoring.yaml")]
     parts: Annotated[Json, Column('What the score is made of: [{"rule", "points", "max_points", "because"}]')]
     ruleset: Annotated[str, Column("Name and version of the rules that scored")]
 
@@ -56,9 +52,7 @@ class EnrichmentEvent(Table):
     event_id: Annotated[str, Column("UUIDv5 of the lead and the event's content: the same content has the same id")]
     event: Annotated[Json, Column("The event: lead, AI fields, score, routing, raw, metadata", pii="free_text")]
     schema_version: Annotated[str, Column("Version of the event's shape")]
-    enriched_at: Annotated[
-        datetime, Column("When the classification was answered", source="classification.classifications.enriched_at")
-    ]
+    enriched_at: Annotated[datetime, Column("When the classification was answered", source="classification.classifications.enriched_at")]
     archived_as: Annotated[str, Column("Path of the NDJSON file in the archive that holds the event")]
 
 

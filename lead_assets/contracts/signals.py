@@ -15,24 +15,16 @@ class SignalRow(Table):
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
-    subject: Annotated[
-        str | None, Column("What was asked about, e.g. the company domain; null if the lead has none", pii="profile")
-    ] = None
-    state: Annotated[
-        State, Column("found, not_found (the provider has nothing), unknown (no valid answer: see reason)")
-    ]
-    reason: Annotated[
-        str | None, Column("Why there is no value: no_result, no_subject, no_key, over_budget, provider_error, …")
-    ] = None
+    subject: Annotated[str | None, Column("What was asked about, e.g. the company domain; null if the lead has none", pii="profile")] = None
+    state: Annotated[State, Column("found, not_found (the provider has nothing), unknown (no valid answer: see reason)")]
+    reason: Annotated[str | None, Column("Why there is no value: no_result, no_subject, no_key, over_budget, provider_error, …")] = None
     provider: Annotated[str | None, Column("Provider whose answer this is")] = None
     as_of: Annotated[datetime | None, Column("When the provider answered")] = None
     stale: Annotated[bool, Column("True if the answer is older than its time to live and no newer one could be had")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox and says nothing about the real world")]
     cost_usd: Annotated[
         Money,
-        Column(
-            "This lead's share of what the answer cost, US dollars: an answer's price counts once, on its first lead"
-        ),
+        Column("This lead's share of what the answer cost, US dollars: an answer's price counts once, on its first lead"),
     ]
 
 
@@ -61,29 +53,17 @@ class EnrichedLead(Table):
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
     account_key: Annotated[str, Column("What ownership goes by", source="identity.leads.account_key")]
-    company_domain: Annotated[
-        str | None, Column("Registrable domain of the company", source="identity.leads.company_domain")
-    ] = None
-    company_description: Annotated[
-        str | None, Column("What the company does", source="signals.company_overview.company_description")
-    ] = None
-    company_industry: Annotated[str | None, Column("Industry", source="signals.company_overview.company_industry")] = (
+    company_domain: Annotated[str | None, Column("Registrable domain of the company", source="identity.leads.company_domain")] = None
+    company_description: Annotated[str | None, Column("What the company does", source="signals.company_overview.company_description")] = (
         None
     )
-    company_region: Annotated[
-        str | None, Column("Region of the head office", source="signals.company_overview.company_region")
-    ] = None
-    estimated_revenue: Annotated[
-        str | None, Column("Revenue band", source="signals.company_overview.estimated_revenue")
-    ] = None
+    company_industry: Annotated[str | None, Column("Industry", source="signals.company_overview.company_industry")] = None
+    company_region: Annotated[str | None, Column("Region of the head office", source="signals.company_overview.company_region")] = None
+    estimated_revenue: Annotated[str | None, Column("Revenue band", source="signals.company_overview.estimated_revenue")] = None
     founded_year: Annotated[int | None, Column("Year founded", source="signals.company_overview.founded_year")] = None
     headcount: Annotated[str | None, Column("Headcount band", source="signals.company_overview.headcount")] = None
-    headcount_min: Annotated[
-        int | None, Column("Lower bound of headcount", source="signals.company_overview.headcount_min")
-    ] = None
-    headcount_max: Annotated[
-        int | None, Column("Upper bound of headcount", source="signals.company_overview.headcount_max")
-    ] = None
+    headcount_min: Annotated[int | None, Column("Lower bound of headcount", source="signals.company_overview.headcount_min")] = None
+    headcount_max: Annotated[int | None, Column("Upper bound of headcount", source="signals.company_overview.headcount_max")] = None
     provenance: Annotated[Json, Column('Who said each value and when: {"column": {"provider", "as_of"}}')]
     signals_found: Annotated[list[str], Column("Names of the signals that were found, sorted")]
     signals_missed: Annotated[list[str], Column("Names of the signals that were not, sorted")]
