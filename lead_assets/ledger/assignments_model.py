@@ -1,6 +1,6 @@
 """What routing and ledger say to each other about who owns an account.
 
-Belongs here: the plain values. Does not belong here: who should own it (see `lead_assets.routing`) or how it is kept (see `lead_assets.ledger`).
+Belongs here: the plain values. Does not belong here: who should own it (`lead_assets.routing`), how it is kept (`lead_assets.ledger`).
 """
 
 from __future__ import annotations
