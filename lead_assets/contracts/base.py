@@ -6,6 +6,7 @@ and anything that reads or writes rows (see `lead_assets.warehouse`).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import types
@@ -79,8 +80,8 @@ class Table(BaseModel):
     key: ClassVar[tuple[str, ...]]
 
     @classmethod
-    def columns(cls) -> list[ColumnSpec]:
-        return [_column_spec(name, field) for name, field in cls.model_fields.items()]
+    def columns(cls) -> tuple[ColumnSpec, ...]:
+        return _columns(cls)
 
     @classmethod
     def polars_schema(cls) -> pl.Schema:
@@ -118,6 +119,11 @@ class Table(BaseModel):
 def canonical_json(value: Any) -> str:
     """JSON text with sorted keys, so that equal content gives equal text and equal hashes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+@functools.cache
+def _columns(contract: type[Table]) -> tuple[ColumnSpec, ...]:
+    return tuple(_column_spec(name, field) for name, field in contract.model_fields.items())
 
 
 def _column_spec(name: str, field: Any) -> ColumnSpec:

@@ -1,0 +1,115 @@
+"""From a contract to what Dagster wants to know of an asset: key, group, description, kinds, owners, schema, version, partitions.
+
+So that one description of a table drives DDL, docs, column schema, PII tags and checks, and an asset function only declares, calls and returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from dagster import (
+    AssetKey,
+    AssetOut,
+    MaterializeResult,
+    TableColumn,
+    TableColumnConstraints,
+    TableColumnDep,
+    TableColumnLineage,
+    TableConstraints,
+    TableSchema,
+)
+
+from lead_assets.contracts import ColumnSpec, Table
+from lead_assets.partitions import backfill_policy, campaigns
+
+OWNERS = ["team:lead-data"]
+IO_MANAGER = "warehouse"
+
+
+def key_of(contract: type[Table]) -> AssetKey:
+    """Table `schema.name` is asset `schema/name`."""
+    return AssetKey(contract.table.split("."))
+
+
+def asset_of(contract: type[Table], *, logic_version: str = "1", kinds: Iterable[str] = ()) -> dict[str, Any]:
+    """Arguments of `@asset` for the table of a contract. `logic_version` is raised when the same inputs give other rows."""
+    return {
+        "key": key_of(contract),
+        "io_manager_key": IO_MANAGER,
+        "partitions_def": campaigns,
+        "backfill_policy": backfill_policy,
+        **_common(contract, logic_version, kinds),
+    }
+
+
+def assets_of(contracts: Sequence[type[Table]], *, logic_version: str = "1", kinds: Iterable[str] = ()) -> dict[str, Any]:
+    """Arguments of `@multi_asset` for tables that one step fills. Its function returns one `result_of` a contract, in this order."""
+    kinds = list(kinds)
+    return {
+        "name": f"{contracts[0].schema_name()}__{'__'.join(contract.table_name() for contract in contracts)}",
+        "outs": {
+            contract.table_name(): AssetOut(key=key_of(contract), io_manager_key=IO_MANAGER, **_common(contract, logic_version, kinds))
+            for contract in contracts
+        },
+        "partitions_def": campaigns,
+        "backfill_policy": backfill_policy,
+    }
+
+
+def result_of(contract: type[Table], frame: pl.DataFrame, **metadata: Any) -> MaterializeResult:
+    """The frame as the asset's value, with its row count and whatever else is worth seeing in the UI (never personal data)."""
+    return MaterializeResult(
+        asset_key=key_of(contract),
+        value=frame,
+        metadata={"dagster/row_count": frame.height, **{k: v for k, v in metadata.items() if v is not None}},
+    )
+
+
+def table_schema(contract: type[Table]) -> TableSchema:
+    """The contract as Dagster's column schema; personal data is tagged `pii`."""
+    return TableSchema(
+        columns=[_table_column(contract, column) for column in contract.columns()],
+        constraints=TableConstraints(other=[f"unique ({', '.join(contract.key)})"]),
+    )
+
+
+def column_lineage(contract: type[Table]) -> TableColumnLineage:
+    """Where each column comes from, as far as the contract says."""
+    return TableColumnLineage(
+        {column.name: [_column_dep(column.source)] for column in contract.columns() if column.source is not None},
+    )
+
+
+def _common(contract: type[Table], logic_version: str, kinds: Iterable[str]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"dagster/column_schema": table_schema(contract), "dagster/table_name": contract.table}
+    if any(column.source for column in contract.columns()):
+        metadata["dagster/column_lineage"] = column_lineage(contract)
+    return {
+        "group_name": contract.schema_name(),
+        "description": contract.description(),
+        "owners": OWNERS,
+        "kinds": {"polars", *kinds},
+        "code_version": f"{logic_version}-{contract.fingerprint()}",
+        "metadata": metadata,
+    }
+
+
+def _table_column(contract: type[Table], column: ColumnSpec) -> TableColumn:
+    return TableColumn(
+        name=column.name,
+        type="json" if column.json else str(column.dtype),
+        description=column.description,
+        constraints=TableColumnConstraints(nullable=column.nullable, unique=(column.name,) == contract.key),
+        tags=_tags(column),
+    )
+
+
+def _tags(column: ColumnSpec) -> Mapping[str, str] | None:
+    return {"pii": column.pii} if column.pii else None
+
+
+def _column_dep(source: str) -> TableColumnDep:
+    schema, table, column = source.split(".")
+    return TableColumnDep(asset_key=AssetKey([schema, table]), column_name=column)

@@ -1,0 +1,96 @@
+"""What every warehouse promises, and the rules all of them share: conforming a frame to its contract, and a table's digest.
+
+Does not belong here: any one store's SQL or files.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Protocol
+
+import polars as pl
+
+from lead_assets.contracts import Table
+
+PARTITION_COLUMN = "campaign_id"
+
+
+class ContractViolation(ValueError):
+    """A frame is not what its table's contract says. The text names table and columns, never values."""
+
+
+class PartitionMissing(LookupError):
+    """A table was asked for a partition that was never written."""
+
+
+class Warehouse(Protocol):
+    """Tables of contract rows, partitioned by campaign."""
+
+    def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
+        """Replace all and only the given partitions by the frame's rows, each atomically; a partition without rows is emptied."""
+
+    def read(self, contract: type[Table], partitions: Sequence[str] | None = None) -> pl.DataFrame:
+        """Rows of the partitions (None: all there are), in the contract's columns and types. Raises PartitionMissing."""
+
+    def query(self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str]) -> pl.DataFrame:
+        """The result of a SELECT over the tables it reads (named schema.table), which hold the rows of the given partitions only."""
+
+    def partitions(self, contract: type[Table]) -> list[str]:
+        """Partition keys that were written, sorted."""
+
+
+def conform(contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> pl.DataFrame:
+    """The frame with the contract's columns, order and types, sorted by the contract's key.
+
+    Raises ContractViolation: unknown or missing columns, a value that does not fit its type, a null in a required column, a row of a partition
+    that is not being written, a key that occurs twice.
+    """
+    wanted = contract.polars_schema()
+    unknown = sorted(set(frame.columns) - set(wanted))
+    missing = sorted(set(wanted) - set(frame.columns))
+    if unknown or missing:
+        parts = [f"unknown columns {unknown}"] if unknown else []
+        parts += [f"missing columns {missing}"] if missing else []
+        raise ContractViolation(f"{contract.table}: {' and '.join(parts)}: return exactly the columns of {contract.__name__}")
+    try:
+        frame = frame.select(pl.col(name).cast(dtype, strict=True) for name, dtype in wanted.items())
+    except pl.exceptions.PolarsError as error:
+        raise ContractViolation(f"{contract.table}: {_uncastable(frame, wanted)}") from error
+    required = [column.name for column in contract.columns() if not column.nullable]
+    nulls = frame.select(pl.col(required).null_count()).row(0, named=True) if frame.height else {}
+    if holes := {name: count for name, count in nulls.items() if count}:
+        raise ContractViolation(f"{contract.table}: nulls in required columns {holes}")
+    strangers = set(frame[PARTITION_COLUMN].unique()) - set(partitions)
+    if strangers:
+        raise ContractViolation(
+            f"{contract.table}: rows of {len(strangers)} partitions that this run does not write, e.g. {min(strangers)!r}: "
+            f"return rows of the run's partitions only ({len(partitions)})"
+        )
+    keys = list(contract.key)
+    twice = frame.height - frame.select(pl.struct(keys).n_unique()).item() if frame.height else 0
+    if twice:
+        raise ContractViolation(f"{contract.table}: {twice} rows repeat a key {tuple(keys)}: one row a key")
+    return frame.sort(keys, maintain_order=True)
+
+
+def _uncastable(frame: pl.DataFrame, wanted: pl.Schema) -> str:
+    """Which columns do not fit, without their values."""
+    faults = []
+    for name, dtype in wanted.items():
+        try:
+            frame.select(pl.col(name).cast(dtype, strict=True))
+        except pl.exceptions.PolarsError:
+            faults.append(f"column {name} is {frame.schema[name]} and has values that do not fit {dtype}")
+    return "; ".join(faults)
+
+
+def digest(frame: pl.DataFrame) -> str:
+    """SHA-256 (hex) over the sorted rows' content: equal tables have equal digests on any machine and in any warehouse."""
+    ordered = frame.select(sorted(frame.columns))
+    text = ordered.with_columns(
+        [pl.col(name).cast(pl.String) for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Decimal)]
+        + [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Datetime)]
+    ).write_ndjson()
+    lines = sorted(text.encode().splitlines())
+    return hashlib.sha256(b"\n".join(lines)).hexdigest()
