@@ -1,0 +1,1 @@
+"""Who owns a lead: `table` (what the business declares), `territories` (what it proposes), `ownership` (what the ledger holds)."""

@@ -1,0 +1,100 @@
+"""What a territory may ask of a lead: the words of `when` in rules/routing.yaml, and the column behind each.
+
+Belongs here: one declaration a field; adding one here is enough to route by it. Does not belong here: the table that uses them (`table`), or the
+act of matching (`territories`). No field is personal data, because the reason of a decision repeats its value.
+"""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import dataclass
+from typing import Literal
+
+import polars as pl
+
+from lead_assets.contracts import Classification, EnrichedLead, Lead, Score, Table
+
+
+@dataclass(frozen=True)
+class RoutingField:
+    """One word of `when`.
+
+    `columns` are tried in order: the first that is not null is the lead's value. `values` are all the values there can be, where the contract
+    knows them, so that a misspelt one is an error and not a territory that never matches.
+    """
+
+    name: str
+    kind: Literal["text", "number", "region"]
+    words: str
+    """What a reason calls it, in front of the value."""
+    columns: tuple[tuple[type[Table], str], ...]
+
+    @property
+    def values(self) -> frozenset[str] | None:
+        contract, column = self.columns[0]
+        for part in (contract.model_fields[column].annotation, *typing.get_args(contract.model_fields[column].annotation)):
+            if typing.get_origin(part) is Literal:
+                return frozenset(typing.get_args(part))
+        return None
+
+    def value(self) -> pl.Expr:
+        """The lead's value as text (number fields: as Float64); null where the lead has none."""
+        if self.kind == "number":
+            return pl.coalesce([_number(contract, column) for contract, column in self.columns])
+        return pl.coalesce([pl.col(column).str.strip_chars() for _, column in self.columns])
+
+
+def _number(contract: type[Table], column: str) -> pl.Expr:
+    if contract.polars_schema()[column].is_numeric():
+        return pl.col(column).cast(pl.Float64)
+    # "10,001+", "51 - 200", "5.000-10.000 employees": a band goes by its lower bound.
+    ungrouped = pl.col(column).str.replace_all(r"(\d)[.,'’\s](\d{3})\b", "${1}${2}")
+    return ungrouped.str.extract(r"(\d+)").cast(pl.Float64, strict=False)
+
+
+FIELDS: dict[str, RoutingField] = {
+    field.name: field
+    for field in (
+        RoutingField("region", "region", "country", ((Lead, "country_code"), (Lead, "state_code"))),
+        RoutingField("country_code", "text", "country", ((Lead, "country_code"),)),
+        RoutingField("state_code", "text", "state", ((Lead, "state_code"),)),
+        RoutingField("campaign_id", "text", "campaign", ((Lead, "campaign_id"),)),
+        RoutingField("adapter", "text", "payload shape", ((Lead, "adapter"),)),
+        RoutingField("source", "text", "source", ((Lead, "source"),)),
+        RoutingField("email_kind", "text", "mailbox kind", ((Lead, "email_kind"),)),
+        RoutingField("company_domain", "text", "company", ((Lead, "company_domain"),)),
+        RoutingField("seniority", "text", "seniority", ((Lead, "seniority"),)),
+        RoutingField("department", "text", "department", ((Lead, "department"),)),
+        RoutingField("property_type", "text", "property type", ((Lead, "property_type"),)),
+        RoutingField("industry", "text", "industry", ((EnrichedLead, "company_industry"), (Lead, "industry"))),
+        RoutingField("profile", "text", "profile", ((Classification, "profile"),)),
+        RoutingField("loan_type", "text", "loan type", ((Classification, "loan_type"),)),
+        RoutingField("investor_experience", "text", "investor experience", ((Classification, "investor_experience"),)),
+        RoutingField("tier", "text", "tier", ((Score, "tier"),)),
+        # What the lead's own form says, and what a provider says (else the form): the first does not change when a provider does.
+        RoutingField("company_size", "number", "stated company size", ((Lead, "company_size"),)),
+        RoutingField("headcount", "number", "headcount", ((EnrichedLead, "headcount_min"), (Lead, "company_size"))),
+        RoutingField("loan_amount_requested", "number", "loan amount", ((Lead, "loan_amount_requested"),)),
+        RoutingField("urgency_score", "number", "urgency", ((Classification, "urgency_score"),)),
+        RoutingField("score", "number", "score", ((Score, "score"),)),
+    )
+}
+"""Every word of `when`, by name."""
+
+KEYS: dict[str, type[Table]] = {
+    "campaign_id": Lead,
+    "lead_id": Lead,
+    "account_key": Lead,
+    "received_at": Lead,
+    "drop_sha256": Lead,
+    "position": Lead,
+    "tier": Score,
+    "score": Score,
+}
+"""The columns that a decision needs whatever the table asks."""
+
+
+def routing_schema() -> pl.Schema:
+    """The columns (and types) of the frame that is routed: the keys and every column behind a field."""
+    wanted = {**KEYS, **{column: contract for field in FIELDS.values() for contract, column in field.columns}}
+    return pl.Schema({column: contract.polars_schema()[column] for column, contract in wanted.items()})

@@ -1,0 +1,316 @@
+"""The routing table: owners, regions, territories in order, and who takes the rest, as the business writes them in rules/routing.yaml.
+
+Belongs here: reading the table and refusing a wrong one with the file, the line, the territory and the next step. Does not belong here: what may be
+asked of a lead (`fields`) or matching leads (`territories`).
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+
+from lead_assets.routing.document import Document, DocumentError, read_document
+from lead_assets.routing.fields import FIELDS, RoutingField
+from lead_assets.settings import Settings
+
+SHIPPED = Path(__file__).parent.parent / "rules" / "routing.yaml"
+
+_PLACE = re.compile(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
+
+
+class RoutingTableError(ValueError):
+    """The table cannot be used. One line a mistake: where it stands and what to do."""
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Between(_Model):
+    """A number's condition: at least `min`, at most `max`, or both."""
+
+    min: float | None = None
+    max: float | None = None
+
+    @model_validator(mode="after")
+    def _some_number_fits(self) -> Between:
+        if self.min is None and self.max is None:
+            raise ValueError("give min, max or both")
+        if self.min is not None and self.max is not None and self.min > self.max:
+            raise ValueError(f"min {_plain(self.min)} is above max {_plain(self.max)}: no lead can match")
+        return self
+
+    def covers(self, other: Between) -> bool:
+        low, high = float("-inf"), float("inf")
+        return (low if self.min is None else self.min) <= (low if other.min is None else other.min) and (
+            high if self.max is None else self.max
+        ) >= (high if other.max is None else other.max)
+
+    def __str__(self) -> str:
+        bounds = ((">=", self.min), ("<=", self.max))
+        return " and ".join(f"{sign} {_plain(bound)}" for sign, bound in bounds if bound is not None)
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Values = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed), Field(min_length=1)]
+
+
+# Told apart by shape before validation, so that an error speaks of the one that was meant.
+Test = Annotated[
+    Annotated[Values, Tag("values")] | Annotated[Between, Tag("between")],
+    Discriminator(lambda value: "between" if isinstance(value, dict | Between) else "values"),
+]
+"""A condition: any of these values, or a number in these bounds."""
+
+
+class Owner(_Model):
+    """Someone who can own accounts. Territories of an owner who is not active are passed over; accounts already owned stay."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    name: str = Field(min_length=1)
+    active: bool = True
+
+
+class Territory(_Model):
+    """Leads that match every condition of `when` go to `owner`; the first territory that matches wins."""
+
+    name: str = Field(min_length=1)
+    owner: str
+    when: dict[str, Test] = Field(min_length=1)
+
+    @property
+    def rule(self) -> str:
+        """The condition in one line, the same for the same condition however it is laid out."""
+        return "; ".join(
+            f"{name} {test}" if isinstance(test, Between) else f"{name} in {', '.join(test)}" for name, test in self.when.items()
+        )
+
+
+class RoutingTable(_Model):
+    """A table that has passed every check."""
+
+    regions: dict[str, Values] = {}
+    """Named groups of ISO 3166 codes: countries (DE) and subdivisions (US-CA)."""
+    owners: tuple[Owner, ...] = Field(min_length=1)
+    territories: tuple[Territory, ...] = ()
+    fallback_owner: str
+
+    def open_territories(self) -> list[Territory]:
+        """Territories whose owner is active, in order."""
+        active = {owner.id for owner in self.owners if owner.active}
+        return [territory for territory in self.territories if territory.owner in active]
+
+    def places(self, territory: Territory) -> frozenset[str] | None:
+        """The ISO 3166 codes a territory is limited to by its regions; None if it names none."""
+        named = territory.when.get("region")
+        return None if named is None or isinstance(named, Between) else frozenset(place for name in named for place in self.regions[name])
+
+
+def load_routing_table(settings: Settings) -> RoutingTable:
+    """The table in force: ROUTING_JSON (inline JSON, or the path of a JSON or YAML file), else routing.yaml of LEAD_ASSETS_RULES_DIR, else the shipped one.
+
+    Raises RoutingTableError.
+    """
+    if settings.routing_json:
+        inline = settings.routing_json.lstrip()
+        if inline.startswith("{"):
+            return parse_routing_table(inline, "ROUTING_JSON")
+        return _read(Path(settings.routing_json), "ROUTING_JSON is neither a JSON object nor the path of a file that can be read")
+    own = settings.rules_dir / "routing.yaml" if settings.rules_dir else None
+    return _read(own if own and own.exists() else SHIPPED, "the routing table cannot be read")
+
+
+def parse_routing_table(text: str, name: str) -> RoutingTable:
+    """A table from YAML or JSON text; `name` is what errors call it. Raises RoutingTableError."""
+    try:
+        document = read_document(text, name)
+    except DocumentError as error:
+        raise RoutingTableError(str(error)) from None
+    try:
+        table = RoutingTable.model_validate(document.value)
+    except ValidationError as error:
+        lines = dict.fromkeys(
+            _say(document, item["loc"], _shape_error(item)) for item in error.errors(include_input=False, include_url=False)
+        )
+        raise RoutingTableError("\n".join(lines)) from None
+    mistakes = [_say(document, mistake.where, mistake.what) for mistake in _mistakes(table)]
+    if mistakes:
+        raise RoutingTableError("\n".join(mistakes))
+    return table
+
+
+@dataclass(frozen=True)
+class _Mistake:
+    where: tuple[int | str, ...]
+    what: str
+
+
+def _mistakes(table: RoutingTable) -> Iterator[_Mistake]:
+    """What a well-formed table can still have wrong. Fields and names first: the later checks need them to be known."""
+    names = [
+        *_repeated("owner", ("owners",), [owner.id for owner in table.owners]),
+        *_repeated("territory", ("territories",), [territory.name for territory in table.territories]),
+        *_unknown_places(table),
+        *(mistake for index, territory in enumerate(table.territories) for mistake in _territory_mistakes(table, index, territory)),
+        *_fallback_mistakes(table),
+    ]
+    yield from names
+    if not names:
+        yield from _unreachable(table)
+
+
+def _repeated(kind: str, where: tuple[str, ...], names: list[str]) -> Iterator[_Mistake]:
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            yield _Mistake((*where, index), f"{kind} '{name}' is declared twice: rename or remove one")
+
+
+def _unknown_places(table: RoutingTable) -> Iterator[_Mistake]:
+    for region, places in table.regions.items():
+        for index, place in enumerate(places):
+            if not _is_place(place):
+                yield _Mistake(("regions", region, index), f"'{place}' is not an ISO 3166 code: write a country as DE, a state as US-CA")
+
+
+def _is_place(code: str) -> bool:
+    # Imported here: pycountry reads its tables from disk, and every run pays for imports of the code location.
+    import pycountry
+
+    if not _PLACE.match(code):
+        return False
+    if "-" in code:
+        return pycountry.subdivisions.get(code=code) is not None
+    return pycountry.countries.get(alpha_2=code) is not None
+
+
+def _territory_mistakes(table: RoutingTable, index: int, territory: Territory) -> Iterator[_Mistake]:
+    owners = [owner.id for owner in table.owners]
+    if territory.owner not in owners:
+        yield _Mistake(
+            ("territories", index, "owner"), f"unknown owner '{territory.owner}'{_nearest(territory.owner, owners)}: add it under owners"
+        )
+    for name, test in territory.when.items():
+        where = ("territories", index, "when", name)
+        if name not in FIELDS:
+            yield _Mistake(where, f"unknown field '{name}'{_nearest(name, FIELDS)}; known fields: {', '.join(sorted(FIELDS))}")
+        else:
+            yield from (_Mistake(where, what) for what in _test_mistakes(table, FIELDS[name], test))
+
+
+def _test_mistakes(table: RoutingTable, field: RoutingField, test: Values | Between) -> Iterator[str]:
+    if (field.kind == "number") != isinstance(test, Between):
+        yield f"{field.name} " + (
+            "is a number: write {min: …}, {max: …} or both" if field.kind == "number" else "is text: write a list of values"
+        )
+        return
+    if isinstance(test, Between):
+        return
+    known = list(table.regions) if field.kind == "region" else field.values
+    for value in test:
+        if known is not None and value not in known:
+            yield f"unknown {field.name} '{value}'{_nearest(value, known)}; known: {', '.join(sorted(known))}"
+        if field.name == "country_code" and not (len(value) == 2 and _is_place(value)):
+            yield f"unknown country_code '{value}': write the ISO 3166 code, as DE or GB"
+
+
+def _fallback_mistakes(table: RoutingTable) -> Iterator[_Mistake]:
+    owner = next((owner for owner in table.owners if owner.id == table.fallback_owner), None)
+    if owner is None:
+        known = [owner.id for owner in table.owners]
+        yield _Mistake(
+            ("fallback_owner",), f"unknown owner '{table.fallback_owner}'{_nearest(table.fallback_owner, known)}: add it under owners"
+        )
+    elif not owner.active:
+        yield _Mistake(("fallback_owner",), f"'{owner.id}' is not active, and the fallback has nowhere to fall: name an active owner")
+
+
+def _unreachable(table: RoutingTable) -> Iterator[_Mistake]:
+    """Territories that can never match, because an earlier one takes all that they would. An inactive owner's territory takes nothing."""
+    active = {owner.id for owner in table.owners if owner.active}
+    for index, territory in enumerate(table.territories):
+        for earlier in table.territories[:index]:
+            if earlier.owner in active and _takes_all(table, earlier, territory):
+                yield _Mistake(
+                    ("territories", index),
+                    f"can never match: '{earlier.name}' above it takes every lead it would: move it up, narrow the other or remove it",
+                )
+                break
+
+
+def _takes_all(table: RoutingTable, earlier: Territory, later: Territory) -> bool:
+    """True if each condition of `earlier` is implied by one of `later`."""
+    return all(_implied(table, name, test, later) for name, test in earlier.when.items())
+
+
+def _implied(table: RoutingTable, name: str, test: Values | Between, later: Territory) -> bool:
+    if name == "region":
+        allowed = frozenset(place for region in test for place in table.regions[region]) if not isinstance(test, Between) else frozenset()
+        inside = [table.places(later), frozenset(_values(later.when.get("country_code")))]
+        return any(places and all(_within(place, allowed) for place in places) for places in inside)
+    other = later.when.get(name)
+    if other is None:
+        places = table.places(later) if name == "country_code" else None
+        return places is not None and all(place.split("-")[0] in _values(test) for place in places)
+    if isinstance(test, Between) or isinstance(other, Between):
+        return isinstance(test, Between) and isinstance(other, Between) and test.covers(other)
+    return {value.lower() for value in other} <= {value.lower() for value in test}
+
+
+def _values(test: Values | Between | None) -> tuple[str, ...]:
+    return test if isinstance(test, tuple) else ()
+
+
+def _within(place: str, allowed: frozenset[str]) -> bool:
+    return place in allowed or place.split("-")[0] in allowed
+
+
+def _shape_error(item: Any) -> str:
+    """A pydantic error in the table's own words, without the value: a table given in the environment may hold anything."""
+    if item["type"] == "missing":
+        return f"'{item['loc'][-1]}' is missing" + (
+            ": name the owner of leads that no territory takes" if item["loc"] == ("fallback_owner",) else ""
+        )
+    if item["type"] == "extra_forbidden":
+        return f"unknown key '{item['loc'][-1]}': remove it"
+    if item["type"] == "tuple_type":
+        return "not a list: write one value, a list of values, or {min: …, max: …} for a number"
+    if item["type"] == "string_type":
+        return "not text: put the value in quotes"
+    if item["type"] == "model_type":
+        return "not a mapping" if item["loc"] else "not a routing table: it needs owners, territories and fallback_owner"
+    return str(item["msg"]).removeprefix("Value error, ")
+
+
+def _say(document: Document, where: tuple[int | str, ...], what: str) -> str:
+    line = document.line(where)
+    place = f"{document.name} line {line}" if line else document.name
+    named = document.at(where[:2]) if where[:1] == ("territories",) and len(where) > 1 else None
+    territory = f"territory '{named['name']}': " if isinstance(named, dict) and "name" in named else ""
+    at = ".".join(str(step) for step in where if not (isinstance(step, str) and step in ("values", "between"))) or "the table"
+    return f"{place}: {territory}{what} (at {at})"
+
+
+def _nearest(name: str, known: Any) -> str:
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean '{close[0]}'?)" if close else ""
+
+
+def _plain(number: float) -> str:
+    return str(int(number)) if number == int(number) else str(number)
+
+
+def _read(path: Path, otherwise: str) -> RoutingTable:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise RoutingTableError(f"{otherwise} ({type(error).__name__}): {path}") from None
+    return parse_routing_table(text, str(path))
