@@ -1,0 +1,255 @@
+"""The engine of all signals: leads in, one row a lead out, each subject bought at most once.
+
+Belongs here: subjects → ledger → sources in order → parsed values → joined back to the leads, and the figures of a run. Does not belong here:
+anything that is true of one signal or one provider only (see rules/signals.yaml, `parsers`, `sources`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lead_assets.contracts.base import MONEY_DTYPE
+from lead_assets.ledger.model import Answer, Reply, Want, to_usd
+from lead_assets.settings import Settings
+from lead_assets.signals.parsers import Values
+from lead_assets.signals.signal import Signal, Source
+from lead_assets.signals.sources import SourceClient, is_mock, ledger_parameters, open_source, price_micros
+from lead_assets.signals.subjects import subject
+
+if TYPE_CHECKING:
+    from lead_assets.ledger import Ledger
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class SignalStats:
+    """What a run did for one signal; `metadata` is what the asset shows."""
+
+    leads: int = 0
+    subjects: int = 0
+    hits: int = 0
+    """Answers that were in the ledger."""
+    bought: int = 0
+    """Answers that were asked for in this run."""
+    found: int = 0
+    """Subjects with a value."""
+    missed: Counter[str] = field(default_factory=Counter)
+    """Subjects without a value, by reason; leads without a subject count under no_subject."""
+    cost_micros: int = 0
+    """What this run spent."""
+    latencies_ms: list[int] = field(default_factory=list)
+
+    def metadata(self) -> dict[str, Any]:
+        latencies = sorted(self.latencies_ms)
+        return {
+            "leads": self.leads,
+            "subjects": self.subjects,
+            "ledger_hits": self.hits,
+            "bought": self.bought,
+            "found": self.found,
+            "missed": dict(sorted(self.missed.items())),
+            "cost_usd": float(to_usd(self.cost_micros)),
+            "latency_p50_ms": _percentile(latencies, 0.50),
+            "latency_p95_ms": _percentile(latencies, 0.95),
+        }
+
+
+@dataclass(frozen=True)
+class Collected:
+    """A signal's table for the leads it was asked for, in their order, and what it took."""
+
+    frame: pl.DataFrame
+    stats: SignalStats
+
+
+def collect(signal: Signal, leads: pl.DataFrame, *, ledger: Ledger, settings: Settings) -> Collected:
+    """One signal for the leads. `leads` has identity.leads' columns; the frame has the signal's contract's, one row a lead, in the leads' order."""
+    return collect_all([signal], leads, ledger=ledger, settings=settings)[signal.name]
+
+
+def collect_all(signals: Sequence[Signal], leads: pl.DataFrame, *, ledger: Ledger, settings: Settings) -> dict[str, Collected]:
+    """Several signals for the leads, their calls concurrent. No provider's failure raises: each miss is a row with its reason."""
+    return asyncio.run(_collect_all(signals, leads, ledger, settings))
+
+
+async def _collect_all(signals: Sequence[Signal], leads: pl.DataFrame, ledger: Ledger, settings: Settings) -> dict[str, Collected]:
+    async with AsyncExitStack() as stack:
+        clients: dict[str, SourceClient] = {}
+        for source in (source for signal in signals for source in signal.active_sources):
+            if source.provider not in clients and settings.key(source.provider) is not None:
+                clients[source.provider] = await stack.enter_async_context(open_source(source.provider, settings, source.terms))
+        desk = _Desk(ledger, settings, clients)
+        collected = await asyncio.gather(*(_collect(signal, leads, desk) for signal in signals))
+    return {signal.name: one for signal, one in zip(signals, collected, strict=True)}
+
+
+@dataclass(frozen=True)
+class _Desk:
+    """What buying takes."""
+
+    ledger: Ledger
+    settings: Settings
+    clients: Mapping[str, SourceClient]
+
+
+@dataclass
+class _Verdict:
+    """What became of one subject: the winning answer's values, or the last miss."""
+
+    state: str = "unknown"
+    reason: str | None = "off"
+    provider: str | None = None
+    as_of: datetime | None = None
+    stale: bool = False
+    synthetic: bool = False
+    values: Values = field(default_factory=dict)
+
+
+async def _collect(signal: Signal, leads: pl.DataFrame, desk: _Desk) -> Collected:
+    asked = leads.select("campaign_id", "lead_id", "received_at", subject=subject(signal.subject))
+    # The campaign of a subject's first lead pays for it, whatever the order of the frame.
+    first = asked.drop_nulls("subject").sort("received_at", "campaign_id", "lead_id").unique("subject", keep="first", maintain_order=True)
+    payers: dict[str, str] = dict(zip(first["subject"].to_list(), first["campaign_id"].to_list(), strict=True))
+    stats = SignalStats(leads=leads.height, subjects=len(payers))
+    verdicts, charges = await _ask(signal, payers, desk, stats)
+
+    without = asked["subject"].null_count()
+    stats.found = sum(verdict.state == "found" for verdict in verdicts.values())
+    stats.missed = Counter(verdict.reason or "no_result" for verdict in verdicts.values() if verdict.state != "found")
+    if without:
+        stats.missed["no_subject"] += without
+    return Collected(_rows(signal, asked, verdicts, charges), stats)
+
+
+async def _ask(
+    signal: Signal, payers: Mapping[str, str], desk: _Desk, stats: SignalStats
+) -> tuple[dict[str, _Verdict], list[dict[str, Any]]]:
+    """Each source in turn, for the subjects that none before it answered. Returns the verdicts and every answer's charge to the campaign that paid."""
+    verdicts = {name: _Verdict() for name in payers}
+    charges: list[dict[str, Any]] = []
+    for number, source in enumerate(signal.active_sources):
+        open_subjects = [name for name, verdict in verdicts.items() if verdict.state != "found"]
+        if not open_subjects:
+            break
+        wants = {
+            name: Want(
+                provider=source.provider,
+                operation=source.ledger_operation,
+                subject=name,
+                price_micros=price_micros(source, desk.settings),
+                campaign_id=payers[name],
+                lifetimes=signal.lifetimes,
+                parameters=ledger_parameters(source, desk.settings),
+            )
+            for name in open_subjects
+        }
+        answers = await _answers(signal, source, list(wants.values()), desk)
+        mock = is_mock(source.provider, desk.settings)
+        for name, want in wants.items():
+            answer = answers.get(want.key)
+            verdict = _verdict(signal, source, answer, mock)
+            if number == 0 or _outranks(verdict, verdicts[name]):
+                verdicts[name] = verdict
+            if answer is not None:
+                _count(stats, answer)
+                if answer.cost_micros:
+                    charges.append({"subject": name, "campaign_id": answer.campaign_id, "cost_usd": to_usd(answer.cost_micros)})
+    return verdicts, charges
+
+
+def _outranks(new: _Verdict, old: _Verdict) -> bool:
+    """A hit beats all; among misses unknown beats not_found, because "nobody has it" is only true if all were asked and answered."""
+    return new.state == "found" or (old.state == "not_found" and new.state == "unknown") or (old.state == new.state == "not_found")
+
+
+async def _answers(signal: Signal, source: Source, wants: list[Want], desk: _Desk) -> Mapping[str, Answer]:
+    from lead_assets.ledger.purchase import buy
+
+    client = desk.clients.get(source.provider)
+    if client is None:
+        # Without a key nothing can be bought, but what was bought is still owned.
+        return await asyncio.to_thread(_journaled_answers, desk.ledger, wants)
+
+    async def call(batch: Sequence[Want]) -> Sequence[Reply]:
+        return await client.call(signal, source, batch)
+
+    purchase = await buy(desk.ledger, wants, call, batch_size=source.terms.batch_size, concurrency=source.terms.concurrency)
+    return purchase.answers
+
+
+def _journaled_answers(ledger: Ledger, wants: list[Want]) -> dict[str, Answer]:
+    return ledger.answers([want.key for want in wants])
+
+
+def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) -> _Verdict:
+    if answer is None:
+        return _Verdict("unknown", "no_key")
+    verdict = _Verdict(answer.state, answer.reason, source.provider, answer.answered_at, answer.stale, mock)
+    if answer.state != "found":
+        return verdict
+    try:
+        values = source.parser(answer.body)
+    except Exception as error:  # a provider's junk must not cost the other leads their rows
+        _log.warning("signal %s: parser of %s failed: %s", signal.name, source.ledger_operation, type(error).__name__)
+        return replace(verdict, state="unknown", reason="bad_answer")
+    if values is None:
+        return replace(verdict, state="not_found", reason="no_result")
+    return replace(verdict, values=values)
+
+
+def _count(stats: SignalStats, answer: Answer) -> None:
+    if answer.bought:
+        stats.bought += 1
+        stats.cost_micros += answer.cost_micros
+        stats.latencies_ms.append(answer.latency_ms)
+    elif answer.state != "unknown":
+        stats.hits += 1
+
+
+def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, _Verdict], charges: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """The verdicts joined back to the leads, and each charge to the first lead of the campaign that paid it."""
+    schema = signal.contract.polars_schema()
+    common = ("state", "reason", "provider", "as_of", "stale", "synthetic")
+    facts = pl.DataFrame(
+        [
+            {"subject": name, **{column: getattr(verdict, column) for column in common}, **verdict.values}
+            for name, verdict in verdicts.items()
+        ],
+        schema={"subject": pl.String, **{column: schema[column] for column in common}, **signal.value_schema},
+        strict=False,
+    )
+    paid = (
+        pl.DataFrame(list(charges), schema={"subject": pl.String, "campaign_id": pl.String, "cost_usd": MONEY_DTYPE})
+        .group_by("subject", "campaign_id")
+        .agg(pl.col("cost_usd").sum())
+    )
+    payer = asked.drop_nulls("subject").sort("received_at", "lead_id").unique(["campaign_id", "subject"], keep="first")
+    costs = payer.join(paid, on=["campaign_id", "subject"]).select("campaign_id", "lead_id", "cost_usd")
+    nobody = _Verdict("unknown", "no_subject")
+    return (
+        asked.join(facts, on="subject", how="left", maintain_order="left")
+        .join(costs, on=["campaign_id", "lead_id"], how="left", maintain_order="left")
+        .with_columns(
+            pl.when(pl.col("subject").is_null()).then(pl.lit(nobody.reason)).otherwise(pl.col("reason")).alias("reason"),
+            pl.col("state").fill_null(nobody.state),
+            pl.col("stale").fill_null(False),
+            pl.col("synthetic").fill_null(False),
+            pl.col("cost_usd").fill_null(Decimal(0)).cast(MONEY_DTYPE),
+        )
+        .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    )
+
+
+def _percentile(ordered: Sequence[int], share: float) -> int:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0

@@ -1,0 +1,122 @@
+"""The signals of a lead side by side: each value with who said it, and what is missing and why.
+
+Belongs here: choosing a value where several signals have one, and the summary columns. Does not belong here: buying (see `engine`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+import polars as pl
+
+from lead_assets.contracts import EnrichedLead
+from lead_assets.contracts.base import MONEY_DTYPE
+
+PRECEDENCE: dict[str, tuple[tuple[str, str], ...]] = {
+    "company_description": (("company_overview", "company_description"),),
+    "company_industry": (("company_overview", "company_industry"),),
+    "company_region": (("company_overview", "company_region"),),
+    "estimated_revenue": (("company_overview", "estimated_revenue"),),
+    "founded_year": (("company_overview", "founded_year"),),
+    "headcount": (("company_overview", "headcount"),),
+    "headcount_min": (("company_overview", "headcount_min"),),
+    "headcount_max": (("company_overview", "headcount_max"),),
+}
+"""For each column of enriched_leads, the signals' columns that can fill it: the first that has a value wins, in whatever order they arrived."""
+
+_KEYS = ["campaign_id", "lead_id"]
+
+
+def enrich(leads: pl.DataFrame, signals: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """signals.enriched_leads: one row for each of the `leads` (identity.leads' columns), in their order.
+
+    `signals` holds a frame of each signal's contract by the signal's name. A lead that a frame does not hold is missed there, reason not_collected.
+    Raises polars' ComputeError if a frame holds a lead twice, which would multiply leads.
+    """
+    frame = leads.select("campaign_id", "lead_id", "account_key", "company_domain")
+    names = sorted(signals)
+    for name in names:
+        found = signals[name].select(*_KEYS, pl.exclude(*_KEYS).name.prefix(f"{name}."))
+        frame = frame.join(found, on=_KEYS, how="left", validate="m:1", maintain_order="left")
+    schema = EnrichedLead.polars_schema()
+    return frame.select(
+        "campaign_id",
+        "lead_id",
+        "account_key",
+        "company_domain",
+        *(_value(column, names, schema[column]).alias(column) for column in PRECEDENCE),
+        _provenance(names).alias("provenance"),
+        _listed(names, pl.lit(True)).alias("signals_found"),
+        _listed(names, pl.lit(False)).alias("signals_missed"),
+        _miss_reasons(names).alias("miss_reasons"),
+        _sum([pl.col(f"{name}.cost_usd") for name in names]).alias("signals_cost_usd"),
+        pl.any_horizontal(pl.lit(False), *(_has(name) & pl.col(f"{name}.synthetic") for name in names)).alias("synthetic"),
+    ).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+
+
+def _has(signal: str) -> pl.Expr:
+    return (pl.col(f"{signal}.state") == "found").fill_null(False)
+
+
+def _candidates(column: str, names: list[str]) -> list[tuple[str, pl.Expr]]:
+    """(signal, its value where it has one) for a column, best first."""
+    return [(signal, pl.when(_has(signal)).then(pl.col(f"{signal}.{source}"))) for signal, source in PRECEDENCE[column] if signal in names]
+
+
+def _value(column: str, names: list[str], dtype: pl.DataType) -> pl.Expr:
+    candidates = [value for _, value in _candidates(column, names)]
+    return pl.coalesce(candidates) if candidates else pl.lit(None, dtype=dtype)
+
+
+def _provenance(names: list[str]) -> pl.Expr:
+    """JSON object with sorted keys, written as text in the frame: a million leads must not pass through Python one by one."""
+    entries = []
+    for column in sorted(PRECEDENCE):
+        said = pl.coalesce(
+            pl.lit(None, dtype=pl.String),
+            *(
+                pl.when(value.is_not_null()).then(
+                    pl.concat_str(
+                        pl.lit(f'"{column}":{{"as_of":"'),
+                        pl.col(f"{signal}.as_of").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"),
+                        pl.lit('","provider":"'),
+                        pl.col(f"{signal}.provider"),
+                        pl.lit('"}'),
+                    )
+                )
+                for signal, value in _candidates(column, names)
+            ),
+        )
+        entries.append(said)
+    return _json_object(entries)
+
+
+def _miss_reasons(names: list[str]) -> pl.Expr:
+    return _json_object(
+        [
+            pl.when(~_has(name)).then(
+                pl.concat_str(pl.lit(f'"{name}":"'), pl.coalesce(pl.col(f"{name}.reason"), pl.lit("not_collected")), pl.lit('"'))
+            )
+            for name in names
+        ]
+    )
+
+
+def _json_object(entries: list[pl.Expr]) -> pl.Expr:
+    if not entries:
+        return pl.lit("{}")
+    return pl.concat_str(pl.lit("{"), pl.concat_str(entries, separator=",", ignore_nulls=True).fill_null(""), pl.lit("}"))
+
+
+def _listed(names: list[str], found: pl.Expr) -> pl.Expr:
+    if not names:
+        return pl.lit([], dtype=pl.List(pl.String))
+    return pl.concat_list(pl.when(_has(name) == found).then(pl.lit(name)) for name in names).list.drop_nulls()
+
+
+def _sum(columns: list[pl.Expr]) -> pl.Expr:
+    total = pl.lit(Decimal(0), dtype=MONEY_DTYPE)
+    for column in columns:
+        total = total + column.fill_null(Decimal(0))
+    return total

@@ -1,0 +1,33 @@
+"""What a signal is asked about: the column of a lead that names its company or its person, in one spelling.
+
+Belongs here: how a lead's columns become a subject. Does not belong here: normalising e-mails and domains, which the identity room has done.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+
+SubjectKind = Literal["company_domain", "person_profile", "email"]
+
+# linkedin.com/in/<slug> under any country's host, with or without scheme, query, locale suffix; /pub/ and /sales/ pages are not profiles.
+_PROFILE = r"(?i)^\s*(?:https?://)?(?:[a-z]{2,3}\.)?linkedin\.com/in/([^/?#\s]+)"
+
+
+def subject(kind: SubjectKind) -> pl.Expr:
+    """The subject of a lead as an expression over identity.leads' columns: text, null where the lead has none.
+
+    Leads that mean the same company or person have the same subject, because a subject is what is paid for once.
+    """
+    if kind == "company_domain":
+        return _blank_to_null(pl.col("company_domain").str.to_lowercase())
+    if kind == "email":
+        return _blank_to_null(pl.col("email_normalized"))
+    slug = pl.col("linkedin_url").str.extract(_PROFILE).str.to_lowercase()
+    return pl.when(slug.is_not_null()).then(pl.format("https://www.linkedin.com/in/{}", slug))
+
+
+def _blank_to_null(column: pl.Expr) -> pl.Expr:
+    stripped = column.str.strip_chars()
+    return pl.when(stripped != "").then(stripped)

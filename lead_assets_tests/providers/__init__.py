@@ -1,0 +1,1 @@
+"""The vendors' clients, against the sandbox."""

@@ -1,0 +1,1 @@
+"""The signals room, against the sandbox and a real ledger."""
