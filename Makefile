@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: install demo dev test bench check lock clean
+.PHONY: install demo dev test bench tables check lock clean
 
 install: $(STAMP)
 
@@ -26,6 +26,10 @@ test: install
 
 bench: install
 	@$(BIN)/python -m benchmarks
+
+# The table reference, from the contracts.
+tables: install
+	@$(BIN)/python -m lead_assets.contracts.reference > docs/TABLES.md
 
 check: install
 	$(BIN)/ruff check .

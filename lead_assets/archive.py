@@ -61,8 +61,9 @@ class Archive:
             raise FileNotFoundError(f"archive: object {sha256} is missing below {self.root}: restore it from a backup of the archive")
         return path.read_bytes()
 
-    def has(self, sha256: str) -> bool:
-        return self._object(sha256).exists()
+    def holds(self, data: bytes) -> bool:
+        """True if these bytes came in before."""
+        return self._object(hashlib.sha256(data).hexdigest()).exists()
 
     def add_receipt(self, receipt: Receipt) -> None:
         """Record a receipt. The same receipt id for the same campaign is written once."""

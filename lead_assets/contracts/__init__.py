@@ -5,7 +5,7 @@ from lead_assets.contracts.classification import Classification, Quarantined
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
 from lead_assets.contracts.outcome import CampaignFunnel, EnrichmentEvent, RoutingDecision, Score
-from lead_assets.contracts.signals import CompanyOverview, EnrichedLead, SignalRow
+from lead_assets.contracts.signals import CompanyOverview, EnrichedLead, Funding, LinkedinPosts, News, SignalRow, TechStack
 
 TABLES: dict[str, type[Table]] = {
     contract.table: contract
@@ -16,6 +16,10 @@ TABLES: dict[str, type[Table]] = {
         Duplicate,
         SuppressedLead,
         CompanyOverview,
+        TechStack,
+        Funding,
+        News,
+        LinkedinPosts,
         EnrichedLead,
         Classification,
         Quarantined,
@@ -37,10 +41,13 @@ __all__ = [
     "Duplicate",
     "EnrichedLead",
     "EnrichmentEvent",
+    "Funding",
     "Json",
     "Lead",
     "LeadFields",
+    "LinkedinPosts",
     "Money",
+    "News",
     "Quarantined",
     "RawLead",
     "RejectedPayload",
@@ -49,5 +56,6 @@ __all__ = [
     "SignalRow",
     "SuppressedLead",
     "Table",
+    "TechStack",
     "canonical_json",
 ]

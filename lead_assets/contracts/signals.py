@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 
 from lead_assets.contracts.base import Column, Json, Money, Table
@@ -44,6 +44,54 @@ class CompanyOverview(SignalRow):
     headcount_max: Annotated[int | None, Column("Upper bound of the headcount band; null if open")] = None
 
 
+class TechStack(SignalRow):
+    """Technologies a lead's company uses, as seen on its website."""
+
+    table: ClassVar[str] = "signals.tech_stack"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    technologies: Annotated[list[str] | None, Column("Technologies by name, sorted")] = None
+    technologies_by_tag: Annotated[Json | None, Column('Technologies by kind: {"analytics": ["…"]}')] = None
+    spending_trend: Annotated[float | None, Column("Change of technology spend as a fraction, e.g. 0.23")] = None
+
+
+class Funding(SignalRow):
+    """Funding rounds of a lead's company."""
+
+    table: ClassVar[str] = "signals.funding"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    funding_total_usd: Annotated[float | None, Column("All funding raised, US dollars")] = None
+    funding_rounds: Annotated[int | None, Column("Number of known rounds")] = None
+    latest_round: Annotated[str | None, Column("Name of the latest round, e.g. 'Series A'")] = None
+    latest_round_on: Annotated[date | None, Column("Date of the latest round")] = None
+    latest_round_usd: Annotated[float | None, Column("Amount of the latest round, US dollars")] = None
+    investors: Annotated[list[str] | None, Column("Investors of all rounds, sorted")] = None
+    funding_history: Annotated[Json | None, Column("The rounds as the provider lists them")] = None
+
+
+class News(SignalRow):
+    """What has lately been written about a lead's company."""
+
+    table: ClassVar[str] = "signals.news"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    news_summary: Annotated[str | None, Column("Summary of recent news, Markdown")] = None
+
+
+class LinkedinPosts(SignalRow):
+    """What the lead has lately posted on LinkedIn."""
+
+    table: ClassVar[str] = "signals.linkedin_posts"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    post_count: Annotated[int | None, Column("Number of posts that were bought")] = None
+    latest_post_on: Annotated[date | None, Column("Day of the latest post")] = None
+    total_reactions: Annotated[int | None, Column("Reactions to these posts")] = None
+    post_texts: Annotated[list[str] | None, Column("Texts, newest first", pii="free_text")] = None
+    posts: Annotated[Json | None, Column("Posts as the provider lists them", pii="free_text")] = None
+
+
 class EnrichedLead(Table):
     """One row a lead: the signals' values beside the lead's identity, who said each value, and which signals are missing and why."""
 
@@ -64,9 +112,21 @@ class EnrichedLead(Table):
     headcount: Annotated[str | None, Column("Headcount band", source="signals.company_overview.headcount")] = None
     headcount_min: Annotated[int | None, Column("Lower bound of headcount", source="signals.company_overview.headcount_min")] = None
     headcount_max: Annotated[int | None, Column("Upper bound of headcount", source="signals.company_overview.headcount_max")] = None
+    technologies: Annotated[list[str] | None, Column("Technologies by name", source="signals.tech_stack.technologies")] = None
+    funding_total_usd: Annotated[float | None, Column("All funding raised, US dollars", source="signals.funding.funding_total_usd")] = None
+    latest_round: Annotated[str | None, Column("Name of the latest funding round", source="signals.funding.latest_round")] = None
+    latest_round_on: Annotated[date | None, Column("Date of the latest round", source="signals.funding.latest_round_on")] = None
+    news_summary: Annotated[str | None, Column("Summary of recent news", source="signals.news.news_summary")] = None
+    post_texts: Annotated[
+        list[str] | None,
+        Column("What the lead has lately posted", pii="free_text", source="signals.linkedin_posts.post_texts"),
+    ] = None
     provenance: Annotated[Json, Column('Who said each value and when: {"column": {"provider", "as_of"}}')]
     signals_found: Annotated[list[str], Column("Names of the signals that were found, sorted")]
     signals_missed: Annotated[list[str], Column("Names of the signals that were not, sorted")]
     miss_reasons: Annotated[Json, Column('Why each missed signal is missing: {"signal": "reason"}')]
+    enrichment_quality: Annotated[
+        float | None, Column("Share of the signals asked for that were found, 0 to 1; null if none was asked for")
+    ] = None
     signals_cost_usd: Annotated[Money, Column("What this lead's signals cost, US dollars")]
     synthetic: Annotated[bool, Column("True if any value came from the sandbox")]

@@ -6,6 +6,7 @@ Does not belong here: any one mart's SQL.
 from __future__ import annotations
 
 import functools
+import hashlib
 from dataclasses import dataclass
 
 from lead_assets.contracts import TABLES, Table
@@ -19,6 +20,11 @@ class Mart:
     contract: type[Table]
     sql: str
     reads: tuple[type[Table], ...]
+
+    @property
+    def version(self) -> str:
+        """Changes with the SQL; part of the asset's code version."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()[:12]
 
 
 @functools.cache

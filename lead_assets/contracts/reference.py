@@ -1,0 +1,36 @@
+"""The table reference, docs/TABLES.md, written from the contracts: `python -m lead_assets.contracts.reference > docs/TABLES.md`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from lead_assets.contracts import TABLES, ColumnSpec, Table
+
+
+def reference() -> str:
+    """The whole reference as Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield "# Tables"
+    yield ""
+    yield "Written from the contracts in `lead_assets/contracts` by `make tables`; a test keeps it current. Times are UTC, money is US dollars."
+    yield "Personal data is marked by kind: the tag `pii` in Dagster's column schema."
+    for contract in TABLES.values():
+        yield from ("", f"## {contract.table}", "", contract.description(), "")
+        yield f"One row per ({', '.join(f'`{name}`' for name in contract.key)}); Dagster asset `{contract.table.replace('.', '/')}`."
+        yield from ("", "| column | type | null | personal data | what it holds |", "| --- | --- | --- | --- | --- |")
+        yield from (_row(contract, column) for column in contract.columns())
+
+
+def _row(contract: type[Table], column: ColumnSpec) -> str:
+    kind = "JSON" if column.json else str(column.dtype).replace("Datetime(time_unit='us', time_zone='UTC')", "Timestamp")
+    origin = f" (from `{column.source}`)" if column.source and column.source.split(".")[-1] != column.name else ""
+    description = column.description.replace("|", "\\|")
+    return f"| `{column.name}` | {kind} | {'yes' if column.nullable else ''} | {column.pii or ''} | {description}{origin} |"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(reference())

@@ -1,0 +1,16 @@
+"""The stores that settings name. One place, so that commands and the asset graph open the same ones."""
+
+from __future__ import annotations
+
+from lead_assets.archive import Archive
+from lead_assets.settings import Settings
+from lead_assets.warehouse.base import Warehouse
+from lead_assets.warehouse.duckdb import DuckDBWarehouse
+
+
+def archive_of(settings: Settings) -> Archive:
+    return Archive(settings.archive_location)
+
+
+def warehouse_of(settings: Settings) -> Warehouse:
+    return DuckDBWarehouse(settings.warehouse_folder)

@@ -1,0 +1,80 @@
+"""Events in the shape a CDP takes: whole, without nulls, the same bytes for the same content."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lead_assets.archive import Archive
+from lead_assets.contracts import Classification, EnrichedLead, EnrichmentEvent, Lead, RoutingDecision, Score
+from lead_assets.delivery.events import enrichment_events
+from lead_assets_tests.rows import rows
+
+
+@pytest.fixture
+def archive(tmp_path: Path) -> Archive:
+    return Archive(str(tmp_path))
+
+
+def events(archive: Archive, *leads: dict[str, Any]) -> Any:
+    """Events of leads; each argument's values go to whichever tables have such columns."""
+    given = [{"campaign_id": "c", "lead_id": f"ld_{n}", "parts": "[]", "tier": "hot"} | lead for n, lead in enumerate(leads)]
+    frames = [rows(contract, given) for contract in (RoutingDecision, Lead, EnrichedLead, Classification, Score)]
+    return enrichment_events(*frames, archive)
+
+
+LENDING = {
+    "email": "jane@acme.example",
+    "payload": '{"lead_id":"ld_0","notes":null,"utm":"x"}',
+    "answer": '{"loan_type":"rental","urgency_score":4}',
+    "model": "claude-haiku-5-5",
+    "input_tokens": 400,
+    "output_tokens": 90,
+    "owner": "dana",
+}
+
+
+def test_an_event_carries_lead_ai_fields_raw_and_metadata(archive: Archive) -> None:
+    event = json.loads(events(archive, LENDING)["event"][0])
+    assert event["lead"]["email"] == "jane@acme.example"
+    assert event["ai"] == {"profile": "x", "loan_type": "rental", "urgency_score": 4}
+    assert event["raw"] == {"lead_id": "ld_0", "utm": "x"}
+    assert event["routing"]["owner"] == "dana"
+    metadata = event["metadata"]
+    assert metadata["enriched_at"] == "2026-11-01T09:30:00Z"
+    assert (metadata["model"], metadata["input_tokens"], metadata["output_tokens"]) == ("claude-haiku-5-5", 400, 90)
+    assert metadata["schema_version"] == "enrichment-event-1"
+
+
+def test_the_archived_file_holds_the_events_line_by_line_without_nulls(archive: Archive) -> None:
+    frame = events(archive, LENDING, {"company": "line\nbreak and \u2028"})
+    (path,) = set(frame["archived_as"])
+    lines = gzip.decompress((archive.root / path).read_bytes()).decode().split("\n")[:-1]
+    assert lines == frame["event"].to_list()
+    assert all("null" not in line for line in lines)
+    assert "acme" not in path
+
+
+def test_the_same_content_is_the_same_event_and_the_same_file(archive: Archive) -> None:
+    first, second = events(archive, LENDING), events(archive, LENDING)
+    assert first.equals(second)
+    assert len(list(archive.events("c"))) == 1
+
+
+def test_other_content_is_another_event_and_overwrites_nothing(archive: Archive) -> None:
+    first, second = events(archive, LENDING), events(archive, LENDING | {"owner": "sam"})
+    assert first["event_id"][0] != second["event_id"][0]
+    assert len(list(archive.events("c"))) == 2
+
+
+def test_two_campaigns_have_a_file_each(archive: Archive) -> None:
+    frame = events(archive, {"campaign_id": "a"}, {"campaign_id": "b"})
+    assert sorted(path.split("/")[1] for path in frame["archived_as"]) == ["a", "b"]
+
+
+def test_no_leads_give_no_events_with_the_right_types(archive: Archive) -> None:
+    assert events(archive).schema == EnrichmentEvent.polars_schema()
