@@ -1,0 +1,227 @@
+"""JSON bytes to payloads: one object, an array, or one object a line. One bad payload never costs its neighbours.
+
+The fast way (orjson) reads what is well; whatever it refuses, or what it would read with a loss (a repeated key, an integer beyond 64 bits), goes to
+`diagnose`, which is slow and exact. Does not belong here: what a payload's fields mean (see `rows`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from lead_assets.intake.payloads import MAX_DEPTH, Chunk, Fault, Reject, campaign_of, too_large
+
+_CHUNK_BYTES = 8 << 20
+_WHITE = b" \t\r\n"
+
+# One step over JSON text: all that is neither bracket nor comma nor an open string, then what stopped it. Possessive, so that a hostile text cannot make
+# it try twice: https://docs.python.org/3/library/re.html (possessive quantifiers, 3.11).
+_STEP = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+([\[\]{}])', re.DOTALL)
+_SCALAR = re.compile(rb'(?:[^",\[\]{}]++|"(?:[^"\\]++|\\.)*+")++', re.DOTALL)
+_TAIL = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+\Z', re.DOTALL)
+_NEXT = re.compile(rb"[,\]]")
+_BLANK = re.compile(rb"[ \t\r\n]*+")
+_C0 = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+# How orjson writes what it read from an integer beyond 64 bits, and how it escapes control characters.
+LOSSY = r"\\u00[01]|\\[bf]|[0-9]e\+[0-9]"
+
+
+def lines(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
+    """Payloads of NDJSON; position is the line, from 1. Blank lines are no payloads."""
+    line_number = 1
+    for block in _blocks(data):
+        raws = block.split(b"\n")
+        if block.endswith(b"\n"):
+            raws.pop()
+        yield read(zip(range(line_number, line_number + len(raws)), raws, strict=True), max_payload_bytes)
+        line_number += len(raws)
+
+
+def document(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
+    """The payload of a file that is one JSON text."""
+    yield read([(1, data.strip(_WHITE))], max_payload_bytes)
+
+
+def array(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
+    """Payloads of a JSON array; position is the element, from 1. What stands before a cut is read."""
+    batch: list[tuple[int, bytes]] = []
+    size = position = 0
+    end = Fault("truncated_json", "the array is not closed: the file was cut off; send it again whole")
+    problem: Fault | None = end
+    at = _skip_white(data, data.index(b"[") + 1)
+    while at < len(data):
+        if data[at : at + 1] == b"]":
+            rest = data[at + 1 :].strip(_WHITE)
+            problem = Fault("not_json", "text follows the end of the array: send one array a file") if rest else None
+            break
+        stop, whole = _element_end(data, at)
+        position += 1
+        batch.append((position, data[at:stop].strip(_WHITE)))
+        size += stop - at
+        if size > _CHUNK_BYTES:
+            yield read(batch, max_payload_bytes)
+            batch, size = [], 0
+        at = _skip_white(data, stop)
+        if not whole:
+            problem = None  # the last element is itself rejected as cut off
+            break
+        if data[at : at + 1] == b",":
+            at = _skip_white(data, at + 1)
+    chunk = read(batch, max_payload_bytes)
+    if problem:
+        chunk.rejects.append(Reject(0, b"", problem))
+    yield chunk
+
+
+def read(payloads: Iterable[tuple[int, bytes]], max_payload_bytes: int) -> Chunk:
+    """(position, bytes) pairs as a chunk; blank ones are no payloads."""
+    chunk = Chunk()
+    positions, raws, values = chunk.positions, chunk.raws, chunk.values
+    loads = orjson.loads
+    for position, raw in payloads:
+        if len(raw) > max_payload_bytes:
+            if raw.strip(_WHITE):
+                chunk.rejects.append(Reject(position, raw, too_large(len(raw), max_payload_bytes)))
+            continue
+        try:
+            value = loads(raw)
+        except orjson.JSONDecodeError:
+            if not raw.strip(_WHITE):
+                continue
+            value = None
+        if type(value) is dict and raw.count(b"{") == 1 and raw.count(b"[") < MAX_DEPTH and _most_keys(raw) == len(value):
+            positions.append(position)
+            raws.append(raw)
+            values.append(value)
+            continue
+        fault, value = diagnose(raw)
+        if fault is None:
+            positions.append(position)
+            raws.append(raw)
+            values.append(value)
+        else:
+            chunk.rejects.append(Reject(position, raw, fault, campaign_of(value)))
+    return chunk
+
+
+def diagnose(raw: bytes) -> tuple[Fault | None, Any]:
+    """What is wrong with one JSON text, and its value as far as that can be read. No fault: the exact value, integers of any size included."""
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError as error:
+        return Fault("wrong_encoding", f"byte {error.start + 1} of the payload is not UTF-8: save the file as UTF-8"), None
+    if found := _C0.search(raw):
+        return Fault("control_characters", f"a control character stands at byte {found.start() + 1}: remove it"), None
+    depth, closed = _depth(raw)
+    if depth > MAX_DEPTH:
+        return Fault("too_deep", f"nested {depth} levels deep, more than the {MAX_DEPTH} allowed: flatten it"), None
+    repeated: list[str] = []
+    constants: list[str] = []
+
+    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        for key, item in items:
+            if key in result:
+                repeated.append(key)
+            result[key] = item
+        return result
+
+    def number(literal: str) -> float:
+        value = float(literal)
+        if value in (float("inf"), float("-inf")):
+            constants.append(literal)
+        return value
+
+    try:
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constants.append, parse_float=number)
+    except json.JSONDecodeError as error:
+        return _syntax_fault(error, text, closed), None
+    except ValueError:  # an integer of more digits than int() takes
+        return _not_finite(), None
+    if constants:
+        return _not_finite(), value
+    if repeated:
+        name = repeated[0][:100]
+        return Fault("duplicate_key", "a key stands twice in one object: send each field once", _escaped(name)), value
+    if type(value) is not dict:
+        return Fault("not_an_object", "the payload is JSON but no object: send one object a lead"), None
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return Fault("lone_surrogate", "half of a character escape (\\ud800-\\udfff) stands alone: escape the whole character"), None
+    return None, value
+
+
+def _syntax_fault(error: json.JSONDecodeError, text: str, closed: bool) -> Fault:
+    length = len(text.rstrip())
+    if error.msg.startswith("Invalid control character"):
+        return Fault("control_characters", f"a raw control character stands in a text at character {error.pos + 1}: escape it (\\t, \\n)")
+    rest = text[error.pos :].strip()
+    cut_word = bool(rest) and any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "Infinity", "-Infinity"))
+    cut_escape = "escape" in error.msg and length - error.pos <= 6
+    if not closed and (error.pos >= length or error.msg.startswith("Unterminated string") or cut_word or cut_escape):
+        return Fault("truncated_json", f"the payload ends in the middle, after {length} characters: send it again whole")
+    return Fault("not_json", f"not JSON at character {error.pos + 1} ({error.msg}): send one JSON object a lead")
+
+
+def _not_finite() -> Fault:
+    return Fault("not_a_finite_number", "NaN, Infinity or a number beyond a double's range: send a finite number or null")
+
+
+def _escaped(name: str) -> str:
+    return name.encode("utf-8", "backslashreplace").decode("utf-8", "backslashreplace")
+
+
+def _most_keys(raw: bytes) -> int:
+    """At least the number of keys written in the text: each is a quote followed by a colon or by white space. If the object read from it has as many,
+    no key stands twice.
+    """
+    return raw.count(b'":') + raw.count(b'" ') + raw.count(b'"\t') + raw.count(b'"\n') + raw.count(b'"\r')
+
+
+def _depth(raw: bytes) -> tuple[int, bool]:
+    """Deepest nesting, and whether everything opened is closed. Iterative: the text may be hostile."""
+    depth = deepest = at = 0
+    while step := _STEP.match(raw, at):
+        depth += 1 if step[1] in b"[{" else -1
+        deepest = max(deepest, depth)
+        at = step.end()
+    return deepest, depth <= 0 and _TAIL.match(raw, at) is not None
+
+
+def _element_end(data: bytes, at: int) -> tuple[int, bool]:
+    """Where the array element that begins at `at` ends, and whether it ends at all."""
+    if data[at : at + 1] not in (b"{", b"["):
+        scalar = _SCALAR.match(data, at)
+        stop = scalar.end() if scalar else at
+        if stop < len(data) and data[stop : stop + 1] in (b",", b"]") and stop > at:
+            return stop, True
+        if data[at : at + 1] == b",":
+            return at + 1, True
+        following = _NEXT.search(data, max(stop, at + 1))
+        return (following.start(), True) if following else (len(data), False)
+    depth = 0
+    while step := _STEP.match(data, at):
+        depth += 1 if step[1] in b"[{" else -1
+        at = step.end()
+        if depth == 0:
+            return at, True
+    return len(data), False
+
+
+def _skip_white(data: bytes, at: int) -> int:
+    found = _BLANK.match(data, at)
+    return found.end() if found else at
+
+
+def _blocks(data: bytes) -> Iterator[bytes]:
+    """The data in pieces of some megabytes that end at line ends, so that a large drop is never held twice."""
+    start = 0
+    while start < len(data):
+        stop = len(data) if start + _CHUNK_BYTES >= len(data) else data.find(b"\n", start + _CHUNK_BYTES) + 1 or len(data)
+        yield data[start:stop]
+        start = stop

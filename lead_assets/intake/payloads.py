@@ -1,0 +1,83 @@
+"""What parsing yields: payloads with the place they stood at, and faults with a code. The vocabulary of the intake room.
+
+Does not belong here: reading any format (see `parse`), or what a payload's fields mean (see `adapters`, `rows`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+MAX_DEPTH = 32
+"""Deepest nesting of a payload. Far beyond any lead, and far below where a JSON writer or a warehouse's VARIANT gives up."""
+
+MAX_RAW_TEXT = 64 * 1024
+"""Bytes of a rejected payload that are kept in the table; all of it is in the archive."""
+
+_CONTROLS = {code: f"\\x{code:02x}" for code in range(32) if chr(code) not in "\t\n\r"}
+
+
+class Fault(NamedTuple):
+    """Why a payload cannot be taken. `reason` names the place and the next step, never the value."""
+
+    code: str
+    reason: str
+    field: str | None = None
+
+
+class Reject(NamedTuple):
+    """A payload that cannot be taken. `campaign` is its own campaign as the sender wrote it, where that could be read."""
+
+    position: int
+    raw: bytes
+    fault: Fault
+    campaign: str | None = None
+
+    @property
+    def raw_text(self) -> str:
+        return printable(self.raw)
+
+
+@dataclass
+class Chunk:
+    """Some thousands of payloads of a drop, in columns: `values[i]` stood at `positions[i]` as `raws[i]`.
+
+    `headers` is None for JSON; for CSV it maps each header as written to the payload key it stands for.
+    """
+
+    positions: list[int] = field(default_factory=list)
+    raws: list[bytes] = field(default_factory=list)
+    values: list[dict[str, Any]] = field(default_factory=list)
+    rejects: list[Reject] = field(default_factory=list)
+    headers: dict[str, str] | None = None
+
+    def __len__(self) -> int:
+        return len(self.positions) + len(self.rejects)
+
+
+def printable(raw: bytes) -> str:
+    """The bytes as text of at most MAX_RAW_TEXT bytes' worth: no half characters, no control characters, no bytes that are not UTF-8."""
+    cut = raw[:MAX_RAW_TEXT]
+    if len(raw) > MAX_RAW_TEXT:
+        cut = re.sub(rb"[\xc0-\xff][\x80-\xbf]{0,3}\Z", b"", cut)
+    return cut.decode("utf-8", "backslashreplace").translate(_CONTROLS)
+
+
+def too_large(size: int, limit: int) -> Fault:
+    return Fault(
+        "payload_too_large",
+        f"the payload is {size} bytes, more than the {limit} allowed: send it smaller, or raise LEAD_ASSETS_MAX_PAYLOAD_BYTES",
+    )
+
+
+def campaign_of(value: Any) -> str | None:
+    """The campaign a payload names for itself, as the sender wrote it; None if it names none."""
+    if isinstance(value, dict):
+        for key in ("campaign_id", "utm_campaign"):
+            named = value.get(key)
+            if isinstance(named, int) and not isinstance(named, bool):
+                return str(named)
+            if isinstance(named, str) and named.strip():
+                return named.strip()
+    return None

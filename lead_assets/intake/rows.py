@@ -1,0 +1,301 @@
+"""Payloads to typed columns: every value checked once, column by column; what does not fit is a reject that names the field.
+
+Shapes: a `Chunk` in; out a frame of `RawLead`'s columns less those that only the receipt knows (`DROP_COLUMNS`), and rejects.
+Does not belong here: JSON or CSV syntax (see `parse`) and normalising (see `lead_assets.identity`): text stays as it was written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import polars as pl
+
+from lead_assets.contracts import RawLead, canonical_json
+from lead_assets.intake.adapters import ADAPTERS, Adapter, choose
+from lead_assets.intake.json_payloads import LOSSY, diagnose
+from lead_assets.intake.payloads import Chunk, Fault, Reject, campaign_of
+
+RECEIPT_COLUMNS = ("campaign_id", "drop_sha256", "drop_name", "received_at")
+DROP_SCHEMA = pl.Schema({name: dtype for name, dtype in RawLead.polars_schema().items() if name not in RECEIPT_COLUMNS})
+"""What a payload says by itself: RawLead without what only the receipt of its drop knows."""
+
+_IDS = frozenset({"lead_id", "source_campaign"})
+_TEXT = [name for name, dtype in DROP_SCHEMA.items() if dtype == pl.String and name not in ("adapter", "payload", "extra")]
+_TIMES = frozenset({"submitted_at", "outcome_at"})
+_MIN_PHONE_DIGITS = 5
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
+_NUMBER_NOISE = re.compile(r"(?:usd|us\$)|[$€£%\s_']", re.IGNORECASE)
+_MAGNITUDES = {"k": 1e3, "m": 1e6, "mm": 1e6}
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+_HIDDEN = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def rows(chunk: Chunk, *, adapters: tuple[Adapter, ...] = ADAPTERS) -> tuple[pl.DataFrame, list[Reject]]:
+    """The chunk's leads in `DROP_SCHEMA`, in the order they stood, and all its rejects."""
+    groups: dict[str, tuple[Adapter, list[int]]] = {}
+    shapes: dict[tuple[str, ...], list[int]] = {}
+    extras: dict[int, tuple[str, ...]] = {}
+    for index, value in enumerate(chunk.values):
+        shape = tuple(value)
+        members = shapes.get(shape)
+        if members is None:
+            members = shapes[shape] = []
+        members.append(index)
+    headers = chunk.headers
+    for shape, members in shapes.items():
+        adapter = choose(shape if headers is None else [headers[name] for name in shape], is_csv=headers is not None, adapters=adapters)
+        groups.setdefault(adapter.name, (adapter, []))[1].extend(members)
+        if unheld := _unheld(shape, adapter, headers):
+            for index in members:
+                extras[index] = unheld
+    frames: list[pl.DataFrame] = []
+    rejects = list(chunk.rejects)
+    for adapter, members in groups.values():
+        members.sort()
+        frame, faulty = _group(chunk, adapter, members, extras)
+        frames.append(frame)
+        rejects += faulty
+    frame = pl.concat(frames).sort("position") if frames else DROP_SCHEMA.to_frame()
+    return frame, sorted(rejects, key=lambda reject: reject.position)
+
+
+def _unheld(shape: tuple[str, ...], adapter: Adapter, headers: dict[str, str] | None) -> tuple[str, ...]:
+    """Keys of a shape whose value no column takes: unknown ones, and those that lose to another key of the same column."""
+    taken: set[str] = set()
+    by_key = {(key if headers is None else headers[key]): key for key in reversed(shape)}
+    for keys in adapter.sources.values():
+        first = next((by_key[key] for key in keys if key in by_key), None)
+        if first is not None:
+            taken.add(first)
+    return tuple(key for key in shape if key not in taken)
+
+
+def _group(chunk: Chunk, adapter: Adapter, members: list[int], extras: dict[int, tuple[str, ...]]) -> tuple[pl.DataFrame, list[Reject]]:
+    """Leads of one adapter."""
+    values = [chunk.values[index] for index in members]
+    faults: dict[int, Fault] = {}
+    payloads = _payload_json(values, [chunk.raws[index] for index in members], chunk.headers is None, faults)
+    of_key = {key: name for name, key in reversed((chunk.headers or {}).items())}
+    columns: dict[str, pl.Series] = {}
+    for column, keys in adapter.sources.items():
+        names = [of_key[key] for key in keys if key in of_key] if chunk.headers is not None else list(keys)
+        found = _values(values, names)
+        columns[column] = _typed(column, found, names, values, faults)
+    frame = pl.DataFrame(columns).with_columns(
+        position=pl.Series([chunk.positions[index] for index in members], dtype=pl.Int64),
+        adapter=pl.lit(adapter.name),
+        payload=payloads,
+        extra=_extra_json(values, members, extras),
+    )
+    frame = frame.with_columns(pl.col(_TEXT).str.strip_chars()).with_columns(
+        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in _TEXT
+    )
+    frame = _identify(frame, adapter, faults)
+    if not faults:
+        return frame.select(DROP_SCHEMA.names()).cast(DROP_SCHEMA), []
+    keep = pl.Series([index not in faults for index in range(len(members))], dtype=pl.Boolean)
+    rejects = [
+        Reject(chunk.positions[members[index]], chunk.raws[members[index]], fault, _own_campaign(values[index], of_key))
+        for index, fault in faults.items()
+    ]
+    return frame.filter(keep).select(DROP_SCHEMA.names()).cast(DROP_SCHEMA), rejects
+
+
+def _own_campaign(value: dict[str, Any], of_key: dict[str, str]) -> str | None:
+    return campaign_of({key: value.get(of_key.get(key, key)) for key in ("campaign_id", "utm_campaign")})
+
+
+def _values(values: list[dict[str, Any]], names: list[str]) -> list[Any] | None:
+    """The first value that is not null among the named keys of each payload; None if no payload can have any."""
+    if not names:
+        return None
+    if len(names) == 1:
+        name = names[0]
+        found = [value.get(name) for value in values]
+    else:
+        found = [next((item for name in names if (item := value.get(name)) is not None), None) for value in values]
+    return found
+
+
+def _typed(column: str, found: list[Any] | None, names: list[str], values: list[dict[str, Any]], faults: dict[int, Fault]) -> pl.Series:
+    dtype = DROP_SCHEMA[column]
+    if found is None:
+        return pl.Series(column, [None], dtype=dtype).new_from_index(0, len(values))
+
+    def refuse(index: int, code: str, reason: str) -> None:
+        name = next((name for name in names if values[index].get(name) is not None), names[0])
+        faults.setdefault(index, Fault(code, reason, name))
+
+    if column in _TIMES:
+        return _times(column, found, refuse)
+    if dtype == pl.Float64:
+        return _numbers(column, found, refuse)
+    return _texts(column, found, refuse)
+
+
+def _texts(column: str, found: list[Any], refuse: Callable[[int, str, str], None]) -> pl.Series:
+    try:
+        return pl.Series(column, found, dtype=pl.String, strict=True)
+    except TypeError:
+        texts: list[str | None] = []
+        for index, item in enumerate(found):
+            if item is None or type(item) is str:
+                texts.append(item)
+            elif type(item) is int and column in _IDS:
+                texts.append(str(item))  # an id may be written as a number; text may not
+            else:
+                texts.append(None)
+                refuse(index, "wrong_type", f"a {_kind(item)} stands where text belongs: send it as text or null")
+        return pl.Series(column, texts, dtype=pl.String)
+
+
+def _numbers(column: str, found: list[Any], refuse: Callable[[int, str, str], None]) -> pl.Series:
+    numbers: list[float | None] = []
+    for index, item in enumerate(found):
+        kind = type(item)
+        if item is None or kind is float:
+            numbers.append(item)
+            continue
+        number = None
+        if kind is int:
+            try:
+                number = float(item)
+            except OverflowError:
+                refuse(index, "not_a_finite_number", "a number beyond a double's range: send a finite number or null")
+        elif kind is str:
+            if item.strip():
+                number = _lenient_number(item)
+                if number is None:
+                    refuse(index, "not_a_number", "the text is not a number: send digits, as in 450000 or $450,000")
+                elif not math.isfinite(number):
+                    number = None
+                    refuse(index, "not_a_finite_number", "NaN, Infinity or a number beyond a double's range: send a finite number or null")
+        else:
+            refuse(index, "wrong_type", f"a {_kind(item)} stands where a number belongs: send a number or null")
+        numbers.append(number)
+    return pl.Series(column, numbers, dtype=pl.Float64)
+
+
+def _kind(item: Any) -> str:
+    names: dict[type, str] = {bool: "truth value", int: "number", float: "number", list: "list", dict: "object", str: "text"}
+    return names.get(type(item), type(item).__name__)
+
+
+def _lenient_number(text: str) -> float | None:
+    """450000, "$450,000", "1.2e6", "450k", "1.2M", "85%"; None for anything else, and for what two conventions read differently ("450.000,00")."""
+    bare = _NUMBER_NOISE.sub("", text).casefold()
+    if bare.lstrip("+-") in ("nan", "inf", "infinity"):
+        return math.nan
+    scale = 1.0
+    for suffix in ("mm", "m", "k"):
+        if bare.endswith(suffix):
+            bare, scale = bare.removesuffix(suffix), _MAGNITUDES[suffix]
+            break
+    if _GROUPED.fullmatch(bare):
+        bare = bare.replace(",", "")
+    return float(bare) * scale if _NUMBER.fullmatch(bare) else None
+
+
+def _times(column: str, found: list[Any], refuse: Callable[[int, str, str], None]) -> pl.Series:
+    micros: list[int | None] = []
+    for index, item in enumerate(found):
+        if item is None or (type(item) is str and not item.strip()):
+            micros.append(None)
+            continue
+        try:
+            moment = datetime.fromisoformat(item.strip())
+            moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+            since = moment - _EPOCH
+            micros.append((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds)
+        except (ValueError, TypeError, AttributeError, OverflowError):
+            micros.append(None)
+            refuse(index, "bad_timestamp", "not an ISO 8601 time: send it like 2026-11-01T09:00:00Z (UTC where no zone is given)")
+    return pl.Series(column, micros, dtype=pl.Int64).cast(pl.Datetime("us", "UTC"))
+
+
+def _payload_json(values: list[dict[str, Any]], raws: list[bytes], is_json: bool, faults: dict[int, Fault]) -> pl.Series:
+    """Every payload as JSON with sorted keys. Finds, on the way, hidden control characters, and integers that the fast reader had to round."""
+    texts = [_json(value) for value in values]
+    series = pl.Series("payload", texts, dtype=pl.Binary).cast(pl.String)
+    suspects = series.str.contains(LOSSY).arg_true().to_list()
+    for index in suspects:
+        if is_json:
+            _, exact = diagnose(raws[index])
+            if exact is not None and exact != values[index]:
+                values[index] = exact
+                texts[index] = _json(exact)
+        if (hidden := _hidden(values[index])) is not None:
+            faults.setdefault(index, Fault("control_characters", "a control character or NUL stands in the text: remove it", hidden))
+    return pl.Series("payload", texts, dtype=pl.Binary).cast(pl.String) if suspects else series
+
+
+def _hidden(value: dict[str, Any]) -> str | None:
+    """The first field that holds a control character, in its value or in its own name."""
+    for key, item in value.items():
+        for text in _strings_of([key, item]):
+            if _HIDDEN.search(text):
+                return _HIDDEN.sub("?", key)[:100]
+    return None
+
+
+def _strings_of(item: Any) -> Iterable[str]:
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, list):
+        for member in item:
+            yield from _strings_of(member)
+    elif isinstance(item, dict):
+        for key, member in item.items():
+            yield key
+            yield from _strings_of(member)
+
+
+def _extra_json(values: list[dict[str, Any]], members: list[int], extras: dict[int, tuple[str, ...]]) -> pl.Series:
+    if not extras:
+        return pl.Series("extra", ["{}"]).new_from_index(0, len(values))
+    texts = []
+    for value, index in zip(values, members, strict=True):
+        keys = extras.get(index)
+        texts.append(_json({key: value[key] for key in keys}) if keys else b"{}")
+    return pl.Series("extra", texts, dtype=pl.Binary).cast(pl.String)
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    except TypeError:  # an integer beyond 64 bits, read exactly
+        return canonical_json(value).encode()
+
+
+def _identify(frame: pl.DataFrame, adapter: Adapter, faults: dict[int, Fault]) -> pl.DataFrame:
+    """Refuses who cannot be told apart from anybody, and names those whose sender did not."""
+    from lead_assets.identity.emails import normalise_emails
+
+    valid = normalise_emails(frame["email"])["valid"].fill_null(True)
+    digits = pl.col("phone").str.replace_all(r"\D", "")
+    name = pl.coalesce("full_name", pl.concat_str(pl.col("first_name", "last_name"), separator=" ", ignore_nulls=True))
+    identity = pl.coalesce(
+        "email:" + pl.col("email").str.to_lowercase(),
+        pl.when(digits.str.len_bytes() >= _MIN_PHONE_DIGITS).then("phone:" + digits),
+        "linkedin:" + pl.col("linkedin_url").str.to_lowercase().str.strip_chars_end("/"),
+        pl.when(pl.col("company").is_not_null() & (name != "")).then("person:" + (name + "|" + pl.col("company")).str.to_lowercase()),
+    )
+    named = frame.with_columns(_identity=identity)
+    for index in named["_identity"].is_null().arg_true().to_list():
+        faults.setdefault(index, Fault("no_identity", "no e-mail, phone, LinkedIn profile, or name with company: send at least one"))
+    for index in (~valid).arg_true().to_list():
+        faults.setdefault(
+            index, Fault("invalid_email", "not a possible e-mail address: correct it, or send null and another identity", "email")
+        )
+    unnamed = named["lead_id"].is_null()
+    if unnamed.any():
+        derived = [f"ld_{hashlib.sha256(text.encode()).hexdigest()[:16]}" if text else None for text in named["_identity"].to_list()]
+        named = named.with_columns(lead_id=pl.coalesce("lead_id", pl.Series(derived, dtype=pl.String)))
+    return named.drop("_identity")
