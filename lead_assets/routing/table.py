@@ -43,7 +43,7 @@ class Between(_Model):
         if self.min is None and self.max is None:
             raise ValueError("give min, max or both")
         if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {_plain(self.min)} is above max {_plain(self.max)}: no lead can match")
+            raise ValueError(f"min {plain_number(self.min)} is above max {plain_number(self.max)}: no lead can match")
         return self
 
     def covers(self, other: Between) -> bool:
@@ -54,7 +54,7 @@ class Between(_Model):
 
     def __str__(self) -> str:
         bounds = ((">=", self.min), ("<=", self.max))
-        return " and ".join(f"{sign} {_plain(bound)}" for sign, bound in bounds if bound is not None)
+        return " and ".join(f"{sign} {plain_number(bound)}" for sign, bound in bounds if bound is not None)
 
 
 def _listed(value: Any) -> Any:
@@ -304,7 +304,8 @@ def _nearest(name: str, known: Any) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
-def _plain(number: float) -> str:
+def plain_number(number: float) -> str:
+    """1000000 and not 1e+06 or 1000000.0."""
     return str(int(number)) if number == int(number) else str(number)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from lead_assets.routing.fields import FIELDS, KEYS, routing_schema
-from lead_assets.routing.table import Between, RoutingTable, Territory
+from lead_assets.routing.table import Between, RoutingTable, Territory, plain_number
 
 _FALLBACK = "fallback"
 
@@ -103,7 +103,7 @@ def _because(table: RoutingTable, name: str, test: tuple[str, ...] | Between) ->
     words = FIELDS[name].words
     if isinstance(test, Between):
         bounds = ((" is at least ", test.min), (" is at most ", test.max))
-        limits = " and".join(f"{words}{bound:g}" for words, bound in bounds if bound is not None)
+        limits = " and".join(f"{words}{plain_number(bound)}" for words, bound in bounds if bound is not None)
         return pl.concat_str(pl.lit(f"{words} "), _number_text(pl.col(_value(name))), pl.lit(limits))
     if FIELDS[name].kind == "region":
         return pl.coalesce(pl.when(_inside(table.regions[region])).then(_place_reason(region, table.regions[region])) for region in test)

@@ -1,0 +1,127 @@
+"""Which territory takes which lead, and what the reason says."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from lead_assets.contracts import Classification, EnrichedLead, Lead, Score
+from lead_assets.routing.fields import FIELDS, routing_schema
+from lead_assets.routing.territories import propose, routing_frame
+from lead_assets_tests.routing.frames import NOON, routable, table
+
+TABLE = """\
+regions:
+  DACH: [DE, AT, CH]
+  West: [US-CA, US-OR]
+  America: [US, CA]
+owners:
+  - {id: nina, name: Nina}
+  - {id: diego, name: Diego}
+  - {id: theo, name: Theo, active: false}
+  - {id: omar, name: Omar}
+  - {id: desk, name: Desk}
+territories:
+  - {name: away, owner: theo, when: {region: DACH}}
+  - {name: large, owner: omar, when: {headcount: {min: 1000}, seniority: [vp, c_suite]}}
+  - {name: dach, owner: nina, when: {region: [DACH]}}
+  - {name: west, owner: diego, when: {region: West}}
+  - {name: america, owner: desk, when: {region: [West, America], source: [Trade fair, Webinar]}}
+  - {name: big loans, owner: omar, when: {loan_amount_requested: {min: 1500000}}}
+  - {name: small, owner: omar, when: {company_size: {min: 10, max: 50.5}}}
+fallback_owner: desk
+"""
+
+
+def proposed(**lead: object) -> dict[str, object]:
+    return propose(routable(lead), table(TABLE)).row(0, named=True)
+
+
+@pytest.mark.parametrize(
+    ("lead", "territory", "reason"),
+    [
+        ({"country_code": "DE"}, "dach", "country DE is in DACH"),
+        ({"country_code": "US", "state_code": "CA"}, "west", "state US-CA is in West"),
+        ({"country_code": "US", "source": "TRADE FAIR "}, "america", "country US is in America and source Trade fair"),
+        ({"country_code": "DE", "headcount_min": 1001, "seniority": "vp"}, "large", "headcount 1001 is at least 1000 and seniority vp"),
+        ({"company_size": "1,001-5,000", "seniority": "vp"}, "large", "headcount 1001 is at least 1000 and seniority vp"),
+        ({"company_size": "11 - 50"}, "small", "stated company size 11 is at least 10 and is at most 50.5"),
+        ({"loan_amount_requested": 1500000.5}, "big loans", "loan amount 1500000.5 is at least 1500000"),
+        ({"country_code": "KE"}, "fallback", "no territory takes this lead (country KE)"),
+        ({}, "fallback", "no territory takes this lead (country unknown)"),
+        # A provider's headcount goes before the form's, a state needs its country, and a lead without a value meets no condition on it.
+        (
+            {"company_size": "1001-5000", "headcount_min": 11, "seniority": "vp"},
+            "fallback",
+            "no territory takes this lead (country unknown)",
+        ),
+        ({"country_code": "AU", "state_code": "CA"}, "fallback", "no territory takes this lead (country AU)"),
+        ({"country_code": "US"}, "fallback", "no territory takes this lead (country US)"),
+        ({"company_size": "many"}, "fallback", "no territory takes this lead (country unknown)"),
+    ],
+)
+def test_the_first_territory_that_matches_takes_the_lead(lead: dict[str, object], territory: str, reason: str) -> None:
+    row = proposed(**lead)
+    assert (row["territory"], row["reason"], row["fallback"]) == (territory, reason, territory == "fallback")
+
+
+def test_a_territory_whose_owner_is_not_active_is_passed_over() -> None:
+    assert proposed(country_code="AT")["owner"] == "nina"
+    back = table(TABLE.replace(", active: false", "").replace("{region: [DACH]}", "{country_code: [FR]}"))
+    assert propose(routable({"country_code": "AT"}), back)["owner"].to_list() == ["theo"]
+
+
+@pytest.mark.parametrize(
+    ("stated", "lower_bound"),
+    [
+        ("51-200", 51.0),
+        ("10,001+", 10001.0),
+        ("5.000 - 10.000", 5000.0),
+        ("1 001–5 000 employees", 1001.0),
+        ("about 40", 40.0),
+        ("self-employed", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_stated_size_goes_by_its_lower_bound(stated: str | None, lower_bound: float | None) -> None:
+    assert routable({"company_size": stated}).select(FIELDS["company_size"].value()).item() == lower_bound
+
+
+def test_rows_keep_their_order_and_every_field_can_be_routed_by() -> None:
+    leads = routable(*({"country_code": code} for code in ("KE", "DE", "US", "AT")))
+    assert propose(leads, table(TABLE))["lead_id"].to_list() == leads["lead_id"].to_list()
+    for name, field in FIELDS.items():
+        value = "DACH" if field.kind == "region" else "DE" if name == "country_code" else next(iter(field.values or ["x"]))
+        when = f"{name}: " + ("{min: 3}" if field.kind == "number" else f"[{value}]")
+        one = table(TABLE.split("territories:")[0] + f"territories:\n- {{name: t, owner: desk, when: {{{when}}}}}\nfallback_owner: omar\n")
+        column = field.columns[0][1]
+        typed = pl.lit("3" if field.kind == "number" else "DE" if field.kind == "region" else value).cast(routing_schema()[column])
+        assert propose(routable({}).with_columns(typed.alias(column)), one)["territory"].to_list() == ["t"], name
+        assert propose(routable({}).with_columns(pl.lit(None, routing_schema()[column]).alias(column)), one)["fallback"].to_list() == [
+            True
+        ], name
+
+
+def test_no_leads_give_no_proposals_in_the_same_types() -> None:
+    empty, full = propose(routable(), table(TABLE)), propose(routable({}), table(TABLE))
+    assert empty.height == 0
+    assert empty.schema == full.schema
+
+
+def test_a_frame_without_a_column_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match="the frame lacks state_code, loan_type"):
+        propose(routable({}).drop("loan_type", "state_code"), table(TABLE))
+
+
+def test_the_routed_frame_has_a_row_for_each_score_and_the_columns_of_all_four_tables() -> None:
+    ids = [{"campaign_id": "fall", "lead_id": "a"}, {"campaign_id": "fall", "lead_id": "b"}]
+    leads = Lead.frame([row | {"received_at": NOON, "country_code": "DE", "account_key": "x.example", "position": 1} for row in ids])
+    enriched = EnrichedLead.frame([row | {"headcount_min": 51, "account_key": "x.example"} for row in ids])
+    classifications = Classification.frame([ids[1] | {"loan_type": "rental", "profile": "lending"}])
+    scores = Score.frame([ids[1] | {"score": 71.5, "tier": "hot"}])
+    frame = routing_frame(leads, enriched, classifications, scores)
+    assert frame.schema == routing_schema()
+    assert frame.select("lead_id", "country_code", "headcount_min", "loan_type", "tier", "score").rows() == [
+        ("b", "DE", 51, "rental", "hot", 71.5)
+    ]
