@@ -1,0 +1,204 @@
+"""Raw leads to leads: duplicates and suppressed ones out, normalised columns beside the originals.
+
+Belongs here: which rows are one lead, which of them is kept, and who must not be processed. Does not belong here: how a value is normalised (see the
+sibling modules) and where suppressions are recorded (see `lead_assets.ledger`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+
+import polars as pl
+
+from lead_assets.contracts import Duplicate, Lead, SuppressedLead
+from lead_assets.identity.columns import fold, map_distinct
+from lead_assets.identity.companies import clean_companies, company_domains, registrable_domains
+from lead_assets.identity.emails import email_domains, email_kinds, normalise_emails
+from lead_assets.identity.people import name_parts
+from lead_assets.identity.phones import normalise_phones
+from lead_assets.identity.places import resolve_places
+from lead_assets.identity.titles import title_roles
+
+# A sender's clock that is ahead of ours by more than this is wrong, and must not let one payload win for ever.
+_CLOCK_TOLERANCE = timedelta(days=1)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """Every raw lead once: kept, a duplicate of a kept (or suppressed) one, or suppressed. Frames of the contracts Lead, Duplicate, SuppressedLead."""
+
+    leads: pl.DataFrame
+    duplicates: pl.DataFrame
+    suppressed: pl.DataFrame
+
+
+def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None) -> Resolved:
+    """Decide who each raw lead is (columns of RawLead; any number of campaigns).
+
+    Within a campaign, rows are one lead if they share the lead id, or the normalised e-mail and the property address (a lending applicant may ask for
+    two properties); this goes on through chains. The newest by `submitted_at`, else by arrival, is kept. `suppressions` has the columns kind ("email" or
+    "domain"), value_hash (SHA-256, hex, of the normalised e-mail or domain), reason and suppressed_at: a lead is suppressed if any of its rows matches.
+    The result does not depend on the order of the rows.
+    """
+    emails = normalise_emails(raw["email"])["email_normalized"]
+    rows = raw.with_columns(email_normalized=emails).pipe(_ranked).with_row_index("row")
+    rows = rows.with_columns(group=_groups(rows))
+    kept = rows.filter(pl.col("row") == pl.col("row").last().over("group"))
+    banned = _banned(rows, suppressions)
+    return Resolved(
+        leads=_leads(kept.join(banned, on="group", how="anti", maintain_order="left")),
+        duplicates=_duplicates(rows, kept, banned),
+        suppressed=kept.join(banned, on="group", how="inner", maintain_order="left").select(SuppressedLead.polars_schema().names()),
+    )
+
+
+def conservation(raw: pl.DataFrame, resolved: Resolved) -> pl.DataFrame:
+    """One row a campaign: received, leads, duplicate, suppressed and lost (= received less the three; must be 0)."""
+    counts = raw.group_by("campaign_id").agg(received=pl.len())
+    for name, frame in (("leads", resolved.leads), ("duplicate", resolved.duplicates), ("suppressed", resolved.suppressed)):
+        counted = frame.group_by("campaign_id").agg(pl.len().alias(name))
+        counts = counts.join(counted, on="campaign_id", how="full", coalesce=True)
+    numbers = pl.col("received", "leads", "duplicate", "suppressed").fill_null(0).cast(pl.Int64)
+    return (
+        counts.with_columns(numbers)
+        .with_columns(lost=pl.col("received") - pl.col("leads") - pl.col("duplicate") - pl.col("suppressed"))
+        .sort("campaign_id")
+    )
+
+
+def value_hash(value: str) -> str:
+    """What a suppression stores of a normalised e-mail or a domain: personal data itself is not kept."""
+    return hashlib.sha256(value.encode()).hexdigest()
+
+
+def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows from oldest to newest in each campaign. (drop_sha256, position) is unique in a campaign, so the order is total."""
+    credible = pl.when(pl.col("submitted_at") <= pl.col("received_at") + _CLOCK_TOLERANCE).then("submitted_at")
+    newness = pl.coalesce(credible, "received_at")
+    return rows.sort("campaign_id", newness, "received_at", "drop_sha256", "position")
+
+
+def _groups(rows: pl.DataFrame) -> pl.Series:
+    """A number for each row, equal for rows that are one lead: connected components of rows that share an id or an e-mail and address."""
+    keys = rows.select(
+        by_id=pl.struct("campaign_id", "lead_id").rank("dense"),
+        by_email=pl.when(pl.col("email_normalized").is_not_null()).then(
+            pl.struct("campaign_id", "email_normalized", fold(rows["property_address"]).replace("", None)).rank("dense")
+        ),
+    )
+    ids = keys["by_id"].cast(pl.Int64)
+    links = keys.drop_nulls().unique()
+    # Where an id and an e-mail name only each other, the id is the group. What is left are chains, few, and they need a walk.
+    tangled = links.filter((pl.len().over("by_id") > 1) | (pl.len().over("by_email") > 1))
+    if tangled.is_empty():
+        return ids.alias("group")
+    roots = _components(tangled["by_id"].to_list(), tangled["by_email"].to_list())
+    return ids.replace(list(roots), list(roots.values())).alias("group")
+
+
+def _components(ids: list[int], emails: list[int]) -> dict[int, int]:
+    """Union-find over the links between ids and e-mails: each id's smallest id in its component."""
+    parent: dict[tuple[str, int], tuple[str, int]] = {}
+
+    def root(node: tuple[str, int]) -> tuple[str, int]:
+        parent.setdefault(node, node)
+        while parent[node] != node:
+            parent[node] = parent[parent[node]]
+            node = parent[node]
+        return node
+
+    # "email" sorts before "id", so ids are joined to the smaller node and every root is translated to its smallest id below.
+    for lead_id, email in zip(ids, emails, strict=True):
+        first, second = sorted((root(("id", lead_id)), root(("email", email))))
+        parent[second] = first
+    smallest: dict[tuple[str, int], int] = {}
+    for lead_id in sorted(set(ids)):
+        smallest.setdefault(root(("id", lead_id)), lead_id)
+    return {lead_id: smallest[root(("id", lead_id))] for lead_id in set(ids)}
+
+
+def _banned(rows: pl.DataFrame, suppressions: pl.DataFrame | None) -> pl.DataFrame:
+    """Columns group, reason, suppressed_at of the leads that must not be processed: for each the earliest suppression that matches any of its rows."""
+    schema = {"group": rows.schema["group"], "reason": pl.String(), "suppressed_at": SuppressedLead.polars_schema()["suppressed_at"]}
+    if suppressions is None or suppressions.is_empty():
+        return pl.DataFrame(schema=schema)
+    kinds = set(suppressions["kind"].unique().to_list())
+    values: list[pl.DataFrame] = []
+    if "email" in kinds:
+        values.append(_hashed(rows, "email", rows["email_normalized"]))
+    if "domain" in kinds:
+        hosts = email_domains(rows["email_normalized"])
+        domains = company_domains(rows["website"], rows["email_normalized"], email_kinds(hosts))
+        values.extend(_hashed(rows, "domain", series) for series in (hosts, registrable_domains(hosts), domains))
+    if not values:
+        return pl.DataFrame(schema=schema)
+    return (
+        pl.concat(values)
+        .join(suppressions, on=["kind", "value_hash"], how="inner")
+        .sort("suppressed_at", pl.col("kind") == "domain", "reason")
+        .unique("group", keep="first", maintain_order=True)
+        .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    )
+
+
+def _hashed(rows: pl.DataFrame, kind: str, values: pl.Series) -> pl.DataFrame:
+    hashes = map_distinct(values, value_hash)
+    return (
+        pl.DataFrame({"group": rows["group"], "value_hash": hashes}).select("group", pl.lit(kind).alias("kind"), "value_hash").drop_nulls()
+    )
+
+
+def _duplicates(rows: pl.DataFrame, kept: pl.DataFrame, banned: pl.DataFrame) -> pl.DataFrame:
+    survivor = kept.select("group", duplicate_of="lead_id", kept_drop_sha256="drop_sha256", kept_position="position", kept_row="row")
+    return (
+        rows.join(survivor, on="group", how="inner", maintain_order="left")
+        .filter(pl.col("row") != pl.col("kept_row"))
+        .with_columns(
+            matched_on=pl.when(pl.col("lead_id") == pl.col("duplicate_of")).then(pl.lit("lead_id")).otherwise(pl.lit("email")),
+            # Who asked to be forgotten is named by id only, in the older payloads too.
+            payload=pl.when(pl.col("group").is_in(banned["group"].implode())).then(pl.lit("{}")).otherwise("payload"),
+        )
+        .select(Duplicate.polars_schema().names())
+    )
+
+
+def _leads(kept: pl.DataFrame) -> pl.DataFrame:
+    """The normalised columns. Country comes from the country, else the state, else the number that names one."""
+    hosts = email_domains(kept["email_normalized"])
+    kinds = email_kinds(hosts)
+    domains = company_domains(kept["website"], kept["email_normalized"], kinds)
+    places = resolve_places(kept["country"], kept["state"])
+    phones = normalise_phones(kept["phone"], places["country_code"])
+    names = name_parts(kept["full_name"], kept["first_name"], kept["last_name"])
+    roles = title_roles(kept["title"])
+    leads = kept.with_columns(
+        kinds.alias("email_kind"),
+        domains.alias("company_domain"),
+        clean_companies(kept["company"]).alias("company_clean"),
+        pl.select(pl.coalesce(places["country_code"], phones["phone_country"])).to_series().alias("country_code"),
+        places["state_code"],
+        phones["phone_e164"],
+        names["name_first"],
+        names["name_last"],
+        roles["seniority"],
+        roles["department"],
+    )
+    return leads.with_columns(account_key=_account_keys(leads)).select(Lead.polars_schema().names()).cast(Lead.polars_schema())
+
+
+def _account_keys(leads: pl.DataFrame) -> pl.Series:
+    """The company domain, else "person:" and 16 hex digits of the hash of the first of: e-mail, phone, LinkedIn profile, campaign and lead id."""
+    person = leads.select(
+        pl.when(pl.col("company_domain").is_null()).then(
+            pl.coalesce(
+                "email_normalized",
+                "phone_e164",
+                pl.col("linkedin_url").str.to_lowercase().str.strip_chars("/ "),
+                pl.concat_str("campaign_id", "lead_id", separator="\x1f"),
+            )
+        )
+    ).to_series()
+    hashed = map_distinct(person, lambda identity: "person:" + value_hash(identity)[:16])
+    return pl.select(pl.coalesce(leads["company_domain"], hashed)).to_series()
