@@ -27,7 +27,7 @@ from lead_assets.signals.sources import SourceClient, is_mock, ledger_parameters
 from lead_assets.signals.subjects import subject
 
 if TYPE_CHECKING:
-    from lead_assets.ledger import Ledger
+    from lead_assets.ledger.ledger import Ledger
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +79,11 @@ def collect(signal: Signal, leads: pl.DataFrame, *, ledger: Ledger, settings: Se
 
 
 def collect_all(signals: Sequence[Signal], leads: pl.DataFrame, *, ledger: Ledger, settings: Settings) -> dict[str, Collected]:
-    """Several signals for the leads, their calls concurrent. No provider's failure raises: each miss is a row with its reason."""
+    """Several signals for the leads, their calls concurrent. No provider's failure raises: each miss is a row with its reason.
+
+    Raises WorldError for a ledger that holds answers of the other world.
+    """
+    ledger.bind_world(settings.world)
     return asyncio.run(_collect_all(signals, leads, ledger, settings))
 
 
@@ -179,7 +183,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: _Des
     client = desk.clients.get(source.provider)
     if client is None:
         # Without a key nothing can be bought, but what was bought is still owned.
-        return await asyncio.to_thread(_journaled_answers, desk.ledger, wants)
+        return await asyncio.to_thread(_owned, desk.ledger, wants)
 
     async def call(batch: Sequence[Want]) -> Sequence[Reply]:
         return await client.call(signal, source, batch)
@@ -188,8 +192,16 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: _Des
     return purchase.answers
 
 
-def _journaled_answers(ledger: Ledger, wants: list[Want]) -> dict[str, Answer]:
-    return ledger.answers([want.key for want in wants])
+def _owned(ledger: Ledger, wants: list[Want]) -> dict[str, Answer]:
+    """What the ledger knows without buying: an answer that is past its time to live is stale, and better than none."""
+    now = ledger.now()
+    past = ledger.histories([want.key for want in wants])
+    owned = {want.key: (past[want.key].known, want.lifetimes) for want in wants if want.key in past}
+    return {
+        key: answer if answer.is_fresh(lifetimes, now) else replace(answer, stale=True)
+        for key, (answer, lifetimes) in owned.items()
+        if answer is not None
+    }
 
 
 def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) -> _Verdict:

@@ -22,6 +22,12 @@ PRECEDENCE: dict[str, tuple[tuple[str, str], ...]] = {
     "headcount": (("company_overview", "headcount"),),
     "headcount_min": (("company_overview", "headcount_min"),),
     "headcount_max": (("company_overview", "headcount_max"),),
+    "technologies": (("tech_stack", "technologies"),),
+    "funding_total_usd": (("funding", "funding_total_usd"),),
+    "latest_round": (("funding", "latest_round"),),
+    "latest_round_on": (("funding", "latest_round_on"),),
+    "news_summary": (("news", "news_summary"),),
+    "post_texts": (("linkedin_posts", "post_texts"),),
 }
 """For each column of enriched_leads, the signals' columns that can fill it: the first that has a value wins, in whatever order they arrived."""
 
@@ -50,6 +56,7 @@ def enrich(leads: pl.DataFrame, signals: Mapping[str, pl.DataFrame]) -> pl.DataF
         _listed(names, pl.lit(True)).alias("signals_found"),
         _listed(names, pl.lit(False)).alias("signals_missed"),
         _miss_reasons(names).alias("miss_reasons"),
+        _quality(names).alias("enrichment_quality"),
         _sum([pl.col(f"{name}.cost_usd") for name in names]).alias("signals_cost_usd"),
         pl.any_horizontal(pl.lit(False), *(_has(name) & pl.col(f"{name}.synthetic") for name in names)).alias("synthetic"),
     ).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
@@ -101,6 +108,15 @@ def _miss_reasons(names: list[str]) -> pl.Expr:
             for name in names
         ]
     )
+
+
+def _quality(names: list[str]) -> pl.Expr:
+    """What is switched off was not asked for, and its absence says nothing about the lead."""
+    if not names:
+        return pl.lit(None, dtype=pl.Float64)
+    asked = pl.sum_horizontal(pl.col(f"{name}.reason").ne_missing("off").cast(pl.Int64) for name in names)
+    found = pl.sum_horizontal(_has(name).cast(pl.Int64) for name in names)
+    return pl.when(asked > 0).then((found / asked).round(4))
 
 
 def _json_object(entries: list[pl.Expr]) -> pl.Expr:

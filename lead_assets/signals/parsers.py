@@ -6,9 +6,13 @@ parsed from the journal on every build, so a fix here reaches answers that were 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
+from datetime import date
 from typing import Any
+
+from lead_assets.contracts.base import canonical_json
 
 Values = dict[str, Any]
 
@@ -16,8 +20,6 @@ Parser = Callable[[Any], Values | None]
 """A journaled body to the signal's value columns; None where it holds nothing usable, and the next source is asked."""
 
 PARSERS: dict[str, Parser] = {}
-
-_INT64_MAX = 2**63 - 1
 
 
 def parser(name: str) -> Callable[[Parser], Parser]:
@@ -50,9 +52,77 @@ def company_overview(body: Any) -> Values | None:
     return values if any(value is not None for value in values.values()) else None
 
 
+@parser("pipe0_tech_stack")
+def tech_stack(body: Any) -> Values | None:
+    """Fields of pipe0's company:techstack:builtwith. The list is in the match as well, which is all that some answers have."""
+    match = pipe0_value(body, "technology_match_builtwith")
+    match = match if isinstance(match, Mapping) else {}
+    names = texts(pipe0_value(body, "technology_list")) or texts(match.get("technology_list"))
+    tags = match.get("technologies_by_tag")
+    by_tag = {str(tag): found for tag, listed in tags.items() if (found := texts(listed))} if isinstance(tags, Mapping) else {}
+    if not names and not by_tag:
+        return None
+    trend = number(pipe0_value(body, "spending_trend"))
+    return {
+        "technologies": sorted(set(names or [name for listed in by_tag.values() for name in listed])),
+        "technologies_by_tag": canonical_json(by_tag) if by_tag else None,
+        "spending_trend": number(match.get("spending_trend")) if trend is None else trend,
+    }
+
+
+@parser("pipe0_funding")
+def funding(body: Any) -> Values | None:
+    """Fields of pipe0's company:funding:leadmagic. Amounts of a round are display text ("$250,000,000")."""
+    listed = pipe0_value(body, "funding_history")
+    rounds = [each for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    total = number(pipe0_value(body, "funding_total_usd"))
+    if total is None and not rounds:
+        return None
+    # Undated rounds come last, so that "latest" is one whose date is known, whatever the order of the answer.
+    latest = max(rounds, key=lambda each: (day(each.get("date")) or date.min, text(each.get("round")) or ""), default={})
+    backers = [each.get("investors") for each in rounds]
+    names = {name for listed in backers if isinstance(listed, list) for each in listed if (name := text(_name(each)))}
+    return {
+        "funding_total_usd": total,
+        "funding_rounds": len(rounds) or None,
+        "latest_round": text(latest.get("round")),
+        "latest_round_on": day(latest.get("date")),
+        "latest_round_usd": usd(latest.get("amount")),
+        "investors": sorted(names) or None,
+        "funding_history": canonical_json(rounds) if rounds else None,
+    }
+
+
+@parser("pipe0_news")
+def news(body: Any) -> Values | None:
+    """Field of pipe0's company:newssummary."""
+    summary = text(pipe0_value(body, "company_news_summary"))
+    return {"news_summary": summary} if summary else None
+
+
+@parser("pipe0_linkedin_posts")
+def linkedin_posts(body: Any) -> Values | None:
+    """Fields of pipe0's people:posts:crustdata. Reposts without a thought of the person's own say nothing and are left out."""
+    listed = pipe0_value(body, "crustdata_post_list")
+    posts = [post for post in listed if isinstance(post, Mapping)] if isinstance(listed, list) else []
+    posts = [post for post in posts if text(post.get("text")) and post.get("is_repost_without_thoughts") is not True]
+    if not posts:
+        return None
+    posts.sort(key=lambda post: (day(post.get("date_posted")) or date.min, str(post.get("share_urn"))), reverse=True)
+    days = [posted for post in posts if (posted := day(post.get("date_posted")))]
+    return {
+        "post_count": len(posts),
+        "latest_post_on": max(days, default=None),
+        "total_reactions": sum(count for post in posts if (count := whole(post.get("total_reactions")))),
+        "post_texts": [text(post.get("text")) for post in posts],
+        "posts": canonical_json(posts),
+    }
+
+
 def pipe0_value(body: Any, name: str) -> Any:
     """The value of a field that pipe0 completed, else None."""
-    field = (body or {}).get("fields", {}).get(name)
+    fields = body.get("fields") if isinstance(body, Mapping) else None
+    field = fields.get(name) if isinstance(fields, Mapping) else None
     return field.get("value") if isinstance(field, Mapping) and field.get("status") == "completed" else None
 
 
@@ -67,6 +137,49 @@ def year(value: Any) -> int | None:
     """A year between 1000 and 2999 out of "1998", "1998.0", "founded 1998" or 1998."""
     found = re.findall(r"(?<![\d.])([12]\d{3})(?!\d)", text(value) or "", re.ASCII)
     return int(found[0]) if found else None
+
+
+def texts(value: Any) -> list[str]:
+    """The texts of a list, in order; an empty list for what is none."""
+    return [found for each in value if (found := text(each))] if isinstance(value, list) else []
+
+
+def number(value: Any) -> float | None:
+    """A finite number out of a number or plain decimal text."""
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def whole(value: Any) -> int | None:
+    """A whole number that a 64-bit column can hold."""
+    found = number(value)
+    return int(found) if found is not None and found.is_integer() and abs(found) < 2**53 else None
+
+
+def day(value: Any) -> date | None:
+    """The day of an ISO date or date and time."""
+    try:
+        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def usd(value: Any) -> float | None:
+    """US dollars out of a display amount: "$250,000,000", "$2.5M", 1000000. An amount in another currency is not dollars: None."""
+    found = re.fullmatch(r"(?i)\s*(?:US?D?\s*)?\$?\s*(\d[\d,]*(?:\.\d+)?)\s*([kmb])?\s*(?:USD)?\s*", text(value) or "", re.ASCII)
+    if found is None:
+        return None
+    scale = {"k": 1e3, "m": 1e6, "b": 1e9}.get((found[2] or "").lower(), 1.0)
+    return number(str(float(found[1].replace(",", "")) * scale))
+
+
+def _name(value: Any) -> Any:
+    return value.get("name") if isinstance(value, Mapping) else value
 
 
 def headcount_band(value: str | None) -> tuple[int | None, int | None]:

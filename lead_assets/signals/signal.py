@@ -19,6 +19,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from lead_assets.contracts import TABLES, SignalRow, Table
 from lead_assets.ledger.model import Lifetimes, to_micros
+from lead_assets.project_files import rules_file
 from lead_assets.settings import Settings
 from lead_assets.signals.parsers import PARSERS, Parser
 from lead_assets.signals.subjects import SubjectKind
@@ -26,7 +27,6 @@ from lead_assets.signals.subjects import SubjectKind
 SignalProvider = Literal["pipe0"]
 Billing = Literal["always", "on_success"]
 
-_DEFAULT_RULES = Path(__file__).parents[1] / "rules" / "signals.yaml"
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -95,7 +95,7 @@ def load_signals(
     contract or a parser that does not exist."""
     import yaml
 
-    path = _rules_file(settings)
+    path = rules_file("signals.yaml", settings)
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
         rules = _RulesFile.model_validate(document)
@@ -107,11 +107,6 @@ def load_signals(
         raise RulesError(f"{path}: {_first_problem(error, document)}") from None
     terms = {name: ProviderTerms(rule.credit_usd, rule.batch_size, rule.concurrency) for name, rule in rules.providers.items()}
     return {name: _signal(path, name, rule, terms, contracts, parsers) for name, rule in rules.signals.items()}
-
-
-def _rules_file(settings: Settings) -> Path:
-    replaced = settings.rules_dir / "signals.yaml" if settings.rules_dir else None
-    return replaced if replaced is not None and replaced.exists() else _DEFAULT_RULES
 
 
 def _duration(value: Any) -> Any:

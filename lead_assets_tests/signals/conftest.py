@@ -1,0 +1,59 @@
+"""One sandbox for the room's tests, and a fresh ledger for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.ledger.model import Lifetimes
+from lead_assets.sandbox import Handle, start
+from lead_assets.settings import Settings
+from lead_assets.signals.engine import Collected, collect
+from lead_assets.signals.signal import Signal, load_signals
+
+
+@dataclass
+class Room:
+    """Everything that collecting a signal takes."""
+
+    settings: Settings
+    ledger: Ledger
+    sandbox: Handle
+
+    def signal(self, name: str = "company_overview", **changes: Any) -> Signal:
+        return replace(load_signals(self.settings)[name], **changes)
+
+    def impatient(self, name: str = "company_overview") -> Signal:
+        """A signal whose unknown answers are asked again at once."""
+        signal = self.signal(name)
+        return replace(signal, lifetimes=Lifetimes(signal.lifetimes.found, signal.lifetimes.not_found, timedelta(0)))
+
+    def collect(self, leads: pl.DataFrame, signal: Signal | None = None) -> Collected:
+        return collect(signal or self.signal(), leads, ledger=self.ledger, settings=self.settings)
+
+
+@pytest.fixture(scope="session")
+def sandbox_process() -> Iterator[Handle]:
+    with start() as handle:
+        yield handle
+
+
+@pytest.fixture
+def sandbox(sandbox_process: Handle) -> Handle:
+    sandbox_process.reset()
+    return sandbox_process
+
+
+@pytest.fixture
+def room(sandbox: Handle, tmp_path: Path) -> Iterator[Room]:
+    settings = Settings(home=tmp_path, sandbox_url=sandbox.url)
+    ledger = Ledger(settings.ledger_location)
+    yield Room(settings, ledger, sandbox)
+    ledger.close()
