@@ -1,0 +1,360 @@
+"""What the sandbox's model thinks of a lead, and how it fits that into the schema it was given.
+
+Belongs here: heuristics good enough that a pipeline's tests and demo mean something. Does not belong here: reading the prompt (`model`).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from lead_assets.sandbox.chance import Dice
+
+_BRIDGE = {
+    r"fix[- ]?(?:and|&|n)[- ]?flip\w*|\bflip(?:s|ped|ping)?\b": 3,
+    r"\bbridge\b|puente|br[üu]cken\w*|pr[êe]t relais": 3,
+    r"\brehab\w*|\brenovat\w*|\bremodel\w*|\bgut job\b|remodela\w*|sanier\w*|r[ée]nov\w*|reforma\w*": 2,
+    r"\barv\b|after[- ]repair": 2,
+    r"hard money|short[- ]term (?:loan|financing|debt|capital)|\brtl\b": 2,
+    r"\bresell\b|sell (?:it|them) (?:after|once|within|in)|revender|weiterverkauf\w*|ground[- ]up|\bauction\b|value[- ]add|lease[- ]up": 2,
+}
+_RENTAL = {
+    r"\brentals?\b|alquil\w*|vermiet\w*|locatif\w*|location longue|alugu\w*|affitt\w*|verhuur\w*": 2,
+    r"\bdscr\b": 3,
+    r"buy[- ]and[- ]hold|long[- ]term hold|\bhold(?:ing)? (?:it|them|long|as|for)|\bto hold\b": 2,
+    r"\btenants?\b|\bleased?\b|\blandlord\b|rent roll|inquilin\w*|mieter\w*|locataire\w*": 2,
+    r"cash[- ]out|\brefi(?:nanc\w*)?\b|refinanci\w*|umschuld\w*": 1,
+    r"\b30[- ]?y(?:ea)?r|long[- ]term (?:loan|financing|debt)|airbnb|cash ?flow": 2,
+}
+_FIRST_TIME = (
+    r"\bfirst[- ](?:time|deal|flip|investment|property|rental|project|purchase|one|house|loan)|\bmy first\b|never (?:done|bought|invested|flipped|owned|borrowed)|\bnew to\b"
+    r"|just (?:starting|getting started|learning)|\bbeginner|\bnewbie|\bnovice|haven'?t (?:done|bought|invested)|primera (?:vez|inversi[óo]n|propiedad)|soy nuev|erste[sn]? (?:mal|objekt|immobilie|investition)"
+    r"|anf[äa]nger|premi[eè]re? (?:fois|achat|investissement)|d[ée]butant|primeira? (?:vez|im[óo]vel|investimento)|prima volta|eerste keer"
+)
+_EXPERIENCED = (
+    r"\b(?:\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|dozens|several|many) (?:\w+[- ]){0,2}(?:flips|deals|properties|rentals|doors|units|projects|houses|homes|loans|closings|buildings|years|exits|rehabs)"
+    r"|\b\d+(?:st|nd|rd|th) (?:flip|deal|project|property|house|rental)|\bexperienced\b|\bseasoned\b|\bveteran\b|\brepeat (?:borrower|investor|client)|closed (?:\d+|over|more|several)|\bportfolio\b"
+    r"|completed \d+|flipped \d+|(?:our|my) (?:last|previous|other) (?:\w+ )?(?:flips?|deals?|projects?|propert\w+)|full[- ]time investor|track record|\b\d+ (?:propiedades|casas|immobilien|objekte|biens|im[óo]veis|proyectos|projekte|years|años|jahre[n]?|ans|anos)\b"
+)
+_RUSH = {
+    5: r"\basap\b|\burgent\w*|immediately|\btoday\b|\btomorrow\b|this week|\bby (?:mon|tues|wednes|thurs|fri)day|\bauction\b|emergency|right away|hard deadline|urgente|dringend|d'urgence|sofort",
+    4: r"\bdeadline\b|under contract|end of (?:the |this )?month|this month|closing (?:date|soon|is set|scheduled)|\bexpires?\b|two weeks|next week|fast clos|quick(?:ly)? clos|close (?:fast|quickly)|time[- ]sensitive|rate lock",
+    3: r"next month|this quarter|\bsoon\b|\bready to\b|actively|pre[- ]?approv\w*|offer (?:in|accepted)",
+    2: r"few months|later this year|next year|next quarter|\bexploring\b|\bconsidering\b|\bplanning\b|\bcurious\b",
+    1: r"no rush|not in a (?:rush|hurry)|just (?:looking|browsing|curious|researching)|\bsomeday\b|no (?:timeline|deadline|hurry)|thinking about maybe|not sure (?:when|yet|what)|sin prisa|keine eile",
+}
+_SPAN = re.compile(
+    r"\b(?:in|within|by|under|next|closing|close|closes|inside|have|en|binnen|dans)\s+(?:the\s+)?(?:next\s+)?(\d{1,3})\s*(?:business |calendar )?(hours?|days?|weeks?|months?|d[íi]as|tage[n]?|jours|semanas|wochen)",
+    re.I,
+)
+_DAYS = {"h": 0.05, "d": 1, "t": 1, "j": 1, "w": 7, "s": 7, "m": 30}
+_NEGATED = re.compile(r"(?:\bnot\b|\bno\b|\bnever\b|n't\b|\bwithout\b|\binstead of\b|\brather than\b)[^.,;!?]{0,24}$", re.I)
+_SENTENCE = re.compile(r"[^.!?。！？\n]+(?:[.!?。！？]+(?!\s)[^.!?。！？\n]+)*[.!?。！？]*")
+_BOUNDS = re.compile(r"(maximum|minimum): *(-?\d+(?:\.\d+)?)")
+_TEXT_FIELDS = ("notes", "message", "comments", "comment", "bio", "description")
+
+
+@dataclass
+class Lead:
+    """The facts of a lead as the prompt gave them, and whatever else stood there."""
+
+    facts: dict[str, Any]
+    context: dict[str, Any] = field(default_factory=dict)
+
+    def get(self, *names: str) -> Any:
+        """The first value that is there, at any depth, the lead's own facts before the rest."""
+        for source in (self.facts, self.context):
+            for name in names:
+                value = _find(source, name)
+                if value not in (None, "", [], {}):
+                    return value
+        return None
+
+    @property
+    def notes(self) -> str:
+        return "\n".join(str(value) for name in _TEXT_FIELDS if isinstance(value := _find(self.facts, name), str) and value.strip())
+
+    @property
+    def first_name(self) -> str | None:
+        name = self.get("first_name", "firstname", "given_name") or str(self.get("name", "full_name") or "").split(" ")[0]
+        return str(name).strip() or None
+
+
+@dataclass
+class Judgement:
+    """An answer by field, and the quotes that it rests on."""
+
+    values: dict[str, Any]
+    quotes: dict[str, list[str]]
+
+    @property
+    def evidence(self) -> list[str]:
+        return list(dict.fromkeys(quote for quotes in self.quotes.values() for quote in quotes))[:5]
+
+
+def fill(schema: dict[str, Any], lead: Lead) -> dict[str, Any]:
+    """An answer of the schema's shape: a lending or a B2B judgement where its fields ask for one, else valid values by type."""
+    names = schema.get("properties", {})
+    judgement = lending(lead) if "loan_type" in names else b2b(lead) if "icp_fit" in names else summary(lead)
+    return {name: _value(name, part, schema, lead, judgement) for name, part in names.items()}
+
+
+def lending(lead: Lead) -> Judgement:
+    notes, quotes = lead.notes, dict[str, list[str]]()
+    bridge, bridge_quotes = _weigh(notes, _BRIDGE)
+    rental, rental_quotes = _weigh(notes, _RENTAL)
+    if bridge and lead.get("estimated_arv"):
+        bridge += 1
+    if bridge >= 1 and bridge - rental >= 2:
+        loan_type, quotes["loan_type"] = "bridge_rtl", bridge_quotes
+    elif rental >= 1 and rental - bridge >= 2:
+        loan_type, quotes["loan_type"] = "rental", rental_quotes
+    else:
+        loan_type, quotes["loan_type"] = "unknown", [*bridge_quotes[:1], *rental_quotes[:1]]
+    novice, expert = _quotes(notes, _FIRST_TIME, negatable=False), _quotes(notes, _EXPERIENCED)
+    experience = "unknown" if bool(novice) == bool(expert) else "first_time" if novice else "experienced"
+    quotes["investor_experience"] = [*novice[:1], *expert[:1]]
+    urgency, quotes["urgency_score"] = _urgency(notes)
+    names = {"bridge_rtl": "bridge", "rental": "rental", "unknown": "no clear"}
+    shown = "; ".join(f'{name.replace("_", " ")}: "{each[0]}"' for name, each in quotes.items() if each)
+    rationale = f"Reads as a {names[loan_type]} loan, experience {experience.replace('_', ' ')}, urgency {urgency}. {shown or 'The notes say little.'}"
+    city = lead.get("property_city")
+    place = f" in {city}" if isinstance(city, str) else ""
+    topic = {"bridge_rtl": f"financing your project{place}", "rental": f"financing your rental property{place}"}.get(
+        loan_type, "your plans"
+    )
+    when = "today or tomorrow" if urgency >= 4 else "this week"
+    values = {
+        "loan_type": loan_type,
+        "investor_experience": experience,
+        "urgency_score": urgency,
+        "urgency": urgency,
+        "outreach_message": _greeting(lead)
+        + f"thanks for reaching out about {topic}. Could we talk {when} to go over the numbers and the timing?",
+        "classification_rationale": rationale[:900],
+        "rationale": rationale[:900],
+    }
+    return Judgement(values, quotes)
+
+
+def b2b(lead: Lead) -> Judgement:
+    notes, quotes = lead.notes, dict[str, list[str]]()
+    title = str(lead.get("title", "designation", "job_title", "role") or "")
+    department = _first(
+        title,
+        {
+            "sales": r"sales|revenue|account|business development|sdr|crm",
+            "marketing": r"marketing|growth|brand|demand|content",
+            "engineering": r"engineer|develop|technolog|\bcto\b|data|software|architect|\bit\b",
+            "finance": r"financ|\bcfo\b|account(?:ing|ant)|controller",
+            "operations": r"operation|\bcoo\b|logistic|supply",
+            "executive": r"\bceo\b|chief executive|founder|owner|president|managing director",
+        },
+    )
+    seniority = _first(
+        title,
+        {
+            "c_level": r"\bc[etfoimr]o\b|chief|founder|owner|president(?! of)",
+            "vp": r"\bvp\b|vice president|\bsvp\b|\bevp\b",
+            "director": r"director|head of",
+            "manager": r"manager|\blead\b",
+            "individual_contributor": r"\w",
+        },
+    )
+    headcount = _whole(lead.get("headcount_min", "headcount", "company_size", "estimated_num_employees"))
+    industry = lead.get("company_industry", "industry")
+    points = (
+        2 * (seniority in ("c_level", "vp", "director"))
+        + (seniority == "manager")
+        + 2 * bool(headcount and headcount >= 51)
+        + bool(headcount and 11 <= headcount < 51)
+        + bool(lead.get("web_activity_score", "email_engagement_score"))
+        + bool(industry)
+    )
+    fit = "unknown" if not title and not headcount and not notes else "strong" if points >= 4 else "moderate" if points >= 2 else "weak"
+    stage = _first(
+        notes,
+        {
+            "decision": r"\bquote\b|pricing|contract|procure|purchase|sign|\bbudget\b|replace",
+            "consideration": r"compar|evaluat|demo|trial|shortlist|vendor|alternative",
+            "awareness": r"learn|curious|explor|research|looking",
+        },
+    )
+    urgency, quotes["urgency"] = _urgency(notes)
+    pains = {
+        "manual work": r"manual\w*|spreadsheet\w*|by hand|copy[- ]past\w*",
+        "data quality": r"duplicate\w*|dirty|bad data|data quality|inaccurate",
+        "slow follow-up": r"slow\w*|too long|delay\w*|late\b",
+        "cost": r"cost\w*|expensive|budget",
+        "integration": r"integrat\w*|sync\w*|\bapi\b|connect\w*",
+    }
+    found = [pain for pain, pattern in pains.items() if re.search(pattern, notes, re.I)]
+    quotes["pain_points"] = [quote for pain in found for quote in _quotes(notes, pains[pain])[:1]]
+    quotes["icp_fit"] = [str(value) for value in (title, industry) if value]
+    about = f"{title or 'Role not given'}, {industry or 'industry not known'}, {headcount or 'unknown'} employees at least."
+    topic = found[0] if found else "getting leads to the right person"
+    rationale = f"Fit {fit}: {about} Buying stage {stage}."
+    values = {
+        "icp_fit": fit,
+        "persona": f"{department} {seniority}".replace("_", " ") if title else "unknown",
+        "seniority": seniority,
+        "department": department,
+        "buying_stage": stage,
+        "urgency": urgency,
+        "urgency_score": urgency,
+        "pain_points": found,
+        "outreach_message": _greeting(lead)
+        + f"thanks for your interest. Teams like yours often ask us about {topic}. Would a short call this week help?",
+        "rationale": rationale,
+        "classification_rationale": rationale,
+    }
+    return Judgement(values, quotes)
+
+
+def summary(lead: Lead) -> Judgement:
+    """For any other schema: a few words about the lead."""
+    parts = [
+        lead.get("company", "company_name", "organization"),
+        lead.get("company_industry", "industry"),
+        lead.get("company_region", "country"),
+    ]
+    known = ", ".join(str(part) for part in parts if part) or "Little is known about this lead"
+    sentences = [found.strip() for found in _SENTENCE.findall(lead.notes) if found.strip()]
+    text = f"{known}. {sentences[0]}" if sentences else f"{known}."
+    return Judgement({"summary": text, "brief": text}, {"summary": sentences[:2]})
+
+
+# --- reading ---
+
+
+def _weigh(notes: str, words: dict[str, int]) -> tuple[int, list[str]]:
+    weight, quotes = 0, list[str]()
+    for pattern, points in words.items():
+        found = _quotes(notes, pattern)
+        if found:
+            weight += points
+            quotes += found[:1]
+    return weight, list(dict.fromkeys(quotes))
+
+
+def _quotes(notes: str, pattern: str, *, negatable: bool = True) -> list[str]:
+    """The sentences, word for word, in which the pattern is said and not denied."""
+    quotes = []
+    for sentence in _SENTENCE.findall(notes):
+        for found in re.finditer(pattern, sentence, re.I):
+            if not negatable or not _NEGATED.search(sentence[: found.start()]):
+                quotes.append(sentence.strip()[:200].strip())
+                break
+    return quotes
+
+
+def _urgency(notes: str) -> tuple[int, list[str]]:
+    said = {level: quotes for level, pattern in _RUSH.items() if (quotes := _quotes(notes, pattern))}
+    for span in _SPAN.finditer(notes):
+        days = int(span[1]) * _DAYS[span[2][0].lower()]
+        level = 5 if days <= 10 else 4 if days <= 21 else 3 if days <= 75 else 2
+        said.setdefault(level, [next(s.strip()[:200].strip() for s in _SENTENCE.findall(notes) if span[0] in s)])
+    if not said:
+        return (2, []) if notes.strip() else (1, [])
+    highest, lowest = max(said), min(said)
+    if highest >= 4 and lowest == 1:
+        return 3, [*said[highest][:1], *said[lowest][:1]]
+    level = lowest if lowest == 1 else highest
+    return level, said[level][:1]
+
+
+def _first(text: str, patterns: dict[str, str]) -> str:
+    return next((name for name, pattern in patterns.items() if re.search(pattern, text, re.I)), "unknown")
+
+
+def _whole(value: Any) -> int | None:
+    digits = re.match(r"\D*(\d[\d,]*)", str(value)) if value is not None else None
+    return int(digits[1].replace(",", "")) if digits else None
+
+
+def _find(source: Any, name: str) -> Any:
+    if not isinstance(source, dict):
+        return None
+    if source.get(name) not in (None, ""):
+        return source[name]
+    return next((found for part in source.values() if (found := _find(part, name)) not in (None, "")), None)
+
+
+def _greeting(lead: Lead) -> str:
+    return f"Hi {lead.first_name}, " if lead.first_name else "Hello, "
+
+
+# --- writing ---
+
+
+def _value(name: str, part: dict[str, Any], root: dict[str, Any], lead: Lead, judgement: Judgement) -> Any:
+    """One field of the answer."""
+    part = _resolved(part, root)
+    known = judgement.values.get(name)
+    if "const" in part:
+        return part["const"]
+    if "enum" in part:
+        options = part["enum"]
+        return known if known in options else next((each for each in ("unknown", "other") if each in options), options[0])
+    kind = part.get("type")
+    if kind == "array":
+        return _list(name, part, root, lead, judgement, known)
+    if kind == "object":
+        return {inner: _value(inner, spec, root, lead, judgement) for inner, spec in part.get("properties", {}).items()}
+    if kind == "boolean":
+        return bool(known)
+    if kind in ("integer", "number"):
+        if isinstance(known, int | float):
+            return known
+        bounds = {word: float(number) for word, number in _BOUNDS.findall(part.get("description", ""))}
+        low, high = bounds.get("minimum", 0.0), bounds.get("maximum", 10.0)
+        middle = low + (high - low) * Dice(name, lead.notes).unit("value")
+        return round(middle) if kind == "integer" else round(middle, 2)
+    return str(known) if known is not None else _words(name, lead, judgement)
+
+
+def _list(name: str, part: dict[str, Any], root: dict[str, Any], lead: Lead, judgement: Judgement, known: Any) -> list[Any]:
+    item = _resolved(part.get("items") or {}, root)
+    if item.get("type") == "object" and "evidence" in name:
+        return [
+            {inner: _evidence_part(inner, spec, root, topic, quote) for inner, spec in item.get("properties", {}).items()}
+            for topic, quotes in judgement.quotes.items()
+            for quote in quotes[:1]
+        ]
+    if any(word in name for word in ("evidence", "quote")):
+        return judgement.evidence
+    if isinstance(known, list):
+        return known
+    return [_value(name, item, root, lead, judgement)] if part.get("minItems") else []
+
+
+def _evidence_part(name: str, part: dict[str, Any], root: dict[str, Any], topic: str, quote: str) -> Any:
+    """A field of one piece of evidence: the quote, or what it is evidence of."""
+    part = _resolved(part, root)
+    if "enum" in part:
+        return topic if topic in part["enum"] else part["enum"][0]
+    return quote if any(word in name for word in ("quote", "text", "excerpt")) else topic
+
+
+def _words(name: str, lead: Lead, judgement: Judgement) -> str:
+    if "message" in name:
+        return _greeting(lead) + "thanks for reaching out. Could we talk this week?"
+    if "name" in name:
+        return str(lead.get(name, "first_name", "name", "company") or "unknown")
+    if "quote" in name:
+        return next(iter(judgement.evidence), "")
+    return str(judgement.values.get("summary") or judgement.values.get("rationale") or "unknown")
+
+
+def _resolved(part: dict[str, Any], root: dict[str, Any]) -> dict[str, Any]:
+    """The schema itself, behind references and optional types."""
+    if "$ref" in part:
+        return _resolved(root.get("$defs", {})[part["$ref"].rpartition("/")[2]], root)
+    for word in ("anyOf", "oneOf", "allOf"):
+        for option in part.get(word, []):
+            if option.get("type") != "null":
+                return _resolved(option, root)
+    if isinstance(part.get("type"), list):
+        return {**part, "type": next(kind for kind in part["type"] if kind != "null")}
+    return part

@@ -1,0 +1,137 @@
+"""The sandbox's process: the application of all services with its own steering endpoints, on one port of loopback.
+
+Belongs here: putting services together, and their life as a process. Does not belong here: what any service answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
+
+from lead_assets.sandbox import READY_LINE
+from lead_assets.sandbox.anthropic import Anthropic
+from lead_assets.sandbox.aturiya import Aturiya, read_campaigns
+from lead_assets.sandbox.faults import Fault, Faults
+from lead_assets.sandbox.meter import Meter
+from lead_assets.sandbox.pipe0 import Pipe0
+from lead_assets.sandbox.service import Service, answer
+
+SERVICES: tuple[type[Service], ...] = (Pipe0, Anthropic)
+
+
+class Connections:
+    """Open connections by the client's address: the only way to cut one, which the server's interface has no word for."""
+
+    def __init__(self) -> None:
+        self._transports: dict[Any, asyncio.BaseTransport] = {}
+
+    def hang_up(self, request: Request) -> None:
+        assert request.client is not None
+        transport = self._transports.get((request.client.host, request.client.port))
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
+
+    def protocol(self) -> type[asyncio.Protocol]:
+        """uvicorn's own HTTP protocol, which registers its connections here."""
+        transports = self._transports
+
+        class Registered(AutoHTTPProtocol):  # type: ignore[misc, valid-type]
+            def connection_made(self, transport: asyncio.Transport) -> None:
+                super().connection_made(transport)
+                transports[self.client] = transport
+
+            def connection_lost(self, exc: Exception | None) -> None:
+                transports.pop(self.client, None)
+                super().connection_lost(exc)
+
+        return Registered
+
+
+def application(connections: Connections, campaigns: Path | None = None) -> Starlette:
+    """All services and the steering endpoints."""
+    meter, faults = Meter(), Faults()
+    services: list[Service] = [kind(meter, faults, connections.hang_up) for kind in SERVICES]
+    services.append(Aturiya(meter, faults, connections.hang_up, read_campaigns(campaigns)))
+
+    async def show_meter(request: Request) -> Response:
+        return answer(meter.report())
+
+    async def show_subjects(request: Request) -> Response:
+        return answer(meter.subjects(request.query_params["service"]))
+
+    async def show_requests(request: Request) -> Response:
+        service = request.query_params["service"]
+        return answer({service: meter.requests(service)})
+
+    async def set_fault(request: Request) -> Response:
+        try:
+            faults.add(Fault.model_validate_json(await request.body()))
+        except ValidationError as error:
+            return answer({"errors": [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]}, 400)
+        return answer({"faults": faults.listed()})
+
+    async def show_faults(request: Request) -> Response:
+        return answer({"faults": faults.listed()})
+
+    async def clear_faults(request: Request) -> Response:
+        faults.clear()
+        return answer({"faults": []})
+
+    async def reset(request: Request) -> Response:
+        meter.reset()
+        faults.clear()
+        for service in services:
+            service.reset()
+        return answer({})
+
+    steering = [
+        Route("/_meter", show_meter),
+        Route("/_meter/subjects", show_subjects),
+        Route("/_requests", show_requests),
+        Route("/_faults", set_fault, methods=["POST"]),
+        Route("/_faults", show_faults, methods=["GET"]),
+        Route("/_faults", clear_faults, methods=["DELETE"]),
+        Route("/_reset", reset, methods=["POST"]),
+    ]
+    return Starlette(routes=[*steering, *(route for service in services for route in [*service.routes(), service.unknown_path()])])
+
+
+def serve(port: int = 0, campaigns: Path | None = None, *, until_stdin_closes: bool = False) -> None:
+    """Serve on 127.0.0.1 until interrupted. Prints one line on stdout as soon as connections are taken."""
+    connections = Connections()
+    app = application(connections, campaigns)
+    listener = socket.create_server(("127.0.0.1", port), backlog=2048)
+    if until_stdin_closes:
+        threading.Thread(target=_exit_with_parent, daemon=True).start()
+    print(f"{READY_LINE}http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # the kernel queues connections from here on
+    config = uvicorn.Config(
+        app,
+        http=connections.protocol(),
+        ws="none",
+        lifespan="off",
+        log_level="critical",
+        access_log=False,
+        # Longer than any client keeps an idle connection: a race between the two would look like a fault that nobody set.
+        timeout_keep_alive=300,
+        timeout_graceful_shutdown=1,
+        backlog=2048,
+    )
+    asyncio.run(uvicorn.Server(config).serve(sockets=[listener]))
+
+
+def _exit_with_parent() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
