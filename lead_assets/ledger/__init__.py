@@ -1,1 +1,10 @@
-"""The ledger: the journal of what costs money or cannot be redone. Transactional, never rebuilt."""
+"""The ledger: the journal of what costs money or cannot be redone. Transactional, never rebuilt.
+
+`Ledger` is the store, `purchase` (or `buy`, in async code) is how anything is bought, `model` is what they speak of.
+"""
+
+from lead_assets.ledger.ledger import Ledger, WorldError
+from lead_assets.ledger.model import Answer, Lifetimes, Rate, Reply, Want
+from lead_assets.ledger.purchase import Purchase, Retry, buy, purchase
+
+__all__ = ["Answer", "Ledger", "Lifetimes", "Purchase", "Rate", "Reply", "Retry", "Want", "WorldError", "buy", "purchase"]

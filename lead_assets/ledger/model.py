@@ -5,8 +5,9 @@ Belongs here: the plain values that rooms and ledger exchange. Does not belong h
 
 from __future__ import annotations
 
+import functools
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -59,7 +60,7 @@ class Want:
     parameters: dict[str, Any] = field(default_factory=dict, hash=False)
     payload: Any = field(default=None, hash=False, compare=False)
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         """The purchase's name in the ledger: 32 hex digits."""
         text = canonical_json([self.operation, self.subject, self.parameters])
@@ -93,7 +94,8 @@ class Answer:
     operation: str
     subject: str
     cost_micros: int
-    answered_at: datetime
+    answered_at: datetime | None
+    """When the vendor answered; None if nothing was asked (over budget, paused, no key, …)."""
     campaign_id: str
     """Campaign that paid."""
     vendor_ref: str | None = None
@@ -102,3 +104,83 @@ class Answer:
     latency_ms: int = 0
     stale: bool = False
     bought: bool = False
+
+    def is_fresh(self, lifetimes: Lifetimes, now: datetime) -> bool:
+        return self.answered_at is not None and now - self.answered_at < lifetimes.of(self.state)
+
+
+@dataclass(frozen=True)
+class History:
+    """The newest of both kinds that the journal holds for a key: what the vendor last said, and the last time it said nothing valid."""
+
+    known: Answer | None = None
+    unknown: Answer | None = None
+
+    @property
+    def best(self) -> Answer | None:
+        return self.known or self.unknown
+
+    def serve(self, lifetimes: Lifetimes, now: datetime) -> Answer | None:
+        """The answer to use without buying, or None if it must be bought. An unknown never hides an older found: that is served as stale."""
+        if self.known and self.known.is_fresh(lifetimes, now):
+            return self.known
+        if self.unknown and self.unknown.is_fresh(lifetimes, now):
+            return replace(self.known, stale=True) if self.known else self.unknown
+        return None
+
+
+@dataclass(frozen=True)
+class Granted:
+    """A want that is now ours to buy, its price reserved. With a `vendor_ref` the work was begun before: fetch it by that, never submit again."""
+
+    want: Want
+    vendor_ref: str | None = None
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """What came of claiming wants: each is in exactly one of the first four."""
+
+    granted: list[Granted]
+    busy: list[Want]
+    """Being bought by somebody else right now: wait for their answer."""
+    answered: dict[str, Answer]
+    """Bought by somebody else in the meantime, by key."""
+    refused: dict[str, str]
+    """Not to be bought, by key: the reason (over_budget, paused, provider_error while the provider's circuit is open)."""
+    uncertain: int = 0
+    """Calls of dead owners that were found and counted as uncertain; their wants are granted, refused or free like any other."""
+
+    @property
+    def over_budget(self) -> list[str]:
+        return [key for key, reason in self.refused.items() if reason == "over_budget"]
+
+    @property
+    def paused(self) -> list[str]:
+        return [key for key, reason in self.refused.items() if reason == "paused"]
+
+
+@dataclass(frozen=True)
+class Settlement:
+    """A claimed want's end: what the vendor said, and what it took. `uncertain`: the call got no answer but may have been billed."""
+
+    want: Want
+    reply: Reply
+    answered_at: datetime
+    latency_ms: int = 0
+    uncertain: bool = False
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `limit` slots in any `per` seconds. `burst` of them may come at once; the rest are spread so that no window, wherever it
+    begins, holds more than `limit`."""
+
+    limit: int
+    per: float
+    burst: int = 1
+
+    @property
+    def interval(self) -> float:
+        """Seconds between slots. 3 % slower than the limit: requests that leave evenly arrive unevenly."""
+        return self.per / max(self.limit * 0.97 - self.burst + 1, 0.01)

@@ -1,0 +1,274 @@
+"""Claims: the right to make one call, with its price reserved, until its answer is journaled.
+
+Belongs here: claim, renew, attach, settle, release, and what becomes of claims whose owner died. Does not belong here: the call (`purchase`).
+A key is in `claims` from reservation to journaling and at no other time, so reserved money and open claims are always equal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from lead_assets.ledger import controls, journal, money
+from lead_assets.ledger.database import Tx, day_of, to_us
+from lead_assets.ledger.journal import Entry
+from lead_assets.ledger.model import Answer, Claimed, Granted, Settlement, Want
+from lead_assets.ledger.owners import is_gone
+from lead_assets.ledger.schema import claims
+
+
+def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float) -> Claimed:
+    """Claim wants and reserve their prices. Looks into the journal again first: somebody may have bought them since the caller looked."""
+    until = tx.now_us + int(lease * 1e6)
+    wants = list({want.key: want for want in wants}.values())
+    past = journal.histories(tx, [want.key for want in wants])
+    held = {row.key: row for row in tx.execute(sa.select(claims).where(tx.among(claims.c.key, [want.key for want in wants])))}
+    granted: list[Granted] = []
+    busy: list[Want] = []
+    answered: dict[str, Answer] = {}
+    free: list[Want] = []
+    lapsed: list[Any] = []
+    for want in wants:
+        row = held.get(want.key)
+        fresh = past[want.key].serve(want.lifetimes, tx.now) if want.key in past else None
+        if row is None and fresh is not None:
+            answered[want.key] = fresh
+        elif row is None:
+            free.append(want)
+        elif row.owner == owner and tx.again:
+            granted.append(Granted(want, row.vendor_ref))  # the claim of our own try that was cut off
+        elif row.lease_until > tx.now_us and not is_gone(row.owner):
+            busy.append(want)
+        elif row.vendor_ref is not None:
+            granted.append(Granted(want, row.vendor_ref))
+        else:
+            lapsed.append(row)
+            free.append(want)
+    resumed = [grant.want.key for grant in granted if grant.vendor_ref is not None]
+    if resumed:
+        tx.execute(sa.update(claims).where(tx.among(claims.c.key, resumed)).values(owner=owner, lease_until=until))
+    book = _Booking(tx)
+    book.write_off(lapsed)
+    book.close()
+    refused = controls.refusals(tx, {want.provider for want in free})
+    purse = money.Purse(tx, free)
+    turned_away = {want.key: refused[want.provider] for want in free if want.provider in refused}
+    affordable = []
+    for want in free:
+        if want.key in turned_away:
+            continue
+        if purse.take(want):
+            affordable.append(want)
+        else:
+            turned_away[want.key] = "over_budget"
+    book.reserve(affordable, owner, until)
+    book.close()
+    controls.begin_probes(tx, {want.provider for want in affordable})
+    return Claimed([*granted, *(Granted(want) for want in affordable)], busy, answered, turned_away, len(lapsed))
+
+
+def renew(tx: Tx, owner: str, lease: float) -> None:
+    """The owner is alive: its leases begin anew."""
+    tx.execute(sa.update(claims).where(claims.c.owner == owner).values(lease_until=tx.now_us + int(lease * 1e6)))
+
+
+def attach_ref(tx: Tx, keys: Iterable[str], vendor_ref: str) -> None:
+    """Note the vendor's own id of the work for claimed keys, so that whoever takes over after a crash fetches it by that."""
+    tx.execute(sa.update(claims).where(tx.among(claims.c.key, keys)).values(vendor_ref=vendor_ref))
+
+
+def release(tx: Tx, keys: Iterable[str], owner: str) -> None:
+    """Give back claims whose call the vendor cannot have seen. Nothing is journaled."""
+    book = _Booking(tx)
+    book.drop(_held(tx, keys, owner))
+    book.close()
+
+
+def abandon(tx: Tx, keys: Iterable[str], owner: str) -> None:
+    """Give up claims whose call may have been seen and billed: they are journaled as uncertain."""
+    book = _Booking(tx)
+    book.write_off(_held(tx, keys, owner))
+    book.close()
+
+
+def park(tx: Tx, keys: Iterable[str], owner: str) -> None:
+    """End the leases at once, so that the next purchase takes the claims over and fetches the work by its vendor_ref."""
+    mine = sa.and_(tx.among(claims.c.key, keys), claims.c.owner == owner, claims.c.vendor_ref.is_not(None))
+    tx.execute(sa.update(claims).where(mine).values(lease_until=tx.now_us))
+
+
+def give_up(tx: Tx, owner: str, sent: Iterable[str]) -> None:
+    """End all claims of an owner who stops early: what has a vendor_ref is parked, what was sent is uncertain, the rest is given back."""
+    sent = set(sent)
+    rows = list(tx.execute(sa.select(claims).where(claims.c.owner == owner)))
+    park(tx, [row.key for row in rows], owner)
+    book = _Booking(tx)
+    book.write_off([row for row in rows if row.vendor_ref is None and row.key in sent])
+    book.drop([row for row in rows if row.vendor_ref is None and row.key not in sent])
+    book.close()
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What a failed attempt cost that is to be made again: `cost_micros` if known, else nothing and `uncertain`."""
+
+    want: Want
+    reason: str
+    cost_micros: int = 0
+    uncertain: bool = False
+
+
+def again(tx: Tx, failures: Sequence[Failure], owner: str) -> set[str]:
+    """Book failed attempts and reserve the price once more. Returns the keys that may be tried again; the others' claims are given back."""
+    held = {row.key: row for row in _held(tx, [failure.want.key for failure in failures], owner)}
+    mine = [failure for failure in failures if failure.want.key in held]
+    book = _Booking(tx)
+    for failure in mine:
+        if failure.uncertain:
+            book.write_off([held[failure.want.key]])
+        else:
+            book.drop([held[failure.want.key]])
+            if failure.cost_micros:
+                entry = _entry(failure.want, "unknown", failure.reason, failure.cost_micros, tx.now_us)
+                book.enter(entry)
+    book.close()
+    purse = money.Purse(tx, [failure.want for failure in mine])
+    affordable = [failure.want for failure in mine if purse.take(failure.want)]
+    until = max((held[failure.want.key].lease_until for failure in mine), default=0)
+    book.reserve(affordable, owner, until)
+    book.close()
+    return {want.key for want in affordable}
+
+
+def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | None], owner: str) -> None:
+    """Journal answers, settle their price against the reservation and drop the claims.
+
+    An answer is journaled even if its claim was lost to another owner meanwhile: it was paid for.
+    """
+    if tx.again:
+        done = journal.already_written(tx, [(s.want.key, to_us(s.answered_at)) for s in settlements])
+        pairs = [(s, b) for s, b in zip(settlements, bodies, strict=True) if s.want.key not in done]
+        settlements, bodies = [s for s, _ in pairs], [b for _, b in pairs]
+    if not settlements:
+        return
+    held = {row.key: row for row in _held(tx, [s.want.key for s in settlements], owner)}
+    book = _Booking(tx)
+    for settlement, body in zip(settlements, bodies, strict=True):
+        want, reply = settlement.want, settlement.reply
+        if settlement.uncertain:
+            book.enter(_entry(want, "unknown", "uncertain", want.price_micros, to_us(settlement.answered_at), uncertain=True))
+        book.enter(
+            Entry(
+                key=want.key,
+                state=reply.state,
+                reason=reply.reason,
+                provider=want.provider,
+                operation=want.operation,
+                subject=want.subject,
+                campaign_id=want.campaign_id,
+                cost_micros=reply.cost_micros,
+                answered_us=to_us(settlement.answered_at),
+                vendor_ref=reply.vendor_ref or getattr(held.get(want.key), "vendor_ref", None),
+                input_tokens=reply.input_tokens,
+                output_tokens=reply.output_tokens,
+                latency_ms=settlement.latency_ms,
+                body=body,
+            )
+        )
+    book.drop(held.values())
+    book.close()
+    controls.close_circuits(tx, {s.want.provider for s in settlements if s.reply.state != "unknown"})
+
+
+class _Booking:
+    """Gathers what one transaction does to claims, journal, usage and spending, and writes each table once."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self._usage = money.Usage()
+        self._entries: list[Entry] = []
+        self._dropped: list[str] = []
+
+    def reserve(self, wants: Sequence[Want], owner: str, until: int) -> None:
+        tx = self._tx
+        for want in wants:
+            self._usage.add(want.provider, want.campaign_id, tx.day, reserved=want.price_micros)
+        rows = [
+            {
+                "key": want.key,
+                "provider": want.provider,
+                "operation": want.operation,
+                "subject": want.subject,
+                "campaign_id": want.campaign_id,
+                "price_micros": want.price_micros,
+                "day": tx.day,
+                "owner": owner,
+                "claimed_at": tx.now_us,
+                "lease_until": until,
+                "vendor_ref": None,
+            }
+            for want in wants
+        ]
+        if rows:
+            tx.execute(sa.insert(claims), rows)
+
+    def drop(self, rows: Iterable[Any]) -> None:
+        for row in rows:
+            self._dropped.append(row.key)
+            self._usage.add(row.provider, row.campaign_id, row.day, reserved=-row.price_micros)
+
+    def write_off(self, rows: Iterable[Any]) -> None:
+        """The call of these claims may have been billed, and its answer is lost."""
+        rows = list(rows)
+        self.drop(rows)
+        for row in rows:
+            self.enter(
+                Entry(
+                    key=row.key,
+                    state="unknown",
+                    reason="uncertain",
+                    provider=row.provider,
+                    operation=row.operation,
+                    subject=row.subject,
+                    campaign_id=row.campaign_id,
+                    cost_micros=row.price_micros,
+                    answered_us=self._tx.now_us,
+                    uncertain=True,
+                    vendor_ref=row.vendor_ref,
+                )
+            )
+
+    def enter(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        amounts = {"uncertain": entry.cost_micros} if entry.uncertain else {"spent": entry.cost_micros}
+        self._usage.add(entry.provider, entry.campaign_id, day_of(entry.answered_us), **amounts)
+
+    def close(self) -> None:
+        if self._dropped:
+            self._tx.execute(sa.delete(claims).where(self._tx.among(claims.c.key, self._dropped)))
+        journal.write(self._tx, self._entries)
+        money.book(self._tx, self._entries)
+        self._usage.write(self._tx)
+        self._entries, self._dropped = [], []
+
+
+def _entry(want: Want, state: Any, reason: str, cost_micros: int, answered_us: int, *, uncertain: bool = False) -> Entry:
+    return Entry(
+        key=want.key,
+        state=state,
+        reason=reason,
+        provider=want.provider,
+        operation=want.operation,
+        subject=want.subject,
+        campaign_id=want.campaign_id,
+        cost_micros=cost_micros,
+        answered_us=answered_us,
+        uncertain=uncertain,
+    )
+
+
+def _held(tx: Tx, keys: Iterable[str], owner: str) -> list[Any]:
+    return list(tx.execute(sa.select(claims).where(tx.among(claims.c.key, keys), claims.c.owner == owner)))

@@ -1,0 +1,89 @@
+"""What stops buying besides money: the kill switch, a provider's open circuit, and the world a ledger belongs to."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from lead_assets.ledger.database import Tx
+from lead_assets.ledger.schema import circuits
+from lead_assets.ledger.schema import controls as table
+
+FAILURES_TO_OPEN = 8
+"""Failures in a row, over all processes, after which a provider is left alone: below, one call's own retries would open it."""
+_COOL_SECONDS = 15.0
+_COOL_MOST = 600.0
+_WORLD = "world"
+_PAUSED = "paused:"
+
+
+def refusals(tx: Tx, providers: set[str]) -> dict[str, str]:
+    """The providers that must not be called now, with the reason."""
+    if not providers:
+        return {}
+    paused = paused_providers(tx)
+    reasons = dict.fromkeys(providers if "" in paused else providers & paused, "paused")
+    rows = tx.execute(sa.select(circuits).where(circuits.c.failures >= FAILURES_TO_OPEN, circuits.c.open_until > tx.now_us))
+    for row in rows:
+        if row.provider in providers:
+            reasons.setdefault(row.provider, "provider_error")
+    return reasons
+
+
+def pause(tx: Tx, provider: str | None) -> None:
+    """Allow no new call, to one provider or to all. Calls under way end and are journaled."""
+    statement = tx.insert(table).values(name=_PAUSED + (provider or ""), value="", set_at=tx.now_us)
+    tx.execute(statement.on_conflict_do_nothing())
+
+
+def resume(tx: Tx, provider: str | None) -> None:
+    """Lift a pause; without a provider, all of them."""
+    if provider:
+        tx.execute(sa.delete(table).where(table.c.name == _PAUSED + provider))
+    else:
+        tx.execute(sa.delete(table).where(table.c.name.startswith(_PAUSED)))
+
+
+def paused_providers(tx: Tx) -> set[str]:
+    """Providers that are paused; the empty name stands for all."""
+    return {name.removeprefix(_PAUSED) for (name,) in tx.execute(sa.select(table.c.name).where(table.c.name.startswith(_PAUSED)))}
+
+
+def note_failure(tx: Tx, provider: str) -> bool:
+    """Count a call that failed by the provider's fault. Returns True if its circuit is open now."""
+    row = tx.execute(sa.select(circuits.c.failures).where(circuits.c.provider == provider)).first()
+    failures = (row.failures if row else 0) + 1
+    opened = failures >= FAILURES_TO_OPEN
+    # Each failed probe doubles the time until the next.
+    cool = min(_COOL_SECONDS * 2 ** min(failures - FAILURES_TO_OPEN, 10), _COOL_MOST) if opened else 0.0
+    until = tx.now_us + int(cool * 1e6)
+    statement = tx.insert(circuits).values(provider=provider, failures=failures, open_until=until)
+    tx.execute(statement.on_conflict_do_update(index_elements=["provider"], set_={"failures": failures, "open_until": until}))
+    return opened
+
+
+def begin_probes(tx: Tx, providers: set[str]) -> None:
+    """Of a circuit whose time is up one batch is let through: until that has ended, or should have, everybody else stays out."""
+    if providers:
+        tx.execute(
+            sa.update(circuits)
+            .where(circuits.c.provider.in_(sorted(providers)), circuits.c.failures >= FAILURES_TO_OPEN)
+            .values(open_until=tx.now_us + int(_COOL_SECONDS * 1e6))
+        )
+
+
+def close_circuits(tx: Tx, providers: set[str]) -> None:
+    """The providers answered: nothing is wrong with them."""
+    if providers:
+        tx.execute(sa.delete(circuits).where(circuits.c.provider.in_(sorted(providers))))
+
+
+def bind_world(tx: Tx, world: str) -> str:
+    """Give the ledger to a world if it has none; returns the one it belongs to."""
+    tx.execute(tx.insert(table).values(name=_WORLD, value=world, set_at=tx.now_us).on_conflict_do_nothing())
+    return str(tx.execute(sa.select(table.c.value).where(table.c.name == _WORLD)).scalar_one())
+
+
+def world(tx: Tx) -> str | None:
+    """The world the ledger belongs to, if it has one."""
+    row = tx.execute(sa.select(table.c.value).where(table.c.name == _WORLD)).first()
+    return row.value if row else None

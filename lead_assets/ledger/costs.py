@@ -1,0 +1,83 @@
+"""What was spent: sums of the journal, by whatever one asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Literal, TypedDict
+
+import sqlalchemy as sa
+
+from lead_assets.ledger.database import Tx
+from lead_assets.ledger.model import to_usd
+from lead_assets.ledger.schema import calls, spend
+
+if TYPE_CHECKING:
+    import polars as pl
+
+By = Literal["day", "campaign", "provider", "operation"]
+_COLUMNS = {"day": spend.c.day, "campaign": spend.c.campaign_id, "provider": spend.c.provider, "operation": spend.c.operation}
+
+
+class Billed(TypedDict):
+    """`calls`: answers that cost something. `uncertain_calls`: calls that may have, and whose answer was lost; their price is not in `usd`."""
+
+    calls: int
+    usd: Decimal
+    uncertain_calls: int
+
+
+def costs(tx: Tx, by: Sequence[By], campaigns: Collection[str] | None) -> pl.DataFrame:
+    """A row for each value of `by`: those columns, answers, calls, usd, uncertain_calls, uncertain_usd, input_tokens, output_tokens."""
+    import polars as pl
+
+    unknown = [name for name in by if name not in _COLUMNS]
+    if unknown:
+        raise ValueError(f"costs: cannot group by {', '.join(unknown)}; there are {', '.join(_COLUMNS)}")
+    groups = [_COLUMNS[name] for name in by]
+    sums = [
+        sa.cast(sa.func.sum(column), sa.BigInteger)
+        for column in (
+            spend.c.calls,
+            spend.c.billed_calls,
+            spend.c.cost_micros,
+            spend.c.uncertain_calls,
+            spend.c.uncertain_micros,
+            spend.c.input_tokens,
+            spend.c.output_tokens,
+        )
+    ]
+    statement = sa.select(*groups, *sums).group_by(*groups).order_by(*groups)
+    if campaigns is not None:
+        statement = statement.where(tx.among(spend.c.campaign_id, campaigns))
+    names = [_COLUMNS[name].name for name in by]
+    figures = ["answers", "calls", "usd", "uncertain_calls", "uncertain_usd", "input_tokens", "output_tokens"]
+    money = {"usd", "uncertain_usd"}
+    schema = dict.fromkeys(names, pl.String()) | {name: pl.Decimal(18, 6) if name in money else pl.Int64() for name in figures}
+    rows = [dict(zip([*names, *figures], row, strict=True)) for row in tx.rows(statement) if row[-1] is not None]
+    for row in rows:
+        row.update({name: to_usd(row[name]) for name in money})
+    return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def billed(tx: Tx, since: int | None, campaigns: Collection[str] | None) -> Billed:
+    """What was billed: in all, or after a call id (`last_call`), or for some campaigns."""
+    if since is None:
+        statement = sa.select(sa.func.sum(spend.c.billed_calls), sa.func.sum(spend.c.cost_micros), sa.func.sum(spend.c.uncertain_calls))
+        campaign = spend.c.campaign_id
+    else:
+        certain = sa.not_(calls.c.uncertain)
+        statement = sa.select(
+            sa.func.count().filter(certain, calls.c.cost_micros > 0),
+            sa.func.sum(calls.c.cost_micros).filter(certain),
+            sa.func.count().filter(calls.c.uncertain),
+        ).where(calls.c.id > since)
+        campaign = calls.c.campaign_id
+    if campaigns is not None:
+        statement = statement.where(tx.among(campaign, campaigns))
+    count, micros, uncertain = tx.rows(statement)[0]
+    return Billed(calls=int(count or 0), usd=to_usd(int(micros or 0)), uncertain_calls=int(uncertain or 0))
+
+
+def last_call(tx: Tx) -> int:
+    return int(tx.execute(sa.select(sa.func.max(calls.c.id))).scalar() or 0)

@@ -1,0 +1,185 @@
+"""The journal: every answer that was paid for, and the newest of each key.
+
+Belongs here: writing and reading `calls` and `heads`, and how a body is packed. Does not belong here: who may call (`claims`), money (`money`).
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from lead_assets.ledger.database import Tx, from_us
+from lead_assets.ledger.model import Answer, History, State
+from lead_assets.ledger.schema import calls, heads
+
+_PACK_FROM = 200
+"""Bytes from which a body is compressed: below, zlib's own overhead eats the gain."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One row of the journal, before it has an id."""
+
+    key: str
+    state: State
+    reason: str | None
+    provider: str
+    operation: str
+    subject: str
+    campaign_id: str
+    cost_micros: int
+    answered_us: int
+    uncertain: bool = False
+    """A call that may have been billed and whose answer nobody saw: it is money, but no answer."""
+    vendor_ref: str | None = None
+    input_tokens: int = 0
+    output_tokens: int = 0
+    latency_ms: int = 0
+    body: bytes | None = None
+
+
+def pack(body: Any) -> bytes | None:
+    """A JSON-able body as bytes, compressed where that pays."""
+    if body is None:
+        return None
+    try:
+        text = orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        # orjson refuses integers above 64 bits and lone surrogates; vendors send both.
+        text = json.dumps(body, default=str).encode()
+    return zlib.compress(text, 6) if len(text) >= _PACK_FROM else text
+
+
+def unpack(data: bytes | None) -> Any:
+    if data is None:
+        return None
+    # zlib's first byte is an "x", with which no JSON text begins.
+    text = zlib.decompress(data) if data[:1] == b"x" else bytes(data)
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return json.loads(text)
+
+
+def write(tx: Tx, entries: Sequence[Entry]) -> None:
+    """Journal the entries; each answer becomes the newest of its key and state."""
+    if not entries:
+        return
+    first = (tx.execute(sa.select(sa.func.max(calls.c.id))).scalar() or 0) + 1
+    rows: list[dict[str, Any]] = []
+    known: list[dict[str, Any]] = []
+    unknown: list[dict[str, Any]] = []
+    for number, entry in enumerate(entries, first):
+        rows.append(
+            {
+                "id": number,
+                "key": entry.key,
+                "state": entry.state,
+                "reason": entry.reason,
+                "provider": entry.provider,
+                "operation": entry.operation,
+                "subject": entry.subject,
+                "campaign_id": entry.campaign_id,
+                "cost_micros": entry.cost_micros,
+                "uncertain": entry.uncertain,
+                "vendor_ref": entry.vendor_ref,
+                "input_tokens": entry.input_tokens,
+                "output_tokens": entry.output_tokens,
+                "latency_ms": entry.latency_ms,
+                "answered_at": entry.answered_us,
+                "body": entry.body,
+            }
+        )
+        if not entry.uncertain:
+            (unknown if entry.state == "unknown" else known).append({"key": entry.key, "id": number})
+    tx.execute(sa.insert(calls), rows)
+    _point(tx, "known_id", known)
+    _point(tx, "unknown_id", unknown)
+
+
+def histories(tx: Tx, keys: Iterable[str]) -> dict[str, History]:
+    """The newest known and unknown answer of each key that has one."""
+    found = tx.rows(sa.select(heads.c.key, heads.c.known_id, heads.c.unknown_id).where(tx.among(heads.c.key, keys)))
+    wanted = [number for _, known, unknown in found for number in (known, unknown) if number is not None]
+    if not wanted:
+        return {}
+    rows = tx.rows(_ANSWERS.where(tx.among(calls.c.id, wanted)))
+    answers = {row[0]: _answer(*row[1:]) for row in rows}
+    return {key: History(answers.get(known), answers.get(unknown)) for key, known, unknown in found}
+
+
+def already_written(tx: Tx, pairs: Iterable[tuple[str, int]]) -> set[str]:
+    """Of (key, answered_us) those keys whose very answer is in the journal: what a cut-off transaction turns out to have committed."""
+    times = dict(pairs)
+    statement = (
+        sa.select(calls.c.key, calls.c.answered_at)
+        .join(heads, sa.or_(heads.c.known_id == calls.c.id, heads.c.unknown_id == calls.c.id))
+        .where(tx.among(heads.c.key, times))
+    )
+    return {key for key, answered_at in tx.rows(statement) if times[key] == answered_at}
+
+
+_ANSWERS = sa.select(
+    calls.c.id,
+    calls.c.key,
+    calls.c.state,
+    calls.c.reason,
+    calls.c.provider,
+    calls.c.operation,
+    calls.c.subject,
+    calls.c.cost_micros,
+    calls.c.answered_at,
+    calls.c.campaign_id,
+    calls.c.vendor_ref,
+    calls.c.input_tokens,
+    calls.c.output_tokens,
+    calls.c.latency_ms,
+    calls.c.body,
+)
+
+
+def _answer(
+    key: str,
+    state: State,
+    reason: str | None,
+    provider: str,
+    operation: str,
+    subject: str,
+    cost_micros: int,
+    answered_us: int,
+    campaign_id: str,
+    vendor_ref: str | None,
+    input_tokens: int,
+    output_tokens: int,
+    latency_ms: int,
+    body: bytes | None,
+) -> Answer:
+    return Answer(
+        key=key,
+        state=state,
+        reason=reason,
+        body=unpack(body),
+        provider=provider,
+        operation=operation,
+        subject=subject,
+        cost_micros=cost_micros,
+        answered_at=from_us(answered_us),
+        campaign_id=campaign_id,
+        vendor_ref=vendor_ref,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        latency_ms=latency_ms,
+    )
+
+
+def _point(tx: Tx, column: str, rows: list[dict[str, Any]]) -> None:
+    if not rows:
+        return
+    statement = tx.insert(heads).values({"key": sa.bindparam("key"), column: sa.bindparam("id")})
+    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_={column: statement.excluded[column]}), rows)

@@ -1,0 +1,281 @@
+"""`Ledger`: the one door to the journal of what costs money or cannot be redone.
+
+Belongs here: the public methods, each one transaction. Does not belong here: what the transactions do (see the sibling modules, which are
+loaded on first use, because every run imports the code location and few of its processes open the ledger).
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Literal
+
+from lead_assets.ledger.model import Answer, Claimed, History, Rate, Settlement, Want
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from lead_assets.ledger.assignments_model import Assignment, Proposal
+    from lead_assets.ledger.claims import Failure
+    from lead_assets.ledger.costs import Billed, By
+    from lead_assets.ledger.database import Clock, Database
+    from lead_assets.ledger.money import Budget, Period, Scope
+
+World = Literal["sandbox", "live"]
+
+
+class WorldError(RuntimeError):
+    """A ledger of made-up answers was opened for real buying, or the other way round."""
+
+
+class Ledger:
+    """The ledger at a SQLAlchemy URL (sqlite:///file or postgresql://…). Opens on first use; safe for many threads and processes.
+
+    `clock` is for tests: a function that returns the time, timezone-aware.
+    """
+
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
+        self.url = url
+        self._clock = clock
+
+    @functools.cached_property
+    def _db(self) -> Database:
+        from lead_assets.ledger.database import Database
+
+        return Database(self.url, self._clock)
+
+    def open(self) -> Ledger:
+        """Connect and migrate now, for who wants to see a wrong URL early. Every other method does it by itself."""
+        self._db.read(lambda tx: None)
+        return self
+
+    def close(self) -> None:
+        self._db.close()
+
+    def now(self) -> datetime:
+        """The ledger's time, UTC: equal for all who share it."""
+        return self._db.now()
+
+    # Answers
+
+    def histories(self, keys: Iterable[str]) -> dict[str, History]:
+        """The newest known and the newest unknown answer of each key that has any."""
+        from lead_assets.ledger import journal
+
+        return self._db.read(lambda tx: journal.histories(tx, list(keys)))
+
+    def answers(self, keys: Iterable[str]) -> dict[str, Answer]:
+        """The best answer of each key that has one, however old: what was found or not found before what is unknown."""
+        return {key: history.best for key, history in self.histories(keys).items() if history.best is not None}
+
+    # Claims
+
+    def claim(self, wants: Sequence[Want], owner: str, lease: float = 60.0) -> Claimed:
+        """Claim wants for `owner` (see `owners.new_owner`) for `lease` seconds and reserve their prices."""
+        from lead_assets.ledger import claims
+
+        return self._db.write(lambda tx: claims.claim(tx, wants, owner, lease))
+
+    def renew(self, owner: str, lease: float = 60.0) -> None:
+        """Begin all leases of a living owner anew."""
+        from lead_assets.ledger import claims
+
+        self._db.write(lambda tx: claims.renew(tx, owner, lease))
+
+    def attach_ref(self, keys: Iterable[str], vendor_ref: str) -> None:
+        """Journal the vendor's id of work under way as soon as it exists: after a crash it is fetched by that."""
+        from lead_assets.ledger import claims
+
+        keys = list(keys)
+        self._db.write(lambda tx: claims.attach_ref(tx, keys, vendor_ref))
+
+    def settle(self, settlements: Sequence[Settlement], owner: str) -> list[Answer]:
+        """Journal replies, settle their prices and drop the claims, all in one transaction. Returns the answers as any reader will see them."""
+        from lead_assets.ledger import claims, journal
+
+        bodies = [journal.pack(settlement.reply.body) for settlement in settlements]
+        self._db.write(lambda tx: claims.settle(tx, settlements, bodies, owner))
+        return [_bought(settlement, journal.unpack(body)) for settlement, body in zip(settlements, bodies, strict=True)]
+
+    def again(self, failures: Sequence[Failure], owner: str) -> set[str]:
+        """Book failed attempts and reserve for the next. Returns the keys that may be tried again; the others' claims are given back."""
+        from lead_assets.ledger import claims
+
+        return self._db.write(lambda tx: claims.again(tx, failures, owner))
+
+    def release(self, keys: Iterable[str], owner: str) -> None:
+        """Give back claims whose call was never sent."""
+        from lead_assets.ledger import claims
+
+        keys = list(keys)
+        self._db.write(lambda tx: claims.release(tx, keys, owner))
+
+    def park(self, keys: Iterable[str], owner: str) -> None:
+        """End the leases of claims with a vendor_ref, whose work goes on at the vendor: the next purchase fetches it."""
+        from lead_assets.ledger import claims
+
+        keys = list(keys)
+        self._db.write(lambda tx: claims.park(tx, keys, owner))
+
+    def give_up(self, owner: str, sent: Iterable[str]) -> None:
+        """End all claims of an owner who stops early: those whose call was sent are uncertain, the others are given back."""
+        from lead_assets.ledger import claims
+
+        sent = list(sent)
+        self._db.write(lambda tx: claims.give_up(tx, owner, sent))
+
+    def abandon(self, keys: Iterable[str], owner: str) -> None:
+        """Give up claims whose call may have been billed: counted as uncertain."""
+        from lead_assets.ledger import claims
+
+        keys = list(keys)
+        self._db.write(lambda tx: claims.abandon(tx, keys, owner))
+
+    # Money
+
+    def set_budget(self, scope: Scope, limit_micros: int | None, *, name: str = "", period: Period = "day") -> None:
+        """Limit what may be spent in all ("total"), for one campaign or at one provider, in a day (UTC) or ever. None lifts the limit."""
+        from lead_assets.ledger import money
+
+        self._db.write(lambda tx: money.set_budget(tx, scope, name, period, limit_micros))
+
+    def budgets(self) -> list[Budget]:
+        """All limits, and what stands against them now."""
+        from lead_assets.ledger import money
+
+        return self._db.read(money.list_budgets)
+
+    def costs(self, by: Sequence[By] = ("provider", "operation"), campaigns: Collection[str] | None = None) -> pl.DataFrame:
+        """A row for each value of `by`: those columns, answers, calls, usd, uncertain_calls, uncertain_usd, input_tokens, output_tokens."""
+        from lead_assets.ledger import costs
+
+        return self._db.read(lambda tx: costs.costs(tx, by, campaigns))
+
+    def billed(self, since: int | None = None, campaigns: Collection[str] | None = None) -> Billed:
+        """{calls, usd, uncertain_calls}: in all, or after the call id that `last_call` gave, or for some campaigns."""
+        from lead_assets.ledger import costs
+
+        return self._db.read(lambda tx: costs.billed(tx, since, campaigns))
+
+    def last_call(self) -> int:
+        """The id of the newest call in the journal; 0 if there is none."""
+        from lead_assets.ledger import costs
+
+        return self._db.read(costs.last_call)
+
+    # Pace and stops
+
+    def reserve_slots(self, bucket: str, rates: Sequence[Rate], count: int = 1, most: float = math.inf) -> float:
+        """Take slots in all of a bucket's windows, shared with everybody who uses the bucket. Returns the seconds to wait before using them;
+        if that is more than `most`, none was taken."""
+        from lead_assets.ledger import pacing
+
+        return self._db.write(lambda tx: pacing.reserve_slots(tx, bucket, rates, count, most))
+
+    def penalise(self, bucket: str, until: datetime) -> None:
+        """Nobody uses the bucket before `until`: the vendor said "too fast"."""
+        from lead_assets.ledger import pacing
+
+        self._db.write(lambda tx: pacing.penalise(tx, bucket, until))
+
+    def blocked_for(self, bucket: str) -> float:
+        """Seconds for which the bucket must not be used; 0 if it may."""
+        from lead_assets.ledger import pacing
+
+        return self._db.read(lambda tx: pacing.blocked_for(tx, bucket))
+
+    def note_failure(self, provider: str) -> bool:
+        """Count a call that failed by the provider's fault. Returns True if its circuit is open now."""
+        from lead_assets.ledger import controls
+
+        return self._db.write(lambda tx: controls.note_failure(tx, provider))
+
+    def pause(self, provider: str | None = None) -> None:
+        """Allow no new call, to one provider or to all."""
+        from lead_assets.ledger import controls
+
+        self._db.write(lambda tx: controls.pause(tx, provider))
+
+    def resume(self, provider: str | None = None) -> None:
+        """Lift a pause; without a provider, all of them."""
+        from lead_assets.ledger import controls
+
+        self._db.write(lambda tx: controls.resume(tx, provider))
+
+    def paused(self) -> set[str]:
+        """Providers that are paused; the empty name stands for all."""
+        from lead_assets.ledger import controls
+
+        return self._db.read(controls.paused_providers)
+
+    def bind_world(self, world: World) -> None:
+        """Call before buying. A ledger belongs for ever to the world it first bought in. Raises WorldError for the other."""
+        from lead_assets.ledger import controls
+
+        bound = self._db.write(lambda tx: controls.bind_world(tx, world))
+        if bound != world:
+            raise WorldError(
+                f"ledger: it holds answers of the {bound} world and cannot be used to buy in the {world} world, where they would pass as "
+                f"facts. Point LEAD_ASSETS_HOME (or LEAD_ASSETS_LEDGER_URL) at another place, or "
+                f"{'set' if bound == 'sandbox' else 'unset'} LEAD_ASSETS_SANDBOX_URL"
+            )
+
+    def world(self) -> World | None:
+        """The world this ledger bought in; None as long as it has bought nothing."""
+        from lead_assets.ledger import controls
+
+        return self._db.read(controls.world)
+
+    # Registers
+
+    def assign(self, proposals: Sequence[Proposal]) -> dict[str, Assignment]:
+        """Give each account to its first proposal unless it has an owner. Returns who owns the accounts now, by account key."""
+        from lead_assets.ledger import registers
+
+        return self._db.write(lambda tx: registers.assign(tx, proposals))
+
+    def assigned(self, account_keys: Iterable[str]) -> dict[str, Assignment]:
+        """The owners of those accounts that have one."""
+        from lead_assets.ledger import registers
+
+        keys = list(account_keys)
+        return self._db.read(lambda tx: registers.assigned(tx, keys))
+
+    def suppress(self, kind: str, value_hash: str, reason: str) -> None:
+        """Never process whom this value names. The first reason stays."""
+        self.suppress_all([(kind, value_hash, reason)])
+
+    def suppress_all(self, rows: Sequence[tuple[str, str, str]]) -> None:
+        """(kind, value_hash, reason) each."""
+        from lead_assets.ledger import registers
+
+        self._db.write(lambda tx: registers.suppress(tx, rows))
+
+    def suppressions(self) -> pl.DataFrame:
+        """All of them: kind, value_hash, reason, suppressed_at."""
+        from lead_assets.ledger import registers
+
+        return self._db.read(registers.suppressed)
+
+
+def _bought(settlement: Settlement, body: object) -> Answer:
+    want, reply = settlement.want, settlement.reply
+    return Answer(
+        key=want.key,
+        state=reply.state,
+        reason=reply.reason,
+        body=body,
+        provider=want.provider,
+        operation=want.operation,
+        subject=want.subject,
+        cost_micros=reply.cost_micros,
+        answered_at=settlement.answered_at,
+        campaign_id=want.campaign_id,
+        vendor_ref=reply.vendor_ref,
+        input_tokens=reply.input_tokens,
+        output_tokens=reply.output_tokens,
+        latency_ms=settlement.latency_ms,
+        bought=True,
+    )

@@ -1,0 +1,62 @@
+"""Rate windows that all processes of one key share: the generic cell rate algorithm (ITU-T I.371), its state one row a window."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from lead_assets.ledger.database import Tx, to_us
+from lead_assets.ledger.model import Rate
+from lead_assets.ledger.schema import rate_windows
+
+_BLOCK = 0
+"""The window that holds no rate but the time until which the vendor asked to be left alone."""
+
+
+def reserve_slots(tx: Tx, bucket: str, rates: Sequence[Rate], count: int, most: float) -> float:
+    """Take `count` slots in every window of the bucket. Returns the seconds to wait before they may be used; above `most`, none was taken."""
+    due: dict[int, int] = dict(tx.rows(sa.select(rate_windows.c.per_us, rate_windows.c.due_us).where(rate_windows.c.bucket == bucket)))
+    start = max(tx.now_us, due.get(_BLOCK, 0))
+    for rate in rates:
+        interval = int(rate.interval * 1e6)
+        slack = (rate.burst - min(count, rate.burst)) * interval
+        start = max(start, due.get(_per_us(rate), 0) - slack)
+    wait = max(start - tx.now_us, 0) / 1e6
+    if wait > most:
+        return wait
+    rows = [
+        {
+            "bucket": bucket,
+            "per_us": _per_us(rate),
+            "due_us": max(due.get(_per_us(rate), 0), start) + count * int(rate.interval * 1e6),
+        }
+        for rate in rates
+    ]
+    _put(tx, rows)
+    return wait
+
+
+def penalise(tx: Tx, bucket: str, until: datetime) -> None:
+    """The vendor said "too fast": nobody uses the bucket before `until`."""
+    blocked = tx.execute(sa.select(rate_windows.c.due_us).where(rate_windows.c.bucket == bucket, rate_windows.c.per_us == _BLOCK)).scalar()
+    _put(tx, [{"bucket": bucket, "per_us": _BLOCK, "due_us": max(blocked or 0, to_us(until))}])
+
+
+def blocked_for(tx: Tx, bucket: str) -> float:
+    """Seconds until the bucket may be used again; 0 if it may."""
+    blocked = tx.execute(sa.select(rate_windows.c.due_us).where(rate_windows.c.bucket == bucket, rate_windows.c.per_us == _BLOCK)).scalar()
+    return max((blocked or 0) - tx.now_us, 0) / 1e6
+
+
+def _per_us(rate: Rate) -> int:
+    return int(rate.per * 1e6)
+
+
+def _put(tx: Tx, rows: list[dict[str, Any]]) -> None:
+    if rows:
+        statement = tx.insert(rate_windows)
+        upsert = statement.on_conflict_do_update(index_elements=["bucket", "per_us"], set_={"due_us": statement.excluded.due_us})
+        tx.execute(upsert, rows)

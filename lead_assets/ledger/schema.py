@@ -1,0 +1,159 @@
+"""The ledger's tables, as SQLAlchemy sees them. How they came about is in `migrations`; a test holds the two together.
+
+Money is whole micro-dollars, times are microseconds since 1970 UTC, both as 64-bit integers: exact, and equal on SQLite and Postgres.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+
+HEAD = "0001"
+"""The migration that the code expects: known here so that the check on every open costs one SELECT and no import of Alembic."""
+VERSION_TABLE = "ledger_version"
+
+metadata = MetaData()
+
+
+def _text(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[str]:
+    return Column(name, Text, primary_key=primary_key, nullable=nullable)
+
+
+def _whole(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[int]:
+    return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=primary_key, nullable=nullable, autoincrement=False)
+
+
+# Every attempt that a vendor answered, or may have answered. Ids grow in the order of commits, because writers take turns.
+calls = Table(
+    "calls",
+    metadata,
+    _whole("id", primary_key=True),
+    _text("key"),
+    _text("state"),
+    _text("reason", nullable=True),
+    _text("provider"),
+    _text("operation"),
+    _text("subject"),
+    _text("campaign_id"),
+    _whole("cost_micros"),
+    Column("uncertain", Boolean, nullable=False),
+    _text("vendor_ref", nullable=True),
+    _whole("input_tokens"),
+    _whole("output_tokens"),
+    _whole("latency_ms"),
+    _whole("answered_at"),
+    Column("body", LargeBinary, nullable=True),
+)
+
+# The newest calls of a key: two narrow lookups give an answer however often the key was asked, and no index lies on the large table.
+heads = Table(
+    "heads",
+    metadata,
+    _text("key", primary_key=True),
+    _whole("known_id", nullable=True),
+    _whole("unknown_id", nullable=True),
+    sqlite_with_rowid=False,
+)
+
+# Calls under way. A row lives from the reservation of its price to the journaling of its answer.
+claims = Table(
+    "claims",
+    metadata,
+    _text("key", primary_key=True),
+    _text("provider"),
+    _text("operation"),
+    _text("subject"),
+    _text("campaign_id"),
+    _whole("price_micros"),
+    _text("day"),
+    _text("owner"),
+    _whole("claimed_at"),
+    _whole("lease_until"),
+    _text("vendor_ref", nullable=True),
+    Index("claims_owner", "owner"),
+)
+
+budgets = Table(
+    "budgets",
+    metadata,
+    _text("scope", primary_key=True),
+    _text("name", primary_key=True),
+    _text("period", primary_key=True),
+    _whole("limit_micros"),
+)
+
+# What stands against each budget, whether one is set or not, so that one set in the middle of a day counts all of that day.
+usage = Table(
+    "usage",
+    metadata,
+    _text("scope", primary_key=True),
+    _text("name", primary_key=True),
+    _text("period", primary_key=True),
+    _whole("reserved_micros"),
+    _whole("spent_micros"),
+    _whole("uncertain_micros"),
+)
+
+# The journal summed up, so that the cost of five million calls is read without reading them.
+spend = Table(
+    "spend",
+    metadata,
+    _text("day", primary_key=True),
+    _text("campaign_id", primary_key=True),
+    _text("provider", primary_key=True),
+    _text("operation", primary_key=True),
+    _whole("calls"),
+    _whole("billed_calls"),
+    _whole("cost_micros"),
+    _whole("uncertain_calls"),
+    _whole("uncertain_micros"),
+    _whole("input_tokens"),
+    _whole("output_tokens"),
+)
+
+# Generic cell rate algorithm: the time at which the next slot is due, one row a bucket and window.
+rate_windows = Table(
+    "rate_windows",
+    metadata,
+    _text("bucket", primary_key=True),
+    _whole("per_us", primary_key=True),
+    _whole("due_us"),
+)
+
+circuits = Table(
+    "circuits",
+    metadata,
+    _text("provider", primary_key=True),
+    _whole("failures"),
+    _whole("open_until"),
+)
+
+controls = Table(
+    "controls",
+    metadata,
+    _text("name", primary_key=True),
+    _text("value"),
+    _whole("set_at"),
+)
+
+assignments = Table(
+    "assignments",
+    metadata,
+    _text("account_key", primary_key=True),
+    _text("owner"),
+    _text("territory"),
+    _text("rule"),
+    _text("reason"),
+    Column("fallback", Boolean, nullable=False),
+    _text("lead_id"),
+    _text("campaign_id"),
+    _whole("assigned_at"),
+)
+
+suppressions = Table(
+    "suppressions",
+    metadata,
+    _text("kind", primary_key=True),
+    _text("value_hash", primary_key=True),
+    _text("reason"),
+    _whole("suppressed_at"),
+)

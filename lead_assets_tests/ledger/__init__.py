@@ -1,0 +1,1 @@
+"""Tests of the ledger: what is bought once, on SQLite and on Postgres."""

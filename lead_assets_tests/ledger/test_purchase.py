@@ -1,0 +1,257 @@
+"""What a buyer is promised: each subject bought once, every want answered, every miss with its reason."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from lead_assets.ledger import Ledger, Rate, Reply, Retry, Want, buy, purchase
+from lead_assets.providers.errors import ProviderError
+from lead_assets_tests.ledger.conftest import Clock, Vendor, want, wants
+
+
+def transient(**kwargs: object) -> ProviderError:
+    return ProviderError("pipe0", "overview", "transient", "provider_error", **{"status": 503, **kwargs})  # type: ignore[arg-type]
+
+
+def error(kind: str, **kwargs: object) -> ProviderError:
+    return ProviderError("pipe0", "overview", kind, kind, **kwargs)  # type: ignore[arg-type]
+
+
+def buy_with(ledger: Ledger, clock: Clock, things: Sequence[Want], call: Vendor, **kwargs: object):  # type: ignore[no-untyped-def]
+    return asyncio.run(buy(ledger, things, call, sleep=clock.sleep, **kwargs))  # type: ignore[arg-type]
+
+
+def test_a_second_purchase_buys_nothing(ledger: Ledger) -> None:
+    vendor = Vendor()
+    first = purchase(ledger, [*wants(250), *wants(10)], vendor)
+    second = purchase(ledger, wants(250), vendor)
+    assert (first.subjects, first.bought, first.hits, first.cost_micros) == (250, 250, 0, 2_500_000)
+    assert (second.subjects, second.bought, second.hits, second.cost_micros) == (250, 0, 250, 0)
+    assert [len(request) for request in vendor.requests] == [100, 100, 50]
+    assert {key: answer.body for key, answer in first.answers.items()} == {key: answer.body for key, answer in second.answers.items()}
+    assert {key: answer.answered_at for key, answer in first.answers.items()} == {k: a.answered_at for k, a in second.answers.items()}
+    assert ledger.billed() == {"calls": 250, "usd": first.cost_usd, "uncertain_calls": 0}
+
+
+def test_bodies_come_back_as_they_went_in_however_odd(ledger: Ledger) -> None:
+    odd = [None, [], {"n": 2**70}, {"lone": "\ud800"}, {"text": "ä日本" * 500}, "xylophone", [1.5, True, None]]
+
+    async def call(batch: Sequence[Want]) -> list[Reply]:
+        return [Reply("found", body=odd[int(one.subject)]) for one in batch]
+
+    things = [want(str(number)) for number in range(len(odd))]
+    bought = purchase(ledger, things, call)
+    again = purchase(ledger, things, call)
+    assert [again.answers[thing.key].body for thing in things] == odd
+    assert [bought.answers[thing.key].body for thing in things] == odd
+    assert again.hits == len(odd)
+
+
+def test_answers_live_as_long_as_their_state_says(timed: Ledger, clock: Clock) -> None:
+    class Mixed(Vendor):
+        def reply(self, one: Want) -> Reply:
+            return Reply({"a": "found", "b": "not_found", "c": "unknown"}[one.subject], reason="no_result")  # type: ignore[arg-type]
+
+    vendor = Mixed()
+    things = [want(name) for name in "abc"]
+    for passed, expected in [
+        (timedelta(0), ["a", "b", "c"]),
+        (timedelta(minutes=4), []),
+        (timedelta(minutes=2), ["c"]),
+        (timedelta(days=31), ["b", "c"]),
+        (timedelta(days=60), ["a", "b", "c"]),
+    ]:
+        clock.pass_by(passed)
+        vendor.requests.clear()
+        buy_with(timed, clock, things, vendor)
+        assert [subject for request in vendor.requests for subject in request] == expected
+
+
+def test_an_unknown_is_asked_again_after_minutes_and_never_hides_what_was_found(timed: Ledger, clock: Clock) -> None:
+    thing = want("acme.example")
+    buy_with(timed, clock, [thing], Vendor())
+    clock.pass_by(timedelta(days=91))
+    down = Vendor(*[transient()] * 4)
+    served = buy_with(timed, clock, [thing], down).answers[thing.key]
+    assert (served.state, served.stale, served.body) == ("found", True, {"name": "acme.example"})
+    within_minutes = buy_with(timed, clock, [thing], down)
+    assert within_minutes.answers[thing.key].stale
+    assert len(down.requests) == 4
+    clock.pass_by(timedelta(minutes=6))
+    recovered = buy_with(timed, clock, [thing], down)
+    assert (recovered.bought, recovered.stale) == (1, 0)
+    assert recovered.answers[thing.key].answered_at == clock.time
+
+
+def test_transient_failures_are_tried_again_with_growing_pauses(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(transient(), transient(), transient())
+    result = buy_with(timed, clock, wants(3), vendor, retry=Retry(draw=lambda: 1.0))
+    assert result.bought == 3
+    assert clock.slept == [0.5, 1.0, 2.0]
+    assert result.uncertain == 0
+
+
+def test_a_failure_to_the_last_attempt_is_unknown_with_its_reason_and_costs_nothing(timed: Ledger, clock: Clock) -> None:
+    result = buy_with(timed, clock, wants(3), Vendor(*[transient()] * 4))
+    assert result.missed == {"provider_error": 3}
+    assert {answer.state for answer in result.answers.values()} == {"unknown"}
+    assert timed.billed()["calls"] == 0
+
+
+def test_retry_after_is_honoured_and_holds_everybody_who_uses_the_key(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(error("rate_limited", status=429, retry_after=17.0))
+    began = clock.time
+    result = buy_with(timed, clock, wants(1), vendor)
+    assert result.bought == 1
+    assert clock.time - began == timedelta(seconds=17)
+    timed.penalise("pipe0", clock.time + timedelta(seconds=5))
+    before = clock.time
+    buy_with(timed, clock, [want("other.example")], vendor)
+    assert clock.time - before == timedelta(seconds=5)
+
+
+def test_a_retry_after_of_an_hour_is_a_miss_and_not_a_wait(timed: Ledger, clock: Clock) -> None:
+    result = buy_with(timed, clock, wants(2), Vendor(error("rate_limited", status=429, retry_after=3600.0)))
+    assert result.missed == {"rate_limited": 2}
+    assert clock.slept == []
+
+
+@pytest.mark.parametrize("kind", ["auth", "quota"])
+def test_a_refused_credential_or_used_up_quota_stops_the_provider_and_only_it(timed: Ledger, clock: Clock, kind: str) -> None:
+    vendor = Vendor(error(kind, status=401))
+    things = [*wants(30), *wants(5, provider="apollo")]
+    result = buy_with(timed, clock, things, vendor, batch_size=10, concurrency=1)
+    assert result.missed == {kind: 30}
+    assert result.bought == 5
+    assert len(vendor.requests) == 2
+    # The key was mended: nothing stands in the way of asking again at once.
+    assert buy_with(timed, clock, wants(30), vendor).bought == 30
+
+
+def test_a_batch_that_can_never_succeed_is_split_to_find_the_bad_subject(timed: Ledger, clock: Clock) -> None:
+    class Picky(Vendor):
+        async def __call__(self, batch: Sequence[Want]) -> list[Reply]:
+            if any(one.subject in ("c3.example", "c17.example") for one in batch):
+                self.requests.append([])
+                raise error("permanent", status=422)
+            return await super().__call__(batch)
+
+    vendor = Picky()
+    result = buy_with(timed, clock, wants(20), vendor)
+    assert (result.bought, result.missed) == (18, {"provider_error": 2})
+    assert set(vendor.asked.values()) == {1}
+    assert timed.billed()["calls"] == 18
+
+
+def test_a_person_who_asked_to_be_left_alone_is_not_asked_about_again(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(error("suppressed", status=451))
+    result = buy_with(timed, clock, [want("someone")], vendor)
+    assert [(answer.state, answer.reason) for answer in result.answers.values()] == [("not_found", "suppressed")]
+    clock.pass_by(timedelta(days=1))
+    assert buy_with(timed, clock, [want("someone")], vendor).hits == 1
+
+
+def test_an_answer_that_is_none_is_asked_once_more_and_is_then_bad_answer(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(*[error("contract", status=200)] * 2)
+    result = buy_with(timed, clock, wants(2), vendor)
+    assert result.missed == {"bad_answer": 2}
+    assert len(vendor.requests) == 2
+    # A 200 that nobody can read may well be on the bill.
+    assert result.uncertain == timed.billed()["uncertain_calls"] == 4
+
+
+def test_a_dropped_connection_is_uncertain_and_counts_against_the_budget(timed: Ledger, clock: Clock) -> None:
+    timed.set_budget("total", 25_000)
+    vendor = Vendor(error("transient", status=None), error("transient", status=None))
+    result = buy_with(timed, clock, wants(1), vendor)
+    assert len(vendor.requests) == 2  # a third could have cost more than the budget holds
+    assert result.missed == {"over_budget": 1}
+    assert timed.billed() == {"calls": 0, "usd": 0, "uncertain_calls": 2}
+    [budget] = timed.budgets()
+    assert (budget.uncertain_micros, budget.reserved_micros, budget.free_micros) == (20_000, 0, 5_000)
+
+
+def test_a_request_that_never_left_is_neither_billed_nor_journaled(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(*[error("transient", sent=False)] * 4)
+    result = buy_with(timed, clock, wants(2), vendor)
+    assert result.missed == {"provider_error": 2}
+    assert timed.billed()["uncertain_calls"] == 0
+    assert buy_with(timed, clock, wants(2), vendor).bought == 2
+
+
+def test_work_that_the_vendor_goes_on_with_is_fetched_by_its_id_and_never_sent_again(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(error("transient", status=408, vendor_ref="run-7"))
+    fetched: list[str] = []
+
+    async def resume(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        fetched.append(vendor_ref)
+        if len(fetched) == 1:
+            raise transient()
+        return [vendor.reply(one) for one in batch]
+
+    result = buy_with(timed, clock, wants(2), vendor, resume=resume)
+    assert (result.bought, len(vendor.requests), fetched) == (2, 1, ["run-7", "run-7"])
+    assert {answer.vendor_ref for answer in timed.answers(result.answers).values()} == {"run-7"}
+
+
+def test_a_circuit_opens_probes_and_closes_and_leaves_others_alone(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(*[transient()] * 9)
+    buy_with(timed, clock, [want("a")], vendor)
+    buy_with(timed, clock, [want("b")], vendor)  # eight failures in a row
+    refused = buy_with(timed, clock, [want("c")], vendor)
+    assert (len(vendor.requests), refused.missed) == (8, {"provider_error": 1})
+    assert buy_with(timed, clock, [want("c", provider="hunter")], Vendor()).bought == 1
+    clock.pass_by(timedelta(seconds=20))
+    buy_with(timed, clock, [want("c")], vendor)  # the probe fails: no second attempt, and twice the time
+    assert len(vendor.requests) == 9
+    clock.pass_by(timedelta(seconds=20))
+    buy_with(timed, clock, [want("d")], vendor)
+    assert len(vendor.requests) == 9
+    clock.pass_by(timedelta(seconds=20))
+    assert buy_with(timed, clock, [want("d")], vendor).bought == 1
+    assert buy_with(timed, clock, [want("e"), want("f")], vendor, batch_size=1).bought == 2
+
+
+def test_the_kill_switch_stops_new_calls_and_serves_what_is_there(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor()
+    buy_with(timed, clock, wants(2), vendor)
+    timed.pause()
+    stopped = buy_with(timed, clock, wants(5), vendor)
+    assert (stopped.hits, stopped.missed, len(vendor.requests)) == (2, {"paused": 3}, 1)
+    timed.resume()
+    timed.pause("apollo")
+    mixed = buy_with(timed, clock, [*wants(5), *wants(2, provider="apollo")], vendor)
+    assert (mixed.bought, mixed.missed) == (3, {"paused": 2})
+
+
+def test_requests_keep_to_the_rate_in_any_window(timed: Ledger, clock: Clock) -> None:
+    sent: list[float] = []
+
+    class Noting(Vendor):
+        async def __call__(self, batch: Sequence[Want]) -> list[Reply]:
+            sent.append(clock.time.timestamp())
+            return await super().__call__(batch)
+
+    rates = [Rate(10, 1.0), Rate(40, 60.0, burst=20)]
+    buy_with(timed, clock, wants(60), Noting(), batch_size=1, concurrency=1, rates=rates, retry=Retry(patience=600.0))
+    assert len(sent) == 60
+    for rate in rates:
+        assert max(sum(begin <= moment < begin + rate.per for moment in sent) for begin in sent) <= rate.limit
+    # Twenty at once as the long window allows, at the pace of the short one; not spread over the minute.
+    assert sent[19] - sent[0] < 3.0
+
+
+def test_a_fault_in_the_program_is_raised_and_leaves_no_claim(ledger: Ledger) -> None:
+    class Broken(Vendor):
+        async def __call__(self, batch: Sequence[Want]) -> list[Reply]:
+            raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        purchase(ledger, wants(30), Broken(), batch_size=10)
+    done = purchase(ledger, wants(30), Vendor())
+    assert done.bought == 30
+    assert ledger.billed()["uncertain_calls"] > 0
