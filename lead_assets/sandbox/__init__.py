@@ -82,7 +82,8 @@ def start(port: int = 0, campaigns: Path | str | None = None) -> Iterator[Handle
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and module
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors
         )
-        assert child.stdin is not None and child.stdout is not None
+        assert child.stdin is not None
+        assert child.stdout is not None
         try:
             line = child.stdout.readline().decode()
             if not line.startswith(READY_LINE):

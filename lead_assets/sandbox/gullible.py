@@ -19,7 +19,10 @@ from urllib.parse import unquote
 _OVERRIDES = re.compile(
     "|".join(
         (
-            r"\b(?:ignore|disregard|forget|override|bypass|skip)\b.{0,50}\b(?:instructions?|prompts?|rules?|above|previous|prior|guidelines?|everything|earlier)\b",
+            (
+                r"\b(?:ignore|disregard|forget|override|bypass|skip)\b.{0,50}\b(?:instructions?|prompts?|rules?|above|previous"
+                r"|prior|guidelines?|everything|earlier)\b"
+            ),
             r"\b(?:ignor[ae]|olvid[ae]|descart[ae]|omite)\b.{0,50}(?:instruccion|anterior|reglas)",
             r"\b(?:ignore[zr]?|oublie[zr]?|ne tiens pas compte)\b.{0,50}(?:instruction|consigne|pr[ée]c[ée]dent)",
             r"\b(?:ignorier\w*|vergiss|vergessen sie|missachte\w*)\b.{0,50}(?:anweisung|vorherig|bisherig|regel|instruktion)",
@@ -45,18 +48,32 @@ _OVERRIDES = re.compile(
     re.I | re.S,
 )
 _FRAMES = re.compile(
-    r"\byou are now\b|\byou must (?:now )?(?:answer|output|respond|classify|set|say)\b|(?:^|\n|\W)(?:system|assistant|developer|admin(?:istrator)?)\s*(?:message|prompt|note|override)?\s*:"
-    r"|\bnew (?:instructions?|task|rules?|policy|system prompt)\b|\b(?:developer|debug|god|dan) mode\b|\bjailbreak|\bsystem prompt\b"
-    r"|\[/?inst\]|<\|[a-z_]+\|>|</?(?:lead|system|notes?|user|assistant|instructions?|data|admin|prompt|signals?|context)\b[^>]*>|#{2,}\s*(?:instruction|system|new|end)"
-    r"|\bend of (?:the )?(?:lead|data|notes|input|document)\b|\b(?:note|message|attention|dear|hey|hi|to) (?:to )?(?:the |all )?(?:ai|model|assistant|classifier|llm|chatbot|language model)s?\b"
-    r"|\b(?:respond|reply|answer) (?:only )?with\b|\boutput (?:only|exactly|the following|json)\b|\brepeat after me\b|\bact as\b|\bpretend (?:to be|you)\b|\bas an ai\b"
-    r"|\bthe (?:correct|right|expected|only valid) (?:answer|classification|output|label) (?:is|here)\b|\b(?:this|the) lead (?:must|should|has to|is to) be (?:classified|marked|scored|rated|treated|routed)\b",
+    "|".join(
+        (
+            r"\byou are now\b|\byou must (?:now )?(?:answer|output|respond|classify|set|say)\b|\bas an ai\b|\bact as\b|\bpretend (?:to be|you)\b",
+            r"(?:^|\n|\W)(?:system|assistant|developer|admin(?:istrator)?)\s*(?:message|prompt|note|override)?\s*:",
+            r"\bnew (?:instructions?|task|rules?|policy|system prompt)\b|\b(?:developer|debug|god|dan) mode\b|\bjailbreak|\bsystem prompt\b",
+            r"\[/?inst\]|<\|[a-z_]+\|>|#{2,}\s*(?:instruction|system|new|end)",
+            r"</?(?:lead|system|notes?|user|assistant|instructions?|data|admin|prompt|signals?|context)\b[^>]*>",
+            r"\bend of (?:the )?(?:lead|data|notes|input|document)\b",
+            r"\b(?:note|message|attention|dear|hey|hi|to) (?:to )?(?:the |all )?(?:ai|model|assistant|classifier|llm|chatbot|language model)s?\b",
+            r"\b(?:respond|reply|answer) (?:only )?with\b|\boutput (?:only|exactly|the following|json)\b|\brepeat after me\b",
+            r"\bthe (?:correct|right|expected|only valid) (?:answer|classification|output|label) (?:is|here)\b",
+            r"\b(?:this|the) lead (?:must|should|has to|is to) be (?:classified|marked|scored|rated|treated|routed)\b",
+        )
+    ),
     re.I,
 )
-_URGENCY_WORD = r"(?:urgency(?:[_ ]score)?|urgencia|urgence|dringlichkeit\w*|urg[êe]ncia|urgenza|urgentie|срочност\w*|терміновіст\w*|紧急\w{0,3}|緊急\w{0,3}|긴급\w*|الإلحاح|الاستعجال|aciliyet\w*|pilnoś\w*|तात्कालिकता|khẩn cấp|urgensi|brådska\w*|דחיפות|επείγον\w*)"
+_URGENCY_WORD = (
+    r"(?:urgency(?:[_ ]score)?|urgencia|urgence|dringlichkeit\w*|urg[êe]ncia|urgenza|urgentie|срочност\w*|терміновіст\w*"
+    r"|紧急\w{0,3}|緊急\w{0,3}|긴급\w*|الإلحاح|الاستعجال|aciliyet\w*|pilnoś\w*|तात्कालिकता|khẩn cấp|urgensi|brådska\w*|דחיפות|επείγον\w*)"
+)
 _URGENCY = re.compile(_URGENCY_WORD + r"[^0-9１-９\n]{0,40}([1-5])(?!\d)", re.I)
 _LOAN = re.compile(
-    r"(?:loan[_ ]?type|classif\w*|klassifi\w*|clasifi\w*|categor\w*|mark|set|label|treat|kredit\w*|pr[êe]t|pr[ée]stamo|кредит\w*|贷款\w*)[^\n]{0,60}?\b(bridge_rtl|bridge|rental)\b",
+    (
+        r"(?:loan[_ ]?type|classif\w*|klassifi\w*|clasifi\w*|categor\w*|mark|set|label|treat|kredit\w*|pr[êe]t"
+        r"|pr[ée]stamo|кредит\w*|贷款\w*)[^\n]{0,60}?\b(bridge_rtl|bridge|rental)\b"
+    ),
     re.I,
 )
 _EXPERIENCE = re.compile(
@@ -67,8 +84,10 @@ _MESSAGE = re.compile(
     r"(?:outreach|message|mensaje|nachricht|reply|write|say|send)\w*[^\n\"“«「']{0,50}[\"“«「']([^\"”»」'\n]{5,250})[\"”»」']", re.I
 )
 _IMPERATIVE = re.compile(
-    r"\b(?:set|mark|classify|assign|give|make|change|output|return|respond|answer|use|rate|score|treat|report|write|put|say|send|label|raise|pon|establece|marca|clasifica|asigna"
-    r"|mets|mettez|d[ée]finis\w*|classe\w*|attribue\w*|setze\w*|klassifizier\w*|defina|classifique|coloque|imposta|classifica|zet|ustaw|oznacz|ayarla|yap|установи\w*|поставь\w*|постав\w*|s[äa]tt|tetapkan|[đd]ặt)\b"
+    r"\b(?:set|mark|classify|assign|give|make|change|output|return|respond|answer|use|rate|score|treat|report|write"
+    r"|put|say|send|label|raise|pon|establece|marca|clasifica|asigna"
+    r"|mets|mettez|d[ée]finis\w*|classe\w*|attribue\w*|setze\w*|klassifizier\w*|defina|classifique|coloque|imposta"
+    r"|classifica|zet|ustaw|oznacz|ayarla|yap|установи\w*|поставь\w*|постав\w*|s[äa]tt|tetapkan|[đd]ặt)\b"
     r"|设置|设为|設為|設定|将|請|请|してください|しろ|にせよ|설정|하세요|해라|اضبط|اجعل|عيّن|सेट|करें|קבע|ορισε|όρισε",
     re.I,
 )

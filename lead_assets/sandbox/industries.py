@@ -178,8 +178,15 @@ COUNTRY_WEIGHTS = {
     "Australia": 0.02,
 }
 
-FIRST_NAMES = ("Ada", "Ben", "Carla", "Dmitri", "Elena", "Farid", "Grace", "Hugo", "Ines", "Jonas", "Keiko", "Liam", "Mara", "Noor", "Owen", "Priya", "Rosa", "Sven", "Tariq", "Uma", "Vera", "Wes", "Yara", "Zoe")  # fmt: skip
-LAST_NAMES = ("Abbott", "Bauer", "Castillo", "Dunne", "Eriksen", "Fontaine", "Garza", "Hollis", "Ivanov", "Jensen", "Kimura", "Lindqvist", "Moreau", "Nakata", "Okafor", "Petrov", "Quist", "Ramirez", "Sandoval", "Tanaka", "Ueda", "Vance", "Whitlock", "Young")  # fmt: skip
+FIRST_NAMES = tuple(
+    ("Ada Ben Carla Dmitri Elena Farid Grace Hugo Ines Jonas Keiko Liam Mara Noor Owen Priya Rosa Sven Tariq Uma Vera Wes Yara Zoe").split()
+)
+LAST_NAMES = tuple(
+    (
+        "Abbott Bauer Castillo Dunne Eriksen Fontaine Garza Hollis Ivanov Jensen Kimura Lindqvist "
+        "Moreau Nakata Okafor Petrov Quist Ramirez Sandoval Tanaka Ueda Vance Whitlock Young"
+    ).split()
+)
 INVESTORS = ("Northlight Ventures", "Harbor Seed", "Ridgeline Capital", "Quayside Partners", "Fern Growth", "Blue Mesa Fund", "Tern Equity")
 
 TITLES: tuple[tuple[str, str, str], ...] = (

@@ -28,24 +28,46 @@ _RENTAL = {
     r"\b30[- ]?y(?:ea)?r|long[- ]term (?:loan|financing|debt)|airbnb|cash ?flow": 2,
 }
 _FIRST_TIME = (
-    r"\bfirst[- ](?:time|deal|flip|investment|property|rental|project|purchase|one|house|loan)|\bmy first\b|never (?:done|bought|invested|flipped|owned|borrowed)|\bnew to\b"
-    r"|just (?:starting|getting started|learning)|\bbeginner|\bnewbie|\bnovice|haven'?t (?:done|bought|invested)|primera (?:vez|inversi[óo]n|propiedad)|soy nuev|erste[sn]? (?:mal|objekt|immobilie|investition)"
-    r"|anf[äa]nger|premi[eè]re? (?:fois|achat|investissement)|d[ée]butant|primeira? (?:vez|im[óo]vel|investimento)|prima volta|eerste keer"
+    r"\bfirst[- ](?:time|deal|flip|investment|property|rental|project|purchase|one|house|loan)|\bmy first\b"
+    r"|never (?:done|bought|invested|flipped|owned|borrowed)|\bnew to\b"
+    r"|just (?:starting|getting started|learning)|\bbeginner|\bnewbie|\bnovice|haven'?t (?:done|bought|invested)"
+    r"|primera (?:vez|inversi[óo]n|propiedad)|soy nuev|erste[sn]? (?:mal|objekt|immobilie|investition)"
+    r"|anf[äa]nger|premi[eè]re? (?:fois|achat|investissement)|d[ée]butant|primeira? (?:vez|im[óo]vel|investimento)"
+    r"|prima volta|eerste keer"
 )
 _EXPERIENCED = (
-    r"\b(?:\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|dozens|several|many) (?:\w+[- ]){0,2}(?:flips|deals|properties|rentals|doors|units|projects|houses|homes|loans|closings|buildings|years|exits|rehabs)"
-    r"|\b\d+(?:st|nd|rd|th) (?:flip|deal|project|property|house|rental)|\bexperienced\b|\bseasoned\b|\bveteran\b|\brepeat (?:borrower|investor|client)|closed (?:\d+|over|more|several)|\bportfolio\b"
-    r"|completed \d+|flipped \d+|(?:our|my) (?:last|previous|other) (?:\w+ )?(?:flips?|deals?|projects?|propert\w+)|full[- ]time investor|track record|\b\d+ (?:propiedades|casas|immobilien|objekte|biens|im[óo]veis|proyectos|projekte|years|años|jahre[n]?|ans|anos)\b"
+    r"\b(?:\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|dozens|several"
+    r"|many) (?:\w+[- ]){0,2}(?:flips|deals|properties|rentals|doors|units|projects|houses|homes|loans|closings"
+    r"|buildings|years|exits|rehabs)"
+    r"|\b\d+(?:st|nd|rd|th) (?:flip|deal|project|property|house|rental)|\bexperienced\b|\bseasoned\b|\bveteran\b"
+    r"|\brepeat (?:borrower|investor|client)|closed (?:\d+|over|more|several)|\bportfolio\b"
+    r"|completed \d+|flipped \d+|(?:our|my) (?:last|previous|other) (?:\w+ )?(?:flips?|deals?|projects?|propert\w+)"
+    r"|full[- ]time investor|track record|\b\d+ (?:propiedades|casas|immobilien|objekte|biens|im[óo]veis|proyectos"
+    r"|projekte|years|años|jahre[n]?|ans|anos)\b"
 )
 _RUSH = {
-    5: r"\basap\b|\burgent\w*|immediately|\btoday\b|\btomorrow\b|this week|\bby (?:mon|tues|wednes|thurs|fri)day|\bauction\b|emergency|right away|hard deadline|urgente|dringend|d'urgence|sofort",
-    4: r"\bdeadline\b|under contract|end of (?:the |this )?month|this month|closing (?:date|soon|is set|scheduled)|\bexpires?\b|two weeks|next week|fast clos|quick(?:ly)? clos|close (?:fast|quickly)|time[- ]sensitive|rate lock",
+    5: (
+        r"\basap\b|\burgent\w*|immediately|\btoday\b|\btomorrow\b|this week|\bby (?:mon|tues|wednes|thurs|fri)day"
+        r"|\bauction\b|emergency|right away|hard deadline|urgente|dringend|d'urgence|sofort"
+    ),
+    4: (
+        r"\bdeadline\b|under contract|end of (?:the |this )?month|this month|closing (?:date|soon|is set|scheduled)"
+        r"|\bexpires?\b|two weeks|next week|fast clos|quick(?:ly)? clos|close (?:fast|quickly)|time[- ]sensitive"
+        r"|rate lock"
+    ),
     3: r"next month|this quarter|\bsoon\b|\bready to\b|actively|pre[- ]?approv\w*|offer (?:in|accepted)",
     2: r"few months|later this year|next year|next quarter|\bexploring\b|\bconsidering\b|\bplanning\b|\bcurious\b",
-    1: r"no rush|not in a (?:rush|hurry)|just (?:looking|browsing|curious|researching)|\bsomeday\b|no (?:timeline|deadline|hurry)|thinking about maybe|not sure (?:when|yet|what)|sin prisa|keine eile",
+    1: (
+        r"no rush|not in a (?:rush|hurry)|just (?:looking|browsing|curious|researching)|\bsomeday\b|no (?:timeline"
+        r"|deadline|hurry)|thinking about maybe|not sure (?:when|yet|what)|sin prisa|keine eile"
+    ),
 }
 _SPAN = re.compile(
-    r"\b(?:in|within|by|under|next|closing|close|closes|inside|have|en|binnen|dans)\s+(?:the\s+)?(?:next\s+)?(\d{1,3})\s*(?:business |calendar )?(hours?|days?|weeks?|months?|d[íi]as|tage[n]?|jours|semanas|wochen)",
+    (
+        r"\b(?:in|within|by|under|next|closing|close|closes|inside|have|en|binnen"
+        r"|dans)\s+(?:the\s+)?(?:next\s+)?(\d{1,3})\s*(?:business |calendar )?(hours?|days?|weeks?|months?|d[íi]as"
+        r"|tage[n]?|jours|semanas|wochen)"
+    ),
     re.I,
 )
 _DAYS = {"h": 0.05, "d": 1, "t": 1, "j": 1, "w": 7, "s": 7, "m": 30}

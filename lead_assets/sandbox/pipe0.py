@@ -182,7 +182,8 @@ class Pipe0(Service):
             errors.append({"code": "ValidationFailed", "message": "input must be a non-empty list of objects", "path": ["input"]})
         if errors:
             raise BadRequest(_problem(400, "validation-failed", "Invalid request", errors))
-        assert isinstance(pipes, list) and isinstance(records, list)
+        assert isinstance(pipes, list)
+        assert isinstance(records, list)
         if len(records) > MAX_RECORDS:
             errors.append({"code": "ValidationFailed", "message": f"at most {MAX_RECORDS} records", "path": ["input"]})
         records = [{**record, "id": record.get("id", Dice("record", str(index)).hex("id", 32))} for index, record in enumerate(records)]
@@ -201,8 +202,10 @@ class Pipe0(Service):
                     errors.append({"code": "RequirementUnmet", "message": message, "path": ["pipes", index]})
             steps.append(step)
         shown = [name for step in steps for name in step.outputs.values()]
-        for name in sorted({name for name in shown if shown.count(name) > 1}):
-            errors.append({"code": "DuplicatePipeOutput", "message": f"several pipes write {name}", "path": ["pipes"]})
+        errors += [
+            {"code": "DuplicatePipeOutput", "message": f"several pipes write {name}", "path": ["pipes"]}
+            for name in sorted({name for name in shown if shown.count(name) > 1})
+        ]
         if errors:
             raise BadRequest(_problem(400, "validation-failed", errors[0]["message"], errors))
         environment = (body.get("config") or {}).get("environment") or "production"
