@@ -1,0 +1,237 @@
+"""Profile `lending`: real-estate investors who ask for a loan. Which loan, how experienced, how urgent, and a first message."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import polars as pl
+from pydantic import Field, StringConstraints
+
+from lead_assets.classification import rules
+from lead_assets.classification.profile import Answered, Fact, Facts, Profile
+from lead_assets.classification.rules import cue
+
+_SYSTEM = """\
+You classify leads of a lender that finances real-estate investors in the United States. From the facts of one lead, decide:
+
+loan_type - the loan the lead is after.
+  bridge_rtl: short-term money to buy, renovate and sell, or to carry a property until it is sold or refinanced: fix-and-flip, rehab, new construction,
+    commercial bridge, auction purchases.
+  rental: long-term money for property that is or will be let: DSCR loans, refinance of a rental or a portfolio, buy-and-hold.
+  unknown: the facts do not say, or they contradict each other. A property type or a price alone says nothing.
+investor_experience - what the lead says of deals already done.
+  experienced: has finished or holds other investment property, or names a track record.
+  first_time: says that this is the first deal, or that there is no experience.
+  unknown: the facts do not say, or they contradict each other. Owning a home, or sounding confident, is not experience.
+urgency_score - an integer from 1 to 5.
+  5: days, or a hard deadline within about two weeks. 4: weeks, or under contract. 3: one to three months. 2: interest without a date. 1: only looking.
+outreach_message - the first message to the lead, 10 to 280 characters, plain text. Refer to what the lead asks for and propose one next step.
+classification_rationale - one to three sentences: which facts led to the decision, and what is missing.
+evidence - the words of the facts that back every decision other than unknown, each quoted exactly as it stands there, at most 200 characters a quote.
+  An empty list if nothing was decided.
+"""
+
+LoanType = Literal["bridge_rtl", "rental", "unknown"]
+Experience = Literal["first_time", "experienced", "unknown"]
+Quote = Annotated[str, StringConstraints(min_length=2, max_length=400)]
+
+
+class LendingAnswer(Answered):
+    loan_type: LoanType = Field(description="The loan the lead is after")
+    investor_experience: Experience = Field(description="The investor's experience")
+    urgency_score: int = Field(ge=1, le=5, description="1 (only looking) to 5 (days)")
+    outreach_message: Annotated[str, StringConstraints(min_length=10, max_length=280)] | None = Field(
+        description="First message to the lead"
+    )
+    classification_rationale: str = Field(min_length=3, max_length=1500, description="Which facts led to the decision")
+    evidence: list[Quote] = Field(max_length=12, description="Exact quotes from the facts")
+
+
+_FACTS = {
+    "first_name": Fact("name_first", is_name=True),
+    "company": Fact("company_clean", is_name=True),
+    "property_type": Fact("property_type"),
+    "city": Fact("city"),
+    "state": Fact("state_code"),
+    "loan_amount_requested": Fact("loan_amount_requested"),
+    "purchase_price": Fact("purchase_price"),
+    "estimated_arv": Fact("estimated_arv"),
+    "source": Fact("source"),
+    "submitted_on": Fact("submitted_at"),
+    "notes": Fact("notes"),
+    "company_industry": Fact("company_industry", enriched=True),
+    "company_headcount": Fact("headcount", enriched=True),
+}
+
+_NUMBER = (
+    r"(?:\d+\+?|a few|couple(?: of)?|dozens?(?: of)?|several|many|multiple|numerous|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen"
+    r"|twenty|thirty|forty|over \d+|more than \d+)"
+)
+_DEAL = (
+    r"(?:flips?|deals?|projects?|properties|rentals?|doors?|units?|houses|homes|rehabs?|renovations?|investments?|duplexes|triplexes|apartments|buildings"
+    r"|portfolio|loans|exits)"
+)
+_FIRST_THING = r"(?:time|timer|deal|flip|rental|investment|property|project|purchase|rehab|house|home|loan|one|fix)"
+
+_LOAN_CUES = (
+    cue("bridge_rtl", r"fix[ -]?(?:and|&|n|'n'?|/)?[ -]?flip\w*", r"bridge(?! (?:street|st|road|rd|ave))", weight=2),
+    cue("bridge_rtl", "flip", "flips", "flipping", "flipped", "flipper"),
+    cue("bridge_rtl", "hard money"),
+    cue(
+        "bridge_rtl",
+        r"rehab\w*",
+        r"renovat\w+",
+        "gut job",
+        "full gut",
+        "fixer",
+        r"remodel\w*",
+        "value[- ]add",
+        "distressed",
+        r"reformar\w*",
+        r"sanier\w+",
+    ),
+    cue("bridge_rtl", "arv", "after[- ]repair"),
+    cue(
+        "bridge_rtl",
+        "resale",
+        "resell",
+        r"sell (?:it|them|after|when|once|in|by)",
+        "list it",
+        "relist",
+        "exit in",
+        "auction",
+        "foreclosure",
+    ),
+    cue("bridge_rtl", "ground[- ]up", "new construction", "construction loan", "spec home"),
+    cue(
+        "bridge_rtl",
+        r"short[- ]term (?:loan|financing|money|debt|capital)",
+        r"(?:6|9|12|18|six|nine|twelve)[- ]months? (?:loan|term|bridge|interest)",
+    ),
+    cue(
+        "rental",
+        "dscr",
+        "rental",
+        "rentals",
+        "for rent",
+        r"rent(?:ing)? (?:it |them )?out",
+        "airbnb",
+        "landlord",
+        "buy[- ]and[- ]hold",
+        weight=2,
+    ),
+    cue("rental", "alquiler", "alquilar", r"vermiet\w+", "locatif", "locative", weight=2),
+    cue(
+        "rental",
+        "tenants?",
+        "tenanted",
+        "leased",
+        "leases?",
+        "lease in place",
+        "rent roll",
+        r"rents? (?:for|of|is|are|at)",
+        r"cash[- ]?flow\w*",
+        "occupied",
+    ),
+    cue("rental", "monthly rent", "in rents?", "mieter", "inquilinos?", "locataires?"),
+    cue(
+        "rental",
+        r"refi\w*",
+        "cash[- ]out",
+        r"long[- ]term (?:loan|financing|debt|fixed|hold)",
+        "(?:30|thirty)[- ]year",
+        "hold (?:it )?long",
+    ),
+)
+_EXPERIENCE_CUES = (
+    cue(
+        "experienced",
+        rf"(?:done|did|completed?|finished|closed|flipped|sold|renovated|rehabbed|own|owns|have|hold|holding|manage|bought|with) (?:\w+ ){{0,2}}?{_NUMBER}"
+        rf" (?:[\w-]+ ){{0,3}}?{_DEAL}",
+        rf"{_NUMBER} (?:[\w-]+ ){{0,3}}?{_DEAL} (?:\w+ ){{0,3}}?(?:done|completed|closed|sold|under (?:our|my) belt|so far|already|last year|this year|a year"
+        r"|per year|in \d+ years|in the past|behind (?:me|us))",
+        "experienced", "seasoned", "veteran", "track record", r"full[- ]time (?:investor|flipper|developer|landlord)", r"repeat (?:borrower|customer|client)",
+        r"professional (?:investor|flipper|developer)", rf"{_NUMBER} years (?:of |in |as |doing |investing|flipping|experience)",
+        weight=2,
+    ),
+    cue(
+        "experienced",
+        r"not (?:my|our) first",
+        r"(?:my|our) (?:second|third|fourth|fifth|sixth|seventh|eighth|ninth|tenth|\d+(?:nd|rd|th)|next|other|last|previous) (?:[\w-]+ ){0,2}?"
+        r"(?:flip|flips|deal|deals|project|projects|property|properties|rental|rentals|house|houses|rehab|one|loan|bridge)",
+    ),
+    cue(
+        "experienced",
+        r"(?:my|our|existing|current) (?:\w+ )?(?:rental |bridge )?portfolio", "portfolio of", "investing since", r"we(?:'ve| have) (?:closed|completed|done)",
+        "again with you", "worked with you", "closed with you",
+    ),
+    cue("experienced", rf"(?:he hecho|tenemos|ya hice|llevamos|habe (?:bereits|schon)|besitze|j'ai deja) (?:\w+ ){{0,2}}?{_NUMBER}", weight=2),
+    cue(
+        "first_time",
+        rf"first[- ](?:ever |real |investment |rental |commercial |fix and ){{0,2}}{_FIRST_THING}",
+        r"never (?:\w+ )?(?:done|bought|owned|flipped|invested|borrowed|financed|did|had|renovated)",
+        r"new to (?:this|real estate|investing|flipping|rentals?|all|the)", "newbie", "beginner",
+        r"no (?:prior |previous |real |investing |investment )?experience",
+        r"just (?:starting|getting started|learning|started)", r"(?:want|trying|hoping|looking) to get (?:into|started)", "getting into",
+        weight=2,
+    ),
+    cue(
+        "first_time",
+        r"primera (?:vez|inversion|propiedad|casa|compra)", r"mein(?:e|em|er)? erst(?:e|es|er|en)", "erste immobilie", "sin experiencia",
+        r"premiere? (?:achat|investissement|projet|fois)",
+        weight=2,
+    ),
+)  # fmt: skip
+
+
+def _by_rules(facts: Facts) -> dict[str, Any]:
+    said = rules.text_of(facts, ["notes"])
+    loan = rules.decide(rules.text_of(facts, ["notes", "property_type", "source"]), _LOAN_CUES)
+    experience = rules.decide(said, _EXPERIENCE_CUES)
+    price, value = facts.get("purchase_price"), facts.get("estimated_arv")
+    quotes = list(loan.quotes)
+    # A value after repair well above the price is a renovation by the form's own numbers, where the words do not say otherwise.
+    loan_label = loan.label
+    if loan_label == rules.UNKNOWN and not rules.mentions(said, _LOAN_CUES) and price and value and value >= 1.2 * price:
+        loan_label, quotes = "bridge_rtl", [str(value)]
+    decided = [name for name, label in (("loan type", loan_label), ("experience", experience.label)) if label != rules.UNKNOWN]
+    rationale = (
+        f"Read by rules from the lead's own words: {' and '.join(decided)}."
+        if decided
+        else "Read by rules: the facts do not say enough to decide."
+    )
+    return {
+        "loan_type": loan_label,
+        "investor_experience": experience.label,
+        "urgency_score": rules.urgency(said),
+        "classification_rationale": rationale,
+        "evidence": list(dict.fromkeys([*quotes, *experience.quotes])),
+    }
+
+
+PROFILE = Profile(
+    name="lending",
+    version="lending-1",
+    contract=LendingAnswer,
+    facts=_FACTS,
+    system=_SYSTEM,
+    applies=(
+        (pl.col("adapter") == "lending_form")
+        | pl.col("loan_amount_requested").is_not_null()
+        | pl.col("purchase_price").is_not_null()
+        | pl.col("estimated_arv").is_not_null()
+        | pl.col("property_type").is_not_null()
+        | pl.col("property_address").is_not_null()
+    ),
+    precedence=10,
+    columns={
+        "loan_type": "loan_type",
+        "investor_experience": "investor_experience",
+        "urgency_score": "urgency_score",
+        "outreach_message": "outreach_message",
+        "classification_rationale": "classification_rationale",
+    },
+    by_rules=_by_rules,
+    claims={"loan_type": frozenset({"unknown"}), "investor_experience": frozenset({"unknown"})},
+    glossary=frozenset({"dscr", "arv", "rtl", "ltv", "brrrr", "airbnb", "mls", "sfr", "bridge", "rental"}),
+)

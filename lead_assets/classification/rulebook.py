@@ -1,0 +1,186 @@
+"""The room's YAML: which campaign takes which profile, limits of calls, and what models cost.
+
+Belongs here: reading and validating rules/classification.yaml and rules/prices.yaml, and choosing a profile by them. Does not belong here: profiles.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from fnmatch import fnmatchcase
+from typing import Any, Literal, TypeVar
+
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from lead_assets.classification.profile import Profile
+from lead_assets.classification.profiles import load_profiles
+from lead_assets.project_files import rules_file
+from lead_assets.settings import Settings
+
+
+class _Rules(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CampaignProfile(_Rules):
+    pattern: str
+    profile: str
+
+
+class Calls(_Rules):
+    max_tokens: int = Field(2048, ge=64, le=20_000)
+    truncated_max_tokens: int = Field(4096, ge=64, le=20_000)
+    timeout_seconds: float = Field(120, gt=0)
+    concurrency: int = Field(16, ge=1, le=256)
+    requests_per_minute: int | None = Field(None, ge=1)
+    cache_ttl: Literal["5m", "1h"] = "5m"
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+
+
+class Batches(_Rules):
+    poll_seconds: float = Field(30, ge=0)
+    max_requests: int = Field(20_000, ge=1, le=100_000)
+
+
+class ClassificationRules(_Rules):
+    campaigns: list[CampaignProfile] = []
+    calls: Calls = Calls()
+    repair: bool = True
+    batches: Batches = Batches()
+
+
+class Rate(_Rules):
+    """US dollars per million tokens."""
+
+    input: Decimal = Field(ge=0)
+    output: Decimal = Field(ge=0)
+    cache_write_5m: Decimal = Field(ge=0)
+    cache_write_1h: Decimal = Field(ge=0)
+    cache_read: Decimal = Field(ge=0)
+
+
+class ModelPrice(Rate):
+    long_from: int | None = None
+    long: Rate | None = None
+
+
+class Usage(BaseModel):
+    """Tokens of one call, as the vendor counts them. Vendors add counters: unknown ones are ignored."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cache_creation_input_tokens: int | None = 0
+    cache_read_input_tokens: int | None = 0
+    cache_creation: dict[str, int] | None = None
+
+    @property
+    def prompt_tokens(self) -> int:
+        """All input: fresh, written to the cache and read from it."""
+        return self.input_tokens + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
+
+
+class Prices(_Rules):
+    batch_factor: Decimal = Field(Decimal("0.5"), ge=0, le=1)
+    models: dict[str, ModelPrice] = Field(min_length=1)
+
+    def of(self, model: str) -> ModelPrice:
+        """The price of a model; of the dearest one known where the model is not (a dated name such as claude-haiku-5-5-20261001 is its family's)."""
+        families = [name for name in self.models if model == name or model.startswith(f"{name}-")]
+        if families:
+            return self.models[max(families, key=len)]
+        return max(self.models.values(), key=lambda price: (price.output, price.input))
+
+    def cost_micros(self, model: str, usage: Usage, *, batch: bool = False) -> int:
+        """What a call cost, micro-dollars, rounded up. A dollar per million tokens is a micro-dollar a token."""
+        rate = self._rate(model, usage.prompt_tokens)
+        written = usage.cache_creation_input_tokens or 0
+        hourly = min((usage.cache_creation or {}).get("ephemeral_1h_input_tokens", 0), written)
+        micros = (
+            usage.input_tokens * rate.input
+            + (written - hourly) * rate.cache_write_5m
+            + hourly * rate.cache_write_1h
+            + (usage.cache_read_input_tokens or 0) * rate.cache_read
+            + usage.output_tokens * rate.output
+        )
+        return math.ceil(micros * (self.batch_factor if batch else 1))
+
+    def most_micros(self, model: str, prompt_tokens: int, max_tokens: int, *, batch: bool = False) -> int:
+        """The most a call can cost: every prompt token written to the dearest cache, every output token used."""
+        rate = self._rate(model, prompt_tokens)
+        micros = prompt_tokens * max(rate.input, rate.cache_write_1h) + max_tokens * rate.output
+        return math.ceil(micros * (self.batch_factor if batch else 1))
+
+    def _rate(self, model: str, prompt_tokens: int) -> Rate:
+        price = self.of(model)
+        return price.long if price.long is not None and price.long_from is not None and prompt_tokens > price.long_from else price
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """All that the room's behaviour is declared by."""
+
+    limits: ClassificationRules
+    prices: Prices
+    profiles: Mapping[str, Profile]
+
+
+def load_rulebook(settings: Settings) -> Rulebook:
+    """The YAML and the declared profiles. Raises ValueError that says what to mend."""
+    limits, profiles = load_rules(settings), load_profiles()
+    for entry in limits.campaigns:
+        if entry.profile not in profiles:
+            known = ", ".join(sorted(profiles))
+            raise ValueError(f"classification.yaml: campaigns: profile {entry.profile!r} does not exist: use one of {known}")
+    return Rulebook(limits, load_prices(settings), profiles)
+
+
+def load_rules(settings: Settings) -> ClassificationRules:
+    """rules/classification.yaml, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
+    return _load(settings, "classification.yaml", ClassificationRules)
+
+
+def load_prices(settings: Settings) -> Prices:
+    """rules/prices.yaml, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
+    return _load(settings, "prices.yaml", Prices)
+
+
+def choose(leads: pl.DataFrame, profiles: Mapping[str, Profile], rules: ClassificationRules) -> pl.Series:
+    """The profile's name for each row of identity.leads: by the campaign where a pattern matches, else by the lead's shape."""
+    by_campaign = {
+        campaign: name for campaign in leads["campaign_id"].unique().to_list() if (name := _by_campaign(campaign, rules)) is not None
+    }
+    by_shape = pl.coalesce(
+        *(pl.when(p.applies.fill_null(False)).then(pl.lit(p.name)) for p in sorted(profiles.values(), key=lambda p: p.precedence))
+    )
+    campaign = (
+        pl.col("campaign_id").replace_strict(by_campaign, default=None, return_dtype=pl.String) if by_campaign else pl.lit(None, pl.String)
+    )
+    return leads.select(pl.coalesce(campaign, by_shape).alias("profile"))["profile"]
+
+
+def _by_campaign(campaign_id: str, rules: ClassificationRules) -> str | None:
+    return next((entry.profile for entry in rules.campaigns if fnmatchcase(campaign_id, entry.pattern)), None)
+
+
+_R = TypeVar("_R", bound=_Rules)
+
+
+def _load(settings: Settings, name: str, model: type[_R]) -> _R:
+    path = rules_file(name, settings)
+    try:
+        content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        return model.model_validate(content)
+    except yaml.YAMLError as error:
+        place = getattr(error, "problem_mark", None)
+        at = f", line {place.line + 1}" if place else ""
+        raise ValueError(f"{path.name}{at}: not YAML: mend the file in {path.parent}") from None
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"{path.name}: {where}: {first['msg']}: mend the file in {path.parent}") from None

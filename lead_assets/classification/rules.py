@@ -1,0 +1,136 @@
+"""The rules classifier's engine: declared cues (patterns with a weight) are counted against text, and the answer is what the cues agree on.
+
+Belongs here: the scoring of cues and reading of time pressure, common to all profiles. Does not belong here: a profile's own cues (declared with
+the profile) or the decision that rules shall answer (see `classify`).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+MODEL = "rules-v1"
+UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class Cue:
+    """Words that speak for a label, found in folded text (lower case, no accents). Weight 2 outvotes a weight 1 that contradicts it."""
+
+    label: str
+    words: re.Pattern[str]
+    weight: float = 1.0
+
+
+def cue(label: str, *alternatives: str, weight: float = 1.0) -> Cue:
+    """A cue of whole words: each alternative is a regular expression, in lower case and without accents."""
+    return Cue(label, re.compile(rf"\b(?:{'|'.join(alternatives)})\b"), weight)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    label: str
+    quotes: tuple[str, ...] = ()
+    """What in the text spoke for the label, as it stands in the text."""
+
+
+# "not a flip", "instead of a rental": what is denied does not speak for its label.
+_NEGATED = re.compile(
+    r"(?:\b(?:not|no|never|without|nicht|kein|keine|sin|sans|instead of|rather than|done with)|n't)\s+(?:(?:a|an|the|my|be|do|doing|for)\s+){0,2}$"
+)
+
+
+_LEAD = 2.0
+"""Weight by which a label must outweigh another that is also spoken for: contradiction is not decided by a coin."""
+
+
+def decide(text: str, cues: Sequence[Cue]) -> Verdict:
+    """The label that the cues speak for, with the words that did; unknown where none does or where they contradict each other."""
+    folded, origin = _fold_with_origin(text)
+    weights: dict[str, float] = {}
+    quotes: dict[str, list[str]] = {}
+    for cue in cues:
+        match = _first_said(cue, folded)
+        if match is None:
+            continue
+        weights[cue.label] = weights.get(cue.label, 0.0) + cue.weight
+        start, end = origin[match.start()], origin[match.end() - 1] + 1
+        quotes.setdefault(cue.label, []).append(text[start:end])
+    ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+    if not ranked:
+        return Verdict(UNKNOWN)
+    if len(ranked) > 1 and ranked[0][1] - ranked[1][1] < _LEAD:
+        return Verdict(UNKNOWN)
+    label = ranked[0][0]
+    return Verdict(label, tuple(dict.fromkeys(quotes[label]))[:3])
+
+
+def mentions(text: str, cues: Sequence[Cue]) -> bool:
+    """True if any cue occurs at all, denied or not."""
+    folded = fold(text)
+    return any(cue.words.search(folded) for cue in cues)
+
+
+def first_number(text: str) -> int | None:
+    """The first whole number of a band such as "51-200" or "1,001+"; None if there is none."""
+    match = re.search(r"\d[\d,.]*", text)
+    digits = re.sub(r"\D", "", match.group()) if match else ""
+    return int(digits) if 0 < len(digits) < 10 else None
+
+
+_FEW = r"(?:\d|1[0-4]|one|two|three|four|five|six|seven|ten|a few|few|couple(?: of)?)"
+_URGENCY = (
+    (5, cue("5", "asap", r"urgent\w*", "immediately", "right away", "emergency", "today", "tomorrow", "hard deadline", "this week", r"end of (?:the )?week",
+        rf"(?:within|in|next|under|only) (?:the next )?{_FEW} (?:business |working )?days?", rf"{_FEW} days? (?:left|away|from now)", r"(?:24|48|72) hours",
+        r"by (?:this |next )?(?:mon|tues|wednes|thurs|fri|satur|sun)day", "dringend", "sofort", "urgente", "cuanto antes", "d'urgence", r"em \d dias")),
+    (4, cue("4", "next week", r"(?:1[5-9]|2\d|30)[- ](?:business )?days?", r"(?:two|three|2|3)[- ]weeks?", "deadline", "under contract",
+        r"closing (?:date|on|by|is)", "need to close", "must close", "auction", r"end of (?:the |this )?month", "this month", "soon as possible", "quickly",
+        "fast close", "loan (?:is )?due", "balloon", "maturing", "matures", "proxima semana", "nachste woche", "semaine prochaine")),
+    (3, cue("3", "next month", r"(?:45|60|90)[- ]days?", r"(?:[4-8]|four|five|six) weeks", "this quarter", "next quarter", r"(?:one|two|three|1|2|3) months?",
+        r"couple (?:of )?months", "in escrow", "made an offer", "offer accepted", "actively looking", "proximo mes", "nachsten monat")),
+    (1, cue("1", "no rush", "no hurry", "no timeline", "not urgent", r"just (?:looking|curious|exploring|browsing|researching|learning)", "some ?day",
+        "eventually", "next year", "thinking about", "maybe later", r"not sure (?:yet|when)", "no date", "in the future", "sin prisa", "keine eile",
+        "hat zeit")),
+)  # fmt: skip
+
+
+def urgency(text: str) -> int:
+    """1 (no plan) to 5 (days). With words both of haste and of leisure, the middle; with none, 2 where something was written and 1 where nothing was."""
+    folded = fold(text)
+    levels = [level for level, words in _URGENCY if _first_said(words, folded) is not None]
+    if not levels:
+        return 2 if folded.strip() else 1
+    if 1 in levels and max(levels) > 1:
+        return 3 if max(levels) > 3 else 2
+    return max(levels)
+
+
+def _first_said(cue: Cue, folded: str) -> re.Match[str] | None:
+    """The first place where a cue is said and not denied."""
+    return next((m for m in cue.words.finditer(folded) if not _NEGATED.search(folded[max(0, m.start() - 40) : m.start()])), None)
+
+
+def text_of(facts: Mapping[str, Any], names: Sequence[str]) -> str:
+    """The named facts as one text, a line each."""
+    return "\n".join(str(facts[name]) for name in names if facts.get(name) is not None)
+
+
+def fold(text: str) -> str:
+    """Lower case, without accents, with plain apostrophes."""
+    return _fold_with_origin(text)[0]
+
+
+def _fold_with_origin(text: str) -> tuple[str, list[int]]:
+    """Folded text and, for each of its characters, the place in the original it came from, so that quotes stay verbatim."""
+    folded: list[str] = []
+    origin: list[int] = []
+    for place, char in enumerate(text.replace("’", "'")):
+        for part in unicodedata.normalize("NFKD", char):
+            if not unicodedata.combining(part):
+                for lower in part.lower():
+                    folded.append(lower)
+                    origin.append(place)
+    return "".join(folded), origin
