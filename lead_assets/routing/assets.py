@@ -1,7 +1,5 @@
 """Dagster's view of the routing room."""
 
-from __future__ import annotations
-
 import polars as pl
 from dagster import AssetIn, MaterializeResult, ResourceParam, asset
 

@@ -35,8 +35,8 @@ class _Model(BaseModel):
 class Between(_Model):
     """A number's condition: at least `min`, at most `max`, or both."""
 
-    min: float | None = None
-    max: float | None = None
+    min: float | None = Field(None, allow_inf_nan=False)
+    max: float | None = Field(None, allow_inf_nan=False)
 
     @model_validator(mode="after")
     def _some_number_fits(self) -> Between:

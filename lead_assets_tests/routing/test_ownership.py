@@ -11,6 +11,7 @@ from polars.testing import assert_frame_equal
 
 from lead_assets.contracts import RoutingDecision
 from lead_assets.ledger.assignments_model import Assignment, Proposal
+from lead_assets.ledger.ledger import Ledger
 from lead_assets.routing.ownership import decide
 from lead_assets_tests.routing.frames import NOON, Memory, routable, table
 
@@ -101,9 +102,7 @@ def test_a_ledger_that_leaves_an_account_without_owner_is_an_error_and_not_a_los
 
 def test_in_the_real_ledger_racing_runs_agree_on_every_owner(tmp_path: Path) -> None:
     """Two runs with opposite tables offer the same accounts at once, each through its own connection: each account has one owner in both."""
-    from lead_assets.ledger.ledger import Ledger
-
-    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+        url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     leads = routable(*({"country_code": "DE"} for _ in range(200)))
     results: dict[str, pl.DataFrame] = {}
     start = threading.Barrier(2)
@@ -112,6 +111,7 @@ def test_in_the_real_ledger_racing_runs_agree_on_every_owner(tmp_path: Path) -> 
         ledger = Ledger(url)
         start.wait()
         results[name] = pl.concat([decide(half, {"one": TABLE, "other": OTHER_WAY}[name], ledger.assign) for half in halves])
+        ledger.close()
 
     parts = [leads.slice(0, 100), leads.slice(100)]
     runs = [threading.Thread(target=run, args=("one", parts)), threading.Thread(target=run, args=("other", parts[::-1]))]
