@@ -41,13 +41,14 @@ class Drop:
     def counts(self, default_campaign: str, *, forced: bool) -> pl.DataFrame:
         """Frame (campaign_id, rows, rejected): what each campaign gets from this drop, sorted by campaign."""
         campaign = _campaign(default_campaign, forced=forced)
+        # with_columns, not select: a select of nothing but literals would make one row of any frame.
         both = pl.concat(
             [
-                self.leads.select(campaign, rows=pl.lit(1), rejected=pl.lit(0)),
-                self.rejects.select(campaign, rows=pl.lit(0), rejected=pl.lit(1)),
+                self.leads.with_columns(campaign, rows=1, rejected=0).select("campaign_id", "rows", "rejected"),
+                self.rejects.with_columns(campaign, rows=0, rejected=1).select("campaign_id", "rows", "rejected"),
             ]
         )
-        return both.group_by("campaign_id").agg(pl.col("rows", "rejected").sum()).sort("campaign_id")
+        return both.group_by("campaign_id").agg(pl.col("rows", "rejected").sum().cast(pl.Int64)).sort("campaign_id")
 
     def place(self, receipts: Iterable[Receipt]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The rows of the receipts' campaigns, as `RawLead` and `RejectedPayload`. The receipts are of this drop, at most one a campaign."""

@@ -23,12 +23,13 @@ DEFAULT_MAX_PAYLOAD_BYTES = 1 << 20
 class IngestedDrop:
     """What became of a drop: payloads that are leads (`campaigns`: rows by campaign) and payloads that were rejected.
 
-    status `duplicate_file`: these bytes had come in for these campaigns before; a receipt is kept, nothing is read twice.
+    status `duplicate_file`: these bytes had come in for these campaigns before; a receipt is kept, nothing is read twice. `already_ingested`: this very
+    receipt (by its id) was there before, and nothing was written.
     """
 
     sha256: str
     name: str
-    status: Literal["ingested", "duplicate_file"]
+    status: Literal["ingested", "duplicate_file", "already_ingested"]
     campaigns: dict[str, int] = field(default_factory=dict)
     rejected_by_campaign: dict[str, int] = field(default_factory=dict)
 
@@ -100,8 +101,9 @@ def ingest(
                 column_map=column_map,
             )
         )
-    status: Literal["ingested", "duplicate_file"] = "duplicate_file" if set(rows) <= read_before else "ingested"
-    return IngestedDrop(sha256, name, status, rows, rejected)
+    if set(rows) <= {receipt.campaign_id for receipt in mine}:
+        return IngestedDrop(sha256, name, "already_ingested", rows, rejected)
+    return IngestedDrop(sha256, name, "duplicate_file" if set(rows) <= read_before else "ingested", rows, rejected)
 
 
 def _receipts_of(archive: Archive, sha256: str) -> list[Receipt]:

@@ -1,0 +1,144 @@
+"""Campaigns of the campaign API become drops: one NDJSON file of leads, as the vendor sent them, a campaign, in the landing folder.
+
+From there the drop sensor takes over, so that leads of an API walk the same way as leads of a file. Does not belong here: the vendor's wire format
+(see `lead_assets.providers.aturiya`) and what a lead's fields mean (see `adapters`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import orjson
+from upath import UPath
+
+from lead_assets.archive import Archive
+from lead_assets.partitions import campaign_key
+from lead_assets.providers.aturiya import Aturiya
+from lead_assets.providers.errors import ProviderError
+from lead_assets.settings import Settings
+
+_ATTEMPTS = 4
+_LONGEST_WAIT = 60.0
+
+_Answer = TypeVar("_Answer")
+
+
+@dataclass
+class Synced:
+    """What a sync did. `dropped`: files written, as paths below the landing folder; `unchanged`: campaigns whose leads had all come in before."""
+
+    campaigns: int = 0
+    leads: int = 0
+    dropped: list[str] = field(default_factory=list)
+    unchanged: list[str] = field(default_factory=list)
+    empty: list[str] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+    """Campaign key → why its leads could not be fetched; the other campaigns went on."""
+
+    def metadata(self) -> dict[str, int | str]:
+        return {
+            "campaigns": self.campaigns,
+            "leads": self.leads,
+            "dropped": len(self.dropped),
+            "unchanged": len(self.unchanged),
+            "empty": len(self.empty),
+            "failures": "; ".join(f"{key}: {reason}" for key, reason in sorted(self.failures.items())),
+        }
+
+
+def sync(settings: Settings, archive: Archive, *, first_wait: float = 1.0) -> Synced:
+    """Fetch all leads of all campaigns; write a drop for each campaign whose leads changed. Running it again writes nothing.
+
+    Raises ValueError if a credential is missing, ProviderError if the campaigns cannot be listed. `first_wait`: seconds before the first retry.
+    """
+    return asyncio.run(_sync(settings, archive, first_wait))
+
+
+async def _sync(settings: Settings, archive: Archive, first_wait: float) -> Synced:
+    synced = Synced()
+    landing = UPath(settings.landing_location)
+    async with _client(settings) as client:
+        for campaign in await _patiently(client.campaigns, first_wait):
+            synced.campaigns += 1
+            try:
+                key = campaign_key(campaign.id)
+            except ValueError:
+                synced.failures["(campaign without an id)"] = "the campaign API gave a campaign no id: its leads are not fetched"
+                continue
+            try:
+                lines = await _leads(client, campaign.id, first_wait)
+            except ProviderError as error:
+                synced.failures[key] = str(error)
+                continue
+            synced.leads += len(lines)
+            if not lines:
+                synced.empty.append(key)
+                continue
+            data = b"\n".join(lines) + b"\n"
+            path = landing / key / f"aturiya-{hashlib.sha256(data).hexdigest()[:16]}.ndjson"
+            if archive.holds(data) or path.exists():
+                synced.unchanged.append(key)
+                continue
+            _write_whole(path, data)
+            synced.dropped.append(f"{key}/{path.name}")
+    return synced
+
+
+def _client(settings: Settings) -> Aturiya:
+    token = settings.key("aturiya")
+    user, agent = settings.aturiya_user_id, settings.aturiya_agent_id
+    if settings.world == "sandbox":
+        user, agent = user or "demo", agent or "demo"
+    if token is None or not user or not agent:
+        raise ValueError(
+            "the campaign API needs ATURIYA_BEARER_TOKEN, ATURIYA_USER_ID and ATURIYA_AGENT_ID: set them, or LEAD_ASSETS_SANDBOX_URL to use the sandbox"
+        )
+    return Aturiya(settings.base_url("aturiya"), token, user_id=user, agent_id=agent)
+
+
+async def _leads(client: Aturiya, campaign_id: str, first_wait: float) -> list[bytes]:
+    """All leads of a campaign, one JSON text each, sorted, so that equal leads give equal bytes whatever order the vendor pages them in."""
+    lines: set[bytes] = set()
+    page, more = 1, True
+    while more:
+        answer = await _patiently(partial(client.leads_page, campaign_id, page), first_wait)
+        lines.update(orjson.dumps(lead, option=orjson.OPT_SORT_KEYS) for lead in answer.data)
+        more = answer.has_next(page)
+        page += 1
+    return sorted(lines)
+
+
+async def _patiently(call: Callable[[], Awaitable[_Answer]], first_wait: float) -> _Answer:
+    """The call's answer; what may pass is tried again, after the wait the vendor asks for or one that doubles."""
+    import stamina
+
+    def worth_another(error: Exception) -> bool | float:
+        if not isinstance(error, ProviderError) or error.kind not in ("transient", "rate_limited", "contract"):
+            return False
+        return True if error.retry_after is None else min(error.retry_after, _LONGEST_WAIT)
+
+    attempts = stamina.retry_context(
+        on=worth_another, attempts=_ATTEMPTS, timeout=None, wait_initial=first_wait, wait_max=_LONGEST_WAIT, wait_jitter=first_wait
+    )
+    async for attempt in attempts:
+        with attempt:
+            return await call()
+    raise AssertionError("stamina raises the last error")
+
+
+def _write_whole(path: UPath, data: bytes) -> None:
+    """Whole or not at all: written aside under a name that the drop sensor ignores, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if isinstance(path, Path):
+        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+        aside.write_bytes(data)
+        aside.rename(path)
+    else:
+        path.write_bytes(data)  # an object of a bucket appears whole
