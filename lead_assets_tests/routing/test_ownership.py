@@ -102,7 +102,7 @@ def test_a_ledger_that_leaves_an_account_without_owner_is_an_error_and_not_a_los
 
 def test_in_the_real_ledger_racing_runs_agree_on_every_owner(tmp_path: Path) -> None:
     """Two runs with opposite tables offer the same accounts at once, each through its own connection: each account has one owner in both."""
-        url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     leads = routable(*({"country_code": "DE"} for _ in range(200)))
     results: dict[str, pl.DataFrame] = {}
     start = threading.Barrier(2)
