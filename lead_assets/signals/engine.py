@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -23,11 +23,12 @@ from lead_assets.ledger.model import Answer, Reply, Want, to_usd
 from lead_assets.settings import Settings
 from lead_assets.signals.parsers import Values
 from lead_assets.signals.signal import Signal, Source
-from lead_assets.signals.sources import SourceClient, is_mock, ledger_parameters, open_source, price_micros
+from lead_assets.signals.sources import Hold, SourceClient, is_mock, ledger_parameters, open_source, price_micros
 from lead_assets.signals.subjects import subject
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
+    from lead_assets.ledger.purchase import Purchase
 
 _log = logging.getLogger(__name__)
 
@@ -39,16 +40,26 @@ class SignalStats:
     leads: int = 0
     subjects: int = 0
     hits: int = 0
-    """Answers that were in the ledger."""
+    """Answers that were in the ledger, bought by this campaign or another."""
     bought: int = 0
-    """Answers that were asked for in this run."""
+    """Answers that providers gave in this run."""
     found: int = 0
     """Subjects with a value."""
     missed: Counter[str] = field(default_factory=Counter)
     """Subjects without a value, by reason; leads without a subject count under no_subject."""
     cost_micros: int = 0
     """What this run spent."""
+    uncertain: int = 0
+    """Calls that may have been billed and whose answer was lost."""
     latencies_ms: list[int] = field(default_factory=list)
+    """Of each request that was answered."""
+
+    def add(self, purchase: Purchase) -> None:
+        self.hits += purchase.hits
+        self.bought += purchase.bought
+        self.cost_micros += purchase.cost_micros
+        self.uncertain += purchase.uncertain
+        self.latencies_ms += purchase.latencies_ms
 
     def metadata(self) -> dict[str, Any]:
         latencies = sorted(self.latencies_ms)
@@ -60,6 +71,7 @@ class SignalStats:
             "found": self.found,
             "missed": dict(sorted(self.missed.items())),
             "cost_usd": float(to_usd(self.cost_micros)),
+            "uncertain_calls": self.uncertain,
             "latency_p50_ms": _percentile(latencies, 0.50),
             "latency_p95_ms": _percentile(latencies, 0.95),
         }
@@ -89,22 +101,35 @@ def collect_all(signals: Sequence[Signal], leads: pl.DataFrame, *, ledger: Ledge
 
 async def _collect_all(signals: Sequence[Signal], leads: pl.DataFrame, ledger: Ledger, settings: Settings) -> dict[str, Collected]:
     async with AsyncExitStack() as stack:
-        clients: dict[str, SourceClient] = {}
-        for source in (source for signal in signals for source in signal.active_sources):
-            if source.provider not in clients and settings.key(source.provider) is not None:
-                clients[source.provider] = await stack.enter_async_context(open_source(source.provider, settings, source.terms))
-        desk = _Desk(ledger, settings, clients)
+        desk = _Desk(ledger, settings, stack)
         collected = await asyncio.gather(*(_collect(signal, leads, desk) for signal in signals))
     return {signal.name: one for signal, one in zip(signals, collected, strict=True)}
 
 
-@dataclass(frozen=True)
+def _hold(ledger: Ledger, provider: str) -> Hold:
+    # The buyer asks the provider's bucket before each request, in every process.
+    async def hold(seconds: float) -> None:
+        await asyncio.to_thread(ledger.penalise, provider, ledger.now() + timedelta(seconds=seconds))
+
+    return hold
+
+
+@dataclass
 class _Desk:
-    """What buying takes."""
+    """What buying takes. Clients are opened when they are first called: a run that finds all in the ledger needs none."""
 
     ledger: Ledger
     settings: Settings
-    clients: Mapping[str, SourceClient]
+    _stack: AsyncExitStack
+    _clients: dict[str, SourceClient] = field(default_factory=dict)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def client(self, source: Source) -> SourceClient:
+        async with self._lock:
+            if source.provider not in self._clients:
+                opened = open_source(source.provider, self.settings, source.terms, _hold(self.ledger, source.provider))
+                self._clients[source.provider] = await self._stack.enter_async_context(opened)
+        return self._clients[source.provider]
 
 
 @dataclass
@@ -158,17 +183,15 @@ async def _ask(
             )
             for name in open_subjects
         }
-        answers = await _answers(signal, source, list(wants.values()), desk)
+        answers = await _answers(signal, source, list(wants.values()), desk, stats)
         mock = is_mock(source.provider, desk.settings)
         for name, want in wants.items():
             answer = answers.get(want.key)
             verdict = _verdict(signal, source, answer, mock)
             if number == 0 or _outranks(verdict, verdicts[name]):
                 verdicts[name] = verdict
-            if answer is not None:
-                _count(stats, answer)
-                if answer.cost_micros:
-                    charges.append({"subject": name, "campaign_id": answer.campaign_id, "cost_usd": to_usd(answer.cost_micros)})
+            if answer is not None and answer.cost_micros:
+                charges.append({"subject": name, "campaign_id": answer.campaign_id, "cost_usd": to_usd(answer.cost_micros)})
     return verdicts, charges
 
 
@@ -177,18 +200,32 @@ def _outranks(new: _Verdict, old: _Verdict) -> bool:
     return new.state == "found" or (old.state == "not_found" and new.state == "unknown") or (old.state == new.state == "not_found")
 
 
-async def _answers(signal: Signal, source: Source, wants: list[Want], desk: _Desk) -> Mapping[str, Answer]:
+async def _answers(signal: Signal, source: Source, wants: list[Want], desk: _Desk, stats: SignalStats) -> Mapping[str, Answer]:
     from lead_assets.ledger.purchase import buy
 
-    client = desk.clients.get(source.provider)
-    if client is None:
+    if desk.settings.key(source.provider) is None:
         # Without a key nothing can be bought, but what was bought is still owned.
-        return await asyncio.to_thread(_owned, desk.ledger, wants)
+        owned = await asyncio.to_thread(_owned, desk.ledger, wants)
+        stats.hits += len(owned)
+        return owned
 
     async def call(batch: Sequence[Want]) -> Sequence[Reply]:
-        return await client.call(signal, source, batch)
+        return await (await desk.client(source)).call(signal, source, batch)
 
-    purchase = await buy(desk.ledger, wants, call, batch_size=source.terms.batch_size, concurrency=source.terms.concurrency)
+    async def resume(batch: Sequence[Want], vendor_ref: str) -> Sequence[Reply]:
+        return await (await desk.client(source)).resume(source, batch, vendor_ref)
+
+    terms = source.terms
+    purchase = await buy(
+        desk.ledger,
+        wants,
+        call,
+        resume=resume,
+        batch_size=terms.batch_size,
+        concurrency=terms.concurrency,
+        rates=terms.rates,
+    )
+    stats.add(purchase)
     return purchase.answers
 
 
@@ -207,37 +244,30 @@ def _owned(ledger: Ledger, wants: list[Want]) -> dict[str, Answer]:
 def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) -> _Verdict:
     if answer is None:
         return _Verdict("unknown", "no_key")
-    verdict = _Verdict(answer.state, answer.reason, source.provider, answer.answered_at, answer.stale, mock)
-    if answer.state != "found":
-        return verdict
-    try:
-        values = source.parser(answer.body)
-    except Exception as error:  # a provider's junk must not cost the other leads their rows
-        _log.warning("signal %s: parser of %s failed: %s", signal.name, source.ledger_operation, type(error).__name__)
-        return replace(verdict, state="unknown", reason="bad_answer")
-    if values is None:
-        return replace(verdict, state="not_found", reason="no_result")
-    return replace(verdict, values=values)
-
-
-def _count(stats: SignalStats, answer: Answer) -> None:
-    if answer.bought:
-        stats.bought += 1
-        stats.cost_micros += answer.cost_micros
-        stats.latencies_ms.append(answer.latency_ms)
-    elif answer.state != "unknown":
-        stats.hits += 1
+    if answer.answered_at is None:  # nobody was asked, so nobody said it
+        return _Verdict("unknown", answer.reason)
+    state, reason, values = answer.state, answer.reason, None
+    if answer.state == "found":
+        try:
+            values = source.parser(answer.body)
+            state, reason = ("found", None) if values is not None else ("not_found", "no_result")
+        except Exception as error:  # a provider's junk must not cost the other leads their rows
+            _log.warning("signal %s: parser of %s failed: %s", signal.name, source.ledger_operation, type(error).__name__)
+            state, reason = "unknown", "bad_answer"
+    return _Verdict(state, reason, source.provider, answer.answered_at, answer.stale, mock, values or {})
 
 
 def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, _Verdict], charges: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
     """The verdicts joined back to the leads, and each charge to the first lead of the campaign that paid it."""
     schema = signal.contract.polars_schema()
     common = ("state", "reason", "provider", "as_of", "stale", "synthetic")
+    said = verdicts.values()
     facts = pl.DataFrame(
-        [
-            {"subject": name, **{column: getattr(verdict, column) for column in common}, **verdict.values}
-            for name, verdict in verdicts.items()
-        ],
+        {
+            "subject": list(verdicts),
+            **{column: [getattr(verdict, column) for verdict in said] for column in common},
+            **{column: [verdict.values.get(column) for verdict in said] for column in signal.value_columns},
+        },
         schema={"subject": pl.String, **{column: schema[column] for column in common}, **signal.value_schema},
         strict=False,
     )

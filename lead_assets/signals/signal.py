@@ -18,7 +18,7 @@ import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lead_assets.contracts import TABLES, SignalRow, Table
-from lead_assets.ledger.model import Lifetimes, to_micros
+from lead_assets.ledger.model import Lifetimes, Rate, to_micros
 from lead_assets.project_files import rules_file
 from lead_assets.settings import Settings
 from lead_assets.signals.parsers import PARSERS, Parser
@@ -41,6 +41,7 @@ class ProviderTerms:
     credit_usd: Decimal
     batch_size: int
     concurrency: int
+    rates: tuple[Rate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ def load_signals(
         raise RulesError(f"{path}{at}: not YAML: {getattr(error, 'problem', None) or error}") from None
     except ValidationError as error:
         raise RulesError(f"{path}: {_first_problem(error, document)}") from None
-    terms = {name: ProviderTerms(rule.credit_usd, rule.batch_size, rule.concurrency) for name, rule in rules.providers.items()}
+    terms = {name: _terms(rule) for name, rule in rules.providers.items()}
     return {name: _signal(path, name, rule, terms, contracts, parsers) for name, rule in rules.signals.items()}
 
 
@@ -146,15 +147,27 @@ class _SignalRule(_Rule):
     enabled: bool = True
 
 
+class _RateRule(_Rule):
+    limit: int = Field(ge=1)
+    per: _Duration
+    burst: int = Field(1, ge=1)
+
+
 class _ProviderRule(_Rule):
     credit_usd: Decimal = Field(ge=0)
     batch_size: int = Field(ge=1)
     concurrency: int = Field(ge=1, le=64)
+    rates: list[_RateRule] = Field(default_factory=list)
 
 
 class _RulesFile(_Rule):
     providers: dict[SignalProvider, _ProviderRule]
     signals: dict[str, _SignalRule]
+
+
+def _terms(rule: _ProviderRule) -> ProviderTerms:
+    rates = tuple(Rate(rate.limit, rate.per.total_seconds(), rate.burst) for rate in rule.rates)
+    return ProviderTerms(rule.credit_usd, rule.batch_size, rule.concurrency, rates)
 
 
 def _signal(

@@ -6,18 +6,19 @@ belong here: the vendor's HTTP (see `lead_assets.providers`), what the values me
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from lead_assets.ledger.model import Reply, Want
-from lead_assets.providers.errors import ProviderError
-from lead_assets.providers.pipe0 import Pace, Pipe0, PipeField, PipesRun
+from lead_assets.providers.pipe0 import Pipe0, PipeField, PipesRun
 from lead_assets.settings import Settings
 from lead_assets.signals.signal import ProviderTerms, Signal, Source
 from lead_assets.signals.subjects import SubjectKind
+
+Hold = Callable[[float], Awaitable[None]]
+"""Nobody who shares the provider's key makes a request for so many seconds."""
 
 
 class SourceClient(Protocol):
@@ -27,16 +28,20 @@ class SourceClient(Protocol):
         """One vendor request for a batch; a reply a want, in order. Raises ProviderError where the request as a whole gave no answer."""
         ...
 
+    async def resume(self, source: Source, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        """The replies of a request that was made before, by the vendor's id of it."""
+        ...
+
 
 @asynccontextmanager
-async def open_source(provider: str, settings: Settings, terms: ProviderTerms) -> AsyncIterator[SourceClient]:
+async def open_source(provider: str, settings: Settings, terms: ProviderTerms, hold: Hold) -> AsyncIterator[SourceClient]:
     """The provider's client, for the event loop it is opened in. The provider's key must be set."""
     key = settings.key("pipe0")
     if key is None:
         raise ValueError(f"{provider} has no key")
     client = Pipe0(settings.base_url("pipe0"), key, environment=settings.pipe0_environment, connections=terms.concurrency)
     async with client:
-        yield Pipe0Source(client)
+        yield Pipe0Source(client, hold)
 
 
 def is_mock(provider: str, settings: Settings) -> bool:
@@ -60,53 +65,27 @@ def price_micros(source: Source, settings: Settings) -> int:
 class Pipe0Source:
     """pipe0, one pipe a request."""
 
-    # When pipe0 admits no more records at priority 2, its contract is: stop and wait.
-    _STOP_SECONDS = 5.0
-    _SLOW_SECONDS = 0.5
+    # pipe0 does not refuse what comes too fast: it says in headers when to slow down and when to stop and wait.
+    SLOW_SECONDS = 0.5
+    STOP_SECONDS = 5.0
 
-    def __init__(self, client: Pipe0) -> None:
+    def __init__(self, client: Pipe0, hold: Hold) -> None:
         self._client = client
-        self._unfinished: dict[str, str] = {}
-        self._not_before = 0.0
+        self._hold = hold
 
     async def call(self, signal: Signal, source: Source, wants: Sequence[Want]) -> list[Reply]:
-        run = await self._run(signal, source, wants)
-        return [_pipe0_reply(source, want, run) for want in wants]
-
-    async def _run(self, signal: Signal, source: Source, wants: Sequence[Want]) -> PipesRun:
-        run_id = self._unfinished.get(wants[0].key)
-        if run_id is not None:
-            # pipe0 is still at work on these: submitted again, they would be paid again.
-            return await self._finish(run_id, source, wants)
-        await self._wait_for_capacity()
         pipe: dict[str, Any] = {"pipe_id": source.operation}
         if source.config:
             pipe["config"] = dict(source.config)
         records = [{"id": record_id(want.subject), **_pipe0_input(signal.subject, want.subject)} for want in wants]
-        try:
-            run = await self._client.run_sync([pipe], records)
-        except ProviderError as error:
-            if error.vendor_ref is None:
-                raise
-            self._unfinished.update({want.key: error.vendor_ref for want in wants})
-            return await self._finish(error.vendor_ref, source, wants)
-        self._take_pace(run.pace)
-        return run
+        run = await self._client.run_sync([pipe], records)
+        if run.pace.must_stop or run.pace.should_slow_down:
+            await self._hold(self.STOP_SECONDS if run.pace.must_stop else self.SLOW_SECONDS)
+        return [_pipe0_reply(source, want, run) for want in wants]
 
-    async def _finish(self, run_id: str, source: Source, wants: Sequence[Want]) -> PipesRun:
-        run = await self._client.poll(run_id, source.operation)
-        for want in wants:
-            self._unfinished.pop(want.key, None)
-        return run
-
-    async def _wait_for_capacity(self) -> None:
-        while (wait := self._not_before - asyncio.get_running_loop().time()) > 0:
-            await asyncio.sleep(wait)
-
-    def _take_pace(self, pace: Pace) -> None:
-        wait = self._STOP_SECONDS if pace.must_stop else self._SLOW_SECONDS if pace.should_slow_down else 0.0
-        if wait:
-            self._not_before = max(self._not_before, asyncio.get_running_loop().time() + wait)
+    async def resume(self, source: Source, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        run = await self._client.poll(vendor_ref, source.operation)
+        return [_pipe0_reply(source, want, run) for want in wants]
 
 
 def record_id(subject: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
@@ -14,10 +17,13 @@ from pydantic import SecretStr
 
 from lead_assets.contracts import TABLES, Column, CompanyOverview, SignalRow
 from lead_assets.ledger.ledger import Ledger, WorldError
+from lead_assets.ledger.model import Lifetimes, Reply, Want
+from lead_assets.ledger.purchase import purchase
 from lead_assets.settings import Settings
 from lead_assets.signals.engine import collect
 from lead_assets.signals.parsers import PARSERS, pipe0_value, text
 from lead_assets.signals.signal import load_signals
+from lead_assets.signals.sources import Pipe0Source, open_source
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import at_companies, frame, lead
 
@@ -150,15 +156,88 @@ def test_a_campaign_pays_for_what_it_was_first_to_want_and_no_other_does(room: R
     }
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 409},
+        {"kind": "status", "status": 429},
+        {"kind": "status", "status": 429, "headers": {"retry-after": "0.3"}},
+        {"kind": "status", "status": 500},
+        {"kind": "status", "status": 503},
+        {"kind": "html", "status": 502},
+        {"kind": "malformed_json"},
+        {"kind": "drop_before"},
+        {"kind": "drop_after"},
+        {"kind": "drop_midway"},
+    ],
+)
+def test_what_passes_is_waited_out(room: Room, fault: dict[str, Any]) -> None:
+    room.sandbox.set_fault("pipe0", times=1, **fault)
+    collected = room.collect(at_companies(["company0.example", None]))
+    assert collected.frame["reason"].to_list() == [None, "no_subject"]
+    assert len(room.sandbox.requests("pipe0")) == 2
+
+
+def test_a_campaign_that_may_spend_nothing_more_says_so_and_ends(room: Room) -> None:
+    room.ledger.set_budget("campaign", 90_000, name="spring")
+    collected = room.collect(at_companies(COMPANIES[:10]))
+    assert collected.frame.filter(pl.col("reason") == "over_budget")["lead_id"].to_list() == [f"L{number}" for number in range(3, 10)]
+    assert collected.frame["provider"].null_count() == 7
+    assert collected.frame["cost_usd"].sum() == Decimal("0.09") == Decimal(str(room.sandbox.meter()["pipe0"][OVERVIEW]["usd"]))
+
+
+def test_an_answer_past_its_time_is_served_as_stale_where_no_newer_can_be_had(room: Room) -> None:
+    signal = room.signal()
+    expired = replace(signal, lifetimes=Lifetimes(timedelta(0), timedelta(0), timedelta(0)))
+    first = room.collect(at_companies(["company0.example"])).frame
+    room.sandbox.set_fault("pipe0", "status", status=401)
+    again = room.collect(at_companies(["company0.example"]), expired).frame
+    assert again["stale"].to_list() == [True]
+    assert again.drop("stale").equals(first.drop("stale"))
+
+
 def test_without_a_key_nothing_is_asked_and_what_is_owned_is_served(room: Room, tmp_path: Path) -> None:
-    ledger = Ledger(f"sqlite:///{tmp_path / 'live.sqlite'}")
-    leads = at_companies(["moreau.example", None])
-    keyless = Settings(home=tmp_path, pipe0_api_key=None)
+    signal = room.signal()
+    keyless = Settings(home=tmp_path, ledger_url=f"sqlite:///{tmp_path / 'live.sqlite'}", pipe0_api_key=None)
     assert keyless.key("pipe0") is None
-    missed = collect(room.signal(), leads, ledger=ledger, settings=keyless)
-    assert missed.frame["reason"].to_list() == ["no_key", "no_subject"]
-    assert missed.frame["cost_usd"].sum() == 0
+    ledger = Ledger(keyless.ledger_location)
+
+    async def answer(wants: Sequence[Want]) -> list[Reply]:
+        body = {"fields": {"company_region": {"status": "completed", "value": "Bavaria"}}}
+        return [Reply("found", None, body, want.price_micros) for want in wants]
+
+    bought = Want("pipe0", f"pipe0.{OVERVIEW}", "owned.example", 30_000, "spring", signal.lifetimes)
+    purchase(ledger, [bought], answer)
+    collected = collect(signal, at_companies(["owned.example", "other.example", None]), ledger=ledger, settings=keyless)
+    assert collected.frame["company_region"].to_list() == ["Bavaria", None, None]
+    assert collected.frame["reason"].to_list() == [None, "no_key", "no_subject"]
+    assert collected.frame["stale"].to_list() == [False, False, False]
+    assert collected.frame["cost_usd"].to_list() == [Decimal("0.03"), Decimal(0), Decimal(0)]
+    assert (collected.stats.hits, collected.stats.bought) == (1, 0)
     ledger.close()
+
+
+def test_when_the_provider_has_no_room_everybody_waits(room: Room) -> None:
+    held: list[float] = []
+
+    async def hold(seconds: float) -> None:
+        held.append(seconds)
+
+    async def ask(times: int) -> None:
+        signal = room.signal()
+        source = signal.sources[0]
+        async with open_source("pipe0", room.settings, source.terms, hold) as client:
+            for number in range(times):
+                want = Want("pipe0", source.ledger_operation, f"c{number}.example", 30_000, "spring", signal.lifetimes)
+                await client.call(signal, source, [want])
+
+    asyncio.run(ask(1))
+    assert held == []
+    room.sandbox.set_fault("pipe0", "capacity", rate=1)
+    asyncio.run(ask(12))
+    assert held == sorted(held)
+    assert held[0] == Pipe0Source.SLOW_SECONDS
+    assert held[-1] == Pipe0Source.STOP_SECONDS
 
 
 def test_a_signal_or_source_that_is_off_says_so(room: Room) -> None:
@@ -213,6 +292,7 @@ def test_the_figures_of_a_run(room: Room) -> None:
         "found": 1,
         "missed": {"no_result": 1, "no_subject": 1},
         "cost_usd": 0.06,
+        "uncertain_calls": 0,
     }
 
 
