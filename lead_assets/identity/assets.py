@@ -1,7 +1,5 @@
 """Dagster's view of the identity room."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import polars as pl

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import sqlalchemy as sa
 
 from lead_assets.ledger.database import Tx
@@ -83,7 +85,7 @@ def bind_world(tx: Tx, world: str) -> str:
     return str(tx.execute(sa.select(table.c.value).where(table.c.name == _WORLD)).scalar_one())
 
 
-def world(tx: Tx) -> str | None:
+def world(tx: Tx) -> Literal["sandbox", "live"] | None:
     """The world the ledger belongs to, if it has one."""
-    row = tx.execute(sa.select(table.c.value).where(table.c.name == _WORLD)).first()
-    return row.value if row else None
+    bound: Literal["sandbox", "live"] | None = tx.execute(sa.select(table.c.value).where(table.c.name == _WORLD)).scalar()
+    return bound

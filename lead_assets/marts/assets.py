@@ -1,7 +1,5 @@
 """Dagster's view of the marts room: one asset a SQL file, its dependencies read from the SQL."""
 
-from __future__ import annotations
-
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, MetadataValue, ResourceParam, asset
 
 from lead_assets.contracts import CampaignFunnel, Table

@@ -27,6 +27,13 @@ class PartitionMissing(LookupError):
 class Warehouse(Protocol):
     """Tables of contract rows, partitioned by campaign."""
 
+    @property
+    def location(self) -> str:
+        """Where an analyst finds it."""
+
+    def prepare(self) -> None:
+        """Make what the contracts say and is not there yet: empty tables, views. Safe in many processes at once."""
+
     def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
         """Replace all and only the given partitions by the frame's rows, each atomically; a partition without rows is emptied."""
 

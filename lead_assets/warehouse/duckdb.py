@@ -34,13 +34,17 @@ class DuckDBWarehouse:
         self._catalog_is_current = False
 
     @property
+    def location(self) -> str:
+        return str(self.database)
+
+    @property
     def database(self) -> Path:
         """The file an analyst opens: `duckdb warehouse.duckdb`."""
         return self.folder / "warehouse.duckdb"
 
     def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
         frame = conform(contract, frame, partitions)
-        self.ensure_catalog()
+        self.prepare()
         by_key = frame.partition_by(PARTITION_COLUMN, as_dict=True, maintain_order=True) if frame.height else {}
         for key in partitions:
             self._replace(self._partition(contract, key), by_key.get((key,), contract.empty()))
@@ -74,7 +78,7 @@ class DuckDBWarehouse:
         prefix = f"{PARTITION_COLUMN}="
         return sorted(path.parent.name.removeprefix(prefix) for path in folder.glob(f"{prefix}*/{_FILE}"))
 
-    def ensure_catalog(self) -> None:
+    def prepare(self) -> None:
         """Make `warehouse.duckdb` and the empty files what the contracts say, if they are not. Safe in many processes at once."""
         if self._catalog_is_current and self.database.exists():
             return

@@ -62,7 +62,7 @@ def test_an_empty_frame_clears_its_partition_and_keeps_the_types(warehouse: Duck
 
 
 def test_every_view_works_before_the_first_write(warehouse: DuckDBWarehouse) -> None:
-    warehouse.ensure_catalog()
+    warehouse.prepare()
     for contract in TABLES.values():
         with duckdb.connect(str(warehouse.database), read_only=True) as connection:
             cursor = connection.execute(f"SELECT * FROM {contract.table}")
@@ -122,7 +122,7 @@ def test_a_file_written_before_the_contract_gained_a_column_still_reads(warehous
 
 
 def test_a_catalog_of_older_contracts_is_replaced(warehouse: DuckDBWarehouse) -> None:
-    warehouse.ensure_catalog()
+    warehouse.prepare()
     warehouse.database.unlink()
     with duckdb.connect(str(warehouse.database)) as connection:
         connection.execute("CREATE TABLE old (x INTEGER)")

@@ -1,0 +1,79 @@
+"""What starts runs: the pipeline job, the sensor that watches for drops, the schedule that asks the campaign API.
+
+Belongs here: jobs, sensors, schedules and policies that cut across rooms. Does not belong here: their decisions (see `lead_assets.intake.landing`
+and `lead_assets.intake.campaign_api`), which are plain functions. https://docs.dagster.io/guides/automate
+"""
+
+from datetime import UTC, datetime
+
+from dagster import (
+    AssetSelection,
+    DefaultScheduleStatus,
+    DefaultSensorStatus,
+    OpExecutionContext,
+    ResourceParam,
+    RunRequest,
+    ScheduleDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    define_asset_job,
+    job,
+    op,
+    sensor,
+)
+
+from lead_assets.archive import Archive
+from lead_assets.intake import campaign_api, landing
+from lead_assets.partitions import campaigns
+from lead_assets.settings import Settings
+
+PIPELINE = "lead_pipeline"
+
+pipeline_job = define_asset_job(
+    PIPELINE,
+    selection=AssetSelection.all(),
+    description="Every asset for one campaign or a range of them, from the archive to the marts.",
+)
+
+
+@sensor(
+    job=pipeline_job,
+    minimum_interval_seconds=1,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Takes files from the landing folder into the archive and runs the campaigns they touch. A file still being written waits.",
+)
+def drop_sensor(
+    context: SensorEvaluationContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive]
+) -> SensorResult | SkipReason:
+    taken = landing.watch(settings, archive, context.cursor, now=datetime.now(UTC))
+    if not taken.runs:
+        context.update_cursor(taken.cursor)
+        return SkipReason(f"nothing new in {settings.landing_location}: {taken.waiting} files still being written")
+    known = set(context.instance.get_dynamic_partitions("campaign"))
+    return SensorResult(
+        run_requests=[RunRequest(run_key=run.run_key, partition_key=run.campaign_id) for run in taken.runs],
+        dynamic_partitions_requests=[campaigns.build_add_request(sorted({run.campaign_id for run in taken.runs} - known))],
+        cursor=taken.cursor,
+    )
+
+
+@op(
+    description="Fetches every campaign's leads from the campaign API and drops them into the landing folder, where the drop sensor takes over."
+)
+def sync_campaigns(context: OpExecutionContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive]) -> None:
+    synced = campaign_api.sync(settings, archive)
+    context.add_output_metadata(synced.metadata())
+
+
+@job(description="Campaign API → landing folder. New leads become drops; what the archive already holds is not dropped again.")
+def campaign_api_job() -> None:
+    sync_campaigns()
+
+
+campaign_api_schedule = ScheduleDefinition(
+    job=campaign_api_job,
+    cron_schedule="0 * * * *",
+    default_status=DefaultScheduleStatus.STOPPED,
+    description="Every hour. Off until it is switched on: it needs the campaign API's token.",
+)

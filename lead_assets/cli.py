@@ -1,0 +1,226 @@
+"""The `lead-assets` command. Each subcommand prints for a person, or with --json one object on stdout; logs and progress go to stderr.
+
+Exit codes: 0 done, 1 not done (the text says why), 2 the command line is wrong.
+
+Does not belong here: any work. A command reads its options, calls a room or a sibling module, and prints what it returned.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lead_assets.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Raw campaign leads in, enriched, classified, scored and routed leads out.",
+)
+err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs on stderr.")]
+
+
+class CommandError(Exception):
+    """The command could not do its work; the text names the thing and the next step."""
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Run the whole graph on the fixtures against the sandbox: no account, no key, nothing outside this machine."""
+    from lead_assets.commands import demo as demonstration
+    from lead_assets.commands import show
+
+    with _world(prefer_sandbox=True) as settings, _progress("demo", as_json) as progress:
+        answer = demonstration.run(settings, progress)
+    _print(answer, as_json, show.demo)
+    _fail_if_not_whole(answer)
+
+
+@app.command()
+def run(
+    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Campaign id; may be given more than once.")] = None,
+    all_campaigns: Annotated[bool, typer.Option("--all", help="Every campaign in the archive.")] = False,
+    select: Annotated[str | None, typer.Option("--select", help="Assets, in Dagster's selection syntax, e.g. 'group:scoring'.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only so many leads of each campaign go on to the rooms that cost money.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Materialize campaigns. What was bought before is not bought again."""
+    if bool(campaign) == all_campaigns:
+        raise typer.BadParameter("give --campaign ID (once or more) or --all")
+    from lead_assets.commands import pipeline, show
+
+    with _world() as settings, _progress("run", as_json) as progress:
+        answer = pipeline.run(settings, campaigns=campaign, select=select, limit=limit, progress=progress)
+    _print(answer, as_json, show.run)
+    _fail_if_not_whole(answer)
+
+
+@app.command()
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="Drops: JSON, NDJSON or CSV, each also gzipped.")],
+    campaign: Annotated[str | None, typer.Option("--campaign", help="Campaign of all leads in these files.")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="Rename a field on the way in: FROM=TO; may be given more than once.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take drops into the archive. `run` then materializes their campaigns."""
+    from lead_assets.commands import pipeline, show
+
+    missing = [str(file) for file in files if not file.is_file()]
+    if missing:
+        raise typer.BadParameter(f"no such file: {', '.join(missing)}")
+    _print(pipeline.ingest_files(Settings(), files, campaign=campaign, column_map=_pairs(mapping or [])), as_json, show.ingested)
+
+
+@app.command()
+def sync(as_json: Json = False) -> None:
+    """Fetch the campaign API's leads into the landing folder, and take them in."""
+    from lead_assets.commands import pipeline, show
+
+    with _world() as settings:
+        answer = pipeline.sync_campaign_api(settings)
+    _print(answer, as_json, show.ingested)
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="Table, as schema.table, e.g. routing.decisions.")],
+    file_format: Annotated[str, typer.Option("--format", help="csv, json or parquet.")] = "csv",
+    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only these campaigns.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of stdout.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a table's rows to stdout or to a file."""
+    from lead_assets.commands import exports
+
+    if file_format not in exports.FORMATS:
+        raise typer.BadParameter(f"--format {file_format}: use one of {', '.join(exports.FORMATS)}")
+    frame = exports.rows(Settings(), table, campaign)
+    if as_json and out is None:
+        raise typer.BadParameter("--json says where the rows went: give --out PATH as well, or --format json for the rows themselves")
+    if out is None:
+        sys.stdout.buffer.write(exports.encode(frame, file_format))
+        sys.stdout.buffer.flush()
+        return
+    out.write_bytes(exports.encode(frame, file_format))
+    _print({"path": str(out), "rows": frame.height}, as_json, lambda answer: err.print(f"{answer['rows']} rows in {answer['path']}"))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check settings, keys, stores and versions."""
+    from lead_assets.commands import doctor as checks
+    from lead_assets.commands import show
+
+    answer = checks.examine(Settings())
+    _print(answer, as_json, show.doctor)
+    if not answer["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sandbox(port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 takes a free one.")] = 0) -> None:
+    """Serve every external service on loopback, in its real wire format, until interrupted."""
+    from lead_assets.sandbox.__main__ import serve
+
+    serve(port)
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI.")] = 3000,
+    live: Annotated[bool, typer.Option("--live", help="Use the vendors whose keys are set, not the sandbox.")] = False,
+) -> None:
+    """Open the Dagster UI with sensors on: a file dropped into the landing folder is routed without a click."""
+    from lead_assets.commands import development
+
+    with _world(prefer_sandbox=not live) as settings:
+        raise typer.Exit(development.serve(settings, port))
+
+
+def main() -> None:
+    """Entry point. Turns the product's own errors into one line on stderr (with --json also an object on stdout) and exit code 1."""
+    try:
+        app()
+    except CommandError as error:
+        _stop(str(error))
+    except Exception as error:
+        from lead_assets.commands.errors import explained
+
+        text = explained(error)
+        if text is None:
+            raise
+        _stop(text)
+
+
+def _stop(text: str) -> None:
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps({"ok": False, "error": text}) + "\n")
+    err.print(f"[bold red]error:[/] {text}", highlight=False)
+    raise SystemExit(1)
+
+
+@contextmanager
+def _world(*, prefer_sandbox: bool = False) -> Iterator[Settings]:
+    from lead_assets.commands.worlds import connected
+
+    with connected(Settings(), prefer_sandbox=prefer_sandbox) as settings:
+        yield settings
+
+
+@contextmanager
+def _progress(label: str, as_json: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on stderr; calls say (steps done, steps in all, what is under way)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("assets"), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=as_json or not err.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+
+        def report(done: int, total: int, under_way: str) -> None:
+            bar.update(task, completed=done, total=total, description=under_way[:60])
+
+        yield report
+
+
+def _print(answer: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(answer, default=_plain) + "\n")
+    else:
+        show(answer)
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def _fail_if_not_whole(answer: dict[str, Any]) -> None:
+    if answer["failures"]:
+        for failure in answer["failures"]:
+            err.print(f"[bold red]failed:[/] {failure}", highlight=False)
+        raise typer.Exit(1)
+
+
+def _pairs(mapping: list[str]) -> dict[str, str]:
+    pairs = dict(item.partition("=")[::2] for item in mapping)
+    if not all(pairs.values()) or not all(pairs):
+        raise typer.BadParameter("--map takes FROM=TO, e.g. --map 'Work Mail=email'")
+    return pairs
+
+
+if __name__ == "__main__":
+    main()

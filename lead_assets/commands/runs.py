@@ -1,0 +1,171 @@
+"""Running the asset graph from a command: an instance below the home folder, campaigns as partitions, progress while it goes.
+
+Does not belong here: what is printed (see `cli`) or what the tables say afterwards (see `report`).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dagster import AssetKey, AssetSelection, DagsterEventType, DagsterInstance, Definitions
+
+from lead_assets.automation import PIPELINE
+from lead_assets.declare import LIMIT_TAG
+from lead_assets.partitions import backfill_policy, campaigns, contiguous_runs
+from lead_assets.project_files import project_file
+from lead_assets.settings import Settings
+
+Progress = Callable[[int, int, str], None]
+"""(steps done, steps in all, what is under way)"""
+
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run over neighbouring campaigns."""
+
+    run_id: str
+    campaigns: tuple[str, ...]
+    success: bool
+    failures: tuple[str, ...]
+    """"step: error" for each failed step, without data."""
+
+
+def dagster_home(settings: Settings) -> str:
+    """DAGSTER_HOME: the user's own if set, else a folder below home with a copy of dagster.yaml. Sets the variable for this process and its children."""
+    if "DAGSTER_HOME" not in os.environ:
+        folder = settings.home.resolve() / "dagster"
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = project_file("dagster.yaml").read_text()
+        target = folder / "dagster.yaml"
+        if not target.exists() or target.read_text() != wanted:
+            aside = folder / f".dagster.yaml.{uuid.uuid4().hex[:8]}"
+            aside.write_text(wanted)
+            shutil.move(aside, target)
+        os.environ["DAGSTER_HOME"] = str(folder)
+    return os.environ["DAGSTER_HOME"]
+
+
+@contextmanager
+def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
+    dagster_home(settings)
+    with DagsterInstance.get() as instance:
+        yield instance
+
+
+def add_campaigns(instance: DagsterInstance, keys: Iterable[str]) -> None:
+    """Make the campaigns partitions. Known ones are left alone."""
+    known = set(instance.get_dynamic_partitions(_partitions_name()))
+    if new := [key for key in keys if key not in known]:
+        instance.add_dynamic_partitions(_partitions_name(), new)
+
+
+def known_campaigns(instance: DagsterInstance) -> list[str]:
+    return list(instance.get_dynamic_partitions(_partitions_name()))
+
+
+def select_assets(definitions: Definitions, selection: str | None) -> list[AssetKey]:
+    """Keys of the assets that a selection names ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises ValueError if none."""
+    graph = definitions.resolve_asset_graph()
+    chosen = AssetSelection.all() if selection is None else AssetSelection.from_string(selection)
+    keys = sorted(chosen.resolve(graph))
+    if not keys:
+        raise ValueError(f"--select {selection!r} names no asset: try 'group:scoring' or 'key:\"routing/decisions\"+'")
+    return keys
+
+
+def run_campaigns(
+    definitions: Definitions,
+    instance: DagsterInstance,
+    wanted: Sequence[str],
+    *,
+    assets: Sequence[AssetKey],
+    limit: int | None = None,
+    on_progress: Progress | None = None,
+) -> list[Ran]:
+    """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process.
+
+    limit: at most so many leads of each campaign go on from identity into the rooms that cost money.
+    on_progress(steps done, steps in all, campaigns under way): called a few times a second.
+    """
+    groups = contiguous_runs(wanted, known_campaigns(instance), backfill_policy.max_partitions_per_run or 1)
+    steps = len({id(definitions.resolve_assets_def(key)) for key in assets})
+
+    def run(index: int, group: list[str]) -> Ran:
+        def progress(done: int) -> None:
+            if on_progress:
+                on_progress(index * steps + done, len(groups) * steps, ", ".join(group))
+
+        return _run_group(definitions, instance, group, assets, limit, progress)
+
+    return [run(index, group) for index, group in enumerate(groups)]
+
+
+def _run_group(
+    definitions: Definitions,
+    instance: DagsterInstance,
+    group: list[str],
+    assets: Sequence[AssetKey],
+    limit: int | None,
+    on_progress: Callable[[int], None],
+) -> Ran:
+    job = definitions.resolve_job_def(PIPELINE)
+    tags = {LIMIT_TAG: str(limit)} if limit is not None else {}
+    if len(group) > 1:
+        tags |= {"dagster/asset_partition_range_start": group[0], "dagster/asset_partition_range_end": group[-1]}
+    run_id = str(uuid.uuid4())
+    with _progress(instance, run_id, on_progress):
+        result = job.execute_in_process(
+            run_config=_QUIET,
+            instance=instance,
+            run_id=run_id,
+            partition_key=group[0] if len(group) == 1 else None,
+            asset_selection=list(assets),
+            tags=tags,
+            raise_on_error=False,
+        )
+    failures = tuple(_failure(event) for event in result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE))
+    return Ran(run_id, tuple(group), result.success, failures)
+
+
+@contextmanager
+def _progress(instance: DagsterInstance, run_id: str, on_progress: Callable[[int], None]) -> Iterator[None]:
+    """Report finished steps while the block runs. Dagster has no callback for an in-process run, so a thread reads its event log."""
+    done = threading.Event()
+
+    def watch() -> None:
+        finished = False
+        while not finished:
+            finished = done.wait(0.3)
+            on_progress(len(instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_SUCCESS).records))
+
+    watcher = threading.Thread(target=watch, name="progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _failure(event: object) -> str:
+    data = event.step_failure_data  # type: ignore[attr-defined]
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    # The first line only: a stack's locals and a vendor's body may hold data.
+    text = (error.message if error else "no error text").strip().splitlines()[0]
+    return f"{event.step_key}: {text}"  # type: ignore[attr-defined]
+
+
+def _partitions_name() -> str:
+    name = campaigns.name
+    assert name is not None
+    return name

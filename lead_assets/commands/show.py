@@ -1,0 +1,72 @@
+"""How answers look in a terminal. Text for a person goes to stdout; nothing here computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+out = Console(highlight=False)
+if out.width < 120:
+    # A funnel that wraps in a narrow or unknown terminal is still read more easily than one with its numbers cut off.
+    out = Console(highlight=False, width=120)
+
+_COUNTS = ("received", "rejected", "duplicate", "suppressed", "leads", "enriched", "classified", "quarantined", "scored", "routed")
+
+
+def run(answer: dict[str, Any]) -> None:
+    funnel(answer["campaigns"])
+    if answer["campaigns"]:
+        owners(answer["campaigns"])
+    cost(answer)
+    out.print(f"warehouse  {answer['warehouse']}", soft_wrap=True)
+
+
+def demo(answer: dict[str, Any]) -> None:
+    out.print("[bold]lead_assets demo[/]: every provider answer below comes from the sandbox and is synthetic.\n")
+    run(answer)
+    out.print("\n[bold]Next[/]")
+    for title, command in answer["next"]:
+        out.print(f"  {title}\n    [cyan]{escape(command)}[/]", soft_wrap=True)
+
+
+def ingested(answer: dict[str, Any]) -> None:
+    table = Table("file", "campaign", "rows", "rejected", "status", box=None, header_style="bold")
+    for drop in answer["drops"]:
+        table.add_row(escape(drop["path"]), drop["campaign_id"], str(drop["rows"]), str(drop["rejected"]), drop["status"])
+    out.print(table)
+
+
+def doctor(answer: dict[str, Any]) -> None:
+    table = Table(box=None, show_header=False)
+    for check in answer["checks"]:
+        table.add_row("[green]ok[/]" if check["ok"] else "[red]NO[/]", check["name"], escape(check["detail"]))
+    out.print(table)
+
+
+def funnel(campaigns: list[dict[str, Any]]) -> None:
+    table = Table("campaign", box=None, header_style="bold", pad_edge=False)
+    for name in _COUNTS:
+        table.add_column(name, justify="right")
+    for row in campaigns:
+        table.add_row(row["campaign_id"], *(str(row[name]) for name in _COUNTS))
+    if len(campaigns) > 1:
+        table.add_section()
+        table.add_row("[bold]all[/]", *(f"[bold]{sum(row[name] for row in campaigns)}[/]" for name in _COUNTS))
+    out.print(table)
+
+
+def owners(campaigns: list[dict[str, Any]]) -> None:
+    out.print("\n[bold]routed to[/]")
+    for row in campaigns:
+        per_owner = ", ".join(f"{owner} {count}" for owner, count in row["owners"].items()) or "nobody"
+        out.print(f"  {row['campaign_id']}: {per_owner}", soft_wrap=True)
+
+
+def cost(answer: dict[str, Any]) -> None:
+    billed = answer["billed"]
+    would = "would have cost" if answer["synthetic"] else "cost"
+    uncertain = f", {billed['uncertain_calls']} of uncertain outcome" if billed["uncertain_calls"] else ""
+    out.print(f"\n[bold]this run {would}[/] ${billed['usd']:.4f} for {billed['calls']} calls{uncertain}, in {answer['seconds']:.1f} s")

@@ -1,0 +1,50 @@
+"""The code location: `build_defs` puts rooms and stores together, and nothing else. https://docs.dagster.io/guides/build/projects"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from dagster import Definitions, in_process_executor, load_assets_from_modules
+
+from lead_assets import automation
+from lead_assets.classification import assets as classification
+from lead_assets.delivery import assets as delivery
+from lead_assets.identity import assets as identity
+from lead_assets.intake import assets as intake
+from lead_assets.ledger import Ledger
+from lead_assets.marts import assets as marts
+from lead_assets.routing import assets as routing
+from lead_assets.scoring import assets as scoring
+from lead_assets.settings import Settings
+from lead_assets.signals import assets as signals
+from lead_assets.stores import archive_of, warehouse_of
+from lead_assets.warehouse.io_manager import WarehouseIOManager
+
+ROOMS = [intake, identity, signals, classification, scoring, routing, delivery, marts]
+
+
+def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:
+    """The whole code location for some settings (default: the environment's). `overrides` replaces resources by name.
+
+    Nothing is opened here: stores connect when a step first uses them.
+    """
+    settings = settings or Settings()
+    resources: dict[str, Any] = {
+        "settings": settings,
+        "archive": archive_of(settings),
+        "ledger": Ledger(settings.ledger_location),
+        "warehouse": WarehouseIOManager(warehouse_of(settings)),
+    }
+    return Definitions(
+        assets=load_assets_from_modules(ROOMS),
+        jobs=[automation.pipeline_job, automation.campaign_api_job],
+        sensors=[automation.drop_sensor],
+        schedules=[automation.campaign_api_schedule],
+        resources={**resources, **(overrides or {})},
+        # Starting a process costs seconds of CPU for each step; parallelism comes from runs (campaigns) and from asyncio inside a step.
+        executor=in_process_executor,
+    )
+
+
+defs = build_defs()
