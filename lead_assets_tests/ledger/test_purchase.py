@@ -10,7 +10,8 @@ import pytest
 
 from lead_assets.ledger import Ledger, Rate, Reply, Retry, Want, buy, purchase
 from lead_assets.providers.errors import ProviderError
-from lead_assets_tests.ledger.conftest import Clock, Vendor, want, wants
+from lead_assets_tests.ledger.conftest import Clock
+from lead_assets_tests.ledger.vendor import Vendor, want, wants
 
 
 def transient(**kwargs: object) -> ProviderError:

@@ -1,0 +1,71 @@
+"""Another process of the tests: `python -m lead_assets_tests.ledger.worker TASK URL FOLDER`. Waits for FOLDER/go, does its task, prints JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lead_assets.ledger import Ledger, Reply, Want, purchase
+from lead_assets.ledger.assignments_model import Proposal
+from lead_assets_tests.ledger.vendor import Vendor, wants
+
+
+def share(ledger: Ledger, folder: Path) -> Any:
+    """Buy what everybody else buys, too."""
+    vendor = Vendor(delay=0.02)
+    result = purchase(ledger, wants(50), vendor, batch_size=7)
+    return {"asked": vendor.asked, "found": sum(answer.state == "found" for answer in result.answers.values())}
+
+
+def hang(ledger: Ledger, folder: Path) -> Any:
+    """Send a request whose answer never comes."""
+    return _hang(ledger, folder, None)
+
+
+def hang_with_ref(ledger: Ledger, folder: Path) -> Any:
+    """Send a request, journal the vendor's id of it, and wait for ever."""
+    return _hang(ledger, folder, "batch-1")
+
+
+def assign(ledger: Ledger, folder: Path) -> Any:
+    me = str(os.getpid())
+    proposals = [Proposal(f"account-{n}", me, "west", "country in US", "", False, f"lead-{n}", "spring") for n in range(40)]
+    return {key: assignment.owner for key, assignment in ledger.assign(proposals).items()}
+
+
+def migrate(ledger: Ledger, folder: Path) -> Any:
+    ledger.open()
+    return len(ledger.budgets())
+
+
+def _hang(ledger: Ledger, folder: Path, vendor_ref: str | None) -> Any:
+    async def call(batch: Sequence[Want]) -> list[Reply]:
+        if vendor_ref is not None:
+            ledger.attach_ref([one.key for one in batch], vendor_ref)
+        (folder / "calling").touch()
+        await asyncio.sleep(60)
+        return []
+
+    return purchase(ledger, wants(3), call).bought
+
+
+def main() -> None:
+    task, url, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    (folder / f"ready-{os.getpid()}").touch()
+    while not (folder / "go").exists():
+        time.sleep(0.005)
+    print(
+        json.dumps(
+            {"share": share, "hang": hang, "hang_with_ref": hang_with_ref, "assign": assign, "migrate": migrate}[task](Ledger(url), folder)
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()
