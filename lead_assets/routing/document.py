@@ -5,7 +5,6 @@ Belongs here: what YAML 1.1 gets wrong for a table of countries and states. Does
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,15 +17,12 @@ class DocumentError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.1 reads NO (Norway) as false and ON (Ontario) as true. Here only true and false are booleans, as in YAML 1.2 and JSON."""
+    """YAML 1.1 reads NO (Norway) as false and ON (Ontario) as true. Here a word is a word: the model makes booleans where it wants them."""
 
     yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag not in ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:timestamp")]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 
 
 @dataclass(frozen=True)
