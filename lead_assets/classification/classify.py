@@ -304,7 +304,7 @@ class _Stats:
             "questions": self.cases,
             "calls": len(self.bought),
             "repaired": self.repaired,
-            "cost_usd": to_usd(sum(answer.cost_micros for answer in self.bought)),
+            "cost_usd": float(to_usd(sum(answer.cost_micros for answer in self.bought))),
             "input_tokens": sum(answer.input_tokens for answer in self.bought),
             "output_tokens": sum(answer.output_tokens for answer in self.bought),
             "latency_ms_p50": latencies[len(latencies) // 2] if latencies else None,

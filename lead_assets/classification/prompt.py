@@ -39,6 +39,10 @@ _MENDING = (
     " changed:\n"
 )
 
+# The repair is paid for too: a message of 5,000 characters is not sent back whole.
+_LONGEST_ANSWER = 6_000
+_MOST_FAULTS = 20
+
 # Unseen characters carry hidden text to a model (tag characters, zero-width and bidirectional marks); joiners stay, scripts and emoji need them.
 _UNSEEN = re.compile(
     "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe00-\ufe0e\U000e0000-\U000e01ef]"
@@ -96,11 +100,15 @@ def first_request(profile: Profile, facts: Facts) -> Request:
 
 def mending_request(profile: Profile, facts: Facts, answer: str, faults: Iterable[str]) -> Request:
     """The one repair: the same lead, the answer that failed and what is wrong with it."""
-    listed = "\n".join(f"- {fault}" for fault in faults)
+    listed = "\n".join(f"- {fault}" for fault in list(faults)[:_MOST_FAULTS])
     asked = first_request(profile, facts)
     return Request(
         asked.system,
-        (*asked.messages, {"role": "assistant", "content": answer.rstrip() or "{}"}, {"role": "user", "content": f"{_MENDING}{listed}"}),
+        (
+            *asked.messages,
+            {"role": "assistant", "content": answer[:_LONGEST_ANSWER].rstrip() or "{}"},
+            {"role": "user", "content": f"{_MENDING}{listed}"},
+        ),
     )
 
 

@@ -64,12 +64,13 @@ _FACTS = {
 }
 
 _NUMBER = (
-    r"(?:\d+\+?|a few|couple(?: of)?|dozens?(?: of)?|several|many|multiple|numerous|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen"
-    r"|twenty|thirty|forty|over \d+|more than \d+)"
+    r"(?:\d+\+?|a few|couple(?: of)?|dozens?(?: of)?|several|many|multiple|numerous|tons of|lots of|plenty of|hundreds of|two|three|four|five|six|seven"
+    r"|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty|forty|over \d+|more than \d+)"
 )
+_DID = r"(?:done|did|completed?|finished|closed|flipped|sold|renovated|rehabbed|repositioned|developed|built|run|own|owns|have|hold|holding|manage|bought|with)"
 _DEAL = (
     r"(?:flips?|deals?|projects?|properties|rentals?|doors?|units?|houses|homes|rehabs?|renovations?|investments?|duplexes|triplexes|apartments|buildings"
-    r"|portfolio|loans|exits)"
+    r"|portfolio|loans|exits|assets|condos|cabins|wohnungen|objekte|casas|propiedades|immeubles)"
 )
 _FIRST_THING = r"(?:time|timer|deal|flip|rental|investment|property|project|purchase|rehab|house|home|loan|one|fix)"
 
@@ -133,7 +134,7 @@ _LOAN_CUES = (
         r"cash[- ]?flow\w*",
         "occupied",
     ),
-    cue("rental", "monthly rent", "in rents?", "mieter", "inquilinos?", "locataires?"),
+    cue("rental", "monthly rent", "renting", "in rents?", "mieter", "inquilinos?", "locataires?"),
     cue(
         "rental",
         r"refi\w*",
@@ -146,7 +147,7 @@ _LOAN_CUES = (
 _EXPERIENCE_CUES = (
     cue(
         "experienced",
-        rf"(?:done|did|completed?|finished|closed|flipped|sold|renovated|rehabbed|own|owns|have|hold|holding|manage|bought|with) (?:\w+ ){{0,2}}?{_NUMBER}"
+        rf"{_DID} (?:\w+ ){{0,2}}?{_NUMBER}"
         rf" (?:[\w-]+ ){{0,3}}?{_DEAL}",
         rf"{_NUMBER} (?:[\w-]+ ){{0,3}}?{_DEAL} (?:\w+ ){{0,3}}?(?:done|completed|closed|sold|under (?:our|my) belt|so far|already|last year|this year|a year"
         r"|per year|in \d+ years|in the past|behind (?:me|us))",
@@ -165,7 +166,7 @@ _EXPERIENCE_CUES = (
         r"(?:my|our|existing|current) (?:\w+ )?(?:rental |bridge )?portfolio", "portfolio of", "investing since", r"we(?:'ve| have) (?:closed|completed|done)",
         "again with you", "worked with you", "closed with you",
     ),
-    cue("experienced", rf"(?:he hecho|tenemos|ya hice|llevamos|habe (?:bereits|schon)|besitze|j'ai deja) (?:\w+ ){{0,2}}?{_NUMBER}", weight=2),
+    cue("experienced", rf"(?:he hecho|tenemos|ya hice|llevamos|(?:habe|vermieten) (?:bereits|schon)|besitze|j'ai deja) (?:\w+ ){{0,2}}?{_NUMBER}", weight=2),
     cue(
         "first_time",
         rf"first[- ](?:ever |real |investment |rental |commercial |fix and ){{0,2}}{_FIRST_THING}",
