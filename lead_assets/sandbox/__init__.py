@@ -44,6 +44,10 @@ class Handle:
         """The latest requests, oldest first: `{at, operations, method, path, status, body}`; `body` only of the last few hundred."""
         return self._ask("GET", f"/_requests?service={service}")[service]
 
+    def state(self, service: str) -> Any:
+        """What a service remembers of what was sent to it: HubSpot's contacts, Slack's messages, Segment's events, SendGrid's contacts."""
+        return self._ask("GET", f"/_state?service={service}")
+
     def set_fault(self, service: str, kind: str, **fields: Any) -> None:
         """Make a service misbehave; see `faults.Fault` for the fields. Several faults may be active."""
         self._ask("POST", "/_faults", {"service": service, "kind": kind, **fields})

@@ -1,10 +1,11 @@
-"""Anthropic: messages, token counts and prices. Batches are in `anthropic_batches`; what the model says is in `model`.
+"""Anthropic: messages, token counts and prices. A batch's life is in `anthropic_batches`; what the model says is in `model`.
 
 Belongs here: the HTTP contract of API version 2026-10-21, token estimates, the prompt cache, what a message costs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 import uuid
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import orjson
 from starlette.responses import Response
 from starlette.routing import Route
 
+from lead_assets.sandbox.anthropic_batches import USUAL_SECONDS, Batch, problem_of
 from lead_assets.sandbox.model import Completion, complete
 from lead_assets.sandbox.service import BadRequest, Call, Service, answer, bearer
 
@@ -90,6 +92,10 @@ class Anthropic(Service):
     prefix = "/anthropic"
 
     def reset(self) -> None:
+        for batch in getattr(self, "_batches", {}).values():
+            if batch.task:
+                batch.task.cancel()
+        self._batches: dict[str, Batch] = {}
         self._cached: dict[bytes, float] = {}
         """Hash of a prompt prefix -> when the cache forgets it."""
 
@@ -98,6 +104,12 @@ class Anthropic(Service):
             self.route("/v1/messages", self._messages, "messages"),
             self.route("/v1/messages/count_tokens", self._count_tokens, "count_tokens"),
             self.route("/v1/models", self._models, "models", ("GET",)),
+            self.route("/v1/messages/batches", self._create_batch, "batches"),
+            self.route("/v1/messages/batches", self._list_batches, "batches.list", ("GET",)),
+            self.route("/v1/messages/batches/{id}", self._show_batch, "batches.retrieve", ("GET",)),
+            self.route("/v1/messages/batches/{id}", self._delete_batch, "batches.delete", ("DELETE",)),
+            self.route("/v1/messages/batches/{id}/cancel", self._cancel_batch, "batches.cancel"),
+            self.route("/v1/messages/batches/{id}/results", self._batch_results, "batches.results", ("GET",)),
         ]
 
     def credential(self, call: Call) -> str | None:
@@ -141,6 +153,83 @@ class Anthropic(Service):
     def _models(self, call: Call) -> Response:
         data = [{"type": "model", "id": name, "display_name": name, "created_at": "2026-09-01T00:00:00Z"} for name in _PRICES]
         return answer({"data": data, "has_more": False, "first_id": data[0]["id"], "last_id": data[-1]["id"]})
+
+    # --- batches ---
+
+    def _create_batch(self, call: Call) -> Response:
+        body = call.json()
+        wrong = problem_of(body)
+        if wrong is not None:
+            return error(400, wrong)
+        batch = Batch(body["requests"])
+        self._batches[batch.id] = batch
+        late = self.faults.hit(self.name, "batch_delay", "batches")
+
+        def message(params: dict[str, Any]) -> dict[str, Any]:
+            check_params(params)
+            return self.message(params, batch=True)
+
+        batch.task = asyncio.create_task(batch.work(message, self._verdict, late.latency_ms / 1000 if late else USUAL_SECONDS))
+        return self._shown(call, batch)
+
+    def _verdict(self, custom_id: str, params: dict[str, Any]) -> dict[str, Any] | None:
+        """What a fault makes of a batch entry."""
+        texts = (custom_id, orjson.dumps(params).decode()) if self.faults.any(self.name) else ()
+        if self.faults.hit(self.name, "batch_errored", "batches", *texts):
+            return {"type": "errored", "error": {**error_body(500, "Internal server error"), "request_id": _request_id()}}
+        return {"type": "expired"} if self.faults.hit(self.name, "batch_expired", "batches", *texts) else None
+
+    def _list_batches(self, call: Call) -> Response:
+        newest_first = list(reversed(self._batches.values()))
+        ids = [batch.id for batch in newest_first]
+        limit = int(call.query.get("limit", 20))
+        start, end = 0, len(ids)
+        if call.query.get("after_id") in ids:
+            start = ids.index(call.query["after_id"]) + 1
+        if call.query.get("before_id") in ids:
+            end = ids.index(call.query["before_id"])
+        page = newest_first[start:end][:limit]
+        body = {
+            "data": [batch.body(call.origin + self.prefix) for batch in page],
+            "has_more": end - start > limit,
+            "first_id": page[0].id if page else None,
+            "last_id": page[-1].id if page else None,
+        }
+        return answer(body, headers={"request-id": _request_id()})
+
+    def _show_batch(self, call: Call) -> Response:
+        return self._shown(call, self._batch(call))
+
+    def _cancel_batch(self, call: Call) -> Response:
+        batch = self._batch(call)
+        if batch.ended_at is not None:
+            return error(400, f"Batch {batch.id} has ended and cannot be canceled")
+        batch.cancel_initiated_at = datetime.now(UTC)
+        return self._shown(call, batch)
+
+    def _delete_batch(self, call: Call) -> Response:
+        batch = self._batch(call)
+        if batch.ended_at is None:
+            return error(400, f"Batch {batch.id} is still in progress; cancel it first")
+        del self._batches[batch.id]
+        return answer({"id": batch.id, "type": "message_batch_deleted"}, headers={"request-id": _request_id()})
+
+    def _batch_results(self, call: Call) -> Response:
+        batch = self._batch(call)
+        if batch.ended_at is None:
+            return error(404, f"Batch {batch.id} has no results yet")
+        return answer(batch.lines(), headers={"request-id": _request_id()}, media_type="application/binary")
+
+    def _batch(self, call: Call) -> Batch:
+        batch = self._batches.get(call.path("id"))
+        if batch is None:
+            raise BadRequest(error(404, "No batch with this id"))
+        return batch
+
+    def _shown(self, call: Call, batch: Batch) -> Response:
+        return answer(batch.body(call.origin + self.prefix), headers={"request-id": _request_id()})
+
+    # --- what a message costs ---
 
     def _usage(self, params: dict[str, Any], completion: Completion) -> Usage:
         """Token figures, and the state of the prompt cache after them."""

@@ -159,6 +159,9 @@ class Faults:
             return []
         return [fault for fault in self._active if fault.concerns(service, operations, *texts)]
 
+    def any(self, service: str) -> bool:
+        return any(fault.service == service for fault in self._active)
+
     def hit(self, service: str, kind: Special, operation: str, *texts: str) -> Fault | None:
         """The first special fault that strikes this record or request."""
         for fault in self._active:

@@ -178,14 +178,57 @@ COUNTRY_WEIGHTS = {
     "Australia": 0.02,
 }
 
-FIRST_NAMES = tuple(
-    ("Ada Ben Carla Dmitri Elena Farid Grace Hugo Ines Jonas Keiko Liam Mara Noor Owen Priya Rosa Sven Tariq Uma Vera Wes Yara Zoe").split()
+FIRST_NAMES = (
+    "Ada",
+    "Ben",
+    "Carla",
+    "Dmitri",
+    "Elena",
+    "Farid",
+    "Grace",
+    "Hugo",
+    "Ines",
+    "Jonas",
+    "Keiko",
+    "Liam",
+    "Mara",
+    "Noor",
+    "Owen",
+    "Priya",
+    "Rosa",
+    "Sven",
+    "Tariq",
+    "Uma",
+    "Vera",
+    "Wes",
+    "Yara",
+    "Zoe",
 )
-LAST_NAMES = tuple(
-    (
-        "Abbott Bauer Castillo Dunne Eriksen Fontaine Garza Hollis Ivanov Jensen Kimura Lindqvist "
-        "Moreau Nakata Okafor Petrov Quist Ramirez Sandoval Tanaka Ueda Vance Whitlock Young"
-    ).split()
+LAST_NAMES = (
+    "Abbott",
+    "Bauer",
+    "Castillo",
+    "Dunne",
+    "Eriksen",
+    "Fontaine",
+    "Garza",
+    "Hollis",
+    "Ivanov",
+    "Jensen",
+    "Kimura",
+    "Lindqvist",
+    "Moreau",
+    "Nakata",
+    "Okafor",
+    "Petrov",
+    "Quist",
+    "Ramirez",
+    "Sandoval",
+    "Tanaka",
+    "Ueda",
+    "Vance",
+    "Whitlock",
+    "Young",
 )
 INVESTORS = ("Northlight Ventures", "Harbor Seed", "Ridgeline Capital", "Quayside Partners", "Fern Growth", "Blue Mesa Fund", "Tern Equity")
 

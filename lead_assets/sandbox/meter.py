@@ -61,6 +61,10 @@ class Meter:
         entry.nanos += nanos
         entry.subjects[subject] += 1
 
+    def delivered(self, service: str, operation: str, subject: str) -> None:
+        """Something arrived that nobody pays for by the piece, e.g. a message: shown among the subjects, never as billed."""
+        self._entry(service, operation).subjects[subject] += 1
+
     def rate_limited(self, service: str) -> None:
         self._entry(service, "_rate_limited").requests += 1
 

@@ -23,13 +23,19 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from lead_assets.sandbox import READY_LINE
 from lead_assets.sandbox.anthropic import Anthropic
+from lead_assets.sandbox.apollo import Apollo
 from lead_assets.sandbox.aturiya import Aturiya, read_campaigns
 from lead_assets.sandbox.faults import Fault, Faults
+from lead_assets.sandbox.hubspot import HubSpot
+from lead_assets.sandbox.hunter import Hunter
 from lead_assets.sandbox.meter import Meter
 from lead_assets.sandbox.pipe0 import Pipe0
+from lead_assets.sandbox.segment import Segment
+from lead_assets.sandbox.sendgrid import SendGrid
 from lead_assets.sandbox.service import Service, answer
+from lead_assets.sandbox.slack import Slack
 
-SERVICES: tuple[type[Service], ...] = (Pipe0, Anthropic)
+SERVICES: tuple[type[Service], ...] = (Pipe0, Anthropic, Apollo, Hunter, HubSpot, Slack, Segment, SendGrid)
 
 
 class Connections:
@@ -76,6 +82,9 @@ def application(connections: Connections, campaigns: Path | None = None) -> Star
         service = request.query_params["service"]
         return answer({service: meter.requests(service)})
 
+    async def show_state(request: Request) -> Response:
+        return answer(next((service.state() for service in services if service.name == request.query_params["service"]), {}))
+
     async def set_fault(request: Request) -> Response:
         try:
             faults.add(Fault.model_validate_json(await request.body()))
@@ -101,6 +110,7 @@ def application(connections: Connections, campaigns: Path | None = None) -> Star
         Route("/_meter", show_meter),
         Route("/_meter/subjects", show_subjects),
         Route("/_requests", show_requests),
+        Route("/_state", show_state),
         Route("/_faults", set_fault, methods=["POST"]),
         Route("/_faults", show_faults, methods=["GET"]),
         Route("/_faults", clear_faults, methods=["DELETE"]),

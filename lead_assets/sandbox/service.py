@@ -93,6 +93,10 @@ class Service(ABC):
     def reset(self) -> None:  # noqa: B027 - most services remember nothing
         """Forget everything."""
 
+    def state(self) -> Any:
+        """What arrived and is remembered, for tests to look at."""
+        return {}
+
     @abstractmethod
     def routes(self) -> list[Route]: ...
 

@@ -32,9 +32,21 @@ _REVENUE_BANDS = ((1, "<$1M"), (10, "$1M-$10M"), (50, "$10M-$50M"), (100, "$50M-
 _STAGES = (("Seed", 2_000_000), ("Series A", 11_000_000), ("Series B", 32_000_000), ("Series C", 80_000_000), ("Series D", 160_000_000))
 _MAIL_PATTERNS = {"{first}.{last}": 0.55, "{f}{last}": 0.25, "{first}": 0.12, "{first}{l}": 0.08}
 FREE_MAIL = frozenset(
-    (
-        "gmail.com googlemail.com yahoo.com outlook.com hotmail.com icloud.com aol.com gmx.de web.de proton.me mail.com live.com msn.com"
-    ).split()
+    [
+        "gmail.com",
+        "googlemail.com",
+        "yahoo.com",
+        "outlook.com",
+        "hotmail.com",
+        "icloud.com",
+        "aol.com",
+        "gmx.de",
+        "web.de",
+        "proton.me",
+        "mail.com",
+        "live.com",
+        "msn.com",
+    ]
 )
 
 

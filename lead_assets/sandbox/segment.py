@@ -1,0 +1,89 @@
+"""Segment's HTTP Tracking API: identify, track, group and batch. Events are kept until reset, once per `messageId`.
+
+It answers 200 to nearly everything, including what it then throws away: a batch of more than 2,500 events, an event without a user, one above 32 KB.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import uuid
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lead_assets.sandbox.service import Call, Service, answer
+
+MAX_EVENTS, MAX_EVENT_BYTES, MAX_BATCH_BYTES = 2_500, 32_000, 500_000
+_TYPES = ("identify", "track", "group", "page", "screen")
+
+
+class Segment(Service):
+    name = "segment"
+    prefix = "/segment"
+
+    def reset(self) -> None:
+        self._events: dict[str, dict[str, Any]] = {}
+        self._dropped = 0
+
+    def state(self) -> Any:
+        return {"events": list(self._events.values()), "dropped": self._dropped}
+
+    def routes(self) -> list[Route]:
+        single = [self.route(f"/v1/{kind}", self._single, kind) for kind in ("identify", "track", "group")]
+        return [self.route("/v1/batch", self._batch, "batch"), *single]
+
+    def credential(self, call: Call) -> str | None:
+        """The write key: user name of Basic, or a field of the body."""
+        scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "basic":
+            try:
+                return base64.b64decode(token).decode().partition(":")[0]
+            except (binascii.Error, UnicodeDecodeError):
+                return None
+        body = call.json()
+        return str(body["writeKey"]) if isinstance(body, dict) and body.get("writeKey") else None
+
+    def unauthorized(self, call: Call) -> Response:
+        return answer({"success": False, "message": "Invalid write key"}, 401)
+
+    def problem(self, status: int, call: Call) -> Response:
+        return answer({"success": False, "message": f"HTTP {status}"}, status)
+
+    def too_fast(self, call: Call, retry_after: float) -> Response:
+        response = super().too_fast(call, retry_after)
+        response.headers["x-ratelimit-reset"] = response.headers["retry-after"]
+        return response
+
+    def _single(self, call: Call) -> Response:
+        body = call.json()
+        if not isinstance(body, dict) or len(call.body) > MAX_EVENT_BYTES:
+            return answer({"success": False, "message": "Invalid JSON or event too large"}, 400)
+        self._take({**body, "type": call.operations[0]}, call.operations[0])
+        return answer({"success": True})
+
+    def _batch(self, call: Call) -> Response:
+        body = call.json()
+        if not isinstance(body, dict) or not isinstance(body.get("batch"), list) or len(call.body) > MAX_BATCH_BYTES:
+            return answer({"success": False, "message": "Invalid JSON or batch too large"}, 400)
+        events = body["batch"]
+        if len(events) > MAX_EVENTS:
+            self._dropped += len(events)
+        else:
+            for event in events:
+                self._take(event, "batch")
+        return answer({"success": True})
+
+    def _take(self, event: Any, operation: str) -> None:
+        valid = isinstance(event, dict) and event.get("type") in _TYPES and (event.get("userId") or event.get("anonymousId"))
+        if not valid or len(orjson.dumps(event)) > MAX_EVENT_BYTES:
+            self._dropped += 1
+            return
+        identifier = str(event.get("messageId") or uuid.uuid4())
+        if self.faults.hit(self.name, "dropped_events", operation, identifier, orjson.dumps(event).decode()):
+            self._dropped += 1
+            return
+        self.meter.delivered(self.name, operation, identifier)
+        self._events.setdefault(identifier, event)

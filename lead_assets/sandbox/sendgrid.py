@@ -1,0 +1,90 @@
+"""SendGrid Marketing: contacts upserted as a job, and the job's outcome. Contacts are kept by e-mail until reset."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lead_assets.sandbox.service import Call, Service, answer
+
+MAX_CONTACTS, MAX_BYTES = 30_000, 6_000_000
+_JOB_SECONDS = 0.1
+
+
+class SendGrid(Service):
+    name = "sendgrid"
+    prefix = "/sendgrid"
+
+    def reset(self) -> None:
+        self._contacts: dict[str, dict[str, Any]] = {}
+        self._jobs: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def state(self) -> Any:
+        return {"contacts": self._contacts}
+
+    def routes(self) -> list[Route]:
+        return [
+            self.route("/v3/marketing/contacts", self._upsert, "contacts", ("PUT",)),
+            self.route("/v3/marketing/contacts/imports/{job_id}", self._job, "imports", ("GET",)),
+        ]
+
+    def unauthorized(self, call: Call) -> Response:
+        return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
+
+    def problem(self, status: int, call: Call) -> Response:
+        return _errors(status, "too many requests" if status == 429 else f"HTTP {status}")
+
+    def _upsert(self, call: Call) -> Response:
+        body = call.json()
+        contacts = body.get("contacts") if isinstance(body, dict) else None
+        if not isinstance(contacts, list) or not contacts:
+            return _errors(400, "contacts are required", "contacts")
+        if len(contacts) > MAX_CONTACTS or len(call.body) > MAX_BYTES:
+            return _errors(400, f"at most {MAX_CONTACTS} contacts or {MAX_BYTES} bytes", "contacts")
+        for index, contact in enumerate(contacts):
+            names = ("email", "phone_number_id", "external_id", "anonymous_id")
+            if not isinstance(contact, dict) or not any(contact.get(name) for name in names):
+                return _errors(400, "at least one identifier is required", f"contacts[{index}]")
+        created = updated = errored = 0
+        for contact in contacts:
+            key = str(
+                contact.get("email") or contact.get("external_id") or contact.get("phone_number_id") or contact["anonymous_id"]
+            ).lower()
+            if self.faults.hit(self.name, "item_error", "contacts", key):
+                errored += 1
+                continue
+            created, updated = (created, updated + 1) if key in self._contacts else (created + 1, updated)
+            self._contacts[key] = {**self._contacts.get(key, {}), **contact}
+            self.meter.delivered(self.name, "contacts", key)
+        job_id = str(uuid.uuid4())
+        results = {
+            "requested_count": len(contacts),
+            "created_count": created,
+            "updated_count": updated,
+            "deleted_count": 0,
+            "errored_count": errored,
+            "errors_url": f"{call.origin}{self.prefix}/errors/{job_id}" if errored else "",
+        }
+        self._jobs[job_id] = (time.time(), results)
+        return answer({"job_id": job_id}, 202)
+
+    def _job(self, call: Call) -> Response:
+        if call.path("job_id") not in self._jobs:
+            return _errors(404, "import job not found")
+        started, results = self._jobs[call.path("job_id")]
+        done = time.time() - started >= _JOB_SECONDS
+        status = "pending" if not done else "errored" if results["errored_count"] else "completed"
+        finished = {"results": results, "finished_at": _shown(started + _JOB_SECONDS)} if done else {}
+        return answer({"id": call.path("job_id"), "status": status, "job_type": "upsert", "started_at": _shown(started), **finished})
+
+
+def _shown(moment: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
+
+
+def _errors(status: int, message: str, field: str | None = None) -> Response:
+    return answer({"errors": [{"message": message, "field": field, "help": None}]}, status)

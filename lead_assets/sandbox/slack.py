@@ -1,0 +1,100 @@
+"""Slack: `chat.postMessage`, `auth.test` and incoming webhooks. Messages are kept until reset.
+
+The Web API answers 200 even when it refuses; webhooks answer in plain words. Channels named `...missing` do not exist, `...archived` are archived; a webhook
+whose token is `gone` was removed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from starlette.responses import Response
+from starlette.routing import Route
+
+from lead_assets.sandbox.service import REFUSED_CREDENTIAL, Call, Service, answer, bearer
+
+_MAX_TEXT, _MAX_BLOCKS = 40_000, 50
+
+
+class Slack(Service):
+    name = "slack"
+    prefix = "/slack"
+
+    def reset(self) -> None:
+        self._messages: list[dict[str, Any]] = []
+
+    def state(self) -> Any:
+        return {"messages": self._messages}
+
+    def routes(self) -> list[Route]:
+        return [
+            self.route("/api/chat.postMessage", self._post, "chat.postMessage"),
+            self.route("/api/auth.test", self._auth_test, "auth.test"),
+            self.route("/services/{team}/{bot}/{token}", self._webhook, "webhook"),
+        ]
+
+    def credential(self, call: Call) -> str | None:
+        return call.path("token") if _is_webhook(call) else bearer(call)
+
+    def unauthorized(self, call: Call) -> Response:
+        if _is_webhook(call):
+            return answer("invalid_token", 403, media_type="text/plain")
+        return _refusal("invalid_auth" if bearer(call) == REFUSED_CREDENTIAL else "not_authed")
+
+    def problem(self, status: int, call: Call) -> Response:
+        word = {429: "ratelimited", 404: "no_service", 410: "channel_is_archived", 403: "action_prohibited"}.get(status, "internal_error")
+        return answer(word, status, media_type="text/plain") if _is_webhook(call) else answer({"ok": False, "error": word}, status)
+
+    def _post(self, call: Call) -> Response:
+        body = call.json()
+        if not isinstance(body, dict):
+            return _refusal("invalid_json")
+        channel, text = str(body.get("channel") or ""), str(body.get("text") or body.get("markdown_text") or "")
+        failed = self.faults.hit(self.name, "ok_false", "chat.postMessage", channel, text)
+        if failed is not None:
+            return _refusal(str(failed.body or "internal_error"))
+        if not channel or channel.endswith("missing"):
+            return _refusal("channel_not_found")
+        if channel.endswith("archived"):
+            return _refusal("is_archived")
+        if not text and not body.get("blocks") and not body.get("attachments"):
+            return _refusal("no_text")
+        if len(text) > _MAX_TEXT:
+            return _refusal("msg_too_long")
+        if len(body.get("blocks") or []) > _MAX_BLOCKS:
+            return _refusal("invalid_blocks")
+        ts = self._keep("chat.postMessage", channel, body)
+        message = {"type": "message", "subtype": "bot_message", "bot_id": "B0SANDBOX", "text": text, "ts": ts}
+        return answer({"ok": True, "channel": channel, "ts": ts, "message": message})
+
+    def _auth_test(self, call: Call) -> Response:
+        return answer(
+            {"ok": True, "url": "https://sandbox.slack.example/", "team": "Sandbox", "user": "leadbot", "team_id": "T0", "user_id": "U0"}
+        )
+
+    def _webhook(self, call: Call) -> Response:
+        if call.path("token") == "gone":
+            return answer("no_service", 404, media_type="text/plain")
+        body = call.json()
+        if not isinstance(body, dict):
+            return answer("invalid_payload", 400, media_type="text/plain")
+        if not body.get("text") and not body.get("blocks") and not body.get("attachments"):
+            return answer("no_text", 400, media_type="text/plain")
+        self._keep("webhook", f"webhook:{call.path('team')}/{call.path('bot')}", body)
+        return answer("ok", media_type="text/plain")
+
+    def _keep(self, operation: str, channel: str, body: dict[str, Any]) -> str:
+        ts = f"1790000000.{len(self._messages):06d}"
+        self._messages.append({**body, "channel": channel, "ts": ts})
+        said = f"{body.get('text')}{body.get('blocks')}{body.get('attachments')}"
+        self.meter.delivered(self.name, operation, f"{channel} {hashlib.sha256(said.encode()).hexdigest()[:12]}")
+        return ts
+
+
+def _is_webhook(call: Call) -> bool:
+    return "/services/" in call.request.url.path
+
+
+def _refusal(word: str) -> Response:
+    return answer({"ok": False, "error": word})
