@@ -7,6 +7,7 @@ anything that is true of one signal or one provider only (see rules/signals.yaml
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -101,7 +102,7 @@ def collect_all(signals: Sequence[Signal], leads: pl.DataFrame, *, ledger: Ledge
 
 async def _collect_all(signals: Sequence[Signal], leads: pl.DataFrame, ledger: Ledger, settings: Settings) -> dict[str, Collected]:
     async with AsyncExitStack() as stack:
-        desk = _Desk(ledger, settings, stack)
+        desk = _Desk(ledger, settings, signals, stack)
         collected = await asyncio.gather(*(_collect(signal, leads, desk) for signal in signals))
     return {signal.name: one for signal, one in zip(signals, collected, strict=True)}
 
@@ -120,6 +121,7 @@ class _Desk:
 
     ledger: Ledger
     settings: Settings
+    signals: Sequence[Signal]
     _stack: AsyncExitStack
     _clients: dict[str, SourceClient] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -127,7 +129,7 @@ class _Desk:
     async def client(self, source: Source) -> SourceClient:
         async with self._lock:
             if source.provider not in self._clients:
-                opened = open_source(source.provider, self.settings, source.terms, _hold(self.ledger, source.provider))
+                opened = open_source(source.provider, self.settings, self.signals, _hold(self.ledger, source.provider))
                 self._clients[source.provider] = await self._stack.enter_async_context(opened)
         return self._clients[source.provider]
 
@@ -146,13 +148,15 @@ class _Verdict:
 
 
 async def _collect(signal: Signal, leads: pl.DataFrame, desk: _Desk) -> Collected:
-    asked = leads.select("campaign_id", "lead_id", "received_at", subject=subject(signal.subject))
+    asked = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject(signal.subject))
     # The campaign of a subject's first lead pays for it, whatever the order of the frame.
     first = asked.drop_nulls("subject").sort("received_at", "campaign_id", "lead_id").unique("subject", keep="first", maintain_order=True)
     payers: dict[str, str] = dict(zip(first["subject"].to_list(), first["campaign_id"].to_list(), strict=True))
     stats = SignalStats(leads=leads.height, subjects=len(payers))
     verdicts, charges = await _ask(signal, payers, desk, stats)
 
+    if signal.subject != "company_domain":
+        await _suppress(asked, verdicts, desk.ledger)
     without = asked["subject"].null_count()
     stats.found = sum(verdict.state == "found" for verdict in verdicts.values())
     stats.missed = Counter(verdict.reason or "no_result" for verdict in verdicts.values() if verdict.state != "found")
@@ -193,6 +197,19 @@ async def _ask(
             if answer is not None and answer.cost_micros:
                 charges.append({"subject": name, "campaign_id": answer.campaign_id, "cost_usd": to_usd(answer.cost_micros)})
     return verdicts, charges
+
+
+async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, _Verdict], ledger: Ledger) -> None:
+    """Who asked a provider not to be processed is not processed here either: from the next run on the identity room keeps them out."""
+    claimed = {name: verdict.provider for name, verdict in verdicts.items() if verdict.reason == "suppressed"}
+    if not claimed:
+        return
+    rows = [
+        ("email", hashlib.sha256(address.encode()).hexdigest(), f"asked {claimed[name]} not to be processed")
+        for name, address in asked.select("subject", "email_normalized").drop_nulls().iter_rows()
+        if name in claimed
+    ]
+    await asyncio.to_thread(ledger.suppress_all, rows)
 
 
 def _outranks(new: _Verdict, old: _Verdict) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,8 +23,9 @@ from lead_assets.ledger.purchase import purchase
 from lead_assets.settings import Settings
 from lead_assets.signals.engine import collect
 from lead_assets.signals.parsers import PARSERS, pipe0_value, text
+from lead_assets.signals.pipe0_source import Pipe0Source
 from lead_assets.signals.signal import load_signals
-from lead_assets.signals.sources import Pipe0Source, open_source
+from lead_assets.signals.sources import open_source
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import at_companies, frame, lead
 
@@ -226,7 +228,7 @@ def test_when_the_provider_has_no_room_everybody_waits(room: Room) -> None:
     async def ask(times: int) -> None:
         signal = room.signal()
         source = signal.sources[0]
-        async with open_source("pipe0", room.settings, source.terms, hold) as client:
+        async with open_source("pipe0", room.settings, [signal], hold) as client:
             for number in range(times):
                 want = Want("pipe0", source.ledger_operation, f"c{number}.example", 30_000, "spring", signal.lifetimes)
                 await client.call(signal, source, [want])
@@ -238,6 +240,19 @@ def test_when_the_provider_has_no_room_everybody_waits(room: Room) -> None:
     assert held == sorted(held)
     assert held[0] == Pipe0Source.SLOW_SECONDS
     assert held[-1] == Pipe0Source.STOP_SECONDS
+
+
+def test_who_asked_the_provider_not_to_be_processed_is_suppressed(room: Room) -> None:
+    people = [
+        lead(number, linkedin_url=f"linkedin.com/in/person-{number}", email_normalized=f"person{number}@moreau.example")
+        for number in range(3)
+    ]
+    room.sandbox.set_fault("pipe0", "status", status=451, match="person-1")
+    table = room.collect(frame(people), room.signal("linkedin_posts")).frame
+    assert table.filter(pl.col("reason") == "suppressed")["lead_id"].to_list() == ["L1"]
+    suppressed = room.ledger.suppressions().row(0, named=True)
+    assert (suppressed["kind"], suppressed["value_hash"]) == ("email", hashlib.sha256(b"person1@moreau.example").hexdigest())
+    assert room.ledger.suppressions().height == 1
 
 
 def test_a_signal_or_source_that_is_off_says_so(room: Room) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -71,6 +72,31 @@ def test_the_latest_round_is_the_latest_in_any_order() -> None:
             "latest_round_usd": 40_000_000.0,
             "investors": ["Alder Ventures", "Birch"],
         }
+
+
+def test_pipes_for_the_same_companies_go_in_one_request(room: Room) -> None:
+    signals = [load_signals(room.settings)[name] for name in OF_PIPE0]
+    collect_all(signals, LEADS, ledger=room.ledger, settings=room.settings)
+    asked = sorted(sorted(request["operations"]) for request in room.sandbox.requests("pipe0"))
+    of_companies = sorted(signal.sources[0].operation for signal in signals if signal.subject == "company_domain")
+    assert asked == [of_companies, ["people:posts:crustdata@1"]]
+
+
+def test_a_pipe_that_pipe0_no_longer_knows_does_not_fail_the_others(room: Room) -> None:
+    signals = [load_signals(room.settings)[name] for name in ("company_overview", "tech_stack")]
+    renamed = replace(signals[1], sources=(replace(signals[1].sources[0], operation="company:techstack@9"),))
+    collected = collect_all([signals[0], renamed], LEADS.head(4), ledger=room.ledger, settings=room.settings)
+    assert collected["company_overview"].frame.filter(pl.col("state") == "unknown").is_empty()
+    assert collected["tech_stack"].frame["reason"].to_list() == ["provider_error"] * 4
+    assert room.sandbox.billed("pipe0") == 4
+
+
+def test_a_joint_run_that_outlasts_its_request_is_billed_once(room: Room) -> None:
+    signals = [load_signals(room.settings)[name] for name in ("company_overview", "tech_stack", "news")]
+    room.sandbox.set_fault("pipe0", "sync_timeout", latency_ms=200, times=1)
+    collected = collect_all(signals, LEADS.head(5), ledger=room.ledger, settings=room.settings)
+    assert all(one.frame.filter(pl.col("state") == "unknown").is_empty() for one in collected.values())
+    assert {count for operation in room.sandbox.subjects("pipe0").values() for count in operation.values()} == {1}
 
 
 @pytest.mark.parametrize(
