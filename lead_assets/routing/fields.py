@@ -59,7 +59,7 @@ FIELDS: dict[str, RoutingField] = {
         RoutingField("country_code", "text", "country", ((Lead, "country_code"),)),
         RoutingField("state_code", "text", "state", ((Lead, "state_code"),)),
         RoutingField("campaign_id", "text", "campaign", ((Lead, "campaign_id"),)),
-        RoutingField("adapter", "text", "payload shape", ((Lead, "adapter"),)),
+        RoutingField("adapter", "text", "payload of shape", ((Lead, "adapter"),)),
         RoutingField("source", "text", "source", ((Lead, "source"),)),
         RoutingField("email_kind", "text", "mailbox kind", ((Lead, "email_kind"),)),
         RoutingField("company_domain", "text", "company", ((Lead, "company_domain"),)),
