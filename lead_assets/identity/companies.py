@@ -54,8 +54,9 @@ def clean_companies(names: pl.Series) -> pl.Series:
     # Only an ASCII name whose words are no part of any legal form is settled here; cleanco would do the same two things to it.
     simple = text.str.replace_all(r"[^.0-9A-Za-z_]+$", "").str.replace_all(r"\s+", " ").str.strip_chars()
     words = simple.str.to_lowercase().str.replace_all(r"[.,-]", "").str.split(" ")
-    last = words.list.last()
-    plain = (text.str.contains(r"^[\x20-\x7e]*[A-Za-z0-9][\x20-\x7e]*$") & ~last.is_in(_last_words()) & (last != "")).fill_null(False)
+    first, last = words.list.first(), words.list.last()
+    ascii_name = text.str.contains(r"^[A-Za-z0-9][\x20-\x7e]*$") & ~text.str.contains("[()]")
+    plain = (ascii_name & ~last.is_in(_last_words()) & ~first.is_in(_LEADING_FORMS) & (last != "")).fill_null(False)
     odd = map_distinct(text.set(plain, None), _without_legal_form)
     cleaned = pl.select(pl.when(plain).then(simple).otherwise(odd)).to_series()
     return cleaned.set(_is_junk(text), None)
@@ -67,7 +68,7 @@ def _hosts(websites: pl.Series) -> pl.Series:
         websites.str.to_lowercase()
         .str.strip_chars()
         .str.replace_all("\\", "/", literal=True)
-        .str.replace(r"^(?:(?:h?t?tps?|https?|ftp):?/+\s*)+", "")
+        .str.replace(r"^(?:(?:h?t?tps?|https?|ftp)?:?/+\s*)+", "")
         .str.replace(r"^mailto:", "")
         .str.extract(r"^([^/?#\s,;|()<>]+)", 1)
         .str.replace(r"^.*@", "")
@@ -116,11 +117,11 @@ _CJK_FORMS = (
     "合同会社", "合資会社", "주식회사", "유한회사", "有限公司", "（株）", "(株)", "（有）", "(有)", "(주)", "（주）", "㈱", "㈲",
     "㈜",
 )  # fmt: skip
-_LEADING_FORMS = ("ооо", "оао", "зао", "пао", "ао", "ип", "тоо", "тов", "pt", "pt.", "cv.", "ud.", "firma", "fa.")
+_LEADING_FORMS = ("ооо", "оао", "зао", "пао", "ао", "ип", "тоо", "тов", "pt", "firma")
 _TRAILING_FORMS = (
-    "ооо", "оао", "зао", "пао", "ао", "тоо", "tbk", "tbk.", "ug", "gbr", "mbh", "e.k.", "ek", "se", "inc.", "l.l.c", "sapi",
-    "s.a.p.i.", "eireli", "me", "epp", "s/a", "pvt", "pvt.", "llc.", "ltd.", "spa", "s.p.a", "a.ş.", "a.ş", "şti.", "ltd. şti.",
-    "d.o.o", "zrt", "nyrt", "kft", "sas", "bv", "haftungsbeschränkt",
+    "ооо", "оао", "зао", "пао", "ао", "тоо", "tbk", "ug", "gbr", "mbh", "gesmbh", "ek", "se", "llc", "inc", "ltd", "sapi", "eireli", "epp", "s/a",
+    "pvt", "pty", "aş", "şti", "ltd şti", "doo", "zrt", "nyrt", "kft", "sas", "sac", "bv", "haftungsbeschränkt", "jsc", "cjsc", "pjsc",
+    "ojsc", "fz-llc", "fzco", "fze", "dmcc", "wll", "sàrl", "sà rl", "ltée", "anstalt", "stiftung", "oü", "coop", "mbb", "partg",
 )  # fmt: skip
 _ARTICLES = frozenset({"the", "a", "an", "la", "le", "el", "die", "der", "das", "&", "and"})
 
@@ -130,23 +131,38 @@ def _without_legal_form(name: str) -> str | None:
     if not any(character.isalnum() for character in name):
         return None
     text = " ".join(name.split())
+    if text.endswith(" Spa"):
+        # So written it is a bath. cleanco takes it for the Italian S.p.A.
+        return text
     for form in _CJK_FORMS:
         text = text.replace(form, " ")
     text = " ".join(text.split()) or name
     before = ""
     while text != before:
         before = text
-        text = _keep_a_name(_cleanco(text), before)
+        text = _keep_a_name(_balanced(_cleanco(text)), before)
         words = text.split(" ")
-        if len(words) > 1 and words[0].casefold() in _LEADING_FORMS:
-            text = " ".join(words[1:])
-        elif len(words) > 1 and words[-1].strip("(),").casefold() in _TRAILING_FORMS:
-            text = _keep_a_name(" ".join(words[:-1]).rstrip(" ,&-("), before)
-    return text.strip(" \"'«»“”„,") or name
+        if _bare(words[0]) in _LEADING_FORMS:
+            text = _keep_a_name(" ".join(words[1:]), text)
+        for size in (2, 1):
+            if len(words) > size and _bare(" ".join(words[-size:])) in _TRAILING_FORMS:
+                text = _keep_a_name(" ".join(words[:-size]).rstrip(" ,&-("), text)
+                break
+        text = text.strip(" \"'«»“”„,")
+    return text
+
+
+def _bare(word: str) -> str:
+    return word.replace(".", "").strip("(),").casefold()
+
+
+def _balanced(name: str) -> str:
+    """Put back the bracket that cleanco takes off the end: "KESTREL DYNAMICS (UK"."""
+    return name + ")" if name.rfind("(") > name.rfind(")") else name
 
 
 def _keep_a_name(shorter: str, longer: str) -> str:
-    return longer if not shorter or shorter.casefold() in _ARTICLES else shorter
+    return longer if not any(map(str.isalnum, shorter)) or shorter.casefold() in _ARTICLES else shorter
 
 
 def _cleanco(name: str) -> str:
@@ -171,8 +187,7 @@ def _terms() -> dict[str, list[tuple[int, tuple[int, list[str]]]]]:
 
 @cache
 def _last_words() -> list[str]:
-    declared = {form.replace(".", "") for form in _TRAILING_FORMS} | {form.replace(".", "") for form in _LEADING_FORMS}
-    return sorted(set(_terms()) | declared)
+    return sorted({*_terms(), *(form.split(" ")[-1].replace("-", "") for form in _TRAILING_FORMS)})
 
 
 def _is_junk(text: pl.Series) -> pl.Series:

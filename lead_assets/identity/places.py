@@ -24,7 +24,8 @@ _FIRST_LANGUAGES = (
 )  # fmt: skip
 
 _COUNTRY_SPELLINGS = {
-    "US": "US|USA|U.S. of A|United States of America|America|The States|Estados Unidos de América|EUA|EEUU|EE UU|EE.UU.|États-Unis d'Amérique|Etats Unis|VSA",
+    "US": "US|USA|U.S. of A|United States of America|America|The States|Estados Unidos de América|EUA|EEUU|EE UU|EE.UU.|États-Unis d'Amérique|Etats Unis|VSA|"
+    "США|美国|美國|アメリカ|米国|미국|ABD",
     "GB": "UK|GB|GBR|Great Britain|Britain|England|Scotland|Wales|Northern Ireland|UK & NI|Großbritannien|Grossbritannien|"
     "Grande-Bretagne|Gran Bretaña|Grã-Bretanha|Gran Bretagna|Inglaterra|Angleterre|Inghilterra|Schottland|Escocia|Écosse|Engeland|英国|영국",
     "KR": "Korea|South Korea|Republic of Korea|Rep of Korea|S Korea|ROK|Corea|Corea del Sur|대한민국|한국|韓国|韩国",
@@ -89,7 +90,7 @@ _STATE_SPELLINGS = {
         "MT": "Mont", "NE": "Neb|Nebr", "NV": "Nev", "NH": "N Hamp|N.H.", "NJ": "N Jersey|N.J.", "NM": "N Mex|New Mex|N.M.",
         "NY": "N York|N.Y.|NYS|New York State", "NC": "N Car|N Carolina|N.C.", "ND": "N Dak|N Dakota|N.D.", "OK": "Okla", "OR": "Ore|Oreg",
         "PA": "Penn|Penna", "RI": "R Isl|R.I.", "SC": "S Car|S Carolina|S.C.", "SD": "S Dak|S Dakota|S.D.", "TN": "Tenn", "TX": "Tex",
-        "WA": "Wash|Washington State", "WV": "W Va|W Virg|W Virginia", "WI": "Wis|Wisc", "WY": "Wyo", "PR": "P.R.",
+        "WA": "Wash|Washington State", "WV": "W Va|WVa|W Virg|W Virginia", "WI": "Wis|Wisc", "WY": "Wyo", "PR": "P.R.",
     },
     "CA": {
         "AB": "Alta|Alberta", "BC": "B.C.|Brit Col|Colombie-Britannique", "MB": "Man", "NB": "N.B.|Nouveau-Brunswick", "NL": "Nfld|Newfoundland|Labrador|"
@@ -143,6 +144,9 @@ def _place(country: str | None, state: str | None) -> tuple[str | None, str | No
         code = home[0]
     if code is None and country is not None:
         code = _described_country(country)
+    if code is None and state is not None and len(_fold(state)) > 2:
+        # Only a name: two letters in the state column are some other country's state.
+        code = _named_country(state)
     return code, home[1] if home is not None and home[0] == code else None
 
 
@@ -192,7 +196,8 @@ def _state(text: str | None, within: str | None, in_country_column: bool = False
     parts = [_fold(part) for part in _PARTS.split(text)[:_MOST_PARTS]]
     if len(parts) == 1:
         # "Kansas City MO"
-        parts = [whole.rpartition(" ")[2]] if re.search(r"\s[A-Z]{2}$", text) else []
+        capitals = re.findall(r"\b[A-Z]{2}\b", text)
+        parts = [capitals[0].lower()] if len(capitals) == 1 and text.endswith(f" {capitals[0]}") else []
     found = {names[part] for part in parts if part in names and not (in_country_column and within is None and part in countries)}
     stated = {within} if within else {countries[part] for part in parts if part in countries}
     if len(found) > 1:
