@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from lead_assets.intake.adapters import FIELD_KEYS
+from lead_assets.intake.json_payloads import C0
 from lead_assets.intake.payloads import Chunk, Fault, Reject, too_large
 
 HEADER_ALIASES: dict[str, str] = {
@@ -143,6 +144,8 @@ def rows(data: bytes, dialect: Dialect, max_payload_bytes: int) -> Iterator[Chun
 def _cells(raw: bytes, dialect: Dialect, max_payload_bytes: int) -> list[str] | Fault:
     if len(raw) > max_payload_bytes:
         return too_large(len(raw), max_payload_bytes)
+    if found := C0.search(raw):
+        return Fault("control_characters", f"a control character stands at byte {found.start() + 1} of the row: remove it")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:

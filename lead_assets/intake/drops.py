@@ -70,12 +70,15 @@ class Drop:
         return pl.concat(leads), pl.concat(rejects)
 
 
-def read_drop(data: bytes, *, max_payload_bytes: int, column_map: Mapping[str, str] | None = None) -> Drop:
-    """All payloads of a drop, in the order they stand. Raises nothing for any bytes."""
+def read_drop(data: bytes, *, max_payload_bytes: int, column_map: Mapping[str, str] | None = None, documents: bool = True) -> Drop:
+    """All payloads of a drop, in the order they stand. Raises nothing for any bytes.
+
+    Without `documents` the leads' `payload` and `extra` are left out: enough to count them, in half the time.
+    """
     frames: list[pl.DataFrame] = [DROP_SCHEMA.to_frame()]
     rejected: list[Reject] = []
     for chunk in parse(data, max_payload_bytes=max_payload_bytes, column_map=column_map):
-        frame, faulty = rows(chunk)
+        frame, faulty = rows(chunk, documents=documents)
         frames.append(frame)
         rejected += faulty
     leads = pl.concat(frames)
@@ -92,7 +95,7 @@ def read_drop(data: bytes, *, max_payload_bytes: int, column_map: Mapping[str, s
 
 def _reject_row(reject: Reject) -> tuple[int, str, str, str | None, str, int]:
     fault = reject.fault
-    return reject.position, fault.code, fault.reason, fault.field, reject.raw_text, len(reject.raw)
+    return reject.position, fault.code, fault.reason, fault.field, reject.raw_text, reject.raw_bytes
 
 
 def _key(name: str) -> str | None:

@@ -78,7 +78,8 @@ def ingest(
     elif not forced:
         # The day of receipt names the campaign of leads without one. The same file a day later is the same file, not a second campaign.
         default = next((receipt.default_campaign for receipt in others if not receipt.forced_campaign), default)
-    counts = read_drop(data, max_payload_bytes=max_payload_bytes, column_map=column_map).counts(default, forced=forced)
+    drop = read_drop(data, max_payload_bytes=max_payload_bytes, column_map=column_map, documents=False)
+    counts = drop.counts(default, forced=forced)
     read_before = {receipt.campaign_id for receipt in others if receipt.column_map == column_map}
     rows: dict[str, int] = {}
     rejected: dict[str, int] = {}

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
+from itertools import compress
 from typing import Any
 
 import orjson
+import polars as pl
 
 from lead_assets.intake.payloads import MAX_DEPTH, Chunk, Fault, Reject, campaign_of, too_large
 
@@ -25,9 +27,12 @@ _SCALAR = re.compile(rb'(?:[^",\[\]{}]++|"(?:[^"\\]++|\\.)*+")++', re.DOTALL)
 _TAIL = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+\Z', re.DOTALL)
 _NEXT = re.compile(rb"[,\]]")
 _BLANK = re.compile(rb"[ \t\r\n]*+")
-_C0 = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-# How orjson writes what it read from an integer beyond 64 bits, and how it escapes control characters.
-LOSSY = r"\\u00[01]|\\[bf]|[0-9]e\+[0-9]"
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+C0 = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+# Escapes of control characters (or of a backslash before such letters), and runs of digits that may be an integer beyond 64 bits.
+_LOSSY = r"\\u00[01]|\\[bf]|[0-9]{19}"
+_KEY_ENDS = (b'":', b'" ', b'"\t', b'"\n', b'"\r')
+_UNSURE_MARKS = ("[", '" ', '"\t', '"\n', '"\r')
 
 
 def lines(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
@@ -41,20 +46,25 @@ def lines(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
         line_number += len(raws)
 
 
-def document(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
-    """The payload of a file that is one JSON text."""
-    yield read([(1, data.strip(_WHITE))], max_payload_bytes)
+def sequence(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
+    """The payload of a file that is one object, or several one after the other, each over many lines; position is the object, from 1."""
+    yield from _elements(data, 0, None, max_payload_bytes)
 
 
 def array(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
     """Payloads of a JSON array; position is the element, from 1. What stands before a cut is read."""
+    yield from _elements(data, data.index(b"[") + 1, b"]", max_payload_bytes)
+
+
+def _elements(data: bytes, at: int, closing: bytes | None, max_payload_bytes: int) -> Iterator[Chunk]:
     batch: list[tuple[int, bytes]] = []
     size = position = 0
-    end = Fault("truncated_json", "the array is not closed: the file was cut off; send it again whole")
-    problem: Fault | None = end
-    at = _skip_white(data, data.index(b"[") + 1)
+    problem: Fault | None = None
+    if closing:
+        problem = Fault("truncated_json", "the array is not closed: the file was cut off; send it again whole")
+    at = _skip_white(data, at)
     while at < len(data):
-        if data[at : at + 1] == b"]":
+        if data[at : at + 1] == closing:
             rest = data[at + 1 :].strip(_WHITE)
             problem = Fault("not_json", "text follows the end of the array: send one array a file") if rest else None
             break
@@ -69,18 +79,20 @@ def array(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
         if not whole:
             problem = None  # the last element is itself rejected as cut off
             break
-        if data[at : at + 1] == b",":
+        if closing and data[at : at + 1] == b",":
             at = _skip_white(data, at + 1)
     chunk = read(batch, max_payload_bytes)
     if problem:
-        chunk.rejects.append(Reject(0, b"", problem))
+        chunk.rejects.append(Reject(0, b"", problem, size=len(data)))
     yield chunk
 
 
 def read(payloads: Iterable[tuple[int, bytes]], max_payload_bytes: int) -> Chunk:
     """(position, bytes) pairs as a chunk; blank ones are no payloads."""
     chunk = Chunk()
-    positions, raws, values = chunk.positions, chunk.raws, chunk.values
+    positions: list[int] = []
+    raws: list[bytes] = []
+    values: list[Any] = []
     loads = orjson.loads
     for position, raw in payloads:
         if len(raw) > max_payload_bytes:
@@ -90,22 +102,68 @@ def read(payloads: Iterable[tuple[int, bytes]], max_payload_bytes: int) -> Chunk
         try:
             value = loads(raw)
         except orjson.JSONDecodeError:
-            if not raw.strip(_WHITE):
-                continue
-            value = None
-        if type(value) is dict and raw.count(b"{") == 1 and raw.count(b"[") < MAX_DEPTH and _most_keys(raw) == len(value):
-            positions.append(position)
-            raws.append(raw)
-            values.append(value)
+            if raw.strip(_WHITE):
+                fault, value = diagnose(raw)
+                chunk.rejects.append(Reject(position, raw, fault or _unreadable(), campaign_of(value)))
             continue
-        fault, value = diagnose(raw)
-        if fault is None:
-            positions.append(position)
-            raws.append(raw)
-            values.append(value)
-        else:
-            chunk.rejects.append(Reject(position, raw, fault, campaign_of(value)))
+        positions.append(position)
+        raws.append(raw)
+        values.append(value)
+    refused: set[int] = set()
+    for index in _suspects(raws, values):
+        fault, values[index] = diagnose(raws[index])
+        if fault:
+            refused.add(index)
+            chunk.rejects.append(Reject(positions[index], raws[index], fault, campaign_of(values[index])))
+    if refused:
+        keep = [index not in refused for index in range(len(values))]
+        positions, raws, values = list(compress(positions, keep)), list(compress(raws, keep)), list(compress(values, keep))
+    chunk.positions, chunk.raws, chunk.values = positions, raws, values
     return chunk
+
+
+def _suspects(raws: list[bytes], values: list[Any]) -> list[int]:
+    """Payloads that the fast reader took, but perhaps with a loss: a repeated key, a control character, an integer beyond 64 bits, deep nesting, no object.
+
+    Each key in the text is a quote followed by a colon or by white space. So there are at most as many keys as such places; if the object that was
+    read has as many, no key stands twice.
+    """
+    if not raws:
+        return []
+    text = pl.Series("text", raws, dtype=pl.Binary).cast(pl.String)
+    frame = pl.DataFrame({"text": text, "keys": [len(value) if type(value) is dict else -1 for value in values]}).select(
+        plain=(pl.col("text").str.count_matches('":', literal=True) == pl.col("keys"))
+        & (pl.col("text").str.count_matches("{", literal=True) == 1)
+        & ~pl.any_horizontal(pl.col("text").str.contains(mark, literal=True) for mark in _UNSURE_MARKS),
+        lossy=pl.col("text").str.contains(_LOSSY),
+    )
+    suspects = frame["lossy"].arg_true().to_list()
+    lossy = set(suspects)
+    for index in (~frame["plain"]).arg_true().to_list():
+        if index not in lossy and not _is_sure(raws[index], values[index]):
+            suspects.append(index)
+    return suspects
+
+
+def _is_sure(raw: bytes, value: Any) -> bool:
+    """The same test for a payload that is nested, or that has white space after a quote."""
+    if type(value) is not dict:
+        return False
+    keys, depth = _size(value, 1)
+    return depth <= MAX_DEPTH and keys == sum(raw.count(mark) for mark in _KEY_ENDS)
+
+
+def _size(value: Any, depth: int) -> tuple[int, int]:
+    """Keys of all objects in a value, and its depth; goes no deeper than is allowed."""
+    if depth > MAX_DEPTH or not isinstance(value, dict | list):
+        return 0, depth if isinstance(value, dict | list) else depth - 1
+    keys, deepest = (len(value) if isinstance(value, dict) else 0), depth
+    for item in value.values() if isinstance(value, dict) else value:
+        if isinstance(item, dict | list):
+            inner, below = _size(item, depth + 1)
+            keys += inner
+            deepest = max(deepest, below)
+    return keys, deepest
 
 
 def diagnose(raw: bytes) -> tuple[Fault | None, Any]:
@@ -114,7 +172,7 @@ def diagnose(raw: bytes) -> tuple[Fault | None, Any]:
         text = raw.decode()
     except UnicodeDecodeError as error:
         return Fault("wrong_encoding", f"byte {error.start + 1} of the payload is not UTF-8: save the file as UTF-8"), None
-    if found := _C0.search(raw):
+    if found := C0.search(raw):
         return Fault("control_characters", f"a control character stands at byte {found.start() + 1}: remove it"), None
     depth, closed = _depth(raw)
     if depth > MAX_DEPTH:
@@ -153,7 +211,29 @@ def diagnose(raw: bytes) -> tuple[Fault | None, Any]:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
         return Fault("lone_surrogate", "half of a character escape (\\ud800-\\udfff) stands alone: escape the whole character"), None
+    if (hidden := _hidden(value)) is not None:
+        return Fault("control_characters", "a control character or NUL stands in the text: remove it", hidden), value
     return None, value
+
+
+def _hidden(value: dict[str, Any]) -> str | None:
+    """The first field that holds a control character, in its value or in its own name."""
+    for key, item in value.items():
+        if any(_CONTROL.search(text) for text in _strings_of([key, item])):
+            return _CONTROL.sub("?", key)[:100]
+    return None
+
+
+def _strings_of(item: Any) -> Iterator[str]:
+    if isinstance(item, str):
+        yield item
+    elif isinstance(item, list):
+        for member in item:
+            yield from _strings_of(member)
+    elif isinstance(item, dict):
+        for key, member in item.items():
+            yield key
+            yield from _strings_of(member)
 
 
 def _syntax_fault(error: json.JSONDecodeError, text: str, closed: bool) -> Fault:
@@ -168,19 +248,16 @@ def _syntax_fault(error: json.JSONDecodeError, text: str, closed: bool) -> Fault
     return Fault("not_json", f"not JSON at character {error.pos + 1} ({error.msg}): send one JSON object a lead")
 
 
+def _unreadable() -> Fault:
+    return Fault("not_json", "not JSON that can be read: send one JSON object a lead")
+
+
 def _not_finite() -> Fault:
     return Fault("not_a_finite_number", "NaN, Infinity or a number beyond a double's range: send a finite number or null")
 
 
 def _escaped(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8", "backslashreplace")
-
-
-def _most_keys(raw: bytes) -> int:
-    """At least the number of keys written in the text: each is a quote followed by a colon or by white space. If the object read from it has as many,
-    no key stands twice.
-    """
-    return raw.count(b'":') + raw.count(b'" ') + raw.count(b'"\t') + raw.count(b'"\n') + raw.count(b'"\r')
 
 
 def _depth(raw: bytes) -> tuple[int, bool]:

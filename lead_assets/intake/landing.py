@@ -92,6 +92,8 @@ class Scan:
     ready: list[LandedFile]
     waiting: list[LandedFile]
     cursor: Cursor
+    promised: frozenset[str] = frozenset()
+    """Marks of files that are ready only because their name ends in the hash of their content: to be checked when they are read."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a tick did. `postponed`: path → why a file that looked whole was left for the next tick (changed_while_read, unreadable)."""
+    """What a tick did. `postponed`: path → why a file that looked whole was left for a later tick (changed_while_read, still_being_written, unreadable)."""
 
     drops: list[IngestedDrop]
     runs: list[Run]
@@ -139,6 +141,7 @@ def scan(landing: UPath, cursor: str | None, *, now: datetime) -> Scan:
     waiting: list[LandedFile] = []
     taken: dict[str, float] = {}
     seen: dict[str, float] = {}
+    promised: set[str] = set()
     for file in _files(landing):
         if file.mark in known.taken:
             taken[file.mark] = known.taken[file.mark]
@@ -146,10 +149,12 @@ def scan(landing: UPath, cursor: str | None, *, now: datetime) -> Scan:
         if file.arrived <= known.before:
             continue
         since = seen[file.mark] = min(known.seen.get(file.mark, clock), clock)
-        whole = clock - since >= SETTLE_SECONDS or clock - file.arrived >= SETTLED_AGE_SECONDS or _CONTENT_NAME.search(file.path)
-        (ready if whole else waiting).append(file)
+        settled = clock - since >= SETTLE_SECONDS or clock - file.arrived >= SETTLED_AGE_SECONDS
+        if not settled and _CONTENT_NAME.search(file.path):
+            promised.add(file.mark)
+        (ready if settled or file.mark in promised else waiting).append(file)
     ready.sort(key=lambda file: (file.modified_ns, file.path))
-    return Scan(landing, ready, waiting, Cursor(taken=taken, before=known.before, seen=seen, due=known.due))
+    return Scan(landing, ready, waiting, Cursor(taken=taken, before=known.before, seen=seen, due=known.due), frozenset(promised))
 
 
 def take(
@@ -180,10 +185,12 @@ def take(
             postponed[file.path] = f"unreadable: {type(error).__name__}"
             continue
         sha256 = hashlib.sha256(data).hexdigest()
-        named = _CONTENT_NAME.search(file.path)
-        if after is None or after.mark != file.mark or len(data) != file.size or (named and not sha256.startswith(named[1])):
+        if after is None or after.mark != file.mark or len(data) != file.size:
             postponed[file.path] = "changed_while_read"
             seen.pop(file.mark, None)
+            continue
+        if file.mark in found.promised and not _is_named_by(file.path, sha256):
+            postponed[file.path] = "still_being_written"
             continue
         receipt_id = hashlib.sha256(f"{file.mark}\0{sha256}".encode()).hexdigest()[:32]
         drop = ingest(
@@ -221,6 +228,11 @@ def _bounded(cursor: Cursor, open_files: list[LandedFile]) -> Cursor:
     return Cursor(
         taken={mark: at for mark, at in cursor.taken.items() if mark not in forgotten}, before=before, seen=cursor.seen, due=cursor.due
     )
+
+
+def _is_named_by(path: str, sha256: str) -> bool:
+    named = _CONTENT_NAME.search(path)
+    return named is not None and sha256.startswith(named[1])
 
 
 def _files(landing: UPath) -> Iterator[LandedFile]:

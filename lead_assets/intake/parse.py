@@ -7,6 +7,7 @@ Does not belong here: what a payload's fields mean (see `adapters`, `rows`), and
 from __future__ import annotations
 
 import codecs
+import re
 import zlib
 from collections.abc import Iterator, Mapping
 
@@ -18,6 +19,7 @@ from lead_assets.intake.payloads import Chunk, Fault, Reject
 _MAX_UNPACKED = 4 << 30
 """Bytes a gzip drop may unpack to: a 4 MB bomb unpacks to 4 GB."""
 
+_OBJECT_LINE = re.compile(rb"\n[ \t]*\{")
 _WHITE = b" \t\r\n"
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -33,13 +35,16 @@ def parse(data: bytes, *, max_payload_bytes: int, column_map: Mapping[str, str] 
 
     A reject at position 0 means the whole file.
     """
+    size = len(data)
     data, packing_fault = _unpack(data)
     received = 0
     for chunk in _payloads(_to_utf8(data), max_payload_bytes, column_map or {}):
+        if packing_fault:  # is what the file as a whole suffers from; its end is missing because of it
+            chunk.rejects = [reject for reject in chunk.rejects if reject.position]
         received += len(chunk)
         yield chunk
     if packing_fault:
-        yield Chunk(rejects=[Reject(0, b"", packing_fault)])
+        yield Chunk(rejects=[Reject(0, b"", packing_fault, size=size)])
     elif not received:
         fault = Fault("empty_file", "the file holds no payload: nothing was sent, or a header alone")
         yield Chunk(rejects=[Reject(0, data, fault)])
@@ -54,10 +59,10 @@ def _payloads(data: bytes, max_payload_bytes: int, column_map: Mapping[str, str]
     if data.lstrip(_WHITE)[:1] == b"[":
         yield from json_payloads.array(data, max_payload_bytes)
     elif first[:1] == b"{":
-        if len(first) > max_payload_bytes or _is_json(first) or b"\n{" in data.lstrip(_WHITE):
+        if first != b"{" and (len(first) > max_payload_bytes or _is_json(first) or _OBJECT_LINE.search(data)):
             yield from json_payloads.lines(data, max_payload_bytes)
         else:
-            yield from json_payloads.document(data, max_payload_bytes)
+            yield from json_payloads.sequence(data, max_payload_bytes)
     elif dialect := csv_payloads.sniff(data, column_map, max_payload_bytes):
         yield from csv_payloads.rows(data, dialect, max_payload_bytes)
     elif b"\n{" in data:

@@ -33,6 +33,12 @@ class Reject(NamedTuple):
     raw: bytes
     fault: Fault
     campaign: str | None = None
+    size: int = 0
+    """Bytes of the whole payload where `raw` does not hold them all."""
+
+    @property
+    def raw_bytes(self) -> int:
+        return self.size or len(self.raw)
 
     @property
     def raw_text(self) -> str:
