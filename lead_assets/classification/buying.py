@@ -1,29 +1,27 @@
-"""How the room buys: answers by Messages, one call a question, through the ledger; from the ledger alone where there is no key.
+"""How the room buys: answers by Messages, one call a question, or by Message Batches, through the ledger; from the ledger alone where there is no key.
 
-Belongs here: the room's arguments to `lead_assets.ledger.purchase`. Does not belong here: the wire (`client`).
+Belongs here: the room's arguments to `lead_assets.ledger.purchase`. Does not belong here: the wire (`client`, `batches`).
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
+from lead_assets.classification.batches import BatchClient
 from lead_assets.classification.client import MessagesClient
-from lead_assets.classification.rulebook import Calls, ClassificationRules, Prices
+from lead_assets.classification.rulebook import Calls, Rulebook
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Answer, Rate, Want
 from lead_assets.ledger.purchase import Purchase, Retry, buy
 from lead_assets.settings import Settings
 
+Mode = Literal["interactive", "batch"]
 
-def buy_messages(
-    wants: Sequence[Want],
-    *,
-    ledger: Ledger,
-    settings: Settings,
-    limits: ClassificationRules,
-    prices: Prices,
-    retry: Retry | None = None,
+
+def purchase(
+    wants: Sequence[Want], *, ledger: Ledger, settings: Settings, book: Rulebook, mode: Mode = "interactive", retry: Retry | None = None
 ) -> Mapping[str, Answer]:
     """An answer to every want, by its key. Without a key for the vendor: what the ledger holds, and for the rest unknown with reason no_key."""
     if not wants:
@@ -31,21 +29,39 @@ def buy_messages(
     if settings.key("anthropic") is None:
         return from_ledger(wants, ledger, "no_key")
     ledger.bind_world(settings.world)
+    by = _by_batches if mode == "batch" else _by_messages
+    return asyncio.run(by(wants, ledger, settings, book, retry)).answers
 
-    async def run() -> Purchase:
-        async with MessagesClient(settings, limits.calls, prices) as call:
-            return await buy(
-                ledger,
-                wants,
-                call,
-                batch_size=1,
-                concurrency=limits.calls.concurrency,
-                rates=_rates(limits.calls),
-                retry=retry,
-                lease=_lease(limits.calls),
-            )
 
-    return asyncio.run(run()).answers
+async def _by_messages(wants: Sequence[Want], ledger: Ledger, settings: Settings, book: Rulebook, retry: Retry | None) -> Purchase:
+    calls = book.limits.calls
+    async with MessagesClient(settings, calls, book.prices) as call, BatchClient(settings, book.limits, book.prices, call) as batches:
+        return await buy(
+            ledger,
+            wants,
+            call,
+            batch_size=1,
+            concurrency=calls.concurrency,
+            rates=_rates(calls),
+            # What a batch run began and did not live to fetch is paid for: it is fetched, not asked again.
+            resume=batches.resume,
+            retry=retry,
+            lease=max(60.0, calls.timeout_seconds),
+        )
+
+
+async def _by_batches(wants: Sequence[Want], ledger: Ledger, settings: Settings, book: Rulebook, retry: Retry | None) -> Purchase:
+    async with BatchClient(settings, book.limits, book.prices) as batches:
+        return await buy(
+            ledger,
+            wants,
+            batches.submit,
+            batch_size=book.limits.batches.max_requests,
+            concurrency=book.limits.batches.concurrency,
+            bucket="anthropic.batches",
+            resume=batches.resume,
+            retry=retry,
+        )
 
 
 def from_ledger(wants: Sequence[Want], ledger: Ledger, reason: str) -> dict[str, Answer]:
@@ -58,10 +74,6 @@ def _rates(calls: Calls) -> list[Rate]:
     if calls.requests_per_minute is None:
         return []
     return [Rate(limit=calls.requests_per_minute, per=60.0, burst=max(1, calls.requests_per_minute // 10))]
-
-
-def _lease(calls: Calls) -> float:
-    return max(60.0, calls.timeout_seconds)
 
 
 def _missing(want: Want, reason: str) -> Answer:

@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.classification import governance, prompt, rules
+from lead_assets.classification.buying import Mode, purchase
 from lead_assets.classification.client import OPERATION, PROVIDER, Attempt, most_tokens
 from lead_assets.classification.governance import Violation
 from lead_assets.classification.profile import Answered, Facts, Profile
@@ -68,19 +69,18 @@ def classify(
     ledger: Ledger,
     settings: Settings,
     rulebook: Rulebook | None = None,
+    mode: Mode = "interactive",
     buy: Buy | None = None,
 ) -> Classified:
     """Classify `leads` (rows of identity.leads, any number of campaigns) with what `enriched` (rows of signals.enriched_leads) adds to them.
 
-    Returns frames of contracts.Classification and contracts.Quarantined. `rulebook` replaces the declared rules and profiles, `buy` the way of buying
-    (one call at a time through Messages). Raises ValueError for rules that cannot be used; no failure of the provider raises.
+    Returns frames of contracts.Classification and contracts.Quarantined. `mode` "batch" costs half and may take hours. `rulebook` replaces the declared
+    rules and profiles, `buy` the way of buying. Raises ValueError for rules that cannot be used; no failure of the provider raises.
     """
     book = rulebook or load_rulebook(settings)
     cases = gather(leads, enriched, book)
     if buy is None:
-        from lead_assets.classification.buying import buy_messages
-
-        buy = functools.partial(buy_messages, ledger=ledger, settings=settings, limits=book.limits, prices=book.prices)
+        buy = functools.partial(purchase, ledger=ledger, settings=settings, book=book, mode=mode)
     ask(cases, buy, settings.anthropic_model, book)
     return _as_frames(cases, synthetic=settings.world == "sandbox")
 

@@ -43,7 +43,8 @@ class Calls(_Rules):
 
 class Batches(_Rules):
     poll_seconds: float = Field(30, ge=0)
-    max_requests: int = Field(20_000, ge=1, le=100_000)
+    max_requests: int = Field(10_000, ge=1, le=100_000)
+    concurrency: int = Field(4, ge=1, le=64)
 
 
 class ClassificationRules(_Rules):

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 
 from lead_assets.classification import message_rules
-from lead_assets.classification.buying import buy_messages
+from lead_assets.classification.buying import purchase
 from lead_assets.classification.rulebook import Rulebook, load_rulebook
 from lead_assets.contracts import Classification, Quarantined
 from lead_assets.ledger.ledger import Ledger
@@ -30,10 +30,8 @@ Buy = Callable[[Sequence[Want]], Mapping[str, Answer]]
 @pytest.fixture
 def impatient(settings: Settings, ledger: Ledger) -> Buy:
     """Buys as always, but does not wait between attempts."""
-    book = load_rulebook(settings)
-    return functools.partial(
-        buy_messages, ledger=ledger, settings=settings, limits=book.limits, prices=book.prices, retry=Retry(attempts=3, first=0.001)
-    )
+    retry = Retry(attempts=3, first=0.001)
+    return functools.partial(purchase, ledger=ledger, settings=settings, book=load_rulebook(settings), retry=retry)
 
 
 def only(table: pl.DataFrame) -> dict[str, Any]:
