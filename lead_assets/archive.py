@@ -11,14 +11,18 @@ Does not belong here: reading what is inside a drop (see `lead_assets.intake`).
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict
-from upath import UPath
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 
 class Receipt(BaseModel):
@@ -46,7 +50,14 @@ class Archive:
     """Immutable bytes by content hash. Writing the same bytes twice is one object; no call overwrites or deletes."""
 
     def __init__(self, location: str) -> None:
-        self.root = UPath(location)
+        self.location = location
+
+    @functools.cached_property
+    def root(self) -> UPath:
+        # fsspec's file systems take a tenth of a second to load, which every run would pay.
+        from upath import UPath
+
+        return UPath(self.location)
 
     def put(self, data: bytes) -> str:
         """Keep the bytes; returns their SHA-256 (hex)."""

@@ -24,7 +24,6 @@ from dagster import (
 )
 
 from lead_assets.archive import Archive
-from lead_assets.intake import campaign_api, landing
 from lead_assets.partitions import campaigns
 from lead_assets.settings import Settings
 
@@ -46,6 +45,8 @@ pipeline_job = define_asset_job(
 def drop_sensor(
     context: SensorEvaluationContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive]
 ) -> SensorResult | SkipReason:
+    from lead_assets.intake import landing
+
     taken = landing.watch(settings, archive, context.cursor, now=datetime.now(UTC))
     if not taken.runs:
         context.update_cursor(taken.cursor)
@@ -62,6 +63,8 @@ def drop_sensor(
     description="Fetches every campaign's leads from the campaign API and drops them into the landing folder, where the drop sensor takes over."
 )
 def sync_campaigns(context: OpExecutionContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive]) -> None:
+    from lead_assets.intake import campaign_api
+
     synced = campaign_api.sync(settings, archive)
     context.add_output_metadata(synced.metadata())
 

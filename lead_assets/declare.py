@@ -77,7 +77,7 @@ def result_of(contract: type[Table], frame: pl.DataFrame, **metadata: Any) -> Ma
 
 def limited(context: AssetExecutionContext, leads: pl.DataFrame) -> pl.DataFrame:
     """The leads that may cost money in this run: all, or the first N of each campaign to arrive if the run has the limit tag."""
-    limit = context.run_tags.get(LIMIT_TAG)
+    limit = context.run.tags.get(LIMIT_TAG)
     if limit is None:
         return leads
     order = ["campaign_id", "received_at", "drop_sha256", "position", "lead_id"]

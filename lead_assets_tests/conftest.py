@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,22 +55,58 @@ def settings(home: Path, sandbox: Handle) -> Settings:
     return Settings(home=home, sandbox_url=sandbox.url)
 
 
-Command = Callable[..., subprocess.CompletedProcess[str]]
+@dataclass(frozen=True)
+class Done:
+    """What a command left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+    def answer(self) -> dict[str, Any]:
+        """The one JSON object it printed."""
+        assert self.code == 0, self.stderr[-4000:] + self.stdout[-1000:]
+        result: dict[str, Any] = json.loads(self.stdout)
+        return result
 
 
-def lead_assets(home: Path, *arguments: str, sandbox_url: str | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run the installed command as a user does, in a folder without a .env."""
+Command = Callable[..., Done]
+
+
+@pytest.fixture
+def command(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
+    """`lead-assets` in this process, which saves the start of a process: for tests that are not about the process itself."""
+    from lead_assets.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LEAD_ASSETS_HOME", str(home))
+    monkeypatch.setenv("DAGSTER_HOME", "kept, so that what a command sets is taken back")
+    monkeypatch.delenv("DAGSTER_HOME")
+
+    def run(*arguments: str, sandbox_url: str | None = None, **environment: str) -> Done:
+        capfd.readouterr()
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["lead-assets", *arguments])
+            for name, value in (environment | ({"LEAD_ASSETS_SANDBOX_URL": sandbox_url} if sandbox_url else {})).items():
+                patch.setenv(name, value)
+            try:
+                main()
+                code = 0
+            except SystemExit as stop:
+                code = int(stop.code or 0)
+        said = capfd.readouterr()
+        return Done(code, said.out, said.err)
+
+    return run
+
+
+def lead_assets(home: Path, *arguments: str, sandbox_url: str | None = None, **environment: str) -> Done:
+    """Run the installed command as a user does, in a process of its own and a folder without a .env."""
     variables = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
     variables |= {"LEAD_ASSETS_HOME": str(home), **environment}
     if sandbox_url:
         variables["LEAD_ASSETS_SANDBOX_URL"] = sandbox_url
     home.parent.mkdir(parents=True, exist_ok=True)
     command = str(Path(sys.executable).parent / "lead-assets")
-    return subprocess.run([command, *arguments], capture_output=True, text=True, env=variables, cwd=home.parent, timeout=240, check=False)
-
-
-def answer(done: subprocess.CompletedProcess[str]) -> dict[str, Any]:
-    """The one JSON object a command printed."""
-    assert done.returncode == 0, done.stderr[-4000:] + done.stdout[-1000:]
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result
+    ran = subprocess.run([command, *arguments], capture_output=True, text=True, env=variables, cwd=home.parent, timeout=240, check=False)
+    return Done(ran.returncode, ran.stdout, ran.stderr)

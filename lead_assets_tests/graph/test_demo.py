@@ -1,0 +1,231 @@
+"""The main job end to end, as a user runs it: the installed command, the real graph, the real clients, against the sandbox.
+
+One home is filled once and then only looked at; tests that change something copy it.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import polars as pl
+import pytest
+
+from lead_assets.archive import Archive
+from lead_assets.contracts import TABLES
+from lead_assets.project_files import project_file
+from lead_assets.sandbox import Handle, start
+from lead_assets_tests.conftest import lead_assets
+
+pytestmark = pytest.mark.xdist_group("demo")
+
+FIXTURES = project_file("fixtures")
+
+
+@dataclass(frozen=True)
+class Demo:
+    home: Path
+    sandbox: Handle
+    answer: dict[str, Any]
+    meter: dict[str, Any]
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.home / "warehouse" / "warehouse.duckdb"), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    home = tmp_path_factory.mktemp("demo") / "home"
+    with start() as sandbox:
+        yield Demo(home, sandbox, lead_assets(home, "demo", "--json", sandbox_url=sandbox.url).answer(), sandbox.meter())
+
+
+def labels(name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO((FIXTURES / "labels" / name).read_text())))
+
+
+def test_the_answer_has_its_stable_keys(demo: Demo) -> None:
+    assert {"home", "seconds", "run_ids", "campaigns", "billed", "tables"} <= set(demo.answer)
+    assert {"received", "rejected", "duplicate", "suppressed", "leads", "enriched", "classified", "quarantined", "scored", "routed"} <= set(
+        demo.answer["campaigns"][0]
+    )
+    assert set(demo.answer["billed"]) >= {"calls", "usd", "uncertain_calls"}
+    assert set(demo.answer["tables"]) == set(TABLES)
+
+
+def test_no_lead_is_lost_in_any_campaign(demo: Demo) -> None:
+    assert len(demo.answer["campaigns"]) == 5
+    for row in demo.answer["campaigns"]:
+        assert row["received"] == row["leads"] + row["rejected"] + row["duplicate"] + row["suppressed"], row
+        assert row["leads"] == row["classified"] + row["quarantined"], row
+        assert row["classified"] == row["scored"] == row["routed"] == sum(row["owners"].values()), row
+
+
+def test_every_line_of_the_fixtures_is_counted(demo: Demo) -> None:
+    received = {row["campaign_id"]: row["received"] for row in demo.answer["campaigns"]}
+    lines = sum(
+        len((FIXTURES / name).read_text().rstrip("\n").split("\n")) for name in ("lending_scenarios.ndjson", "lending_messy.ndjson")
+    )
+    assert received["lending-q4-2026"] == lines
+    assert received["inbound-fall-2026"] == 100
+
+
+def test_the_ledger_bills_what_the_sandbox_meters(demo: Demo) -> None:
+    """The ledger rounds each call up to a millionth of a dollar, so that it never says less than the vendor."""
+    metered = sum(entry["usd"] for service in demo.meter.values() for entry in service.values())
+    billed = demo.answer["billed"]
+    assert metered - 1e-9 <= billed["usd"] <= metered + 1e-6 * billed["calls"]
+    assert billed["uncertain_calls"] == 0
+
+
+def test_a_company_is_bought_once_however_many_leads_it_has(demo: Demo) -> None:
+    subjects = demo.sandbox.subjects("pipe0")["company:overview@2"]
+    ((leads, domains),) = demo.rows("SELECT COUNT(*), COUNT(DISTINCT company_domain) FROM identity.leads WHERE company_domain IS NOT NULL")
+    assert max(subjects.values()) == 1
+    assert len(subjects) == domains < leads
+
+
+def test_every_labelled_inbound_lead_has_its_right_owner(demo: Demo) -> None:
+    owners = dict(
+        demo.rows(
+            "SELECT lower(l.email), d.owner FROM routing.decisions d JOIN identity.leads l USING (campaign_id, lead_id) "
+            "WHERE campaign_id = 'inbound-fall-2026'"
+        )
+    )
+    wrong = {
+        row["email"]: (row["owner"], owners.get(row["email"].lower()))
+        for row in labels("inbound_owner.csv")
+        if owners.get(row["email"].lower()) != row["owner"]
+    }
+    assert wrong == {}
+
+
+def test_the_lending_scenarios_are_classified_as_labelled(demo: Demo) -> None:
+    found = {
+        row[0]: row[1:]
+        for row in demo.rows("SELECT lead_id, loan_type, investor_experience, urgency_score FROM classification.classifications")
+    }
+    for row in labels("lending.csv"):
+        loan_type, experience, urgency = found[row["lead_id"]]
+        assert (loan_type, experience) == (row["loan_type"], row["investor_experience"]), row["lead_id"]
+        assert int(row["urgency_min"]) <= urgency <= int(row["urgency_max"]), row["lead_id"]
+
+
+def test_rejects_say_what_was_wrong_and_keep_the_text(demo: Demo) -> None:
+    rejects = demo.rows("SELECT code, reason, raw_text, position FROM intake.rejected_payloads ORDER BY position")
+    assert {"truncated_json", "not_a_finite_number", "duplicate_key", "no_identity", "invalid_email", "wrong_type"} <= {
+        row[0] for row in rejects
+    }
+    assert all(reason and position > 0 for _, reason, _, position in rejects)
+    assert all(text for _, _, text, _ in rejects)
+
+
+def test_the_newer_of_two_payloads_is_the_lead_and_the_older_a_duplicate(demo: Demo) -> None:
+    ((kept_at, older_at),) = demo.rows(
+        "SELECT epoch(l.submitted_at), epoch(d.submitted_at) FROM identity.duplicates d JOIN identity.leads l "
+        "ON l.campaign_id = d.campaign_id AND l.lead_id = d.duplicate_of"
+    )
+    assert kept_at > older_at
+
+
+def test_unknown_fields_are_kept_with_the_lead(demo: Demo) -> None:
+    extras = [json.loads(extra) for (extra,) in demo.rows("SELECT extra FROM identity.leads WHERE extra <> '{}'")]
+    assert extras
+    assert all(isinstance(extra, dict) for extra in extras)
+
+
+def test_events_are_archived_as_they_are_in_the_table(demo: Demo) -> None:
+    archive = Archive(str(demo.home / "archive"))
+    table = sorted(event for (event,) in demo.rows("SELECT event FROM delivery.enrichment_events"))
+    files = [path for row in demo.answer["campaigns"] for path in archive.events(row["campaign_id"])]
+    archived = sorted(line for path in files for line in gzip.decompress(path.read_bytes()).decode().split("\n") if line)
+    assert archived == table
+    assert {"lead", "ai", "raw", "metadata"} <= set(json.loads(table[0]))
+
+
+def test_everything_bought_from_the_sandbox_is_marked_synthetic(demo: Demo) -> None:
+    assert demo.rows("SELECT DISTINCT synthetic FROM signals.company_overview WHERE state = 'found'") == [(True,)]
+    assert demo.rows("SELECT DISTINCT synthetic FROM classification.classifications") == [(True,)]
+    assert all(json.loads(event)["metadata"]["synthetic"] for (event,) in demo.rows("SELECT event FROM delivery.enrichment_events"))
+
+
+def test_a_second_run_buys_nothing_and_changes_nothing(demo: Demo) -> None:
+    before = demo.sandbox.meter()
+    again = lead_assets(demo.home, "run", "--all", "--json", sandbox_url=demo.sandbox.url).answer()
+    assert again["billed"] == {"calls": 0, "usd": 0, "uncertain_calls": 0}
+    assert demo.sandbox.meter() == before
+    assert again["tables"] == demo.answer["tables"]
+
+
+def test_a_second_demo_takes_nothing_in_twice(demo: Demo) -> None:
+    again = lead_assets(demo.home, "demo", "--json", sandbox_url=demo.sandbox.url).answer()
+    assert again["tables"] == demo.answer["tables"]
+    assert again["billed"]["calls"] == 0
+
+
+def test_a_deleted_warehouse_is_rebuilt_to_the_same_rows_for_nothing(demo: Demo, tmp_path: Path) -> None:
+    copy = tmp_path / "home"
+    shutil.copytree(demo.home, copy)
+    shutil.rmtree(copy / "warehouse")
+    before = demo.sandbox.meter()
+    rebuilt = lead_assets(copy, "run", "--all", "--json", sandbox_url=demo.sandbox.url).answer()
+    assert rebuilt["tables"] == demo.answer["tables"]
+    assert demo.sandbox.meter() == before
+
+
+def test_a_home_of_the_sandbox_finds_its_sandbox_again(demo: Demo, tmp_path: Path) -> None:
+    """After the demo, `run` without LEAD_ASSETS_SANDBOX_URL must neither call a vendor nor forget what was bought, key or no key."""
+    copy = tmp_path / "home"
+    shutil.copytree(demo.home, copy)
+    again = lead_assets(copy, "run", "--campaign", "lending-q4-2026", "--json", ANTHROPIC_API_KEY="sk-real").answer()
+    assert again["tables"] == demo.answer["tables"]
+
+
+def test_part_of_the_graph_can_be_run(demo: Demo) -> None:
+    arguments = ["run", "--campaign", "cmp_revops_q4", "--select", "group:scoring", "--json"]
+    partial = lead_assets(demo.home, *arguments, sandbox_url=demo.sandbox.url).answer()
+    assert [row["campaign_id"] for row in partial["campaigns"]] == ["cmp_revops_q4"]
+    assert partial["tables"]["scoring.scores"] == demo.answer["tables"]["scoring.scores"]
+
+
+@pytest.mark.parametrize(("file_format", "read"), [("csv", pl.read_csv), ("json", pl.read_json), ("parquet", pl.read_parquet)])
+def test_a_table_can_be_taken_out_in_every_format(demo: Demo, file_format: str, read: Any, tmp_path: Path) -> None:
+    out = tmp_path / f"out.{file_format}"
+    said = lead_assets(demo.home, "export", "signals.enriched_leads", "--format", file_format, "--out", str(out), "--json").answer()
+    assert said == {"path": str(out), "rows": demo.answer["tables"]["signals.enriched_leads"]["rows"]}
+    frame = read(out)
+    assert frame.columns == TABLES["signals.enriched_leads"].polars_schema().names()
+    assert frame.height == said["rows"]
+
+
+def test_export_writes_rows_to_stdout(demo: Demo) -> None:
+    done = lead_assets(demo.home, "export", "routing.decisions", "--format", "csv", "--campaign", "cmp_revops_q4")
+    assert done.code == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert len(rows) == 12
+    assert all(row["owner"] and row["reason"] for row in rows)
+
+
+def test_dagster_knows_rows_schema_and_checks_of_each_materialization(demo: Demo) -> None:
+    from dagster import AssetKey, DagsterEventType, DagsterInstance
+
+    with DagsterInstance.from_config(str(demo.home / "dagster")) as instance:
+        assert len(instance.get_dynamic_partitions("campaign")) == 5
+        event = instance.get_latest_materialization_event(AssetKey(["identity", "leads"]))
+        assert event is not None
+        assert event.asset_materialization is not None
+        assert "dagster/row_count" in event.asset_materialization.metadata
+        (run_id,) = demo.answer["run_ids"]
+        records = instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION).records
+        evaluations = [record.event_log_entry.dagster_event.event_specific_data for record in records]  # type: ignore[union-attr]
+        assert {evaluation.check_name for evaluation in evaluations} == {"conserves"}  # type: ignore[union-attr]
+        assert all(evaluation.passed for evaluation in evaluations)  # type: ignore[union-attr]
