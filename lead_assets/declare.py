@@ -55,13 +55,20 @@ def asset_of(contract: type[Table], *, logic_version: str = "1", kinds: Iterable
     }
 
 
-def assets_of(contracts: Sequence[type[Table]], *, logic_version: str = "1", kinds: Iterable[str] = ()) -> dict[str, Any]:
-    """Arguments of `@multi_asset` for tables that one step fills. Its function returns one `result_of` a contract, in this order."""
+def assets_of(
+    contracts: Sequence[type[Table]], *, logic_version: str = "1", kinds: Iterable[str] = (), required: bool = True
+) -> dict[str, Any]:
+    """Arguments of `@multi_asset` for tables that one step fills. Its function yields one `result_of` a contract, in this order.
+
+    required=False: for a step that can be subset.
+    """
     kinds = list(kinds)
     return {
         "name": f"{contracts[0].schema_name()}__{'__'.join(contract.table_name() for contract in contracts)}",
         "outs": {
-            contract.table_name(): AssetOut(key=key_of(contract), io_manager_key=IO_MANAGER, **_common(contract, logic_version, kinds))
+            contract.table_name(): AssetOut(
+                key=key_of(contract), io_manager_key=IO_MANAGER, is_required=required, **_common(contract, logic_version, kinds)
+            )
             for contract in contracts
         },
         "partitions_def": campaigns,

@@ -17,11 +17,11 @@ from lead_assets.marts import assets as marts
 from lead_assets.routing import assets as routing
 from lead_assets.scoring import assets as scoring
 from lead_assets.settings import Settings
-from lead_assets.signals import assets as signals
+from lead_assets.signals.assets import signal_assets
 from lead_assets.stores import archive_of, warehouse_of
 from lead_assets.warehouse.io_manager import WarehouseIOManager
 
-ROOMS = [intake, identity, signals, classification, scoring, routing, delivery, marts]
+ROOMS = [intake, identity, classification, scoring, routing, delivery, marts]
 
 
 def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:
@@ -37,7 +37,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         "warehouse": WarehouseIOManager(warehouse_of(settings)),
     }
     return Definitions(
-        assets=load_assets_from_modules(ROOMS),
+        assets=[*load_assets_from_modules(ROOMS), *signal_assets(settings)],
         jobs=[automation.pipeline_job, automation.campaign_api_job],
         sensors=[automation.drop_sensor],
         schedules=[automation.campaign_api_schedule],

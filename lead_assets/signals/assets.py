@@ -1,27 +1,61 @@
-"""Dagster's view of the signals room."""
+"""Dagster's view of the signals room: one step a provider for all its signals, and the table that merges them.
+
+Adding a signal takes an entry in rules/signals.yaml, a contract and a parser: its asset follows from these.
+"""
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from typing import cast
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetIn, MaterializeResult, ResourceParam, asset
+from dagster import AssetExecutionContext, AssetIn, AssetsDefinition, MaterializeResult, ResourceParam, asset, multi_asset
 
-from lead_assets.contracts import CompanyOverview, EnrichedLead, Lead
-from lead_assets.declare import asset_of, key_of, limited, result_of
+from lead_assets.contracts import EnrichedLead, Lead, Table
+from lead_assets.declare import asset_of, assets_of, key_of, limited, result_of
 from lead_assets.ledger import Ledger
 from lead_assets.settings import Settings
-from lead_assets.signals.engine import collect
+from lead_assets.signals.engine import collect_all
 from lead_assets.signals.merge import enrich
-from lead_assets.signals.signal import load_signals
+from lead_assets.signals.signal import Signal, load_signals
 
 
-@asset(**asset_of(CompanyOverview, kinds=["api"]), ins={"leads": AssetIn(key_of(Lead))}, pool="pipe0")
-def company_overview(
-    context: AssetExecutionContext, leads: pl.DataFrame, ledger: ResourceParam[Ledger], settings: ResourceParam[Settings]
-) -> MaterializeResult:
-    signal = load_signals(settings)["company_overview"]
-    collected = collect(signal, limited(context, leads), ledger=ledger, settings=settings)
-    return result_of(CompanyOverview, collected.frame, **collected.stats.metadata())
+def signal_assets(settings: Settings) -> list[AssetsDefinition]:
+    """One multi-asset for each provider that is some signal's first source, and signals/enriched_leads over all signals."""
+    signals = sorted(load_signals(settings).values(), key=_provider)
+    return [*(_bought_from(provider, list(group)) for provider, group in groupby(signals, key=_provider)), _merged(signals)]
 
 
-@asset(**asset_of(EnrichedLead), ins={"leads": AssetIn(key_of(Lead)), "company_overview": AssetIn(key_of(CompanyOverview))})
-def enriched_leads(context: AssetExecutionContext, leads: pl.DataFrame, company_overview: pl.DataFrame) -> MaterializeResult:
-    frame = enrich(limited(context, leads), {"company_overview": company_overview})
-    return result_of(EnrichedLead, frame, with_a_signal=frame.filter(pl.col("signals_found").list.len() > 0).height)
+def _provider(signal: Signal) -> str:
+    return signal.sources[0].provider
+
+
+def _bought_from(provider: str, signals: Sequence[Signal]) -> AssetsDefinition:
+    contracts = [signal.contract for signal in signals]
+    by_key = {key_of(signal.contract): signal for signal in signals}
+
+    @multi_asset(
+        **{**assets_of(contracts, kinds=["api"], required=False), "name": f"signals__{provider}"},
+        ins={"leads": AssetIn(key_of(Lead))},
+        can_subset=True,
+        pool=provider,
+    )
+    def bought(
+        context: AssetExecutionContext, leads: pl.DataFrame, ledger: ResourceParam[Ledger], settings: ResourceParam[Settings]
+    ) -> Iterator[MaterializeResult]:
+        wanted = [signal for key, signal in by_key.items() if key in context.selected_asset_keys]
+        for name, collected in collect_all(wanted, limited(context, leads), ledger=ledger, settings=settings).items():
+            contract = next(signal.contract for signal in wanted if signal.name == name)
+            yield result_of(contract, collected.frame, **collected.stats.metadata())
+
+    return bought
+
+
+def _merged(signals: Sequence[Signal]) -> AssetsDefinition:
+    ins = {signal.name: AssetIn(key_of(cast(type[Table], signal.contract))) for signal in signals}
+
+    @asset(**asset_of(EnrichedLead), ins={"leads": AssetIn(key_of(Lead)), **ins})
+    def enriched_leads(context: AssetExecutionContext, leads: pl.DataFrame, **collected: pl.DataFrame) -> MaterializeResult:
+        frame = enrich(limited(context, leads), collected)
+        return result_of(EnrichedLead, frame, with_a_signal=frame.filter(pl.col("signals_found").list.len() > 0).height)
+
+    return enriched_leads
