@@ -5,7 +5,17 @@ from lead_assets.contracts.classification import Classification, Quarantined
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
 from lead_assets.contracts.outcome import CampaignFunnel, EnrichmentEvent, RoutingDecision, Score
-from lead_assets.contracts.signals import CompanyOverview, EnrichedLead, Funding, LinkedinPosts, News, SignalRow, TechStack
+from lead_assets.contracts.signals import (
+    CompanyOverview,
+    EnrichedLead,
+    Funding,
+    LinkedinPosts,
+    News,
+    Organization,
+    PersonProfile,
+    SignalRow,
+    TechStack,
+)
 
 TABLES: dict[str, type[Table]] = {
     contract.table: contract
@@ -20,6 +30,8 @@ TABLES: dict[str, type[Table]] = {
         Funding,
         News,
         LinkedinPosts,
+        Organization,
+        PersonProfile,
         EnrichedLead,
         Classification,
         Quarantined,
@@ -48,6 +60,8 @@ __all__ = [
     "LinkedinPosts",
     "Money",
     "News",
+    "Organization",
+    "PersonProfile",
     "Quarantined",
     "RawLead",
     "RejectedPayload",

@@ -92,6 +92,46 @@ class LinkedinPosts(SignalRow):
     posts: Annotated[Json | None, Column("Posts as the provider lists them", pii="free_text")] = None
 
 
+class Organization(SignalRow):
+    """A lead's company as a contact database has it."""
+
+    table: ClassVar[str] = "signals.organization"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    organization_id: Annotated[str | None, Column("The provider's id of the company")] = None
+    organization_name: Annotated[str | None, Column("Name of the company")] = None
+    company_description: Annotated[str | None, Column("What the company does")] = None
+    company_industry: Annotated[str | None, Column("Industry")] = None
+    employees: Annotated[int | None, Column("Estimated number of employees")] = None
+    founded_year: Annotated[int | None, Column("Year founded")] = None
+    annual_revenue_usd: Annotated[float | None, Column("Estimated revenue a year, US dollars")] = None
+    funding_total_usd: Annotated[float | None, Column("All funding raised, US dollars")] = None
+    latest_round: Annotated[str | None, Column("Name of the latest funding round")] = None
+    technologies: Annotated[list[str] | None, Column("Technologies by name, sorted")] = None
+    hq_city: Annotated[str | None, Column("City of the head office")] = None
+    hq_state: Annotated[str | None, Column("State of the head office")] = None
+    hq_country: Annotated[str | None, Column("Country of the head office")] = None
+
+
+class PersonProfile(SignalRow):
+    """A lead as a contact database has them: position, company, mailbox."""
+
+    table: ClassVar[str] = "signals.person"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    person_name: Annotated[str | None, Column("Name", pii="name")] = None
+    person_title: Annotated[str | None, Column("Job title")] = None
+    person_headline: Annotated[str | None, Column("Headline of the profile", pii="free_text")] = None
+    person_seniority: Annotated[str | None, Column("Seniority, as the provider names it")] = None
+    person_departments: Annotated[list[str] | None, Column("Departments, as the provider names them, sorted")] = None
+    person_email: Annotated[str | None, Column("E-mail address", pii="email")] = None
+    person_email_status: Annotated[str | None, Column("What the provider knows of the address: verified, extrapolated, …")] = None
+    person_company_domain: Annotated[str | None, Column("Domain of the present employer")] = None
+    person_city: Annotated[str | None, Column("City", pii="address")] = None
+    person_state: Annotated[str | None, Column("State", pii="address")] = None
+    person_country: Annotated[str | None, Column("Country")] = None
+
+
 class EnrichedLead(Table):
     """One row a lead: the signals' values beside the lead's identity, who said each value, and which signals are missing and why."""
 

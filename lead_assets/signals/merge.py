@@ -14,16 +14,16 @@ from lead_assets.contracts import EnrichedLead
 from lead_assets.contracts.base import MONEY_DTYPE
 
 PRECEDENCE: dict[str, tuple[tuple[str, str], ...]] = {
-    "company_description": (("company_overview", "company_description"),),
-    "company_industry": (("company_overview", "company_industry"),),
+    "company_description": (("company_overview", "company_description"), ("organization", "company_description")),
+    "company_industry": (("company_overview", "company_industry"), ("organization", "company_industry")),
     "company_region": (("company_overview", "company_region"),),
     "estimated_revenue": (("company_overview", "estimated_revenue"),),
-    "founded_year": (("company_overview", "founded_year"),),
+    "founded_year": (("company_overview", "founded_year"), ("organization", "founded_year")),
     "headcount": (("company_overview", "headcount"),),
     "headcount_min": (("company_overview", "headcount_min"),),
     "headcount_max": (("company_overview", "headcount_max"),),
-    "technologies": (("tech_stack", "technologies"),),
-    "funding_total_usd": (("funding", "funding_total_usd"),),
+    "technologies": (("tech_stack", "technologies"), ("organization", "technologies")),
+    "funding_total_usd": (("funding", "funding_total_usd"), ("organization", "funding_total_usd")),
     "latest_round": (("funding", "latest_round"),),
     "latest_round_on": (("funding", "latest_round_on"),),
     "news_summary": (("news", "news_summary"),),

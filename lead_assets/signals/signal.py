@@ -21,10 +21,11 @@ from lead_assets.contracts import TABLES, SignalRow, Table
 from lead_assets.ledger.model import Lifetimes, Rate, to_micros
 from lead_assets.project_files import rules_file
 from lead_assets.settings import Settings
+from lead_assets.signals import apollo_parsers as _apollo_parsers  # noqa: F401 - registers its parsers
 from lead_assets.signals.parsers import PARSERS, Parser
 from lead_assets.signals.subjects import SubjectKind
 
-SignalProvider = Literal["pipe0"]
+SignalProvider = Literal["pipe0", "apollo"]
 Billing = Literal["always", "on_success"]
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}

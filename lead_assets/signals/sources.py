@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from lead_assets.ledger.model import Reply, Want
 from lead_assets.settings import Settings
-from lead_assets.signals.signal import Signal, Source
+from lead_assets.signals.signal import Signal, SignalProvider, Source
 
 Hold = Callable[[float], Awaitable[None]]
 """Nobody who shares the provider's key makes a request for so many seconds."""
@@ -31,16 +31,23 @@ class SourceClient(Protocol):
 
 
 @asynccontextmanager
-async def open_source(provider: str, settings: Settings, signals: Sequence[Signal], hold: Hold) -> AsyncIterator[SourceClient]:
+async def open_source(provider: SignalProvider, settings: Settings, signals: Sequence[Signal], hold: Hold) -> AsyncIterator[SourceClient]:
     """The provider's client, for the event loop it is opened in and the `signals` that are collected in it. The provider's key must be set."""
-    from lead_assets.providers.pipe0 import Pipe0
-    from lead_assets.signals.pipe0_source import Pipe0Source
-
     asking = [(signal, source) for signal in signals for source in signal.active_sources if source.provider == provider]
-    key = settings.key("pipe0")
+    key = settings.key(provider)
     if key is None or not asking:
         raise ValueError(f"{provider} has no key, or no signal asks it")
     connections = asking[0][1].terms.concurrency
+    if provider == "apollo":
+        from lead_assets.providers.apollo import Apollo
+        from lead_assets.signals.apollo_source import ApolloSource
+
+        async with Apollo(settings.base_url("apollo"), key, connections=connections) as apollo:
+            yield ApolloSource(apollo)
+        return
+    from lead_assets.providers.pipe0 import Pipe0
+    from lead_assets.signals.pipe0_source import Pipe0Source
+
     partners = Counter(signal.subject for signal, _ in asking)
     client = Pipe0(settings.base_url("pipe0"), key, environment=settings.pipe0_environment, connections=connections)
     async with client, Pipe0Source(client, hold, partners) as source:
