@@ -11,7 +11,7 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lead_assets.ledger.model import Answer, History, Rate, Reply, Settlement, Want
@@ -34,6 +34,11 @@ _REASONS = {
     "contract": "bad_answer",
 }
 _OWN_REASONS = frozenset({*_REASONS.values(), "timeout", "skipped", "no_result", "no_subject", "no_key"})
+
+_LOOK_AHEAD = 0.02
+"""Seconds before a slot is due at which the vendor's "too fast" is looked for once more: about the time that takes."""
+_LATE_SLOTS = 20
+"""Slots in a row that may be missed before one is used late: on a machine so busy the next would be missed, too."""
 
 
 @dataclass
@@ -276,17 +281,33 @@ class Buyer:
     async def _pace(self, wants: list[Want]) -> bool:
         """Wait for the rate windows. False if that would take longer than anybody should wait."""
         bucket = self._bucket(wants)
-        if self.rates:
-            wait = await _in_thread(self.ledger.reserve_slots, bucket, self.rates, 1, self.retry.patience)
-        else:
-            wait = await _in_thread(self.ledger.blocked_for, bucket)
-        while wait > 0:
+        if not self.rates:
+            return await self._unblocked(bucket)
+        tolerance = min(rate.tolerance for rate in self.rates)
+        for _ in range(_LATE_SLOTS):
+            due = await _in_thread(self.ledger.reserve_slots, bucket, self.rates, 1, self.retry.patience)
+            if due is None:
+                return False
+            await self._sleep_until(due - timedelta(seconds=_LOOK_AHEAD))
+            # Somebody may have been told "too fast" while we slept.
+            if not await self._unblocked(bucket):
+                return False
+            await self._sleep_until(due)
+            if (self.ledger.now() - due).total_seconds() <= tolerance:
+                return True
+        return True
+
+    async def _unblocked(self, bucket: str) -> bool:
+        while (wait := await _in_thread(self.ledger.blocked_for, bucket)) > 0:
             if wait > self.retry.patience:
                 return False
             await self.sleep(wait)
-            # Somebody may have been told "too fast" while we slept.
-            wait = await _in_thread(self.ledger.blocked_for, bucket)
         return True
+
+    async def _sleep_until(self, moment: datetime) -> None:
+        wait = (moment - self.ledger.now()).total_seconds()
+        if wait > 0:
+            await self.sleep(wait)
 
     def _bucket(self, wants: list[Want]) -> str:
         return self.bucket or wants[0].provider

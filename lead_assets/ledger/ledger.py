@@ -167,9 +167,9 @@ class Ledger:
 
     # Pace and stops
 
-    def reserve_slots(self, bucket: str, rates: Sequence[Rate], count: int = 1, most: float = math.inf) -> float:
-        """Take slots in all of a bucket's windows, shared with everybody who uses the bucket. Returns the seconds to wait before using them;
-        if that is more than `most`, none was taken."""
+    def reserve_slots(self, bucket: str, rates: Sequence[Rate], count: int = 1, most: float = math.inf) -> datetime | None:
+        """Take slots in all of a bucket's windows, shared with everybody who uses the bucket. Returns the ledger's time at which they are due;
+        None, and no slot taken, if that is in more than `most` seconds."""
         from lead_assets.ledger import pacing
 
         return self._db.write(lambda tx: pacing.reserve_slots(tx, bucket, rates, count, most))

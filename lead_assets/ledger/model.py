@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
+import orjson
+
 from lead_assets.contracts.base import canonical_json
 
 State = Literal["found", "not_found", "unknown"]
@@ -63,8 +65,12 @@ class Want:
     @functools.cached_property
     def key(self) -> str:
         """The purchase's name in the ledger: 32 hex digits."""
-        text = canonical_json([self.operation, self.subject, self.parameters])
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        what = [self.operation, self.subject, self.parameters]
+        try:
+            text = orjson.dumps(what, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+        except TypeError:  # integers above 64 bits, lone surrogates
+            text = canonical_json(what).encode("utf-8", "surrogatepass")
+        return hashlib.sha256(text).hexdigest()[:32]
 
 
 @dataclass(frozen=True)
@@ -182,5 +188,10 @@ class Rate:
 
     @property
     def interval(self) -> float:
-        """Seconds between slots. 3 % slower than the limit: requests that leave evenly arrive unevenly."""
+        """Seconds between slots: 3 % slower than the limit, so that a slot may be used late by `tolerance`."""
         return self.per / max(self.limit * 0.97 - self.burst + 1, 0.01)
+
+    @property
+    def tolerance(self) -> float:
+        """Seconds by which a slot may be used late. A later one must be given up: with those after it, it would crowd a window."""
+        return self.per * 0.025

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lead_assets.ledger.database import Tx, to_us
+from lead_assets.ledger.database import Tx, from_us, to_us
 from lead_assets.ledger.model import Rate
 from lead_assets.ledger.schema import rate_windows
 
@@ -16,17 +16,16 @@ _BLOCK = 0
 """The window that holds no rate but the time until which the vendor asked to be left alone."""
 
 
-def reserve_slots(tx: Tx, bucket: str, rates: Sequence[Rate], count: int, most: float) -> float:
-    """Take `count` slots in every window of the bucket. Returns the seconds to wait before they may be used; above `most`, none was taken."""
+def reserve_slots(tx: Tx, bucket: str, rates: Sequence[Rate], count: int, most: float) -> datetime | None:
+    """Take `count` slots in every window of the bucket. Returns when they are due; None, and no slot taken, if in more than `most` seconds."""
     due: dict[int, int] = dict(tx.rows(sa.select(rate_windows.c.per_us, rate_windows.c.due_us).where(rate_windows.c.bucket == bucket)))
     start = max(tx.now_us, due.get(_BLOCK, 0))
     for rate in rates:
         interval = int(rate.interval * 1e6)
         slack = (rate.burst - min(count, rate.burst)) * interval
         start = max(start, due.get(_per_us(rate), 0) - slack)
-    wait = max(start - tx.now_us, 0) / 1e6
-    if wait > most:
-        return wait
+    if start - tx.now_us > most * 1e6:
+        return None
     rows = [
         {
             "bucket": bucket,
@@ -36,7 +35,7 @@ def reserve_slots(tx: Tx, bucket: str, rates: Sequence[Rate], count: int, most: 
         for rate in rates
     ]
     _put(tx, rows)
-    return wait
+    return from_us(start)
 
 
 def penalise(tx: Tx, bucket: str, until: datetime) -> None:

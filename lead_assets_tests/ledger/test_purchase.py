@@ -32,7 +32,7 @@ def test_a_second_purchase_buys_nothing(ledger: Ledger) -> None:
     second = purchase(ledger, wants(250), vendor)
     assert (first.subjects, first.bought, first.hits, first.cost_micros) == (250, 250, 0, 2_500_000)
     assert (second.subjects, second.bought, second.hits, second.cost_micros) == (250, 0, 250, 0)
-    assert [len(request) for request in vendor.requests] == [100, 100, 50]
+    assert sorted(len(request) for request in vendor.requests) == [50, 100, 100]
     assert {key: answer.body for key, answer in first.answers.items()} == {key: answer.body for key, answer in second.answers.items()}
     assert {key: answer.answered_at for key, answer in first.answers.items()} == {k: a.answered_at for k, a in second.answers.items()}
     assert ledger.billed() == {"calls": 250, "usd": first.cost_usd, "uncertain_calls": 0}
