@@ -31,6 +31,7 @@ _OTHERS_SITE_NAMES = re.compile(r"^(?:google|facebook|linkedin|yelp|tripadvisor)
 
 _PLAIN_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MAX_HOST = 253
+_LONGEST_NAME = 300
 
 
 def company_domains(websites: pl.Series, emails_normalized: pl.Series, email_kind: pl.Series) -> pl.Series:
@@ -128,6 +129,8 @@ _ARTICLES = frozenset({"the", "a", "an", "la", "le", "el", "die", "der", "das", 
 
 def _without_legal_form(name: str) -> str | None:
     """cleanco, then the forms it does not know, until nothing more comes off."""
+    if len(name) > _LONGEST_NAME:
+        return name
     if not any(character.isalnum() for character in name):
         return None
     text = " ".join(name.split())

@@ -23,6 +23,7 @@ _SPECIAL_DOMAIN = r"--|(?:^|\.)(?:arpa|invalid|local|localhost|onion|test)$"
 # Below these sizes no length rule of the library can bite, whatever IDNA makes of the domain.
 _PLAIN_LOCAL_CHARS = 64
 _PLAIN_DOMAIN_BYTES = 60
+_MOST_BYTES = 254
 
 
 def normalise_emails(emails: pl.Series) -> pl.DataFrame:
@@ -36,12 +37,14 @@ def normalise_emails(emails: pl.Series) -> pl.DataFrame:
         & (domain.str.len_bytes() <= _PLAIN_DOMAIN_BYTES)
         & ~domain.str.contains("@", literal=True)
     ).fill_null(False)
+    # The library refuses these too, but only after a walk through all of it.
+    too_long = text.str.len_bytes() > _MOST_BYTES
     frame = pl.DataFrame(
         {
             "text": text,
             "local": local.str.to_lowercase(),
             "domain": _valid_domains(domain.set(~plain, None)),
-            "odd": map_distinct(text.set(plain, None), _normalised),
+            "odd": map_distinct(text.set((plain | too_long).fill_null(False), None), _normalised),
             "plain": plain,
         }
     )

@@ -19,6 +19,8 @@ _PLAIN = rf"^{_WORD} (?:(?:{_WORD}|{_LETTER}\.) )?{_WORD}$"
 # "DUPONT Marie": in France, Hungary and Japan the family name comes first, in capitals, so that nobody takes it for the given one.
 _FAMILY_FIRST = r"^(\p{Lu}{3,}(?:[-']\p{Lu}+)*) (\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)$"
 _SEPARATOR = "\x1f"
+# Beyond this it is no name, and the library's time grows faster than the text.
+_LONGEST = 200
 
 
 def name_parts(full_names: pl.Series, first_names: pl.Series, last_names: pl.Series) -> pl.DataFrame:
@@ -49,7 +51,7 @@ def _text(names: pl.Series) -> pl.Series:
     junk = ~text.str.contains(r"\p{L}") | text.str.contains(
         r"@|://|(?i)^(?:n/?a|none|null|nil|unknown|tbd|test|name|first name|last name|full name)$"
     )
-    return text.set(junk.fill_null(True), None)
+    return text.set((junk | (text.str.len_chars() > _LONGEST)).fill_null(True), None)
 
 
 def _parse(names: pl.Series) -> pl.DataFrame:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 
 import polars as pl
@@ -99,10 +101,12 @@ _STATE_SPELLINGS = {
     },
 }  # fmt: skip
 
-_JUNK = frozenset(
+_FILLERS = frozenset(
     {"", "na", "n a", "none", "null", "nil", "unknown", "other", "others", "tbd", "global", "worldwide", "international", "select", "test"}
 )
 _PARTS = re.compile(r"[,/()\[\]|;:]|\s[-–—]\s")
+_STATE_WORDS = re.compile(r"^(?:state|province|commonwealth) of |^the | (?:state|province)$")
+_CAPITALS = re.compile(r"\b[A-Z]{2}\b")
 _MOST_PARTS = 8
 _LONGEST = 80
 
@@ -114,8 +118,9 @@ def resolve_places(countries: pl.Series, states: pl.Series) -> pl.DataFrame:
     in the state column and Canada in the country column, unless the state column says that the sender put the same state into both.
     """
     frame = pl.DataFrame({"country": countries, "state": states}, schema={"country": pl.String, "state": pl.String})
-    pairs = frame.unique(maintain_order=False)
-    answers = [_place(country, state) for country, state in pairs.iter_rows()]
+    pairs = frame.unique()
+    texts = _read(pl.concat([pairs["country"], pairs["state"]]).drop_nulls().unique().to_list())
+    answers = [_place(texts.get(country), texts.get(state)) for country, state in pairs.iter_rows()]
     found = pairs.with_columns(
         country_code=pl.Series([country for country, _ in answers], dtype=pl.String),
         state_code=pl.Series([state for _, state in answers], dtype=pl.String),
@@ -130,84 +135,86 @@ def country_codes(countries: pl.Series) -> pl.Series:
     return resolve_places(countries, pl.Series("state", [None] * countries.len(), dtype=pl.String))["country_code"]
 
 
-def _place(country: str | None, state: str | None) -> tuple[str | None, str | None]:
-    code = _named_country(country)
-    home = _state(state, within=code)
-    if home is None and state is not None:
-        home = _state(state, within=None)
-    if country is not None and (code is None or code in _STATE_SPELLINGS):
+@dataclass(frozen=True)
+class _Text:
+    """A text as received, folded, and its folded parts."""
+
+    received: str
+    whole: str
+    parts: tuple[str, ...]
+
+
+def _read(texts: list[str]) -> dict[str | None, _Text]:
+    """The texts that can name a place, folded in one go. Fillers ("n/a", "-") and what is too long for a name are as good as absent."""
+    received = [text for text in texts if len(text) <= _LONGEST]
+    split = [_PARTS.split(text)[:_MOST_PARTS] for text in received]
+    wholes = folded(received)
+    parts = iter(folded(part for parts in split for part in parts))
+    read = (
+        _Text(text, whole, tuple(part for part in islice(parts, len(own)) if part))
+        for text, whole, own in zip(received, wholes, split, strict=True)
+    )
+    return {text.received: text for text in read if text.whole not in _FILLERS}
+
+
+def _place(country: _Text | None, state: _Text | None) -> tuple[str | None, str | None]:
+    code = _named_country(country) if country else None
+    home = None
+    if state is not None:
+        home = _state(state, within=code) or _state(state, within=None)
+    if home is None and country is not None and (code is None or code in _STATE_SPELLINGS):
         # The state was written into the country column: "California", "Austin, TX, USA".
-        home = home or _state(country, within=code, in_country_column=True)
-    if home is not None and code is not None and home[0] != code and country is not None and _fold(country) == home[1].lower():
-        code = home[0]
-    if code is None and home is not None:
+        home = _state(country, within=code, in_country_column=True)
+    if home is not None and (code is None or (country is not None and country.whole == home[1].lower())):
         code = home[0]
     if code is None and country is not None:
         code = _described_country(country)
-    if code is None and state is not None and len(_fold(state)) > 2:
+    if code is None and state is not None and len(state.whole) > 2:
         # Only a name: two letters in the state column are some other country's state.
         code = _named_country(state)
     return code, home[1] if home is not None and home[0] == code else None
 
 
-def _named_country(text: str | None) -> str | None:
+def _named_country(text: _Text) -> str | None:
     """The country that the text, or one of its parts, is a name or code of."""
-    if text is None or len(text) > _LONGEST:
-        return None
     names = _country_names()
-    whole = _fold(text)
-    if whole in _JUNK:
-        return None
-    for spelling in (whole, whole.replace(" ", ""), whole.removeprefix("the ")):
+    for spelling in (text.whole, text.whole.replace(" ", ""), text.whole.removeprefix("the ")):
         if spelling in names:
             return names[spelling]
-    parts = [_fold(part) for part in _PARTS.split(text)[:_MOST_PARTS]]
     # In "San Jose, CA" two letters are as likely a state as a country.
-    ambiguous = {code.lower() for codes in _STATE_SPELLINGS.values() for code in codes}
-    found = {names[part] for part in parts if part in names and part not in ambiguous}
+    found = {names[part] for part in text.parts if part in names and part not in _state_codes()}
     return found.pop() if len(found) == 1 else None
 
 
-def _described_country(text: str) -> str | None:
+def _described_country(text: _Text) -> str | None:
     """The country by any language's name, by a state or province that no other country has, or by country_converter's patterns."""
-    whole = _fold(text)
-    if whole in _JUNK or len(whole) < 3 or len(text) > _LONGEST:
-        return _every_language().get(whole)
-    spellings = {whole, *(_fold(part) for part in _PARTS.split(text)[:_MOST_PARTS])} - {""}
+    if len(text.whole) < 3 and text.whole.isascii():
+        return None
     for names in (_every_language(), _subdivisions()):
-        found = {names[spelling] for spelling in spellings if spelling in names}
+        found = {names[spelling] for spelling in (text.whole, *text.parts) if spelling in names}
         if len(found) == 1:
             return found.pop()
-    matches = {code for pattern, code in _patterns() if pattern.search(text)}
+    matches = {code for pattern, code in _patterns() if pattern.search(text.received)}
     return matches.pop() if len(matches) == 1 else None
 
 
-def _state(text: str | None, within: str | None, in_country_column: bool = False) -> tuple[str, str] | None:
+def _state(text: _Text, within: str | None, in_country_column: bool = False) -> tuple[str, str] | None:
     """(country, code) of the state that the text, or one of its parts, is a name or code of."""
-    if text is None or len(text) > _LONGEST:
-        return None
-    names = _state_names()
-    whole = _fold(text)
-    trimmed = re.sub(r"^(?:state|province|commonwealth) of |^(?:the )| (?:state|province)$", "", whole)
-    for spelling in (whole, whole.replace(" ", ""), trimmed):
-        if spelling in names and not (in_country_column and spelling in _country_names()):
+    names, countries = _state_names(), _country_names()
+    trimmed = _STATE_WORDS.sub("", text.whole)
+    for spelling in (text.whole, text.whole.replace(" ", ""), trimmed):
+        if spelling in names and not (in_country_column and spelling in countries):
             return names[spelling]
-    countries = _country_names()
-    parts = [_fold(part) for part in _PARTS.split(text)[:_MOST_PARTS]]
+    parts = text.parts
     if len(parts) == 1:
         # "Kansas City MO"
-        capitals = re.findall(r"\b[A-Z]{2}\b", text)
-        parts = [capitals[0].lower()] if len(capitals) == 1 and text.endswith(f" {capitals[0]}") else []
+        capitals = _CAPITALS.findall(text.received)
+        parts = (capitals[0].lower(),) if len(capitals) == 1 and text.received.endswith(f" {capitals[0]}") else ()
     found = {names[part] for part in parts if part in names and not (in_country_column and within is None and part in countries)}
-    stated = {within} if within else {countries[part] for part in parts if part in countries}
     if len(found) > 1:
+        stated = {within} if within else {countries[part] for part in parts if part in countries}
         found = {state for state in found if state[0] in stated}
     return found.pop() if len(found) == 1 else None
-
-
-@cache
-def _fold(text: str) -> str:
-    return folded([text])[0]
 
 
 @cache
@@ -215,39 +222,37 @@ def _country_names() -> dict[str, str]:
     """Folded names and codes of countries: declared, ISO's, and those of the languages that leads write in most."""
     import pycountry
 
-    names: dict[str, str] = {}
-    for code, spellings in _COUNTRY_SPELLINGS.items():
-        _add(names, spellings.split("|"), code)
+    spelt = [(spelling, code) for code, spellings in _COUNTRY_SPELLINGS.items() for spelling in spellings.split("|")]
     for country in pycountry.countries:
-        codes = [country.alpha_2, country.alpha_3]
-        named = [getattr(country, field, None) for field in ("name", "official_name", "common_name")]
-        _add(names, [*codes, *(name for name in named if name)], country.alpha_2)
-    for language in _FIRST_LANGUAGES:
-        _add_language(names, language)
+        fields = ("alpha_2", "alpha_3", "name", "official_name", "common_name")
+        spelt.extend((getattr(country, field), country.alpha_2) for field in fields if hasattr(country, field))
+    spelt.extend(_names_in(_FIRST_LANGUAGES))
+    names: dict[str, str] = {}
+    for name, (_, code) in zip(folded(spelling for spelling, _ in spelt), spelt, strict=True):
+        if name:
+            names.setdefault(name, code)
     return names
 
 
 @cache
 def _every_language() -> dict[str, str]:
-    """Folded names of countries in all languages of CLDR; a name that two countries share is left out. Takes about half a second, so it comes last."""
+    """Folded names of countries in all languages of CLDR; a name that two countries share is left out. Takes half a second, so it comes last."""
     from babel.localedata import locale_identifiers
 
-    names: dict[str, str] = {}
-    disputed: set[str] = set()
-    for language in sorted(identifier for identifier in locale_identifiers() if "_" not in identifier):
-        own: dict[str, str] = {}
-        _add_language(own, language)
-        disputed.update(name for name, code in own.items() if names.setdefault(name, code) != code)
-    return {name: code for name, code in names.items() if name not in disputed}
+    spelt = _names_in(sorted(identifier for identifier in locale_identifiers() if "_" not in identifier))
+    codes: dict[str, set[str]] = {}
+    for name, (_, code) in zip(folded(spelling for spelling, _ in spelt), spelt, strict=True):
+        codes.setdefault(name, set()).add(code)
+    return {name: min(named) for name, named in codes.items() if name and len(named) == 1}
 
 
-def _add_language(names: dict[str, str], language: str) -> None:
+def _names_in(languages: Iterable[str]) -> list[tuple[str, str]]:
+    """(name, alpha-2) of every country in these languages. Names of one or two letters are left out: they would pass for codes."""
     from babel import Locale
 
-    territories = {code: name for code, name in Locale.parse(language).territories.items() if code in _iso_codes()}
-    for name, code in zip(folded(territories.values()), territories, strict=True):
-        if len(name) > 2 or not name.isascii():
-            names.setdefault(name, code)
+    iso = _iso_codes()
+    territories = (item for language in languages for item in Locale.parse(language).territories.items())
+    return [(name, code) for code, name in territories if code in iso and (len(name) > 2 or not name.isascii())]
 
 
 @cache
@@ -262,14 +267,21 @@ def _state_names() -> dict[str, tuple[str, str]]:
     """Folded names and codes of the states of the US and the provinces of Canada; no code is in both."""
     import pycountry
 
-    names: dict[str, tuple[str, str]] = {}
+    spelt: list[tuple[str, tuple[str, str]]] = []
     for country, spellings in _STATE_SPELLINGS.items():
         for subdivision in pycountry.subdivisions.get(country_code=country):
             code = subdivision.code.partition("-")[2]
-            declared = spellings.get(code, "").split("|")
-            spelt = folded([code, subdivision.code, f"{code} {country}", subdivision.name, *declared])
-            names.update({name: (country, code) for name in spelt if name and name not in names})
+            declared = [spelling for spelling in spellings.get(code, "").split("|") if spelling]
+            spelt.extend((name, (country, code)) for name in (code, subdivision.code, f"{code} {country}", subdivision.name, *declared))
+    names: dict[str, tuple[str, str]] = {}
+    for name, (_, state) in zip(folded(spelling for spelling, _ in spelt), spelt, strict=True):
+        names.setdefault(name, state)
     return names
+
+
+@cache
+def _state_codes() -> frozenset[str]:
+    return frozenset(code.lower() for codes in _STATE_SPELLINGS.values() for code in codes)
 
 
 @cache
@@ -298,9 +310,3 @@ def _patterns() -> list[tuple[re.Pattern[str], str]]:
         rows = [row for row in csv.DictReader(table, delimiter="\t") if not row["obsolete"] and row["ISO2"]]
     codes = [re.findall(r"[A-Z]{2}", row["ISO2"])[0] for row in rows]
     return [(re.compile(row["regex"], re.IGNORECASE), code) for row, code in zip(rows, codes, strict=True) if code in _iso_codes()]
-
-
-def _add(names: dict[str, str], spellings: Iterable[str], code: str) -> None:
-    for name in folded(spellings):
-        if name:
-            names.setdefault(name, code)

@@ -33,7 +33,7 @@ _SENIORITY_WORDS: list[tuple[str, str]] = [
                 "geschäftsführender gesellschafter|geschäftsleiter|geschäftsleiterin|gf|verkställande direktör|vd|"
                 "administrerende direktør|direktør|toimitusjohtaja|dyrektor generalny|prezes|prezes zarządu|генеральный директор|"
                 "genel müdür"),
-    ("director", "direktur*|giám đốc|ředitel*|riaditeľ*|müdür*|direct*ur|direttor*|dyrektor*|igazgató*|director|directora|directeur|"
+    ("director", "direktur*|giám đốc|ředitel*|riaditeľ*|müdür*|direttor*|dyrektor*|igazgató*|director|directora|directeur|"
                  "directrice|direktor|direktorin|diretor|diretora|direttore|direttrice|dyrektor|direktör|müdür|директор|dir"),
     ("head", "head|leiter|leiterin|leitung|bereichsleiter|bereichsleiterin|chef du service|jefe de departamento|jefa de departamento|"
              "hoofd|руководитель|başkanı|kierownik"),

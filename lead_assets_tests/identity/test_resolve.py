@@ -1,0 +1,333 @@
+"""Which raw leads are one lead, which of them is kept, and who must not be processed."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
+
+from lead_assets.contracts import Duplicate, Lead, RawLead, SuppressedLead
+from lead_assets.identity.resolve import Resolved, conservation, resolve, value_hash
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+
+def raw(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Raw leads: position counts up, each in one drop, received now, unless a row says otherwise."""
+    return RawLead.frame(
+        {
+            "campaign_id": "spring",
+            "lead_id": f"L{number}",
+            "adapter": "lending_form",
+            "drop_sha256": "d1",
+            "drop_name": "drop.ndjson",
+            "position": number,
+            "received_at": NOW,
+            "payload": f'{{"n":{number}}}',
+            "extra": "{}",
+            **row,
+        }
+        for number, row in enumerate(rows, start=1)
+    )
+
+
+def suppressions(*rows: tuple[str, str, str, datetime]) -> pl.DataFrame:
+    schema = {"kind": pl.String, "value_hash": pl.String, "reason": pl.String, "suppressed_at": pl.Datetime("us", "UTC")}
+    return pl.DataFrame([(kind, value_hash(value), reason, at) for kind, value, reason, at in rows], schema=schema, orient="row")
+
+
+def kept(resolved: Resolved) -> list[tuple[str, int]]:
+    return sorted(resolved.leads.select("lead_id", "position").rows())
+
+
+def dropped(resolved: Resolved) -> list[tuple[str, int, str, int, str]]:
+    return sorted(resolved.duplicates.select("lead_id", "position", "duplicate_of", "kept_position", "matched_on").rows())
+
+
+def test_a_lead_has_its_normalised_columns() -> None:
+    lead = resolve(
+        raw(
+            {
+                "email": "Jane.Doe@ACME.example",
+                "phone": "(415) 555-2671 x9",
+                "full_name": "DOE, Jane",
+                "company": "ACME, Inc.",
+                "title": "VP of Sales",
+                "website": "https://www.acme.example/about",
+                "country": "U.S.A.",
+                "state": "Calif.",
+            }
+        )
+    ).leads
+    assert lead.schema == Lead.polars_schema()
+    assert lead.select(
+        "email", "email_normalized", "email_kind", "company_domain", "company_clean", "country_code", "state_code", "phone_e164", "name_first", "name_last",
+        "seniority", "department", "account_key",
+    ).row(0) == (
+        "Jane.Doe@ACME.example", "jane.doe@acme.example", "business", "acme.example", "ACME", "US", "CA", "+14155552671", "Jane", "Doe", "vp", "sales",
+        "acme.example",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fields", "country", "e164"),
+    [
+        ({"country": "Deutschland", "phone": "030 901820"}, "DE", "+4930901820"),
+        ({"state": "Texas", "phone": "(212) 555-2671"}, "US", "+12125552671"),
+        ({"phone": "+44 20 7946 0958"}, "GB", "+442079460958"),
+        ({"country": "n/a", "phone": "0044 20 7946 0958"}, "GB", "+442079460958"),
+        ({"phone": "(212) 555-2671"}, None, None),
+        ({"country": "Germany", "phone": "+44 20 7946 0958"}, "DE", "+442079460958"),
+    ],
+)
+def test_the_country_comes_from_country_then_state_then_phone(fields: dict[str, Any], country: str | None, e164: str | None) -> None:
+    assert resolve(raw({"email": "a@b.example", **fields})).leads.select("country_code", "phone_e164").row(0) == (country, e164)
+
+
+@pytest.mark.parametrize(
+    ("fields", "identity"),
+    [
+        ({"email": "Jane@gmail.com", "phone": "+14155552671"}, "jane@gmail.com"),
+        ({"phone": "+1 415 555 2671", "linkedin_url": "https://linkedin.com/in/jane/"}, "+14155552671"),
+        ({"linkedin_url": "https://LinkedIn.com/in/Jane/"}, "https://linkedin.com/in/jane"),
+        ({}, "spring\x1fL1"),
+    ],
+)
+def test_a_person_without_a_company_is_an_account_by_a_hash_of_who_they_are(fields: dict[str, Any], identity: str) -> None:
+    assert resolve(raw(fields)).leads["account_key"].to_list() == ["person:" + value_hash(identity)[:16]]
+
+
+def test_the_same_lead_id_is_one_lead_and_the_newest_is_kept() -> None:
+    resolved = resolve(
+        raw(
+            {"lead_id": "A", "email": "a@x.example", "submitted_at": NOW - DAY},
+            {"lead_id": "A", "email": "b@x.example", "submitted_at": NOW - 2 * DAY},
+        )
+    )
+    assert kept(resolved) == [("A", 1)]
+    assert dropped(resolved) == [("A", 2, "A", 1, "lead_id")]
+
+
+def test_the_same_email_is_one_lead_however_it_is_written() -> None:
+    resolved = resolve(raw({"email": "Jane@x.example"}, {"email": " jane@X.EXAMPLE"}))
+    assert kept(resolved) == [("L2", 2)]
+    assert dropped(resolved) == [("L1", 1, "L2", 2, "email")]
+
+
+def test_one_applicant_may_ask_for_two_properties() -> None:
+    resolved = resolve(
+        raw(
+            {"email": "jane@x.example", "property_address": "12 Oak St."},
+            {"email": "jane@x.example", "property_address": "9 Elm Ave"},
+            {"email": "jane@x.example", "property_address": "12 OAK ST"},
+            {"email": "jane@x.example"},
+        )
+    )
+    assert kept(resolved) == [("L2", 2), ("L3", 3), ("L4", 4)]
+    assert dropped(resolved) == [("L1", 1, "L3", 3, "email")]
+
+
+def test_the_same_lead_in_two_campaigns_is_two_leads() -> None:
+    resolved = resolve(raw({"lead_id": "A", "email": "a@x.example"}, {"lead_id": "A", "email": "a@x.example", "campaign_id": "autumn"}))
+    assert kept(resolved) == [("A", 1), ("A", 2)]
+
+
+def test_leads_without_an_email_are_not_the_same_lead() -> None:
+    assert len(kept(resolve(raw({"email": None}, {"email": None}, {"email": "no address"}, {"email": "no address"})))) == 4
+
+
+def test_a_chain_is_one_lead_and_names_only_the_one_that_was_kept() -> None:
+    """1~2 by id, 2~3 by e-mail, 3~4 by id."""
+    resolved = resolve(
+        raw(
+            {"lead_id": "A", "email": "one@x.example", "submitted_at": NOW - timedelta(hours=4)},
+            {"lead_id": "A", "email": "two@x.example", "submitted_at": NOW - timedelta(hours=3)},
+            {"lead_id": "B", "email": "two@x.example", "submitted_at": NOW - timedelta(hours=2)},
+            {"lead_id": "B", "email": "three@x.example", "submitted_at": NOW - timedelta(hours=1)},
+            {"lead_id": "C", "email": "other@x.example"},
+        )
+    )
+    assert kept(resolved) == [("B", 4), ("C", 5)]
+    assert dropped(resolved) == [("A", 1, "B", 4, "email"), ("A", 2, "B", 4, "email"), ("B", 3, "B", 4, "lead_id")]
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "winner"),
+    [
+        ({"submitted_at": NOW - DAY}, {"submitted_at": NOW - 2 * DAY}, 1),
+        ({"submitted_at": None, "received_at": NOW}, {"submitted_at": None, "received_at": NOW + DAY}, 2),
+        ({"submitted_at": None, "received_at": NOW}, {"submitted_at": NOW - DAY, "received_at": NOW + DAY}, 1),
+        ({"submitted_at": NOW - DAY, "received_at": NOW + DAY}, {"submitted_at": NOW - DAY, "received_at": NOW}, 1),
+        ({"drop_sha256": "d2"}, {"drop_sha256": "d1"}, 1),
+        ({}, {}, 2),
+        # A sender whose clock runs two years ahead does not win for ever; a few hours are a time zone.
+        ({"submitted_at": NOW + 730 * DAY}, {"received_at": NOW + DAY}, 2),
+        ({"submitted_at": NOW + timedelta(hours=9)}, {"submitted_at": NOW}, 1),
+    ],
+)
+def test_the_newer_wins_by_submission_then_by_arrival(first: dict[str, Any], second: dict[str, Any], winner: int) -> None:
+    assert kept(resolve(raw({"lead_id": "A", **first}, {"lead_id": "A", **second}))) == [("A", winner)]
+
+
+def test_a_suppressed_email_keeps_the_lead_out() -> None:
+    resolved = resolve(
+        raw({"email": "Jane@gmail.com"}, {"email": "joe@gmail.com"}),
+        suppressions(("email", "jane@gmail.com", "asked to be forgotten", NOW)),
+    )
+    assert kept(resolved) == [("L2", 2)]
+    assert resolved.suppressed.rows() == [("spring", "L1", "asked to be forgotten", NOW)]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"email": "jane@acme.example"},
+        {"email": "jane@mail.acme.example"},
+        {"email": "jane@gmail.com", "website": "https://www.acme.example"},
+        {"website": "acme.example"},
+    ],
+)
+def test_a_suppressed_domain_keeps_all_its_leads_out(fields: dict[str, Any]) -> None:
+    resolved = resolve(raw(fields, {"email": "joe@other.example"}), suppressions(("domain", "acme.example", "customer", NOW)))
+    assert kept(resolved) == [("L2", 2)]
+    assert resolved.suppressed["reason"].to_list() == ["customer"]
+
+
+def test_a_lead_is_suppressed_by_any_of_its_payloads_and_none_of_them_is_shown() -> None:
+    resolved = resolve(
+        raw({"lead_id": "A", "email": "old@gmail.com", "payload": '{"email":"old@gmail.com"}'}, {"lead_id": "A", "email": "new@gmail.com"}),
+        suppressions(("email", "old@gmail.com", "asked", NOW)),
+    )
+    assert resolved.leads.is_empty()
+    assert resolved.suppressed["lead_id"].to_list() == ["A"]
+    assert resolved.duplicates["payload"].to_list() == ["{}"]
+
+
+def test_the_earliest_suppression_gives_the_reason() -> None:
+    both = suppressions(("domain", "acme.example", "later", NOW), ("email", "jane@acme.example", "first", NOW - DAY))
+    assert resolve(raw({"email": "jane@acme.example"}), both).suppressed.rows() == [("spring", "L1", "first", NOW - DAY)]
+
+
+@pytest.mark.parametrize("nobody", [None, suppressions(), suppressions(("email", "someone@else.example", "asked", NOW))])
+def test_no_matching_suppression_keeps_nobody_out(nobody: pl.DataFrame | None) -> None:
+    assert resolve(raw({"email": "jane@acme.example"}), nobody).suppressed.is_empty()
+
+
+def test_no_rows_give_empty_frames_of_the_contracts() -> None:
+    for banned in (None, suppressions(("email", "a@b.example", "asked", NOW))):
+        resolved = resolve(RawLead.empty(), banned)
+        assert resolved.leads.schema == Lead.polars_schema()
+        assert resolved.duplicates.schema == Duplicate.polars_schema()
+        assert resolved.suppressed.schema == SuppressedLead.polars_schema()
+        assert resolved.leads.height == resolved.duplicates.height == resolved.suppressed.height == 0
+        assert conservation(RawLead.empty(), resolved).is_empty()
+
+
+def test_frames_of_rows_have_the_contracts_types() -> None:
+    resolved = resolve(
+        raw({"lead_id": "A"}, {"lead_id": "A"}, {"email": "jane@acme.example"}), suppressions(("email", "jane@acme.example", "asked", NOW))
+    )
+    assert resolved.leads.schema == Lead.polars_schema()
+    assert resolved.duplicates.schema == Duplicate.polars_schema()
+    assert resolved.suppressed.schema == SuppressedLead.polars_schema()
+
+
+def test_conservation_counts_each_campaign_and_what_was_lost() -> None:
+    rows = raw({"lead_id": "A"}, {"lead_id": "A"}, {"email": "j@x.example"}, {"campaign_id": "autumn"})
+    resolved = resolve(rows, suppressions(("email", "j@x.example", "asked", NOW)))
+    assert conservation(rows, resolved).rows(named=True) == [
+        {"campaign_id": "autumn", "received": 1, "leads": 1, "duplicate": 0, "suppressed": 0, "lost": 0},
+        {"campaign_id": "spring", "received": 3, "leads": 1, "duplicate": 1, "suppressed": 1, "lost": 0},
+    ]
+    without = Resolved(resolved.leads.head(0), resolved.duplicates, resolved.suppressed)
+    assert conservation(rows, without)["lost"].to_list() == [1, 1]
+
+
+def test_a_field_of_any_length_is_survived() -> None:
+    fields = [
+        name
+        for name, dtype in RawLead.polars_schema().items()
+        if dtype == pl.String and name not in ("campaign_id", "drop_sha256", "lead_id")
+    ]
+    for text in ("x" * 200_000, "(" * 200_000, "a.b@" * 50_000, "Jane " * 40_000, "'\u0308" * 100_000):
+        lead = resolve(raw(dict.fromkeys(fields, text))).leads
+        assert lead.select("email_normalized", "company_domain", "country_code", "phone_e164", "name_first").row(0) == (None,) * 5
+
+
+ROWS = st.fixed_dictionaries(
+    {
+        "campaign_id": st.sampled_from(["spring", "autumn"]),
+        "lead_id": st.sampled_from("ABCDEF"),
+        "email": st.sampled_from([None, "a@x.example", "A@X.example", "b@x.example", "c@gmail.com", "d@y.example", "not one"]),
+        "property_address": st.sampled_from([None, "1 Oak", "1 OAK.", "2 Elm"]),
+        "website": st.sampled_from([None, "x.example"]),
+        "drop_sha256": st.sampled_from(["d1", "d2"]),
+        "received_at": st.sampled_from([NOW, NOW + DAY]),
+        "submitted_at": st.sampled_from([None, NOW - DAY, NOW, NOW + 99 * DAY]),
+    }
+)
+BANNED = suppressions(("email", "a@x.example", "asked", NOW), ("domain", "y.example", "customer", NOW))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(ROWS, max_size=14), st.randoms(use_true_random=False))
+def test_no_row_is_lost_and_their_order_does_not_matter(rows: list[dict[str, Any]], shuffle: random.Random) -> None:
+    frame = raw(*rows)
+    resolved = resolve(frame, BANNED)
+    assert conservation(frame, resolved)["lost"].to_list() == [0] * frame["campaign_id"].n_unique()
+
+    order = list(range(frame.height))
+    shuffle.shuffle(order)
+    again = resolve(frame[order], BANNED)
+    for one, other in ((resolved.leads, again.leads), (resolved.duplicates, again.duplicates), (resolved.suppressed, again.suppressed)):
+        assert_frame_equal(one, other)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(ROWS, max_size=14))
+def test_what_is_left_has_no_duplicates_and_every_duplicate_names_a_lead_that_was_not_dropped(rows: list[dict[str, Any]]) -> None:
+    frame = raw(*rows)
+    resolved = resolve(frame)
+    leads = resolved.leads
+    assert leads.select("campaign_id", "lead_id").is_unique().all()
+    names = leads.filter(pl.col("email_normalized").is_not_null()).with_columns(
+        address=pl.col("property_address").str.to_lowercase().str.strip_chars(".")
+    )
+    assert names.select("campaign_id", "email_normalized", "address").is_unique().all()
+    survivors = leads.select("campaign_id", duplicate_of="lead_id", kept_drop_sha256="drop_sha256", kept_position="position")
+    assert resolved.duplicates.join(survivors, on=survivors.columns, how="anti").is_empty()
+
+    kept_rows = frame.join(leads, on=["campaign_id", "drop_sha256", "position"], how="semi")
+    assert_frame_equal(resolve(kept_rows).leads, leads)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(ROWS, max_size=14))
+def test_the_groups_are_the_connected_components(rows: list[dict[str, Any]]) -> None:
+    """Against the slow and obvious way: join any two groups that share a row's id, or its e-mail and address, until nothing changes."""
+    frame = raw(*rows)
+    emails = {
+        "a@x.example": "a@x.example",
+        "A@X.example": "a@x.example",
+        "b@x.example": "b@x.example",
+        "c@gmail.com": "c@gmail.com",
+        "d@y.example": "d",
+    }
+    addresses = {"1 Oak": "1 oak", "1 OAK.": "1 oak", "2 Elm": "2 elm"}
+    groups: list[set[tuple[Any, ...]]] = []
+    for row in frame.iter_rows(named=True):
+        keys: set[tuple[Any, ...]] = {(row["campaign_id"], "id", row["lead_id"])}
+        if row["email"] in emails:
+            keys.add((row["campaign_id"], "email", emails[row["email"]], addresses.get(row["property_address"])))
+        for group in [g for g in groups if g & keys]:
+            groups.remove(group)
+            keys |= group
+        groups.append(keys)
+    assert resolve(frame).leads.height == len(groups)

@@ -1,0 +1,132 @@
+"""Job titles: seniority and department, in several languages."""
+
+from __future__ import annotations
+
+import typing
+
+import polars as pl
+import pytest
+
+from lead_assets.contracts import Lead
+from lead_assets.identity.columns import fold
+from lead_assets.identity.titles import _DEPARTMENT_STEMS, _DEPARTMENT_WORDS, _SENIORITY_STEMS, _SENIORITY_WORDS, title_roles
+
+TITLES: dict[str, tuple[str | None, str | None]] = {
+    "CEO": ("c_suite", "executive"),
+    "C.E.O.": ("c_suite", "executive"),
+    "Founder & CEO": ("founder", "executive"),
+    "CTO / Co-Founder": ("founder", "engineering"),
+    "Owner": ("founder", "executive"),
+    "Chief Revenue Officer": ("c_suite", "sales"),
+    "CRO": ("c_suite", "sales"),
+    "CMO": ("c_suite", "marketing"),
+    "Chief Operating Officer": ("c_suite", "operations"),
+    "Chief Financial Officer": ("c_suite", "finance"),
+    "Chief Information Security Officer": ("c_suite", "it"),
+    "Chief People Officer": ("c_suite", "hr"),
+    "Chief of Staff": ("head", "executive"),
+    "President": ("c_suite", "executive"),
+    "Vice President": ("vp", "executive"),
+    "Vice President, Finance": ("vp", "finance"),
+    "VP of Sales": ("vp", "sales"),
+    "SVP Marketing": ("vp", "marketing"),
+    "VP R&D": ("vp", "engineering"),
+    "Assistant Vice President": ("vp", "executive"),
+    "Managing Director": ("c_suite", "executive"),
+    "Head of Marketing": ("head", "marketing"),
+    "Head of People": ("head", "hr"),
+    "Director of Operations": ("director", "operations"),
+    "Associate Director": ("director", None),
+    "IT Manager": ("manager", "it"),
+    "Product Marketing Manager": ("manager", "marketing"),
+    "Customer Success Manager": ("manager", "support"),
+    "Senior Manager, Data": ("manager", "data"),
+    "Team Lead, Data Science": ("manager", "data"),
+    "Sr. Software Engineer": ("senior", "engineering"),
+    "Senior Sales Engineer": ("senior", "sales"),
+    "Principal Product Designer": ("senior", "product"),
+    "Junior Accountant": ("entry", "finance"),
+    "Intern, Business Development": ("entry", "sales"),
+    "Executive Assistant to the CEO": ("entry", "executive"),
+    "Marketing Coordinator": ("entry", "marketing"),
+    "General Counsel": ("head", "legal"),
+    "HR Business Partner": (None, "hr"),
+    "Software Engineer": (None, "engineering"),
+    "Real Estate Investor": (None, None),
+    "Geschäftsführer": ("c_suite", "executive"),
+    "Geschaeftsfuehrerin": ("c_suite", "executive"),
+    "Geschäftsführender Gesellschafter": ("c_suite", None),
+    "Leiter Einkauf": ("head", "operations"),
+    "Vertriebsleiter": ("head", "sales"),
+    "Bereichsleiter IT": ("head", "it"),
+    "Inhaber": ("founder", "executive"),
+    "Werkstudent Marketing": ("entry", "marketing"),
+    "Leiterin Finanzen und Controlling": ("head", "finance"),
+    "Directeur Commercial": ("director", "sales"),
+    "Directrice financière": ("director", "finance"),
+    "Directeur général": ("c_suite", "executive"),
+    "Responsable des achats": ("manager", "operations"),
+    "Vice-présidente, Ventes": ("vp", "sales"),
+    "PDG": ("c_suite", "executive"),
+    "Gerente General": ("c_suite", "executive"),
+    "Gerente de Compras": ("manager", "operations"),
+    "Director de Operaciones": ("director", "operations"),
+    "Jefa de Finanzas": ("manager", "finance"),
+    "Diretor Comercial": ("director", "sales"),
+    "Amministratore delegato": ("c_suite", "executive"),
+    "Responsabile acquisti": ("manager", "operations"),
+    "Hoofd Inkoop": ("head", "operations"),
+    "Försäljningschef": ("manager", "sales"),
+    "Toimitusjohtaja": ("c_suite", "executive"),
+    "Kierownik marketingu": ("head", "marketing"),
+    "Pazarlama Müdürü": ("director", "marketing"),
+    "Obchodní ředitel": ("director", "sales"),
+    "Генеральный директор": ("c_suite", "executive"),
+    "営業部長": ("head", "sales"),
+    "代表取締役社長": ("c_suite", "executive"),
+    "经理": ("manager", None),
+    "采购经理": ("manager", "operations"),
+    "대표이사": ("c_suite", "executive"),
+    "": (None, None),
+}
+
+
+def test_the_roles_a_title_names() -> None:
+    assert dict(zip(TITLES, title_roles(pl.Series(list(TITLES))).rows(), strict=True)) == TITLES
+
+
+def test_rows_keep_their_order() -> None:
+    titles = pl.Series(["CEO", None, "VP of Sales", "CEO"])
+    assert title_roles(titles).rows() == [("c_suite", "executive"), (None, None), ("vp", "sales"), ("c_suite", "executive")]
+
+
+def test_no_rows_give_typed_columns() -> None:
+    assert title_roles(pl.Series([], dtype=pl.String)).schema == {"seniority": pl.String, "department": pl.String}
+
+
+@pytest.mark.parametrize(
+    ("column", "tables"), [("seniority", (_SENIORITY_WORDS, _SENIORITY_STEMS)), ("department", (_DEPARTMENT_WORDS, _DEPARTMENT_STEMS))]
+)
+def test_the_tables_give_every_value_of_the_contract_and_no_other(column: str, tables: tuple[list[tuple[str, str]], ...]) -> None:
+    annotation = typing.get_type_hints(Lead)[column]
+    allowed = set(typing.get_args(typing.get_args(annotation)[0]))
+    assert {answer for table in tables for answer, _ in table} == allowed
+
+
+def test_each_declared_word_gives_its_own_row_unless_an_earlier_row_has_it() -> None:
+    for column, table in (("seniority", _SENIORITY_WORDS), ("department", _DEPARTMENT_WORDS)):
+        answers = list(dict.fromkeys(answer for answer, _ in table))
+        for answer, declared in table:
+            words = [word.replace("*", "").replace("?", "") for word in declared.split("|")]
+            found = title_roles(pl.Series(words))[column]
+            late = [
+                w
+                for w, got in zip(words, found, strict=True)
+                if got is None or (got != answer and answers.index(got) > answers.index(answer))
+            ]
+            assert late == []
+
+
+def test_folding_twice_changes_nothing() -> None:
+    texts = pl.Series([*TITLES, "U.S.A.", "Größe", "Côte d'Ivoire", "हिन्दी", "İstanbul", "ǅ", "ﬁ"])
+    assert fold(fold(texts)).equals(fold(texts))
