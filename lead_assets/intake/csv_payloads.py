@@ -56,6 +56,7 @@ HEADER_ALIASES: dict[str, str] = {
 }
 """Headers as people write them (case, accents and punctuation aside) → the payload key they mean. A key is its own alias."""
 
+_BAD_QUOTING = Fault("bad_quoting", "a quote is not closed, or text follows a closing quote: double the quotes inside a cell")
 _DELIMITERS = ",;\t|"
 _CHUNK_ROWS = 16_384
 _WHITE = b" \t\r\n"
@@ -100,8 +101,8 @@ def sniff(data: bytes, column_map: Mapping[str, str], max_payload_bytes: int) ->
     best: tuple[int, int] = (0, 0)
     found: Dialect | None = None
     for delimiter in delimiters:
-        header = next(_records(data, offset, delimiter), None)
-        if header is None or len(header) > max_payload_bytes:
+        header = data[offset : _record_end(_record_pattern(delimiter), data, offset)]
+        if len(header) > max_payload_bytes:
             continue
         try:
             cells = next(csv.reader([header.rstrip(b"\r\n").decode()], delimiter=delimiter), [])
@@ -121,20 +122,28 @@ def rows(data: bytes, dialect: Dialect, max_payload_bytes: int) -> Iterator[Chun
     """Payloads of a table; position is the line the row begins on, the header's being 1. Blank lines are no payloads. An empty cell is null."""
     if csv.field_size_limit() < max_payload_bytes:
         csv.field_size_limit(max_payload_bytes)  # the module's default refuses a cell of 128 KiB
-    line = dialect.body_line
+    record = _record_pattern(dialect.delimiter)
+    offset, line = dialect.body_offset, dialect.body_line
     chunk = Chunk(headers=dialect.keys)
-    for record in _records(data, dialect.body_offset, dialect.delimiter):
-        at, line = line, line + record.count(b"\n")
-        raw = record.rstrip(b"\r\n")
-        if not raw.strip(_WHITE):
-            continue
-        cells = _cells(raw, dialect, max_payload_bytes)
-        if isinstance(cells, Fault):
-            chunk.rejects.append(Reject(at, raw, cells))
-        else:
-            chunk.positions.append(at)
-            chunk.raws.append(raw)
-            chunk.values.append({name: cell or None for name, cell in zip(dialect.headers, cells, strict=True)})
+    while offset < len(data):
+        end = _record_end(record, data, offset)
+        raw = data[offset:end].rstrip(b"\r\n")
+        if raw.strip(_WHITE):
+            cells = _cells(raw, dialect, max_payload_bytes)
+            if isinstance(cells, Fault) and (cut := raw.find(b"\n")) >= 0:
+                # More likely a quote that was never closed than a row of many lines: only its first line is refused, the next may be a good row.
+                raw = raw[:cut].rstrip(b"\r")
+                end = offset + cut + 1
+                cells = _cells(raw, dialect, max_payload_bytes)
+                cells = cells if isinstance(cells, Fault) else _BAD_QUOTING
+            if isinstance(cells, Fault):
+                chunk.rejects.append(Reject(line, raw, cells))
+            else:
+                chunk.positions.append(line)
+                chunk.raws.append(raw)
+                chunk.values.append({name: cell or None for name, cell in zip(dialect.headers, cells, strict=True)})
+        line += data.count(b"\n", offset, end)
+        offset = end
         if len(chunk) >= _CHUNK_ROWS:
             yield chunk
             chunk = Chunk(headers=dialect.keys)
@@ -153,7 +162,7 @@ def _cells(raw: bytes, dialect: Dialect, max_payload_bytes: int) -> list[str] | 
     try:
         cells = next(csv.reader((text,), delimiter=dialect.delimiter, strict=True), [])
     except csv.Error:
-        return Fault("bad_quoting", "a quote is not closed, or text follows a closing quote: double the quotes inside a cell")
+        return _BAD_QUOTING
     expected = len(dialect.headers)
     if len(cells) > expected and not any(cells[expected:]):
         return cells[:expected]  # delimiters that a spreadsheet leaves at the end of a row
@@ -162,18 +171,18 @@ def _cells(raw: bytes, dialect: Dialect, max_payload_bytes: int) -> list[str] | 
     return cells
 
 
-def _records(data: bytes, offset: int, delimiter: str) -> Iterator[bytes]:
-    """Rows as written, with their line ends; a quoted cell may hold line ends. A quote that is never closed ends with its line, not with the file."""
+def _record_pattern(delimiter: str) -> re.Pattern[bytes]:
+    """One row with its line end; a cell that begins with a quote may hold line ends. Possessive, so that no text makes it try twice."""
     d = re.escape(delimiter.encode("latin-1"))
     cell = rb'(?:"(?:[^"]++|"")*+"[^\n' + d + rb"]*+|[^\n" + d + rb'"][^\n' + d + rb"]*+)?+"
-    record = re.compile(cell + rb"(?:" + d + cell + rb")*+(?:\n|\Z)")
-    while offset < len(data):
-        match = record.match(data, offset)
-        end = match.end() if match else 0
-        if end <= offset:
-            end = data.find(b"\n", offset) + 1 or len(data)
-        yield data[offset:end]
-        offset = end
+    return re.compile(cell + rb"(?:" + d + cell + rb")*+(?:\n|\Z)")
+
+
+def _record_end(record: re.Pattern[bytes], data: bytes, offset: int) -> int:
+    """Where the row that begins at `offset` ends. A quote that is never closed ends with its line, not with the file."""
+    match = record.match(data, offset)
+    end = match.end() if match else 0
+    return end if end > offset else data.find(b"\n", offset) + 1 or len(data)
 
 
 def _bind(cells: list[str], column_map: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -204,10 +213,13 @@ def _is_regular(data: bytes, dialect: Dialect) -> bool:
     """Whether unknown headers still make a table: two cells or more, and as many in each of the next rows."""
     if len(dialect.headers) < 2:
         return False
-    following = _records(data, dialect.body_offset, dialect.delimiter)
-    counts = []
-    for _, raw in zip(range(5), following, strict=False):
-        cells = _cells(raw.rstrip(b"\r\n"), dialect, 1 << 20) if raw.strip() else None
-        if cells is not None:
-            counts.append(isinstance(cells, list))
-    return bool(counts) and all(counts)
+    record = _record_pattern(dialect.delimiter)
+    offset, looked_at = dialect.body_offset, 0
+    while offset < len(data) and looked_at < 5:
+        end = _record_end(record, data, offset)
+        if raw := data[offset:end].strip(_WHITE):
+            looked_at += 1
+            if isinstance(_cells(raw, dialect, 1 << 20), Fault):
+                return False
+        offset = end
+    return looked_at > 0

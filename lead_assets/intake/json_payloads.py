@@ -7,6 +7,7 @@ The fast way (orjson) reads what is well; whatever it refuses, or what it would 
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator
 from itertools import compress
@@ -102,10 +103,12 @@ def read(payloads: Iterable[tuple[int, bytes]], max_payload_bytes: int) -> Chunk
         try:
             value = loads(raw)
         except orjson.JSONDecodeError:
-            if raw.strip(_WHITE):
-                fault, value = diagnose(raw)
-                chunk.rejects.append(Reject(position, raw, fault or _unreadable(), campaign_of(value)))
-            continue
+            if not raw.strip(_WHITE):
+                continue
+            fault, value = diagnose(raw)
+            if fault:
+                chunk.rejects.append(Reject(position, raw, fault, campaign_of(value)))
+                continue
         positions.append(position)
         raws.append(raw)
         values.append(value)
@@ -188,18 +191,22 @@ def diagnose(raw: bytes) -> tuple[Fault | None, Any]:
             result[key] = item
         return result
 
-    def number(literal: str) -> float:
+    def real(literal: str) -> float:
         value = float(literal)
-        if value in (float("inf"), float("-inf")):
+        if not math.isfinite(value):
             constants.append(literal)
         return value
 
+    def whole(literal: str) -> int:
+        if not math.isfinite(float(literal)):
+            constants.append(literal)
+            return 0
+        return int(literal)
+
     try:
-        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constants.append, parse_float=number)
+        value = json.loads(text, object_pairs_hook=pairs, parse_constant=constants.append, parse_float=real, parse_int=whole)
     except json.JSONDecodeError as error:
         return _syntax_fault(error, text, closed), None
-    except ValueError:  # an integer of more digits than int() takes
-        return _not_finite(), None
     if constants:
         return _not_finite(), value
     if repeated:
@@ -246,10 +253,6 @@ def _syntax_fault(error: json.JSONDecodeError, text: str, closed: bool) -> Fault
     if not closed and (error.pos >= length or error.msg.startswith("Unterminated string") or cut_word or cut_escape):
         return Fault("truncated_json", f"the payload ends in the middle, after {length} characters: send it again whole")
     return Fault("not_json", f"not JSON at character {error.pos + 1} ({error.msg}): send one JSON object a lead")
-
-
-def _unreadable() -> Fault:
-    return Fault("not_json", "not JSON that can be read: send one JSON object a lead")
 
 
 def _not_finite() -> Fault:

@@ -59,7 +59,7 @@ def _payloads(data: bytes, max_payload_bytes: int, column_map: Mapping[str, str]
     if data.lstrip(_WHITE)[:1] == b"[":
         yield from json_payloads.array(data, max_payload_bytes)
     elif first[:1] == b"{":
-        if first != b"{" and (len(first) > max_payload_bytes or _is_json(first) or _OBJECT_LINE.search(data)):
+        if _has_object_a_line(data, first, max_payload_bytes):
             yield from json_payloads.lines(data, max_payload_bytes)
         else:
             yield from json_payloads.sequence(data, max_payload_bytes)
@@ -69,6 +69,17 @@ def _payloads(data: bytes, max_payload_bytes: int, column_map: Mapping[str, str]
         yield from json_payloads.lines(data, max_payload_bytes)
     else:
         yield _unrecognised(data, max_payload_bytes)
+
+
+def _has_object_a_line(data: bytes, first: bytes, max_payload_bytes: int) -> bool:
+    """Whether JSON that begins with an object is NDJSON, or one object (or several) over many lines. Its first line may be broken in either."""
+    if first == b"{":
+        return False
+    if len(first) > max_payload_bytes or _is_json(first):
+        return True
+    if len(data) <= max_payload_bytes and _is_json(data):
+        return False
+    return _OBJECT_LINE.search(data) is not None
 
 
 def _unrecognised(data: bytes, max_payload_bytes: int) -> Chunk:
