@@ -105,11 +105,11 @@ def write(tx: Tx, entries: Sequence[Entry]) -> None:
 
 def histories(tx: Tx, keys: Iterable[str]) -> dict[str, History]:
     """The newest known and unknown answer of each key that has one."""
-    found = tx.rows(sa.select(heads.c.key, heads.c.known_id, heads.c.unknown_id).where(tx.among(heads.c.key, keys)))
+    found = tx.raw_rows(sa.select(heads.c.key, heads.c.known_id, heads.c.unknown_id).where(tx.among(heads.c.key, keys)))
     wanted = [number for _, known, unknown in found for number in (known, unknown) if number is not None]
     if not wanted:
         return {}
-    rows = tx.rows(_ANSWERS.where(tx.among(calls.c.id, wanted)))
+    rows = tx.raw_rows(_ANSWERS.where(tx.among(calls.c.id, wanted)))
     answers = {row[0]: _answer(*row[1:]) for row in rows}
     return {key: History(answers.get(known), answers.get(unknown)) for key, known, unknown in found}
 

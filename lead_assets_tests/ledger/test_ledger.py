@@ -119,5 +119,8 @@ def test_two_ledgers_on_one_database_share_a_rate(url: str, clock: Clock) -> Non
     next_due = theirs.reserve_slots("pipe0", rates)
     assert next_due is not None
     assert (next_due - began).total_seconds() == pytest.approx(4 * step, abs=1e-5)
+    theirs.penalise("pipe0", began + timedelta(minutes=1))
+    assert ours.reserve_slots("pipe0", rates) == began + timedelta(minutes=1)
+    assert ours.blocked_for("pipe0") == 60.0
     ours.close()
     theirs.close()
