@@ -32,10 +32,7 @@ def normalise_emails(emails: pl.Series) -> pl.DataFrame:
     halves = text.str.splitn("@", 2).struct.unnest()
     local, domain = halves["field_0"], halves["field_1"].str.to_lowercase()
     plain = (
-        local.str.contains(_PLAIN_LOCAL)
-        & (local.str.len_chars() <= _PLAIN_LOCAL_CHARS)
-        & (domain.str.len_bytes() <= _PLAIN_DOMAIN_BYTES)
-        & ~domain.str.contains("@", literal=True)
+        local.str.contains(_PLAIN_LOCAL) & (local.str.len_chars() <= _PLAIN_LOCAL_CHARS) & (domain.str.len_bytes() <= _PLAIN_DOMAIN_BYTES)
     ).fill_null(False)
     # The library refuses these too, but only after a walk through all of it.
     too_long = text.str.len_bytes() > _MOST_BYTES
