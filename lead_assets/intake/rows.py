@@ -123,11 +123,15 @@ def _values(values: list[dict[str, Any]], names: list[str]) -> list[Any] | None:
     if not names:
         return None
     if len(names) > 1:
-        return [next((item for name in names if (item := value.get(name)) not in (None, "")), None) for value in values]
+        return [next((item for name in names if not _is_blank(item := value.get(name))), None) for value in values]
     try:
         return list(map(itemgetter(names[0]), values))
     except KeyError:
         return [value.get(names[0]) for value in values]
+
+
+def _is_blank(item: Any) -> bool:
+    return item is None or (type(item) is str and not item.strip())
 
 
 def _typed(column: str, found: list[Any] | None, names: list[str], values: list[dict[str, Any]], faults: dict[int, Fault]) -> pl.Series:
@@ -219,7 +223,7 @@ def _times(column: str, found: list[Any], refuse: Callable[[int, str, str], None
     odd: dict[int, int] = {}
     for index in times.is_null().arg_true().to_list():
         item = found[index]
-        if item is None or (type(item) is str and not item.strip()):
+        if _is_blank(item):
             continue
         try:
             moment = datetime.fromisoformat(item.strip())
