@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 
-_OVERRIDES = re.compile(
+_LATIN_OVERRIDES = re.compile(
     "|".join(
         (
             (
@@ -31,6 +31,15 @@ _OVERRIDES = re.compile(
             r"\b(?:negeer|vergeet)\b.{0,50}(?:instructie|vorige|eerdere|regels)",
             r"\b(?:zignoruj|ignoruj|zapomnij|pomi[nń])\b.{0,50}(?:instrukcj|poprzedni|polece)",
             r"(?:[öo]nceki|yukar[ıi]daki|t[üu]m).{0,40}(?:talimat|komut|kural)",
+            r"\babaikan\b.{0,40}(?:instruksi|perintah|petunjuk|aturan)",
+            r"\bignorera\b.{0,40}(?:instruktion|regler)",
+        )
+    ),
+    re.I | re.S,
+)
+_OTHER_OVERRIDES = re.compile(
+    "|".join(
+        (
             r"(?:игнорируй|проигнорируй|забудь|не обращай)\w*.{0,50}(?:инструкц|указани|предыдущ|правил)",
             r"(?:ігноруй|забудь)\w*.{0,50}(?:інструкц|вказівк|попередн)",
             r"(?:忽略|无视|忘记|忽視|無視|忘記|不要理会).{0,20}(?:指示|指令|说明|說明|规则|規則|以上|之前|提示)",
@@ -39,8 +48,6 @@ _OVERRIDES = re.compile(
             r"(?:تجاهل|انس|تجاوز).{0,40}(?:تعليمات|التعليمات|السابقة|الأوامر|القواعد)",
             r"(?:निर्देश|आदेश|नियम).{0,40}(?:अनदेखा|नज़रअंदाज़|नजरअंदाज|भूल)",
             r"b[ỏo] qua.{0,40}(?:h[ướu]+ng d[ẫa]n|ch[ỉi] th[ịi]|l[ệe]nh)",
-            r"\babaikan\b.{0,40}(?:instruksi|perintah|petunjuk|aturan)",
-            r"\bignorera\b.{0,40}(?:instruktion|regler)",
             r"התעלם.{0,40}(?:הוראות|ההנחיות|הקודמות)",
             r"αγν[οό][ηή]σ\w*.{0,40}(?:οδηγ|προηγο)",
         )
@@ -95,6 +102,7 @@ _FIELDS = re.compile(
     r"\b(?:urgency_score|loan_type|investor_experience|icp_fit|outreach_message|classification_rationale|buying_stage)\b", re.I
 )
 _SENTENCE = re.compile(r".+?(?:[.!?](?=\s|$)|[。！？]|\n|$)\s*", re.S)
+_SUSPECT = re.compile(r"\binstructions?\b|\burgency\b|\bignore\b|\bclassify\b|\bsystem\b", re.I)
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]{16,}={0,2}")
 _HEX = re.compile(r"\b(?:[0-9a-fA-F]{2}[\s:]?){12,}")
 _ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}){4,}")
@@ -111,7 +119,7 @@ def demands(text: str) -> dict[str, Any]:
     asked: dict[str, Any] = {}
     overridden = False
     for version in _versions(text):
-        overridden = overridden or bool(_OVERRIDES.search(version) or _FRAMES.search(version))
+        overridden = overridden or _overrides(version)
         if found := _URGENCY.search(version):
             asked |= {"urgency_score": int(found[1]), "urgency": int(found[1])}
         if found := _LOAN.search(version):
@@ -140,8 +148,14 @@ def without_instructions(text: str) -> str:
     return "".join(sentence for index, sentence in enumerate(sentences) if not suspect[0] <= index <= suspect[-1])
 
 
+@lru_cache(maxsize=8192)
 def _instructs(sentence: str) -> bool:
-    return any(_OVERRIDES.search(version) or _FRAMES.search(version) or _orders(version) for version in _versions(sentence))
+    return any(_overrides(version) or _orders(version) for version in _versions(sentence))
+
+
+def _overrides(text: str) -> bool:
+    found = _LATIN_OVERRIDES.search(text) or _FRAMES.search(text) or (not text.isascii() and _OTHER_OVERRIDES.search(text))
+    return bool(found)
 
 
 def _orders(text: str) -> bool:
@@ -158,7 +172,8 @@ def _versions(text: str) -> list[str]:
     plain = unicodedata.normalize("NFKC", html.unescape(unquote(text)))
     tags = "".join(chr(ord(each) - 0xE0000) for each in text if 0xE0020 <= ord(each) <= 0xE007E)
     plain = "".join(each for each in plain if unicodedata.category(each) not in ("Cf", "Co"))
-    versions = [plain, plain.translate(_LOOKALIKES), codecs.encode(plain, "rot13"), plain[::-1]]
+    versions = [plain, plain.translate(_LOOKALIKES)]
+    versions += [turned for turned in (codecs.encode(plain, "rot13"), plain[::-1]) if _SUSPECT.search(turned)]
     if any(each.isdigit() or each in "@$" for each in plain):
         versions.append(re.sub(r"\w*[a-z@$]\w*", lambda word: word[0].translate(_LEET), plain, flags=re.I))
     versions += [decoded for blob in _BASE64.findall(text) if (decoded := _decoded(blob))]
@@ -169,7 +184,7 @@ def _versions(text: str) -> list[str]:
         versions.append(_SPACED.sub(lambda found: re.sub(r"[ .\-_*]", "", found[0]) + " ", plain))
     if tags:
         versions.append(tags)
-    return versions
+    return list(dict.fromkeys(versions))
 
 
 def _decoded(blob: str) -> str | None:

@@ -12,7 +12,7 @@ from typing import Any
 from lead_assets.sandbox.chance import Dice
 
 _BRIDGE = {
-    r"fix[- ]?(?:and|&|n)[- ]?flip\w*|\bflip(?:s|ped|ping)?\b": 3,
+    r"fix[- ]?(?:and|&|n)[- ]?flip\w*|\bflip(?:s|ped|ping|per|pers)?\b": 3,
     r"\bbridge\b|puente|br[üu]cken\w*|pr[êe]t relais": 3,
     r"\brehab\w*|\brenovat\w*|\bremodel\w*|\bgut job\b|remodela\w*|sanier\w*|r[ée]nov\w*|reforma\w*": 2,
     r"\barv\b|after[- ]repair": 2,
@@ -20,7 +20,7 @@ _BRIDGE = {
     r"\bresell\b|sell (?:it|them) (?:after|once|within|in)|revender|weiterverkauf\w*|ground[- ]up|\bauction\b|value[- ]add|lease[- ]up": 2,
 }
 _RENTAL = {
-    r"\brentals?\b|alquil\w*|vermiet\w*|locatif\w*|location longue|alugu\w*|affitt\w*|verhuur\w*": 2,
+    r"\brentals?\b|\brenting\b|\brent (?:it |them )?out\b|live off the rent|alquil\w*|vermiet\w*|locatif\w*|location longue|alugu\w*|affitt\w*|verhuur\w*": 2,
     r"\bdscr\b": 3,
     r"buy[- ]and[- ]hold|long[- ]term hold|\bhold(?:ing)? (?:it|them|long|as|for)|\bto hold\b": 2,
     r"\btenants?\b|\bleased?\b|\blandlord\b|rent roll|inquilin\w*|mieter\w*|locataire\w*": 2,
@@ -35,19 +35,23 @@ _FIRST_TIME = (
     r"|anf[äa]nger|premi[eè]re? (?:fois|achat|investissement)|d[ée]butant|primeira? (?:vez|im[óo]vel|investimento)"
     r"|prima volta|eerste keer"
 )
+_NUMBER = (
+    r"(?:\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty"
+    r"|(?:a )?dozens?(?: of)?|several|many|tons of|lots of|plenty of|hundreds of)"
+)
+_DEALS = (
+    r"(?:flips|deals|properties|rentals|doors|units|projects|houses|homes|loans|closings|buildings|years|exits|rehabs|assets|duplexes|condos"
+    r"|propiedades|casas|immobilien|wohnungen|objekte|biens|im[óo]veis|proyectos|projekte|años|jahren?|ans|anos)"
+)
 _EXPERIENCED = (
-    r"\b(?:\d{1,3}|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|dozen|dozens|several"
-    r"|many) (?:\w+[- ]){0,2}(?:flips|deals|properties|rentals|doors|units|projects|houses|homes|loans|closings"
-    r"|buildings|years|exits|rehabs)"
-    r"|\b\d+(?:st|nd|rd|th) (?:flip|deal|project|property|house|rental)|\bexperienced\b|\bseasoned\b|\bveteran\b"
-    r"|\brepeat (?:borrower|investor|client)|closed (?:\d+|over|more|several)|\bportfolio\b"
-    r"|completed \d+|flipped \d+|(?:our|my) (?:last|previous|other) (?:\w+ )?(?:flips?|deals?|projects?|propert\w+)"
-    r"|full[- ]time investor|track record|\b\d+ (?:propiedades|casas|immobilien|objekte|biens|im[óo]veis|proyectos"
-    r"|projekte|years|años|jahre[n]?|ans|anos)\b"
+    rf"\b{_NUMBER} (?:[\w-]+ ){{0,3}}{_DEALS}\b(?! of reserves| old| out)|\b\d+(?:st|nd|rd|th) (?:flip|deal|project|property|house|rental)"
+    r"|\bexperienced\b|\bseasoned\b|\bveteran\b|\brepeat (?:borrower|investor|client)|closed (?:\d+|over|more|several)|\bportfolio\b"
+    r"|completed \d+|flipped \d+|(?:our|my) (?:last|previous|other|next) (?:\w+ )?(?:flips?|deals?|projects?|propert\w+|rehabs?)"
+    r"|full[- ]time investor|track record"
 )
 _RUSH = {
     5: (
-        r"\basap\b|\burgent\w*|immediately|\btoday\b|\btomorrow\b|this week|\bby (?:mon|tues|wednes|thurs|fri)day"
+        r"\basap\b|\burgent\w*|immediately|\btoday\b|\btomorrow\b|this week|\b(?:by|before|until) (?:mon|tues|wednes|thurs|fri)day"
         r"|\bauction\b|emergency|right away|hard deadline|urgente|dringend|d'urgence|sofort"
     ),
     4: (
@@ -128,9 +132,10 @@ def lending(lead: Lead) -> Judgement:
     rental, rental_quotes = _weigh(notes, _RENTAL)
     if bridge and lead.get("estimated_arv"):
         bridge += 1
-    if bridge >= 1 and bridge - rental >= 2:
+    # Two strong readings contradict each other, whichever is a little stronger.
+    if bridge - rental >= 2 and bridge >= 2 * rental:
         loan_type, quotes["loan_type"] = "bridge_rtl", bridge_quotes
-    elif rental >= 1 and rental - bridge >= 2:
+    elif rental - bridge >= 2 and rental >= 2 * bridge:
         loan_type, quotes["loan_type"] = "rental", rental_quotes
     else:
         loan_type, quotes["loan_type"] = "unknown", [*bridge_quotes[:1], *rental_quotes[:1]]
@@ -141,7 +146,7 @@ def lending(lead: Lead) -> Judgement:
     names = {"bridge_rtl": "bridge", "rental": "rental", "unknown": "no clear"}
     shown = "; ".join(f'{name.replace("_", " ")}: "{each[0]}"' for name, each in quotes.items() if each)
     rationale = f"Reads as a {names[loan_type]} loan, experience {experience.replace('_', ' ')}, urgency {urgency}. {shown or 'The notes say little.'}"
-    city = lead.get("property_city")
+    city = lead.get("property_city", "city")
     place = f" in {city}" if isinstance(city, str) else ""
     topic = {"bridge_rtl": f"financing your project{place}", "rental": f"financing your rental property{place}"}.get(
         loan_type, "your plans"
@@ -174,35 +179,38 @@ def b2b(lead: Lead) -> Judgement:
             "executive": r"\bceo\b|chief executive|founder|owner|president|managing director",
         },
     )
-    seniority = _first(
+    seniority = str(lead.get("seniority") or "") or _first(
         title,
         {
-            "c_level": r"\bc[etfoimr]o\b|chief|founder|owner|president(?! of)",
+            "founder": r"founder|owner",
+            "c_suite": r"\bc[etfoimr]o\b|chief|(?<!vice )president",
             "vp": r"\bvp\b|vice president|\bsvp\b|\bevp\b",
-            "director": r"director|head of",
+            "head": r"head of",
+            "director": r"director",
             "manager": r"manager|\blead\b",
-            "individual_contributor": r"\w",
+            "senior": r"senior|\bsr\b",
+            "entry": r"\w",
         },
     )
-    headcount = _whole(lead.get("headcount_min", "headcount", "company_size", "estimated_num_employees"))
+    headcount = _whole(lead.get("company_headcount_min", "headcount_min", "company_headcount", "headcount", "company_size"))
     industry = lead.get("company_industry", "industry")
     points = (
-        2 * (seniority in ("c_level", "vp", "director"))
+        2 * (seniority in ("c_suite", "founder", "vp", "head", "director"))
         + (seniority == "manager")
         + 2 * bool(headcount and headcount >= 51)
         + bool(headcount and 11 <= headcount < 51)
         + bool(lead.get("web_activity_score", "email_engagement_score"))
         + bool(industry)
     )
-    fit = "unknown" if not title and not headcount and not notes else "strong" if points >= 4 else "moderate" if points >= 2 else "weak"
-    stage = _first(
-        notes,
-        {
-            "decision": r"\bquote\b|pricing|contract|procure|purchase|sign|\bbudget\b|replace",
-            "consideration": r"compar|evaluat|demo|trial|shortlist|vendor|alternative",
-            "awareness": r"learn|curious|explor|research|looking",
-        },
-    )
+    quotes["icp_fit"] = [str(value) for value in (title, industry, lead.get("company_headcount", "headcount", "company_size")) if value][:2]
+    fit = "unknown" if not quotes["icp_fit"] else "strong" if points >= 4 else "moderate" if points >= 2 else "weak"
+    stages = {
+        "decision": r"\bquote\b|pricing|contract|procure|purchase|\bsign\b|\bbudget\b",
+        "consideration": r"compar|evaluat|demo|trial|shortlist|vendor|alternative|replac|switch",
+        "awareness": r"learn|curious|explor|research|looking",
+    }
+    stage = next((name for name, pattern in stages.items() if _quotes(notes, pattern)), "unknown")
+    quotes["buying_stage"] = _quotes(notes, stages[stage])[:1] if stage in stages else []
     urgency, quotes["urgency"] = _urgency(notes)
     pains = {
         "manual work": r"manual\w*|spreadsheet\w*|by hand|copy[- ]past\w*",
@@ -213,13 +221,21 @@ def b2b(lead: Lead) -> Judgement:
     }
     found = [pain for pain, pattern in pains.items() if re.search(pattern, notes, re.I)]
     quotes["pain_points"] = [quote for pain in found for quote in _quotes(notes, pains[pain])[:1]]
-    quotes["icp_fit"] = [str(value) for value in (title, industry) if value]
+    persona = (
+        "economic_buyer"
+        if seniority in ("c_suite", "founder", "vp")
+        else "technical_evaluator"
+        if department == "engineering"
+        else "champion"
+        if seniority in ("head", "director", "manager")
+        else "end_user"
+    )
     about = f"{title or 'Role not given'}, {industry or 'industry not known'}, {headcount or 'unknown'} employees at least."
     topic = found[0] if found else "getting leads to the right person"
     rationale = f"Fit {fit}: {about} Buying stage {stage}."
     values = {
         "icp_fit": fit,
-        "persona": f"{department} {seniority}".replace("_", " ") if title else "unknown",
+        "persona": persona if title else "unknown",
         "seniority": seniority,
         "department": department,
         "buying_stage": stage,

@@ -190,6 +190,7 @@ class Service(ABC):
                 response = StreamingResponse(_half(body, call.request, self._hang_up), status, {"content-length": str(len(body))})
             case "drop_before" | "drop_after":
                 self._hang_up(call.request)
+                await _until_disconnected(call.request)  # uvloop would still send what is written before it has closed the connection
                 response = answer(b"", 500)
             case "stall":
                 await _until_disconnected(call.request)
@@ -223,6 +224,7 @@ async def _half(body: bytes, request: Request, hang_up: Callable[[Request], None
     yield body[: len(body) // 2]
     await asyncio.sleep(0.02)  # lets the first half leave before the connection is cut
     hang_up(request)
+    await _until_disconnected(request)
 
 
 async def _until_disconnected(request: Request) -> None:

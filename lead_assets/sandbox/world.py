@@ -77,7 +77,6 @@ class Posting:
 
 @dataclass(frozen=True)
 class Person:
-    id: str
     first_name: str
     last_name: str
     title: str
@@ -115,10 +114,6 @@ class Company:
         self.founded_year = TODAY.year - 2 - round(60 * dice.unit("founded") ** 2) - min(12, self.headcount // 400)
         self.mail_pattern: str = dice.weighted("mail pattern", _MAIL_PATTERNS)
         self.accept_all = dice.chance("accept all", 0.15)
-
-    @property
-    def id(self) -> str:
-        return self.dice.hex("id", 24)
 
     @property
     def region(self) -> str:
@@ -210,17 +205,17 @@ class Company:
         people: dict[str, Person] = {}
         for index in range(min(12, 2 + self.headcount // 40)):
             first, last = self.dice.pick(f"first {index}", FIRST_NAMES), self.dice.pick(f"last {index}", LAST_NAMES)
-            person = self.person(first, last, TITLES[index] if index < 2 and self.headcount < 60 else None)
+            person = self.person(first, last)
             people.setdefault(person.email, person)
         return list(people.values())
 
-    def person(self, first_name: str, last_name: str, role: tuple[str, str, str] | None = None) -> Person:
+    def person(self, first_name: str, last_name: str) -> Person:
         """Somebody of this name at this company."""
         dice = Dice("person", self.domain, first_name.lower(), last_name.lower())
-        title, seniority, department = role or dice.pick("title", TITLES)
+        title, seniority, department = dice.pick("title", TITLES)
         slug = "-".join(part for part in (slugged(first_name), slugged(last_name)) if part)
         address = self.address(first_name, last_name)
-        return Person(dice.hex("id", 24), first_name, last_name, title, seniority, department, address, self.domain, slug)
+        return Person(first_name, last_name, title, seniority, department, address, self.domain, slug)
 
     def address(self, first_name: str, last_name: str) -> str:
         """The e-mail of somebody of this name, by the company's pattern."""
