@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 
 import polars as pl
 
+from lead_assets.campaigns import campaign_key
 from lead_assets.contracts import TABLES
-from lead_assets.partitions import campaign_key
 from lead_assets.settings import Settings
 from lead_assets.stores import warehouse_of
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from upath import UPath
 
+from lead_assets.campaigns import campaign_key
 from lead_assets.commands import report, runs
 from lead_assets.commands.worlds import opened_ledger
 from lead_assets.intake import campaign_api, landing
 from lead_assets.intake.ingest import IngestedDrop, ingest
-from lead_assets.partitions import campaign_key
 from lead_assets.settings import Settings
 from lead_assets.stores import archive_of, warehouse_of
 

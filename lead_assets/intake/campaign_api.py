@@ -19,7 +19,7 @@ import orjson
 from upath import UPath
 
 from lead_assets.archive import Archive
-from lead_assets.partitions import campaign_key
+from lead_assets.campaigns import campaign_key
 from lead_assets.providers.aturiya import Aturiya
 from lead_assets.providers.errors import ProviderError
 from lead_assets.settings import Settings

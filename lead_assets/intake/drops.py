@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import polars as pl
 
 from lead_assets.archive import Receipt
+from lead_assets.campaigns import campaign_key
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Reject
 from lead_assets.intake.rows import DROP_SCHEMA, rows
-from lead_assets.partitions import campaign_key
 
 _REJECT_SCHEMA = pl.Schema(
     {

@@ -17,8 +17,8 @@ from datetime import UTC, datetime
 from upath import UPath
 
 from lead_assets.archive import Archive
+from lead_assets.campaigns import campaign_key
 from lead_assets.intake.ingest import DEFAULT_MAX_PAYLOAD_BYTES, IngestedDrop, ingest
-from lead_assets.partitions import campaign_key
 from lead_assets.settings import Settings
 
 SETTLE_SECONDS = 2.0
