@@ -26,10 +26,11 @@ Buy = Callable[[Sequence[Want]], Mapping[str, Answer]]
 
 @pytest.fixture
 def small(settings: Settings) -> Rulebook:
-    """Batches of three, looked at often."""
+    """Batches of three, looked at often; a connection that stalls fails a test soon."""
     book = load_rulebook(settings)
+    calls = book.limits.calls.model_copy(update={"timeout_seconds": 10.0})
     batches = book.limits.batches.model_copy(update={"poll_seconds": 0.02, "max_requests": 3})
-    return Rulebook(book.limits.model_copy(update={"batches": batches}), book.prices, book.profiles)
+    return Rulebook(book.limits.model_copy(update={"batches": batches, "calls": calls}), book.prices, book.profiles)
 
 
 @pytest.fixture

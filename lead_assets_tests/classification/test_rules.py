@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections import defaultdict
-from collections.abc import Iterable
 
 import pytest
 
 from lead_assets.classification import governance, rules
+from lead_assets.classification.evaluation import measure
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.project_files import project_file
 
@@ -40,18 +39,6 @@ SENTENCES = [
 ]
 
 
-def macro_accuracy(pairs: Iterable[tuple[str, str]]) -> float:
-    """The mean over the true classes of the part that was recognised."""
-    by_class: defaultdict[str, list[bool]] = defaultdict(list)
-    for truth, said in pairs:
-        by_class[truth].append(truth == said)
-    return sum(sum(each) / len(each) for each in by_class.values()) / len(by_class)
-
-
-def test_macro_accuracy_counts_classes_alike() -> None:
-    assert macro_accuracy([("a", "a"), ("a", "a"), ("a", "a"), ("b", "a")]) == 0.5
-
-
 def labelled() -> list[tuple[dict[str, object], str, str]]:
     truth = {row["lead_id"]: row for row in csv.DictReader(project_file("fixtures/labels/lending.csv").open())}
     cases: list[tuple[dict[str, object], str, str]] = []
@@ -67,8 +54,10 @@ def labelled() -> list[tuple[dict[str, object], str, str]]:
 def test_labelled_leads_are_read_right(field: str, place: int) -> None:
     cases = labelled()
     assert len(cases) >= 28
-    pairs = [(str(case[place]), LENDING.by_rules(case[0])[field]) for case in cases]
-    assert macro_accuracy(pairs) >= 0.85, [(case[0]["notes"], pair) for case, pair in zip(cases, pairs, strict=True) if pair[0] != pair[1]]
+    measured = measure([str(case[place]) for case in cases], [LENDING.by_rules(case[0])[field] for case in cases])
+    assert measured.macro_accuracy >= 0.85, [
+        (case[0]["notes"], pair) for case, pair in zip(cases, measured.pairs, strict=True) if pair[0] != pair[1]
+    ]
 
 
 def test_every_answer_by_rules_meets_the_contract() -> None:

@@ -151,6 +151,8 @@ _EXPERIENCE_CUES = (
         rf" (?:[\w-]+ ){{0,3}}?{_DEAL}",
         rf"{_NUMBER} (?:[\w-]+ ){{0,3}}?{_DEAL} (?:\w+ ){{0,3}}?(?:done|completed|closed|sold|under (?:our|my) belt|so far|already|last year|this year|a year"
         r"|per year|in \d+ years|in the past|behind (?:me|us))",
+        rf"(?:done|did|completed|finished|closed|flipped) (?:about |over |some )?{_NUMBER} (?:of (?:those|them|these)|like (?:it|this)|\w+s)",
+
         "experienced", "seasoned", "veteran", "track record", r"full[- ]time (?:investor|flipper|developer|landlord)", r"repeat (?:borrower|customer|client)",
         r"professional (?:investor|flipper|developer)", rf"{_NUMBER} years (?:of |in |as |doing |investing|flipping|experience)",
         weight=2,
@@ -166,19 +168,26 @@ _EXPERIENCE_CUES = (
         r"(?:my|our|existing|current) (?:\w+ )?(?:rental |bridge )?portfolio", "portfolio of", "investing since", r"we(?:'ve| have) (?:closed|completed|done)",
         "again with you", "worked with you", "closed with you",
     ),
-    cue("experienced", rf"(?:he hecho|tenemos|ya hice|llevamos|(?:habe|vermieten) (?:bereits|schon)|besitze|j'ai deja) (?:\w+ ){{0,2}}?{_NUMBER}", weight=2),
+    cue(
+        "experienced",
+        rf"(?:he(?:mos)? hecho|tenemos|ya hice|llevamos|(?:habe|vermieten) (?:bereits|schon)|besitze|ja fiz|j'ai deja|nous avons) (?:\w+ ){{0,2}}?{_NUMBER}",
+        weight=2,
+    ),
     cue(
         "first_time",
         rf"first[- ](?:ever |real |investment |rental |commercial |fix and ){{0,2}}{_FIRST_THING}",
         r"never (?:\w+ )?(?:done|bought|owned|flipped|invested|borrowed|financed|did|had|renovated)",
         r"new to (?:this|real estate|investing|flipping|rentals?|all|the)", "newbie", "beginner",
+        r"new (?:real estate )?investor",
         r"no (?:prior |previous |real |investing |investment )?experience",
         r"just (?:starting|getting started|learning|started)", r"(?:want|trying|hoping|looking) to get (?:into|started)", "getting into",
         weight=2,
     ),
     cue(
         "first_time",
-        r"primera (?:vez|inversion|propiedad|casa|compra)", r"mein(?:e|em|er)? erst(?:e|es|er|en)", "erste immobilie", "sin experiencia",
+        r"primer[ao]? (?:vez|inversion|propiedad|casa|compra|proyecto)",
+        r"primeir[ao] (?:vez|imovel|investimento|casa|projeto)", r"(?:mein|unser)(?:e|em|er|en)? erst(?:e|es|er|en)",
+        "erste immobilie", "sin experiencia",
         r"premiere? (?:achat|investissement|projet|fois)",
         weight=2,
     ),
