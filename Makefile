@@ -39,7 +39,7 @@ check: install
 
 # Needs uv; --universal keeps one lock for CPython 3.11 to 3.13, and no package URL or index host is written.
 lock:
-	uv pip compile pyproject.toml --group dev --universal --python-version 3.11 --no-header --no-annotate --upgrade -o requirements.lock
+	uv pip compile pyproject.toml --extra production --group dev --universal --python-version 3.11 --no-header --no-annotate --upgrade -o requirements.lock
 
 clean:
 	rm -rf $(VENV) .lead_assets

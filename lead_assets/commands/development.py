@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 from lead_assets.commands import runs
+from lead_assets.project_files import project_file
 from lead_assets.settings import Settings
 from lead_assets.stores import archive_of
 
@@ -24,7 +25,7 @@ def serve(settings: Settings, port: int) -> int:
     print(f"Dagster UI   http://127.0.0.1:{port}", file=sys.stderr)
     print(f"landing      {settings.landing_location}  (drop files here; a sub-folder names their campaign)", file=sys.stderr)
     print(f"vendors      {'sandbox at ' + settings.sandbox_url if settings.sandbox_url else 'live'}", file=sys.stderr, flush=True)
-    command = [sys.executable, "-m", "dagster", "dev", "-m", "lead_assets.definitions", "-h", "127.0.0.1", "-p", str(port)]
+    command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_file("workspace.yaml")), "-h", "127.0.0.1", "-p", str(port)]
     process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own interpreter and module
     try:
         return process.wait()
