@@ -22,7 +22,7 @@ dev: install
 	@$(BIN)/lead-assets dev
 
 test: install
-	@$(BIN)/python -m pytest -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: install
 	@$(BIN)/python -m benchmarks

@@ -1,6 +1,6 @@
 """The main job end to end, as a user runs it: the installed command, the real graph, the real clients, against the sandbox.
 
-One home is filled once and then only looked at; tests that change something copy it.
+One home is filled once and then only looked at (a file of tests stays on one worker); tests that change something copy it.
 """
 
 from __future__ import annotations
@@ -24,8 +24,6 @@ from lead_assets.contracts import TABLES
 from lead_assets.project_files import project_file
 from lead_assets.sandbox import Handle, start
 from lead_assets_tests.conftest import lead_assets
-
-pytestmark = pytest.mark.xdist_group("demo")
 
 FIXTURES = project_file("fixtures")
 
