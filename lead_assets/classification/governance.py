@@ -89,8 +89,8 @@ def judge(profile: Profile, facts: Facts, text: str) -> Judged:
 
 
 def judge_rules(profile: Profile, facts: Facts, value: dict[str, Any]) -> Judged:
-    """The same for the rules classifier's answer, which has no message."""
-    return _judge_value(profile, profile.rules_contract, facts, {**value, "outreach_message": None})
+    """The same for the rules classifier's answer, which leaves out what only a model may write."""
+    return _judge_value(profile, profile.rules_contract, facts, {**value, **dict.fromkeys(profile.model_only)})
 
 
 def _judge_value(profile: Profile, contract: type[Answered], facts: Facts, value: dict[str, Any]) -> Judged:
@@ -99,9 +99,10 @@ def _judge_value(profile: Profile, contract: type[Answered], facts: Facts, value
         answer = contract.model_validate_json(json.dumps(value))
     except ValidationError as error:
         return Judged(None, tuple(_contract_violations(error)))
-    if contract is profile.contract and answer.outreach_message is None:
-        return Judged(None, (Violation("missing_field", "outreach_message", "a message is required"),))
-    violations = (*_message_violations(profile, facts, answer), *_evidence_violations(profile, facts, answer))
+    if contract is profile.contract and (absent := [name for name in profile.model_only if getattr(answer, name) is None]):
+        return Judged(None, tuple(Violation("missing_field", name, "it is required") for name in absent))
+    texts = [violation for name in profile.texts for violation in _text_violations(profile, facts, name, getattr(answer, name))]
+    violations = (*texts, *_evidence_violations(profile, facts, answer))
     return Judged(None, violations) if violations else Judged(answer)
 
 
@@ -112,20 +113,19 @@ def _contract_violations(error: ValidationError) -> Iterator[Violation]:
         yield Violation(_CODES.get(fault["type"], "wrong_type"), field, fault["msg"])
 
 
-def _message_violations(profile: Profile, facts: Facts, answer: Answered) -> Iterator[Violation]:
-    message = answer.outreach_message
-    if message is None:
+def _text_violations(profile: Profile, facts: Facts, field: str, text: str | None) -> Iterator[Violation]:
+    if text is None:
         return
-    if message_rules.has_placeholder(message):
-        yield Violation("placeholder", "outreach_message", "it holds a placeholder that nobody filled in")
-    if message_rules.has_contact_details(message):
-        yield Violation("contact_details", "outreach_message", "it holds a link, an e-mail address or a phone number")
+    if message_rules.has_placeholder(text):
+        yield Violation("placeholder", field, "it holds a placeholder that nobody filled in")
+    if message_rules.has_contact_details(text):
+        yield Violation("contact_details", field, "it holds a link, an e-mail address or a phone number")
     shown = shown_text(facts)
-    for kind in message_rules.promises(message, shown):
+    for kind in message_rules.promises(text, shown):
         if kind not in profile.may_promise:
-            yield Violation("over_promise", "outreach_message", f"it promises what may not be promised: {kind}")
-    if message_rules.names_another(message, facts, shown, profile.glossary):
-        yield Violation("other_name", "outreach_message", "it names a person or company that is not the lead's")
+            yield Violation("over_promise", field, f"it promises what may not be promised: {kind}")
+    if message_rules.names_another(text, facts, shown, profile.glossary):
+        yield Violation("other_name", field, "it names a person or company that is not the lead's")
 
 
 def _evidence_violations(profile: Profile, facts: Facts, answer: Answered) -> Iterator[Violation]:

@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal, get_origin
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict, create_model
@@ -26,16 +26,19 @@ class Answered(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    outreach_message: str | None
     evidence: list[str]
+
+
+Source = Literal["lead", "enriched", "classification", "score"]
+"""A table that facts come from: identity.leads, signals.enriched_leads, classification.classifications, scoring.scores."""
 
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing a profile may see. `column` is a column of identity.leads, or of signals.enriched_leads where `enriched` is set."""
+    """One thing a profile may see: a column of a table."""
 
     column: str
-    enriched: bool = False
+    of: Source = "lead"
     is_name: bool = False
     """A person's or company's name: shown only if it reads like one, because a name field takes any text a stranger types."""
 
@@ -56,9 +59,13 @@ class Profile:
     precedence: int
     """Of several profiles that apply, the one with the lowest number is taken."""
     columns: Mapping[str, str]
-    """Field of the contract → column of classification.classifications that shows it."""
+    """Field of the contract → column of the profile's table that shows it."""
     by_rules: Callable[[Facts], dict[str, Any]]
-    """The deterministic answer where no model can be had: all of the contract but the message."""
+    """The deterministic answer where no model can be had: all of the contract but what is `model_only`."""
+    texts: tuple[str, ...] = ("outreach_message",)
+    """Fields held to the rules of messages: no placeholder, no promise, nobody's name but the lead's."""
+    model_only: tuple[str, ...] = ("outreach_message",)
+    """Fields that a model must fill and rules leave empty, lest a message pretend that somebody wrote it."""
     claims: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Field → the values that claim nothing ("unknown"): any other value needs a quote that backs it."""
     may_promise: frozenset[str] = frozenset()
@@ -72,8 +79,14 @@ class Profile:
 
     @cached_property
     def rules_contract(self) -> type[Answered]:
-        """The same contract for the rules classifier, which writes no message."""
-        return create_model(f"{self.contract.__name__}ByRules", __base__=self.contract, outreach_message=(None, None))
+        """The same contract for the rules classifier, which leaves out what is `model_only`."""
+        left_out: dict[str, Any] = {name: (None, None) for name in self.model_only}
+        return create_model(f"{self.contract.__name__}ByRules", __base__=self.contract, **left_out)
+
+    @cached_property
+    def classes(self) -> tuple[str, ...]:
+        """Fields that take one of a few values: what a mix is counted by."""
+        return tuple(name for name, spec in self.contract.model_fields.items() if get_origin(spec.annotation) is Literal)
 
 
 def _digest(value: Any) -> str:

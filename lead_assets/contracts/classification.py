@@ -22,6 +22,14 @@ class Classification(Table):
     investor_experience: Annotated[Literal["first_time", "experienced", "unknown"] | None, Column("lending: the investor's experience")] = (
         None
     )
+    icp_fit: Annotated[Literal["strong", "moderate", "weak", "unknown"] | None, Column("b2b: how well the company fits")] = None
+    persona: Annotated[
+        Literal["economic_buyer", "champion", "technical_evaluator", "end_user", "unknown"] | None, Column("b2b: role in the purchase")
+    ] = None
+    buying_stage: Annotated[
+        Literal["awareness", "consideration", "decision", "unknown"] | None, Column("b2b: where the lead stands in buying")
+    ] = None
+    pain_points: Annotated[list[str] | None, Column("b2b: problems the lead names, in a few words each", pii="free_text")] = None
     urgency_score: Annotated[int | None, Column("Urgency, 1 (none) to 5 (days)")] = None
     outreach_message: Annotated[str | None, Column("First message to the lead; null when rules answered", pii="free_text")] = None
     classification_rationale: Annotated[str | None, Column("Why, in the classifier's words", pii="free_text")] = None

@@ -104,7 +104,7 @@ def test_rules_that_cannot_be_used_say_what_to_mend(settings: Settings, tmp_path
 def test_a_shipped_profile_fits_the_tables(profile: Profile) -> None:
     lead_columns, enriched_columns = set(Lead.polars_schema()), set(EnrichedLead.polars_schema())
     for fact in profile.facts.values():
-        assert fact.column in (enriched_columns if fact.enriched else lead_columns)
+        assert fact.column in {"lead": lead_columns, "enriched": enriched_columns}[fact.of]
     assert set(profile.columns) <= set(profile.contract.model_fields)
     assert set(profile.columns.values()) <= set(Classification.polars_schema())
     assert set(profile.claims) <= set(profile.contract.model_fields)

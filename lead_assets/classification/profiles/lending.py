@@ -59,8 +59,8 @@ _FACTS = {
     "source": Fact("source"),
     "submitted_on": Fact("submitted_at"),
     "notes": Fact("notes"),
-    "company_industry": Fact("company_industry", enriched=True),
-    "company_headcount": Fact("headcount", enriched=True),
+    "company_industry": Fact("company_industry", of="enriched"),
+    "company_headcount": Fact("headcount", of="enriched"),
 }
 
 _NUMBER = (
