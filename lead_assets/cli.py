@@ -133,23 +133,29 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command()
-def sandbox(port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 takes a free one.")] = 0) -> None:
-    """Serve every external service on loopback, in its real wire format, until interrupted."""
-    from lead_assets.sandbox.__main__ import serve
+def sandbox(
+    port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 takes a free one.")] = 0,
+    campaigns: Annotated[Path | None, typer.Option("--campaigns", help="JSON file of the campaigns that the campaign API serves.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Serve every external service on loopback, in its real wire format, until interrupted. GET /_meter says what it would have billed."""
+    from lead_assets.sandbox import READY_LINE
+    from lead_assets.sandbox.server import serve
 
-    serve(port)
+    serve(port, campaigns, announce=lambda url: json.dumps({"url": url}) if as_json else READY_LINE + url)
 
 
 @app.command()
 def dev(
     port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI.")] = 3000,
     live: Annotated[bool, typer.Option("--live", help="Use the vendors whose keys are set, not the sandbox.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Open the Dagster UI with sensors on: a file dropped into the landing folder is routed without a click."""
-    from lead_assets.commands import development
+    from lead_assets.commands import development, show
 
     with _world(prefer_sandbox=not live) as settings:
-        raise typer.Exit(development.serve(settings, port))
+        raise typer.Exit(development.serve(settings, port, lambda where: _print(where, as_json, show.development)))
 
 
 def main() -> None:

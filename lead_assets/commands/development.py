@@ -5,6 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
+from collections.abc import Callable
+from typing import Any
 
 from lead_assets.commands import runs
 from lead_assets.project_files import project_file
@@ -12,21 +15,29 @@ from lead_assets.settings import Settings
 from lead_assets.stores import archive_of
 
 
-def serve(settings: Settings, port: int) -> int:
-    """Run `dagster dev` until interrupted; returns its exit code. Campaigns already in the archive are partitions from the start."""
-    from upath import UPath
+def serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], None]) -> int:
+    """Run `dagster dev` until interrupted; returns its exit code. Campaigns already in the archive are partitions from the start.
 
-    UPath(settings.landing_location).mkdir(parents=True, exist_ok=True)
+    `announce` is called once with {"ui", "landing", "vendors", "home"}.
+    """
+    if "://" not in settings.landing_location:
+        Path(settings.landing_location).mkdir(parents=True, exist_ok=True)
     with runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, archive_of(settings).campaigns())
     environment = os.environ | {"LEAD_ASSETS_HOME": str(settings.home.resolve())}
     if settings.sandbox_url:
         environment["LEAD_ASSETS_SANDBOX_URL"] = settings.sandbox_url
-    print(f"Dagster UI   http://127.0.0.1:{port}", file=sys.stderr)
-    print(f"landing      {settings.landing_location}  (drop files here; a sub-folder names their campaign)", file=sys.stderr)
-    print(f"vendors      {'sandbox at ' + settings.sandbox_url if settings.sandbox_url else 'live'}", file=sys.stderr, flush=True)
+    announce(
+        {
+            "ui": f"http://127.0.0.1:{port}",
+            "landing": settings.landing_location,
+            "vendors": settings.sandbox_url or "live",
+            "home": str(settings.home.resolve()),
+        }
+    )
+    # What Dagster says is a log: stdout is for the answer alone.
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_file("workspace.yaml")), "-h", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, env=environment)  # noqa: S603 - our own interpreter and module
+    process = subprocess.Popen(command, env=environment, stdout=sys.stderr)  # noqa: S603 - our own interpreter and module
     try:
         return process.wait()
     except KeyboardInterrupt:

@@ -39,6 +39,12 @@ def ingested(answer: dict[str, Any]) -> None:
     out.print(table)
 
 
+def development(where: dict[str, Any]) -> None:
+    out.print(f"Dagster UI  {where['ui']}  (in a few seconds; Ctrl-C ends it)", soft_wrap=True)
+    out.print(f"landing     {where['landing']}  (drop files here; a sub-folder names their campaign)", soft_wrap=True)
+    out.print(f"vendors     {'live' if where['vendors'] == 'live' else 'sandbox at ' + where['vendors'] + ', synthetic'}", soft_wrap=True)
+
+
 def doctor(answer: dict[str, Any]) -> None:
     table = Table(box=None, show_header=False)
     for check in answer["checks"]:

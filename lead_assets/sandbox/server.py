@@ -10,6 +10,7 @@ import os
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -119,14 +120,16 @@ def application(connections: Connections, campaigns: Path | None = None) -> Star
     return Starlette(routes=[*steering, *(route for service in services for route in [*service.routes(), service.unknown_path()])])
 
 
-def serve(port: int = 0, campaigns: Path | None = None, *, until_stdin_closes: bool = False) -> None:
-    """Serve on 127.0.0.1 until interrupted. Prints one line on stdout as soon as connections are taken."""
+def serve(
+    port: int = 0, campaigns: Path | None = None, *, until_stdin_closes: bool = False, announce: Callable[[str], str] = READY_LINE.__add__
+) -> None:
+    """Serve on 127.0.0.1 until interrupted. Prints one line on stdout as soon as connections are taken: what `announce` makes of the URL."""
     connections = Connections()
     app = application(connections, campaigns)
     listener = _listen(port)
     if until_stdin_closes:
         threading.Thread(target=_exit_with_parent, daemon=True).start()
-    print(f"{READY_LINE}http://127.0.0.1:{listener.getsockname()[1]}", flush=True)  # the kernel queues connections from here on
+    print(announce(f"http://127.0.0.1:{listener.getsockname()[1]}"), flush=True)  # the kernel queues connections from here on
     config = uvicorn.Config(
         app,
         http=connections.protocol(),

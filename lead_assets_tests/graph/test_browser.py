@@ -34,9 +34,9 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
         port = free.getsockname()[1]
     with start() as sandbox:
         environment = os.environ | {"LEAD_ASSETS_HOME": str(home), "LEAD_ASSETS_SANDBOX_URL": sandbox.url}
-        command = [str(Path(sys.executable).parent / "lead-assets"), "dev", "--port", str(port)]
-        with (home.parent / "dev.log").open("wb") as log:
-            process = subprocess.Popen(command, env=environment, cwd=home.parent, stdout=log, stderr=log, start_new_session=True)
+        command = [str(Path(sys.executable).parent / "lead-assets"), "dev", "--port", str(port), "--json"]
+        with (home.parent / "dev.log").open("wb") as log, (home.parent / "dev.json").open("wb") as said:
+            process = subprocess.Popen(command, env=environment, cwd=home.parent, stdout=said, stderr=log, start_new_session=True)
         try:
             _wait_for(lambda: _answers(f"http://127.0.0.1:{port}/server_info"), 90)
             yield f"http://127.0.0.1:{port}", home
@@ -49,8 +49,10 @@ def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
 
 
 def test_a_file_dropped_into_the_landing_folder_is_routed_without_a_click(ui: tuple[str, Path]) -> None:
-    _, home = ui
-    folder = home / "landing" / "black-friday"
+    url, home = ui
+    where = json.loads((home.parent / "dev.json").read_text())
+    assert (where["ui"], where["home"]) == (url, str(home))
+    folder = Path(where["landing"]) / "black-friday"
     folder.mkdir(parents=True)
     lead = {"email": "pat@novel.example", "company": "Novel", "full_name": "Pat Doe", "title": "CFO", "country": "France"}
     (folder / "leads.ndjson").write_text(json.dumps(lead) + "\n")
