@@ -68,7 +68,7 @@ class BatchClient:
         self._fresh.add(intent)
         raise ProviderError(PROVIDER, OPERATION, "transient", "to be submitted", vendor_ref=intent, sent=False)
 
-    async def resume(self, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def resume(self, wants: Sequence[Want], vendor_ref: str) -> list[Reply | ProviderError]:
         """Replies of a batch, in the order of the wants; waits until it has ended. With an intent: submits, and hands the buyer the batch's id."""
         if not vendor_ref.startswith(_INTENT):
             replies = await self._results(vendor_ref)

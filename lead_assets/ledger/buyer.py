@@ -11,18 +11,17 @@ import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from lead_assets.ledger.model import Answer, History, Rate, Reply, Settlement, Want
 from lead_assets.ledger.owners import new_owner
+from lead_assets.ledger.pacer import Pacer
 from lead_assets.ledger.purchase import Call, Purchase, Resume, Retry
+from lead_assets.ledger.teller import Teller, in_thread
 from lead_assets.providers.errors import ProviderError
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
-
-T = TypeVar("T")
 
 _REASONS = {
     "transient": "provider_error",
@@ -35,10 +34,23 @@ _REASONS = {
 }
 _OWN_REASONS = frozenset({*_REASONS.values(), "timeout", "skipped", "no_result", "no_subject", "no_key"})
 
-_LOOK_AHEAD = 0.02
-"""Seconds before a slot is due at which the vendor's "too fast" is looked for once more: about the time that takes."""
-_LATE_SLOTS = 20
-"""Slots in a row that may be missed before one is used late: on a machine so busy the next would be missed, too."""
+_MOST_REFS = 6
+"""New ids that a vendor may give for the same work before it is left for later: an intent and a batch make two."""
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """Wants that failed alike: the error, what it cost each, and what had been tried. `singly`: the error is each want's own, not the request's."""
+
+    error: ProviderError
+    wants: list[Want]
+    costs: list[int]
+    attempt: int = 1
+    latency: int = 0
+    vendor_ref: str | None = None
+    begun: int = 0
+    forgotten: bool = False
+    singly: bool = False
 
 
 @dataclass
@@ -64,10 +76,12 @@ class Buyer:
         self._busy: list[Want] = []
         self._sent: set[str] = set()
         self._stopped: dict[str, str] = {}
+        self._teller = Teller(self.ledger, self.owner, self.lease)
+        self._pacer = Pacer(self.ledger, self.rates, self.retry.patience, self.sleep)
 
     async def run(self, wants: Sequence[Want]) -> Purchase:
         unique = {want.key: want for want in reversed(wants)}
-        self._histories = await _in_thread(self.ledger.histories, list(unique))
+        self._histories = await in_thread(self.ledger.histories, list(unique))
         now = self.ledger.now()
         missing = []
         for key, want in unique.items():
@@ -89,7 +103,8 @@ class Buyer:
             await self._work(self._batches(wants))
             await self._wait_for_others()
         except BaseException:
-            await _in_thread(self.ledger.give_up, self.owner, list(self._sent))
+            await self._teller.finish()
+            await in_thread(self.ledger.give_up, self.owner, list(self._sent))
             raise
         finally:
             heartbeat.cancel()
@@ -98,7 +113,7 @@ class Buyer:
     async def _heartbeat(self) -> None:
         while True:
             await asyncio.sleep(self.lease / 3)
-            await _in_thread(self.ledger.renew, self.owner, self.lease)
+            await in_thread(self.ledger.renew, self.owner, self.lease)
 
     def _batches(self, wants: Iterable[Want]) -> list[list[Want]]:
         kinds: defaultdict[tuple[str, str], list[Want]] = defaultdict(list)
@@ -140,8 +155,8 @@ class Buyer:
         if provider in self._stopped:
             self._miss(wants, self._stopped[provider])
             return
-        claimed = await _in_thread(self.ledger.claim, wants, self.owner, self.lease)
-        self._result.uncertain += claimed.uncertain
+        claimed = await self._teller.claim(wants)
+        self._result.uncertain += len(claimed.uncertain)
         for answer in claimed.answered.values():
             self._hit(answer)
         self._busy.extend(claimed.busy)
@@ -151,21 +166,29 @@ class Buyer:
         begun: defaultdict[str | None, list[Want]] = defaultdict(list)
         for grant in claimed.granted:
             begun[grant.vendor_ref].append(grant.want)
+        unblocked = not self.rates and self._bucket(wants) not in claimed.blocked
         for vendor_ref, granted in begun.items():
             if vendor_ref is not None and self.resume is None:
                 # Nobody can fetch it: it is as lost as a call without an id.
-                granted = await self._book_failure(granted, "uncertain", uncertain=True)
+                lost = ProviderError(provider, wants[0].operation, "permanent", "uncertain")
+                granted = await self._book_failure(_Failed(lost, granted, [0] * len(granted)), uncertain=True)
                 vendor_ref = None
-            await self._attempt(granted, vendor_ref)
+            await self._attempt(granted, vendor_ref, unblocked=unblocked)
 
-    async def _attempt(self, wants: list[Want], vendor_ref: str | None = None) -> None:
-        """Call (or fetch, by the vendor's id) until there is an answer or no sense in trying again."""
+    async def _attempt(
+        self, wants: list[Want], vendor_ref: str | None = None, *, unblocked: bool = False, begun: int = 0, forgotten: bool = False
+    ) -> None:
+        """Call (or fetch, by the vendor's id) until there is an answer or no sense in trying again.
+
+        `unblocked`: the bucket was free a moment ago. `begun`: how many ids the vendor has given for this work. `forgotten`: it forgot one.
+        """
         provider, attempt = (wants[0].provider if wants else ""), 0
         while wants:
             attempt += 1
-            if not await self._pace(wants):
+            if not (unblocked or await self._pacer.wait(self._bucket(wants))):
                 await self._leave(wants, vendor_ref, "rate_limited")
                 return
+            unblocked = False
             if provider in self._stopped:
                 await self._leave(wants, vendor_ref, self._stopped[provider])
                 return
@@ -174,20 +197,17 @@ class Buyer:
             started = time.perf_counter()
             try:
                 replies = await self._request(wants, vendor_ref)
+                failed = await self._settle_replies(wants, replies, _milliseconds_since(started))
             except ProviderError as error:
-                latency = _milliseconds_since(started)
-                if error.vendor_ref is not None and error.vendor_ref != vendor_ref and self.resume is not None:
-                    vendor_ref, attempt = error.vendor_ref, 0
-                    await _in_thread(self.ledger.attach_ref, [want.key for want in wants], vendor_ref)
-                    continue
-                wants = await self._after(error, wants, vendor_ref, attempt, latency)
-                if vendor_ref is not None and error.kind == "permanent":
-                    vendor_ref, attempt = None, 0  # the vendor has forgotten the work
+                costs = _shares(error.cost_micros, len(wants))
+                failed = [_Failed(error, wants, costs, attempt, _milliseconds_since(started), vendor_ref, begun, forgotten)]
             else:
-                await self._settle(wants, replies, _milliseconds_since(started))
-                return
+                failed = [replace(each, attempt=attempt, vendor_ref=vendor_ref, begun=begun, forgotten=forgotten) for each in failed]
+            wants = []
+            for each in failed:
+                wants += await self._after(each)
 
-    async def _request(self, wants: list[Want], vendor_ref: str | None) -> Sequence[Reply]:
+    async def _request(self, wants: list[Want], vendor_ref: str | None) -> Sequence[Reply | ProviderError]:
         if vendor_ref is not None and self.resume is not None:
             replies = await self.resume(wants, vendor_ref)
         else:
@@ -196,44 +216,69 @@ class Buyer:
             raise ProviderError(wants[0].provider, wants[0].operation, "contract", "bad_answer", status=200)
         return replies
 
-    async def _after(self, error: ProviderError, wants: list[Want], vendor_ref: str | None, attempt: int, latency: int) -> list[Want]:
-        """Deal with a failed request. Returns the wants that are to be tried again."""
+    async def _settle_replies(self, wants: list[Want], replies: Sequence[Reply | ProviderError], latency: int) -> list[_Failed]:
+        """Settle what was answered. Returns what failed singly, those that failed alike together."""
+        answered = [(want, reply) for want, reply in zip(wants, replies, strict=True) if isinstance(reply, Reply)]
+        if answered:
+            await self._settle([want for want, _ in answered], [reply for _, reply in answered], latency)
+        failed: dict[tuple[Any, ...], _Failed] = {}
+        for want, error in zip(wants, replies, strict=True):
+            if isinstance(error, ProviderError):
+                alike = (error.kind, error.reason, error.status, error.retry_after, error.vendor_ref, error.sent)
+                group = failed.setdefault(alike, _Failed(error, [], [], latency=latency, singly=True))
+                group.wants.append(want)
+                group.costs.append(error.cost_micros)
+        return list(failed.values())
+
+    async def _after(self, failed: _Failed) -> list[Want]:
+        """Deal with what failed. Returns the wants that are to be tried again in the same way."""
+        error, wants, vendor_ref = failed.error, failed.wants, failed.vendor_ref
         provider, reason = wants[0].provider, _reason(error)
+        if error.vendor_ref is not None and error.vendor_ref != vendor_ref and self.resume is not None:
+            await in_thread(self.ledger.attach_ref, [want.key for want in wants], error.vendor_ref)
+            if failed.begun >= _MOST_REFS:
+                await self._leave(wants, error.vendor_ref, "timeout")
+            else:
+                await self._attempt(wants, error.vendor_ref, begun=failed.begun + 1, forgotten=failed.forgotten)
+            return []
         if error.kind in ("auth", "quota"):
             self._stopped[provider] = reason
             await self._leave(wants, vendor_ref, reason)
             return []
+        if error.kind == "permanent" and vendor_ref is not None:
+            # The vendor has forgotten the work. Once it is begun anew; a vendor that forgets again would have us pay without end.
+            if failed.forgotten:
+                await self._settle(wants, [Reply("unknown", reason)] * len(wants), failed.latency, uncertain=True)
+            else:
+                await self._attempt(await self._book_failure(failed, uncertain=True), forgotten=True)
+            return []
         if error.kind in ("permanent", "suppressed"):
-            if vendor_ref is not None and error.kind == "permanent":
-                return await self._book_failure(wants, "uncertain", uncertain=True)
-            if len(wants) > 1:
+            if len(wants) > 1 and not failed.singly:
                 # One bad subject spoils a batch: halve until it stands alone.
-                wants = await self._book_failure(wants, reason, cost_micros=error.cost_micros)
+                wants = await self._book_failure(failed)
                 middle = (len(wants) + 1) // 2
-                await self._attempt(wants[:middle])
-                await self._attempt(wants[middle:])
+                await self._attempt(wants[:middle], forgotten=failed.forgotten)
+                await self._attempt(wants[middle:], forgotten=failed.forgotten)
                 return []
             # A person who asked the vendor not to be processed is an answer, and no error: it is not asked again in minutes.
             state: Any = "not_found" if error.kind == "suppressed" else "unknown"
-            await self._settle(wants, [Reply(state, reason, cost_micros=error.cost_micros)], latency)
+            await self._settle(wants, [Reply(state, reason, cost_micros=cost) for cost in failed.costs], failed.latency)
             return []
-        circuit_open = error.kind == "transient" and await _in_thread(self.ledger.note_failure, provider)
+        circuit_open = error.kind == "transient" and await in_thread(self.ledger.note_failure, provider)
         most = 2 if error.kind == "contract" else self.retry.attempts
-        delay = max(self.retry.delay(attempt), error.retry_after or 0.0)
+        delay = max(self.retry.delay(failed.attempt), error.retry_after or 0.0)
         if error.kind == "rate_limited":
-            until = self.ledger.now() + timedelta(seconds=delay)
-            await _in_thread(self.ledger.penalise, self._bucket(wants), until)
+            await self._pacer.hold(self._bucket(wants), delay)
         # Sent and never answered, or answered by something that is no answer: nobody knows if it was billed.
-        uncertain = vendor_ref is None and error.sent and not error.cost_micros and (error.status is None or error.status < 400)
-        if attempt >= most or circuit_open or delay > self.retry.patience:
+        uncertain = vendor_ref is None and error.sent and not any(failed.costs) and (error.status is None or error.status < 400)
+        if failed.attempt >= most or circuit_open or delay > self.retry.patience:
             if vendor_ref is not None or not error.sent:
                 await self._leave(wants, vendor_ref, "timeout" if vendor_ref is not None else reason)
             else:
-                replies = [Reply("unknown", reason, cost_micros=cost) for cost in _shares(error.cost_micros, len(wants))]
-                await self._settle(wants, replies, latency, uncertain=uncertain)
+                replies = [Reply("unknown", reason, cost_micros=cost) for cost in failed.costs]
+                await self._settle(wants, replies, failed.latency, uncertain=uncertain)
             return []
-        if uncertain or error.cost_micros:
-            wants = await self._book_failure(wants, reason, cost_micros=error.cost_micros, uncertain=uncertain)
+        wants = await self._book_failure(failed, uncertain=uncertain)
         self._sent.difference_update(want.key for want in wants)
         if error.kind != "rate_limited":  # that one waits for its bucket, with all others who use it
             await self.sleep(delay)
@@ -242,7 +287,7 @@ class Buyer:
     async def _settle(self, wants: list[Want], replies: Sequence[Reply], latency: int, *, uncertain: bool = False) -> None:
         now = self.ledger.now()
         settlements = [Settlement(want, reply, now, latency, uncertain) for want, reply in zip(wants, replies, strict=True)]
-        answers = await _in_thread(self.ledger.settle, settlements, self.owner)
+        answers = await self._teller.settle(settlements)
         self._sent.difference_update(want.key for want in wants)
         result = self._result
         result.uncertain += len(wants) if uncertain else 0
@@ -256,17 +301,18 @@ class Buyer:
                 result.answers[want.key] = answer
                 result.bought += answer.state != "unknown"
 
-    async def _book_failure(self, wants: list[Want], reason: str, *, cost_micros: int = 0, uncertain: bool = False) -> list[Want]:
+    async def _book_failure(self, failed: _Failed, *, uncertain: bool = False) -> list[Want]:
         """Book a request that is to be made again. Returns the wants for which the budget allows it."""
-        if not (cost_micros or uncertain):
+        wants = failed.wants
+        if not (uncertain or any(failed.costs)):
             return wants
         from lead_assets.ledger.claims import Failure
 
-        costs = _shares(cost_micros, len(wants))
-        failures = [Failure(want, reason, cost, uncertain) for want, cost in zip(wants, costs, strict=True)]
-        allowed = await _in_thread(self.ledger.again, failures, self.owner)
+        reason = "uncertain" if uncertain else _reason(failed.error)
+        failures = [Failure(want, reason, cost, uncertain) for want, cost in zip(wants, failed.costs, strict=True)]
+        allowed = await in_thread(self.ledger.again, failures, self.owner)
         self._sent.difference_update(want.key for want in wants)
-        self._result.cost_micros += cost_micros
+        self._result.cost_micros += sum(failed.costs)
         self._result.uncertain += len(wants) if uncertain else 0
         self._miss([want for want in wants if want.key not in allowed], "over_budget")
         return [want for want in wants if want.key in allowed]
@@ -274,40 +320,9 @@ class Buyer:
     async def _leave(self, wants: list[Want], vendor_ref: str | None, reason: str) -> None:
         """Give claims back. Nothing is journaled: the next purchase asks (or, for work under way at the vendor, fetches) at once."""
         keys = [want.key for want in wants]
-        await _in_thread(self.ledger.release if vendor_ref is None else self.ledger.park, keys, self.owner)
+        await in_thread(self.ledger.release if vendor_ref is None else self.ledger.park, keys, self.owner)
         self._sent.difference_update(keys)
         self._miss(wants, reason)
-
-    async def _pace(self, wants: list[Want]) -> bool:
-        """Wait for the rate windows. False if that would take longer than anybody should wait."""
-        bucket = self._bucket(wants)
-        if not self.rates:
-            return await self._unblocked(bucket)
-        tolerance = min(rate.tolerance for rate in self.rates)
-        for _ in range(_LATE_SLOTS):
-            due = await _in_thread(self.ledger.reserve_slots, bucket, self.rates, 1, self.retry.patience)
-            if due is None:
-                return False
-            await self._sleep_until(due - timedelta(seconds=_LOOK_AHEAD))
-            # Somebody may have been told "too fast" while we slept.
-            if not await self._unblocked(bucket):
-                return False
-            await self._sleep_until(due)
-            if (self.ledger.now() - due).total_seconds() <= tolerance:
-                return True
-        return True
-
-    async def _unblocked(self, bucket: str) -> bool:
-        while (wait := await _in_thread(self.ledger.blocked_for, bucket)) > 0:
-            if wait > self.retry.patience:
-                return False
-            await self.sleep(wait)
-        return True
-
-    async def _sleep_until(self, moment: datetime) -> None:
-        wait = (moment - self.ledger.now()).total_seconds()
-        if wait > 0:
-            await self.sleep(wait)
 
     def _bucket(self, wants: list[Want]) -> str:
         return self.bucket or wants[0].provider
@@ -334,16 +349,6 @@ class Buyer:
     def _older(self, want: Want) -> Answer | None:
         history = self._histories.get(want.key)
         return replace(history.known, stale=True) if history and history.known else None
-
-
-async def _in_thread(work: Callable[..., T], *args: Any) -> T:
-    """Run a transaction in a thread. If we are cancelled meanwhile, its end is waited for: half known is worse than late."""
-    task = asyncio.ensure_future(asyncio.to_thread(work, *args))
-    try:
-        return await asyncio.shield(task)
-    except asyncio.CancelledError:
-        await asyncio.wait([task])
-        raise
 
 
 def _reason(error: ProviderError) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lead_assets.ledger import controls, journal, money
+from lead_assets.ledger import controls, journal, money, pacing
 from lead_assets.ledger.database import Tx, day_of, to_us
 from lead_assets.ledger.journal import Entry
 from lead_assets.ledger.model import Answer, Claimed, Granted, Settlement, Want
@@ -22,6 +22,8 @@ from lead_assets.ledger.schema import claims
 
 def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float) -> Claimed:
     """Claim wants and reserve their prices. Looks into the journal again first: somebody may have bought them since the caller looked."""
+    if not wants:
+        return Claimed([], [], {}, {})
     until = tx.now_us + int(lease * 1e6)
     wants = list({want.key: want for want in wants}.values())
     past = journal.histories(tx, [want.key for want in wants])
@@ -67,7 +69,8 @@ def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float) -> Claimed:
     book.reserve(affordable, owner, until)
     book.close()
     controls.begin_probes(tx, {want.provider for want in affordable})
-    return Claimed([*granted, *(Granted(want) for want in affordable)], busy, answered, turned_away, len(lapsed))
+    granted += [Granted(want) for want in affordable]
+    return Claimed(granted, busy, answered, turned_away, frozenset(row.key for row in lapsed), pacing.blocked(tx))
 
 
 def renew(tx: Tx, owner: str, lease: float) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.assignments_model import Assignment, Proposal
     from lead_assets.ledger.claims import Failure
     from lead_assets.ledger.costs import Billed, By
-    from lead_assets.ledger.database import Clock, Database
+    from lead_assets.ledger.database import Clock, Database, Tx
     from lead_assets.ledger.money import Budget, Period, Scope
 
 World = Literal["sandbox", "live"]
@@ -93,11 +93,22 @@ class Ledger:
 
     def settle(self, settlements: Sequence[Settlement], owner: str) -> list[Answer]:
         """Journal replies, settle their prices and drop the claims, all in one transaction. Returns the answers as any reader will see them."""
+        return self.exchange(settlements, [], owner)[0]
+
+    def exchange(
+        self, settlements: Sequence[Settlement], wants: Sequence[Want], owner: str, lease: float = 60.0
+    ) -> tuple[list[Answer], Claimed]:
+        """Settle, then claim, in one transaction: see `settle` and `claim`."""
         from lead_assets.ledger import claims, journal
 
         bodies = [journal.pack(settlement.reply.body) for settlement in settlements]
-        self._db.write(lambda tx: claims.settle(tx, settlements, bodies, owner))
-        return [_bought(settlement, journal.unpack(body)) for settlement, body in zip(settlements, bodies, strict=True)]
+
+        def work(tx: Tx) -> Claimed:
+            claims.settle(tx, settlements, bodies, owner)
+            return claims.claim(tx, wants, owner, lease)
+
+        claimed = self._db.write(work)
+        return [_bought(settlement, journal.unpack(body)) for settlement, body in zip(settlements, bodies, strict=True)], claimed
 
     def again(self, failures: Sequence[Failure], owner: str) -> set[str]:
         """Book failed attempts and reserve for the next. Returns the keys that may be tried again; the others' claims are given back."""

@@ -154,8 +154,10 @@ class Claimed:
     """Bought by somebody else in the meantime, by key."""
     refused: dict[str, str]
     """Not to be bought, by key: the reason (over_budget, paused, provider_error while the provider's circuit is open)."""
-    uncertain: int = 0
-    """Calls of dead owners that were found and counted as uncertain; their wants are granted, refused or free like any other."""
+    uncertain: frozenset[str] = frozenset()
+    """Keys of which a dead owner's call was found and counted as uncertain; their wants are granted or refused like any other."""
+    blocked: frozenset[str] = frozenset()
+    """Buckets whose vendors asked to be left alone for now."""
 
     @property
     def over_budget(self) -> list[str]:

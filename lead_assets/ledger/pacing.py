@@ -40,14 +40,23 @@ def reserve_slots(tx: Tx, bucket: str, rates: Sequence[Rate], count: int, most: 
 
 def penalise(tx: Tx, bucket: str, until: datetime) -> None:
     """The vendor said "too fast": nobody uses the bucket before `until`."""
-    blocked = tx.execute(sa.select(rate_windows.c.due_us).where(rate_windows.c.bucket == bucket, rate_windows.c.per_us == _BLOCK)).scalar()
-    _put(tx, [{"bucket": bucket, "per_us": _BLOCK, "due_us": max(blocked or 0, to_us(until))}])
+    _put(tx, [{"bucket": bucket, "per_us": _BLOCK, "due_us": max(_blocked_until(tx, bucket), to_us(until))}])
+
+
+def blocked(tx: Tx) -> frozenset[str]:
+    """The buckets that must not be used now."""
+    waiting = sa.and_(rate_windows.c.per_us == _BLOCK, rate_windows.c.due_us > tx.now_us)
+    return frozenset(bucket for (bucket,) in tx.raw_rows(sa.select(rate_windows.c.bucket).where(waiting)))
 
 
 def blocked_for(tx: Tx, bucket: str) -> float:
     """Seconds until the bucket may be used again; 0 if it may."""
-    blocked = tx.execute(sa.select(rate_windows.c.due_us).where(rate_windows.c.bucket == bucket, rate_windows.c.per_us == _BLOCK)).scalar()
-    return max((blocked or 0) - tx.now_us, 0) / 1e6
+    return max(_blocked_until(tx, bucket) - tx.now_us, 0) / 1e6
+
+
+def _blocked_until(tx: Tx, bucket: str) -> int:
+    where = sa.and_(rate_windows.c.bucket == bucket, rate_windows.c.per_us == _BLOCK)
+    return tx.execute(sa.select(rate_windows.c.due_us).where(where)).scalar() or 0
 
 
 def _per_us(rate: Rate) -> int:

@@ -13,13 +13,15 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from lead_assets.ledger.model import Answer, Rate, Reply, Want, to_usd
+from lead_assets.providers.errors import ProviderError
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
 
-Call = Callable[[Sequence[Want]], Awaitable[Sequence[Reply]]]
-"""Makes one vendor request for a batch; a reply for each want, in their order. Raises providers.errors.ProviderError."""
-Resume = Callable[[Sequence[Want], str], Awaitable[Sequence[Reply]]]
+Call = Callable[[Sequence[Want]], Awaitable[Sequence[Reply | ProviderError]]]
+"""Makes one vendor request for a batch; for each want, in their order, its reply or how it failed. Raises providers.errors.ProviderError where
+the request as a whole failed."""
+Resume = Callable[[Sequence[Want], str], Awaitable[Sequence[Reply | ProviderError]]]
 """Fetches work that was begun before, by the vendor's id of it; waits until it is done. Replies and errors as of `Call`."""
 
 

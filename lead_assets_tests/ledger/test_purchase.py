@@ -256,3 +256,115 @@ def test_a_fault_in_the_program_is_raised_and_leaves_no_claim(ledger: Ledger) ->
     done = purchase(ledger, wants(30), Vendor())
     assert done.bought == 30
     assert ledger.billed()["uncertain_calls"] > 0
+
+
+class Failing(Vendor):
+    """Answers each want by itself: the first answers to a subject are the errors given for it."""
+
+    def __init__(self, **errors: list[ProviderError]) -> None:
+        super().__init__()
+        self.by_subject = errors
+
+    async def __call__(self, batch: Sequence[Want]) -> list[Reply | ProviderError]:  # type: ignore[override]
+        self.requests.append([one.subject for one in batch])
+        self.asked.update(one.subject for one in batch)
+        return [self.by_subject[one.subject].pop(0) if self.by_subject.get(one.subject) else self.reply(one) for one in batch]
+
+
+def test_one_want_may_fail_without_the_others_of_its_request(timed: Ledger, clock: Clock) -> None:
+    vendor = Failing(
+        down=[transient()],
+        bad=[error("permanent", status=422)],
+        gone=[error("suppressed", status=451)],
+        dropped=[error("transient", status=None)],
+        never=[transient() for _ in range(9)],
+    )
+    things = [want(name) for name in ("fine", "down", "bad", "gone", "dropped", "never")]
+    result = buy_with(timed, clock, things, vendor)
+    states = {answer.subject: (answer.state, answer.reason) for answer in result.answers.values()}
+    assert states == {
+        "fine": ("found", None),
+        "down": ("found", None),
+        "bad": ("unknown", "provider_error"),
+        "gone": ("not_found", "suppressed"),
+        "dropped": ("found", None),
+        "never": ("unknown", "provider_error"),
+    }
+    # Only what failed and may pass was asked again.
+    assert dict(vendor.asked) == {"fine": 1, "bad": 1, "gone": 1, "down": 2, "dropped": 2, "never": 4}
+    assert timed.billed() == {"calls": 3, "usd": result.cost_usd, "uncertain_calls": 1}
+
+
+def test_work_that_one_want_of_a_request_began_is_fetched_by_its_id(timed: Ledger, clock: Clock) -> None:
+    vendor = Failing(slow=[error("transient", status=408, vendor_ref="run-9")])
+
+    async def resume(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        assert ([one.subject for one in batch], vendor_ref) == (["slow"], "run-9")
+        return [vendor.reply(one) for one in batch]
+
+    result = buy_with(timed, clock, [want("fine"), want("slow")], vendor, resume=resume)
+    assert (result.bought, dict(vendor.asked)) == (2, {"fine": 1, "slow": 1})
+
+
+def test_a_vendor_that_forgets_its_work_is_asked_anew_once_and_not_without_end(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(*[error("transient", status=408, vendor_ref=f"run-{number}") for number in range(50)])
+
+    async def forgotten(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        raise error("permanent", status=404)
+
+    result = buy_with(timed, clock, wants(2), vendor, resume=forgotten)
+    assert (len(vendor.requests), result.missed) == (2, {"provider_error": 2})
+    # Both times the work was begun and may be billed.
+    assert timed.billed()["uncertain_calls"] == result.uncertain == 4
+
+
+def test_a_vendor_that_gives_ever_new_ids_is_left_for_later(timed: Ledger, clock: Clock) -> None:
+    fetched: list[str] = []
+
+    async def moved(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        fetched.append(vendor_ref)
+        raise error("transient", status=408, vendor_ref=f"{vendor_ref}x")
+
+    result = buy_with(timed, clock, wants(1), Vendor(error("transient", status=408, vendor_ref="run")), resume=moved)
+    assert result.missed == {"timeout": 1}
+    assert len(fetched) < 10
+    # It is still under way there: the next purchase fetches it, by the newest id.
+    vendor = Vendor()
+
+    async def done(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        assert vendor_ref == fetched[-1] + "x"
+        return [vendor.reply(one) for one in batch]
+
+    assert buy_with(timed, clock, wants(1), vendor, resume=done).bought == 1
+    assert vendor.requests == []
+
+
+def test_calls_made_singly_share_their_transactions(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    transactions = 0
+    write = ledger._db.write
+
+    def counted(work):  # type: ignore[no-untyped-def]
+        nonlocal transactions
+        transactions += 1
+        return write(work)
+
+    monkeypatch.setattr(ledger._db, "write", counted)
+    vendor = Vendor(delay=0.01)
+    assert purchase(ledger, wants(96), vendor, batch_size=1, concurrency=16).bought == 96
+    assert len(vendor.requests) == 96
+    assert transactions < 96  # by two a call they would be 192
+    assert ledger.billed()["calls"] == 96
+
+
+def test_an_answer_that_came_is_journaled_even_if_the_purchase_is_cancelled_then(ledger: Ledger) -> None:
+    async def cancelled() -> None:
+        vendor = Vendor()
+        task = asyncio.create_task(buy(ledger, wants(40), vendor, batch_size=1, concurrency=16))
+        while len(vendor.asked) < 16:
+            await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    asyncio.run(cancelled())
+    assert ledger.billed() == {"calls": 16, "usd": ledger.billed()["usd"], "uncertain_calls": 0}
+    assert purchase(ledger, wants(40), Vendor()).bought == 24

@@ -1,0 +1,126 @@
+"""Group commit: what the workers of one purchase ask of the ledger at the same time is one transaction.
+
+A transaction costs milliseconds, whatever it holds. A purchase that calls singly, sixteen calls at once, would pay for two a call; here an
+errand that comes while a transaction is under way waits for the next one, with all others that came meanwhile. Nobody waits who need not,
+and nobody goes on before their errand is committed.
+
+Does not belong here: what the transactions do (see `claims`), or the order of claim, call and settlement (see `buyer`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lead_assets.ledger.model import Answer, Claimed, Settlement, Want
+
+if TYPE_CHECKING:
+    from lead_assets.ledger.ledger import Ledger
+
+T = TypeVar("T")
+
+_MOST = 400
+"""Wants of one transaction: other processes wait while it lasts."""
+
+
+@dataclass
+class _Errand:
+    """What one worker asks: to settle, or to claim. `done` gets the answers or what was claimed."""
+
+    settlements: Sequence[Settlement] = ()
+    wants: Sequence[Want] = ()
+    done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    @property
+    def size(self) -> int:
+        return len(self.settlements) + len(self.wants)
+
+
+class Teller:
+    """Claims and settles for the workers of one purchase, for one owner."""
+
+    def __init__(self, ledger: Ledger, owner: str, lease: float) -> None:
+        self._ledger = ledger
+        self._owner = owner
+        self._lease = lease
+        self._waiting: list[_Errand] = []
+        self._serving: asyncio.Task[None] | None = None
+
+    async def claim(self, wants: Sequence[Want]) -> Claimed:
+        """Claim wants, reserve their prices. A key must not be asked for by two workers at once."""
+        claimed: Claimed = await self._send(_Errand(wants=wants))
+        return claimed
+
+    async def settle(self, settlements: Sequence[Settlement]) -> list[Answer]:
+        """Journal what the vendor said; returns when it is committed."""
+        answers: list[Answer] = await self._send(_Errand(settlements=settlements))
+        return answers
+
+    async def finish(self) -> None:
+        """Wait until all that was asked is committed, even if those who asked were cancelled: an answer that was paid for is never dropped."""
+        while self._serving is not None and not self._serving.done():
+            await asyncio.wait([self._serving])
+
+    async def _send(self, errand: _Errand) -> Any:
+        self._waiting.append(errand)
+        if self._serving is None or self._serving.done():
+            self._serving = asyncio.create_task(self._serve())
+        return await errand.done
+
+    async def _serve(self) -> None:
+        while self._waiting:
+            errands = self._next()
+            settlements = [settlement for errand in errands for settlement in errand.settlements]
+            wants = [want for errand in errands for want in errand.wants]
+            try:
+                answers, claimed = await in_thread(self._ledger.exchange, settlements, wants, self._owner, self._lease)
+            except BaseException as error:
+                _fail([*errands, *self._waiting], error)
+                self._waiting.clear()
+                if not isinstance(error, Exception):
+                    raise
+                return
+            left = iter(answers)
+            for errand in errands:
+                mine: Any = [next(left) for _ in errand.settlements] if errand.settlements else _part(claimed, errand.wants)
+                if not errand.done.cancelled():
+                    errand.done.set_result(mine)
+
+    def _next(self) -> list[_Errand]:
+        taken, size = 0, 0
+        while taken < len(self._waiting) and (taken == 0 or size + self._waiting[taken].size <= _MOST):
+            size += self._waiting[taken].size
+            taken += 1
+        errands, self._waiting = self._waiting[:taken], self._waiting[taken:]
+        return errands
+
+
+async def in_thread(work: Callable[..., T], *args: Any) -> T:
+    """Run a transaction in a thread. If we are cancelled meanwhile, its end is waited for: half known is worse than late."""
+    task = asyncio.ensure_future(asyncio.to_thread(work, *args))
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait([task])
+        raise
+
+
+def _part(claimed: Claimed, wants: Sequence[Want]) -> Claimed:
+    """What came of some of the wants that were claimed together."""
+    keys = {want.key for want in wants}
+    return Claimed(
+        granted=[grant for grant in claimed.granted if grant.want.key in keys],
+        busy=[want for want in claimed.busy if want.key in keys],
+        answered={key: answer for key, answer in claimed.answered.items() if key in keys},
+        refused={key: reason for key, reason in claimed.refused.items() if key in keys},
+        uncertain=claimed.uncertain & keys,
+        blocked=claimed.blocked,
+    )
+
+
+def _fail(errands: Sequence[_Errand], error: BaseException) -> None:
+    for errand in errands:
+        if not errand.done.done():
+            errand.done.set_exception(error)
