@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from pydantic import AliasChoices, Field, SecretStr
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Provider = Literal["pipe0", "anthropic", "aturiya", "apollo", "hunter", "hubspot", "slack", "segment", "sendgrid"]
@@ -29,54 +29,41 @@ _LIVE_URLS: dict[str, str] = {
 _SANDBOX_PATHS: dict[str, str] = {"apollo": "/apollo/api/v1", "hunter": "/hunter/v2", "slack": "/slack/api"}
 
 
-def _own(name: str) -> AliasChoices:
-    return AliasChoices(f"LEAD_ASSETS_{name}", name.lower())
-
-
 class Settings(BaseSettings):
-    """The environment as the product sees it. Empty variables count as unset."""
+    """The environment as the product sees it. Empty variables count as unset. The product's own are read with their prefix only: HOME is not ours."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True
+        env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True, env_prefix="LEAD_ASSETS_"
     )
 
-    home: Path = Field(Path(".lead_assets"), validation_alias=_own("HOME"), description="Folder of all local state")
-    env: Literal["local", "production"] = Field("local", validation_alias=_own("ENV"))
-    sandbox_url: str | None = Field(
-        None, validation_alias=_own("SANDBOX_URL"), description="Base URL of a running sandbox; replaces every vendor"
+    home: Path = Field(Path(".lead_assets"), description="Folder of all local state")
+    env: Literal["local", "production"] = Field(
+        "local",
     )
-    ledger_url: str | None = Field(
-        None, validation_alias=_own("LEDGER_URL"), description="SQLAlchemy URL of the ledger; default SQLite below home"
-    )
-    archive_url: str | None = Field(
-        None, validation_alias=_own("ARCHIVE_URL"), description="Folder or bucket of the archive; default below home"
-    )
-    landing_url: str | None = Field(None, validation_alias=_own("LANDING_URL"), description="Folder or bucket that is watched for drops")
+    sandbox_url: str | None = Field(None, description="Base URL of a running sandbox; replaces every vendor")
+    ledger_url: str | None = Field(None, description="SQLAlchemy URL of the ledger; default SQLite below home")
+    archive_url: str | None = Field(None, description="Folder or bucket of the archive; default below home")
+    landing_url: str | None = Field(None, description="Folder or bucket that is watched for drops")
     rules_dir: Path | None = Field(
         None,
-        validation_alias=_own("RULES_DIR"),
         description="Folder of YAML that replaces lead_assets/rules file by file",
     )
-    max_payload_bytes: int = Field(
-        1 << 20, validation_alias=_own("MAX_PAYLOAD_BYTES"), description="A larger single payload is rejected, bytes"
-    )
+    max_payload_bytes: int = Field(1 << 20, description="A larger single payload is rejected, bytes")
 
-    anthropic_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("ANTHROPIC_API_KEY", "anthropic_api_key"))
-    anthropic_model: str = Field("claude-haiku-5-5", validation_alias=AliasChoices("ANTHROPIC_MODEL", "anthropic_model"))
-    pipe0_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("PIPE0_API_KEY", "pipe0_api_key"))
-    pipe0_environment: Literal["production", "sandbox"] = Field(
-        "production", validation_alias=AliasChoices("PIPE0_ENVIRONMENT", "pipe0_environment")
-    )
-    aturiya_bearer_token: SecretStr | None = Field(None, validation_alias=AliasChoices("ATURIYA_BEARER_TOKEN", "aturiya_bearer_token"))
-    aturiya_user_id: str | None = Field(None, validation_alias=AliasChoices("ATURIYA_USER_ID", "aturiya_user_id"))
-    aturiya_agent_id: str | None = Field(None, validation_alias=AliasChoices("ATURIYA_AGENT_ID", "aturiya_agent_id"))
-    apollo_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("APOLLO_API_KEY", "apollo_api_key"))
-    hunter_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("HUNTER_API_KEY", "hunter_api_key"))
-    hubspot_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("HUBSPOT_API_KEY", "hubspot_api_key"))
-    slack_bot_token: SecretStr | None = Field(None, validation_alias=AliasChoices("SLACK_BOT_TOKEN", "slack_bot_token"))
+    anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
+    anthropic_model: str = Field("claude-haiku-5-5", validation_alias="ANTHROPIC_MODEL")
+    pipe0_api_key: SecretStr | None = Field(None, validation_alias="PIPE0_API_KEY")
+    pipe0_environment: Literal["production", "sandbox"] = Field("production", validation_alias="PIPE0_ENVIRONMENT")
+    aturiya_bearer_token: SecretStr | None = Field(None, validation_alias="ATURIYA_BEARER_TOKEN")
+    aturiya_user_id: str | None = Field(None, validation_alias="ATURIYA_USER_ID")
+    aturiya_agent_id: str | None = Field(None, validation_alias="ATURIYA_AGENT_ID")
+    apollo_api_key: SecretStr | None = Field(None, validation_alias="APOLLO_API_KEY")
+    hunter_api_key: SecretStr | None = Field(None, validation_alias="HUNTER_API_KEY")
+    hubspot_api_key: SecretStr | None = Field(None, validation_alias="HUBSPOT_API_KEY")
+    slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     routing_json: str | None = Field(
         None,
-        validation_alias=AliasChoices("ROUTING_JSON", "routing_json"),
+        validation_alias="ROUTING_JSON",
         description="Routing table that replaces rules/routing.yaml",
     )
 
