@@ -31,7 +31,7 @@ def examine(settings: Settings) -> dict[str, Any]:
 
 def _stores(settings: Settings) -> Iterator[dict[str, Any]]:
     yield _check("home", lambda: _writable(settings.home))
-    yield _check("archive", lambda: f"{len(archive_of(settings).campaigns())} campaigns in {archive_of(settings).root}")
+    yield _check("archive", lambda: f"{len(archive_of(settings).campaigns())} campaigns in {archive_of(settings).location}")
     yield _check("ledger", lambda: _ledger(settings))
     yield _check("warehouse", lambda: _warehouse(settings))
     yield _check("landing", lambda: f"watched: {settings.landing_location}")

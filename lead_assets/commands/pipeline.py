@@ -7,12 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-
-from upath import UPath
 
 from lead_assets.campaigns import campaign_key
 from lead_assets.commands import report, runs
@@ -29,6 +26,7 @@ def run(
     campaigns: Sequence[str] | None = None,
     select: str | None = None,
     limit: int | None = None,
+    batch: bool = False,
     progress: runs.Progress | None = None,
 ) -> dict[str, Any]:
     """Materialize campaigns (None: all in the archive). Returns the answer of `lead-assets run`.
@@ -48,7 +46,7 @@ def run(
         since = ledger.last_call()
         runs.add_campaigns(instance, known)
         assets = runs.select_assets(definitions, select)
-        ran = runs.run_campaigns(definitions, instance, wanted, assets=assets, limit=limit, on_progress=progress)
+        ran = runs.run_campaigns(definitions, instance, wanted, assets=assets, limit=limit, batch=batch, on_progress=progress)
         billed = ledger.billed(since)
     warehouse = warehouse_of(settings)
     return {
@@ -95,12 +93,9 @@ def sync_campaign_api(settings: Settings) -> dict[str, Any]:
     """
     archive = archive_of(settings)
     synced = campaign_api.sync(settings, archive)
-    now = datetime.now(UTC)
     # These files were written whole: they need no time to settle. The drop sensor takes them by the same receipts, so nothing comes in twice.
-    found = landing.scan(UPath(settings.landing_location), None, now=now + timedelta(seconds=landing.SETTLED_AGE_SECONDS))
-    mine = replace(found, ready=[file for file in found.ready if file.path in synced.dropped])
-    taken = landing.take(mine, archive, now=now, max_payload_bytes=settings.max_payload_bytes)
-    drops = [row for drop in taken.drops for row in _rows(drop.name, drop)]
+    taken = landing.take_these(settings, archive, synced.dropped)
+    drops = [row for drop in taken for row in _rows(drop.name, drop)]
     with runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, {drop["campaign_id"] for drop in drops})
     return {"drops": drops, **synced.metadata()}

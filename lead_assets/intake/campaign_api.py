@@ -1,4 +1,4 @@
-"""Campaigns of the campaign API become drops: one NDJSON file of leads, as the vendor sent them, a campaign, in the landing folder.
+"""Campaigns of the campaign API become drops: one NDJSON file of leads, as the vendor sent them, a campaign, in the landing zone.
 
 From there the drop sensor takes over, so that leads of an API walk the same way as leads of a file. Does not belong here: the vendor's wire format
 (see `lead_assets.providers.aturiya`) and what a lead's fields mean (see `adapters`).
@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import uuid
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import orjson
-from upath import UPath
 
 from lead_assets.archive import Archive
 from lead_assets.campaigns import campaign_key
+from lead_assets.intake.landing import OPEN_DAYS, day_folder, landing_of
 from lead_assets.providers.aturiya import Aturiya
 from lead_assets.providers.errors import ProviderError
 from lead_assets.settings import Settings
@@ -32,7 +31,7 @@ _Answer = TypeVar("_Answer")
 
 @dataclass
 class Synced:
-    """What a sync did. `dropped`: files written, as paths below the landing folder; `unchanged`: campaigns whose leads had all come in before."""
+    """What a sync did. `dropped`: files written, as paths below the landing zone; `unchanged`: campaigns whose leads had all come in before."""
 
     campaigns: int = 0
     leads: int = 0
@@ -63,7 +62,9 @@ def sync(settings: Settings, archive: Archive, *, first_wait: float = 1.0) -> Sy
 
 async def _sync(settings: Settings, archive: Archive, first_wait: float) -> Synced:
     synced = Synced()
-    landing = UPath(settings.landing_location)
+    landing, now = landing_of(settings), datetime.now(UTC)
+    # Yesterday's as well: what was dropped before midnight may not have been taken yet.
+    days = [day_folder(now - timedelta(days=back)) for back in range(OPEN_DAYS)]
     async with _client(settings) as client:
         for campaign in await _patiently(client.campaigns, first_wait):
             synced.campaigns += 1
@@ -82,12 +83,12 @@ async def _sync(settings: Settings, archive: Archive, first_wait: float) -> Sync
                 synced.empty.append(key)
                 continue
             data = b"\n".join(lines) + b"\n"
-            path = landing / key / f"aturiya-{hashlib.sha256(data).hexdigest()[:16]}.ndjson"
-            if archive.holds(data) or path.exists():
+            file = f"{key}/aturiya-{hashlib.sha256(data).hexdigest()[:16]}.ndjson"
+            if archive.holds(data) or any(landing.holds(day + file) for day in days):
                 synced.unchanged.append(key)
                 continue
-            _write_whole(path, data)
-            synced.dropped.append(f"{key}/{path.name}")
+            landing.put(days[0] + file, data)
+            synced.dropped.append(days[0] + file)
     return synced
 
 
@@ -131,14 +132,3 @@ async def _patiently(call: Callable[[], Awaitable[_Answer]], first_wait: float) 
         with attempt:
             return await call()
     raise AssertionError("stamina raises the last error")
-
-
-def _write_whole(path: UPath, data: bytes) -> None:
-    """Whole or not at all: written aside under a name that the drop sensor ignores, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if isinstance(path, Path):
-        aside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-        aside.write_bytes(data)
-        aside.rename(path)
-    else:
-        path.write_bytes(data)  # an object of a bucket appears whole

@@ -5,6 +5,7 @@ Does not belong here: finding files (see `landing`), reading a drop's content (s
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -67,9 +68,9 @@ def ingest(
     forced = campaign is not None
     default = campaign_key(campaign) if campaign is not None else inbound_key(received_at)
     known = archive.holds(data)
-    sha256 = archive.put(data)
+    sha256 = hashlib.sha256(data).hexdigest() if known else archive.put(data)
     receipt_id = receipt_id or uuid.uuid4().hex
-    earlier = _receipts_of(archive, sha256) if known else []
+    earlier = archive.receipts_of(sha256) if known else []
     mine = [receipt for receipt in earlier if receipt.receipt_id == receipt_id]
     others = [receipt for receipt in earlier if receipt.receipt_id != receipt_id]
     if mine:
@@ -105,18 +106,3 @@ def ingest(
     if set(rows) <= {receipt.campaign_id for receipt in mine}:
         return IngestedDrop(sha256, name, "already_ingested", rows, rejected)
     return IngestedDrop(sha256, name, "duplicate_file" if set(rows) <= read_before else "ingested", rows, rejected)
-
-
-def _receipts_of(archive: Archive, sha256: str) -> list[Receipt]:
-    """Receipts of one drop in all campaigns, in order of arrival. Only for bytes that came in before: it lists every campaign."""
-    folder = archive.root / "receipts"
-    if not folder.exists():
-        return []
-    found = [
-        Receipt.model_validate_json(path.read_bytes())
-        for campaign in folder.iterdir()
-        if campaign.is_dir()
-        for path in campaign.iterdir()
-        if f"-{sha256[:12]}-" in path.name and path.name.endswith(".json") and not path.name.startswith(".")
-    ]
-    return sorted((r for r in found if r.sha256 == sha256), key=lambda r: (r.received_at, r.receipt_id, r.campaign_id))

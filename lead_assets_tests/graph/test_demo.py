@@ -144,8 +144,8 @@ def test_unknown_fields_are_kept_with_the_lead(demo: Demo) -> None:
 def test_events_are_archived_as_they_are_in_the_table(demo: Demo) -> None:
     archive = Archive(str(demo.home / "archive"))
     table = sorted(event for (event,) in demo.rows("SELECT event FROM delivery.enrichment_events"))
-    files = [path for row in demo.answer["campaigns"] for path in archive.events(row["campaign_id"])]
-    archived = sorted(line for path in files for line in gzip.decompress(path.read_bytes()).decode().split("\n") if line)
+    files = [entry.name for row in demo.answer["campaigns"] for entry in archive.events(row["campaign_id"])]
+    archived = sorted(line for name in files for line in gzip.decompress(archive.read(name)).decode().split("\n") if line)
     assert archived == table
     assert {"lead", "ai", "raw", "metadata"} <= set(json.loads(table[0]))
 

@@ -88,7 +88,7 @@ def test_a_campaign_that_cannot_be_fetched_does_not_cost_the_others(settings: Se
     sandbox.set_fault("aturiya", "status", operation="leads", status=500, match=bad)
     synced = _sync(settings, archive)
 
-    assert [path.split("/")[0] for path in synced.dropped] == [good]
+    assert [path.split("/")[1] for path in synced.dropped] == [good]
     assert list(synced.failures) == [bad]
     assert "aturiya leads" in synced.failures[bad]
 
@@ -119,11 +119,14 @@ def test_a_missing_credential_names_its_variable(tmp_path: Path) -> None:
 
 
 def test_a_drop_appears_whole_or_not_at_all(settings: Settings, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(self: Path, target: Path) -> Path:
+    write = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        write(self, data[: len(data) // 2])
         raise OSError("disk full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "rename", full)
+        patched.setattr(Path, "write_bytes", full)
         with pytest.raises(OSError, match="disk full"):
             _sync(settings, archive)
     assert take_all(settings, archive) == []

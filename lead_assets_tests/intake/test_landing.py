@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from upath import UPath
 
 from lead_assets.archive import Archive
 from lead_assets.intake import landing
 from lead_assets.intake.landing import Cursor, Scan, Taken, scan, take, take_all, watch
 from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.objects import Entry
+from lead_assets.objects.folder import Folder
 from lead_assets.settings import Settings
 from lead_assets_tests.intake.samples import INBOUND, LENDING, ndjson
 
@@ -41,20 +43,16 @@ def _put(folder: Path, name: str, data: bytes, age: float = 60) -> Path:
     return path
 
 
-@pytest.fixture(autouse=True)
-def arrival_is_the_time_of_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+class FolderOnATestClock(Folder):
     """A file's time of change cannot be set from outside, so here a file arrives when its (settable) time of writing says."""
-    real = landing._landed
 
-    def landed(root: UPath, path: UPath) -> landing.LandedFile | None:
-        file = real(root, path)
-        return file and landing.LandedFile(file.path, file.size, file.modified_ns, file.modified_ns / 1e9, file.campaign)
-
-    monkeypatch.setattr(landing, "_landed", landed)
+    def _entry(self, path: Path, name: str) -> Entry:
+        entry = super()._entry(path, name)
+        return replace(entry, arrived=int(entry.version) / 1e9)
 
 
 def _scan(folder: Path, cursor: str | None = None, seconds: float = 0) -> Scan:
-    return scan(UPath(folder), cursor, now=NOW + timedelta(seconds=seconds))
+    return scan(FolderOnATestClock(folder), cursor, now=NOW + timedelta(seconds=seconds))
 
 
 def _tick(folder: Path, archive: Archive, cursor: str | None = None, seconds: float = 0) -> Taken:
@@ -76,7 +74,7 @@ def test_a_file_that_was_taken_is_not_taken_again(folder: Path, archive: Archive
     again = _tick(folder, archive, taken.cursor, 1)
 
     assert (again.drops, again.runs) == ([], [])
-    assert again.cursor == taken.cursor
+    assert Cursor.parse(again.cursor).taken == Cursor.parse(taken.cursor).taken
 
 
 def test_a_sub_folder_names_the_campaign(folder: Path, archive: Archive) -> None:
@@ -284,7 +282,8 @@ def test_a_file_named_by_its_content_is_taken_at_once_if_it_keeps_the_promise(fo
     assert [drop.name for drop in _tick(folder, archive, first.cursor, 3).drops] == ["half-0123456789abcdef.ndjson"]
 
 
-def test_watching_and_taking_by_hand_leave_one_receipt(tmp_path: Path) -> None:
+def test_watching_and_taking_by_hand_leave_one_receipt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing, "landing_of", lambda settings: FolderOnATestClock(Path(settings.landing_location)))
     settings = Settings(home=tmp_path, _env_file=None)  # type: ignore[call-arg]
     archive = Archive(settings.archive_location)
     _put(tmp_path / "landing", "leads.ndjson", ndjson(LENDING))
@@ -294,3 +293,77 @@ def test_watching_and_taking_by_hand_leave_one_receipt(tmp_path: Path) -> None:
     watched = watch(settings, archive, None, now=datetime.now(UTC))
     assert [run.campaign_id for run in watched.runs] == ["lending-q4"]
     assert len(archive.receipts("lending-q4")) == 1
+
+
+def test_a_days_folder_is_no_campaign(folder: Path, archive: Archive) -> None:
+    _put(folder, "dt=2026-11-20/leads.ndjson", ndjson(INBOUND))
+    _put(folder, "dt=2026-11-20/fall/leads.ndjson", ndjson(INBOUND | {"email": "a@acme.example"}))
+
+    assert [list(drop.campaigns) for drop in _tick(folder, archive).drops] == [["fall"], ["inbound-2026-11-20"]]
+
+
+class CountingFolder(FolderOnATestClock):
+    """Counts the files that a listing has shown."""
+
+    shown = 0
+
+    def _entry(self, path: Path, name: str) -> Entry:
+        self.shown += 1
+        return super()._entry(path, name)
+
+
+def test_a_tick_lists_the_open_days_and_a_page_and_never_all(folder: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(landing, "PAGE", 10)
+    old = [_put(folder, f"dt=2026-10-{day:02}/c/{number}.csv", b"email\n", age=86_400 * 30) for day in range(1, 11) for number in range(6)]
+    undated = [_put(folder, f"hand/{number}.csv", b"email\n", age=86_400) for number in range(6)]
+    _put(folder, "dt=2026-11-20/today.ndjson", ndjson(LENDING))
+    root = CountingFolder(folder)
+    first = scan(root, None, now=NOW)
+    assert root.shown < 2 * landing.PAGE
+    assert "dt=2026-11-20/today.ndjson" in {file.path for file in first.ready}
+
+    cursor, seen = first.cursor.text(), {file.path for file in first.ready}
+    for second in range(1, 7):
+        found = _scan(folder, cursor, second)
+        seen |= {file.path for file in found.ready}
+        cursor = found.cursor.text()
+    assert len(seen) == len(old) + len(undated) + 1
+
+
+def test_what_comes_late_to_a_closed_day_is_taken_on_the_next_round(
+    folder: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landing, "PAGE", 5)
+    monkeypatch.setattr(landing, "REMEMBERED", 3)
+    for number in range(20):
+        _put(folder, f"dt=2026-10-01/{number:02}.ndjson", ndjson(INBOUND | {"email": f"p{number}@acme.example"}), age=86_400 - number)
+    cursor: str | None = None
+    taken: list[str] = []
+
+    def ticks(seconds: range) -> None:
+        nonlocal cursor
+        for second in seconds:
+            result = _tick(folder, archive, cursor, second)
+            cursor = result.cursor
+            taken.extend(drop.name for drop in result.drops if drop.status == "ingested")
+
+    ticks(range(6))
+    assert len(taken) == 20
+    _put(folder, "dt=2026-10-01/00-late.ndjson", ndjson(INBOUND | {"email": "late@acme.example"}), age=-5)
+    ticks(range(6, 20))
+    assert taken[20:] == ["dt=2026-10-01/00-late.ndjson"]
+    # A second round over all of them took nothing again, and what the cursor has forgotten it knows by its time.
+    ticks(range(1000, 1010))
+    assert len(taken) == 21
+    assert len(Cursor.parse(cursor).taken) < 21
+
+
+def test_what_a_listing_shows_late_is_not_taken_for_known(folder: Path, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that arrived before others were forgotten, and that no listing had shown until then."""
+    monkeypatch.setattr(landing, "REMEMBERED", 1)
+    for number in range(3):
+        _put(folder, f"{number}.ndjson", ndjson(INBOUND | {"email": f"p{number}@acme.example"}), age=100 - number)
+    first = _tick(folder, archive)
+    _put(folder, "shown-late.ndjson", ndjson(INBOUND | {"email": "slow@acme.example"}), age=150)
+
+    assert [drop.name for drop in _tick(folder, archive, first.cursor, 60).drops] == ["shown-late.ndjson"]
