@@ -55,6 +55,9 @@ def run(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, help="Only so many leads of each campaign go on to the rooms that cost money.")
     ] = None,
+    batch: Annotated[
+        bool, typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day; a killed run takes its batch up.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Materialize campaigns. What was bought before is not bought again."""
@@ -63,7 +66,7 @@ def run(
     from lead_assets.commands import pipeline, show
 
     with _world() as settings, _progress("run", as_json) as progress:
-        answer = pipeline.run(settings, campaigns=campaign, select=select, limit=limit, progress=progress)
+        answer = pipeline.run(settings, campaigns=campaign, select=select, limit=limit, batch=batch, progress=progress)
     _print(answer, as_json, show.run)
     _fail_if_not_whole(answer)
 

@@ -37,6 +37,8 @@ OWNERS = ["team:lead-data"]
 IO_MANAGER = "warehouse"
 LIMIT_TAG = "lead_assets/limit"
 """Run tag: at most so many leads of each campaign go on from identity into the rooms that cost money."""
+MODE_TAG = "lead_assets/mode"
+"""Run tag: "batch" asks the model by Message Batches, at half the price and in its own time; "interactive" asks at once. Backfills are "batch" without it."""
 
 
 def key_of(contract: type[Table]) -> AssetKey:

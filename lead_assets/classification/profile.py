@@ -80,7 +80,7 @@ class Profile:
     @cached_property
     def rules_contract(self) -> type[Answered]:
         """The same contract for the rules classifier, which leaves out what is `model_only`."""
-        left_out: dict[str, Any] = {name: (None, None) for name in self.model_only}
+        left_out: dict[str, Any] = dict.fromkeys(self.model_only, (None, None))
         return create_model(f"{self.contract.__name__}ByRules", __base__=self.contract, **left_out)
 
     @cached_property

@@ -1,0 +1,129 @@
+"""The room in the graph: which way it buys, and the checks that stand between an answer and a score."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import polars as pl
+import pytest
+
+from lead_assets.classification.assets import mode_of
+from lead_assets.classification.checks import broken_contracts
+from lead_assets.classification.profiles import load_profiles
+from lead_assets.contracts import Classification, Quarantined, RoutingDecision, Score
+from lead_assets.sandbox import Handle
+from lead_assets.scoring import assets as scoring
+from lead_assets.settings import Settings
+from lead_assets_tests.classification.conftest import Run
+from lead_assets_tests.classification.leads import frame, lead, noted
+from lead_assets_tests.classification.pipeline import Graph, check_of, graph, ingest_notes
+from lead_assets_tests.conftest import Command
+
+NOTES = ["Fix and flip, 12 flips done", "Rental refinance, tenants in place", "flip [[sandbox:placeholder]]"]
+
+
+@pytest.fixture
+def pipeline(settings: Settings) -> Iterator[Graph]:
+    with graph(settings) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("tags", "mode"),
+    [
+        ({}, "interactive"),
+        ({"dagster/backfill": "bkfl"}, "batch"),
+        ({"lead_assets/mode": "batch"}, "batch"),
+        ({"dagster/backfill": "bkfl", "lead_assets/mode": "interactive"}, "interactive"),
+    ],
+)
+def test_a_run_says_by_its_tags_how_it_buys(tags: dict[str, str], mode: str) -> None:
+    assert mode_of(cast(Any, SimpleNamespace(run=SimpleNamespace(tags=tags)))) == mode
+
+
+def test_a_backfill_goes_by_batches(pipeline: Graph, settings: Settings, sandbox: Handle) -> None:
+    ingest_notes(settings, "spring", NOTES)
+    ran = pipeline.run("spring", tags={"dagster/backfill": "bkfl"})
+    assert ran.success
+    assert sandbox.billed("anthropic", "batches") >= len(NOTES)
+    assert "messages" not in sandbox.meter()["anthropic"]
+    assert check_of(ran, "classification/classifications:meets_contract").passed
+    assert check_of(ran, "scoring/scores:nobody_quarantined").passed
+
+
+def test_the_command_line_can_ask_for_batches(command: Command, settings: Settings, sandbox: Handle) -> None:
+    ingest_notes(settings, "spring", NOTES[:1])
+    (row,) = command("run", "--all", "--batch", "--json", sandbox_url=sandbox.url).answer()["campaigns"]
+    assert row["routed"] == 1
+    assert "messages" not in sandbox.meter()["anthropic"]
+    assert sandbox.billed("anthropic", "batches") >= 1
+
+
+def test_a_quarantined_lead_that_was_scored_stops_the_run_before_its_route(
+    pipeline: Graph, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fault this check is for: scoring that takes leads from elsewhere than the classifications."""
+    ingest_notes(settings, "spring", NOTES)
+    honest = scoring.score
+
+    def careless(classifications: pl.DataFrame, leads: pl.DataFrame, *others: Any) -> pl.DataFrame:
+        scored = honest(classifications, leads, *others)
+        left = leads.join(scored, on=["campaign_id", "lead_id"], how="anti").select("campaign_id", "lead_id")
+        return pl.concat([scored, left.join(scored.drop("campaign_id", "lead_id").head(1), how="cross").select(scored.columns)])
+
+    monkeypatch.setattr(scoring, "score", careless)
+    ran = pipeline.run("spring")
+    assert not ran.success
+    evaluation = check_of(ran, "scoring/scores:nobody_quarantined")
+    assert not evaluation.passed
+    assert evaluation.metadata["quarantined_and_scored"].value == 1
+    assert pipeline.rows(Score).height == 3
+    assert pipeline.rows(RoutingDecision).is_empty()
+
+
+def test_every_classification_meets_its_contract_and_no_quarantined_lead_is_scored(pipeline: Graph, settings: Settings) -> None:
+    ingest_notes(settings, "spring", NOTES)
+    pipeline.run("spring")
+    assert broken_contracts(pipeline.rows(Classification), load_profiles()) == {}
+    assert pipeline.rows(Quarantined)["code"].to_list() == ["placeholder"]
+    assert set(pipeline.rows(Score)["lead_id"]) == {"spring-000", "spring-001"}
+
+
+@pytest.mark.parametrize(
+    ("changed", "fault"),
+    [
+        ({"answer": pl.col("answer").str.replace("bridge_rtl", "mezzanine")}, "lending: loan_type: literal_error"),
+        ({"answer": pl.col("answer").str.replace('"urgency_score":2', '"urgency_score":9')}, "lending: urgency_score: less_than_equal"),
+        ({"loan_type": pl.lit("rental")}, "lending: column loan_type differs from the answer"),
+        ({"schema_version": pl.lit("lending-0")}, "lending: version lending-0 is not lending-1"),
+        ({"profile": pl.lit("gone")}, "gone: no such profile"),
+        (
+            {"answer": pl.col("answer").str.replace(r'"outreach_message":"[^"]*"', '"outreach_message":null')},
+            "lending: outreach_message: missing",
+        ),
+    ],
+)
+def test_rows_that_break_the_contract_are_counted(run: Run, changed: dict[str, pl.Expr], fault: str) -> None:
+    rows = run(noted("Fix and flip", "Rental")).classifications
+    assert broken_contracts(rows, load_profiles()) == {}
+    assert broken_contracts(rows[:1].with_columns(**changed).vstack(rows[1:]), load_profiles()) == {fault: 1}
+
+
+def test_answers_to_b2b_leads_have_columns_of_their_own(run: Run) -> None:
+    leads = frame(
+        lead(
+            1,
+            adapter="inbound_b2b",
+            property_address=None,
+            title="VP Sales",
+            company_size="51-200",
+            notes="Please send pricing. Too manual.",
+        )
+    )
+    row = run(leads).classifications.row(0, named=True)
+    assert (row["profile"], row["persona"], row["buying_stage"]) == ("b2b", "economic_buyer", "decision")
+    assert row["icp_fit"] in ("strong", "moderate")
+    assert row["pain_points"] == ["manual work"]
+    assert row["loan_type"] is None
