@@ -38,12 +38,20 @@ class Settings(BaseSettings):
 
     home: Path = Field(Path(".lead_assets"), description="Folder of all local state")
     env: Literal["local", "production"] = Field(
-        "local",
+        "local", description="production: tables in Snowflake, archive and landing zone in GCS, ledger and Dagster's storage in Postgres"
     )
     sandbox_url: str | None = Field(None, description="Base URL of a running sandbox; replaces every vendor")
-    ledger_url: str | None = Field(None, description="SQLAlchemy URL of the ledger; default SQLite below home")
+    ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the ledger; default SQLite below home")
     archive_url: str | None = Field(None, description="Folder or bucket of the archive; default below home")
     landing_url: str | None = Field(None, description="Folder or bucket that is watched for drops")
+    gcs_enrichment_bucket: str | None = Field(
+        None, validation_alias="GCS_ENRICHMENT_BUCKET", description="Bucket of archive, events and landing zone, in production only"
+    )
+    gcs_failed_leads_bucket: str | None = Field(
+        None,
+        validation_alias="GCS_FAILED_LEADS_BUCKET",
+        description="Bucket that rejected payloads are also written to, in production only",
+    )
     rules_dir: Path | None = Field(
         None,
         description="Folder of YAML that replaces lead_assets/rules file by file",
@@ -67,6 +75,30 @@ class Settings(BaseSettings):
         description="Routing table that replaces rules/routing.yaml",
     )
 
+    snowflake_account: str | None = Field(
+        None, validation_alias="SNOWFLAKE_ACCOUNT", description="Account identifier: organization-account"
+    )
+    snowflake_user: str | None = Field(None, validation_alias="SNOWFLAKE_USER", description="Service user of the loader")
+    snowflake_role: str | None = Field(None, validation_alias="SNOWFLAKE_ROLE")
+    snowflake_warehouse: str | None = Field(None, validation_alias="SNOWFLAKE_WAREHOUSE", description="Virtual warehouse")
+    snowflake_database: str = Field("LEADS", validation_alias="SNOWFLAKE_DATABASE")
+    snowflake_private_key: SecretStr | None = Field(None, validation_alias="SNOWFLAKE_PRIVATE_KEY", description="PEM, or its base64")
+    snowflake_private_key_path: Path | None = Field(None, validation_alias="SNOWFLAKE_PRIVATE_KEY_PATH")
+    snowflake_private_key_passphrase: SecretStr | None = Field(None, validation_alias="SNOWFLAKE_PRIVATE_KEY_PASSPHRASE")
+    snowflake_token: SecretStr | None = Field(None, validation_alias="SNOWFLAKE_TOKEN", description="OAuth access token, instead of a key")
+    snowflake_token_file_path: Path | None = Field(
+        None, validation_alias="SNOWFLAKE_TOKEN_FILE_PATH", description="File with the OAuth token; read for each session"
+    )
+    snowflake_url: str | None = Field(
+        None, validation_alias="SNOWFLAKE_URL", description="Where the account is reached, if not at its usual address (private link)"
+    )
+    snowflake_statement_timeout_seconds: int = Field(3600, validation_alias="SNOWFLAKE_STATEMENT_TIMEOUT_SECONDS")
+    snowflake_network_timeout_seconds: int = Field(
+        300,
+        validation_alias="SNOWFLAKE_NETWORK_TIMEOUT_SECONDS",
+        description="How long a request is tried again before its session counts as lost",
+    )
+
     @property
     def world(self) -> Literal["sandbox", "live"]:
         """Whose answers a ledger holds: the two must never meet, or a made-up answer would be served as a fact."""
@@ -86,16 +118,46 @@ class Settings(BaseSettings):
 
     @property
     def archive_location(self) -> str:
+        """Folder or gs:// URL. Raises ValueError if production has none."""
+        if self.env == "production" and not self.archive_url:
+            return _bucket_url(self._bucket("LEAD_ASSETS_ARCHIVE_URL"))
         return self.archive_url or str(self.home / "archive")
 
     @property
     def landing_location(self) -> str:
+        """Folder or gs:// URL. Raises ValueError if production has none."""
+        if self.env == "production" and not self.landing_url:
+            return _bucket_url(self._bucket("LEAD_ASSETS_LANDING_URL")) + "/landing"
         return self.landing_url or str(self.home / "landing")
 
     @property
+    def failed_leads_location(self) -> str | None:
+        """gs:// URL that rejected payloads are also written to; None, as everywhere outside production, if nowhere."""
+        if self.env != "production" or not self.gcs_failed_leads_bucket:
+            return None
+        return _bucket_url(self.gcs_failed_leads_bucket)
+
+    @property
     def ledger_location(self) -> str:
-        return self.ledger_url or f"sqlite:///{self.home / 'ledger.sqlite'}"
+        """SQLAlchemy URL, its password included: never to be shown. Raises ValueError if production has no Postgres."""
+        url = self.ledger_url.get_secret_value() if self.ledger_url else None
+        if self.env == "production" and not (url or "").startswith("postgres"):
+            raise ValueError(
+                "LEAD_ASSETS_ENV=production keeps ledger and run history in Postgres: set LEAD_ASSETS_LEDGER_URL to "
+                "postgresql+psycopg://<user>:<password>@<host>/<database>"
+            )
+        return url or f"sqlite:///{self.home / 'ledger.sqlite'}"
+
+    def _bucket(self, instead: str) -> str:
+        if not self.gcs_enrichment_bucket:
+            raise ValueError(f"LEAD_ASSETS_ENV=production keeps this in Google Cloud Storage: set GCS_ENRICHMENT_BUCKET (or {instead})")
+        return self.gcs_enrichment_bucket
 
     @property
     def warehouse_folder(self) -> Path:
         return self.home / "warehouse"
+
+
+def _bucket_url(bucket: str) -> str:
+    """`name`, `name/prefix` or `gs://name/prefix`, as people write it."""
+    return "gs://" + bucket.removeprefix("gs://").rstrip("/")

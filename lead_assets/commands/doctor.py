@@ -34,7 +34,11 @@ def _stores(settings: Settings) -> Iterator[dict[str, Any]]:
     yield _check("archive", lambda: f"{len(archive_of(settings).campaigns())} campaigns in {archive_of(settings).location}")
     yield _check("ledger", lambda: _ledger(settings))
     yield _check("warehouse", lambda: _warehouse(settings))
-    yield _check("landing", lambda: f"watched: {settings.landing_location}")
+    yield _check("landing", lambda: _landing(settings))
+    if settings.failed_leads_location:
+        yield _check("failed leads", lambda: _bucket(str(settings.failed_leads_location)))
+    if settings.env == "production":
+        yield _check("run history", lambda: _run_history(settings))
 
 
 def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
@@ -92,3 +96,27 @@ def _warehouse(settings: Settings) -> str:
     warehouse = warehouse_of(settings)
     warehouse.prepare()
     return warehouse.location
+
+
+def _landing(settings: Settings) -> str:
+    location = settings.landing_location
+    return f"watched: {_bucket(location) if '://' in location else location}"
+
+
+def _bucket(location: str) -> str:
+    from lead_assets.objects import open_objects
+
+    open_objects(location).folders("")
+    return location
+
+
+def _run_history(settings: Settings) -> str:
+    from lead_assets.commands import runs
+
+    with runs.instance_of(settings) as instance:
+        storage = type(instance.event_log_storage).__name__
+        if "Postgres" not in storage:
+            raise ValueError(
+                f"production keeps Dagster's run history in Postgres, this instance is {storage}: use deploy/dagster.yaml as DAGSTER_HOME"
+            )
+        return f"{storage}, {instance.get_runs_count()} runs"

@@ -1,7 +1,7 @@
 """Enrichment events in the shape a customer data platform takes: lead, AI fields, score, routing, raw payload, metadata.
 
-Events are archived as gzipped NDJSON, one file a campaign and content: no null keys and no invalid line, because Snowpipe drops a whole file for
-one, and the same events are the same bytes under the same name.
+Events are archived as gzipped NDJSON, one file a campaign and materialization: no null keys and no invalid line, because Snowpipe drops a whole
+file for one. The same events are the same bytes under the same name, so that nothing is loaded twice.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from lead_assets.archive import Archive
 from lead_assets.contracts import EnrichmentEvent
 
 SCHEMA_VERSION = "enrichment-event-1"
+PART_EVENTS = 200_000
+"""Events of one file: about 100 MB, the size that Snowpipe is best at. A campaign with more has several files."""
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "lead_assets/enrichment-event")
 
 _LEAD = [
@@ -48,15 +50,32 @@ def enrichment_events(
     rows: list[dict[str, Any]] = []
     wide = _join(decisions, leads, enriched, classifications, scores)
     for (campaign_id,), group in wide.partition_by("campaign_id", as_dict=True, maintain_order=True).items():
-        events = list(_events(group))
-        archived_as = archive.put_events(str(campaign_id), ndjson_gz(event["event"] for event in events))
-        rows += [{**event, "archived_as": archived_as} for event in events]
+        for part in group.iter_slices(PART_EVENTS):
+            events = list(_events(part))
+            archived_as = archive.put_events(str(campaign_id), ndjson_gz(_checked(event) for event in events))
+            rows += [{**event, "archived_as": archived_as} for event in events]
     return EnrichmentEvent.frame(rows)
 
 
 def ndjson_gz(lines: Iterator[str]) -> bytes:
     """Lines as gzipped NDJSON; equal lines give equal bytes."""
     return gzip.compress("".join(line + "\n" for line in lines).encode(), mtime=0)
+
+
+def _checked(event: dict[str, Any]) -> str:
+    """The event's line. Raises ValueError for what Snowpipe would drop a whole file for: what is no number, say, which JSON can only write as null."""
+    line: str = event["event"]
+    if "\n" in line or ("null" in line and _has_null(orjson.loads(line))):
+        raise ValueError(
+            f"event {event['event_id']} of campaign {event['campaign_id']} has a null or a line break in it: nothing is archived. Look for a value "
+            f"that is not a number (NaN) in the lead's rows"
+        )
+    return line
+
+
+def _has_null(value: Any) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return value is None or any(_has_null(each) for each in inner)
 
 
 def _join(decisions: pl.DataFrame, *others: pl.DataFrame) -> pl.DataFrame:
@@ -87,6 +106,7 @@ def _events(wide: pl.DataFrame) -> Iterator[dict[str, Any]]:
                 "contract_version": classification["schema_version"],
             },
         }
+        body = _without_nulls(body)
         content = _dumps(body)
         event_id = str(uuid.uuid5(_NAMESPACE, f"{row['campaign_id']}/{row['lead_id']}/{content}"))
         yield {

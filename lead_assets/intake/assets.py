@@ -7,7 +7,9 @@ from dagster import AssetCheckResult, AssetCheckSpec, AssetExecutionContext, Mat
 from lead_assets.archive import Archive
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.declare import assets_of, conservation_check, key_of, result_of
+from lead_assets.intake.failed_leads import publish
 from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.objects import open_objects
 from lead_assets.partitions import campaigns
 from lead_assets.settings import Settings
 
@@ -27,7 +29,8 @@ def intake__raw_leads(
     read = read_campaigns(archive, context.partition_keys, max_payload_bytes=settings.max_payload_bytes)
     codes = dict(read.rejected["code"].value_counts().sort("code").iter_rows())
     yield result_of(RawLead, read.raw_leads, adapters=dict(read.raw_leads["adapter"].value_counts().sort("adapter").iter_rows()))
-    yield result_of(RejectedPayload, read.rejected, codes=codes)
+    copies = publish(read.rejected, open_objects(settings.failed_leads_location)) if settings.failed_leads_location else None
+    yield result_of(RejectedPayload, read.rejected, codes=codes, failed_leads=copies)
     yield conservation_check(
         CONSERVES, conservation(archive, context.partition_keys, read.raw_leads, read.rejected), "received", "good", "rejected"
     )

@@ -78,3 +78,16 @@ def test_two_campaigns_have_a_file_each(archive: Archive) -> None:
 
 def test_no_leads_give_no_events_with_the_right_types(archive: Archive) -> None:
     assert events(archive).schema == EnrichmentEvent.polars_schema()
+
+
+def test_what_is_no_number_is_refused_and_nothing_is_archived(archive: Archive) -> None:
+    """JSON can write it only as null, for which Snowpipe drops the whole file."""
+    with pytest.raises(ValueError, match="of campaign c has a null"):
+        events(archive, LENDING, {"score": float("nan")})
+    assert list(archive.events("c")) == []
+
+
+def test_a_large_materialization_has_several_files(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("lead_assets.delivery.events.PART_EVENTS", 2)
+    frame = events(archive, LENDING, LENDING, LENDING)
+    assert [len(gzip.decompress(archive.read(name)).splitlines()) for name in frame["archived_as"].unique(maintain_order=True)] == [2, 1]
