@@ -24,15 +24,24 @@ from dagster import (
 )
 
 from lead_assets.archive import Archive
+from lead_assets.declare import BUY_TAG
 from lead_assets.partitions import campaigns
 from lead_assets.settings import Settings
 
 PIPELINE = "lead_pipeline"
+REBUILD = "lead_rebuild"
 
 pipeline_job = define_asset_job(
     PIPELINE,
     selection=AssetSelection.all(),
     description="Every asset for one campaign or a range of them, from the archive to the marts.",
+)
+
+rebuild_job = define_asset_job(
+    REBUILD,
+    selection=AssetSelection.all(),
+    tags={BUY_TAG: "never"},
+    description="The same from archive and ledger alone: buys nothing, whatever the age of what the ledger holds. For backfills that must cost nothing.",
 )
 
 

@@ -56,7 +56,11 @@ def run(
         int | None, typer.Option("--limit", min=1, help="Only so many leads of each campaign go on to the rooms that cost money.")
     ] = None,
     batch: Annotated[
-        bool, typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day; a killed run takes its batch up.")
+        bool,
+        typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day; a killed run takes its batch up."),
+    ] = False,
+    from_ledger: Annotated[
+        bool, typer.Option("--from-ledger", help="Buy nothing: use answers of any age that the ledger holds; what it lacks stays unknown.")
     ] = False,
     as_json: Json = False,
 ) -> None:
@@ -66,7 +70,9 @@ def run(
     from lead_assets.commands import pipeline, show
 
     with _world() as settings, _progress("run", as_json) as progress:
-        answer = pipeline.run(settings, campaigns=campaign, select=select, limit=limit, batch=batch, progress=progress)
+        answer = pipeline.run(
+            settings, campaigns=campaign, select=select, limit=limit, batch=batch, from_ledger=from_ledger, progress=progress
+        )
     _print(answer, as_json, show.run)
     _fail_if_not_whole(answer)
 
@@ -87,6 +93,31 @@ def ingest(
     if missing:
         raise typer.BadParameter(f"no such file: {', '.join(missing)}")
     _print(pipeline.ingest_files(Settings(), files, campaign=campaign, column_map=_pairs(mapping or [])), as_json, show.ingested)
+
+
+@app.command()
+def replay(
+    stage: Annotated[str, typer.Option("--stage", help="What refused the leads: classification.")] = "classification",
+    code: Annotated[
+        list[str] | None, typer.Option("--code", help="Only leads in quarantine for this reason, e.g. placeholder; may be given more than once.")
+    ] = None,
+    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only this campaign; may be given more than once.")] = None,
+    fix: Annotated[
+        str | None, typer.Option("--fix", help="Name of a fix made elsewhere, e.g. at the vendor: what an earlier replay sent is sent once more.")
+    ] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send quarantined leads again after a fix, exactly once each, and materialize their campaigns again."""
+    from lead_assets.commands import replay as replaying
+    from lead_assets.commands import show
+
+    if stage not in replaying.STAGES:
+        raise typer.BadParameter(f"--stage {stage}: use one of {', '.join(replaying.STAGES)}")
+    with _world() as settings, _progress("replay", as_json) as progress:
+        answer = replaying.run(settings, codes=code, campaigns=campaign, fix=fix, batch=batch, progress=progress)
+    _print(answer, as_json, show.replayed)
+    _fail_if_not_whole(answer)
 
 
 @app.command()

@@ -39,6 +39,8 @@ LIMIT_TAG = "lead_assets/limit"
 """Run tag: at most so many leads of each campaign go on from identity into the rooms that cost money."""
 MODE_TAG = "lead_assets/mode"
 """Run tag: "batch" asks the model by Message Batches, at half the price and in its own time; "interactive" asks at once. Backfills are "batch" without it."""
+BUY_TAG = "lead_assets/buy"
+"""Run tag: "never" makes a run that costs nothing: what the ledger holds is served, of any age, and what it lacks is unknown (not_bought)."""
 
 
 def key_of(contract: type[Table]) -> AssetKey:

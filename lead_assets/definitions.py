@@ -13,6 +13,7 @@ from lead_assets.delivery import assets as delivery
 from lead_assets.identity import assets as identity
 from lead_assets.intake import assets as intake
 from lead_assets.ledger import Ledger
+from lead_assets.ledger.resource import ledger_resource
 from lead_assets.marts import assets as marts
 from lead_assets.routing import assets as routing
 from lead_assets.scoring import assets as scoring
@@ -33,12 +34,12 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
     resources: dict[str, Any] = {
         "settings": settings,
         "archive": archive_of(settings),
-        "ledger": Ledger(settings.ledger_location),
+        "ledger": ledger_resource(Ledger(settings.ledger_location)),
         "warehouse": WarehouseIOManager(warehouse_of(settings)),
     }
     return Definitions(
         assets=[*load_assets_from_modules(ROOMS), *signal_assets(settings)],
-        jobs=[automation.pipeline_job, automation.campaign_api_job],
+        jobs=[automation.pipeline_job, automation.rebuild_job, automation.campaign_api_job],
         sensors=[automation.drop_sensor],
         schedules=[automation.campaign_api_schedule],
         resources={**resources, **(overrides or {})},

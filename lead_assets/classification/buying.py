@@ -13,8 +13,9 @@ from lead_assets.classification.batches import BatchClient
 from lead_assets.classification.client import MessagesClient
 from lead_assets.classification.rulebook import Calls, Rulebook
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.ledger.model import Answer, Rate, Want
+from lead_assets.ledger.model import Answer, Rate, Want, missed
 from lead_assets.ledger.purchase import Purchase, Retry, buy
+from lead_assets.ledger.recall import recall
 from lead_assets.settings import Settings
 
 Mode = Literal["interactive", "batch"]
@@ -26,9 +27,11 @@ def purchase(
     """An answer to every want, by its key. Without a key for the vendor: what the ledger holds, and for the rest unknown with reason no_key."""
     if not wants:
         return {}
-    if settings.key("anthropic") is None:
+    if settings.key("anthropic") is None and ledger.buying != "never":
         return from_ledger(wants, ledger, "no_key")
     ledger.bind_world(settings.world)
+    if ledger.buying != "always":
+        return recall(ledger, wants).answers
     by = _by_batches if mode == "batch" else _by_messages
     return asyncio.run(by(wants, ledger, settings, book, retry)).answers
 
@@ -67,25 +70,10 @@ async def _by_batches(wants: Sequence[Want], ledger: Ledger, settings: Settings,
 def from_ledger(wants: Sequence[Want], ledger: Ledger, reason: str) -> dict[str, Answer]:
     """What was bought before, nothing else: a rebuild needs no key."""
     held = ledger.answers([want.key for want in wants])
-    return {want.key: held.get(want.key) or _missing(want, reason) for want in wants}
+    return {want.key: held.get(want.key) or missed(want, reason) for want in wants}
 
 
 def _rates(calls: Calls) -> list[Rate]:
     if calls.requests_per_minute is None:
         return []
     return [Rate(limit=calls.requests_per_minute, per=60.0, burst=max(1, calls.requests_per_minute // 10))]
-
-
-def _missing(want: Want, reason: str) -> Answer:
-    return Answer(
-        key=want.key,
-        state="unknown",
-        reason=reason,
-        body=None,
-        provider=want.provider,
-        operation=want.operation,
-        subject=want.subject,
-        cost_micros=0,
-        answered_at=None,
-        campaign_id=want.campaign_id,
-    )

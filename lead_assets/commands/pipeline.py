@@ -27,6 +27,7 @@ def run(
     select: str | None = None,
     limit: int | None = None,
     batch: bool = False,
+    from_ledger: bool = False,
     progress: runs.Progress | None = None,
 ) -> dict[str, Any]:
     """Materialize campaigns (None: all in the archive). Returns the answer of `lead-assets run`.
@@ -46,7 +47,9 @@ def run(
         since = ledger.last_call()
         runs.add_campaigns(instance, known)
         assets = runs.select_assets(definitions, select)
-        ran = runs.run_campaigns(definitions, instance, wanted, assets=assets, limit=limit, batch=batch, on_progress=progress)
+        ran = runs.run_campaigns(
+            definitions, instance, wanted, assets=assets, limit=limit, batch=batch, from_ledger=from_ledger, on_progress=progress
+        )
         billed = ledger.billed(since)
     warehouse = warehouse_of(settings)
     return {

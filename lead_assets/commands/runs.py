@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from dagster import AssetKey, AssetSelection, DagsterEventType, DagsterInstance, Definitions
 
 from lead_assets.automation import PIPELINE
-from lead_assets.declare import LIMIT_TAG, MODE_TAG
+from lead_assets.declare import BUY_TAG, LIMIT_TAG, MODE_TAG
 from lead_assets.partitions import backfill_policy, campaigns, contiguous_runs
 from lead_assets.project_files import project_file
 from lead_assets.settings import Settings
@@ -43,7 +43,7 @@ def dagster_home(settings: Settings) -> str:
     if "DAGSTER_HOME" not in os.environ:
         folder = settings.home.resolve() / "dagster"
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = project_file("dagster.yaml").read_text()
+        wanted = project_file("deploy/dagster.yaml" if settings.env == "production" else "dagster.yaml").read_text()
         target = folder / "dagster.yaml"
         if not target.exists() or target.read_text() != wanted:
             aside = folder / f".dagster.yaml.{uuid.uuid4().hex[:8]}"
@@ -89,15 +89,21 @@ def run_campaigns(
     assets: Sequence[AssetKey],
     limit: int | None = None,
     batch: bool = False,
+    from_ledger: bool = False,
     on_progress: Progress | None = None,
 ) -> list[Ran]:
     """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process.
 
     limit: at most so many leads of each campaign go on from identity into the rooms that cost money.
     batch: the model is asked by Message Batches, at half the price and in its own time.
+    from_ledger: nothing is bought; what the ledger holds is served, of any age.
     on_progress(steps done, steps in all, campaigns under way): called a few times a second.
     """
-    tags = ({LIMIT_TAG: str(limit)} if limit is not None else {}) | ({MODE_TAG: "batch"} if batch else {})
+    tags = {
+        **({LIMIT_TAG: str(limit)} if limit is not None else {}),
+        **({MODE_TAG: "batch"} if batch else {}),
+        **({BUY_TAG: "never"} if from_ledger else {}),
+    }
     groups = contiguous_runs(wanted, known_campaigns(instance), backfill_policy.max_partitions_per_run or 1)
     steps = len({id(definitions.resolve_assets_def(key)) for key in assets})
 

@@ -6,5 +6,6 @@
 from lead_assets.ledger.ledger import Ledger, WorldError
 from lead_assets.ledger.model import Answer, Lifetimes, Rate, Reply, Want
 from lead_assets.ledger.purchase import Purchase, Retry, buy, purchase
+from lead_assets.ledger.recall import recall
 
-__all__ = ["Answer", "Ledger", "Lifetimes", "Purchase", "Rate", "Reply", "Retry", "Want", "WorldError", "buy", "purchase"]
+__all__ = ["Answer", "Ledger", "Lifetimes", "Purchase", "Rate", "Reply", "Retry", "Want", "WorldError", "buy", "purchase", "recall"]

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lead_assets.ledger.model import Answer, History, Rate, Reply, Settlement, Want
+from lead_assets.ledger.model import Answer, History, Rate, Reply, Settlement, Want, missed
 from lead_assets.ledger.owners import new_owner
 from lead_assets.ledger.pacer import Pacer
 from lead_assets.ledger.purchase import Call, Purchase, Resume, Retry
@@ -333,18 +333,7 @@ class Buyer:
 
     def _miss(self, wants: Iterable[Want], reason: str) -> None:
         for want in wants:
-            self._result.answers[want.key] = self._older(want) or Answer(
-                key=want.key,
-                state="unknown",
-                reason=reason,
-                body=None,
-                provider=want.provider,
-                operation=want.operation,
-                subject=want.subject,
-                cost_micros=0,
-                answered_at=None,
-                campaign_id=want.campaign_id,
-            )
+            self._result.answers[want.key] = self._older(want) or missed(want, reason)
 
     def _older(self, want: Want) -> Answer | None:
         history = self._histories.get(want.key)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from lead_assets.ledger.money import Budget, Period, Scope
 
 World = Literal["sandbox", "live"]
+Buying = Literal["always", "never", "rehearsed"]
+"""What a purchase may do: buy what is missing; serve answers of any age and buy nothing; note what it would buy."""
 
 
 class WorldError(RuntimeError):
@@ -38,6 +40,9 @@ class Ledger:
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.url = url
+        self.buying: Buying = "always"
+        self.wished: list[Want] = []
+        """What a rehearsal would have bought."""
         self._clock = clock
 
     @functools.cached_property
@@ -58,6 +63,24 @@ class Ledger:
         """The ledger's time, UTC: equal for all who share it."""
         return self._db.now()
 
+    def closed(self) -> Ledger:
+        """This ledger for a run that must cost nothing: purchases serve what it holds, of any age, and the rest is unknown (not_bought)."""
+        return self._as("never")
+
+    def rehearsal(self) -> Ledger:
+        """This ledger for an estimate: purchases serve what a real one would serve, and note in `wished` what it would buy. Nothing is written."""
+        return self._as("rehearsed")
+
+    def wish(self, want: Want) -> None:
+        """Note a want that was not bought."""
+        self.wished.append(want)
+
+    def _as(self, buying: Buying) -> Ledger:
+        view = Ledger(self.url, self._clock)
+        view.__dict__["_db"] = self._db  # one pool of connections
+        view.buying = buying
+        return view
+
     # Answers
 
     def histories(self, keys: Iterable[str]) -> dict[str, History]:
@@ -74,9 +97,7 @@ class Ledger:
 
     def claim(self, wants: Sequence[Want], owner: str, lease: float = 60.0) -> Claimed:
         """Claim wants for `owner` (see `owners.new_owner`) for `lease` seconds and reserve their prices."""
-        from lead_assets.ledger import claims
-
-        return self._db.write(lambda tx: claims.claim(tx, wants, owner, lease))
+        return self.exchange([], wants, owner, lease)[1]
 
     def renew(self, owner: str, lease: float = 60.0) -> None:
         """Begin all leases of a living owner anew."""
@@ -100,6 +121,9 @@ class Ledger:
     ) -> tuple[list[Answer], Claimed]:
         """Settle, then claim, in one transaction: see `settle` and `claim`."""
         from lead_assets.ledger import claims, journal
+
+        if self.buying != "always":
+            raise RuntimeError("this run buys nothing: a purchase goes through lead_assets.ledger.purchase, which knows that")
 
         bodies = [journal.pack(settlement.reply.body) for settlement in settlements]
 
@@ -225,7 +249,7 @@ class Ledger:
         """Call before buying. A ledger belongs for ever to the world it first bought in. Raises WorldError for the other."""
         from lead_assets.ledger import controls
 
-        bound = self._db.write(lambda tx: controls.bind_world(tx, world))
+        bound = self.world() or world if self.buying != "always" else self._db.write(lambda tx: controls.bind_world(tx, world))
         if bound != world:
             raise WorldError(
                 f"ledger: it holds answers of the {bound} world and cannot be used to buy in the {world} world, where they would pass as "

@@ -134,6 +134,34 @@ class History:
             return replace(self.known, stale=True) if self.known else self.unknown
         return None
 
+    def remember(self, lifetimes: Lifetimes) -> Answer | None:
+        """The answer to use, of whatever age, for who may not buy.
+
+        Read off the journal alone, so that a rebuild says the same today and in a year: an answer is stale if a newer one was tried for after its
+        life had ended, and could not be had. That nobody has asked since does not make it so.
+        """
+        if self.known is None or self.known.answered_at is None:
+            return self.unknown
+        tried = self.unknown.answered_at if self.unknown else None
+        outlived = tried is not None and tried - self.known.answered_at >= lifetimes.of(self.known.state)
+        return replace(self.known, stale=True) if outlived else self.known
+
+
+def missed(want: Want, reason: str) -> Answer:
+    """The answer to a want that nobody was asked for, and why."""
+    return Answer(
+        key=want.key,
+        state="unknown",
+        reason=reason,
+        body=None,
+        provider=want.provider,
+        operation=want.operation,
+        subject=want.subject,
+        cost_micros=0,
+        answered_at=None,
+        campaign_id=want.campaign_id,
+    )
+
 
 @dataclass(frozen=True)
 class Granted:

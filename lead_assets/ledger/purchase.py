@@ -113,8 +113,14 @@ async def buy(
     provider's name). `lease`: seconds after which a claim of a process that has gone silent is taken over (it is renewed while this one lives).
     `patience`: seconds to wait for answers that other processes are buying. `sleep` is for tests with a clock of their own.
 
+    A ledger that does not buy (`Ledger.closed`, `Ledger.rehearsal`) makes no call: see `recall`.
+
     Raises what `call` raises beyond ProviderError: that is a fault in the program, not in the data.
     """
+    if ledger.buying != "always":
+        from lead_assets.ledger.recall import recall
+
+        return await asyncio.to_thread(recall, ledger, wants)
     from lead_assets.ledger.buyer import Buyer
 
     buyer = Buyer(
