@@ -30,10 +30,10 @@ class Bucket:
     """See `lead_assets.objects.Objects`. `first_wait`: seconds before the first retry; `patience`: seconds after which a call is given up."""
 
     def __init__(self, location: str, *, first_wait: float = 1.0, patience: float = 120.0) -> None:
-        self.location = location.rstrip("/")
-        self._name, _, prefix = self.location.removeprefix("gs://").partition("/")
+        self._name, _, prefix = location.removeprefix("gs://").rstrip("/").partition("/")
         if not self._name:
             raise ValueError(f"{location!r} names no bucket: use gs://<bucket> or gs://<bucket>/<prefix>")
+        self.location = location.rstrip("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._first_wait, self._patience = first_wait, patience
         self._opening = threading.Lock()
@@ -156,7 +156,8 @@ class Bucket:
             if passing(error):
                 raise
             cause = error.cause if isinstance(error, RetryError) else error
-            code = getattr(cause, "code", None)
+            # Uploads and downloads say it by their response, the rest by a code.
+            code = getattr(getattr(cause, "response", None), "status_code", None) or getattr(cause, "code", None)
             status = f"HTTP {int(code)}" if code is not None else type(cause).__name__
             after = f", also after {self._patience:.0f} s of trying" if isinstance(error, RetryError) else ""
             advice = "create the bucket or mend its name" if isinstance(cause, NotFound) else _ADVICE.get(int(code or 0), "try again later")
