@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from lead_assets import cli_money
 from lead_assets.settings import Settings
+from lead_assets.terminal import Json, connected_world, err, fail_if_not_whole, print_answer, progress_bar
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,9 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Raw campaign leads in, enriched, classified, scored and routed leads out.",
 )
-err = Console(stderr=True)
-
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs on stderr.")]
+cli_money.add_to(app)
 
 
 class CommandError(Exception):
@@ -41,10 +37,10 @@ def demo(as_json: Json = False) -> None:
     from lead_assets.commands import demo as demonstration
     from lead_assets.commands import show
 
-    with _world(prefer_sandbox=True) as settings, _progress("demo", as_json) as progress:
+    with connected_world(prefer_sandbox=True) as settings, progress_bar("demo", as_json) as progress:
         answer = demonstration.run(settings, progress)
-    _print(answer, as_json, show.demo)
-    _fail_if_not_whole(answer)
+    print_answer(answer, as_json, show.demo)
+    fail_if_not_whole(answer)
 
 
 @app.command()
@@ -69,12 +65,12 @@ def run(
         raise typer.BadParameter("give --campaign ID (once or more) or --all")
     from lead_assets.commands import pipeline, show
 
-    with _world() as settings, _progress("run", as_json) as progress:
+    with connected_world() as settings, progress_bar("run", as_json) as progress:
         answer = pipeline.run(
             settings, campaigns=campaign, select=select, limit=limit, batch=batch, from_ledger=from_ledger, progress=progress
         )
-    _print(answer, as_json, show.run)
-    _fail_if_not_whole(answer)
+    print_answer(answer, as_json, show.run)
+    fail_if_not_whole(answer)
 
 
 @app.command()
@@ -92,18 +88,20 @@ def ingest(
     missing = [str(file) for file in files if not file.is_file()]
     if missing:
         raise typer.BadParameter(f"no such file: {', '.join(missing)}")
-    _print(pipeline.ingest_files(Settings(), files, campaign=campaign, column_map=_pairs(mapping or [])), as_json, show.ingested)
+    print_answer(pipeline.ingest_files(Settings(), files, campaign=campaign, column_map=_pairs(mapping or [])), as_json, show.ingested)
 
 
 @app.command()
 def replay(
     stage: Annotated[str, typer.Option("--stage", help="What refused the leads: classification.")] = "classification",
     code: Annotated[
-        list[str] | None, typer.Option("--code", help="Only leads in quarantine for this reason, e.g. placeholder; may be given more than once.")
+        list[str] | None,
+        typer.Option("--code", help="Only leads in quarantine for this reason, e.g. placeholder; may be given more than once."),
     ] = None,
     campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only this campaign; may be given more than once.")] = None,
     fix: Annotated[
-        str | None, typer.Option("--fix", help="Name of a fix made elsewhere, e.g. at the vendor: what an earlier replay sent is sent once more.")
+        str | None,
+        typer.Option("--fix", help="Name of a fix made elsewhere, e.g. at the vendor: what an earlier replay sent is sent once more."),
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day.")] = False,
     as_json: Json = False,
@@ -114,10 +112,10 @@ def replay(
 
     if stage not in replaying.STAGES:
         raise typer.BadParameter(f"--stage {stage}: use one of {', '.join(replaying.STAGES)}")
-    with _world() as settings, _progress("replay", as_json) as progress:
+    with connected_world() as settings, progress_bar("replay", as_json) as progress:
         answer = replaying.run(settings, codes=code, campaigns=campaign, fix=fix, batch=batch, progress=progress)
-    _print(answer, as_json, show.replayed)
-    _fail_if_not_whole(answer)
+    print_answer(answer, as_json, show.replayed)
+    fail_if_not_whole(answer)
 
 
 @app.command()
@@ -125,9 +123,9 @@ def sync(as_json: Json = False) -> None:
     """Fetch the campaign API's leads into the landing folder, and take them in."""
     from lead_assets.commands import pipeline, show
 
-    with _world() as settings:
+    with connected_world() as settings:
         answer = pipeline.sync_campaign_api(settings)
-    _print(answer, as_json, show.ingested)
+    print_answer(answer, as_json, show.ingested)
 
 
 @app.command()
@@ -151,7 +149,7 @@ def export(
         sys.stdout.buffer.flush()
         return
     out.write_bytes(exports.encode(frame, file_format))
-    _print({"path": str(out), "rows": frame.height}, as_json, lambda answer: err.print(f"{answer['rows']} rows in {answer['path']}"))
+    print_answer({"path": str(out), "rows": frame.height}, as_json, lambda answer: err.print(f"{answer['rows']} rows in {answer['path']}"))
 
 
 @app.command()
@@ -161,7 +159,7 @@ def doctor(as_json: Json = False) -> None:
     from lead_assets.commands import show
 
     answer = checks.examine(Settings())
-    _print(answer, as_json, show.doctor)
+    print_answer(answer, as_json, show.doctor)
     if not answer["ok"]:
         raise typer.Exit(1)
 
@@ -188,8 +186,8 @@ def dev(
     """Open the Dagster UI with sensors on: a file dropped into the landing folder is routed without a click."""
     from lead_assets.commands import development, show
 
-    with _world(prefer_sandbox=not live) as settings:
-        raise typer.Exit(development.serve(settings, port, lambda where: _print(where, as_json, show.development)))
+    with connected_world(prefer_sandbox=not live) as settings:
+        raise typer.Exit(development.serve(settings, port, lambda where: print_answer(where, as_json, show.development)))
 
 
 def main() -> None:
@@ -212,47 +210,6 @@ def _stop(text: str) -> None:
         sys.stdout.write(json.dumps({"ok": False, "error": text}) + "\n")
     err.print(f"[bold red]error:[/] {text}", highlight=False)
     raise SystemExit(1)
-
-
-@contextmanager
-def _world(*, prefer_sandbox: bool = False) -> Iterator[Settings]:
-    from lead_assets.commands.worlds import connected
-
-    with connected(Settings(), prefer_sandbox=prefer_sandbox) as settings:
-        yield settings
-
-
-@contextmanager
-def _progress(label: str, as_json: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on stderr; calls say (steps done, steps in all, what is under way)."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("assets"), TimeElapsedColumn())
-    with Progress(*columns, console=err, disable=as_json or not err.is_terminal) as bar:
-        task = bar.add_task(label, total=None)
-
-        def report(done: int, total: int, under_way: str) -> None:
-            bar.update(task, completed=done, total=total, description=under_way[:60])
-
-        yield report
-
-
-def _print(answer: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
-    if as_json:
-        sys.stdout.write(json.dumps(answer, default=_plain) + "\n")
-    else:
-        show(answer)
-
-
-def _plain(value: Any) -> Any:
-    return float(value) if isinstance(value, Decimal) else str(value)
-
-
-def _fail_if_not_whole(answer: dict[str, Any]) -> None:
-    if answer["failures"]:
-        for failure in answer["failures"]:
-            err.print(f"[bold red]failed:[/] {failure}", highlight=False)
-        raise typer.Exit(1)
 
 
 def _pairs(mapping: list[str]) -> dict[str, str]:

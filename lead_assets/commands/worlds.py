@@ -31,6 +31,12 @@ def connected(settings: Settings, *, prefer_sandbox: bool = False) -> Iterator[S
         yield settings.model_copy(update={"sandbox_url": sandbox.url})
 
 
+def bound_world(settings: Settings) -> str:
+    """Whose answers this home's ledger holds: its own world, else that of the settings."""
+    with opened_ledger(settings) as ledger:
+        return ledger.world() or settings.world
+
+
 @contextmanager
 def opened_ledger(settings: Settings) -> Iterator[Ledger]:
     settings.home.mkdir(parents=True, exist_ok=True)

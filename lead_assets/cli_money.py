@@ -1,0 +1,93 @@
+"""The subcommands about money: what was spent, what would be, what may be, and buying on purpose.
+
+As in `lead_assets.cli`, a command reads its options, calls a module of `lead_assets.commands`, and prints what it returned.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, cast
+
+import typer
+
+from lead_assets.settings import Settings
+from lead_assets.terminal import Json, connected_world, print_answer
+
+budget = typer.Typer(no_args_is_help=True, help="Hard limits: reserved before each call, so nothing beyond them is ever spent.")
+
+Campaigns = Annotated[list[str] | None, typer.Option("--campaign", help="Campaign id; may be given more than once.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these subcommands to the command."""
+    app.command()(costs)
+    app.add_typer(budget, name="budget")
+    app.command()(pause)
+    app.command()(resume)
+    app.command()(quotas)
+
+
+def costs(
+    by: Annotated[list[str] | None, typer.Option("--by", help="campaign, provider, signal, operation or day; may be given twice.")] = None,
+    campaign: Campaigns = None,
+    as_json: Json = False,
+) -> None:
+    """What was spent: sums of the ledger's journal."""
+    from lead_assets.commands import money, show_money
+
+    if unknown := [name for name in by or () if name not in money.BY]:
+        raise typer.BadParameter(f"--by {unknown[0]}: use one of {', '.join(money.BY)}")
+    wanted = [cast(money.By, name) for name in by or ("provider", "operation")]
+    print_answer(money.costs(Settings(), wanted, campaign), as_json, show_money.costs)
+
+
+@budget.command("set")
+def set_budget(
+    scope: Annotated[str, typer.Argument(help="total, campaign:ID or provider:NAME.")],
+    usd: Annotated[str, typer.Argument(help="US dollars; 'none' lifts the limit.")],
+    period: Annotated[str, typer.Option("--period", help="day (UTC) or all.")] = "day",
+    as_json: Json = False,
+) -> None:
+    """Limit what may be spent. What was already spent in the period counts."""
+    from lead_assets.commands import money, show_money
+
+    if period not in money.PERIODS:
+        raise typer.BadParameter(f"--period {period}: use one of {', '.join(money.PERIODS)}")
+    print_answer(money.set_budget(Settings(), scope, usd, cast(money.Period, period)), as_json, show_money.budgets)
+
+
+@budget.command("show")
+def show_budgets(as_json: Json = False) -> None:
+    """All limits and what stands against them now."""
+    from lead_assets.commands import money, show_money
+
+    print_answer(money.show_budgets(Settings()), as_json, show_money.budgets)
+
+
+def pause(
+    provider: Annotated[str | None, typer.Argument(help="Only this provider; without it, all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The kill switch: no new call from now on, in any process. Calls under way end and are journaled."""
+    from lead_assets.commands import money, show_money
+
+    print_answer(money.pause(Settings(), provider), as_json, show_money.budgets)
+
+
+def resume(
+    provider: Annotated[str | None, typer.Argument(help="Only this provider; without it, all.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Lift a pause."""
+    from lead_assets.commands import money, show_money
+
+    print_answer(money.resume(Settings(), provider), as_json, show_money.budgets)
+
+
+def quotas(as_json: Json = False) -> None:
+    """What the vendors say is left of the plans. Asking is free."""
+    from lead_assets.commands import show_money
+    from lead_assets.signals.quotas import quotas as ask
+
+    with connected_world() as settings:
+        answer = {"quotas": ask(settings)}
+    print_answer(answer, as_json, show_money.quotas)
