@@ -13,6 +13,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -72,7 +73,7 @@ class BatchClient:
         """Replies of a batch, in the order of the wants; waits until it has ended. With an intent: submits, and hands the buyer the batch's id."""
         if not vendor_ref.startswith(_INTENT):
             replies = await self._results(vendor_ref)
-            return [replies.get(want.key, Reply("unknown", "provider_error")) for want in wants]
+            return [_of_replay(replies.get(want.key, Reply("unknown", "provider_error")), want) for want in wants]
         batch_id = None
         if vendor_ref in self._fresh:
             self._fresh.discard(vendor_ref)
@@ -152,6 +153,11 @@ class BatchClient:
         if self._sdk is None:
             self._sdk = open_sdk(self.settings, self.limits.calls)
         return self._sdk
+
+
+def _of_replay(reply: Reply, want: Want) -> Reply:
+    """A batch's results do not say which replay asked: whoever fetches them does."""
+    return reply if want.payload.fix is None or reply.state != "found" else replace(reply, body={**reply.body, "fix": want.payload.fix})
 
 
 async def _once(tasks: dict[str, asyncio.Task[T]], name: str, work: Callable[[str], Coroutine[Any, Any, T]]) -> T:

@@ -44,6 +44,8 @@ class Attempt:
     profile: Profile
     request: Request
     max_tokens: int
+    fix: str | None = None
+    """The replay that asks, if one does: kept with the answer, so that it is not sent again under the same fix."""
 
 
 def parameters(attempt: Attempt, model: str, calls: Calls) -> dict[str, Any]:
@@ -73,7 +75,7 @@ def most_tokens(attempt: Attempt) -> int:
     return attempt.request.size + _OVERHEAD_TOKENS
 
 
-def reply_of(message: Any, prices: Prices, *, model: str, batch: bool = False) -> Reply:
+def reply_of(message: Any, prices: Prices, *, model: str, batch: bool = False, fix: str | None = None) -> Reply:
     """The SDK's Message as a reply to be journaled. Whatever it says, it was billed: truncation and refusal are answers too."""
     usage = Usage.model_validate(message.usage.model_dump())
     body = {
@@ -84,6 +86,7 @@ def reply_of(message: Any, prices: Prices, *, model: str, batch: bool = False) -
         "text": "".join(block.text for block in message.content if block.type == "text"),
         "usage": usage.model_dump(),
         "batch": batch,
+        **({"fix": fix} if fix is not None else {}),
     }
     return Reply(
         state="found",
@@ -145,7 +148,7 @@ class MessagesClient:
             raise provider_error(error, OPERATION) from None
         if not isinstance(message, anthropic.types.Message) or not isinstance(message.content, list) or message.usage is None:
             raise ProviderError(PROVIDER, OPERATION, "contract", "the answer is not a message")
-        return reply_of(message, self.prices, model=model)
+        return reply_of(message, self.prices, model=model, fix=attempt.fix)
 
     async def _hold(self) -> None:
         """Wait for the window that the vendor says is used up, rather than be refused."""

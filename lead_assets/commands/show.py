@@ -39,6 +39,16 @@ def ingested(answer: dict[str, Any]) -> None:
     out.print(table)
 
 
+def replayed(answer: dict[str, Any]) -> None:
+    if not answer["selected"]:
+        out.print("nothing in quarantine matches")
+        return
+    out.print(f"{answer['selected']} leads in quarantine: {answer['sent']} sent again, {answer['bought']} asked anew", end="; ")
+    out.print(f"{answer['accepted']} classified now, {answer['still_quarantined']} not; ${answer['billed']['usd']:.4f}")
+    if answer["campaigns"]:
+        funnel(answer["campaigns"])
+
+
 def development(where: dict[str, Any]) -> None:
     out.print(f"Dagster UI  {where['ui']}  (in a few seconds; Ctrl-C ends it)", soft_wrap=True)
     out.print(f"landing     {where['landing']}  (drop files here; a sub-folder names their campaign)", soft_wrap=True)

@@ -1,0 +1,142 @@
+"""From judged cases to rows: one a lead, good or quarantined, with what it cost; rules answer where no model could be had.
+
+Belongs here: what the tables of answers have in common. Does not belong here: which table (`classify`, `summaries`), or how a case came to its end (`cases`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from lead_assets.classification import governance, rules
+from lead_assets.classification.cases import KEYS, Case
+from lead_assets.classification.profile import Answered, Profile
+from lead_assets.contracts import Table, canonical_json
+from lead_assets.ledger.model import Answer, to_usd
+
+_LONGEST_REASON = 2_000
+
+
+def as_frames(
+    cases: Iterable[Case], good_rows: type[Table], bad_rows: type[Table], *, synthetic: bool
+) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+    """Rows of what met the contract, rows of what did not (every lead is in exactly one), and figures for the materialization's metadata."""
+    good: list[dict[str, Any]] = []
+    bad: list[dict[str, Any]] = []
+    stats = _Stats()
+    for case in cases:
+        stats.count(case)
+        if case.unavailable is not None:
+            _answer_by_rules(case, good, bad)
+            continue
+        payers = _payers(case)
+        for lead in case.leads:
+            row = _common(case, lead) | _paid(payers.get((lead["campaign_id"], lead["lead_id"]), []))
+            row |= {"model": _model(case.answers[-1]), "synthetic": synthetic}
+            if case.accepted is not None:
+                good.append(
+                    row | _answered(case.profile, case.accepted) | {"attempts": len(case.answers), "enriched_at": _answered_at(case)}
+                )
+            else:
+                bad.append(row | _rejected(case) | {"raw_text": case.last_text, "quarantined_at": _answered_at(case)})
+    return good_rows.frame(good).sort(KEYS), bad_rows.frame(bad).sort(KEYS), stats.as_dict(len(good), len(bad))
+
+
+def _answer_by_rules(case: Case, good: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
+    judged = governance.judge_rules(case.profile, case.facts, case.profile.by_rules(case.facts))
+    case.violations = judged.violations
+    for lead in case.leads:
+        row = _common(case, lead) | _paid([]) | {"model": rules.MODEL, "synthetic": False}
+        if judged.answer is not None:
+            own = {"fallback_reason": case.unavailable, "attempts": 0, "enriched_at": lead["received_at"]}
+            good.append(row | _answered(case.profile, judged.answer) | own)
+        else:
+            bad.append(row | _rejected(case) | {"raw_text": "", "quarantined_at": lead["received_at"]})
+
+
+def _common(case: Case, lead: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "campaign_id": lead["campaign_id"],
+        "lead_id": lead["lead_id"],
+        "profile": case.profile.name,
+        "schema_version": case.profile.version,
+    }
+
+
+def _answered(profile: Profile, answer: Answered) -> dict[str, Any]:
+    fields = answer.model_dump()
+    return {"answer": canonical_json(fields), **{column: fields[name] for name, column in profile.columns.items()}}
+
+
+def _rejected(case: Case) -> dict[str, Any]:
+    reason = "; ".join(str(violation) for violation in case.violations)
+    return {"code": case.violations[0].code, "reason": reason[:_LONGEST_REASON], "attempt": len(case.answers)}
+
+
+def _payers(case: Case) -> dict[tuple[str, str], list[Answer]]:
+    """An answer counts once: on the first lead of the campaign that paid for it. Other leads, and other campaigns, had it for nothing."""
+    paid: dict[tuple[str, str], list[Answer]] = {}
+    for answer in case.answers:
+        lead = next((lead for lead in case.leads if lead["campaign_id"] == answer.campaign_id), None)
+        if lead is not None:
+            paid.setdefault((lead["campaign_id"], lead["lead_id"]), []).append(answer)
+    return paid
+
+
+def _paid(answers: Sequence[Answer]) -> dict[str, Any]:
+    return {
+        "input_tokens": sum(answer.input_tokens for answer in answers),
+        "output_tokens": sum(answer.output_tokens for answer in answers),
+        "cost_usd": to_usd(sum(answer.cost_micros for answer in answers)),
+    }
+
+
+def _answered_at(case: Case) -> datetime | None:
+    return case.answers[-1].answered_at
+
+
+def _model(answer: Answer) -> str:
+    return str(answer.body.get("model") or "")
+
+
+class _Stats:
+    """What a materialization says of itself."""
+
+    def __init__(self) -> None:
+        self.cases = 0
+        self.bought: list[Answer] = []
+        self.by_rules: Counter[str] = Counter()
+        self.quarantined: Counter[str] = Counter()
+        self.repaired = 0
+
+    def count(self, case: Case) -> None:
+        self.cases += 1
+        self.bought += [answer for answer in case.answers if answer.bought]
+        if case.unavailable is not None:
+            self.by_rules[case.unavailable] += len(case.leads)
+        elif case.accepted is None:
+            self.quarantined[case.violations[0].code] += len(case.leads)
+        elif len(case.answers) > 1:
+            self.repaired += 1
+
+    def as_dict(self, classified: int, quarantined: int) -> dict[str, Any]:
+        latencies = sorted(answer.latency_ms for answer in self.bought)
+        return {
+            "leads": classified + quarantined,
+            "classified": classified,
+            "quarantined": quarantined,
+            "quarantined_by_code": dict(sorted(self.quarantined.items())),
+            "by_rules": dict(sorted(self.by_rules.items())),
+            "questions": self.cases,
+            "calls": len(self.bought),
+            "repaired": self.repaired,
+            "cost_usd": float(to_usd(sum(answer.cost_micros for answer in self.bought))),
+            "input_tokens": sum(answer.input_tokens for answer in self.bought),
+            "output_tokens": sum(answer.output_tokens for answer in self.bought),
+            "latency_ms_p50": latencies[len(latencies) // 2] if latencies else None,
+            "latency_ms_p95": latencies[int(len(latencies) * 0.95)] if latencies else None,
+        }
