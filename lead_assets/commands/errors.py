@@ -6,13 +6,21 @@ from pydantic import ValidationError
 
 from lead_assets.ledger import WorldError
 from lead_assets.providers.errors import ProviderError
+from lead_assets.settings import Settings
 
 
 def explained(error: Exception) -> str | None:
     """The text of an error that says what, where and what to do; None for a bug. Never shows the value of a setting."""
     if isinstance(error, ValidationError):
-        faults = "; ".join(f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
+        faults = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
         return f"settings: {faults}"
     if isinstance(error, ValueError | LookupError | OSError | WorldError | ProviderError) and error.args:
         return str(error)
     return None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """The environment variable of a setting: a field without a name of its own outside is read from LEAD_ASSETS_<field>."""
+    name = ".".join(str(part) for part in location)
+    field = Settings.model_fields.get(name)
+    return f"LEAD_ASSETS_{name.upper()}" if field is not None and field.validation_alias is None else name
