@@ -132,6 +132,53 @@ class PersonProfile(SignalRow):
     person_country: Annotated[str | None, Column("Country")] = None
 
 
+class JobPostings(SignalRow):
+    """Open jobs of a lead's company."""
+
+    table: ClassVar[str] = "signals.job_postings"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    posting_count: Annotated[int | None, Column("Number of open jobs that were bought")] = None
+    latest_posting_on: Annotated[date | None, Column("Day of the newest posting")] = None
+    posting_titles: Annotated[list[str] | None, Column("Titles, each once, sorted")] = None
+    postings: Annotated[Json | None, Column("The postings as the provider lists them")] = None
+
+
+EmailGrade = Literal["valid", "probable", "accept_all", "invalid", "unknown"]
+
+
+class EmailAddress(SignalRow):
+    """The best e-mail address that is known of a lead, how good it is, and where it is from."""
+
+    table: ClassVar[str] = "signals.email"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    email_address: Annotated[str | None, Column("E-mail address", pii="email")] = None
+    email_grade: Annotated[
+        EmailGrade | None,
+        Column("valid, probable (likely, not confirmed), accept_all (its server takes any address), invalid, unknown"),
+    ] = None
+    email_score: Annotated[int | None, Column("The provider's own confidence, 0 to 100")] = None
+    email_from: Annotated[
+        Literal["own", "guess", "finder", "match"] | None,
+        Column("own: the lead gave it; guess: from name and domain, verified; finder, match: a provider knows it"),
+    ] = None
+
+
+class Contacts(SignalRow):
+    """People found at a lead's company, as the provider shows them before they are bought."""
+
+    table: ClassVar[str] = "signals.contacts"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    contact_count: Annotated[int | None, Column("Number of people listed, at most the configured limit")] = None
+    contact_titles: Annotated[list[str] | None, Column("Their job titles, each once, sorted")] = None
+    contacts: Annotated[
+        Json | None,
+        Column('[{"id", "name", "title", "seniority", "email", "linkedin_url"}]; a surname may be obscured', pii="name"),
+    ] = None
+
+
 class EnrichedLead(Table):
     """One row a lead: the signals' values beside the lead's identity, who said each value, and which signals are missing and why."""
 
@@ -161,6 +208,13 @@ class EnrichedLead(Table):
         list[str] | None,
         Column("What the lead has lately posted", pii="free_text", source="signals.linkedin_posts.post_texts"),
     ] = None
+    posting_count: Annotated[int | None, Column("Open jobs of the company", source="signals.job_postings.posting_count")] = None
+    posting_titles: Annotated[list[str] | None, Column("Titles of the open jobs", source="signals.job_postings.posting_titles")] = None
+    contact_titles: Annotated[
+        list[str] | None, Column("Job titles of people found at the company", source="signals.contacts.contact_titles")
+    ] = None
+    email_address: Annotated[str | None, Column("Best known e-mail address", pii="email", source="signals.email.email_address")] = None
+    email_grade: Annotated[EmailGrade | None, Column("How good that address is", source="signals.email.email_grade")] = None
     provenance: Annotated[Json, Column('Who said each value and when: {"column": {"provider", "as_of"}}')]
     signals_found: Annotated[list[str], Column("Names of the signals that were found, sorted")]
     signals_missed: Annotated[list[str], Column("Names of the signals that were not, sorted")]

@@ -1,18 +1,20 @@
 """How Apollo is asked for the subjects of a batch: wants in, replies out.
 
-Belongs here: which of Apollo's calls an operation is, and what was found and charged. Does not belong here: Apollo's HTTP (see
-`lead_assets.providers.apollo`), what the values mean (see `apollo_parsers`).
+Belongs here: which of Apollo's calls an operation is, what was found and charged, and when an endpoint's windows are used up. Does not belong
+here: Apollo's HTTP (see `lead_assets.providers.apollo`), what the values mean (see `record_parsers`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lead_assets.ledger.model import Reply, Want
-from lead_assets.providers.apollo import Apollo
+from lead_assets.providers.apollo import Apollo, Window
 from lead_assets.providers.errors import ProviderError
 from lead_assets.signals.signal import Signal, Source
+from lead_assets.signals.sources import Pacer
 
 
 class ApolloSource:
@@ -22,23 +24,59 @@ class ApolloSource:
         self._client = client
 
     async def call(self, signal: Signal, source: Source, wants: Sequence[Want]) -> list[Reply]:
-        subjects = [want.subject for want in wants]
-        found: list[dict[str, Any] | None]
-        if (source.operation, signal.subject) == ("organizations/bulk_enrich", "company_domain"):
-            found = await self._client.organizations(subjects)
-        elif (source.operation, signal.subject) == ("people/bulk_match", "person_profile"):
-            found = await self._client.people([{"linkedin_url": subject} for subject in subjects])
-        elif (source.operation, signal.subject) == ("people/bulk_match", "email"):
-            found = await self._client.people([{"email": subject} for subject in subjects])
-        else:
-            raise ProviderError("apollo", source.operation, "permanent", "provider_error", sent=False)
+        found = await self._ask(signal, source, wants)
         return [
             Reply("not_found", "no_result", cost_micros=want.price_micros if source.billing == "always" else 0)
-            if record is None
+            if not record
             else Reply("found", None, record, want.price_micros)
             for want, record in zip(wants, found, strict=True)
         ]
 
-    async def resume(self, source: Source, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
-        # Apollo's bulk calls answer at once and give no id to come back with.
+    async def _ask(self, signal: Signal, source: Source, wants: Sequence[Want]) -> Sequence[dict[str, Any] | None]:
+        subjects = [want.subject for want in wants]
+        payloads = [want.payload for want in wants]
+        limit = int(source.config.get("limit", 25))
+        match source.operation, signal.subject:
+            case "organizations/bulk_enrich", "company_domain":
+                return await self._client.organizations(subjects)
+            case "people/bulk_match", kind if all(isinstance(payload, dict) for payload in payloads) or kind in _PERSON_KEYS:
+                return await self._client.people([want.payload or {_PERSON_KEYS[kind]: want.subject} for want in wants])
+            case "organizations/job_postings", "company_domain" if len(wants) == 1 and isinstance(payloads[0], dict):
+                postings = await self._client.job_postings(payloads[0]["organization_id"], limit=limit)
+                return [{"postings": postings} if postings else None]
+            case "mixed_people/api_search", "company_domain" if len(wants) == 1:
+                filters = {name: value for name, value in source.config.items() if name != "limit"}
+                people = await self._client.people_at(subjects[0], limit=limit, **filters)
+                return [{"people": people} if people else None]
         raise ProviderError("apollo", source.operation, "permanent", "provider_error", sent=False)
+
+    async def resume(self, source: Source, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        # Apollo answers at once and gives no id to come back with.
+        raise ProviderError("apollo", source.operation, "permanent", "provider_error", sent=False)
+
+
+_PERSON_KEYS = {"person_profile": "linkedin_url", "email": "email"}
+
+
+class Windows:
+    """Apollo counts requests by endpoint in windows of a minute, an hour and a day that open on their first request.
+
+    Nobody who shares the key asks an endpoint whose window has nothing left before that window closes. Where nobody saw it open, a minute is waited
+    out in full; for an hour or a day that would be too long a guess, and the next refusal says by Retry-After how long it is.
+    """
+
+    def __init__(self, pacer: Pacer, buckets: Mapping[str, str]) -> None:
+        self._pacer = pacer
+        self._buckets = buckets
+        self._opened: dict[tuple[str, int], float] = {}
+
+    async def watch(self, operation: str, windows: Sequence[Window]) -> None:
+        now = time.monotonic()
+        for window in windows:
+            name = (operation, window.seconds)
+            if window.used == 1:
+                self._opened[name] = now
+            opened = self._opened.get(name, now if window.seconds == 60 else -float("inf"))
+            left = opened + window.seconds - now
+            if window.left == 0 and left > 0 and operation in self._buckets:
+                await self._pacer.hold(self._buckets[operation], left)

@@ -8,74 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from lead_assets.contracts.base import MONEY_DTYPE
-from lead_assets.ledger.model import Answer, Reply, Want, to_usd
 from lead_assets.settings import Settings
-from lead_assets.signals.parsers import Values
-from lead_assets.signals.signal import Signal, Source
-from lead_assets.signals.sources import Hold, SourceClient, is_mock, ledger_parameters, open_source, price_micros
+from lead_assets.signals.questions import Facts
+from lead_assets.signals.signal import Signal
+from lead_assets.signals.stats import SignalStats
 from lead_assets.signals.subjects import subject
+from lead_assets.signals.waterfall import Charge, Desk, Subject, Verdict, ask
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
-    from lead_assets.ledger.purchase import Purchase
-
-_log = logging.getLogger(__name__)
-
-
-@dataclass
-class SignalStats:
-    """What a run did for one signal; `metadata` is what the asset shows."""
-
-    leads: int = 0
-    subjects: int = 0
-    hits: int = 0
-    """Answers that were in the ledger, bought by this campaign or another."""
-    bought: int = 0
-    """Answers that providers gave in this run."""
-    found: int = 0
-    """Subjects with a value."""
-    missed: Counter[str] = field(default_factory=Counter)
-    """Subjects without a value, by reason; leads without a subject count under no_subject."""
-    cost_micros: int = 0
-    """What this run spent."""
-    uncertain: int = 0
-    """Calls that may have been billed and whose answer was lost."""
-    latencies_ms: list[int] = field(default_factory=list)
-    """Of each request that was answered."""
-
-    def add(self, purchase: Purchase) -> None:
-        self.hits += purchase.hits
-        self.bought += purchase.bought
-        self.cost_micros += purchase.cost_micros
-        self.uncertain += purchase.uncertain
-        self.latencies_ms += purchase.latencies_ms
-
-    def metadata(self) -> dict[str, Any]:
-        latencies = sorted(self.latencies_ms)
-        return {
-            "leads": self.leads,
-            "subjects": self.subjects,
-            "ledger_hits": self.hits,
-            "bought": self.bought,
-            "found": self.found,
-            "missed": dict(sorted(self.missed.items())),
-            "cost_usd": float(to_usd(self.cost_micros)),
-            "uncertain_calls": self.uncertain,
-            "latency_p50_ms": _percentile(latencies, 0.50),
-            "latency_p95_ms": _percentile(latencies, 0.95),
-        }
+    from lead_assets.ledger.purchase import Retry
 
 
 @dataclass(frozen=True)
@@ -86,74 +38,39 @@ class Collected:
     stats: SignalStats
 
 
-def collect(signal: Signal, leads: pl.DataFrame, *, ledger: Ledger, settings: Settings) -> Collected:
+def collect(signal: Signal, leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, retry: Retry | None = None) -> Collected:
     """One signal for the leads. `leads` has identity.leads' columns; the frame has the signal's contract's, one row a lead, in the leads' order."""
-    return collect_all([signal], leads, ledger=ledger, settings=settings)[signal.name]
+    return collect_all([signal], leads, ledger=ledger, settings=settings, retry=retry)[signal.name]
 
 
-def collect_all(signals: Sequence[Signal], leads: pl.DataFrame, *, ledger: Ledger, settings: Settings) -> dict[str, Collected]:
+def collect_all(
+    signals: Sequence[Signal], leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, retry: Retry | None = None
+) -> dict[str, Collected]:
     """Several signals for the leads, their calls concurrent. No provider's failure raises: each miss is a row with its reason.
 
     Raises WorldError for a ledger that holds answers of the other world.
     """
     ledger.bind_world(settings.world)
-    return asyncio.run(_collect_all(signals, leads, ledger, settings))
+    return asyncio.run(_collect_all(signals, leads, ledger, settings, retry))
 
 
-async def _collect_all(signals: Sequence[Signal], leads: pl.DataFrame, ledger: Ledger, settings: Settings) -> dict[str, Collected]:
+async def _collect_all(
+    signals: Sequence[Signal], leads: pl.DataFrame, ledger: Ledger, settings: Settings, retry: Retry | None
+) -> dict[str, Collected]:
     async with AsyncExitStack() as stack:
-        desk = _Desk(ledger, settings, signals, stack)
+        desk = Desk(ledger, settings, signals, stack, retry)
         collected = await asyncio.gather(*(_collect(signal, leads, desk) for signal in signals))
     return {signal.name: one for signal, one in zip(signals, collected, strict=True)}
 
 
-def _hold(ledger: Ledger, provider: str) -> Hold:
-    # The buyer asks the provider's bucket before each request, in every process.
-    async def hold(seconds: float) -> None:
-        await asyncio.to_thread(ledger.penalise, provider, ledger.now() + timedelta(seconds=seconds))
-
-    return hold
-
-
-@dataclass
-class _Desk:
-    """What buying takes. Clients are opened when they are first called: a run that finds all in the ledger needs none."""
-
-    ledger: Ledger
-    settings: Settings
-    signals: Sequence[Signal]
-    _stack: AsyncExitStack
-    _clients: dict[str, SourceClient] = field(default_factory=dict)
-    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    async def client(self, source: Source) -> SourceClient:
-        async with self._lock:
-            if source.provider not in self._clients:
-                opened = open_source(source.provider, self.settings, self.signals, _hold(self.ledger, source.provider))
-                self._clients[source.provider] = await self._stack.enter_async_context(opened)
-        return self._clients[source.provider]
-
-
-@dataclass
-class _Verdict:
-    """What became of one subject: the winning answer's values, or the last miss."""
-
-    state: str = "unknown"
-    reason: str | None = "off"
-    provider: str | None = None
-    as_of: datetime | None = None
-    stale: bool = False
-    synthetic: bool = False
-    values: Values = field(default_factory=dict)
-
-
-async def _collect(signal: Signal, leads: pl.DataFrame, desk: _Desk) -> Collected:
+async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected:
     asked = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject(signal.subject))
     # The campaign of a subject's first lead pays for it, whatever the order of the frame.
-    first = asked.drop_nulls("subject").sort("received_at", "campaign_id", "lead_id").unique("subject", keep="first", maintain_order=True)
-    payers: dict[str, str] = dict(zip(first["subject"].to_list(), first["campaign_id"].to_list(), strict=True))
-    stats = SignalStats(leads=leads.height, subjects=len(payers))
-    verdicts, charges = await _ask(signal, payers, desk, stats)
+    first = asked.with_row_index("row").drop_nulls("subject").sort("received_at", "campaign_id", "lead_id")
+    first = first.unique("subject", keep="first", maintain_order=True)
+    subjects = _subjects(signal, leads, first)
+    stats = SignalStats(leads=leads.height, subjects=len(subjects))
+    verdicts, charges = await ask(signal, subjects, desk, stats)
 
     if signal.subject != "company_domain":
         await _suppress(asked, verdicts, desk.ledger)
@@ -165,116 +82,38 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: _Desk) -> Collecte
     return Collected(_rows(signal, asked, verdicts, charges), stats)
 
 
-async def _ask(
-    signal: Signal, payers: Mapping[str, str], desk: _Desk, stats: SignalStats
-) -> tuple[dict[str, _Verdict], list[dict[str, Any]]]:
-    """Each source in turn, for the subjects that none before it answered. Returns the verdicts and every answer's charge to the campaign that paid."""
-    verdicts = {name: _Verdict() for name in payers}
-    charges: list[dict[str, Any]] = []
-    for number, source in enumerate(signal.active_sources):
-        open_subjects = [name for name, verdict in verdicts.items() if verdict.state != "found"]
-        if not open_subjects:
-            break
-        wants = {
-            name: Want(
-                provider=source.provider,
-                operation=source.ledger_operation,
-                subject=name,
-                price_micros=price_micros(source, desk.settings),
-                campaign_id=payers[name],
-                lifetimes=signal.lifetimes,
-                parameters=ledger_parameters(source, desk.settings),
-            )
-            for name in open_subjects
-        }
-        answers = await _answers(signal, source, list(wants.values()), desk, stats)
-        mock = is_mock(source.provider, desk.settings)
-        for name, want in wants.items():
-            answer = answers.get(want.key)
-            verdict = _verdict(signal, source, answer, mock)
-            if number == 0 or _outranks(verdict, verdicts[name]):
-                verdicts[name] = verdict
-            if answer is not None and answer.cost_micros:
-                charges.append({"subject": name, "campaign_id": answer.campaign_id, "cost_usd": to_usd(answer.cost_micros)})
-    return verdicts, charges
+def _subjects(signal: Signal, leads: pl.DataFrame, first: pl.DataFrame) -> dict[str, Subject]:
+    """Each subject with its payer and, where a source's question needs them, the facts of its first lead."""
+    names, payers = first["subject"].to_list(), first["campaign_id"].to_list()
+    if all(source.ask is None for source in signal.active_sources):
+        return {name: Subject(payer) for name, payer in zip(names, payers, strict=True)}
+    facts = leads[first["row"]].select(
+        email=subject("email"),
+        first_name=pl.col("name_first"),
+        last_name=pl.col("name_last"),
+        company_domain=subject("company_domain"),
+        profile=subject("person_profile"),
+    )
+    return {name: Subject(payer, Facts(name, *row)) for name, payer, row in zip(names, payers, facts.iter_rows(), strict=True)}
 
 
-async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, _Verdict], ledger: Ledger) -> None:
+async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, Verdict], ledger: Ledger) -> None:
     """Who asked a provider not to be processed is not processed here either: from the next run on the identity room keeps them out."""
-    claimed = {name: verdict.provider for name, verdict in verdicts.items() if verdict.reason == "suppressed"}
+    claimed = {name: verdict for name, verdict in verdicts.items() if verdict.reason == "suppressed"}
     if not claimed:
         return
+    addresses = {
+        (name, address) for name, address in asked.select("subject", "email_normalized").drop_nulls().iter_rows() if name in claimed
+    }
+    addresses |= {(name, verdict.address) for name, verdict in claimed.items() if verdict.address}
     rows = [
-        ("email", hashlib.sha256(address.encode()).hexdigest(), f"asked {claimed[name]} not to be processed")
-        for name, address in asked.select("subject", "email_normalized").drop_nulls().iter_rows()
-        if name in claimed
+        ("email", hashlib.sha256(address.encode()).hexdigest(), f"asked {claimed[name].provider} not to be processed")
+        for name, address in sorted(addresses)
     ]
     await asyncio.to_thread(ledger.suppress_all, rows)
 
 
-def _outranks(new: _Verdict, old: _Verdict) -> bool:
-    """A hit beats all; among misses unknown beats not_found, because "nobody has it" is only true if all were asked and answered."""
-    return new.state == "found" or (old.state == "not_found" and new.state == "unknown") or (old.state == new.state == "not_found")
-
-
-async def _answers(signal: Signal, source: Source, wants: list[Want], desk: _Desk, stats: SignalStats) -> Mapping[str, Answer]:
-    from lead_assets.ledger.purchase import buy
-
-    if desk.settings.key(source.provider) is None:
-        # Without a key nothing can be bought, but what was bought is still owned.
-        owned = await asyncio.to_thread(_owned, desk.ledger, wants)
-        stats.hits += len(owned)
-        return owned
-
-    async def call(batch: Sequence[Want]) -> Sequence[Reply]:
-        return await (await desk.client(source)).call(signal, source, batch)
-
-    async def resume(batch: Sequence[Want], vendor_ref: str) -> Sequence[Reply]:
-        return await (await desk.client(source)).resume(source, batch, vendor_ref)
-
-    terms = source.terms
-    purchase = await buy(
-        desk.ledger,
-        wants,
-        call,
-        resume=resume,
-        batch_size=terms.batch_size,
-        concurrency=terms.concurrency,
-        rates=terms.rates,
-    )
-    stats.add(purchase)
-    return purchase.answers
-
-
-def _owned(ledger: Ledger, wants: list[Want]) -> dict[str, Answer]:
-    """What the ledger knows without buying: an answer that is past its time to live is stale, and better than none."""
-    now = ledger.now()
-    past = ledger.histories([want.key for want in wants])
-    owned = {want.key: (past[want.key].known, want.lifetimes) for want in wants if want.key in past}
-    return {
-        key: answer if answer.is_fresh(lifetimes, now) else replace(answer, stale=True)
-        for key, (answer, lifetimes) in owned.items()
-        if answer is not None
-    }
-
-
-def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) -> _Verdict:
-    if answer is None:
-        return _Verdict("unknown", "no_key")
-    if answer.answered_at is None:  # nobody was asked, so nobody said it
-        return _Verdict("unknown", answer.reason)
-    state, reason, values = answer.state, answer.reason, None
-    if answer.state == "found":
-        try:
-            values = source.parser(answer.body)
-            state, reason = ("found", None) if values is not None else ("not_found", "no_result")
-        except Exception as error:  # a provider's junk must not cost the other leads their rows
-            _log.warning("signal %s: parser of %s failed: %s", signal.name, source.ledger_operation, type(error).__name__)
-            state, reason = "unknown", "bad_answer"
-    return _Verdict(state, reason, source.provider, answer.answered_at, answer.stale, mock, values or {})
-
-
-def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, _Verdict], charges: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, Verdict], charges: Sequence[Charge]) -> pl.DataFrame:
     """The verdicts joined back to the leads, and each charge to the first lead of the campaign that paid it."""
     schema = signal.contract.polars_schema()
     common = ("state", "reason", "provider", "as_of", "stale", "synthetic")
@@ -288,14 +127,8 @@ def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, _Verdict],
         schema={"subject": pl.String, **{column: schema[column] for column in common}, **signal.value_schema},
         strict=False,
     )
-    paid = (
-        pl.DataFrame(list(charges), schema={"subject": pl.String, "campaign_id": pl.String, "cost_usd": MONEY_DTYPE})
-        .group_by("subject", "campaign_id")
-        .agg(pl.col("cost_usd").sum())
-    )
-    payer = asked.drop_nulls("subject").sort("received_at", "lead_id").unique(["campaign_id", "subject"], keep="first")
-    costs = payer.join(paid, on=["campaign_id", "subject"]).select("campaign_id", "lead_id", "cost_usd")
-    nobody = _Verdict("unknown", "no_subject")
+    costs = _costs(asked, charges)
+    nobody = Verdict("unknown", "no_subject")
     return (
         asked.join(facts, on="subject", how="left", maintain_order="left")
         .join(costs, on=["campaign_id", "lead_id"], how="left", maintain_order="left")
@@ -310,5 +143,21 @@ def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, _Verdict],
     )
 
 
-def _percentile(ordered: Sequence[int], share: float) -> int:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0
+def _costs(asked: pl.DataFrame, charges: Sequence[Charge]) -> pl.DataFrame:
+    """campaign_id, lead_id, cost_usd: each answer on the first lead of the campaign that paid among those it served."""
+    paid = pl.DataFrame(
+        {
+            "subject": [charge.subject for charge in charges],
+            "key": [charge.key for charge in charges],
+            "campaign_id": [charge.campaign_id for charge in charges],
+            "cost_usd": [charge.cost_micros for charge in charges],
+        },
+        schema={"subject": pl.String, "key": pl.String, "campaign_id": pl.String, "cost_usd": pl.Int64},
+    )
+    payer = asked.drop_nulls("subject").sort("received_at", "lead_id").unique(["campaign_id", "subject"], keep="first", maintain_order=True)
+    return (
+        payer.join(paid, on=["campaign_id", "subject"], maintain_order="left")
+        .unique(["key", "campaign_id"], keep="first", maintain_order=True)
+        .group_by("campaign_id", "lead_id", maintain_order=True)
+        .agg((pl.col("cost_usd").sum().cast(MONEY_DTYPE) / pl.lit(Decimal(1_000_000))).cast(MONEY_DTYPE))
+    )

@@ -28,6 +28,11 @@ PRECEDENCE: dict[str, tuple[tuple[str, str], ...]] = {
     "latest_round_on": (("funding", "latest_round_on"),),
     "news_summary": (("news", "news_summary"),),
     "post_texts": (("linkedin_posts", "post_texts"),),
+    "posting_count": (("job_postings", "posting_count"),),
+    "posting_titles": (("job_postings", "posting_titles"),),
+    "contact_titles": (("contacts", "contact_titles"),),
+    "email_address": (("email", "email_address"),),
+    "email_grade": (("email", "email_grade"),),
 }
 """For each column of enriched_leads, the signals' columns that can fill it: the first that has a value wins, in whatever order they arrived."""
 

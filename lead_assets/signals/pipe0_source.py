@@ -18,7 +18,7 @@ from lead_assets.ledger.model import Reply, Want
 from lead_assets.providers.errors import ProviderError
 from lead_assets.providers.pipe0 import Pipe0, PipeField, PipesRun
 from lead_assets.signals.signal import Signal, Source
-from lead_assets.signals.sources import Hold
+from lead_assets.signals.sources import Pacer
 from lead_assets.signals.subjects import SubjectKind
 
 _Records = tuple[SubjectKind, tuple[str, ...]]
@@ -44,11 +44,11 @@ class Pipe0Source:
     SLOW_SECONDS = 0.5
     STOP_SECONDS = 5.0
     # How long a batch waits for the other signals to want it too; they claim it in the ledger one after the other.
-    JOIN_SECONDS = 0.05
+    JOIN_SECONDS = 0.25
 
-    def __init__(self, client: Pipe0, hold: Hold, partners: Mapping[SubjectKind, int]) -> None:
+    def __init__(self, client: Pipe0, pacer: Pacer, partners: Mapping[SubjectKind, int]) -> None:
         self._client = client
-        self._hold = hold
+        self._pacer = pacer
         self._partners = partners
         self._joints: dict[_Records, _Joint] = {}
         self._tasks: set[asyncio.Task[PipesRun]] = set()
@@ -107,7 +107,7 @@ class Pipe0Source:
         pipes = [{"pipe_id": source.operation, **({"config": dict(source.config)} if source.config else {})} for source in sources]
         run = await self._client.run_sync(pipes, [{"id": record_id(subject), **_input(kind, subject)} for subject in subjects])
         if run.pace.must_stop or run.pace.should_slow_down:
-            await self._hold(self.STOP_SECONDS if run.pace.must_stop else self.SLOW_SECONDS)
+            await self._pacer.hold(sources[0].terms.bucket, self.STOP_SECONDS if run.pace.must_stop else self.SLOW_SECONDS)
         return run
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -21,11 +21,13 @@ from lead_assets.contracts import TABLES, SignalRow, Table
 from lead_assets.ledger.model import Lifetimes, Rate, to_micros
 from lead_assets.project_files import rules_file
 from lead_assets.settings import Settings
-from lead_assets.signals import apollo_parsers as _apollo_parsers  # noqa: F401 - registers its parsers
+from lead_assets.signals import email_parsers as _email_parsers  # noqa: F401 - registers its parsers
+from lead_assets.signals import record_parsers as _record_parsers  # noqa: F401 - registers its parsers
 from lead_assets.signals.parsers import PARSERS, Parser
+from lead_assets.signals.questions import QUESTIONS, Ask
 from lead_assets.signals.subjects import SubjectKind
 
-SignalProvider = Literal["pipe0", "apollo"]
+SignalProvider = Literal["pipe0", "apollo", "hunter"]
 Billing = Literal["always", "on_success"]
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -37,12 +39,17 @@ class RulesError(ValueError):
 
 @dataclass(frozen=True)
 class ProviderTerms:
-    """How a provider may be used."""
+    """How a provider's operation may be used."""
 
     credit_usd: Decimal
     batch_size: int
     concurrency: int
+    bucket: str
+    """Under this name all processes share the rates: the provider's, or the endpoint's where the vendor counts by endpoint."""
     rates: tuple[Rate, ...] = ()
+    deadline: float | None = None
+    """Seconds after which a request is given up; None for the client's own."""
+    paced_in_sandbox: bool = True
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,27 @@ class Source:
     terms: ProviderTerms
     enabled: bool = True
     config: Mapping[str, Any] = field(default_factory=dict)
+    ask: Ask | None = None
+    """What is asked for a subject, where that is not the subject itself (see `questions`)."""
+    needs: Signal | None = None
+    """Whose answer the question needs: bought first, where the ledger does not hold it. Of the same kind of subject."""
+    reads: Signal | None = None
+    """Whose answers help the question: taken from the ledger if they are there, never bought."""
+    charged_elsewhere: frozenset[SubjectKind] = frozenset()
+    """Kinds of subject whose answers of this operation are charged to another signal's table, which asks for them first of all."""
 
     @property
     def ledger_operation(self) -> str:
         return f"{self.provider}.{self.operation}"
+
+
+@dataclass(frozen=True)
+class Preference:
+    """Among several answers the one whose `column` stands first in `order`; no further source is asked once it is one of `enough`."""
+
+    column: str
+    order: tuple[str, ...]
+    enough: frozenset[str]
 
 
 @dataclass(frozen=True)
@@ -74,6 +98,8 @@ class Signal:
     lifetimes: Lifetimes
     sources: tuple[Source, ...]
     enabled: bool = True
+    prefer: Preference | None = None
+    """Without one the first answer wins."""
 
     @property
     def value_columns(self) -> list[str]:
@@ -107,8 +133,10 @@ def load_signals(
         raise RulesError(f"{path}{at}: not YAML: {getattr(error, 'problem', None) or error}") from None
     except ValidationError as error:
         raise RulesError(f"{path}: {_first_problem(error, document)}") from None
-    terms = {name: _terms(rule) for name, rule in rules.providers.items()}
-    return {name: _signal(path, name, rule, terms, contracts, parsers) for name, rule in rules.signals.items()}
+    signals: dict[str, Signal] = {}
+    for name, rule in rules.signals.items():
+        signals[name] = _signal(path, name, rule, rules, signals, contracts, parsers)
+    return _charged_once(signals)
 
 
 def _duration(value: Any) -> Any:
@@ -139,6 +167,15 @@ class _SourceRule(_Rule):
     billing: Billing
     enabled: bool = True
     config: dict[str, Any] = Field(default_factory=dict)
+    ask: str | None = None
+    needs: str | None = None
+    reads: str | None = None
+
+
+class _PreferRule(_Rule):
+    column: str
+    order: list[str] = Field(min_length=1)
+    enough: list[str] = Field(min_length=1)
 
 
 class _SignalRule(_Rule):
@@ -146,6 +183,7 @@ class _SignalRule(_Rule):
     lifetimes: _LifetimesRule
     sources: list[_SourceRule] = Field(min_length=1)
     enabled: bool = True
+    prefer: _PreferRule | None = None
 
 
 class _RateRule(_Rule):
@@ -154,11 +192,20 @@ class _RateRule(_Rule):
     burst: int = Field(1, ge=1)
 
 
+class _EndpointRule(_Rule):
+    batch_size: int | None = Field(None, ge=1)
+    rates: list[_RateRule] | None = None
+
+
 class _ProviderRule(_Rule):
     credit_usd: Decimal = Field(ge=0)
     batch_size: int = Field(ge=1)
     concurrency: int = Field(ge=1, le=64)
     rates: list[_RateRule] = Field(default_factory=list)
+    counted: Literal["by_key", "by_endpoint"] = "by_key"
+    deadline: _Duration | None = None
+    paced_in_sandbox: bool = True
+    endpoints: dict[str, _EndpointRule] = Field(default_factory=dict)
 
 
 class _RulesFile(_Rule):
@@ -166,16 +213,26 @@ class _RulesFile(_Rule):
     signals: dict[str, _SignalRule]
 
 
-def _terms(rule: _ProviderRule) -> ProviderTerms:
-    rates = tuple(Rate(rate.limit, rate.per.total_seconds(), rate.burst) for rate in rule.rates)
-    return ProviderTerms(rule.credit_usd, rule.batch_size, rule.concurrency, rates)
+def _terms(provider: str, rule: _ProviderRule, operation: str) -> ProviderTerms:
+    own = rule.endpoints.get(operation, _EndpointRule())
+    rates = rule.rates if own.rates is None else own.rates
+    return ProviderTerms(
+        credit_usd=rule.credit_usd,
+        batch_size=own.batch_size or rule.batch_size,
+        concurrency=rule.concurrency,
+        bucket=f"{provider}.{operation}" if rule.counted == "by_endpoint" else provider,
+        rates=tuple(Rate(each.limit, each.per.total_seconds(), each.burst) for each in rates),
+        deadline=rule.deadline.total_seconds() if rule.deadline else None,
+        paced_in_sandbox=rule.paced_in_sandbox,
+    )
 
 
 def _signal(
     path: Path,
     name: str,
     rule: _SignalRule,
-    terms: Mapping[SignalProvider, ProviderTerms],
+    rules: _RulesFile,
+    before: Mapping[str, Signal],
     contracts: Mapping[str, type[Table]],
     parsers: Mapping[str, Parser],
 ) -> Signal:
@@ -189,11 +246,16 @@ def _signal(
     sources = []
     for number, source in enumerate(rule.sources, start=1):
         at = f"{path}: signal '{name}', source {number} ({source.provider} {source.operation})"
-        if source.provider not in terms:
+        if source.provider not in rules.providers:
             raise RulesError(f"{at}: provider '{source.provider}' has no terms: add it under 'providers'")
         if source.parser not in parsers:
             raise RulesError(f"{at}: no parser '{source.parser}': there are {', '.join(sorted(parsers))}")
-        provider = terms[source.provider]
+        if source.ask is not None and source.ask not in QUESTIONS:
+            raise RulesError(f"{at}: no question '{source.ask}': there are {', '.join(sorted(QUESTIONS))}")
+        for other in (source.needs, source.reads):
+            if other is not None and other not in before:
+                raise RulesError(f"{at}: signal '{other}' must be declared above this one (there are: {', '.join(before) or 'none'})")
+        provider = _terms(source.provider, rules.providers[source.provider], source.operation)
         sources.append(
             Source(
                 provider=source.provider,
@@ -204,10 +266,46 @@ def _signal(
                 terms=provider,
                 enabled=source.enabled,
                 config=source.config,
+                ask=QUESTIONS[source.ask] if source.ask else None,
+                needs=before[source.needs] if source.needs else None,
+                reads=before[source.reads] if source.reads else None,
             )
         )
+    prefer = Preference(rule.prefer.column, tuple(rule.prefer.order), frozenset(rule.prefer.enough)) if rule.prefer else None
+    if prefer is not None and prefer.column not in contract.model_fields:
+        raise RulesError(f"{path}: signal '{name}', prefer.column: {contract.table} has no column '{prefer.column}'")
     lifetimes = Lifetimes(rule.lifetimes.found, rule.lifetimes.not_found, rule.lifetimes.unknown)
-    return Signal(name, contract, rule.subject, lifetimes, tuple(sources), rule.enabled)
+    return Signal(name, contract, rule.subject, lifetimes, tuple(sources), rule.enabled, prefer)
+
+
+def _charged_once(signals: Mapping[str, Signal]) -> dict[str, Signal]:
+    """What two signals ask alike is bought once, and shows as a cost in one table: that of the signal which asks for it first of all."""
+
+    def asked_first(signal: Signal) -> Source | None:
+        first = signal.active_sources[:1]
+        return first[0] if first and first[0].ask is None else None
+
+    def elsewhere(asking: Signal, source: Source) -> frozenset[SubjectKind]:
+        return frozenset(
+            other.subject
+            for other in signals.values()
+            if other.name != asking.name
+            and (first := asked_first(other)) is not None
+            and (first.ledger_operation, first.config) == (source.ledger_operation, source.config)
+        )
+
+    def settled(signal: Signal) -> Signal:
+        sources = []
+        for source in signal.sources:
+            # The first to ask is charged itself, or two would point at each other.
+            own = replace(source, charged_elsewhere=elsewhere(signal, source)) if source is not asked_first(signal) else source
+            if own.needs is not None:
+                needed = own.needs.sources[0]
+                own = replace(own, needs=replace(own.needs, sources=(replace(needed, charged_elsewhere=elsewhere(signal, needed)),)))
+            sources.append(own)
+        return replace(signal, sources=tuple(sources))
+
+    return {name: settled(signal) for name, signal in signals.items()}
 
 
 def _first_problem(error: ValidationError, document: Any) -> str:

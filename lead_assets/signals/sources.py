@@ -1,21 +1,42 @@
 """What the engine asks of any provider, which providers there are, and on which terms their answers are kept.
 
-Belongs here: the protocol and the choice of a provider's side of it. Does not belong here: one provider's requests (see `pipe0_source`).
+Belongs here: the protocol, the choice of a provider's side of it, and waiting with all who share a key. Does not belong here: one provider's
+requests (see `pipe0_source`, `apollo_source`, `hunter_source`).
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Protocol
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Protocol
 
-from lead_assets.ledger.model import Reply, Want
+from lead_assets.ledger.model import Rate, Reply, Want
 from lead_assets.settings import Settings
-from lead_assets.signals.signal import Signal, SignalProvider, Source
+from lead_assets.signals.signal import ProviderTerms, Signal, SignalProvider, Source
 
-Hold = Callable[[float], Awaitable[None]]
-"""Nobody who shares the provider's key makes a request for so many seconds."""
+if TYPE_CHECKING:
+    from lead_assets.ledger.ledger import Ledger
+
+
+class Pacer:
+    """Waits that all who share a provider's key keep together, in every process."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def hold(self, bucket: str, seconds: float) -> None:
+        """Nobody makes a request of the bucket for so long."""
+        await asyncio.to_thread(self._ledger.penalise, bucket, self._ledger.now() + timedelta(seconds=seconds))
+
+    async def turn(self, bucket: str, rates: Sequence[Rate]) -> None:
+        """Returns when one more request is within the bucket's rates."""
+        due = await asyncio.to_thread(self._ledger.reserve_slots, bucket, rates) if rates else None
+        await asyncio.sleep(max(0.0, (due - self._ledger.now()).total_seconds()) if due else 0.0)
+        while (wait := await asyncio.to_thread(self._ledger.blocked_for, bucket)) > 0:
+            await asyncio.sleep(wait)
 
 
 class SourceClient(Protocol):
@@ -31,32 +52,63 @@ class SourceClient(Protocol):
 
 
 @asynccontextmanager
-async def open_source(provider: SignalProvider, settings: Settings, signals: Sequence[Signal], hold: Hold) -> AsyncIterator[SourceClient]:
+async def open_source(provider: SignalProvider, settings: Settings, signals: Sequence[Signal], pacer: Pacer) -> AsyncIterator[SourceClient]:
     """The provider's client, for the event loop it is opened in and the `signals` that are collected in it. The provider's key must be set."""
-    asking = [(signal, source) for signal in signals for source in signal.active_sources if source.provider == provider]
+    asking = [(signal, source) for signal in signals for source in _asked(signal) if source.provider == provider]
     key = settings.key(provider)
     if key is None or not asking:
         raise ValueError(f"{provider} has no key, or no signal asks it")
-    connections = asking[0][1].terms.concurrency
+    terms = {source.operation: source.terms for _, source in asking}
+    options: dict[str, Any] = {"connections": min(_MOST_CONNECTIONS, sum(each.concurrency for each in terms.values()))}
+    deadline = asking[0][1].terms.deadline
+    if deadline is not None:
+        options["deadline"] = deadline
+    url = settings.base_url(provider)
     if provider == "apollo":
         from lead_assets.providers.apollo import Apollo
-        from lead_assets.signals.apollo_source import ApolloSource
+        from lead_assets.signals.apollo_source import ApolloSource, Windows
 
-        async with Apollo(settings.base_url("apollo"), key, connections=connections) as apollo:
+        windows = Windows(pacer, {operation: each.bucket for operation, each in terms.items()})
+        async with Apollo(url, key, watch=windows.watch, **options) as apollo:
             yield ApolloSource(apollo)
-        return
-    from lead_assets.providers.pipe0 import Pipe0
-    from lead_assets.signals.pipe0_source import Pipe0Source
+    elif provider == "hunter":
+        from lead_assets.providers.hunter import Hunter
+        from lead_assets.signals.hunter_source import HunterSource
 
-    partners = Counter(signal.subject for signal, _ in asking)
-    client = Pipe0(settings.base_url("pipe0"), key, environment=settings.pipe0_environment, connections=connections)
-    async with client, Pipe0Source(client, hold, partners) as source:
-        yield source
+        async def turn(operation: str) -> None:
+            await pacer.turn(terms[operation].bucket, rates(terms[operation], settings))
+
+        async with Hunter(url, key, turn=turn, **options) as hunter:
+            yield HunterSource(hunter)
+    else:
+        from lead_assets.providers.pipe0 import Pipe0
+        from lead_assets.signals.pipe0_source import Pipe0Source
+
+        partners = Counter(signal.subject for signal, _ in asking)
+        # The pipes of several signals travel in one request: more connections than one signal uses would stay idle.
+        options["connections"] = asking[0][1].terms.concurrency
+        client = Pipe0(url, key, environment=settings.pipe0_environment, **options)
+        async with client, Pipe0Source(client, pacer, partners) as source:
+            yield source
+
+
+_MOST_CONNECTIONS = 16
+"""httpx gets slower as connections rise."""
+
+
+def _asked(signal: Signal) -> list[Source]:
+    """All that the signal may have to ask: its sources, and those of the signals they need."""
+    return [each for source in signal.active_sources for each in (source, *(source.needs.sources[:1] if source.needs else ()))]
 
 
 def is_mock(provider: str, settings: Settings) -> bool:
     """True where the provider's answers are made up: from the product's sandbox, or from pipe0's own."""
     return settings.world == "sandbox" or (provider == "pipe0" and settings.pipe0_environment == "sandbox")
+
+
+def rates(terms: ProviderTerms, settings: Settings) -> Sequence[Rate]:
+    """The limits to keep: the sandbox has those that a test sets, and a vendor's would only make a demonstration slow."""
+    return terms.rates if terms.paced_in_sandbox or settings.world == "live" else ()
 
 
 def ledger_parameters(source: Source, settings: Settings) -> dict[str, Any]:

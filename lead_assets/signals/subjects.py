@@ -9,7 +9,8 @@ from typing import Literal
 
 import polars as pl
 
-SubjectKind = Literal["company_domain", "person_profile", "email"]
+SubjectKind = Literal["company_domain", "person_profile", "email", "contact"]
+"""contact: all that a lead says of who it is and where it can be written to."""
 
 # linkedin.com/in/<slug> under any country's host, with or without scheme, query, locale suffix; /pub/ and /sales/ pages are not profiles.
 _PROFILE = r"(?i)^\s*(?:https?://)?(?:[a-z]{2,3}\.)?linkedin\.com/in/([^/?#\s]+)"
@@ -24,8 +25,19 @@ def subject(kind: SubjectKind) -> pl.Expr:
         return _blank_to_null(pl.col("company_domain").str.to_lowercase())
     if kind == "email":
         return _blank_to_null(pl.col("email_normalized"))
+    if kind == "contact":
+        return _contact()
     slug = pl.col("linkedin_url").str.extract(_PROFILE).str.to_lowercase()
     return pl.when(slug.is_not_null()).then(pl.format("https://www.linkedin.com/in/{}", slug))
+
+
+def _contact() -> pl.Expr:
+    """Address, name, company and profile in one text: leads that differ in any of them are asked about one by one, and share what is equal."""
+    email, domain, profile = subject("email"), subject("company_domain"), subject("person_profile")
+    first, last = (_blank_to_null(pl.col(name).str.to_lowercase()) for name in ("name_first", "name_last"))
+    parts = [email, pl.when(last.is_not_null()).then(first), last, domain, profile]
+    reachable = email.is_not_null() | profile.is_not_null() | (domain.is_not_null() & first.is_not_null() & last.is_not_null())
+    return pl.when(reachable).then(pl.concat_str(parts, separator=" ", ignore_nulls=True))
 
 
 def _blank_to_null(column: pl.Expr) -> pl.Expr:

@@ -13,6 +13,7 @@ import pytest
 
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Lifetimes
+from lead_assets.ledger.purchase import Retry
 from lead_assets.sandbox import Handle, start
 from lead_assets.settings import Settings
 from lead_assets.signals.engine import Collected, collect
@@ -35,8 +36,8 @@ class Room:
         signal = self.signal(name)
         return replace(signal, lifetimes=Lifetimes(signal.lifetimes.found, signal.lifetimes.not_found, timedelta(0)))
 
-    def collect(self, leads: pl.DataFrame, signal: Signal | None = None) -> Collected:
-        return collect(signal or self.signal(), leads, ledger=self.ledger, settings=self.settings)
+    def collect(self, leads: pl.DataFrame, signal: Signal | None = None, retry: Retry | None = None) -> Collected:
+        return collect(signal or self.signal(), leads, ledger=self.ledger, settings=self.settings, retry=retry)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ from lead_assets.signals.engine import collect
 from lead_assets.signals.parsers import PARSERS, pipe0_value, text
 from lead_assets.signals.pipe0_source import Pipe0Source
 from lead_assets.signals.signal import load_signals
-from lead_assets.signals.sources import open_source
+from lead_assets.signals.sources import Pacer, open_source
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import at_companies, frame, lead
 
@@ -222,13 +222,15 @@ def test_without_a_key_nothing_is_asked_and_what_is_owned_is_served(room: Room, 
 def test_when_the_provider_has_no_room_everybody_waits(room: Room) -> None:
     held: list[float] = []
 
-    async def hold(seconds: float) -> None:
-        held.append(seconds)
+    class Noting(Pacer):
+        async def hold(self, bucket: str, seconds: float) -> None:
+            assert bucket == "pipe0"
+            held.append(seconds)
 
     async def ask(times: int) -> None:
         signal = room.signal()
         source = signal.sources[0]
-        async with open_source("pipe0", room.settings, [signal], hold) as client:
+        async with open_source("pipe0", room.settings, [signal], Noting(room.ledger)) as client:
             for number in range(times):
                 want = Want("pipe0", source.ledger_operation, f"c{number}.example", 30_000, "spring", signal.lifetimes)
                 await client.call(signal, source, [want])

@@ -1,0 +1,115 @@
+"""What contact databases' records say: journaled organization, person or list in, the contract's value columns out. See `parsers` for the vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from lead_assets.contracts.base import canonical_json
+from lead_assets.signals.parsers import Values, day, number, parser, text, texts, whole, year
+
+
+@parser("apollo_organization")
+def organization(body: Any) -> Values | None:
+    """Apollo's organization object."""
+    if not isinstance(body, dict):
+        return None
+    values: Values = {
+        "organization_id": text(body.get("id")),
+        "organization_name": text(body.get("name")),
+        "company_description": text(body.get("short_description")),
+        "company_industry": text(body.get("industry")),
+        "employees": whole(body.get("estimated_num_employees")),
+        "founded_year": year(body.get("founded_year")),
+        "annual_revenue_usd": number(body.get("annual_revenue")),
+        "funding_total_usd": number(body.get("total_funding")),
+        "latest_round": text(body.get("latest_funding_stage")),
+        "technologies": sorted(set(texts(body.get("technology_names")))) or None,
+        "hq_city": text(body.get("city")),
+        "hq_state": text(body.get("state")),
+        "hq_country": text(body.get("country")),
+    }
+    return values if any(value is not None for name, value in values.items() if name != "organization_id") else None
+
+
+@parser("apollo_person")
+def person(body: Any) -> Values | None:
+    """Apollo's person object."""
+    if not isinstance(body, dict):
+        return None
+    employer = body.get("organization")
+    values: Values = {
+        "person_name": text(body.get("name")),
+        "person_title": text(body.get("title")),
+        "person_headline": text(body.get("headline")),
+        "person_seniority": text(body.get("seniority")),
+        "person_departments": sorted(set(texts(body.get("departments")))) or None,
+        "person_email": (text(body.get("email")) or "").lower() or None,
+        "person_email_status": text(body.get("email_status")),
+        "person_company_domain": text(employer.get("primary_domain")) if isinstance(employer, dict) else None,
+        "person_city": text(body.get("city")),
+        "person_state": text(body.get("state")),
+        "person_country": text(body.get("country")),
+    }
+    return values if any(value is not None for value in values.values()) else None
+
+
+@parser("apollo_job_postings")
+def job_postings(body: Any) -> Values | None:
+    """Apollo's list of an organization's open jobs."""
+    listed = body.get("postings") if isinstance(body, dict) else None
+    postings = [each for each in listed if isinstance(each, dict) and text(each.get("title"))] if isinstance(listed, list) else []
+    if not postings:
+        return None
+    postings.sort(key=lambda each: (str(each.get("posted_at")), str(each.get("id"))), reverse=True)
+    return {
+        "posting_count": len(postings),
+        "latest_posting_on": max((posted for each in postings if (posted := day(each.get("posted_at")))), default=None),
+        "posting_titles": sorted({title for each in postings if (title := text(each.get("title")))}),
+        "postings": canonical_json(postings),
+    }
+
+
+@parser("apollo_contacts")
+def contacts(body: Any) -> Values | None:
+    """People of Apollo's free search: the surname is obscured, and no address is shown."""
+    return _contacts(
+        {
+            "id": text(each.get("id")),
+            "name": " ".join(part for key in ("first_name", "last_name_obfuscated") if (part := text(each.get(key)))),
+            "title": text(each.get("title")),
+            "seniority": text(each.get("seniority")),
+            "email": None,
+            "linkedin_url": text(each.get("linkedin_url")),
+        }
+        for each in _people(body, "people")
+    )
+
+
+@parser("hunter_contacts")
+def hunter_contacts(body: Any) -> Values | None:
+    """People of Hunter's domain search."""
+    return _contacts(
+        {
+            "id": None,
+            "name": " ".join(part for key in ("first_name", "last_name") if (part := text(each.get(key)))),
+            "title": text(each.get("position")),
+            "seniority": text(each.get("seniority")),
+            "email": (text(each.get("value")) or "").lower() or None,
+            "linkedin_url": text(each.get("linkedin")),
+        }
+        for each in _people(body, "emails")
+    )
+
+
+def _people(body: Any, name: str) -> list[dict[str, Any]]:
+    listed = body.get(name) if isinstance(body, dict) else None
+    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
+
+
+def _contacts(people: Iterable[Values]) -> Values | None:
+    listed = [each for each in people if each["name"] or each["email"]]
+    if not listed:
+        return None
+    titles = sorted({each["title"] for each in listed if each["title"]})
+    return {"contact_count": len(listed), "contact_titles": titles or None, "contacts": canonical_json(listed)}

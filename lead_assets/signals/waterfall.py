@@ -1,0 +1,317 @@
+"""One signal's subjects through its sources: each asked in turn, for the subjects that none before it settled.
+
+Belongs here: which source is asked what, what becomes of its answer, and what that cost. Does not belong here: leads and tables (see `engine`),
+one provider's requests (see `sources`), claims and money (see `lead_assets.ledger`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from lead_assets.ledger.model import Answer, Reply, Want
+from lead_assets.providers.errors import ProviderError
+from lead_assets.settings import Settings
+from lead_assets.signals.parsers import Values
+from lead_assets.signals.questions import Facts, Question
+from lead_assets.signals.signal import Signal, Source
+from lead_assets.signals.sources import Pacer, SourceClient, is_mock, ledger_parameters, open_source, price_micros, rates
+from lead_assets.signals.stats import SignalStats
+from lead_assets.signals.subjects import SubjectKind
+
+if TYPE_CHECKING:
+    from lead_assets.ledger.ledger import Ledger
+    from lead_assets.ledger.purchase import Retry
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class Verdict:
+    """What became of one subject: the winning answer's values, or the last miss."""
+
+    state: str = "unknown"
+    reason: str | None = "off"
+    provider: str | None = None
+    as_of: datetime | None = None
+    stale: bool = False
+    synthetic: bool = False
+    values: Values = field(default_factory=dict)
+    address: str | None = None
+    """The e-mail address that was asked about, where it was one."""
+
+
+@dataclass(frozen=True)
+class Charge:
+    """An answer that cost something: whom it served, and which campaign paid."""
+
+    subject: str
+    key: str
+    campaign_id: str
+    cost_micros: int
+
+
+@dataclass(frozen=True)
+class Subject:
+    """Something to ask about: the campaign that pays, and what the first lead of it says (only where a source's question needs it)."""
+
+    campaign_id: str
+    facts: Facts | None = None
+
+
+@dataclass
+class Desk:
+    """What buying takes. Clients are opened when they are first called: a run that finds all in the ledger needs none."""
+
+    ledger: Ledger
+    settings: Settings
+    signals: Sequence[Signal]
+    stack: AsyncExitStack
+    retry: Retry | None = None
+    refused: dict[str, ProviderError] = field(default_factory=dict)
+    """By bucket: the key or the quota is no good for it in this run."""
+    _clients: dict[str, SourceClient] = field(default_factory=dict)
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def client(self, source: Source) -> SourceClient:
+        async with self._lock:
+            if source.provider not in self._clients:
+                opened = open_source(source.provider, self.settings, self.signals, Pacer(self.ledger))
+                self._clients[source.provider] = await self.stack.enter_async_context(opened)
+        return self._clients[source.provider]
+
+
+async def ask(signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats) -> tuple[dict[str, Verdict], list[Charge]]:
+    """Every subject's verdict, and what its answers cost, whenever and by whom they were bought."""
+    sources = signal.active_sources
+    if not sources:
+        return {name: Verdict() for name in subjects}, []
+    verdicts: dict[str, Verdict] = {}
+    charges: list[Charge] = []
+    for source in sources:
+        mock = is_mock(source.provider, desk.settings)
+        still_open = [name for name in subjects if name not in verdicts or not _is_settled(signal, verdicts[name])]
+        if not still_open:
+            break
+        asked, missed = await _questions(signal, source, {name: subjects[name] for name in still_open}, verdicts, desk, stats, charges)
+        for name, verdict in missed.items():
+            _note(signal, verdicts, name, verdict)
+        for number in range(max(map(len, asked.values()), default=0)):
+            wants: dict[str, Want] = {}
+            kinds: dict[str, SubjectKind | None] = {}
+            for name, questions in asked.items():
+                if number < len(questions) and not (number and _is_settled(signal, verdicts[name])):
+                    wants[name] = _want(signal, source, questions[number], subjects[name].campaign_id, desk)
+                    kinds[name] = questions[number].kind
+            answers = await _answers(signal, source, list(wants.values()), desk, stats)
+            for name, want in wants.items():
+                answer = answers.get(want.key)
+                kind = kinds[name]
+                verdict = _verdict(signal, source, answer, mock)
+                verdict.address = want.subject if kind == "email" else None
+                _note(signal, verdicts, name, verdict)
+                if answer is not None and answer.cost_micros and kind not in source.charged_elsewhere:
+                    charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
+    for name in subjects:
+        verdicts.setdefault(name, Verdict("unknown", "no_subject"))
+    return verdicts, charges
+
+
+def owned(ledger: Ledger, wants: Sequence[Want]) -> dict[str, Answer]:
+    """What the ledger knows without buying: an answer that is past its time to live is stale, and better than none."""
+    now = ledger.now()
+    past = ledger.histories([want.key for want in wants])
+    known = {want.key: (past[want.key].known, want.lifetimes) for want in wants if want.key in past}
+    return {
+        key: answer if answer.is_fresh(lifetimes, now) else replace(answer, stale=True)
+        for key, (answer, lifetimes) in known.items()
+        if answer is not None
+    }
+
+
+async def _questions(
+    signal: Signal,
+    source: Source,
+    subjects: Mapping[str, Subject],
+    verdicts: Mapping[str, Verdict],
+    desk: Desk,
+    stats: SignalStats,
+    charges: list[Charge],
+) -> tuple[dict[str, list[Question]], dict[str, Verdict]]:
+    """What to ask the source for each subject; and verdicts on those for whom that cannot be said, because a needed answer is missing."""
+    if source.ask is None:
+        return {name: [Question(name, kind=signal.subject)] for name in subjects}, {}
+    known, missed, served = await _known(signal, source, subjects, desk, stats, charges)
+    asked: dict[str, list[Question]] = {name: [Question(name, kind=signal.subject)] for name in served}
+    for name, subject in subjects.items():
+        if name in served or name in missed or subject.facts is None:
+            continue
+        so_far = verdicts[name].values if name in verdicts else {}
+        asked[name] = source.ask(replace(subject.facts, known=known.get(name, {}), so_far=so_far))
+        if not asked[name] and source.needs is not None:
+            missed[name] = Verdict("unknown", "bad_answer", source.provider)
+    return asked, missed
+
+
+async def _known(
+    signal: Signal, source: Source, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats, charges: list[Charge]
+) -> tuple[dict[str, dict[str, object]], dict[str, Verdict], set[str]]:
+    """Other signals' answers that the question goes by, with the misses among those it cannot do without, and the subjects whose own answer is
+    in the ledger so that nothing need be asked."""
+    if source.reads is not None:
+        return await _read(source.reads, subjects, desk), {}, set()
+    if source.needs is None:
+        return {}, {}, set()
+    own = {name: _want(signal, source, Question(name), subject.campaign_id, desk) for name, subject in subjects.items()}
+    now, closed = desk.ledger.now(), desk.ledger.buying == "never"
+    past = await asyncio.to_thread(desk.ledger.histories, [want.key for want in own.values()])
+    served = {name for name, want in own.items() if want.key in past and (closed or past[want.key].serve(want.lifetimes, now) is not None)}
+    needed, first = source.needs, source.needs.sources[0]
+    wants = {
+        name: _want(needed, first, Question(name), subject.campaign_id, desk) for name, subject in subjects.items() if name not in served
+    }
+    bought = SignalStats()
+    answers = await _answers(needed, first, list(wants.values()), desk, bought)
+    stats.add_chained(bought)
+    mock = is_mock(first.provider, desk.settings)
+    known: dict[str, dict[str, object]] = {}
+    missed: dict[str, Verdict] = {}
+    for name, want in wants.items():
+        answer = answers.get(want.key)
+        if answer is not None and answer.cost_micros and needed.subject not in first.charged_elsewhere:
+            charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
+        if desk.ledger.buying == "rehearsed" and answer is not None and answer.reason == "not_bought":
+            served.add(name)  # a real purchase would go on to ask: so does its rehearsal
+        elif answer is not None and answer.state == "found":
+            known[name] = {first.ledger_operation: answer.body}
+        else:
+            old = past[own[name].key].known if own[name].key in past else None
+            missed[name] = _verdict(signal, source, replace(old, stale=True), mock) if old else _verdict(needed, first, answer, mock)
+            if old is not None and old.cost_micros:
+                charges.append(Charge(name, own[name].key, old.campaign_id, old.cost_micros))
+    return known, missed, served
+
+
+async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk) -> dict[str, dict[str, object]]:
+    """What the ledger holds of another signal, from any of its sources that is asked for the subject itself."""
+    wants = [
+        (name, source, _want(reads, source, Question(other), subject.campaign_id, desk))
+        for name, subject in subjects.items()
+        if subject.facts is not None and (other := subject.facts.subject_of(reads.subject)) is not None
+        for source in reads.sources
+        if source.ask is None
+    ]
+    answers = await asyncio.to_thread(owned, desk.ledger, [want for _, _, want in wants])
+    known: dict[str, dict[str, object]] = {}
+    for name, source, want in wants:
+        if want.key in answers:
+            known.setdefault(name, {})[source.ledger_operation] = answers[want.key].body
+    return known
+
+
+def _want(signal: Signal, source: Source, question: Question, campaign_id: str, desk: Desk) -> Want:
+    return Want(
+        provider=source.provider,
+        operation=source.ledger_operation,
+        subject=question.subject,
+        price_micros=price_micros(source, desk.settings),
+        campaign_id=campaign_id,
+        lifetimes=signal.lifetimes,
+        parameters=ledger_parameters(source, desk.settings),
+        payload=question.payload,
+    )
+
+
+async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk, stats: SignalStats) -> Mapping[str, Answer]:
+    from lead_assets.ledger.purchase import buy
+
+    if not wants:
+        return {}
+    if desk.settings.key(source.provider) is None and desk.ledger.buying != "never":
+        # Without a key nothing can be bought, but what was bought is still owned.
+        answers = await asyncio.to_thread(owned, desk.ledger, wants)
+        stats.hits += len(answers)
+        return answers
+
+    terms = source.terms
+
+    async def call(batch: Sequence[Want]) -> Sequence[Reply]:
+        if (refusal := desk.refused.get(terms.bucket)) is not None:
+            raise refusal
+        try:
+            return await (await desk.client(source)).call(signal, source, batch)
+        except ProviderError as error:
+            if error.kind in ("auth", "quota"):
+                # The next source or guess would only be told the same.
+                desk.refused[terms.bucket] = ProviderError(error.provider, error.operation, error.kind, error.reason, sent=False)
+            raise
+
+    async def resume(batch: Sequence[Want], vendor_ref: str) -> Sequence[Reply]:
+        return await (await desk.client(source)).resume(source, batch, vendor_ref)
+
+    purchase = await buy(
+        desk.ledger,
+        wants,
+        call,
+        resume=resume,
+        retry=desk.retry,
+        batch_size=terms.batch_size,
+        concurrency=terms.concurrency,
+        rates=rates(terms, desk.settings),
+        bucket=terms.bucket,
+    )
+    stats.add(purchase)
+    return purchase.answers
+
+
+def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) -> Verdict:
+    if answer is None:
+        return Verdict("unknown", "no_key")
+    if answer.answered_at is None:  # nobody was asked, so nobody said it
+        return Verdict("unknown", answer.reason)
+    state: str = answer.state
+    reason, values = answer.reason, None
+    if answer.state == "found":
+        try:
+            values = source.parser(answer.body)
+            state, reason = ("found", None) if values is not None else ("not_found", "no_result")
+        except Exception as error:  # a provider's junk must not cost the other leads their rows
+            _log.warning("signal %s: parser of %s failed: %s", signal.name, source.ledger_operation, type(error).__name__)
+            state, reason = "unknown", "bad_answer"
+    return Verdict(state, reason, source.provider, answer.answered_at, answer.stale, mock, values or {})
+
+
+def _is_settled(signal: Signal, verdict: Verdict) -> bool:
+    """Nobody else need be asked. Nor may they, where the person has asked one provider not to be processed."""
+    if verdict.reason == "suppressed":
+        return True
+    return verdict.state == "found" and (signal.prefer is None or verdict.values.get(signal.prefer.column) in signal.prefer.enough)
+
+
+def _note(signal: Signal, verdicts: dict[str, Verdict], name: str, new: Verdict) -> None:
+    old = verdicts.get(name)
+    if old is None or _outranks(signal, new, old):
+        verdicts[name] = new
+
+
+def _outranks(signal: Signal, new: Verdict, old: Verdict) -> bool:
+    """A hit beats all misses; among misses unknown beats not_found, because "nobody has it" is only true if all were asked and answered."""
+    if new.reason == "suppressed":
+        return True
+    if new.state == "found":
+        return old.state != "found" or _grade(signal, new) < _grade(signal, old)
+    return (old.state == "not_found" and new.state == "unknown") or (old.state == new.state == "not_found")
+
+
+def _grade(signal: Signal, verdict: Verdict) -> int:
+    """The place of a hit in the signal's order, best first; what is not in it comes last."""
+    if signal.prefer is None:
+        return 0
+    order = signal.prefer.order
+    value = verdict.values.get(signal.prefer.column)
+    return order.index(value) if value in order else len(order)
