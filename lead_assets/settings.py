@@ -92,11 +92,13 @@ class Settings(BaseSettings):
     snowflake_url: str | None = Field(
         None, validation_alias="SNOWFLAKE_URL", description="Where the account is reached, if not at its usual address (private link)"
     )
-    snowflake_statement_timeout_seconds: int = Field(3600, validation_alias="SNOWFLAKE_STATEMENT_TIMEOUT_SECONDS")
+    snowflake_statement_timeout_seconds: int = Field(
+        900, validation_alias="SNOWFLAKE_STATEMENT_TIMEOUT_SECONDS", description="Snowflake ends a statement that takes longer"
+    )
     snowflake_network_timeout_seconds: int = Field(
-        300,
+        930,
         validation_alias="SNOWFLAKE_NETWORK_TIMEOUT_SECONDS",
-        description="How long a request is tried again before its session counts as lost",
+        description="How long the connector tries a request again. It counts a running statement with the same clock: keep it above the statement's",
     )
 
     @property
@@ -141,10 +143,10 @@ class Settings(BaseSettings):
     def ledger_location(self) -> str:
         """SQLAlchemy URL, its password included: never to be shown. Raises ValueError if production has no Postgres."""
         url = self.ledger_url.get_secret_value() if self.ledger_url else None
-        if self.env == "production" and not (url or "").startswith("postgres"):
+        if self.env == "production" and not (url or "").startswith("postgresql+psycopg2://"):
             raise ValueError(
-                "LEAD_ASSETS_ENV=production keeps ledger and run history in Postgres: set LEAD_ASSETS_LEDGER_URL to "
-                "postgresql+psycopg://<user>:<password>@<host>/<database>"
+                "LEAD_ASSETS_ENV=production keeps the ledger and Dagster's storage in one Postgres: set LEAD_ASSETS_LEDGER_URL to "
+                "postgresql+psycopg2://<user>:<password>@<host>/<database> (psycopg2 is the driver that Dagster's storage needs)"
             )
         return url or f"sqlite:///{self.home / 'ledger.sqlite'}"
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from dagster import AssetKey, AssetSelection, DagsterEventType, DagsterInstance, Definitions
 
 from lead_assets.automation import PIPELINE
+from lead_assets.commands import lost_storage
 from lead_assets.declare import BUY_TAG, LIMIT_TAG, MODE_TAG
 from lead_assets.partitions import backfill_policy, campaigns, contiguous_runs
 from lead_assets.project_files import project_file
@@ -62,7 +63,7 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
 
 def add_campaigns(instance: DagsterInstance, keys: Iterable[str]) -> None:
     """Make the campaigns partitions. Known ones are left alone."""
-    known = set(instance.get_dynamic_partitions(_partitions_name()))
+    known = set(lost_storage.outlast(instance, lambda: instance.get_dynamic_partitions(_partitions_name())))
     if new := [key for key in keys if key not in known]:
         instance.add_dynamic_partitions(_partitions_name(), new)
 
@@ -112,7 +113,11 @@ def run_campaigns(
             if on_progress:
                 on_progress(index * steps + done, len(groups) * steps, ", ".join(group))
 
-        return _run_group(definitions, instance, group, assets, tags, progress)
+        return lost_storage.outlast(
+            instance,
+            lambda: _run_group(definitions, instance, group, assets, tags, progress),
+            is_lost=lambda ran: not ran.success and all(map(lost_storage.is_lost_text, ran.failures)),
+        )
 
     return [run(index, group) for index, group in enumerate(groups)]
 
@@ -129,16 +134,22 @@ def _run_group(
     if len(group) > 1:
         tags = tags | {"dagster/asset_partition_range_start": group[0], "dagster/asset_partition_range_end": group[-1]}
     run_id = str(uuid.uuid4())
-    with _progress(instance, run_id, on_progress):
-        result = job.execute_in_process(
-            run_config=_QUIET,
-            instance=instance,
-            run_id=run_id,
-            partition_key=group[0] if len(group) == 1 else None,
-            asset_selection=list(assets),
-            tags=tags,
-            raise_on_error=False,
-        )
+    try:
+        with _progress(instance, run_id, on_progress):
+            result = job.execute_in_process(
+                run_config=_QUIET,
+                instance=instance,
+                run_id=run_id,
+                partition_key=group[0] if len(group) == 1 else None,
+                asset_selection=list(assets),
+                tags=tags,
+                raise_on_error=False,
+            )
+    except Exception as error:
+        if lost_storage.lost(error):
+            lost_storage.wait(instance)
+            lost_storage.end(instance, run_id)
+        raise
     failures = tuple(_failure(event) for event in result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE))
     return Ran(run_id, tuple(group), result.success, failures)
 
@@ -152,7 +163,13 @@ def _progress(instance: DagsterInstance, run_id: str, on_progress: Callable[[int
         finished = False
         while not finished:
             finished = done.wait(0.3)
-            on_progress(len(instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_SUCCESS).records))
+            try:
+                steps = len(instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_SUCCESS).records)
+            except Exception as error:
+                if not lost_storage.lost(error):
+                    raise
+                continue  # a picture of the progress is not worth a failure
+            on_progress(steps)
 
     watcher = threading.Thread(target=watch, name="progress", daemon=True)
     watcher.start()

@@ -104,6 +104,9 @@ class Database:
         if self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:"):
             raise ValueError("ledger: an in-memory SQLite cannot be shared by processes: set LEAD_ASSETS_LEDGER_URL to sqlite:///<file>")
         self.postgres = self.url.get_backend_name() == "postgresql"
+        if self.postgres:
+            # Dagster's storage speaks psycopg 2 only, and shares this URL; the ledger is written for psycopg 3 and loads it whatever the URL says.
+            self.url = self.url.set(drivername="postgresql+psycopg")
         self._clock = clock
         self._offset = timedelta(0)
         self._engine: sa.Engine | None = None

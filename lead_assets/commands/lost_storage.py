@@ -1,0 +1,76 @@
+"""What commands do when Dagster's own database goes away in the middle: wait for it and run the campaign again, which buys nothing twice.
+
+The ledger waits by itself (see `lead_assets.ledger.database`), Dagster's storage does so for seconds only. Runs that a daemon starts are retried by
+the daemon (deploy/dagster.yaml); this is for runs inside a command.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from dagster import DagsterInstance, DagsterRun
+
+T = TypeVar("T")
+
+_ATTEMPTS = 8
+_PATIENCE = 180.0
+"""Seconds that one outage may last: a managed Postgres is back from a failover within two minutes."""
+_LOST = ("OperationalError", "InterfaceError", "DagsterPostgresException")
+
+_log = logging.getLogger(__name__)
+
+
+def outlast(instance: DagsterInstance, work: Callable[[], T], *, is_lost: Callable[[T], bool] = lambda result: False) -> T:
+    """The work's result. If storage is lost in it (by the exception, or because `is_lost` says so of the result), wait until it is back and do it again."""
+    for attempt in range(1, _ATTEMPTS + 1):
+        try:
+            result = work()
+        except Exception as error:
+            if not lost(error) or attempt == _ATTEMPTS:
+                raise
+        else:
+            if not is_lost(result) or attempt == _ATTEMPTS:
+                return result
+        _log.warning("Dagster's storage was lost; waiting for it, then running again")
+        wait(instance)
+    raise AssertionError("the last attempt returns or raises")
+
+
+def lost(error: BaseException | None) -> bool:
+    """Whether an exception, or what it came from, says that a database went away."""
+    while error is not None:
+        if type(error).__name__ in _LOST:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def is_lost_text(failure: str) -> bool:
+    """The same of a failed step's text."""
+    return any(name in failure for name in _LOST)
+
+
+def end(instance: DagsterInstance, run_id: str) -> None:
+    """Mark a run that was cut off as failed, so that it does not stand as started for ever."""
+    run = instance.get_run_by_id(run_id)
+    if isinstance(run, DagsterRun) and not run.is_finished:
+        instance.report_run_failed(run, "its storage was lost; the campaign is run again")
+
+
+def wait(instance: DagsterInstance) -> None:
+    """Return once the storage answers. Raises its error if it does not for too long."""
+    give_up = time.monotonic() + _PATIENCE
+    pause = 0.2
+    while True:
+        try:
+            instance.get_runs_count()
+        except Exception as error:
+            if not lost(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(pause)
+            pause = min(pause * 2, 5.0)
+        else:
+            return
