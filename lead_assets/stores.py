@@ -13,4 +13,9 @@ def archive_of(settings: Settings) -> Archive:
 
 
 def warehouse_of(settings: Settings) -> Warehouse:
+    if settings.env == "production":
+        # Loaded only where it is used: the connector and Dagster's resource take seconds.
+        from lead_assets.warehouse.snowflake import SnowflakeWarehouse
+
+        return SnowflakeWarehouse(settings)
     return DuckDBWarehouse(settings.warehouse_folder)

@@ -14,7 +14,7 @@ def mart_asset(contract: type[Table]) -> AssetsDefinition:
     @asset(**asset_of(contract, kinds=["sql"], logic_version=mart(contract).version), deps=[key_of(read) for read in mart(contract).reads])
     def build(context: AssetExecutionContext, warehouse: ResourceParam[WarehouseIOManager]) -> MaterializeResult:
         declared = mart(contract)
-        frame = warehouse.warehouse.query(declared.sql, declared.reads, context.partition_keys)
+        frame = warehouse.query(context, declared.sql, declared.reads)
         return result_of(contract, frame, sql=MetadataValue.md(f"```sql\n{declared.sql}\n```"))
 
     return build

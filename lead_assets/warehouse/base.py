@@ -47,6 +47,13 @@ class Warehouse(Protocol):
         """Partition keys that were written, sorted."""
 
 
+def quoted(name: str) -> str:
+    """The one door by which a name becomes an identifier in a statement. Values are bound; where they cannot be, they are no part of it."""
+    if not name or "\0" in name:
+        raise ValueError("an identifier is empty or holds a NUL: check the contract's names and the SNOWFLAKE_ settings")
+    return '"' + name.replace('"', '""') + '"'
+
+
 def conform(contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> pl.DataFrame:
     """The frame with the contract's columns, order and types, sorted by the contract's key.
 

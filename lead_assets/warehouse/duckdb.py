@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import urllib.parse
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import polars as pl
 
 from lead_assets.contracts import TABLES, Table
-from lead_assets.warehouse.base import PARTITION_COLUMN, PartitionMissing, conform
+from lead_assets.warehouse.base import PARTITION_COLUMN, PartitionMissing, conform, quoted
 
 _FILE = "part.parquet"
 # An extension that is missing must be an error here, never a download.
@@ -63,9 +64,10 @@ class DuckDBWarehouse:
         import duckdb
 
         with duckdb.connect(":memory:", config=_CONFIG) as connection:
+            connection.execute("SET TimeZone = 'UTC'")  # a day is a UTC day, wherever the machine stands
             for contract in reads:
                 files = [self._existing(contract, key) for key in partitions] or [self._table(contract) / _EMPTY / _FILE]
-                connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{contract.schema_name()}"')
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(contract.schema_name())}")
                 connection.execute(_view(contract, [str(file) for file in files]))
             frame = pl.from_arrow(connection.sql(sql).to_arrow_table())
             assert isinstance(frame, pl.DataFrame)
@@ -76,7 +78,7 @@ class DuckDBWarehouse:
         if not folder.exists():
             return []
         prefix = f"{PARTITION_COLUMN}="
-        return sorted(path.parent.name.removeprefix(prefix) for path in folder.glob(f"{prefix}*/{_FILE}"))
+        return sorted(urllib.parse.unquote(path.parent.name.removeprefix(prefix)) for path in folder.glob(f"{prefix}*/{_FILE}"))
 
     def prepare(self) -> None:
         """Make `warehouse.duckdb` and the empty files what the contracts say, if they are not. Safe in many processes at once."""
@@ -99,14 +101,15 @@ class DuckDBWarehouse:
         self._catalog_is_current = True
 
     def _views(self) -> Iterator[str]:
-        yield from (f'CREATE SCHEMA IF NOT EXISTS "{schema}"' for schema in sorted({c.schema_name() for c in TABLES.values()}))
+        yield from (f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in sorted({c.schema_name() for c in TABLES.values()}))
         yield from (_view(contract, [str(self._table(contract) / "*" / _FILE)]) for contract in TABLES.values())
 
     def _table(self, contract: type[Table]) -> Path:
         return self.folder / contract.schema_name() / contract.table_name()
 
     def _partition(self, contract: type[Table], key: str) -> Path:
-        return self._table(contract) / f"{PARTITION_COLUMN}={key}" / _FILE
+        # A campaign's key is a plain folder name as it is; anything else must not become a path.
+        return self._table(contract) / f"{PARTITION_COLUMN}={urllib.parse.quote(key, safe='')}" / _FILE
 
     def _existing(self, contract: type[Table], key: str) -> Path:
         path = self._partition(contract, key)
@@ -134,8 +137,8 @@ class DuckDBWarehouse:
 
 def _view(contract: type[Table], files: Sequence[str]) -> str:
     listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    columns = ", ".join(f'"{column.name}"' for column in contract.columns())
+    columns = ", ".join(quoted(column.name) for column in contract.columns())
     return (
-        f'CREATE OR REPLACE VIEW "{contract.schema_name()}"."{contract.table_name()}" AS '
+        f"CREATE OR REPLACE VIEW {quoted(contract.schema_name())}.{quoted(contract.table_name())} AS "
         f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     )

@@ -1,18 +1,17 @@
-"""The local warehouse keeps its promises: all and only the partitions of the run, whole or not at all, read back as they were written."""
+"""What is the local warehouse's own: files, views, folders, and readers beside writers. What it shares with Snowflake is in test_contract."""
 
 from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import duckdb
 import polars as pl
 import pytest
 
-from lead_assets.contracts import TABLES, CampaignFunnel, EnrichedLead, RawLead, Score
-from lead_assets.warehouse.base import ContractViolation, PartitionMissing, digest
+from lead_assets.contracts import CampaignFunnel, RawLead, Score
+from lead_assets.warehouse.base import digest
 from lead_assets.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.warehouse.frames import scores
 
@@ -25,49 +24,6 @@ def warehouse(tmp_path: Path) -> DuckDBWarehouse:
 def rows_of(warehouse: DuckDBWarehouse, sql: str) -> list[tuple[object, ...]]:
     with duckdb.connect(str(warehouse.database), read_only=True) as connection:
         return connection.execute(sql).fetchall()
-
-
-def test_what_was_written_is_read_back_with_its_types(warehouse: DuckDBWarehouse) -> None:
-    frame = EnrichedLead.frame(
-        [
-            {
-                "campaign_id": "a",
-                "lead_id": "ü",
-                "account_key": "acme.example",
-                "provenance": "{}",
-                "signals_found": ["x", "y"],
-                "signals_missed": [],
-                "miss_reasons": "{}",
-                "signals_cost_usd": Decimal("0.030001"),
-                "synthetic": True,
-            }
-        ]
-    )
-    warehouse.write(EnrichedLead, frame, ["a"])
-    assert warehouse.read(EnrichedLead, ["a"]).equals(frame)
-    assert warehouse.read(EnrichedLead).schema == EnrichedLead.polars_schema()
-
-
-def test_a_write_replaces_all_and_only_its_partitions(warehouse: DuckDBWarehouse) -> None:
-    warehouse.write(Score, pl.concat([scores("a", 3), scores("b", 2)]), ["a", "b"])
-    warehouse.write(Score, scores("a", 1), ["a"])
-    assert rows_of(warehouse, "SELECT campaign_id, COUNT(*) FROM scoring.scores GROUP BY 1 ORDER BY 1") == [("a", 1), ("b", 2)]
-
-
-def test_an_empty_frame_clears_its_partition_and_keeps_the_types(warehouse: DuckDBWarehouse) -> None:
-    warehouse.write(Score, scores("a", 3), ["a"])
-    warehouse.write(Score, Score.empty(), ["a"])
-    assert warehouse.read(Score, ["a"]).equals(Score.empty())
-    assert rows_of(warehouse, "SELECT COUNT(*) FROM scoring.scores") == [(0,)]
-
-
-def test_every_view_works_before_the_first_write(warehouse: DuckDBWarehouse) -> None:
-    warehouse.prepare()
-    for contract in TABLES.values():
-        with duckdb.connect(str(warehouse.database), read_only=True) as connection:
-            cursor = connection.execute(f"SELECT * FROM {contract.table}")
-            assert [column[0] for column in cursor.description] == contract.polars_schema().names()
-            assert cursor.fetchall() == []
 
 
 def test_times_come_back_as_the_instants_they_were(warehouse: DuckDBWarehouse) -> None:
@@ -85,31 +41,6 @@ def test_times_come_back_as_the_instants_they_were(warehouse: DuckDBWarehouse) -
     warehouse.write(RawLead, RawLead.frame([row | {"extra": "{}"}]), ["a"])
     assert warehouse.read(RawLead, ["a"])["received_at"].to_list() == [at]
     assert rows_of(warehouse, "SELECT epoch_us(received_at) FROM intake.raw_leads") == [(int(at.timestamp()) * 1_000_000 + 123456,)]
-
-
-@pytest.mark.parametrize(
-    ("frame", "says"),
-    [
-        (scores("a", 1).with_columns(surprise=pl.lit(1)), r"unknown columns \['surprise'\]"),
-        (scores("a", 1).drop("tier"), r"missing columns \['tier'\]"),
-        (scores("a", 1).with_columns(score=pl.lit("many")), "column score is String and has values that do not fit Float64"),
-        (scores("a", 1).with_columns(tier=pl.lit(None, pl.String)), r"nulls in required columns \{'tier': 1\}"),
-        (scores("b", 1), "partitions that this run does not write, e.g. 'b'"),
-        (pl.concat([scores("a", 1), scores("a", 1)]), "repeat a key"),
-    ],
-)
-def test_a_frame_that_breaks_its_contract_is_refused_and_the_old_rows_stay(
-    warehouse: DuckDBWarehouse, frame: pl.DataFrame, says: str
-) -> None:
-    warehouse.write(Score, scores("a", 2), ["a"])
-    with pytest.raises(ContractViolation, match=says):
-        warehouse.write(Score, frame, ["a"])
-    assert warehouse.read(Score, ["a"]).equals(scores("a", 2))
-
-
-def test_a_partition_that_was_never_written_is_named(warehouse: DuckDBWarehouse) -> None:
-    with pytest.raises(PartitionMissing, match=r"scoring.scores has no partition 'x' yet: materialize scoring/scores"):
-        warehouse.read(Score, ["x"])
 
 
 def test_a_file_written_before_the_contract_gained_a_column_still_reads(warehouse: DuckDBWarehouse) -> None:
