@@ -15,7 +15,7 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from lead_assets.providers.errors import Kind, ProviderError
-from lead_assets.providers.http import HttpAnswer, VendorHttp, json_object, retry_after
+from lead_assets.providers.http import HttpAnswer, VendorHttp, json_object, problem, retry_after
 
 Turn = Callable[[str], Awaitable[None]]
 """Waits until one more request to an operation is within Hunter's rate limits: asking again counts like asking."""
@@ -94,7 +94,8 @@ class Hunter:
             wait = min(wait * 1.5, 5.0)
             if self._turn is not None:
                 await self._turn(operation)
-        if answer.status >= 300 and not (answer.status == 404 and operation in _MAY_MISS):
+        # A 404 is a miss only in Hunter's own words: a proxy's or a wrong address's says nothing of the person.
+        if answer.status >= 300 and not (answer.status == 404 and operation in _MAY_MISS and problem(answer).get("errors")):
             raise _failure(operation, answer)
         return answer
 

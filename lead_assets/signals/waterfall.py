@@ -246,6 +246,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         try:
             return await (await desk.client(source)).call(signal, source, batch)
         except ProviderError as error:
+            _log.warning("signal %s: %s", signal.name, error)
             if error.kind in ("auth", "quota"):
                 # The next source or guess would only be told the same.
                 desk.refused[terms.bucket] = ProviderError(error.provider, error.operation, error.kind, error.reason, sent=False)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 import pytest
 from pydantic import SecretStr
 
-from lead_assets.providers.apollo import Apollo
+from lead_assets.providers.apollo import Apollo, Window
 from lead_assets.providers.errors import ProviderError
 from lead_assets.sandbox import Handle
 
@@ -74,3 +74,32 @@ def test_more_than_ten_are_refused_before_anything_is_sent(sandbox: Handle) -> N
     with pytest.raises(ValueError, match="1 to 10 records"):
         ask(sandbox, lambda apollo: apollo.organizations([*DOMAINS, "one-more.example"]))
     assert sandbox.requests("apollo") == []
+
+
+def test_postings_and_people_are_lists_and_an_organization_that_is_gone_is_none(sandbox: Handle) -> None:
+    found = ask(sandbox, lambda apollo: apollo.organizations(DOMAINS))
+    identifier = next(each["id"] for each in found if each is not None)
+    postings = ask(sandbox, lambda apollo: apollo.job_postings(identifier, limit=5))
+    assert postings is not None
+    assert len(postings) <= 5
+    assert ask(sandbox, lambda apollo: apollo.job_postings("no/such id", limit=5)) is None
+    people = ask(sandbox, lambda apollo: apollo.people_at(DOMAINS[0], limit=3))
+    assert 0 < len(people) <= 3
+    assert all("email" not in each for each in people)
+
+
+@pytest.mark.parametrize("day", ["24-hour", "daily"])
+def test_each_answer_says_what_its_windows_leave(sandbox: Handle, day: str) -> None:
+    headers = {"x-minute-requests-left": "3", "x-minute-usage": "197", "x-hourly-requests-left": "", f"x-{day}-requests-left": "0"}
+    seen: list[tuple[str, list[Window]]] = []
+
+    async def watch(operation: str, windows: Sequence[Window]) -> None:
+        seen.append((operation, list(windows)))
+
+    async def scenario() -> None:
+        async with Apollo(sandbox.url + "/apollo/api/v1", SecretStr("k"), watch=watch) as client:
+            await client.people_at(DOMAINS[0], limit=1)
+
+    sandbox.set_fault("apollo", "status", status=200, body={"people": []}, headers=headers)
+    asyncio.run(scenario())
+    assert seen == [("mixed_people/api_search", [Window(60, 197, 3), Window(86400, None, 0)])]
