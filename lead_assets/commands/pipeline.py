@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lead_assets.campaigns import campaign_key
 from lead_assets.commands import report, runs
+from lead_assets.commands.archived import campaigns_of
 from lead_assets.commands.worlds import opened_ledger
 from lead_assets.intake import campaign_api, landing
 from lead_assets.intake.ingest import IngestedDrop, ingest
@@ -37,15 +37,11 @@ def run(
     from lead_assets.definitions import build_defs
 
     began = time.monotonic()
-    known = archive_of(settings).campaigns()
-    wanted = known if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
-    if strangers := sorted(set(wanted) - set(known)):
-        listed = ", ".join(known[:10]) or "none yet"
-        raise ValueError(f"campaign {strangers[0]!r} has no leads in the archive: ingest a file for it first (known: {listed})")
+    wanted = campaigns_of(settings, campaigns)
     definitions = build_defs(settings)
     with opened_ledger(settings) as ledger, runs.instance_of(settings) as instance:
         since = ledger.last_call()
-        runs.add_campaigns(instance, known)
+        runs.add_campaigns(instance, archive_of(settings).campaigns())
         assets = runs.select_assets(definitions, select)
         ran = runs.run_campaigns(
             definitions, instance, wanted, assets=assets, limit=limit, batch=batch, from_ledger=from_ledger, on_progress=progress

@@ -112,3 +112,22 @@ def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int
     done = command(*arguments)
     assert done.code == code
     assert says in " ".join(done.stderr.replace("│", " ").split())
+
+
+def test_a_budget_that_ends_midway_is_never_overspent_and_the_run_finishes(command: Command, tmp_path: Path, sandbox: Handle) -> None:
+    path = tmp_path / "ten.ndjson"
+    lead = {"company": "Firm", "full_name": "Jane Doe", "title": "VP Sales"}
+    path.write_text("".join(json.dumps(lead | {"email": f"jane@firm{n}.example"}) + "\n" for n in range(10)))
+    command("ingest", str(path), "--campaign", "c", "--json").answer()
+    command("budget", "set", "provider:pipe0", "0.50", "--json").answer()
+    (row,) = command("run", "--all", "--json", sandbox_url=sandbox.url).answer()["campaigns"]
+    assert (row["leads"], row["classified"] + row["quarantined"], row["routed"]) == (10, 10, row["classified"])
+    assert sum(entry["usd"] for entry in sandbox.meter()["pipe0"].values()) <= 0.50
+    (budget,) = command("budget", "show", "--json").answer()["budgets"]
+    assert (budget["reserved_usd"], 0 <= budget["free_usd"] < 0.30) == (0, True)
+    reasons = set()
+    for table in ("company_overview", "tech_stack", "funding", "news"):
+        rows = json.loads(command("export", f"signals.{table}", "--format", "json").stdout)
+        assert len(rows) == 10
+        reasons |= {(row["state"], row["reason"]) for row in rows if row["state"] == "unknown"}
+    assert reasons == {("unknown", "over_budget")}
