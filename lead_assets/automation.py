@@ -29,17 +29,26 @@ from lead_assets.partitions import campaigns
 from lead_assets.settings import Settings
 
 PIPELINE = "lead_pipeline"
+EVALUATION = "golden_evaluation"
+of_campaigns = AssetSelection.all() - AssetSelection.assets("classification/golden_evaluation")
+"""All that is made for campaigns. The golden leads are no campaign: they are evaluated when somebody asks."""
 REBUILD = "lead_rebuild"
 
 pipeline_job = define_asset_job(
     PIPELINE,
-    selection=AssetSelection.all(),
+    selection=of_campaigns,
     description="Every asset for one campaign or a range of them, from the archive to the marts.",
+)
+
+evaluation_job = define_asset_job(
+    EVALUATION,
+    selection=AssetSelection.assets("classification/golden_evaluation"),
+    description="Asks the classifier about the labelled leads; bought once for each prompt, contract and model.",
 )
 
 rebuild_job = define_asset_job(
     REBUILD,
-    selection=AssetSelection.all(),
+    selection=of_campaigns,
     tags={BUY_TAG: "never"},
     description="The same from archive and ledger alone: buys nothing, whatever the age of what the ledger holds. For backfills that must cost nothing.",
 )

@@ -39,7 +39,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
     }
     return Definitions(
         assets=[*load_assets_from_modules(ROOMS), *signal_assets(settings)],
-        jobs=[automation.pipeline_job, automation.rebuild_job, automation.campaign_api_job],
+        jobs=[automation.pipeline_job, automation.rebuild_job, automation.evaluation_job, automation.campaign_api_job],
         sensors=[automation.drop_sensor],
         schedules=[automation.campaign_api_schedule],
         resources={**resources, **(overrides or {})},

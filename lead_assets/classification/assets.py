@@ -3,32 +3,71 @@
 from collections.abc import Iterator
 
 import polars as pl
-from dagster import AssetCheckResult, AssetCheckSpec, AssetExecutionContext, AssetIn, MaterializeResult, ResourceParam, multi_asset
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetIn,
+    MaterializeResult,
+    MetadataValue,
+    ResourceParam,
+    StaticPartitionsDefinition,
+    asset,
+    multi_asset,
+)
 
+from lead_assets.classification import brief, golden, picture
 from lead_assets.classification.buying import Mode
-from lead_assets.classification.checks import broken_contracts
+from lead_assets.classification.checks import SHIFTED, Drift, broken_contracts, drift, trailing
 from lead_assets.classification.classify import classify
 from lead_assets.classification.rulebook import load_rulebook
-from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined
-from lead_assets.declare import MODE_TAG, assets_of, conservation_check, counts_per_campaign, key_of, result_of
+from lead_assets.classification.summaries import summarise, worth_a_brief
+from lead_assets.contracts import (
+    Classification,
+    EnrichedLead,
+    GoldenEvaluation,
+    Lead,
+    Quarantined,
+    QuarantinedSummary,
+    Score,
+    Summary,
+    Table,
+)
+from lead_assets.declare import MODE_TAG, asset_of, assets_of, conservation_check, counts_per_campaign, key_of, result_of
 from lead_assets.ledger import Ledger
 from lead_assets.partitions import campaigns
 from lead_assets.settings import Settings
+from lead_assets.warehouse.io_manager import WarehouseIOManager
 
-CONSERVES = AssetCheckSpec(
+
+def _check(contract: type[Table], name: str, description: str, *, blocking: bool = False) -> AssetCheckSpec:
+    return AssetCheckSpec(name, asset=key_of(contract), blocking=blocking, partitions_def=campaigns, description=description)
+
+
+CONSERVES = _check(
+    Classification,
     "conserves",
-    asset=key_of(Classification),
+    "Enriched leads = classifications + quarantined, and no lead is in both, for every campaign.",
     blocking=True,
-    partitions_def=campaigns,
-    description="Enriched leads = classifications + quarantined, and no lead is in both, for every campaign.",
 )
-
-MEETS_CONTRACT = AssetCheckSpec(
+MEETS_CONTRACT = _check(
+    Classification,
     "meets_contract",
-    asset=key_of(Classification),
+    "Every answer validates against its profile's contract, and the table's columns say what the answer says.",
     blocking=True,
-    partitions_def=campaigns,
-    description="Every answer validates against its profile's contract, and the table's columns say what the answer says.",
+)
+MIX_IS_STABLE = _check(
+    Classification,
+    "mix_is_stable",
+    f"The mix of classes and the rate of failures are those of the campaigns before (population stability index at most {SHIFTED}).",
+)
+BRIEFS_CONSERVE = _check(Summary, "conserves", "Scored leads worth a brief = summaries + quarantined, for every campaign.", blocking=True)
+BRIEFS_MEET_CONTRACT = _check(Summary, "meets_contract", "Every brief validates against its contract.", blocking=True)
+NO_REGRESSION = AssetCheckSpec(
+    "no_regression",
+    asset=key_of(GoldenEvaluation),
+    description="No field is less accurate, and no more answers fail, than recorded in rules/golden_baseline.yaml.",
 )
 
 
@@ -38,15 +77,10 @@ def mode_of(context: AssetExecutionContext) -> Mode:
     return "batch" if tags.get(MODE_TAG, "batch" if "dagster/backfill" in tags else "interactive") == "batch" else "interactive"
 
 
-def contract_check(spec: AssetCheckSpec, broken: dict[str, int]) -> AssetCheckResult:
-    metadata = {"broken": broken} if broken else {}
-    return AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, passed=not broken, metadata=metadata)
-
-
 @multi_asset(
     **assets_of([Classification, Quarantined], kinds=["anthropic"]),
     ins={"leads": AssetIn(key_of(Lead)), "enriched": AssetIn(key_of(EnrichedLead))},
-    check_specs=[CONSERVES, MEETS_CONTRACT],
+    check_specs=[CONSERVES, MEETS_CONTRACT, MIX_IS_STABLE],
     pool="anthropic",
 )
 def classification__classifications(
@@ -55,14 +89,93 @@ def classification__classifications(
     enriched: pl.DataFrame,
     ledger: ResourceParam[Ledger],
     settings: ResourceParam[Settings],
+    warehouse: ResourceParam[WarehouseIOManager],
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
     # The run may be limited: only leads that were enriched go on.
     leads = leads.join(enriched, on=["campaign_id", "lead_id"], how="semi", maintain_order="left")
     mode, book = mode_of(context), load_rulebook(settings)
     classified = classify(leads, enriched, ledger=ledger, settings=settings, rulebook=book, mode=mode)
-    models = dict(classified.classifications["model"].value_counts().sort("model").iter_rows())
-    yield result_of(Classification, classified.classifications, models=models, mode=mode, **classified.stats)
-    yield result_of(Quarantined, classified.quarantine, codes=classified.stats["quarantined_by_code"])
-    counted = counts_per_campaign(enriched=enriched, classified=classified.classifications, quarantined=classified.quarantine)
-    yield contract_check(MEETS_CONTRACT, broken_contracts(classified.classifications, book.profiles))
+    good, bad = classified.classifications, classified.quarantine
+    models = dict(good["model"].value_counts().sort("model").iter_rows())
+    before = trailing(warehouse.warehouse, context.partition_keys, context.instance.get_dynamic_partitions(str(campaigns.name)))
+    yield result_of(Classification, good, models=models, mode=mode, **classified.stats)
+    yield result_of(Quarantined, bad, codes=classified.stats["quarantined_by_code"])
+    yield contract_check(MEETS_CONTRACT, broken_contracts(good, book.profiles))
+    yield drift_check(drift((good, bad), before, book.profiles))
+    counted = counts_per_campaign(enriched=enriched, classified=good, quarantined=bad)
     yield conservation_check(CONSERVES, counted, "enriched", "classified", "quarantined")
+
+
+@multi_asset(
+    **assets_of([Summary, QuarantinedSummary], kinds=["anthropic"]),
+    ins={
+        "leads": AssetIn(key_of(Lead)),
+        "enriched": AssetIn(key_of(EnrichedLead)),
+        "classifications": AssetIn(key_of(Classification)),
+        "scores": AssetIn(key_of(Score)),
+    },
+    check_specs=[BRIEFS_CONSERVE, BRIEFS_MEET_CONTRACT],
+    pool="anthropic",
+)
+def classification__summaries(
+    context: AssetExecutionContext,
+    leads: pl.DataFrame,
+    enriched: pl.DataFrame,
+    classifications: pl.DataFrame,
+    scores: pl.DataFrame,
+    ledger: ResourceParam[Ledger],
+    settings: ResourceParam[Settings],
+) -> Iterator[MaterializeResult | AssetCheckResult]:
+    book = load_rulebook(settings)
+    made = summarise(leads, enriched, classifications, scores, ledger=ledger, settings=settings, rulebook=book, mode=mode_of(context))
+    yield result_of(
+        Summary, made.summaries, **{name: made.stats[name] for name in ("questions", "calls", "repaired", "by_rules", "cost_usd")}
+    )
+    yield result_of(QuarantinedSummary, made.quarantine, codes=made.stats["quarantined_by_code"])
+    yield contract_check(BRIEFS_MEET_CONTRACT, broken_contracts(made.summaries, {brief.PROFILE.name: brief.PROFILE}))
+    counted = counts_per_campaign(worth_a_brief=worth_a_brief(scores, book), summaries=made.summaries, quarantined=made.quarantine)
+    yield conservation_check(BRIEFS_CONSERVE, counted, "worth_a_brief", "summaries", "quarantined")
+
+
+@asset(
+    # The labelled leads are a campaign of their own, known beforehand: no run of campaigns buys them.
+    **{**asset_of(GoldenEvaluation, kinds=["anthropic"]), "partitions_def": StaticPartitionsDefinition([golden.CAMPAIGN])},
+    check_specs=[NO_REGRESSION],
+    pool="anthropic",
+)
+def golden_evaluation(
+    context: AssetExecutionContext, ledger: ResourceParam[Ledger], settings: ResourceParam[Settings]
+) -> Iterator[MaterializeResult | AssetCheckResult]:
+    synthetic = settings.world == "sandbox"
+    evaluation = golden.evaluate(ledger, settings, mode=mode_of(context))
+    drawn = [picture.as_markdown(name, picture.confusion_svg(name, field.confusion)) for name, field in evaluation.fields.items()]
+    yield result_of(
+        GoldenEvaluation,
+        evaluation.rows,
+        model=evaluation.model,
+        leads=evaluation.leads,
+        governance_failure_rate=evaluation.failure_rate,
+        cost_usd=evaluation.cost_usd,
+        confusion=MetadataValue.md("\n\n".join(drawn)),
+        as_baseline=MetadataValue.md(f"```yaml\n{golden.as_baseline(evaluation, synthetic=synthetic)}```"),
+        **{f"accuracy: {name}": share for name, share in evaluation.accuracy().items()},
+    )
+    worse = golden.regressions(evaluation, golden.load_baselines(settings), synthetic=synthetic)
+    yield AssetCheckResult(asset_key=key_of(GoldenEvaluation), check_name=NO_REGRESSION.name, passed=not worse, metadata={"worse": worse})
+
+
+def contract_check(spec: AssetCheckSpec, broken: dict[str, int]) -> AssetCheckResult:
+    metadata = {"broken": broken} if broken else {}
+    return AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, passed=not broken, metadata=metadata)
+
+
+def drift_check(found: list[Drift]) -> AssetCheckResult:
+    shifted = [each for each in found if each.shifted]
+    shown = {f"{each.campaign_id}: {each.of}": each.index for each in shifted or found}
+    return AssetCheckResult(
+        asset_key=key_of(Classification),
+        check_name=MIX_IS_STABLE.name,
+        passed=not shifted,
+        severity=AssetCheckSeverity.WARN,
+        metadata={"stability_index": shown, "compared": len(found)},
+    )

@@ -47,11 +47,16 @@ class Batches(_Rules):
     concurrency: int = Field(4, ge=1, le=64)
 
 
+class Summaries(_Rules):
+    tiers: list[Literal["hot", "warm", "cold"]] = ["hot", "warm"]
+
+
 class ClassificationRules(_Rules):
     campaigns: list[CampaignProfile] = []
     calls: Calls = Calls()
     repair: bool = True
     batches: Batches = Batches()
+    summaries: Summaries = Summaries()
 
 
 class Rate(_Rules):

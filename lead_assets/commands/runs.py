@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from dagster import AssetKey, AssetSelection, DagsterEventType, DagsterInstance, Definitions
 
-from lead_assets.automation import PIPELINE
+from lead_assets.automation import PIPELINE, of_campaigns
 from lead_assets.commands import lost_storage
 from lead_assets.declare import BUY_TAG, LIMIT_TAG, MODE_TAG
 from lead_assets.partitions import backfill_policy, campaigns, contiguous_runs
@@ -75,7 +75,7 @@ def known_campaigns(instance: DagsterInstance) -> list[str]:
 def select_assets(definitions: Definitions, selection: str | None) -> list[AssetKey]:
     """Keys of the assets that a selection names ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises ValueError if none."""
     graph = definitions.resolve_asset_graph()
-    chosen = AssetSelection.all() if selection is None else AssetSelection.from_string(selection)
+    chosen = of_campaigns if selection is None else AssetSelection.from_string(selection) & of_campaigns
     keys = sorted(chosen.resolve(graph))
     if not keys:
         raise ValueError(f"--select {selection!r} names no asset: try 'group:scoring' or 'key:\"routing/decisions\"+'")

@@ -1,7 +1,7 @@
 """What a row is: one pydantic model per warehouse table. See `base` for the vocabulary and `TABLES` for all of them."""
 
 from lead_assets.contracts.base import Column, ColumnSpec, Json, Money, Table, canonical_json
-from lead_assets.contracts.classification import Classification, Quarantined
+from lead_assets.contracts.classification import Classification, GoldenEvaluation, Quarantined, QuarantinedSummary, Summary
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
 from lead_assets.contracts.outcome import CampaignFunnel, EnrichmentEvent, RoutingDecision, Score
@@ -42,9 +42,12 @@ TABLES: dict[str, type[Table]] = {
         Classification,
         Quarantined,
         Score,
+        Summary,
+        QuarantinedSummary,
         RoutingDecision,
         EnrichmentEvent,
         CampaignFunnel,
+        GoldenEvaluation,
     )
 }
 """Every warehouse table by name, in the order the graph fills them."""
@@ -62,6 +65,7 @@ __all__ = [
     "EnrichedLead",
     "EnrichmentEvent",
     "Funding",
+    "GoldenEvaluation",
     "JobPostings",
     "Json",
     "Lead",
@@ -72,11 +76,13 @@ __all__ = [
     "Organization",
     "PersonProfile",
     "Quarantined",
+    "QuarantinedSummary",
     "RawLead",
     "RejectedPayload",
     "RoutingDecision",
     "Score",
     "SignalRow",
+    "Summary",
     "SuppressedLead",
     "Table",
     "TechStack",

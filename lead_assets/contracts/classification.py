@@ -64,3 +64,53 @@ class Quarantined(Table):
     cost_usd: Annotated[Money, Column("Cost of all attempts, US dollars")]
     quarantined_at: Annotated[datetime, Column("When the ledger's last call was answered")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
+
+
+class Summary(Table):
+    """One row a scored lead that is worth a brief (its tier is in rules/classification.yaml): what its owner should know before the first talk."""
+
+    table: ClassVar[str] = "classification.summaries"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="scoring.scores.campaign_id")]
+    lead_id: Annotated[str, Column("Lead id", source="scoring.scores.lead_id")]
+    profile: Annotated[str, Column("Profile of the brief")]
+    schema_version: Annotated[str, Column("Version of the profile's contract, e.g. brief-1")]
+    brief: Annotated[str, Column("Who the lead is, what it wants and why it is worth the time", pii="free_text")]
+    next_step: Annotated[str, Column("What to do first", pii="free_text")]
+    answer: Annotated[Json, Column("The whole validated answer, as a JSON object", pii="free_text")]
+    model: Annotated[str, Column("Model that answered, or rules-v1")]
+    fallback_reason: Annotated[str | None, Column("Why rules answered instead of a model: no_key, over_budget, provider_error, …")] = None
+    attempts: Annotated[int, Column("Calls made for this answer, repair included; 0 for rules")]
+    input_tokens: Annotated[int, Column("Input tokens of all attempts, cache reads and writes included")]
+    output_tokens: Annotated[int, Column("Output tokens of all attempts")]
+    cost_usd: Annotated[Money, Column("Cost of all attempts, US dollars")]
+    enriched_at: Annotated[datetime, Column("When the ledger's call was answered; for rules, when the lead was received")]
+    synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
+
+
+class QuarantinedSummary(Quarantined):
+    """Leads whose brief did not meet the contract: their owner has none."""
+
+    table: ClassVar[str] = "classification.summary_quarantine"
+
+
+class GoldenEvaluation(Table):
+    """One row a labelled field of a golden lead: what a person says is true, and what the classifier answered."""
+
+    table: ClassVar[str] = "classification.golden_evaluation"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id", "field")
+
+    campaign_id: Annotated[str, Column("Always golden-evaluation: the labelled leads are a campaign of their own")]
+    lead_id: Annotated[str, Column("Golden lead")]
+    kind: Annotated[str, Column("What makes it worth asking: scenario, plain, sparse, vague, contradictory, multilingual, adversarial")]
+    profile: Annotated[str, Column("Classification profile")]
+    field: Annotated[str, Column("Field of the profile's contract")]
+    expected: Annotated[str, Column("The label; a range of numbers as low..high")]
+    answered: Annotated[str | None, Column("The answer; null if it was quarantined")] = None
+    correct: Annotated[bool, Column("True if the answer is the label, or within it")]
+    code: Annotated[str | None, Column("Why it was quarantined")] = None
+    model: Annotated[str, Column("Model that answered, or rules-v1")]
+    attempts: Annotated[int, Column("Calls made for the lead's answer")]
+    cost_usd: Annotated[Money, Column("Cost of the lead's answer, on the first of its fields, US dollars")]
+    synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]

@@ -257,10 +257,12 @@ def summary(lead: Lead) -> Judgement:
         lead.get("company_industry", "industry"),
         lead.get("company_region", "country"),
     ]
-    known = ", ".join(str(part) for part in parts if part) or "Little is known about this lead"
+    rated = f" Rated {tier}." if (tier := lead.get("tier")) else ""
+    known = (", ".join(str(part) for part in parts if part) or "Little is known about this lead") + "." + rated
     sentences = [found.strip() for found in _SENTENCE.findall(lead.notes) if found.strip()]
-    text = f"{known}. {sentences[0]}" if sentences else f"{known}."
-    return Judgement({"summary": text, "brief": text}, {"summary": sentences[:2]})
+    text = f"{known} {sentences[0][:400]}" if sentences else known
+    values = {"summary": text, "brief": text, "next_step": "Call this week and ask about timing and budget."}
+    return Judgement(values, {"summary": [sentence[:200].strip() for sentence in sentences[:2]] or [str(part) for part in parts if part][:2]})
 
 
 # --- reading ---

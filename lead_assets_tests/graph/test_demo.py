@@ -225,5 +225,5 @@ def test_dagster_knows_rows_schema_and_checks_of_each_materialization(demo: Demo
         (run_id,) = demo.answer["run_ids"]
         records = instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION).records
         evaluations = [record.event_log_entry.dagster_event.event_specific_data for record in records]  # type: ignore[union-attr]
-        assert {evaluation.check_name for evaluation in evaluations} >= {"conserves", "meets_contract", "nobody_quarantined"}  # type: ignore[union-attr]
+        assert {evaluation.check_name for evaluation in evaluations} >= {"conserves", "meets_contract", "mix_is_stable", "nobody_quarantined"}  # type: ignore[union-attr]
         assert all(evaluation.passed for evaluation in evaluations)  # type: ignore[union-attr]

@@ -44,6 +44,8 @@ def test_every_payload_is_counted_once(tmp_path: Path) -> None:
         classification__classifications=[{"lead_id": "1", "cost_usd": "0.000123"}, {"lead_id": "2"}],
         classification__quarantine=[{"lead_id": "3", "cost_usd": "0.0001"}],
         scoring__scores=[{"lead_id": "1", "tier": "hot"}, {"lead_id": "2", "tier": "cold"}],
+        classification__summaries=[{"lead_id": "1", "cost_usd": "0.000007"}],
+        classification__summary_quarantine=[{"lead_id": "2", "cost_usd": "0.000002"}],
         routing__decisions=[{"lead_id": "1", "fallback": True}, {"lead_id": "2"}],
     )
     (row,) = funnel(warehouse, "a")
@@ -56,7 +58,7 @@ def test_every_payload_is_counted_once(tmp_path: Path) -> None:
     }
     assert (row["enriched"], row["classified"], row["quarantined"], row["scored"], row["routed"], row["hot"]) == (1, 2, 1, 2, 2, 1)
     assert row["routed_fallback"] == 1
-    assert str(row["cost_usd"]) == "0.000223"
+    assert str(row["cost_usd"]) == "0.000232"
 
 
 def test_a_campaign_of_rejects_only_has_a_row(tmp_path: Path) -> None:

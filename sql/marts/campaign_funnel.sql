@@ -28,6 +28,15 @@ classified AS (
 quarantined AS (
     SELECT campaign_id, COUNT(*) AS n, SUM(cost_usd) AS cost_usd FROM classification.quarantine GROUP BY campaign_id
 ),
+briefed AS (
+    SELECT campaign_id, SUM(cost_usd) AS cost_usd
+    FROM (
+        SELECT campaign_id, cost_usd FROM classification.summaries
+        UNION ALL
+        SELECT campaign_id, cost_usd FROM classification.summary_quarantine
+    ) AS briefs
+    GROUP BY campaign_id
+),
 scored AS (
     SELECT campaign_id, COUNT(*) AS n, SUM(CASE WHEN tier = 'hot' THEN 1 ELSE 0 END) AS hot FROM scoring.scores GROUP BY campaign_id
 ),
@@ -51,7 +60,8 @@ SELECT
     COALESCE(routed.n, 0) AS routed,
     COALESCE(routed.fallback, 0) AS routed_fallback,
     COALESCE(scored.hot, 0) AS hot,
-    COALESCE(enriched.cost_usd, 0) + COALESCE(classified.cost_usd, 0) + COALESCE(quarantined.cost_usd, 0) AS cost_usd
+    COALESCE(enriched.cost_usd, 0) + COALESCE(classified.cost_usd, 0) + COALESCE(quarantined.cost_usd, 0)
+        + COALESCE(briefed.cost_usd, 0) AS cost_usd
 FROM campaigns
 LEFT JOIN raw ON raw.campaign_id = campaigns.campaign_id
 LEFT JOIN rejected ON rejected.campaign_id = campaigns.campaign_id
@@ -61,5 +71,6 @@ LEFT JOIN leads ON leads.campaign_id = campaigns.campaign_id
 LEFT JOIN enriched ON enriched.campaign_id = campaigns.campaign_id
 LEFT JOIN classified ON classified.campaign_id = campaigns.campaign_id
 LEFT JOIN quarantined ON quarantined.campaign_id = campaigns.campaign_id
+LEFT JOIN briefed ON briefed.campaign_id = campaigns.campaign_id
 LEFT JOIN scored ON scored.campaign_id = campaigns.campaign_id
 LEFT JOIN routed ON routed.campaign_id = campaigns.campaign_id

@@ -1,0 +1,211 @@
+"""Golden leads: labelled by hand, asked like any lead, and compared with their labels.
+
+The labels are in golden.ndjson beside this module and with the lending scenarios of fixtures/.
+
+Belongs here: reading them, asking, and the figures. Does not belong here: the measures (`evaluation`), the pictures (`picture`).
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from lead_assets.classification import rules
+from lead_assets.classification.buying import Mode
+from lead_assets.classification.classify import classify
+from lead_assets.classification.evaluation import Measured, measure
+from lead_assets.classification.rulebook import load_rulebook
+from lead_assets.contracts import EnrichedLead, GoldenEvaluation, Lead
+from lead_assets.identity.titles import title_roles
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.project_files import project_file, rules_file
+from lead_assets.settings import Settings
+
+CAMPAIGN = "golden-evaluation"
+_AT = datetime(2026, 11, 1, tzinfo=UTC)
+# What decides on a lead's profile, where no campaign does.
+_ADAPTERS = {"lending": "lending_form", "b2b": "inbound_b2b"}
+_SCENARIO_FACTS = {
+    "first_name": "name_first", "notes": "notes", "property_city": "city", "property_state": "state_code", "property_type": "property_type",
+    "loan_amount_requested": "loan_amount_requested", "purchase_price": "purchase_price", "estimated_arv": "estimated_arv",
+}  # fmt: skip
+_NUMBERS = ("loan_amount_requested", "purchase_price", "estimated_arv")
+
+
+@dataclass(frozen=True)
+class Golden:
+    """One labelled lead. `expected`: field → label, or for a number the lowest and highest that are right."""
+
+    id: str
+    kind: str
+    profile: str
+    lead: dict[str, Any]
+    expected: dict[str, str | list[int]]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`rows` are of contracts.GoldenEvaluation; `fields` are named "profile.field"."""
+
+    rows: pl.DataFrame
+    fields: dict[str, Measured]
+    leads: int
+    quarantined: int
+    cost_usd: Decimal
+    model: str
+    """Who answered: the model that was asked, or rules-v1 where no answer of a model could be had for any lead."""
+
+    @property
+    def failure_rate(self) -> float:
+        """The part of the leads whose answer did not meet its contract."""
+        return self.quarantined / self.leads
+
+    def accuracy(self) -> dict[str, float]:
+        correct = self.rows.group_by("profile", "field").agg(pl.col("correct").mean()).sort("profile", "field")
+        return {f"{profile}.{field}": share for profile, field, share in correct.iter_rows()}
+
+
+class Baseline(BaseModel):
+    """What a model reached when it was last recorded."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: str
+    synthetic: bool = False
+    failure_rate: float = Field(ge=0, le=1)
+    accuracy: dict[str, float]
+
+
+class Baselines(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    tolerance: float = Field(0.02, ge=0, le=1)
+    baselines: list[Baseline] = Field(min_length=1)
+
+    def of(self, model: str, *, synthetic: bool) -> Baseline | None:
+        return next(
+            (each for each in self.baselines if each.model == model and (each.synthetic == synthetic or model == rules.MODEL)), None
+        )
+
+
+def load_golden() -> list[Golden]:
+    """All labelled leads, the fixtures' scenarios first."""
+    lines = (Path(__file__).parent / "golden.ndjson").read_text(encoding="utf-8").splitlines()
+    return [*_scenarios(), *(Golden(**json.loads(line)) for line in lines)]
+
+
+def load_baselines(settings: Settings) -> Baselines:
+    """rules/golden_baseline.yaml, or the file of that name below settings.rules_dir."""
+    return Baselines.model_validate(yaml.safe_load(rules_file("golden_baseline.yaml", settings).read_text(encoding="utf-8")))
+
+
+def evaluate(ledger: Ledger, settings: Settings, *, golden: Iterable[Golden] | None = None, mode: Mode = "interactive") -> Evaluation:
+    """Ask the classifier about the golden leads (as any, through the ledger: bought once for each prompt, contract and model) and compare."""
+    asked = list(golden) if golden is not None else load_golden()
+    book = load_rulebook(settings)
+    # A campaign's choice of profile is no business of the golden leads.
+    book = replace(book, limits=book.limits.model_copy(update={"campaigns": []}))
+    leads = Lead.frame(_lead(number, each) for number, each in enumerate(asked))
+    leads = leads.with_columns(title_roles(leads["title"]).get_columns())
+    classified = classify(leads, EnrichedLead.empty(), ledger=ledger, settings=settings, rulebook=book, mode=mode)
+    good = {row["lead_id"]: row for row in classified.classifications.iter_rows(named=True)}
+    bad = {row["lead_id"]: row for row in classified.quarantine.iter_rows(named=True)}
+    rows = GoldenEvaluation.frame(row for each in asked for row in _rows(each, good.get(each.id), bad.get(each.id)))
+    models = {str(model) for model in rows["model"].unique()} - {rules.MODEL}
+    cost = sum((row["cost_usd"] for row in (*good.values(), *bad.values())), Decimal(0))
+    return Evaluation(rows, _measured(rows), len(asked), len(bad), cost, min(models) if models else rules.MODEL)
+
+
+def regressions(evaluation: Evaluation, baselines: Baselines, *, synthetic: bool) -> list[str]:
+    """What is worse than recorded, in words. A model without a baseline of its own is held to what the rules classifier reaches: it should be better."""
+    recorded = baselines.of(evaluation.model, synthetic=synthetic) or baselines.of(rules.MODEL, synthetic=False)
+    if recorded is None:
+        return [f"no baseline of {evaluation.model} nor of {rules.MODEL}: record one in rules/golden_baseline.yaml"]
+    found, reached = [], evaluation.accuracy()
+    for field, share in recorded.accuracy.items():
+        if field not in reached:
+            found.append(f"{field} is not labelled any more")
+        elif reached[field] < share - baselines.tolerance:
+            found.append(f"{field}: accuracy {reached[field]:.3f}, recorded {share:.3f} ({recorded.model})")
+    if evaluation.failure_rate > recorded.failure_rate + baselines.tolerance:
+        found.append(f"governance failures {evaluation.failure_rate:.3f}, recorded {recorded.failure_rate:.3f} ({recorded.model})")
+    return found
+
+
+def as_baseline(evaluation: Evaluation, *, synthetic: bool) -> str:
+    """The evaluation as an entry for rules/golden_baseline.yaml."""
+    accuracy = {field: round(share, 3) for field, share in evaluation.accuracy().items()}
+    entry = Baseline(model=evaluation.model, synthetic=synthetic, failure_rate=round(evaluation.failure_rate, 3), accuracy=accuracy)
+    return yaml.safe_dump([entry.model_dump()], sort_keys=False)
+
+
+def _scenarios() -> Iterator[Golden]:
+    fixtures = project_file("fixtures")
+    with (fixtures / "labels" / "lending.csv").open(encoding="utf-8") as file:
+        labels = {row["lead_id"]: row for row in csv.DictReader(file)}
+    for line in (fixtures / "lending_scenarios.ndjson").read_text(encoding="utf-8").splitlines():
+        payload = json.loads(line)
+        label = labels[payload["lead_id"]]
+        expected: dict[str, str | list[int]] = {name: label[name] for name in ("loan_type", "investor_experience")}
+        expected["urgency_score"] = [int(label["urgency_min"]), int(label["urgency_max"])]
+        shown = {column: payload[name] for name, column in _SCENARIO_FACTS.items() if payload.get(name) not in (None, "")}
+        shown |= {column: float(str(shown[column]).replace(",", "").lstrip("$")) for column in _NUMBERS if column in shown}
+        yield Golden(payload["lead_id"], "scenario", "lending", shown, expected)
+
+
+def _lead(number: int, golden: Golden) -> dict[str, Any]:
+    return {
+        "campaign_id": CAMPAIGN,
+        "lead_id": golden.id,
+        "adapter": _ADAPTERS.get(golden.profile, "csv"),
+        "drop_sha256": "0" * 64,
+        "position": number,
+        "received_at": _AT,
+        "payload": "{}",
+        "account_key": f"golden:{golden.id}",
+        "extra": "{}",
+        **golden.lead,
+    }
+
+
+def _rows(golden: Golden, good: dict[str, Any] | None, bad: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
+    row = good or bad
+    assert row is not None, golden.id  # classify loses no lead: every one is in one of the two tables
+    answer = json.loads(good["answer"]) if good else {}
+    for place, (field, expected) in enumerate(golden.expected.items()):
+        said = answer.get(field)
+        right = said is not None and (expected[0] <= said <= expected[1] if isinstance(expected, list) else said == expected)
+        yield {
+            "campaign_id": CAMPAIGN,
+            "lead_id": golden.id,
+            "kind": golden.kind,
+            "profile": golden.profile,
+            "field": field,
+            "expected": f"{expected[0]}..{expected[1]}" if isinstance(expected, list) else expected,
+            "answered": None if said is None else str(said),
+            "correct": right,
+            "code": bad["code"] if bad else None,
+            "model": row["model"],
+            "attempts": good["attempts"] if good else row["attempt"],
+            "cost_usd": row["cost_usd"] if place == 0 else Decimal(0),
+            "synthetic": row["synthetic"],
+        }
+
+
+def _measured(rows: pl.DataFrame) -> dict[str, Measured]:
+    """Fields that take one of a few values. A number with a range of right answers has an accuracy, but no confusion."""
+    found: dict[str, Measured] = {}
+    classes = rows.filter(~pl.col("expected").str.contains("..", literal=True))
+    for (profile, field), part in classes.partition_by("profile", "field", as_dict=True, maintain_order=True).items():
+        found[f"{profile}.{field}"] = measure(part["expected"].to_list(), part["answered"].to_list())
+    return found

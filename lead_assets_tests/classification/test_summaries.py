@@ -1,0 +1,132 @@
+"""Briefs for owners: for the leads that are worth one, under the same rules as any answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lead_assets.classification import brief, governance
+from lead_assets.classification.checks import broken_contracts
+from lead_assets.classification.summaries import Summarised, summarise
+from lead_assets.contracts import QuarantinedSummary, Score, Summary
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.project_files import rules_file
+from lead_assets.sandbox import Handle
+from lead_assets.scoring.ruleset import load_scoring_rules
+from lead_assets.scoring.score import score
+from lead_assets.settings import Settings
+from lead_assets_tests.classification.conftest import Run
+from lead_assets_tests.classification.leads import enriched, frame, lead, noted
+
+Brief = Callable[..., Summarised]
+NOTES = ["Fix and flip, we have done 12 flips, closing in 10 days.", "Rental refinance, tenants in place", "hello"]
+
+
+@pytest.fixture
+def briefed(run: Run, ledger: Ledger, settings: Settings) -> Brief:
+    """Classify, score and brief leads. `tier` replaces that of every score."""
+
+    def briefed(leads: pl.DataFrame, *, tier: str | None = None, **arguments: Any) -> Summarised:
+        added = enriched(leads, company_industry="Construction")
+        classified = run(leads, added).classifications
+        scores = score(classified, leads, added, load_scoring_rules(rules_file("scoring.yaml", settings)))
+        scores = scores if tier is None else scores.with_columns(tier=pl.lit(tier))
+        arguments = {"ledger": ledger, "settings": settings} | arguments
+        return summarise(leads, added, classified, scores, **arguments)
+
+    return briefed
+
+
+def test_hot_and_warm_leads_have_a_brief_and_cold_ones_cost_nothing(briefed: Brief, sandbox: Handle) -> None:
+    leads = noted(*NOTES)
+    made = briefed(leads)
+    assert made.summaries.schema == Summary.polars_schema()
+    assert made.quarantine.schema == QuarantinedSummary.polars_schema()
+    assert 0 < made.summaries.height < 3
+    row = made.summaries.row(0, named=True)
+    assert (row["profile"], row["schema_version"], row["model"], row["attempts"]) == ("brief", "brief-1", "claude-haiku-5-5", 1)
+    assert "Construction" in row["brief"]
+    assert row["next_step"]
+    assert broken_contracts(made.summaries, {"brief": brief.PROFILE}) == {}
+    assert sandbox.billed("anthropic") == 3 + made.summaries.height
+
+
+def test_a_second_run_buys_no_brief_again_and_a_moved_number_in_the_score_neither(briefed: Brief, sandbox: Handle) -> None:
+    leads = noted(*NOTES)
+    first, calls = briefed(leads, tier="hot"), sandbox.billed("anthropic")
+    assert briefed(leads, tier="hot").summaries.equals(first.summaries)
+    assert sandbox.billed("anthropic") == calls
+    briefed(leads, tier="warm")
+    assert sandbox.billed("anthropic") == calls + 3
+
+
+def test_what_a_brief_sees_is_declared(briefed: Brief, sandbox: Handle) -> None:
+    briefed(frame(lead(1, notes="Flip. Mail me: jordan@maple.example", linkedin_url="https://www.linkedin.com/in/j")), tier="hot")
+    shown = json.loads(json.loads(sandbox.requests("anthropic")[-1]["body"])["messages"][0]["content"][6:-7])
+    assert shown["tier"] == "hot"
+    assert len(shown["score_reasons"]) == 3
+    assert shown["loan_type"] == "bridge_rtl"
+    for private in ("maple.example", "555", "Okonkwo", "12 Maple Row", "linkedin"):
+        assert private not in json.dumps(shown)
+
+
+@pytest.mark.parametrize(("trigger", "code"), [("refusal", "refusal"), ("max_tokens", "truncated"), ("bad_evidence", "evidence_not_found")])
+def test_a_brief_that_fails_is_quarantined(run: Run, ledger: Ledger, settings: Settings, trigger: str, code: str) -> None:
+    leads = noted("Fix and flip, 12 flips done")
+    # The classification is good: the words that make the model fail come after it.
+    classified = run(leads).classifications
+    scores = Score.frame([{"campaign_id": "spring", "lead_id": "ld-0000", "score": 80.0, "tier": "hot", "parts": "[]", "ruleset": "r"}])
+    spoiled = leads.with_columns(notes=pl.format("{} [[sandbox:{}]]", "notes", pl.lit(trigger)))
+    made = summarise(spoiled, enriched(leads), classified, scores, ledger=ledger, settings=settings)
+    assert made.summaries.is_empty()
+    row = made.quarantine.row(0, named=True)
+    assert row["code"] == code
+    assert row["cost_usd"] > 0
+
+
+def test_without_a_model_rules_brief_and_say_so(briefed: Brief, sandbox: Handle) -> None:
+    sandbox.set_fault("anthropic", "status", status=402)
+    rows = briefed(noted(*NOTES), tier="hot").summaries
+    assert set(rows["model"]) == {"rules-v1"}
+    assert set(rows["fallback_reason"]) == {"quota"}
+    assert rows.height == 3
+    sandbox.clear_faults()
+    assert set(briefed(noted(*NOTES), tier="hot").summaries["model"]) == {"claude-haiku-5-5"}
+
+
+@pytest.mark.parametrize(
+    "facts", [{}, {"tier": "hot"}, {"first_name": "Jordan", "notes": "x", "tier": "warm"}, {"tier": "hot", "urgency": 5}]
+)
+def test_rules_meet_the_contract_of_a_brief_whatever_is_known(facts: dict[str, Any]) -> None:
+    judged = governance.judge_rules(brief.PROFILE, facts, brief.PROFILE.by_rules(facts))
+    assert [violation.code for violation in judged.violations] == ([] if facts else ["evidence_missing"])
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"brief": "Jordan plans a flip. Greta Vandermeer of Zephyrine Holdings sent him."}, "other_name"),
+        ({"brief": "Jordan asks about [loan type] for a flip in Tulsa."}, "placeholder"),
+        ({"next_step": "Write to jordan@maple.example."}, "contact_details"),
+        ({"evidence": []}, "evidence_missing"),
+        ({"evidence": ["owns a lighthouse"]}, "evidence_not_found"),
+        ({"brief": "Short."}, "too_short"),
+        ({"brief": "Jordan asks for a guaranteed rate of 7 % on a flip in Tulsa."}, None),
+    ],
+)
+def test_a_brief_is_held_to_the_rules(change: dict[str, Any], code: str | None) -> None:
+    facts = {"first_name": "Jordan", "notes": "A flip in Tulsa", "tier": "hot"}
+    good = {"brief": "Jordan plans a flip in Tulsa.", "next_step": "Call about the budget.", "evidence": ["A flip in Tulsa"]}
+    judged = governance.judge(brief.PROFILE, facts, json.dumps(good | change))
+    assert [violation.code for violation in judged.violations] == ([code] if code else [])
+
+
+def test_the_tiers_are_declared(briefed: Brief, settings: Settings, tmp_path: Path, sandbox: Handle) -> None:
+    (tmp_path / "classification.yaml").write_text("summaries: {tiers: []}")
+    made = briefed(noted(NOTES[0]), tier="hot", settings=settings.model_copy(update={"rules_dir": tmp_path}))
+    assert (made.summaries.height, made.quarantine.height, sandbox.billed("anthropic")) == (0, 0, 1)
