@@ -194,7 +194,7 @@ class SnowflakeWarehouse:
             "WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
             [contract.schema_name().upper(), contract.table_name().upper()],
         )
-        return ddl.present_columns(rows)  # type: ignore[arg-type]
+        return ddl.present_columns(rows)
 
 
 def restricted(sql: str, database: str, reads: Sequence[type[Table]], partitions: int) -> str:

@@ -161,7 +161,7 @@ def begin_again(why: str) -> _Again:
 
 def query_tag() -> str:
     """What QUERY_HISTORY shows beside each statement: the product, and the run and asset it worked for."""
-    tag = {"app": "lead_assets"}
+    tag: dict[str, str | None] = {"app": "lead_assets"}
     if who := caller():
         tag |= {"run_id": who.run_id, "asset": who.asset}
     return json.dumps(tag)

@@ -49,6 +49,8 @@ class Proxy:
     url: str
     rule: Rule = lambda request: None
     """Called for each request: None lets it through, a dict is the answer, Cut ends the connection."""
+    lose_answer: Callable[[dict[str, Any]], bool] = lambda answer: False
+    """Whether a rule's answer means: let the request through, and lose the server's answer to it."""
     seen: list[Request] = field(default_factory=list)
 
     @property
@@ -117,7 +119,8 @@ class _Handler(BaseHTTPRequestHandler):
         except Cut:
             self.close_connection = True
             return
-        if answer is not None:
+        lost = answer is not None and the_proxy.lose_answer(answer)
+        if answer is not None and not lost:
             self._answer(200, "application/json", json.dumps(answer).encode())
             return
         onward = http.client.HTTPConnection(self.server.upstream, timeout=60)  # type: ignore[attr-defined]
@@ -126,6 +129,9 @@ class _Handler(BaseHTTPRequestHandler):
         reply = onward.getresponse()
         content = reply.read()
         onward.close()
+        if lost:
+            self.close_connection = True
+            return
         self._answer(reply.status, reply.getheader("Content-Type") or "text/plain", content)
 
     do_PUT = do_GET = do_POST
