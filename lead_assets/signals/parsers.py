@@ -38,14 +38,15 @@ def parser(name: str) -> Callable[[Parser], Parser]:
 @parser("pipe0_company_overview")
 def company_overview(body: Any) -> Values | None:
     """Fields of pipe0's company:overview, all text on the wire."""
-    headcount = text(pipe0_value(body, "headcount"))
+    said = pipe0_values(body)
+    headcount = text(said.get("headcount"))
     low, high = headcount_band(headcount)
     values: Values = {
-        "company_description": text(pipe0_value(body, "company_description")),
-        "company_industry": text(pipe0_value(body, "company_industry")),
-        "company_region": text(pipe0_value(body, "company_region")),
-        "estimated_revenue": text(pipe0_value(body, "estimated_revenue")),
-        "founded_year": year(pipe0_value(body, "founded_year")),
+        "company_description": text(said.get("company_description")),
+        "company_industry": text(said.get("company_industry")),
+        "company_region": text(said.get("company_region")),
+        "estimated_revenue": text(said.get("estimated_revenue")),
+        "founded_year": year(said.get("founded_year")),
         "headcount": headcount,
         "headcount_min": low,
         "headcount_max": high,
@@ -122,10 +123,16 @@ def linkedin_posts(body: Any) -> Values | None:
 
 def pipe0_value(body: Any, name: str) -> Any:
     """The value of a field that pipe0 completed, else None."""
+    return pipe0_values(body).get(name)
+
+
+def pipe0_values(body: Any) -> Values:
+    """The values of all fields that pipe0 completed, by name."""
     # Bodies come out of JSON, so a mapping is a dict, and asking for just that is most of the speed of a rebuild.
     fields = body.get("fields") if isinstance(body, dict) else None
-    field = fields.get(name) if isinstance(fields, dict) else None
-    return field.get("value") if isinstance(field, dict) and field.get("status") == "completed" else None
+    if not isinstance(fields, dict):
+        return {}
+    return {name: field.get("value") for name, field in fields.items() if isinstance(field, dict) and field.get("status") == "completed"}
 
 
 def text(value: Any) -> str | None:
@@ -139,8 +146,11 @@ def text(value: Any) -> str | None:
 
 def year(value: Any) -> int | None:
     """A year between 1000 and 2999 out of "1998", "1998.0", "founded 1998" or 1998."""
-    found = re.findall(r"(?<![\d.])([12]\d{3})(?!\d)", text(value) or "", re.ASCII)
-    return int(found[0]) if found else None
+    found = _YEAR.search(text(value) or "")
+    return int(found[1]) if found else None
+
+
+_YEAR = re.compile(r"(?<![\d.])([12]\d{3})(?!\d)", re.ASCII)
 
 
 def texts(value: Any) -> list[str]:

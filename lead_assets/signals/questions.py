@@ -44,7 +44,7 @@ class Facts:
         return named[kind]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Question:
     """`subject` is what the answer is kept under, equal for equal questions; `payload` is what the client needs beside it."""
 

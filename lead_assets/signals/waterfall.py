@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -22,7 +22,6 @@ from lead_assets.signals.questions import Facts, Question
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import Pacer, SourceClient, is_mock, ledger_parameters, open_source, price_micros, rates
 from lead_assets.signals.stats import SignalStats
-from lead_assets.signals.subjects import SubjectKind
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
@@ -30,8 +29,11 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+AT_ONCE = 5_000
+"""Subjects of one purchase: the answers of a million, with all that vendors send along, would not fit into memory, and the columns do."""
 
-@dataclass
+
+@dataclass(slots=True)
 class Verdict:
     """What became of one subject: the winning answer's values, or the last miss."""
 
@@ -46,7 +48,7 @@ class Verdict:
     """The e-mail address that was asked about, where it was one."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Charge:
     """An answer that cost something: whom it served, and which campaign paid."""
 
@@ -56,7 +58,7 @@ class Charge:
     cost_micros: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Subject:
     """Something to ask about: the campaign that pays, and what the first lead of it says (only where a source's question needs it)."""
 
@@ -101,22 +103,27 @@ async def ask(signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats
         asked, missed = await _questions(signal, source, {name: subjects[name] for name in still_open}, verdicts, desk, stats, charges)
         for name, verdict in missed.items():
             _note(signal, verdicts, name, verdict)
+        want_of = _asking(signal, source, desk)
         for number in range(max(map(len, asked.values()), default=0)):
-            wants: dict[str, Want] = {}
-            kinds: dict[str, SubjectKind | None] = {}
-            for name, questions in asked.items():
-                if number < len(questions) and not (number and _is_settled(signal, verdicts[name])):
-                    wants[name] = _want(signal, source, questions[number], subjects[name].campaign_id, desk)
-                    kinds[name] = questions[number].kind
-            answers = await _answers(signal, source, list(wants.values()), desk, stats)
-            for name, want in wants.items():
-                answer = answers.get(want.key)
-                kind = kinds[name]
-                verdict = _verdict(signal, source, answer, mock)
-                verdict.address = want.subject if kind == "email" else None
-                _note(signal, verdicts, name, verdict)
-                if answer is not None and answer.cost_micros and kind not in source.charged_elsewhere:
-                    charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
+            due = [
+                (name, questions[number])
+                for name, questions in asked.items()
+                if number < len(questions) and not (number and _is_settled(signal, verdicts[name]))
+            ]
+            for start in range(0, len(due), AT_ONCE):
+                wants = [
+                    (name, each.kind, want_of(each.subject, subjects[name].campaign_id, each.payload))
+                    for name, each in due[start : start + AT_ONCE]
+                ]
+                answers = await _answers(signal, source, [want for _, _, want in wants], desk, stats)
+                for name, kind, want in wants:
+                    answer = answers.get(want.key)
+                    verdict = _verdict(signal, source, answer, mock)
+                    if kind == "email":
+                        verdict.address = want.subject
+                    _note(signal, verdicts, name, verdict)
+                    if answer is not None and answer.cost_micros and kind not in source.charged_elsewhere:
+                        charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
     for name in subjects:
         verdicts.setdefault(name, Verdict("unknown", "no_subject"))
     return verdicts, charges
@@ -215,16 +222,14 @@ async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk) -> d
 
 
 def _want(signal: Signal, source: Source, question: Question, campaign_id: str, desk: Desk) -> Want:
-    return Want(
-        provider=source.provider,
-        operation=source.ledger_operation,
-        subject=question.subject,
-        price_micros=price_micros(source, desk.settings),
-        campaign_id=campaign_id,
-        lifetimes=signal.lifetimes,
-        parameters=ledger_parameters(source, desk.settings),
-        payload=question.payload,
-    )
+    return _asking(signal, source, desk)(question.subject, campaign_id, question.payload)
+
+
+def _asking(signal: Signal, source: Source, desk: Desk) -> Callable[[str, str, object], Want]:
+    """Makes wants of (subject, campaign that pays, payload): what they have in common is worked out once for tens of thousands."""
+    provider, operation, lifetimes = source.provider, source.ledger_operation, signal.lifetimes
+    price, parameters = price_micros(source, desk.settings), ledger_parameters(source, desk.settings)
+    return lambda subject, campaign_id, payload: Want(provider, operation, subject, price, campaign_id, lifetimes, parameters, payload)
 
 
 async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk, stats: SignalStats) -> Mapping[str, Answer]:
