@@ -1,0 +1,74 @@
+"""The product as deploy/ puts it together, but for the warehouse: archive, events, landing zone and compute logs in a bucket, ledger and Dagster's
+storage in one Postgres. Snowflake is what `lead_assets_tests.warehouse` is for."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lead_assets.intake.ingest import ingest
+from lead_assets.project_files import project_file
+from lead_assets.settings import Settings
+from lead_assets.stores import archive_of
+
+
+@dataclass(frozen=True)
+class Deployed:
+    home: Path
+    environment: dict[str, str]
+    settings: Settings
+
+
+def deploy(tmp_path: Path, *, bucket: str, postgres_url: str, storage_url: str, sandbox_url: str) -> Deployed:
+    """Write DAGSTER_HOME and say what the environment is."""
+    dagster_home = tmp_path / "dagster"
+    dagster_home.mkdir()
+    shutil.copy(project_file("deploy/dagster.yaml"), dagster_home / "dagster.yaml")
+    home = tmp_path / "home"
+    environment = {
+        "DAGSTER_HOME": str(dagster_home),
+        "GCS_ENRICHMENT_BUCKET": bucket.removeprefix("gs://"),
+        "LEAD_ASSETS_ARCHIVE_URL": bucket,
+        "LEAD_ASSETS_HOME": str(home),
+        "LEAD_ASSETS_LANDING_URL": f"{bucket}/landing",
+        "LEAD_ASSETS_LEDGER_URL": for_dagster(postgres_url),
+        "LEAD_ASSETS_SANDBOX_URL": sandbox_url,
+        "STORAGE_EMULATOR_HOST": storage_url,
+    }
+    settings = Settings(
+        home=home,
+        archive_url=bucket,
+        landing_url=f"{bucket}/landing",
+        ledger_url=environment["LEAD_ASSETS_LEDGER_URL"],
+        sandbox_url=sandbox_url,
+    )
+    return Deployed(home, environment, settings)
+
+
+def for_dagster(url: str) -> str:
+    """The URL with the driver that Dagster's storage needs, as docs/production.md says to write it."""
+    return url.replace("postgresql://", "postgresql+psycopg2://")
+
+
+def leads(campaign: str, count: int, companies: int = 5) -> bytes:
+    """A drop of `count` leads who share `companies` companies with every other campaign's."""
+    rows = [
+        {
+            "email": f"pat{number}.{campaign}@firm{number % companies}.example",
+            "company": f"Firm {number % companies}",
+            "full_name": "Pat Doe",
+            "title": "VP Sales",
+            "country": "US",
+        }
+        for number in range(count)
+    ]
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def fill(settings: Settings, campaigns: list[str], count: int, companies: int = 5) -> None:
+    for campaign in campaigns:
+        data = leads(campaign, count, companies)
+        ingest(archive_of(settings), data, name=f"{campaign}.ndjson", received_at=datetime.now(UTC), campaign=campaign)
