@@ -18,17 +18,17 @@ from typing import Any
 
 import polars as pl
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from lead_assets.classification import rules
 from lead_assets.classification.buying import Mode
 from lead_assets.classification.classify import classify
 from lead_assets.classification.evaluation import Measured, measure
-from lead_assets.classification.rulebook import load_rulebook
+from lead_assets.classification.rulebook import Declared, load_declared, load_rulebook
 from lead_assets.contracts import EnrichedLead, GoldenEvaluation, Lead
 from lead_assets.identity.titles import title_roles
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.project_files import project_file, rules_file
+from lead_assets.project_files import project_file
 from lead_assets.settings import Settings
 
 CAMPAIGN = "golden-evaluation"
@@ -75,10 +75,8 @@ class Evaluation:
         return {f"{profile}.{field}": share for profile, field, share in correct.iter_rows()}
 
 
-class Baseline(BaseModel):
+class Baseline(Declared):
     """What a model reached when it was last recorded."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str
     synthetic: bool = False
@@ -86,9 +84,7 @@ class Baseline(BaseModel):
     accuracy: dict[str, float]
 
 
-class Baselines(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
+class Baselines(Declared):
     tolerance: float = Field(0.02, ge=0, le=1)
     baselines: list[Baseline] = Field(min_length=1)
 
@@ -105,8 +101,8 @@ def load_golden() -> list[Golden]:
 
 
 def load_baselines(settings: Settings) -> Baselines:
-    """rules/golden_baseline.yaml, or the file of that name below settings.rules_dir."""
-    return Baselines.model_validate(yaml.safe_load(rules_file("golden_baseline.yaml", settings).read_text(encoding="utf-8")))
+    """rules/golden_baseline.yaml, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
+    return load_declared(settings, "golden_baseline.yaml", Baselines)
 
 
 def evaluate(ledger: Ledger, settings: Settings, *, golden: Iterable[Golden] | None = None, mode: Mode = "interactive") -> Evaluation:

@@ -22,16 +22,18 @@ from lead_assets.project_files import rules_file
 from lead_assets.settings import Settings
 
 
-class _Rules(BaseModel):
+class Declared(BaseModel):
+    """What a YAML file of the room may hold: a key that is not declared is a mistake."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class CampaignProfile(_Rules):
+class CampaignProfile(Declared):
     pattern: str
     profile: str
 
 
-class Calls(_Rules):
+class Calls(Declared):
     max_tokens: int = Field(2048, ge=64, le=20_000)
     truncated_max_tokens: int = Field(4096, ge=64, le=20_000)
     timeout_seconds: float = Field(120, gt=0)
@@ -41,17 +43,17 @@ class Calls(_Rules):
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
 
 
-class Batches(_Rules):
+class Batches(Declared):
     poll_seconds: float = Field(30, ge=0)
     max_requests: int = Field(10_000, ge=1, le=100_000)
     concurrency: int = Field(4, ge=1, le=64)
 
 
-class Summaries(_Rules):
+class Summaries(Declared):
     tiers: list[Literal["hot", "warm", "cold"]] = ["hot", "warm"]
 
 
-class ClassificationRules(_Rules):
+class ClassificationRules(Declared):
     campaigns: list[CampaignProfile] = []
     calls: Calls = Calls()
     repair: bool = True
@@ -59,7 +61,7 @@ class ClassificationRules(_Rules):
     summaries: Summaries = Summaries()
 
 
-class Rate(_Rules):
+class Rate(Declared):
     """US dollars per million tokens."""
 
     input: Decimal = Field(ge=0)
@@ -91,7 +93,7 @@ class Usage(BaseModel):
         return self.input_tokens + (self.cache_creation_input_tokens or 0) + (self.cache_read_input_tokens or 0)
 
 
-class Prices(_Rules):
+class Prices(Declared):
     batch_factor: Decimal = Field(Decimal("0.5"), ge=0, le=1)
     models: dict[str, ModelPrice] = Field(min_length=1)
 
@@ -148,12 +150,12 @@ def load_rulebook(settings: Settings) -> Rulebook:
 
 def load_rules(settings: Settings) -> ClassificationRules:
     """rules/classification.yaml, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
-    return _load(settings, "classification.yaml", ClassificationRules)
+    return load_declared(settings, "classification.yaml", ClassificationRules)
 
 
 def load_prices(settings: Settings) -> Prices:
     """rules/prices.yaml, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
-    return _load(settings, "prices.yaml", Prices)
+    return load_declared(settings, "prices.yaml", Prices)
 
 
 def choose(leads: pl.DataFrame, profiles: Mapping[str, Profile], rules: ClassificationRules) -> pl.Series:
@@ -174,10 +176,11 @@ def _by_campaign(campaign_id: str, rules: ClassificationRules) -> str | None:
     return next((entry.profile for entry in rules.campaigns if fnmatchcase(campaign_id, entry.pattern)), None)
 
 
-_R = TypeVar("_R", bound=_Rules)
+_R = TypeVar("_R", bound=Declared)
 
 
-def _load(settings: Settings, name: str, model: type[_R]) -> _R:
+def load_declared(settings: Settings, name: str, model: type[_R]) -> _R:
+    """A file of rules, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
     path = rules_file(name, settings)
     try:
         content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
