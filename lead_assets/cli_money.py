@@ -19,11 +19,28 @@ Campaigns = Annotated[list[str] | None, typer.Option("--campaign", help="Campaig
 
 def add_to(app: typer.Typer) -> None:
     """Add these subcommands to the command."""
+    app.command()(estimate)
     app.command()(costs)
     app.add_typer(budget, name="budget")
     app.command()(pause)
     app.command()(resume)
     app.command()(quotas)
+
+
+def estimate(
+    campaign: Campaigns = None,
+    all_campaigns: Annotated[bool, typer.Option("--all", help="Every campaign in the archive.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a run would cost, before anything is spent. What the ledger holds costs nothing."""
+    if bool(campaign) == all_campaigns:
+        raise typer.BadParameter("give --campaign ID (once or more) or --all")
+    from lead_assets.commands import show_money
+    from lead_assets.commands.estimate import estimate as expect
+
+    with connected_world() as settings:
+        answer = expect(settings, campaign)
+    print_answer(answer, as_json, show_money.estimate)
 
 
 def costs(

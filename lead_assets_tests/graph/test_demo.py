@@ -225,5 +225,33 @@ def test_dagster_knows_rows_schema_and_checks_of_each_materialization(demo: Demo
         (run_id,) = demo.answer["run_ids"]
         records = instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION).records
         evaluations = [record.event_log_entry.dagster_event.event_specific_data for record in records]  # type: ignore[union-attr]
-        assert {evaluation.check_name for evaluation in evaluations} >= {"conserves", "meets_contract", "mix_is_stable", "nobody_quarantined"}  # type: ignore[union-attr]
+        assert {evaluation.check_name for evaluation in evaluations} >= {
+            "conserves",
+            "meets_contract",
+            "mix_is_stable",
+            "nobody_quarantined",
+        }  # type: ignore[union-attr]
         assert all(evaluation.passed for evaluation in evaluations)  # type: ignore[union-attr]
+
+
+def test_an_estimate_before_the_run_is_within_a_tenth_of_what_it_then_costs(demo: Demo, tmp_path: Path) -> None:
+    """With every provider, on a home that holds nothing but the archive."""
+    fresh = tmp_path / "fresh"
+    shutil.copytree(demo.home / "archive", fresh / "archive")
+    said = lead_assets(fresh, "estimate", "--all", "--json", sandbox_url=demo.sandbox.url).answer()
+    expected: dict[str, float] = {}
+    for row in said["rows"]:
+        expected[row["provider"]] = expected.get(row["provider"], 0.0) + row["usd"]
+    metered = {service: sum(entry["usd"] for entry in operations.values()) for service, operations in demo.meter.items()}
+    assert expected.keys() == {service for service, usd in metered.items() if usd}
+    for provider, usd in expected.items():
+        assert usd == pytest.approx(metered[provider], rel=0.1), provider
+    assert said["calls"] == pytest.approx(demo.answer["billed"]["calls"], rel=0.1)
+    assert said["usd"] == pytest.approx(sum(expected.values()), abs=1e-3)
+    assert demo.sandbox.meter() == demo.meter
+    assert not (fresh / "warehouse").exists()
+
+
+def test_after_the_run_an_estimate_is_nothing(demo: Demo) -> None:
+    said = lead_assets(demo.home, "estimate", "--all", "--json", sandbox_url=demo.sandbox.url).answer()
+    assert (said["usd"], said["calls"], said["rows"]) == (0, 0, [])
