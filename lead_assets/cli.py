@@ -164,6 +164,17 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command("verify-snowpipe")
+def verify_snowpipe(as_json: Json = False) -> None:
+    """Compare the archive's events with what Snowpipe has landed: pipe, files waiting, failed loads, events that did not arrive."""
+    from lead_assets.commands import snowpipe
+
+    answer = snowpipe.verify(Settings())
+    print_answer(answer, as_json, lambda each: typer.echo("\n".join(snowpipe.told(each))))
+    if not answer["ok"]:
+        raise typer.Exit(1)
+
+
 @app.command()
 def sandbox(
     port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 takes a free one.")] = 0,

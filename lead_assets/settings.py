@@ -40,7 +40,9 @@ class Settings(BaseSettings):
     env: Literal["local", "production"] = Field(
         "local", description="production: tables in Snowflake, archive and landing zone in GCS, ledger and Dagster's storage in Postgres"
     )
-    sandbox_url: str | None = Field(None, description="Base URL of a running sandbox; replaces every vendor")
+    sandbox_url: str | None = Field(
+        None, pattern=r"^https?://[^\s/]+/?$", description="Base URL of a running sandbox; replaces every vendor"
+    )
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the ledger; default SQLite below home")
     archive_url: str | None = Field(None, description="Folder or bucket of the archive; default below home")
     landing_url: str | None = Field(None, description="Folder or bucket that is watched for drops")
@@ -56,7 +58,7 @@ class Settings(BaseSettings):
         None,
         description="Folder of YAML that replaces lead_assets/rules file by file",
     )
-    max_payload_bytes: int = Field(1 << 20, description="A larger single payload is rejected, bytes")
+    max_payload_bytes: int = Field(1 << 20, gt=0, description="A larger single payload is rejected, bytes")
 
     anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
     anthropic_model: str = Field("claude-haiku-5-5", validation_alias="ANTHROPIC_MODEL")
@@ -81,7 +83,7 @@ class Settings(BaseSettings):
     snowflake_user: str | None = Field(None, validation_alias="SNOWFLAKE_USER", description="Service user of the loader")
     snowflake_role: str | None = Field(None, validation_alias="SNOWFLAKE_ROLE")
     snowflake_warehouse: str | None = Field(None, validation_alias="SNOWFLAKE_WAREHOUSE", description="Virtual warehouse")
-    snowflake_database: str = Field("LEADS", validation_alias="SNOWFLAKE_DATABASE")
+    snowflake_database: str = Field("LEADS", validation_alias="SNOWFLAKE_DATABASE", pattern=r"^[A-Za-z_][A-Za-z0-9_$]*$")
     snowflake_private_key: SecretStr | None = Field(None, validation_alias="SNOWFLAKE_PRIVATE_KEY", description="PEM, or its base64")
     snowflake_private_key_path: Path | None = Field(None, validation_alias="SNOWFLAKE_PRIVATE_KEY_PATH")
     snowflake_private_key_passphrase: SecretStr | None = Field(None, validation_alias="SNOWFLAKE_PRIVATE_KEY_PASSPHRASE")
