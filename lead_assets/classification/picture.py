@@ -14,8 +14,8 @@ _CELL, _LEFT, _TOP = 64, 150, 70
 
 def confusion_svg(title: str, confusion: Mapping[str, Mapping[str, int]]) -> str:
     """`confusion`: what is true → what was said → count. Rows are what is true; the share of its row colours a cell, green where right, red where wrong."""
-    names = list(confusion)
-    width, height = _LEFT + _CELL * len(names) + 10, _TOP + _CELL * len(names) + 10
+    names, truths = list(confusion), [truth for truth, said in confusion.items() if any(said.values())]
+    width, height = _LEFT + _CELL * len(names) + 10, _TOP + _CELL * len(truths) + 10
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">',
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
@@ -27,13 +27,13 @@ def confusion_svg(title: str, confusion: Mapping[str, Mapping[str, int]]) -> str
         parts.append(
             f'<text x="{_LEFT + _CELL * column + _CELL / 2}" y="{_TOP - 8}" text-anchor="middle" font-size="10">{escape(name)}</text>'
         )
-    for row, truth in enumerate(names):
+    for row, truth in enumerate(truths):
         top, total = _TOP + _CELL * row, sum(confusion[truth].values())
         parts.append(f'<text x="{_LEFT - 8}" y="{top + _CELL / 2 + 4}" text-anchor="end">{escape(truth)} ({total})</text>')
         for column, said in enumerate(names):
             count = confusion[truth].get(said, 0)
             colour = "#1a7f37" if truth == said else "#cf222e"
-            share = count / total if total else 0.0
+            share = count / total
             left = _LEFT + _CELL * column
             parts.append(
                 f'<rect x="{left}" y="{top}" width="{_CELL - 2}" height="{_CELL - 2}" fill="{colour}" fill-opacity="{0.06 + 0.8 * share:.2f}"/>'

@@ -103,6 +103,14 @@ def test_a_submission_that_is_refused_leaves_the_leads_to_rules(run: Run, by_bat
     assert len([request for request in sandbox.requests("anthropic") if request["method"] == "POST"]) == 1
 
 
+def test_a_spend_limit_is_not_tried_again(run: Run, by_batch: Buy, small: Rulebook, sandbox: Handle) -> None:
+    details = {"type": "rate_limit_error", "message": "no", "details": {"error_code": "enforced_spend_limit_reached"}}
+    sandbox.set_fault("anthropic", "status", status=429, operation="batches", body={"type": "error", "error": details})
+    rows = run(noted(*NOTES[:2]), rulebook=small, buy=by_batch).classifications
+    assert set(rows["fallback_reason"]) == {"quota"}
+    assert len([request for request in sandbox.requests("anthropic") if request["method"] == "POST"]) == 1
+
+
 KILLED = """
 import os, signal, sys
 from pathlib import Path

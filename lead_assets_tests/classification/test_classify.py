@@ -221,6 +221,30 @@ def test_where_no_model_can_be_had_rules_answer_and_the_row_is_bought_later(
         assert len(sandbox.requests("anthropic")) == 1
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "status", "status": 429, "headers": {"retry-after-ms": "20"}},
+        {"kind": "status", "status": 529},
+        {"kind": "status", "status": 500},
+        {"kind": "drop_before"},
+        {"kind": "stall"},
+    ],
+    ids=["rate limit", "overload", "server error", "connection lost", "timeout"],
+)
+def test_a_bad_moment_is_waited_out(
+    run: Run, ledger: Ledger, settings: Settings, sandbox: Handle, impatient: Buy, fault: dict[str, Any]
+) -> None:
+    book = load_rulebook(settings)
+    hasty = replace(book, limits=book.limits.model_copy(update={"calls": book.limits.calls.model_copy(update={"timeout_seconds": 0.5})}))
+    sandbox.set_fault("anthropic", times=1, **fault)
+    row = only(run(noted("Fix and flip"), buy=functools.partial(impatient, book=hasty)).classifications)
+    assert (row["model"], row["loan_type"]) == ("claude-haiku-5-5", "bridge_rtl")
+    assert len(sandbox.requests("anthropic")) == 2
+    # Who was not answered may have been charged for it: that is counted, and a refusal is not.
+    assert ledger.billed()["uncertain_calls"] == (fault["kind"] in ("drop_before", "stall"))
+
+
 def test_rules_rows_are_bought_when_the_model_is_back(run: Run, sandbox: Handle, impatient: Buy) -> None:
     leads = noted("Fix and flip", "Rental")
     sandbox.set_fault("anthropic", "status", status=401)
