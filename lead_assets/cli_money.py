@@ -10,7 +10,7 @@ from typing import Annotated, cast
 import typer
 
 from lead_assets.settings import Settings
-from lead_assets.terminal import Json, connected_world, print_answer
+from lead_assets.terminal import Json, connected_world, fail_if_not_whole, print_answer, progress_bar
 
 budget = typer.Typer(no_args_is_help=True, help="Hard limits: reserved before each call, so nothing beyond them is ever spent.")
 
@@ -25,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(pause)
     app.command()(resume)
     app.command()(quotas)
+    app.command()(refresh)
 
 
 def estimate(
@@ -108,3 +109,24 @@ def quotas(as_json: Json = False) -> None:
     with connected_world() as settings:
         answer = {"quotas": ask(settings)}
     print_answer(answer, as_json, show_money.quotas)
+
+
+def refresh(
+    signal: Annotated[str, typer.Option("--signal", help="Signal, e.g. news.")],
+    older_than: Annotated[str, typer.Option("--older-than", help="Age, e.g. 12h, 7d, 2w.")],
+    campaign: Campaigns = None,
+    as_json: Json = False,
+) -> None:
+    """Buy a signal's answers that are older anew, and make the tables that follow from them again."""
+    from lead_assets.commands import refresh as refreshing
+    from lead_assets.commands import show_money
+    from lead_assets.signals.signal import duration
+
+    try:
+        age = duration(older_than)
+    except ValueError as error:
+        raise typer.BadParameter(f"--older-than {older_than}: {error}") from None
+    with connected_world() as settings, progress_bar("refresh", as_json) as progress:
+        answer = refreshing.refresh(settings, signal, age, campaigns=campaign, progress=progress)
+    print_answer(answer, as_json, show_money.refreshed)
+    fail_if_not_whole(answer)

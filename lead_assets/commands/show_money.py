@@ -74,6 +74,20 @@ def quotas(answer: dict[str, Any]) -> None:
     out.print(table)
 
 
+def refreshed(answer: dict[str, Any]) -> None:
+    subjects, bought = answer["subjects"], answer["bought"]
+    out.print(
+        f"{answer['signal']}: {bought:,} of {subjects:,} bought anew for {_usd(answer['usd'])}, {answer['ledger_hits']:,} young enough"
+    )
+    if answer["missed"]:
+        out.print("without a value: " + ", ".join(f"{reason} {count:,}" for reason, count in answer["missed"].items()))
+    if answer["run_ids"]:
+        billed = answer["billed_downstream"]
+        out.print(
+            f"made again what follows from it in {len(answer['campaigns'])} campaigns: {billed['calls']:,} calls, {_usd(billed['usd'])}"
+        )
+
+
 def _note(answer: dict[str, Any]) -> None:
     if answer["synthetic"]:
         out.print("in the sandbox: nothing of this is real money")

@@ -8,12 +8,25 @@ from itertools import groupby
 from typing import cast
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetIn, AssetsDefinition, MaterializeResult, ResourceParam, asset, multi_asset
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetIn,
+    AssetsDefinition,
+    MaterializeResult,
+    ResourceParam,
+    asset,
+    multi_asset,
+)
 
 from lead_assets.contracts import EnrichedLead, Lead, Table
 from lead_assets.declare import asset_of, assets_of, key_of, limited, result_of
 from lead_assets.ledger import Ledger
+from lead_assets.partitions import campaigns
 from lead_assets.settings import Settings
+from lead_assets.signals.agreement import Agreement, ledger_agrees
 from lead_assets.signals.engine import collect_all
 from lead_assets.signals.merge import enrich
 from lead_assets.signals.signal import Signal, load_signals
@@ -32,22 +45,44 @@ def _provider(signal: Signal) -> str:
 def _bought_from(provider: str, signals: Sequence[Signal]) -> AssetsDefinition:
     contracts = [signal.contract for signal in signals]
     by_key = {key_of(signal.contract): signal for signal in signals}
+    agrees = AssetCheckSpec(
+        "ledger_agrees",
+        asset=key_of(contracts[0]),
+        partitions_def=campaigns,
+        description=f"What the signals of {provider} say they spent in this run is what the ledger journaled for these campaigns meanwhile.",
+    )
 
     @multi_asset(
         **{**assets_of(contracts, kinds=["api"], required=False), "name": f"signals__{provider}"},
         ins={"leads": AssetIn(key_of(Lead))},
+        check_specs=[agrees],
         can_subset=True,
         pool=provider,
     )
     def bought(
         context: AssetExecutionContext, leads: pl.DataFrame, ledger: ResourceParam[Ledger], settings: ResourceParam[Settings]
-    ) -> Iterator[MaterializeResult]:
+    ) -> Iterator[MaterializeResult | AssetCheckResult]:
         wanted = [signal for key, signal in by_key.items() if key in context.selected_asset_keys]
-        for name, collected in collect_all(wanted, limited(context, leads), ledger=ledger, settings=settings).items():
-            contract = next(signal.contract for signal in wanted if signal.name == name)
-            yield result_of(contract, collected.frame, **collected.stats.metadata())
+        since = ledger.last_call()
+        collected = collect_all(wanted, limited(context, leads), ledger=ledger, settings=settings)
+        for signal in wanted:
+            yield result_of(signal.contract, collected[signal.name].frame, **collected[signal.name].stats.metadata())
+        if agrees.key in context.selected_asset_check_keys:
+            stats = [each.stats for each in collected.values()]
+            yield agreement_check(agrees, ledger_agrees(ledger, since, context.partition_keys, stats))
 
     return bought
+
+
+def agreement_check(spec: AssetCheckSpec, agreement: Agreement) -> AssetCheckResult:
+    shown = {"ledger_usd": float(agreement.ledger_usd), "asset_usd": float(agreement.asset_usd)}
+    return AssetCheckResult(
+        asset_key=spec.asset_key,
+        check_name=spec.name,
+        passed=agreement.holds,
+        severity=AssetCheckSeverity.WARN,
+        metadata={**shown, "ledger_uncertain_calls": agreement.ledger_uncertain, "asset_uncertain_calls": agreement.asset_uncertain},
+    )
 
 
 def _merged(signals: Sequence[Signal]) -> AssetsDefinition:

@@ -139,14 +139,15 @@ def load_signals(
     return _charged_once(signals)
 
 
-def _duration(value: Any) -> Any:
+def duration(value: Any) -> timedelta:
+    """ "30s", "5m", "12h", "90d" or "2w" as time. Raises ValueError."""
     found = re.fullmatch(r"(\d+)\s*([smhdw])", value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("a duration is a whole number and a unit, e.g. 30s, 5m, 12h, 90d, 2w")
     return timedelta(**{_UNITS[found.group(2)]: int(found.group(1))})
 
 
-_Duration = Annotated[timedelta, BeforeValidator(_duration)]
+_Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
 class _Rule(BaseModel):

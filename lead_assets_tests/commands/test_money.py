@@ -43,7 +43,7 @@ def test_costs_by_whatever_one_asks_for(command: Command) -> None:
     assert [row["calls"] for row in by["day"]] == [6]
     signals = {row["signal"]: row["calls"] for row in by["signal"]}
     assert (signals["company_overview"], signals["anthropic.messages"], sum(signals.values())) == (3, 1, 6)
-    only = command("costs", "--by", "campaign", "--by", "provider", "--campaign", "Fall", "--json").answer()
+    only = command("costs", "--by", "campaign", "--by", "provider", "--campaign", "fall", "--json").answer()
     assert [(row["campaign_id"], row["provider"]) for row in only["rows"]] == [("fall", "anthropic"), ("fall", "apollo")]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
+from dagster import AssetCheckKey, AssetKey, DagsterInstance
 
 from lead_assets.archive import Archive
 from lead_assets.contracts import TABLES
@@ -255,3 +256,17 @@ def test_an_estimate_before_the_run_is_within_a_tenth_of_what_it_then_costs(demo
 def test_after_the_run_an_estimate_is_nothing(demo: Demo) -> None:
     said = lead_assets(demo.home, "estimate", "--all", "--json", sandbox_url=demo.sandbox.url).answer()
     assert (said["usd"], said["calls"], said["rows"]) == (0, 0, [])
+
+
+def test_each_provider_step_spent_what_the_ledger_journaled(demo: Demo) -> None:
+    with DagsterInstance.from_config(str(demo.home / "dagster")) as instance:
+        for asset in ("company_overview", "organization", "email"):
+            key = AssetCheckKey(AssetKey(["signals", asset]), "ledger_agrees")
+            evaluations = [
+                record.event.dagster_event.asset_check_evaluation_data
+                for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
+                if record.event is not None and record.event.dagster_event is not None
+            ]
+            assert evaluations, asset
+            assert all(each.passed for each in evaluations), asset
+            assert sum(each.metadata["ledger_usd"].value for each in evaluations) > 0, asset
