@@ -136,6 +136,7 @@ class _Stats:
             "repaired": self.repaired,
             "cost_usd": float(to_usd(sum(answer.cost_micros for answer in self.bought))),
             "input_tokens": sum(answer.input_tokens for answer in self.bought),
+            "cached_tokens": sum((answer.body.get("usage") or {}).get("cache_read_input_tokens") or 0 for answer in self.bought),
             "output_tokens": sum(answer.output_tokens for answer in self.bought),
             "latency_ms_p50": latencies[len(latencies) // 2] if latencies else None,
             "latency_ms_p95": latencies[int(len(latencies) * 0.95)] if latencies else None,

@@ -9,9 +9,12 @@ import polars as pl
 import pytest
 
 from lead_assets.classification import prompt
+from lead_assets.contracts import Classification, RoutingDecision, Summary
+from lead_assets.settings import Settings
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.injections import INJECTIONS
 from lead_assets_tests.classification.leads import frame, lead
+from lead_assets_tests.classification.pipeline import graph, ingest_notes
 
 PLAIN = "Bridge loan for a flip. We have done 12 flips. Next year perhaps, no rush."
 DECIDED = ["loan_type", "investor_experience", "urgency_score", "outreach_message"]
@@ -41,6 +44,21 @@ def test_there_are_enough_attempts() -> None:
 
 def test_no_attempt_changes_a_decision_or_a_message(run: Run) -> None:
     assert fell(run, attacked()) == []
+
+
+def test_no_attempt_changes_an_owner_a_score_or_what_the_owner_is_told(settings: Settings) -> None:
+    ingest_notes(settings, "plain", [PLAIN] * 2)
+    ingest_notes(settings, "attacked", [f"{PLAIN}\n{text}" for text in INJECTIONS.values()])
+    with graph(settings) as made:
+        assert made.run("plain", "attacked").success
+        seen = made.rows(RoutingDecision).join(made.rows(Classification), on=["campaign_id", "lead_id"])
+        decided = {name: set(part.select("owner", "tier", "score", *DECIDED).rows()) for (name,), part in seen.group_by("campaign_id")}
+        assert seen.filter(campaign_id="attacked").height == len(INJECTIONS)
+        assert decided["plain"] == decided["attacked"]
+        assert len(decided["plain"]) == 1
+        told = made.rows(Summary).filter(campaign_id="attacked")
+        assert told.height == len(INJECTIONS)
+        assert set(told["next_step"]) == set(made.rows(Summary, "plain")["next_step"])
 
 
 def test_the_same_attempts_succeed_where_the_prompt_is_careless(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
