@@ -14,6 +14,9 @@ def explained(error: Exception) -> str | None:
     if isinstance(error, ValidationError):
         faults = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
         return f"settings: {faults}"
+    if type(error).__module__ == "sqlalchemy.exc" and type(error).__name__ in ("OperationalError", "InterfaceError"):
+        # The driver's own text may name the user, and with some drivers the whole URL.
+        return "a database cannot be reached (ledger or Dagster's storage): see that it runs, and that LEAD_ASSETS_LEDGER_URL is right"
     if isinstance(error, ValueError | LookupError | OSError | WorldError | ProviderError) and error.args:
         return str(error)
     return None

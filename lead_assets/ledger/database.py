@@ -9,6 +9,7 @@ transaction (budget, claim) still holds when it commits, and no deadlock exists.
 from __future__ import annotations
 
 import json
+import logging
 import os
 import threading
 import time
@@ -26,6 +27,8 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from lead_assets.ledger.schema import HEAD, VERSION_TABLE
 
 T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
 
 Clock = Callable[[], datetime]
 
@@ -145,6 +148,8 @@ class Database:
             except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
                 if not self._may_pass(error) or time.monotonic() > give_up:
                     raise
+                if not again:
+                    _log.warning("ledger: its database does not answer (%s); waiting for it", type(error.orig).__name__)
             again = True
             time.sleep(pause)
             pause = min(pause * 2, 3.0)

@@ -1,0 +1,188 @@
+"""Canaries: secrets and personal data are planted, everything is run, failures included, and every place that people look at is searched for them.
+
+What is allowed where is in docs/production.md: secrets nowhere; personal data in archive, ledger and warehouse only.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from lead_assets import settings as settings_module
+from lead_assets.contracts import TABLES
+from lead_assets.ledger import database
+from lead_assets.sandbox import Handle
+from lead_assets.settings import Settings
+from lead_assets_tests.conftest import Command, Done
+
+SECRETS = {
+    name: f"canary-{name.lower().replace('_', '-')}-5f2c"
+    for name in (
+        "ANTHROPIC_API_KEY",
+        "PIPE0_API_KEY",
+        "APOLLO_API_KEY",
+        "HUNTER_API_KEY",
+        "ATURIYA_BEARER_TOKEN",
+        "HUBSPOT_API_KEY",
+        "SLACK_BOT_TOKEN",
+    )
+}
+DATABASE_PASSWORD = "canary-database-password-77aa"
+PERSON = {
+    "email": "zyxwanda.qwortle@canaryfirm.example",
+    "full_name": "Zyxwanda Qwortle",
+    "phone": "+1 202 555 0147",
+    "notes": "canarynote: closing on the Qwortle estate, call mother first",
+    "company": "Canary Firm LLC",
+    "title": "Head of Canaries",
+}
+PERSONAL = ["zyxwanda", "qwortle", "5550147", "555 0147", "canarynote"]
+SERVICES = ("pipe0", "apollo", "hunter", "anthropic")
+
+
+@pytest.fixture
+def live(sandbox: Handle, monkeypatch: pytest.MonkeyPatch) -> Handle:
+    """The vendors' live addresses lead to the sandbox, so that the keys of the environment really travel."""
+    urls = {name: Settings(sandbox_url=sandbox.url).base_url(name) for name in settings_module._LIVE_URLS}  # type: ignore[arg-type]
+    monkeypatch.setattr(settings_module, "_LIVE_URLS", urls)
+    return sandbox
+
+
+@pytest.fixture
+def logged(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """Everything that anybody logs from INFO on, and the product's own from DEBUG on."""
+    with caplog.at_level(logging.INFO), caplog.at_level(logging.DEBUG, logger="lead_assets"):
+        yield caplog
+
+
+def _drop(folder: Path, name: str, *leads: object) -> str:
+    path = folder / name
+    path.write_text("".join((lead if isinstance(lead, str) else json.dumps(lead)) + "\n" for lead in leads))
+    return str(path)
+
+
+def test_secrets_and_personal_data_stay_where_they_belong(
+    live: Handle, home: Path, tmp_path: Path, command: Command, logged: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "_RECONNECT_SECONDS", 0.3)
+    said: list[Done] = []
+
+    def run(*arguments: str, **more: str) -> Done:
+        said.append(command(*arguments, **SECRETS, **more))
+        return said[-1]
+
+    broken = [json.dumps(PERSON)[:-20], json.dumps(PERSON | {"email": "zyxwanda qwortle at nowhere"}), json.dumps([PERSON]), '{"email": 5}']
+    run("ingest", _drop(tmp_path, "good.ndjson", PERSON, *broken), "--campaign", "good", "--json")
+    assert run("run", "--campaign", "good", "--json").answer()["failures"] == []
+    assert live.requests("pipe0"), "the test shows nothing if the keys never travelled"
+
+    answers = [("status", {"status": 500, "body": json.dumps(PERSON)}), ("malformed_json", {}), ("html", {}), ("status", {"status": 401})]
+    for number in range(2):
+        live.clear_faults()
+        for service, (kind, options) in zip(SERVICES, answers[number:] + answers[:number], strict=True):
+            live.set_fault(service, kind, **options)  # type: ignore[arg-type]
+        person = PERSON | {"email": f"zyxwanda.qwortle@canaryfirm{number}.example"}
+        run("ingest", _drop(tmp_path, f"{number}.ndjson", person), "--campaign", f"bad{number}", "--json")
+        run("run", "--campaign", f"bad{number}")
+    live.clear_faults()
+
+    for path in (home / "archive" / "objects").rglob("*"):
+        if path.is_file():
+            path.unlink()
+    assert run("run", "--campaign", "good").code == 1
+    run("doctor")
+    unreachable = f"postgresql+psycopg2://u:{DATABASE_PASSWORD}@127.0.0.1:1/none"
+    assert "database cannot be reached" in " ".join(run("run", "--all", LEAD_ASSETS_LEDGER_URL=unreachable).stderr.split())
+    run("doctor", LEAD_ASSETS_LEDGER_URL=f"mysql://u:{DATABASE_PASSWORD}@127.0.0.1/none")
+    run("doctor", LEAD_ASSETS_LEDGER_URL=f"no url {DATABASE_PASSWORD}")
+    run("ingest", _drop(tmp_path, "mapped.csv", "Zyxwanda,Qwortle"), "--map", "Zyxwanda=nothing")
+
+    places = {
+        "output": "".join(done.stdout + done.stderr for done in said).encode(),
+        "logs": "\n".join(f"{record.name} {record.getMessage()} {record.exc_text or ''}" for record in logged.records).encode(),
+        # Event log with its metadata, run storage with run config and tags, compute logs.
+        **{str(path.relative_to(home)): path.read_bytes() for path in (home / "dagster").rglob("*") if path.is_file()},
+    }
+    assert any(name.endswith(".db") for name in places)
+    for canary in [*SECRETS.values(), DATABASE_PASSWORD, *PERSONAL]:
+        found = [name for name, data in places.items() if canary.encode().lower() in data.lower()]
+        assert found == [], canary
+
+    stores = (
+        _ledger(home / "ledger.sqlite") + _tables(home) + b"".join(p.read_bytes() for p in (home / "archive").rglob("*") if p.is_file())
+    )
+    assert b"zyxwanda" in stores.lower(), "the search would find what is there"
+    for secret in [*SECRETS.values(), DATABASE_PASSWORD]:
+        assert secret.encode() not in stores
+
+
+def test_settings_show_no_secret() -> None:
+    settings = Settings(
+        anthropic_api_key=SECRETS["ANTHROPIC_API_KEY"],  # type: ignore[arg-type]
+        pipe0_api_key=SECRETS["PIPE0_API_KEY"],  # type: ignore[arg-type]
+        ledger_url=f"postgresql+psycopg2://u:{DATABASE_PASSWORD}@h/d",  # type: ignore[arg-type]
+    )
+    shown = f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
+    assert "canary" not in shown
+    secretive = [
+        name for name in Settings.model_fields if any(word in name for word in ("key", "token", "password", "passphrase", "secret"))
+    ]
+    shown_type = {name: str(Settings.model_fields[name].annotation) for name in secretive}
+    assert [name for name, kind in shown_type.items() if "Secret" not in kind and not name.endswith("_path")] == []
+
+
+HOSTILE = [
+    "x'; DROP TABLE routing.decisions; --",
+    '"quoted" OR 1=1',
+    "../../etc/passwd",
+    "a\nb\x1b[31m",
+    "${HOME}`id`",
+    "🦆 campaign",
+    "%s%n{0}",
+]
+
+
+def test_hostile_campaign_ids_are_values_everywhere(sandbox: Handle, home: Path, tmp_path: Path, command: Command) -> None:
+    leads = [{"email": f"p{number}@acme.example", "full_name": "Pat Doe", "campaign_id": name} for number, name in enumerate(HOSTILE)]
+    before = {path for path in tmp_path.rglob("*") if home not in path.parents}
+    drops = command("ingest", _drop(tmp_path, "drop.ndjson", *leads), "--json", sandbox_url=sandbox.url).answer()["drops"]
+    assert len({drop["campaign_id"] for drop in drops}) == len(HOSTILE)
+    answer = command("run", "--all", "--json", sandbox_url=sandbox.url).answer()
+    assert {row["campaign_id"]: row["received"] for row in answer["campaigns"]} == {drop["campaign_id"]: 1 for drop in drops}
+    # A payload with control characters in it is rejected, under its own campaign.
+    assert sorted((row["routed"], row["rejected"]) for row in answer["campaigns"]) == [(0, 1)] + [(1, 0)] * (len(HOSTILE) - 1)
+    named = [argument for name in HOSTILE for argument in ("--campaign", name)]
+    exported = command("export", "routing.decisions", "--format", "json", *named, sandbox_url=sandbox.url)
+    assert len(json.loads(exported.stdout)) == len(HOSTILE) - 1
+    with duckdb.connect(str(home / "warehouse" / "warehouse.duckdb"), read_only=True) as connection:
+        for table in TABLES:
+            schema, name = table.split(".")
+            connection.execute(f'SELECT count(*) FROM "{schema}"."{name}"').fetchall()
+    outside = {path for path in tmp_path.rglob("*") if home not in path.parents} - before - {home, tmp_path / "drop.ndjson"}
+    assert outside == set()
+
+
+def _ledger(path: Path) -> bytes:
+    """Every value of every table, bodies unpacked."""
+    parts = []
+    with sqlite3.connect(path) as connection:
+        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            for row in connection.execute(f'SELECT * FROM "{table}"').fetchall():
+                parts += [
+                    zlib.decompress(v) if isinstance(v, bytes) and v[:1] == b"x" else v if isinstance(v, bytes) else str(v).encode()
+                    for v in row
+                ]
+    return b"\n".join(parts)
+
+
+def _tables(home: Path) -> bytes:
+    import polars as pl
+
+    return b"\n".join(pl.read_parquet(path).write_ndjson().encode() for path in (home / "warehouse").rglob("*.parquet"))
