@@ -18,7 +18,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from dagster import AssetCheckKey, AssetKey, DagsterInstance
+from dagster import AssetCheckKey, AssetKey, DagsterEventType, DagsterInstance
 
 from lead_assets.archive import Archive
 from lead_assets.contracts import TABLES
@@ -262,10 +262,15 @@ def test_each_provider_step_spent_what_the_ledger_journaled(demo: Demo) -> None:
     with DagsterInstance.from_config(str(demo.home / "dagster")) as instance:
         for asset in ("company_overview", "organization", "email"):
             key = AssetCheckKey(AssetKey(["signals", asset]), "ledger_agrees")
-            evaluations = [
-                record.event.dagster_event.asset_check_evaluation_data
+            events = [
+                record.event.dagster_event
                 for record in instance.event_log_storage.get_asset_check_execution_history(key, limit=50)
-                if record.event is not None and record.event.dagster_event is not None
+                if record.event
+            ]
+            evaluations = [
+                event.asset_check_evaluation_data
+                for event in events
+                if event and event.event_type == DagsterEventType.ASSET_CHECK_EVALUATION
             ]
             assert evaluations, asset
             assert all(each.passed for each in evaluations), asset
