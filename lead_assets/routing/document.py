@@ -63,7 +63,7 @@ def read_document(text: str, name: str) -> Document:
     source = text.replace("\t", " ") if text.lstrip().startswith("{") else text
     try:
         root = yaml.compose(source, Loader=_Loader)
-        value = yaml.load(source, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+        value = yaml.load(source, Loader=_Loader)  # noqa: S506 - a SafeLoader  # nosec B506
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         at = f"{name} line {mark.line + 1}" if mark else name
