@@ -28,7 +28,7 @@ class WarehouseIOManager(IOManager):
 
     def query(self, context: AssetExecutionContext, sql: str, reads: Sequence[type[Table]]) -> pl.DataFrame:
         """A SELECT over the run's partitions, on behalf of the asset that is being materialized."""
-        with on_behalf_of(context.run_id, context.asset_key.to_user_string()):
+        with on_behalf_of(context.run.run_id, context.asset_key.to_user_string()):
             return self.warehouse.query(sql, reads, context.partition_keys)
 
 

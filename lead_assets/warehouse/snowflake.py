@@ -53,6 +53,8 @@ class SnowflakeWarehouse:
     def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
         frame = conform(contract, frame, partitions)
         keys = list(dict.fromkeys(partitions))
+        if not keys:
+            return
         file = _parquet(contract, frame) if frame.height else None
         self._sessions.run(f"writing {contract.table}", lambda session: self._replace(session, contract, keys, file, frame.height))
         with self._lock:
@@ -265,7 +267,7 @@ def _parquet(contract: type[Table], frame: pl.DataFrame) -> io.BytesIO:
     texts = [pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists]
     absent = [pl.when(pl.col(name).is_null()).then(None).otherwise(text).alias(name) for name, text in zip(lists, texts, strict=True)]
     file = io.BytesIO()
-    frame.with_columns(absent).rename({name: name.upper() for name in frame.columns}).write_parquet(file, compression="zstd")
+    frame.with_columns(absent).rename({name: name.upper() for name in frame.columns}).write_parquet(file, compression="snappy")
     return file
 
 

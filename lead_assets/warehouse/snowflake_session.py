@@ -42,7 +42,7 @@ _ADVICE = {
 
 
 class SnowflakeFailed(OSError):
-    """Snowflake did not do what was asked; nothing of it was committed. The text has no value of any row."""
+    """Snowflake did not do what was asked, or did not say so. Partitions are whole, old or new. The text has no value of any row."""
 
 
 class _Again(Exception):
@@ -187,7 +187,7 @@ def resource_of(settings: Settings) -> SnowflakeResource:
             "QUERY_TAG": query_tag(),
             "STATEMENT_TIMEOUT_IN_SECONDS": settings.snowflake_statement_timeout_seconds,
             "TIMEZONE": "UTC",
-            # A transaction whose client is gone is undone at once, and its lock let go, not hours later.
+            # A query whose client is gone is ended within minutes, and lets go of its lock, not hours later.
             "ABORT_DETACHED_QUERY": True,
         },
     }
@@ -257,7 +257,7 @@ def _explain(what: str, error: Exception, attempts: int) -> str:
     query = getattr(error, "sfqid", None)
     advice = _ADVICE.get(number or 0) or _first_line(error, number)
     tried = f" after {attempts} attempts" if attempts > 1 else ""
-    return f"snowflake: {what} failed{tried}: {kind}: {advice}. Nothing was committed{f'; query id {query}' if query else ''}"
+    return f"snowflake: {what} failed{tried}: {kind}: {advice}. No partition is left half written{f'; query id {query}' if query else ''}"
 
 
 def _first_line(error: Exception, number: int | None) -> str:

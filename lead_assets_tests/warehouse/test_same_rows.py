@@ -20,15 +20,15 @@ from lead_assets_tests.warehouse.proxy import Proxy
 
 pytestmark = pytest.mark.xdist_group("snowflake")
 
-_DROPS = {"lending_scenarios.ndjson": None, "lending_messy.ndjson": None, "inbound_b2b.csv": "inbound-fall-2026"}
+_DROPS = ("lending_scenarios.ndjson", "lending_messy.ndjson", "inbound_b2b.csv")
 
 
 @pytest.fixture
 def filled(settings: Settings) -> Settings:
-    """Fixtures in the archive: lending forms, good and bad, and the first inbound leads."""
-    for name, campaign in _DROPS.items():
+    """Fixtures in the archive, as one campaign: lending forms, good and bad, and the first inbound leads."""
+    for name in _DROPS:
         lines = (project_file("fixtures") / name).read_bytes().splitlines(keepends=True)
-        ingest(archive_of(settings), b"".join(lines[:25]), name=name, received_at=datetime(2026, 11, 20, tzinfo=UTC), campaign=campaign)
+        ingest(archive_of(settings), b"".join(lines[:25]), name=name, received_at=datetime(2026, 11, 20, tzinfo=UTC), campaign="fall")
     return settings
 
 

@@ -62,7 +62,9 @@ def test_a_query_that_was_ended_is_not_tried_again_and_the_old_partition_is_whol
     snowflake: SnowflakeWarehouse, wire: Proxy, code: str, message: str, says: str
 ) -> None:
     wire.rule = lambda request: refusal(code, message) if request.sql.startswith("COPY") else None
-    with pytest.raises(SnowflakeFailed, match=f"writing scoring.scores failed: .*{says}.*Nothing was committed; query id 01b2-0"):
+    with pytest.raises(
+        SnowflakeFailed, match=f"writing scoring.scores failed: .*{says}.*No partition is left half written; query id 01b2-0"
+    ):
         snowflake.write(Score, scores("a", 7), ["a"])
     assert sum(sql.startswith("COPY") for sql in wire.statements) == 2, "the one of the first write, and this one"
     wire.rule = lambda request: None

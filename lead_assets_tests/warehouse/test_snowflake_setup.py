@@ -84,9 +84,16 @@ def test_what_fakesnow_can_run_of_the_setup_runs(account: FakeAccount) -> None:
                     continue
                 connection.cursor().execute(statement)
                 ran[kind(statement)[:20]] = True
-        landed = {column[0] for column in connection.cursor().execute("SELECT * FROM LEADS.RAW.ENRICHMENT_EVENTS").description}
+        for row in range(2):
+            connection.cursor().execute(
+                'INSERT INTO LEADS.RAW.ENRICHMENT_EVENTS_LANDED SELECT PARSE_JSON(\'{"event_id": "e", "lead": {"lead_id": "l"}}\'), '
+                f"'events/spring/f', {row}, CURRENT_TIMESTAMP()"
+            )
+        once = connection.cursor().execute("SELECT EVENT_ID, LEAD_ID, FILE_NAME FROM LEADS.RAW.ENRICHMENT_EVENTS").fetchall()
+        landed = connection.cursor().execute(statements("leads")["landed"]).fetchall()
     assert len(ran) >= 8
-    assert {"EVENT_ID", "CAMPAIGN_ID", "LEAD_ID", "RECORD", "FILE_NAME", "LOADED_AT"} == landed
+    assert once == [("e", "l", "events/spring/f")]
+    assert landed == [("events/spring/f", 1)]
 
 
 def test_all_ddl_from_the_contracts_is_snowflakes() -> None:
