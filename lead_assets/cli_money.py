@@ -26,6 +26,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(resume)
     app.command()(quotas)
     app.command()(refresh)
+    app.command()(discover)
 
 
 def estimate(
@@ -130,3 +131,47 @@ def refresh(
         answer = refreshing.refresh(settings, signal, age, campaigns=campaign, progress=progress)
     print_answer(answer, as_json, show_money.refreshed)
     fail_if_not_whole(answer)
+
+
+def discover(
+    query: Annotated[str | None, typer.Option("--query", help="Words about the company: industry terms, products, technologies.")] = None,
+    location: Annotated[list[str] | None, typer.Option("--location", help="City, state or country; may be given more than once.")] = None,
+    industry: Annotated[list[str] | None, typer.Option("--industry", help="May be given more than once.")] = None,
+    employees: Annotated[str | None, typer.Option("--employees", help="FROM..TO, e.g. 50..500; either end may be left out.")] = None,
+    funding: Annotated[
+        list[str] | None, typer.Option("--funding", help="Latest round, e.g. 'Series A'; may be given more than once.")
+    ] = None,
+    limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Companies.")] = 20,
+    people: Annotated[
+        int, typer.Option("--people", min=0, max=25, help="People of each company, a credit each; 0 only lists companies.")
+    ] = 1,
+    campaign: Annotated[str | None, typer.Option("--campaign", help="Campaign to file it under; default: one named by the search.")] = None,
+    source: Annotated[str, typer.Option("--source", help="Where to search: apollo.")] = "apollo",
+    as_json: Json = False,
+) -> None:
+    """Search for companies and their people, and file them as a new campaign. The same search is not paid for twice while it is fresh."""
+    from lead_assets.commands import discover as discovering
+    from lead_assets.commands import show_money
+    from lead_assets.providers.apollo_search import company_filters
+
+    if source != "apollo":
+        raise typer.BadParameter(f"--source {source}: use apollo")
+    filters = company_filters(
+        query=query, locations=location or (), industries=industry or (), employees=_span(employees), funding=funding or ()
+    )
+    with connected_world() as settings:
+        answer = discovering.discover(settings, filters, limit=limit, people=people, campaign=campaign)
+    print_answer(answer, as_json, show_money.discovered)
+
+
+def _span(text: str | None) -> tuple[int | None, int | None] | None:
+    if text is None:
+        return None
+    low, dots, high = text.partition("..")
+    if (
+        not dots
+        or not all(end == "" or (end.isascii() and end.isdigit()) for end in (low, high))
+        or (low and high and int(low) > int(high))
+    ):
+        raise typer.BadParameter(f"--employees {text}: give FROM..TO, e.g. 50..500, ..50 or 1000..")
+    return (int(low) if low else None, int(high) if high else None)

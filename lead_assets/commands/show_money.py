@@ -88,6 +88,30 @@ def refreshed(answer: dict[str, Any]) -> None:
         )
 
 
+def discovered(answer: dict[str, Any]) -> None:
+    table = Table("company", "industry", box=None, header_style="bold", pad_edge=False)
+    for name in ("employees", "people", "AI adoption"):
+        table.add_column(name, justify="right")
+    table.add_column("because")
+    for row in answer["companies"]:
+        employees = "" if row["employees"] is None else f"{row['employees']:,}"
+        because = escape("; ".join(row["ai_adoption_reasons"])) or "nothing seen"
+        company = escape(f"{row['name'] or ''} ({row['domain']})")
+        table.add_row(company, escape(row["industry"] or ""), employees, str(row["people"]), str(row["ai_adoption_score"]), because)
+    out.print(table)
+    out.print(
+        f"\n{len(answer['companies']):,} of {answer['total']:,} companies that match, for {_usd(answer['usd'])} ({answer['calls']:,} calls)"
+    )
+    for drop in answer["drops"]:
+        again = ", which came before" if drop["status"] != "ingested" else ""
+        out.print(f"{answer['leads']:,} people filed as campaign {drop['campaign_id']}{again}", soft_wrap=True)
+        out.print(f"next       lead-assets run --campaign {drop['campaign_id']}", soft_wrap=True)
+    if not answer["drops"]:
+        out.print("nobody with an address: nothing is filed")
+    quotas(answer)
+    _note(answer)
+
+
 def _note(answer: dict[str, Any]) -> None:
     if answer["synthetic"]:
         out.print("in the sandbox: nothing of this is real money")
