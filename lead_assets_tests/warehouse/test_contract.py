@@ -59,7 +59,8 @@ def test_an_empty_frame_clears_its_partition_and_keeps_the_types(store: Store) -
     assert store.warehouse.read(Score, ["a"]).equals(Score.empty())
     assert store.warehouse.read(Score, ["a"]).schema == Score.polars_schema()
     assert store.rows("SELECT COUNT(*) FROM scoring.scores") == [(0,)]
-    assert store.another().read(Score).equals(Score.empty())
+    assert store.another().read(Score, ["a"]).equals(Score.empty())
+    assert store.another().partitions(Score) == ["a"]
 
 
 def test_a_range_of_partitions_is_read_in_the_order_asked_for(store: Store) -> None:
