@@ -23,6 +23,8 @@ from lead_assets.warehouse.snowflake_ddl import MigrationRefused
 from lead_assets_tests.warehouse.fake import FakeAccount
 from lead_assets_tests.warehouse.frames import scores
 
+pytestmark = pytest.mark.xdist_group("snowflake")  # one server for all of them
+
 SETUP = sorted((project_file("sql") / "snowflake").glob("0*.sql"))
 
 UNPARSED = {
@@ -72,7 +74,6 @@ def test_every_setup_statement_is_snowflakes_and_the_unparsed_are_listed() -> No
         assert isinstance(tree, exp.Select)
 
 
-@pytest.mark.xdist_group("snowflake")
 def test_what_fakesnow_can_run_of_the_setup_runs(account: FakeAccount) -> None:
     host, _, port = account.url.removeprefix("http://").partition(":")
     options: dict[str, Any] = {"user": "u", "password": "p", "account": "a", "protocol": "http", "host": host, "port": int(port)}
@@ -158,7 +159,6 @@ def test_types_as_information_schema_prints_them_are_those_of_the_ddl() -> None:
         assert not any("ADD COLUMN" in statement for statement in ddl.migrate("LEADS", contract, present, "0" * 32))
 
 
-@pytest.mark.xdist_group("snowflake")
 def test_a_table_that_lost_its_place_in_the_contract_is_left_alone(snowflake: SnowflakeWarehouse, account: FakeAccount) -> None:
     """A column somebody added by hand stands in the way of the next change of the contract, which says so and changes nothing."""
     snowflake.write(Score, scores("a", 1), ["a"])
@@ -172,7 +172,6 @@ def test_a_table_that_lost_its_place_in_the_contract_is_left_alone(snowflake: Sn
     assert snowflake.ask(f"SELECT COUNT(*) FROM {table}") == [(1,)]
 
 
-@pytest.mark.xdist_group("snowflake")
 def test_a_table_that_was_dropped_is_made_again_and_has_no_partition(snowflake: SnowflakeWarehouse, account: FakeAccount) -> None:
     """What was noted of the old table's partitions is not believed of the new one: empty partitions would pass for read ones."""
     snowflake.write(Score, scores("a", 1), ["a"])
@@ -182,7 +181,6 @@ def test_a_table_that_was_dropped_is_made_again_and_has_no_partition(snowflake: 
     assert later.read(Score).equals(Score.empty())
 
 
-@pytest.mark.xdist_group("snowflake")
 def test_tables_that_are_as_their_contracts_say_are_left_alone(snowflake: SnowflakeWarehouse, wire: Any, account: FakeAccount) -> None:
     snowflake.write(Score, scores("a", 1), ["a"])
     wire.seen.clear()
