@@ -239,6 +239,7 @@ def test_an_estimate_before_the_run_is_within_a_tenth_of_what_it_then_costs(demo
     """With every provider, on a home that holds nothing but the archive."""
     fresh = tmp_path / "fresh"
     shutil.copytree(demo.home / "archive", fresh / "archive")
+    before = demo.sandbox.meter()
     said = lead_assets(fresh, "estimate", "--all", "--json", sandbox_url=demo.sandbox.url).answer()
     expected: dict[str, float] = {}
     for row in said["rows"]:
@@ -249,7 +250,7 @@ def test_an_estimate_before_the_run_is_within_a_tenth_of_what_it_then_costs(demo
         assert usd == pytest.approx(metered[provider], rel=0.1), provider
     assert said["calls"] == pytest.approx(demo.answer["billed"]["calls"], rel=0.1)
     assert said["usd"] == pytest.approx(sum(expected.values()), abs=1e-3)
-    assert demo.sandbox.meter() == demo.meter
+    assert demo.sandbox.meter() == before
     assert not (fresh / "warehouse").exists()
 
 
