@@ -17,13 +17,13 @@ _HASH_LENGTH = 8
 def campaign_key(raw: str) -> str:
     """The partition key of a campaign id: `[a-z0-9._-]`, at most 64 characters, with a hash suffix where that changed the id.
 
-    The suffix keeps ids apart that would otherwise fall together ("Q4 / US" and "q4-us"). Case, surrounding white space and Unicode form
-    (NFKC) are spelling, not identity: they change nothing. A key is its own key. Raises ValueError for an id with nothing left to name.
+    The suffix keeps ids apart that would otherwise fall together ("Q4 / US", "Q4-US" and "q4-us"). Surrounding white space is no part of an id. A key is
+    its own key. Raises ValueError for an id with nothing left to name.
     """
-    name = unicodedata.normalize("NFKC", raw).strip().casefold()
+    name = raw.strip()
     if not name:
         raise ValueError("a campaign id is empty: give the campaign a name")
-    slug = re.sub(r"[^a-z0-9._-]+", "-", name)
+    slug = re.sub(r"[^a-z0-9._-]+", "-", unicodedata.normalize("NFKC", name).casefold())
     slug = re.sub(r"\.{2,}", ".", slug).strip("-.")
     if slug == name and len(slug) <= _MAX_LENGTH:
         return slug

@@ -19,7 +19,8 @@ NAMES = st.text(min_size=1).filter(lambda text: text.strip())
     ("raw", "key"),
     [
         ("q4-us", "q4-us"),
-        (" Q4-us ", "q4-us"),
+        (" q4-us ", "q4-us"),
+        ("Q4-US", "q4-us-31a909d1"),
         ("inbound-2026-01-01", "inbound-2026-01-01"),
         ("../../x", "x-9cdf6a50"),
         ("a'; drop table", "a-drop-table-80c56239"),
@@ -43,17 +44,10 @@ def test_a_key_is_safe_and_is_its_own_key(raw: str) -> None:
 
 
 @given(NAMES, NAMES)
-def test_ids_that_differ_in_more_than_spelling_have_different_keys(one: str, other: str) -> None:
-    def spelled(text: str) -> str:
-        import unicodedata
-
-        return unicodedata.normalize("NFKC", text).strip().casefold()
-
-    try:
-        keys = campaign_key(one), campaign_key(other)
-    except ValueError:
-        return
-    assert (keys[0] == keys[1]) == (spelled(one) == spelled(other)) or {spelled(one), spelled(other)} & set(keys)
+def test_different_ids_have_different_keys(one: str, other: str) -> None:
+    keys = campaign_key(one), campaign_key(other)
+    # A key is its own key: only who names a campaign by another's key means that one.
+    assert (keys[0] == keys[1]) == (one.strip() == other.strip()) or {one.strip(), other.strip()} & set(keys)
 
 
 def test_an_empty_id_is_refused() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
-from lead_assets.project_files import project_file
+from lead_assets.project_files import project_file, rules_file
 from lead_assets.settings import Settings
 
 
@@ -47,3 +48,15 @@ def test_every_variable_is_in_the_example() -> None:
     listed = project_file(".env.example").read_text()
     names = {str(field.validation_alias or f"LEAD_ASSETS_{name.upper()}") for name, field in Settings.model_fields.items()}
     assert sorted(name for name in names if name not in listed) == []
+
+
+def test_a_rules_folder_that_is_not_there_is_no_reason_to_use_others(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="correct it, or unset it"):
+        rules_file("routing.yaml", Settings(rules_dir=tmp_path / "nope"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("LEAD_ASSETS_MAX_PAYLOAD_BYTES", "-1"), ("LEAD_ASSETS_SANDBOX_URL", "garbage")])
+def test_values_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError):
+        Settings()

@@ -165,7 +165,7 @@ def _place(country: _Text | None, state: _Text | None) -> tuple[str | None, str 
     if home is None and country is not None and (code is None or code in _STATE_SPELLINGS):
         # The state was written into the country column: "California", "Austin, TX, USA".
         home = _state(country, within=code, in_country_column=True)
-    if home is not None and (code is None or (country is not None and country.whole == home[1].lower())):
+    if home is not None and (code is None or (country is not None and _is_state(country, home))):
         code = home[0]
     if code is None and country is not None:
         code = _described_country(country)
@@ -173,6 +173,11 @@ def _place(country: _Text | None, state: _Text | None) -> tuple[str | None, str 
         # Only a name: two letters in the state column are some other country's state.
         code = _named_country(state)
     return code, home[1] if home is not None and home[0] == code else None
+
+
+def _is_state(country: _Text, state: tuple[str, str]) -> bool:
+    """Whether the country column says no more than the state column: "CA" beside California, "Georgia" beside GA."""
+    return country.whole == state[1].lower() or _state_names().get(country.whole) == state
 
 
 def _named_country(text: _Text) -> str | None:

@@ -122,11 +122,16 @@ _DEPARTMENT_STEMS: list[tuple[str, str]] = [
 ]  # fmt: skip
 
 
+_OWNERS_OF_A_THING = r"\b(product|process|data|system|service|application|solution|risk|asset|content|platform) owner\b"
+"""Somebody's role in a team, not who owns the company."""
+
+
 def title_roles(titles: pl.Series) -> pl.DataFrame:
     """Columns `seniority` and `department`; null where the title says nothing of it. "VP of Sales" → vp, sales."""
     distinct = pl.DataFrame({"title": titles.unique()})
     text = pl.DataFrame({"title": distinct["title"], "text": fold(distinct["title"])})
     rules = _rules()
+    text = text.with_columns(pl.col("text").str.replace_all(_OWNERS_OF_A_THING, "$1"))
     roles = text.select("title", seniority=_first_match(rules["seniority"]), department=_first_match(rules["department"]))
     return (
         pl.DataFrame({"title": titles})

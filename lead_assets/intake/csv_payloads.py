@@ -57,6 +57,7 @@ HEADER_ALIASES: dict[str, str] = {
 """Headers as people write them (case, accents and punctuation aside) → the payload key they mean. A key is its own alias."""
 
 _BAD_QUOTING = Fault("bad_quoting", "a quote is not closed, or text follows a closing quote: double the quotes inside a cell")
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 _DELIMITERS = ",;\t|"
 _CHUNK_ROWS = 16_384
 _WHITE = b" \t\r\n"
@@ -113,6 +114,11 @@ def sniff(data: bytes, column_map: Mapping[str, str], max_payload_bytes: int) ->
         if (known, len(headers)) > best:
             best = (known, len(headers))
             found = Dialect(delimiter, headers, keys, offset + len(header), line + header.count(b"\n"))
+    if found and not best[0] and any(_ADDRESS.fullmatch(header.strip()) for header in found.headers):
+        # An address is no header: the table has none, and its first line is a lead like the others. `--map column_1=email` names the columns.
+        names = tuple(f"column_{index}" for index in range(1, len(found.headers) + 1))
+        headers, keys = _bind(list(names), column_map)
+        return Dialect(found.delimiter, headers, keys, offset, line)
     if found and (best[0] or _is_regular(data, found)):
         return found
     return None

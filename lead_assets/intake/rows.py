@@ -162,7 +162,7 @@ def _texts(column: str, found: list[Any], refuse: Callable[[int, str, str], None
                 texts.append(str(item))  # an id may be written as a number; text may not
             else:
                 texts.append(None)
-                refuse(index, "wrong_type", f"a {_kind(item)} stands where text belongs: send it as text or null")
+                refuse(index, "wrong_type", f"{_kind(item)} stands where text belongs: send it as text or null")
         return pl.Series(column, texts, dtype=pl.String)
 
 
@@ -191,13 +191,13 @@ def _numbers(column: str, found: list[Any], refuse: Callable[[int, str, str], No
                     number = None
                     refuse(index, "not_a_finite_number", "NaN, Infinity or a number beyond a double's range: send a finite number or null")
         else:
-            refuse(index, "wrong_type", f"a {_kind(item)} stands where a number belongs: send a number or null")
+            refuse(index, "wrong_type", f"{_kind(item)} stands where a number belongs: send a number or null")
         numbers.append(number)
     return pl.Series(column, numbers, dtype=pl.Float64)
 
 
 def _kind(item: Any) -> str:
-    names: dict[type, str] = {bool: "truth value", int: "number", float: "number", list: "list", dict: "object", str: "text"}
+    names: dict[type, str] = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object", str: "text"}
     return names.get(type(item), type(item).__name__)
 
 

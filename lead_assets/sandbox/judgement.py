@@ -262,7 +262,9 @@ def summary(lead: Lead) -> Judgement:
     sentences = [found.strip() for found in _SENTENCE.findall(lead.notes) if found.strip()]
     text = f"{known} {sentences[0][:400]}" if sentences else known
     values = {"summary": text, "brief": text, "next_step": "Call this week and ask about timing and budget."}
-    return Judgement(values, {"summary": [sentence[:200].strip() for sentence in sentences[:2]] or [str(part) for part in parts if part][:2]})
+    return Judgement(
+        values, {"summary": [sentence[:200].strip() for sentence in sentences[:2]] or [str(part) for part in parts if part][:2]}
+    )
 
 
 # --- reading ---

@@ -55,6 +55,8 @@ PAIRS: list[tuple[str | None, str | None, str | None, str | None]] = [
     ("CA", "Ontario", "CA", "ON"),
     ("CA", "CA", "US", "CA"),
     ("CA", "California", "US", "CA"),
+    ("Georgia", "GA", "US", "GA"),
+    ("Georgia", "Tbilisi", "GE", None),
     ("DE", None, "DE", None),
     ("DE", "Delaware", "US", "DE"),
     ("DE", "Bayern", "DE", None),

@@ -199,3 +199,11 @@ def test_nested_and_spaced_payloads_are_good() -> None:
 def test_leads_have_the_contracts_types_even_when_there_are_none() -> None:
     assert read(b"").leads.schema == read(ndjson(LENDING)).leads.schema
     assert read(ndjson(LENDING)).leads.schema["submitted_at"] == pl.Datetime("us", "UTC")
+
+
+def test_a_csv_without_a_header_loses_no_lead() -> None:
+    """Its first line once became the header, and the lead in it was nowhere."""
+    data = b"z1@h.example,Corp,VP\nz2@h.example,Other,CFO\n"
+    assert [position for position, _, _ in codes(read(data))] == [1, 2]
+    drop = read(data, column_map={"column_1": "email", "column_2": "company", "column_3": "title"})
+    assert (drop.leads["email"].to_list(), drop.rejects.height) == (["z1@h.example", "z2@h.example"], 0)

@@ -68,4 +68,3 @@ def test_a_ledger_that_does_not_buy_writes_nothing_and_cannot_be_made_to(ledger:
     ledger.bind_world("sandbox")
     with pytest.raises(WorldError):
         ledger.closed().bind_world("live")
-
