@@ -65,7 +65,8 @@ def main() -> None:
                 failed += 1
                 print(stderr.decode()[-2000:], file=sys.stderr)
         print(
-            f"{QUERIES} queries beside {WRITERS} run processes for {time.perf_counter() - began:.0f} s: {reader_errors} reader errors, {failed} failed writers, "
+            f"{QUERIES} queries beside {WRITERS} run processes for {time.perf_counter() - began:.0f} s: "
+            f"{reader_errors} reader errors, {failed} failed writers, "
             f"{sandbox.billed('pipe0', 'company:overview@2')} companies bought for {WRITERS * LEADS}, "
             f"query p50 {1000 * statistics.median(latencies):.0f} ms, p95 {1000 * statistics.quantiles(latencies, n=20)[18]:.0f} ms (goal: no error)"
         )

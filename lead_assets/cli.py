@@ -205,6 +205,10 @@ def main() -> None:
     """Entry point. Turns the product's own errors into one line on stderr (with --json also an object on stdout) and exit code 1."""
     try:
         app()
+    except SystemExit as stop:
+        if stop.code == 2 and "--json" in sys.argv:
+            sys.stdout.write(json.dumps({"ok": False, "error": "the command line is wrong: stderr says how"}) + "\n")
+        raise
     except CommandError as error:
         _stop(str(error))
     except Exception as error:

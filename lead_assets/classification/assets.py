@@ -1,6 +1,10 @@
-"""Dagster's view of the classification room."""
+"""Dagster's view of the classification room.
+
+What a step needs beyond declarations is imported in the step: every run pays for what the code location loads.
+"""
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING, Literal
 
 import polars as pl
 from dagster import (
@@ -17,13 +21,8 @@ from dagster import (
     multi_asset,
 )
 
-from lead_assets.classification import brief, golden, picture
-from lead_assets.classification.buying import Mode
-from lead_assets.classification.checks import SHIFTED, Drift, broken_contracts, drift, trailing
-from lead_assets.classification.classify import classify
-from lead_assets.classification.rulebook import load_rulebook
-from lead_assets.classification.summaries import summarise, worth_a_brief
 from lead_assets.contracts import (
+    GOLDEN_CAMPAIGN,
     Classification,
     EnrichedLead,
     GoldenEvaluation,
@@ -39,6 +38,9 @@ from lead_assets.ledger import Ledger
 from lead_assets.partitions import campaigns
 from lead_assets.settings import Settings
 from lead_assets.warehouse.io_manager import WarehouseIOManager
+
+if TYPE_CHECKING:
+    from lead_assets.classification.checks import Drift
 
 
 def _check(contract: type[Table], name: str, description: str, *, blocking: bool = False) -> AssetCheckSpec:
@@ -60,7 +62,7 @@ MEETS_CONTRACT = _check(
 MIX_IS_STABLE = _check(
     Classification,
     "mix_is_stable",
-    f"The mix of classes and the rate of failures are those of the campaigns before (population stability index at most {SHIFTED}).",
+    "The mix of classes and the rate of failures are those of the campaigns before, by the population stability index.",
 )
 BRIEFS_CONSERVE = _check(Summary, "conserves", "Scored leads worth a brief = summaries + quarantined, for every campaign.", blocking=True)
 BRIEFS_MEET_CONTRACT = _check(Summary, "meets_contract", "Every brief validates against its contract.", blocking=True)
@@ -71,7 +73,7 @@ NO_REGRESSION = AssetCheckSpec(
 )
 
 
-def mode_of(context: AssetExecutionContext) -> Mode:
+def mode_of(context: AssetExecutionContext) -> Literal["interactive", "batch"]:
     """Backfills can wait and are many leads: they go by Message Batches, at half the price, as does any run that asks for it by its tag."""
     tags = context.run.tags
     return "batch" if tags.get(MODE_TAG, "batch" if "dagster/backfill" in tags else "interactive") == "batch" else "interactive"
@@ -91,6 +93,10 @@ def classification__classifications(
     settings: ResourceParam[Settings],
     warehouse: ResourceParam[WarehouseIOManager],
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
+    from lead_assets.classification.checks import broken_contracts, drift, trailing
+    from lead_assets.classification.classify import classify
+    from lead_assets.classification.rulebook import load_rulebook
+
     # The run may be limited: only leads that were enriched go on.
     leads = leads.join(enriched, on=["campaign_id", "lead_id"], how="semi", maintain_order="left")
     mode, book = mode_of(context), load_rulebook(settings)
@@ -126,6 +132,11 @@ def classification__summaries(
     ledger: ResourceParam[Ledger],
     settings: ResourceParam[Settings],
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
+    from lead_assets.classification import brief
+    from lead_assets.classification.checks import broken_contracts
+    from lead_assets.classification.rulebook import load_rulebook
+    from lead_assets.classification.summaries import summarise, worth_a_brief
+
     book = load_rulebook(settings)
     made = summarise(leads, enriched, classifications, scores, ledger=ledger, settings=settings, rulebook=book, mode=mode_of(context))
     yield result_of(
@@ -139,13 +150,15 @@ def classification__summaries(
 
 @asset(
     # The labelled leads are a campaign of their own, known beforehand: no run of campaigns buys them.
-    **{**asset_of(GoldenEvaluation, kinds=["anthropic"]), "partitions_def": StaticPartitionsDefinition([golden.CAMPAIGN])},
+    **{**asset_of(GoldenEvaluation, kinds=["anthropic"]), "partitions_def": StaticPartitionsDefinition([GOLDEN_CAMPAIGN])},
     check_specs=[NO_REGRESSION],
     pool="anthropic",
 )
 def golden_evaluation(
     context: AssetExecutionContext, ledger: ResourceParam[Ledger], settings: ResourceParam[Settings]
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
+    from lead_assets.classification import golden, picture
+
     synthetic = settings.world == "sandbox"
     evaluation = golden.evaluate(ledger, settings, mode=mode_of(context))
     drawn = [picture.as_markdown(name, picture.confusion_svg(name, field.confusion)) for name, field in evaluation.fields.items()]
@@ -169,7 +182,7 @@ def contract_check(spec: AssetCheckSpec, broken: dict[str, int]) -> AssetCheckRe
     return AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, passed=not broken, metadata=metadata)
 
 
-def drift_check(found: list[Drift]) -> AssetCheckResult:
+def drift_check(found: "list[Drift]") -> AssetCheckResult:
     shifted = [each for each in found if each.shifted]
     shown = {f"{each.campaign_id}: {each.of}": each.index for each in shifted or found}
     return AssetCheckResult(

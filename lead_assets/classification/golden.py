@@ -25,13 +25,12 @@ from lead_assets.classification.buying import Mode
 from lead_assets.classification.classify import classify
 from lead_assets.classification.evaluation import Measured, measure
 from lead_assets.classification.rulebook import Declared, load_declared, load_rulebook
-from lead_assets.contracts import EnrichedLead, GoldenEvaluation, Lead
+from lead_assets.contracts import GOLDEN_CAMPAIGN, EnrichedLead, GoldenEvaluation, Lead
 from lead_assets.identity.titles import title_roles
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.project_files import project_file
 from lead_assets.settings import Settings
 
-CAMPAIGN = "golden-evaluation"
 _AT = datetime(2026, 11, 1, tzinfo=UTC)
 # What decides on a lead's profile, where no campaign does.
 _ADAPTERS = {"lending": "lending_form", "b2b": "inbound_b2b"}
@@ -161,7 +160,7 @@ def _scenarios() -> Iterator[Golden]:
 
 def _lead(number: int, golden: Golden) -> dict[str, Any]:
     return {
-        "campaign_id": CAMPAIGN,
+        "campaign_id": GOLDEN_CAMPAIGN,
         "lead_id": golden.id,
         "adapter": _ADAPTERS.get(golden.profile, "csv"),
         "drop_sha256": "0" * 64,
@@ -182,7 +181,7 @@ def _rows(golden: Golden, good: dict[str, Any] | None, bad: dict[str, Any] | Non
         said = answer.get(field)
         right = said is not None and (expected[0] <= said <= expected[1] if isinstance(expected, list) else said == expected)
         yield {
-            "campaign_id": CAMPAIGN,
+            "campaign_id": GOLDEN_CAMPAIGN,
             "lead_id": golden.id,
             "kind": golden.kind,
             "profile": golden.profile,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,9 +38,11 @@ def serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], No
     )
     # What Dagster says is a log: stdout is for the answer alone.
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_file("workspace.yaml")), "-h", "127.0.0.1", "-p", str(port)]
+    # A termination ends this process as Ctrl-C does, and Dagster with it: else it would live on with its sensors, without its sandbox.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     process = subprocess.Popen(command, env=environment, stdout=sys.stderr)  # noqa: S603 - our own interpreter and module
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.terminate()
+        process.send_signal(signal.SIGINT)
         return process.wait()

@@ -47,6 +47,8 @@ def run(
             definitions, instance, wanted, assets=assets, limit=limit, batch=batch, from_ledger=from_ledger, on_progress=progress
         )
         billed = ledger.billed(since)
+    if not ran:
+        raise ValueError("nothing to run: ingest a file first (lead-assets ingest FILE)")
     warehouse = warehouse_of(settings)
     return {
         "home": str(settings.home.resolve()),
@@ -54,6 +56,7 @@ def run(
         "run_ids": [each.run_id for each in ran],
         "campaigns": report.funnel(warehouse, wanted),
         "billed": billed,
+        "missed": report.missed(warehouse, wanted),
         "tables": report.tables(warehouse),
         "failures": [
             f"{', '.join(each.campaigns)}: {failure}" for each in ran for failure in each.failures or (() if each.success else ("failed",))

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.contracts import TABLES, CampaignFunnel, RoutingDecision
+from lead_assets.contracts import TABLES, CampaignFunnel, Classification, RoutingDecision, SignalRow
 from lead_assets.warehouse.base import Warehouse, digest
 
 
@@ -35,6 +35,29 @@ def owners_of(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[
     for campaign, owner, count in counts.iter_rows():
         owners.setdefault(campaign, {})[owner] = count
     return owners
+
+
+def missed(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[str, int]]:
+    """What could not be had, and why: signal (or "classification", answered by rules) → reason → leads.
+
+    Only what may come another time: a provider that failed, no key, no budget. What a provider has nothing about is no miss of this kind.
+    """
+    result: dict[str, dict[str, int]] = {}
+    for contract in TABLES.values():
+        if issubclass(contract, SignalRow):
+            name, reasons = (
+                contract.table_name(),
+                pl.col("reason").filter((pl.col("state") == "unknown") & ~pl.col("reason").is_in(["no_subject", "off"])),
+            )
+        elif contract is Classification:
+            name, reasons = "classification", pl.col("fallback_reason")
+        else:
+            continue
+        present = [key for key in warehouse.partitions(contract) if key in set(campaigns)]
+        counted = warehouse.read(contract, present).select(reasons.drop_nulls().alias("reason"))["reason"].value_counts()
+        if counted.height:
+            result[name] = dict(counted.sort("count", "reason", descending=[True, False]).iter_rows())
+    return result
 
 
 def tables(warehouse: Warehouse) -> dict[str, dict[str, Any]]:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dagster import AssetKey, AssetSelection, DagsterEventType, DagsterInstance, Definitions
+from dagster import AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
 
 from lead_assets.automation import PIPELINE, of_campaigns
 from lead_assets.commands import lost_storage
@@ -75,8 +75,11 @@ def known_campaigns(instance: DagsterInstance) -> list[str]:
 def select_assets(definitions: Definitions, selection: str | None) -> list[AssetKey]:
     """Keys of the assets that a selection names ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises ValueError if none."""
     graph = definitions.resolve_asset_graph()
-    chosen = of_campaigns if selection is None else AssetSelection.from_string(selection) & of_campaigns
-    keys = sorted(chosen.resolve(graph))
+    try:
+        chosen = of_campaigns if selection is None else AssetSelection.from_string(selection) & of_campaigns
+        keys = sorted(chosen.resolve(graph))
+    except DagsterError as error:
+        raise ValueError(f"--select {selection!r} cannot be read: {str(error).splitlines()[0]}") from error
     if not keys:
         raise ValueError(f"--select {selection!r} names no asset: try 'group:scoring' or 'key:\"routing/decisions\"+'")
     return keys

@@ -20,6 +20,11 @@ def run(answer: dict[str, Any]) -> None:
     funnel(answer["campaigns"])
     if answer["campaigns"]:
         owners(answer["campaigns"])
+    for name, reasons in answer["missed"].items():
+        why = ", ".join(f"{reason} {leads}" for reason, leads in reasons.items())
+        out.print(
+            f"[yellow]not had[/]  {name}{', answered by rules' if name == 'classification' else ''}: {why} leads; run again when it may be had"
+        )
     cost(answer)
     out.print(f"warehouse  {answer['warehouse']}", soft_wrap=True)
 

@@ -1,7 +1,7 @@
 """What a row is: one pydantic model per warehouse table. See `base` for the vocabulary and `TABLES` for all of them."""
 
 from lead_assets.contracts.base import Column, ColumnSpec, Json, Money, Table, canonical_json
-from lead_assets.contracts.classification import Classification, GoldenEvaluation, Quarantined, QuarantinedSummary, Summary
+from lead_assets.contracts.classification import GOLDEN_CAMPAIGN, Classification, GoldenEvaluation, Quarantined, QuarantinedSummary, Summary
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
 from lead_assets.contracts.outcome import CampaignFunnel, EnrichmentEvent, RoutingDecision, Score
@@ -53,6 +53,7 @@ TABLES: dict[str, type[Table]] = {
 """Every warehouse table by name, in the order the graph fills them."""
 
 __all__ = [
+    "GOLDEN_CAMPAIGN",
     "TABLES",
     "CampaignFunnel",
     "Classification",

@@ -7,6 +7,9 @@ from typing import Annotated, ClassVar, Literal
 
 from lead_assets.contracts.base import Column, Json, Money, Table
 
+GOLDEN_CAMPAIGN = "golden-evaluation"
+"""The one partition of the labelled leads that classifiers are measured by."""
+
 
 class Classification(Table):
     """One row a classified lead: the answer met its profile's contract, whoever gave it (a model, or rules where no model could be had)."""

@@ -27,7 +27,6 @@ from lead_assets.ledger import Ledger
 from lead_assets.partitions import campaigns
 from lead_assets.settings import Settings
 from lead_assets.signals.agreement import Agreement, ledger_agrees
-from lead_assets.signals.engine import collect_all
 from lead_assets.signals.merge import enrich
 from lead_assets.signals.signal import Signal, load_signals
 
@@ -62,6 +61,9 @@ def _bought_from(provider: str, signals: Sequence[Signal]) -> AssetsDefinition:
     def bought(
         context: AssetExecutionContext, leads: pl.DataFrame, ledger: ResourceParam[Ledger], settings: ResourceParam[Settings]
     ) -> Iterator[MaterializeResult | AssetCheckResult]:
+        # Buying is loaded where it is done: every run pays for what the code location loads.
+        from lead_assets.signals.engine import collect_all
+
         wanted = [signal for key, signal in by_key.items() if key in context.selected_asset_keys]
         since = ledger.last_call()
         collected = collect_all(wanted, limited(context, leads), ledger=ledger, settings=settings)

@@ -90,6 +90,7 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
         (["export", "routing.decisions", "--format", "xml"], 2, "use one of csv, json, parquet"),
         (["run", "--campaign", "never-seen"], 1, "campaign 'never-seen' has no leads in the archive: ingest a file for it first"),
         (["no-such-command"], 2, "No such command"),
+        (["run", "--all"], 1, "nothing to run: ingest a file first"),
     ],
 )
 def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int, says: str) -> None:
@@ -97,6 +98,28 @@ def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int
     assert done.code == code
     assert says in " ".join(done.stderr.replace("│", " ").split())
     assert done.stdout == ""
+
+
+def test_a_selection_that_cannot_be_read_is_said(command: Command, drop: Path) -> None:
+    command("ingest", str(drop), "--json").answer()
+    done = command("run", "--all", "--select", "nowhere/at_all", "--json")
+    assert done.code == 1
+    assert "--select 'nowhere/at_all'" in json.loads(done.stdout)["error"]
+
+
+def test_a_vendor_that_cannot_be_reached_is_not_passed_over_in_silence(command: Command, drop: Path) -> None:
+    command("ingest", str(drop), "--json").answer()
+    said = command("run", "--all", "--json", sandbox_url="http://127.0.0.1:9").answer()
+    assert said["missed"]["company_overview"] == {"provider_error": 1}
+    assert said["missed"]["classification"] == {"provider_error": 1}
+    shown = command("run", "--all", sandbox_url="http://127.0.0.1:9")
+    assert "company_overview: provider_error 1 leads" in " ".join(shown.stdout.split())
+
+
+def test_with_json_a_wrong_command_line_is_one_object_too(command: Command) -> None:
+    done = command("run", "--json")
+    assert done.code == 2
+    assert json.loads(done.stdout)["ok"] is False
 
 
 def test_with_json_an_error_is_one_object_too(command: Command) -> None:
