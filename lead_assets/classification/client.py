@@ -110,7 +110,6 @@ class MessagesClient:
         self._held_until = 0.0
 
     async def __aenter__(self) -> MessagesClient:
-        self._sdk = open_sdk(self.settings, self.calls)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -137,7 +136,8 @@ class MessagesClient:
         import anthropic
 
         if self._sdk is None:
-            raise RuntimeError("MessagesClient is used outside its `async with` block")
+            # Only now: a run whose answers the ledger holds is spared the SDK's import, a second and more.
+            self._sdk = open_sdk(self.settings, self.calls)
         model = self.settings.anthropic_model
         await self._hold()
         try:
