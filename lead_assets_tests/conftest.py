@@ -23,6 +23,33 @@ _OWN = (
 )
 
 
+# Files of minutes and seconds rather than moments, longest first: begun first, so that no worker is left alone with one at the end.
+LONG_FIRST = (
+    "graph/test_demo.py",
+    "production/test_deployed.py",
+    "graph/test_browser.py",
+    "production/test_secrets.py",
+    "commands/test_cli.py",
+    "commands/test_kill_nine.py",
+    "warehouse/test_contract.py",
+    "warehouse/test_same_rows.py",
+    "classification/test_batches.py",
+    "classification/test_replay.py",
+    "warehouse/test_snowflake_bad_days.py",
+    "classification/test_assets.py",
+    "commands/test_from_ledger.py",
+    "ledger/test_many.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = Path(__file__).parent
+    if gone := [name for name in LONG_FIRST if not (here / name).exists()]:
+        raise pytest.UsageError(f"LONG_FIRST in {__file__} names files that do not exist: {', '.join(gone)}")
+    place = {here / name: index for index, name in enumerate(LONG_FIRST)}
+    items.sort(key=lambda item: place.get(item.path, len(place)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _nobodys_environment() -> Iterator[None]:
     """Tests see no key, home or .env of whoever runs them."""
@@ -104,14 +131,14 @@ def command(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: 
     from lead_assets.cli import main
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("LEAD_ASSETS_HOME", str(home))
-    monkeypatch.setenv("DAGSTER_HOME", "kept, so that what a command sets is taken back")
-    monkeypatch.delenv("DAGSTER_HOME")
 
-    def run(*arguments: str, sandbox_url: str | None = None, **environment: str) -> Done:
+    def run(*arguments: str, sandbox_url: str | None = None, at: Path = home, **environment: str) -> Done:
         capfd.readouterr()
         with monkeypatch.context() as patch:
             patch.setattr(sys, "argv", ["lead-assets", *arguments])
+            patch.setenv("LEAD_ASSETS_HOME", str(at))
+            patch.setenv("DAGSTER_HOME", "kept, so that what a command sets is taken back")
+            patch.delenv("DAGSTER_HOME")
             for name, value in (environment | ({"LEAD_ASSETS_SANDBOX_URL": sandbox_url} if sandbox_url else {})).items():
                 patch.setenv(name, value)
             try:

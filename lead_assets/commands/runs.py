@@ -77,7 +77,8 @@ def select_assets(definitions: Definitions, selection: str | None) -> list[Asset
     graph = definitions.resolve_asset_graph()
     try:
         chosen = of_campaigns if selection is None else AssetSelection.from_string(selection) & of_campaigns
-        keys = sorted(chosen.resolve(graph))
+        # A table that is made together with others (classifications and their quarantine) brings those along.
+        keys = sorted(chosen.required_multi_asset_neighbors().resolve(graph))
     except DagsterError as error:
         raise ValueError(f"--select {selection!r} cannot be read: {str(error).splitlines()[0]}") from error
     if not keys:
