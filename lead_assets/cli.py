@@ -85,8 +85,9 @@ def ingest(
     """Take drops into the archive. `run` then materializes their campaigns."""
     from lead_assets.commands import pipeline, show
 
-    missing = [str(file) for file in files if not file.is_file()]
-    if missing:
+    if folders := [str(file) for file in files if file.is_dir()]:
+        raise typer.BadParameter(f"{', '.join(folders)} is a folder: name the files in it")
+    if missing := [str(file) for file in files if not file.exists()]:
         raise typer.BadParameter(f"no such file: {', '.join(missing)}")
     print_answer(pipeline.ingest_files(Settings(), files, campaign=campaign, column_map=_pairs(mapping or [])), as_json, show.ingested)
 
@@ -126,6 +127,7 @@ def sync(as_json: Json = False) -> None:
     with connected_world() as settings:
         answer = pipeline.sync_campaign_api(settings)
     print_answer(answer, as_json, show.ingested)
+    fail_if_not_whole(answer)
 
 
 @app.command()
@@ -231,6 +233,12 @@ def _pairs(mapping: list[str]) -> dict[str, str]:
     pairs = dict(item.partition("=")[::2] for item in mapping)
     if not all(pairs.values()) or not all(pairs):
         raise typer.BadParameter("--map takes FROM=TO, e.g. --map 'Work Mail=email'")
+    from lead_assets.intake.csv_payloads import check_column_map
+
+    try:
+        check_column_map(pairs)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     return pairs
 
 

@@ -56,7 +56,7 @@ def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
 
 def _keys(settings: Settings) -> Iterator[dict[str, Any]]:
     if settings.sandbox_url:
-        yield {"name": "vendors", "ok": True, "detail": f"sandbox at {settings.sandbox_url}: no key is used"}
+        yield _check("vendors", lambda: _sandbox(str(settings.sandbox_url)))
         return
     for provider, otherwise in WITHOUT.items():
         present = settings.key(provider) is not None
@@ -76,6 +76,18 @@ def _check(name: str, probe: Callable[[], str]) -> dict[str, Any]:
     except Exception as error:
         # A database driver's error may hold its URL with the password: only its kind is shown.
         return {"name": name, "ok": False, "detail": explained(error) or f"not reachable ({type(error).__name__})"}
+
+
+def _sandbox(url: str) -> str:
+    import httpx
+
+    try:
+        httpx.get(f"{url}/_meter", timeout=5).raise_for_status()
+    except httpx.HTTPError as error:
+        raise ValueError(
+            f"no sandbox answers at {url} ({type(error).__name__}): start one (lead-assets sandbox --port N) or unset LEAD_ASSETS_SANDBOX_URL"
+        ) from None
+    return f"sandbox at {url}: no key is used"
 
 
 def _writable(folder: Path) -> str:

@@ -17,6 +17,8 @@ def explained(error: Exception) -> str | None:
     if type(error).__module__ == "sqlalchemy.exc" and type(error).__name__ in ("OperationalError", "InterfaceError"):
         # The driver's own text may name the user, and with some drivers the whole URL.
         return "a database cannot be reached (ledger or Dagster's storage): see that it runs, and that LEAD_ASSETS_LEDGER_URL is right"
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror.lower()}: see that it is there, that you may use it, and that the disk has room"
     if isinstance(error, ValueError | LookupError | OSError | WorldError | ProviderError) and error.args:
         return str(error)
     return None

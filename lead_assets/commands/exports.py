@@ -12,6 +12,8 @@ from lead_assets.contracts import TABLES
 from lead_assets.settings import Settings
 from lead_assets.stores import warehouse_of
 
+_ISO_8601 = "%Y-%m-%dT%H:%M:%S%.6f%:z"
+
 
 def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None) -> pl.DataFrame:
     """Rows of a table, sorted by its key. Raises ValueError for an unknown table, PartitionMissing for an unknown campaign."""
@@ -31,7 +33,7 @@ def _csv(frame: pl.DataFrame) -> bytes:
     # CSV has no lists: they go as JSON text.
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
     as_json = [pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists]
-    return frame.with_columns(as_json).write_csv().encode()
+    return frame.with_columns(as_json).write_csv(datetime_format=_ISO_8601).encode()
 
 
 def _json(frame: pl.DataFrame) -> bytes:

@@ -100,7 +100,8 @@ def sync_campaign_api(settings: Settings) -> dict[str, Any]:
     drops = [row for drop in taken for row in _rows(drop.name, drop)]
     with runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, {drop["campaign_id"] for drop in drops})
-    return {"drops": drops, **synced.metadata()}
+    failures = [f"{campaign}: {reason}" for campaign, reason in sorted(synced.failures.items())]
+    return {"drops": drops, **synced.metadata(), "failures": failures}
 
 
 def _rows(path: str, drop: IngestedDrop) -> list[dict[str, Any]]:
@@ -113,6 +114,7 @@ def _rows(path: str, drop: IngestedDrop) -> list[dict[str, Any]]:
             "rows": rows,
             "rejected": drop.rejected_by_campaign.get(campaign_id, 0),
             "status": drop.status,
+            "unmapped": list(drop.unmapped),
         }
         for campaign_id, rows in drop.campaigns.items()
     ]

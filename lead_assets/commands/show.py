@@ -42,6 +42,9 @@ def ingested(answer: dict[str, Any]) -> None:
     for drop in answer["drops"]:
         table.add_row(escape(drop["path"]), drop["campaign_id"], str(drop["rows"]), str(drop["rejected"]), drop["status"])
     out.print(table)
+    for path, headers in {drop["path"]: drop["unmapped"] for drop in answer["drops"] if drop["unmapped"]}.items():
+        named = ", ".join(map(repr, headers))
+        out.print(f"[yellow]{escape(path)} has no column {escape(named)}: --map renamed nothing there[/]", soft_wrap=True)
 
 
 def replayed(answer: dict[str, Any]) -> None:

@@ -14,6 +14,7 @@ import polars as pl
 from lead_assets.archive import Receipt
 from lead_assets.campaigns import campaign_key
 from lead_assets.contracts import RawLead, RejectedPayload
+from lead_assets.intake.csv_payloads import header_key
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Reject
 from lead_assets.intake.rows import DROP_SCHEMA, rows
@@ -37,6 +38,8 @@ class Drop:
 
     leads: pl.DataFrame
     rejects: pl.DataFrame
+    unmapped: tuple[str, ...] = ()
+    """What `column_map` renames and the drop has not: headers of a table that has none by that name, or of a drop that is no table."""
 
     def counts(self, default_campaign: str, *, forced: bool) -> pl.DataFrame:
         """Frame (campaign_id, rows, rejected): what each campaign gets from this drop, sorted by campaign."""
@@ -77,10 +80,12 @@ def read_drop(data: bytes, *, max_payload_bytes: int, column_map: Mapping[str, s
     """
     frames: list[pl.DataFrame] = [DROP_SCHEMA.to_frame()]
     rejected: list[Reject] = []
+    headers: set[str] = set()
     for chunk in parse(data, max_payload_bytes=max_payload_bytes, column_map=column_map):
         frame, faulty = rows(chunk, documents=documents)
         frames.append(frame)
         rejected += faulty
+        headers.update(map(header_key, chunk.headers or ()))
     leads = pl.concat(frames)
     named = leads["source_campaign"].unique().drop_nulls().to_list()
     keys = {name: key for name in {*named, *(reject.campaign for reject in rejected)} if name and (key := _key(name))}
@@ -90,6 +95,7 @@ def read_drop(data: bytes, *, max_payload_bytes: int, column_map: Mapping[str, s
         rejects=pl.DataFrame(
             [(*_reject_row(reject), keys.get(reject.campaign or "")) for reject in rejected], schema=_REJECT_SCHEMA, orient="row"
         ),
+        unmapped=tuple(header for header in column_map or () if header_key(header) not in headers),
     )
 
 

@@ -33,6 +33,8 @@ class IngestedDrop:
     status: Literal["ingested", "duplicate_file", "already_ingested"]
     campaigns: dict[str, int] = field(default_factory=dict)
     rejected_by_campaign: dict[str, int] = field(default_factory=dict)
+    unmapped: tuple[str, ...] = ()
+    """Headers that the column map names and the drop has not: nothing was renamed by them."""
 
     @property
     def rows(self) -> int:
@@ -104,5 +106,5 @@ def ingest(
             )
         )
     if set(rows) <= {receipt.campaign_id for receipt in mine}:
-        return IngestedDrop(sha256, name, "already_ingested", rows, rejected)
-    return IngestedDrop(sha256, name, "duplicate_file" if set(rows) <= read_before else "ingested", rows, rejected)
+        return IngestedDrop(sha256, name, "already_ingested", rows, rejected, drop.unmapped)
+    return IngestedDrop(sha256, name, "duplicate_file" if set(rows) <= read_before else "ingested", rows, rejected, drop.unmapped)

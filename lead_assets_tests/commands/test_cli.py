@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -39,6 +42,34 @@ def test_a_csv_column_can_be_renamed_on_the_way_in(command: Command, tmp_path: P
     path.write_text("Wo man schreibt;Firma\njane@acme.example;Acme\n")
     (row,) = command("ingest", str(path), "--map", "Wo man schreibt=email", "--json").answer()["drops"]
     assert (row["rows"], row["rejected"]) == (1, 0)
+
+
+def test_a_column_to_rename_that_the_file_lacks_is_said(command: Command, drop: Path, tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("Wo man schreibt;Firma\njane@acme.example;Acme\n")
+    (row,) = command("ingest", str(path), "--map", "Wo man schreibt=email", "--map", "Wohin=phone", "--json").answer()["drops"]
+    assert row["unmapped"] == ["Wohin"]
+    assert "leads.ndjson has no column 'Wohin'" in command("ingest", str(drop), "--map", "Wohin=phone").stdout
+
+
+def test_a_table_as_csv_has_times_that_every_reader_takes(command: Command, drop: Path) -> None:
+    command("ingest", str(drop), "--json").answer()
+    command("run", "--all", "--select", "group:intake", "--json").answer()
+    (row,) = csv.DictReader(io.StringIO(command("export", "intake.raw_leads").stdout))
+    assert datetime.fromisoformat(row["received_at"]).tzinfo is not None
+    assert row["received_at"].endswith("+00:00")
+    done = command("export", "intake.raw_leads", "--out", "nowhere/leads.csv")
+    assert done.code == 1
+    assert "nowhere/leads.csv: no such file or directory: see that" in " ".join(done.stderr.split())
+
+
+def test_campaigns_that_the_api_does_not_give_are_named(command: Command, sandbox: Handle) -> None:
+    sandbox.set_fault("aturiya", "status", operation="leads", status=404, match="cmp_revops_q4")
+    done = command("sync", "--json", sandbox_url=sandbox.url)
+    said = json.loads(done.stdout)
+    assert done.code == 1
+    assert len(said["drops"]) == 1
+    assert [failure.partition(":")[0] for failure in said["failures"]] == ["cmp_revops_q4"]
 
 
 def test_without_keys_a_lead_is_still_classified_scored_and_routed(command: Command, drop: Path) -> None:
@@ -87,6 +118,8 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
         (["run", "--all", "--limit", "0"], 2, "--limit"),
         (["ingest", "nowhere.csv"], 2, "no such file: nowhere.csv"),
         (["ingest"], 2, "Missing argument"),
+        (["ingest", "."], 2, ". is a folder: name the files in it"),
+        (["ingest", "/dev/null", "--map", "a=nonsense"], 2, "--map: no such field: nonsense. Fields are"),
         (["export", "no.such"], 1, "no table 'no.such': use one of intake.raw_leads"),
         (["export", "routing.decisions", "--format", "xml"], 2, "use one of csv, json, parquet"),
         (["run", "--campaign", "never-seen"], 1, "campaign 'never-seen' has no leads in the archive: ingest a file for it first"),
@@ -142,6 +175,14 @@ def test_doctor_tells_what_is_there_and_what_works_without_the_rest(command: Com
     assert checks["key: anthropic"]["detail"] == "present"
     assert checks["key: pipe0"]["detail"].startswith("absent: ")
     assert "canary" not in json.dumps(said)
+
+
+def test_doctor_sees_whether_the_sandbox_answers(command: Command, sandbox: Handle) -> None:
+    assert command("doctor", "--json", sandbox_url=sandbox.url).answer()["ok"] is True
+    done = command("doctor", "--json", sandbox_url="http://127.0.0.1:9")
+    (failed,) = [check for check in json.loads(done.stdout)["checks"] if not check["ok"]]
+    assert (done.code, failed["name"]) == (1, "vendors")
+    assert "lead-assets sandbox --port" in failed["detail"]
 
 
 def test_doctor_fails_on_rules_that_cannot_be_used(command: Command, tmp_path: Path) -> None:
