@@ -26,6 +26,7 @@ from dagster import (
 from lead_assets.archive import Archive
 from lead_assets.declare import BUY_TAG
 from lead_assets.partitions import campaigns
+from lead_assets.run_failures import retry_what_may_pass
 from lead_assets.settings import Settings
 
 PIPELINE = "lead_pipeline"
@@ -87,7 +88,10 @@ def sync_campaigns(context: OpExecutionContext, settings: ResourceParam[Settings
     context.add_output_metadata(synced.metadata())
 
 
-@job(description="Campaign API → landing folder. New leads become drops; what the archive already holds is not dropped again.")
+@job(
+    hooks={retry_what_may_pass},
+    description="Campaign API → landing folder. New leads become drops; what the archive already holds is not dropped again.",
+)
 def campaign_api_job() -> None:
     sync_campaigns()
 

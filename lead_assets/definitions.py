@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dagster import Definitions, in_process_executor, load_assets_from_modules
+from dagster import AssetsDefinition, Definitions, in_process_executor, load_assets_from_modules
 
 from lead_assets import automation
 from lead_assets.classification import assets as classification
@@ -16,6 +16,7 @@ from lead_assets.ledger import Ledger
 from lead_assets.ledger.resource import ledger_resource
 from lead_assets.marts import assets as marts
 from lead_assets.routing import assets as routing
+from lead_assets.run_failures import retry_what_may_pass
 from lead_assets.scoring import assets as scoring
 from lead_assets.settings import Settings
 from lead_assets.signals.assets import signal_assets
@@ -37,8 +38,9 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         "ledger": ledger_resource(Ledger(settings.ledger_location)),
         "warehouse": WarehouseIOManager(warehouse_of(settings)),
     }
+    assets = [*load_assets_from_modules(ROOMS), *signal_assets(settings)]
     return Definitions(
-        assets=[*load_assets_from_modules(ROOMS), *signal_assets(settings)],
+        assets=[asset.with_hooks({retry_what_may_pass}) if isinstance(asset, AssetsDefinition) else asset for asset in assets],
         jobs=[automation.pipeline_job, automation.rebuild_job, automation.evaluation_job, automation.campaign_api_job],
         sensors=[automation.drop_sensor],
         schedules=[automation.campaign_api_schedule],

@@ -33,7 +33,11 @@ class ObjectChanged(OSError):
 
 
 class StoreError(OSError):
-    """The store refused or could not be reached; the text says which, and what to do."""
+    """The store refused or could not be reached; the text says which, and what to do. `passing`: it may go well later, with nothing mended."""
+
+    def __init__(self, text: str, *, passing: bool = False) -> None:
+        super().__init__(text)
+        self.passing = passing
 
 
 class Objects(Protocol):

@@ -141,7 +141,8 @@ class Bucket:
                 time.sleep(self._first_wait * attempt)
         raise StoreError(
             f"{self.location}/{name}: its checksum was wrong {_CORRUPTED} times: nothing was kept of it. Check the network (a proxy that rewrites bodies?), "
-            f"then run again"
+            f"then run again",
+            passing=True,
         )
 
     def _said(self, work: Callable[[], T], passing: Callable[[Exception], bool] = lambda error: False) -> T:
@@ -161,7 +162,8 @@ class Bucket:
             status = f"HTTP {int(code)}" if code is not None else type(cause).__name__
             after = f", also after {self._patience:.0f} s of trying" if isinstance(error, RetryError) else ""
             advice = "create the bucket or mend its name" if isinstance(cause, NotFound) else _ADVICE.get(int(code or 0), "try again later")
-            raise StoreError(f"{self.location}: Google Cloud Storage said {status}{after}: {advice}") from None
+            passes = code is None or int(code) in (408, 429) or int(code) >= 500
+            raise StoreError(f"{self.location}: Google Cloud Storage said {status}{after}: {advice}", passing=passes) from None
 
 
 _ADVICE = {

@@ -42,7 +42,14 @@ _ADVICE = {
 
 
 class SnowflakeFailed(OSError):
-    """Snowflake did not do what was asked, or did not say so. Partitions are whole, old or new. The text has no value of any row."""
+    """Snowflake did not do what was asked, or did not say so. Partitions are whole, old or new. The text has no value of any row.
+
+    `passing`: it may go well later, with nothing mended.
+    """
+
+    def __init__(self, text: str, *, passing: bool = False) -> None:
+        super().__init__(text)
+        self.passing = passing
 
 
 class _Again(Exception):
@@ -129,7 +136,8 @@ class Sessions:
                     session.discard()
                 if not _worth_another_try(error) or attempt == _ATTEMPTS:
                     # The connector's own error is not chained: it may quote the value of a row.
-                    raise SnowflakeFailed(_explain(what, error, attempt)) from None
+                    passing = _worth_another_try(error) or _number(error) == _LOCKED
+                    raise SnowflakeFailed(_explain(what, error, attempt), passing=passing) from None
                 time.sleep(self._retry_wait * attempt)
             except BaseException:
                 if session is not None:

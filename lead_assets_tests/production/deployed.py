@@ -5,9 +5,13 @@ from __future__ import annotations
 
 import json
 import shutil
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+import psycopg
+from psycopg import sql
 
 from lead_assets.intake.ingest import ingest
 from lead_assets.project_files import project_file
@@ -46,6 +50,14 @@ def deploy(tmp_path: Path, *, bucket: str, postgres_url: str, storage_url: str, 
         sandbox_url=sandbox_url,
     )
     return Deployed(home, environment, settings)
+
+
+def fresh_database(server: str) -> str:
+    """URL of an empty database on the session's Postgres, for fixtures of a whole module (a test has `postgres_url`)."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    return server.replace("/postgres?", f"/{name}?")
 
 
 def for_dagster(url: str) -> str:

@@ -127,8 +127,9 @@ def test_what_passes_is_waited_for(patient: Bucket, storage: GoogleStorage, kind
 def test_what_does_not_pass_ends_with_what_to_do(impatient: Bucket, storage: GoogleStorage, kind: str) -> None:
     impatient.put("there", b"data")
     storage.fault(kind, times=10_000, status=503)  # type: ignore[arg-type]
-    with pytest.raises(StoreError, match=r"gs://test-.*HTTP 503, also after .* try again later"):
+    with pytest.raises(StoreError, match=r"gs://test-.*HTTP 503, also after .* try again later") as raised:
         WORK[kind](impatient)
+    assert raised.value.passing, "the run is tried again"
 
 
 @pytest.mark.parametrize("kind", list(WORK))
@@ -136,8 +137,9 @@ def test_what_is_forbidden_is_not_tried_again(patient: Bucket, storage: GoogleSt
     patient.put("there", b"data")
     storage.requests.clear()
     storage.fault(kind, times=2, status=403)  # type: ignore[arg-type]
-    with pytest.raises(StoreError, match="grant the service account"):
+    with pytest.raises(StoreError, match="grant the service account") as raised:
         WORK[kind](patient)
+    assert not raised.value.passing
     assert len([found for found, _ in storage.requests if found == kind]) == 1
 
 
