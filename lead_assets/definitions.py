@@ -14,6 +14,7 @@ from lead_assets.identity import assets as identity
 from lead_assets.intake import assets as intake
 from lead_assets.ledger import Ledger
 from lead_assets.ledger.resource import ledger_resource
+from lead_assets.lookalike import assets as lookalike
 from lead_assets.marts import assets as marts
 from lead_assets.routing import assets as routing
 from lead_assets.run_failures import retry_what_may_pass
@@ -23,7 +24,7 @@ from lead_assets.signals.assets import signal_assets
 from lead_assets.stores import archive_of, warehouse_of
 from lead_assets.warehouse.io_manager import WarehouseIOManager
 
-ROOMS = [intake, identity, classification, scoring, routing, delivery, marts]
+ROOMS = [intake, identity, lookalike, classification, scoring, routing, delivery, marts]
 
 
 def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:

@@ -30,6 +30,7 @@ from lead_assets.contracts import (
     Quarantined,
     QuarantinedSummary,
     Score,
+    SimilarAccount,
     Summary,
     Table,
 )
@@ -119,6 +120,7 @@ def classification__classifications(
         "enriched": AssetIn(key_of(EnrichedLead)),
         "classifications": AssetIn(key_of(Classification)),
         "scores": AssetIn(key_of(Score)),
+        "similar": AssetIn(key_of(SimilarAccount)),
     },
     check_specs=[BRIEFS_CONSERVE, BRIEFS_MEET_CONTRACT],
     pool="anthropic",
@@ -129,6 +131,7 @@ def classification__summaries(
     enriched: pl.DataFrame,
     classifications: pl.DataFrame,
     scores: pl.DataFrame,
+    similar: pl.DataFrame,
     ledger: ResourceParam[Ledger],
     settings: ResourceParam[Settings],
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
@@ -138,7 +141,9 @@ def classification__summaries(
     from lead_assets.classification.summaries import summarise, worth_a_brief
 
     book = load_rulebook(settings)
-    made = summarise(leads, enriched, classifications, scores, ledger=ledger, settings=settings, rulebook=book, mode=mode_of(context))
+    made = summarise(
+        leads, enriched, classifications, scores, similar, ledger=ledger, settings=settings, rulebook=book, mode=mode_of(context)
+    )
     yield result_of(
         Summary, made.summaries, **{name: made.stats[name] for name in ("questions", "calls", "repaired", "by_rules", "cost_usd")}
     )

@@ -12,11 +12,13 @@ from lead_assets.classification.profile import Answered, Fact, Facts, Profile
 
 _SYSTEM = """\
 You brief the sales person who owns a lead, before the first talk. From the facts of one lead (what it wrote, what providers know of its company, how it was
-classified and scored), write:
+classified and scored, and which companies known before are like its own), write:
 
 brief - two or three sentences, 20 to 700 characters: who this is, what it wants and by when, and why it is worth the time. Only what the facts say.
 next_step - one sentence, 5 to 300 characters: what to do first, and what is missing that should be asked.
 evidence - the words of the facts that the brief rests on, each quoted exactly as it stands there, at most 200 characters a quote. At least one.
+similar_accounts are other companies and not the lead's: each by name, what became of it with us (won, lost, no response) where that is known, and what the two
+have in common. If there are any, the brief names the one that says most for or against this lead. That one was won promises nothing of this one.
 Name no person and no company that the facts do not name.
 """
 
@@ -57,6 +59,8 @@ _FACTS = {
     # The tier and its reasons rather than the number: a model of scores that is retrained moves every number a little, and each would be a new question.
     "tier": Fact("tier", of="score"),
     "score_reasons": Fact("reasons", of="score"),
+    # Chosen as of the account's arrival and told in words, not numbers, for the same reason.
+    "similar_accounts": Fact("similar_accounts", of="lookalike"),
 }
 
 
@@ -70,10 +74,11 @@ def _by_rules(facts: Facts) -> dict[str, Any]:
         if facts.get(name)
     ]
     reasons = ", ".join(facts.get("score_reasons") or []) or "nothing in particular"
+    similar = [str(each).split(":")[0] for each in facts.get("similar_accounts") or []]
     asked = str(facts.get("notes") or "")[:120].strip()
     return {
         "brief": f"{who or 'Little is known of this lead'}. Read by rules: {', '.join(said) or 'nothing decided'}; scored {facts.get('tier', 'not yet')}"
-        f" for {reasons}.",
+        f" for {reasons}." + (f" Similar accounts: {', '.join(similar)}." if similar else ""),
         "next_step": "Call soon: it is urgent." if (facts.get("urgency") or 0) >= 4 else "Ask what it needs and by when.",
         "evidence": [asked] if len(asked) > 1 else [f"tier: {facts['tier']}"] if facts.get("tier") else [],
     }
@@ -81,7 +86,7 @@ def _by_rules(facts: Facts) -> dict[str, Any]:
 
 PROFILE = Profile(
     name="brief",
-    version="brief-1",
+    version="brief-2",
     contract=BriefAnswer,
     facts=_FACTS,
     system=_SYSTEM,
@@ -94,5 +99,5 @@ PROFILE = Profile(
     claims={"brief": frozenset()},
     # It goes to the owner and not to the lead: that a lead asks for a rate of 7 % is no promise of one.
     may_promise=frozenset(message_rules.PROMISES),
-    glossary=frozenset({"dscr", "arv", "ltv", "crm", "sdr", "revops", "usd", "read", "scored", "little"}),
+    glossary=frozenset({"dscr", "arv", "ltv", "crm", "sdr", "revops", "usd", "read", "scored", "little", "similar"}),
 )

@@ -29,8 +29,8 @@ class Answered(BaseModel):
     evidence: list[str]
 
 
-Source = Literal["lead", "enriched", "classification", "score"]
-"""A table that facts come from: identity.leads, signals.enriched_leads, classification.classifications, scoring.scores."""
+Source = Literal["lead", "enriched", "classification", "score", "lookalike"]
+"""A table that facts come from: identity.leads, signals.enriched_leads, classification.classifications, scoring.scores, lookalike.similarities."""
 
 
 @dataclass(frozen=True)

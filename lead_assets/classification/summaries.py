@@ -5,6 +5,7 @@ Belongs here: which leads, and what of their score is shown. Does not belong her
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,7 +14,7 @@ import polars as pl
 
 from lead_assets.classification.brief import PROFILE
 from lead_assets.classification.buying import Mode
-from lead_assets.classification.cases import KEYS, Buy, ask, gather
+from lead_assets.classification.cases import KEYS, Buy, Case, ask, gather
 from lead_assets.classification.classify import asking
 from lead_assets.classification.outcome import as_frames
 from lead_assets.classification.rulebook import Rulebook, load_rulebook
@@ -22,6 +23,7 @@ from lead_assets.ledger.ledger import Ledger
 from lead_assets.settings import Settings
 
 _REASONS = 3
+_IN_COMMON = 3
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ def summarise(
     enriched: pl.DataFrame,
     classifications: pl.DataFrame,
     scores: pl.DataFrame,
+    similar: pl.DataFrame,
     *,
     ledger: Ledger,
     settings: Settings,
@@ -50,19 +53,46 @@ def summarise(
     mode: Mode = "interactive",
     buy: Buy | None = None,
 ) -> Summarised:
-    """Briefs for scored leads. The frames are of contracts Lead, EnrichedLead, Classification and Score; returns those of Summary and QuarantinedSummary."""
-    book = replace(rulebook or load_rulebook(settings), profiles={PROFILE.name: PROFILE})
+    """Briefs for scored leads. The frames are of contracts Lead, EnrichedLead, Classification, Score and SimilarAccount; returns those of Summary and
+    QuarantinedSummary."""
+    book = of_briefs(rulebook or load_rulebook(settings))
+    cases = cases_of_briefs(leads, enriched, classifications, scores, similar, book)
+    ask(cases, asking(ledger, settings, book, mode=mode, buy=buy))
+    return Summarised(*as_frames(cases, Summary, QuarantinedSummary, synthetic=settings.world == "sandbox"))
+
+
+def of_briefs(book: Rulebook) -> Rulebook:
+    """The same rules for the one profile that briefs have."""
+    return replace(book, profiles={PROFILE.name: PROFILE})
+
+
+def cases_of_briefs(
+    leads: pl.DataFrame, enriched: pl.DataFrame, classifications: pl.DataFrame, scores: pl.DataFrame, similar: pl.DataFrame, book: Rulebook
+) -> list[Case]:
+    """The questions that leads worth a brief ask. `book`: of `of_briefs`."""
     chosen = worth_a_brief(scores, book)
     briefed = leads.join(chosen, on=KEYS, how="semi", maintain_order="left")
     profiles = pl.repeat(PROFILE.name, briefed.height, dtype=pl.String, eager=True)
     reasons = pl.Series("reasons", [_reasons(parts) for parts in chosen["parts"]], dtype=pl.List(pl.String))
     shown = {"enriched": enriched, "classification": classifications, "score": chosen.with_columns(reasons)}
-    cases = gather(briefed, profiles, book, **shown)
-    ask(cases, asking(ledger, settings, book, mode=mode, buy=buy))
-    return Summarised(*as_frames(cases, Summary, QuarantinedSummary, synthetic=settings.world == "sandbox"))
+    return gather(briefed, profiles, book, **shown, lookalike=_in_words(briefed, similar))
 
 
 def _reasons(parts: str) -> list[str]:
     """The names of the rules that gave the most points."""
     ranked = sorted(orjson.loads(parts), key=lambda part: (-float(part["points"]), part["rule"]))
     return [str(part["rule"]) for part in ranked[:_REASONS] if part["points"] > 0]
+
+
+def _in_words(leads: pl.DataFrame, similar: pl.DataFrame) -> pl.DataFrame:
+    """Columns campaign_id, lead_id, similar_accounts: "Arborline (won): same industry (Retail), 51-200 people"; no row for a lead without any."""
+    ranked = similar.sort("campaign_id", "account_key", "rank")
+    told = ranked.select("campaign_id", "account_key", said=pl.Series(list(_said(ranked)), dtype=pl.String))
+    told = told.group_by("campaign_id", "account_key", maintain_order=True).agg(similar_accounts="said")
+    return leads.select(*KEYS, "account_key").join(told, on=["campaign_id", "account_key"], how="inner", validate="m:1").drop("account_key")
+
+
+def _said(similar: pl.DataFrame) -> Iterator[str]:
+    for row in similar.iter_rows(named=True):
+        became = f" ({row['outcome'].replace('_', ' ')})" if row["outcome"] else ""
+        yield f"{row['similar_company']}{became}: {', '.join(row['shared'][:_IN_COMMON])}"

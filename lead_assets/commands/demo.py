@@ -40,7 +40,7 @@ def _ingest_fixtures(settings: Settings) -> None:
                 archive,
                 data,
                 name=drop["file"],
-                received_at=datetime.now(UTC),
+                received_at=drop.get("received_at") or datetime.now(UTC),
                 campaign=drop.get("campaign"),
                 max_payload_bytes=settings.max_payload_bytes,
             )

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from dagster import AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
+from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
 
 from lead_assets.automation import PIPELINE, of_campaigns
 from lead_assets.commands import lost_storage
@@ -97,7 +97,7 @@ def run_campaigns(
     from_ledger: bool = False,
     on_progress: Progress | None = None,
 ) -> list[Ran]:
-    """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process.
+    """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process; with several groups, one for each of `stages_of`.
 
     limit: at most so many leads of each campaign go on from identity into the rooms that cost money.
     batch: the model is asked by Message Batches, at half the price and in its own time.
@@ -110,20 +110,42 @@ def run_campaigns(
         **({BUY_TAG: "never"} if from_ledger else {}),
     }
     groups = contiguous_runs(wanted, known_campaigns(instance), backfill_policy.max_partitions_per_run or 1)
-    steps = len({id(definitions.resolve_assets_def(key)) for key in assets})
+    stages = stages_of(definitions, assets) if len(groups) > 1 else [list(assets)]
+    steps = [len({id(definitions.resolve_assets_def(key)) for key in stage}) for stage in stages]
 
-    def run(index: int, group: list[str]) -> Ran:
+    def run(group: list[str], stage: Sequence[AssetKey], before: int) -> Ran:
         def progress(done: int) -> None:
             if on_progress:
-                on_progress(index * steps + done, len(groups) * steps, ", ".join(group))
+                on_progress(before + done, len(groups) * sum(steps), ", ".join(group))
 
         return lost_storage.outlast(
             instance,
-            lambda: _run_group(definitions, instance, group, assets, tags, progress),
+            lambda: _run_group(definitions, instance, group, stage, tags, progress),
             is_lost=lambda ran: not ran.success and all(map(lost_storage.is_lost_text, ran.failures)),
         )
 
-    return [run(index, group) for index, group in enumerate(groups)]
+    ran: list[Ran] = []
+    begun = 0
+    for stage, count in zip(stages, steps, strict=True):
+        failed = {each.campaigns for each in ran if not each.success}
+        for group in groups:
+            if tuple(group) not in failed:
+                ran.append(run(group, stage, begun))
+            begun += count
+    return ran
+
+
+def stages_of(definitions: Definitions, assets: Sequence[AssetKey]) -> list[list[AssetKey]]:
+    """The assets in the order in which groups of campaigns must pass them: an asset that reads all campaigns of another (AllPartitionMapping) comes a
+    stage after it, so that the first group sees what the last one brings. Dagster's own backfills wait in the same way."""
+    graph, wanted = definitions.resolve_asset_graph(), set(assets)
+    stage: dict[AssetKey, int] = {}
+    for key in graph.toposorted_asset_keys:
+        if key in wanted:
+            node = graph.get(key)
+            waits = {parent: isinstance(node.partition_mappings.get(parent), AllPartitionMapping) for parent in node.parent_keys}
+            stage[key] = max((stage[parent] + wait for parent, wait in waits.items() if parent in stage), default=0)
+    return [[key for key in assets if stage[key] == number] for number in range(max(stage.values(), default=0) + 1)]
 
 
 def _run_group(

@@ -4,6 +4,7 @@ from lead_assets.contracts.base import Column, ColumnSpec, Json, Money, Table, c
 from lead_assets.contracts.classification import GOLDEN_CAMPAIGN, Classification, GoldenEvaluation, Quarantined, QuarantinedSummary, Summary
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
+from lead_assets.contracts.lookalike import Account, SimilarAccount
 from lead_assets.contracts.outcome import CampaignFunnel, EnrichmentEvent, RoutingDecision, Score
 from lead_assets.contracts.signals import (
     CompanyOverview,
@@ -39,6 +40,8 @@ TABLES: dict[str, type[Table]] = {
         Contacts,
         EmailAddress,
         EnrichedLead,
+        Account,
+        SimilarAccount,
         Classification,
         Quarantined,
         Score,
@@ -55,6 +58,7 @@ TABLES: dict[str, type[Table]] = {
 __all__ = [
     "GOLDEN_CAMPAIGN",
     "TABLES",
+    "Account",
     "CampaignFunnel",
     "Classification",
     "Column",
@@ -83,6 +87,7 @@ __all__ = [
     "RoutingDecision",
     "Score",
     "SignalRow",
+    "SimilarAccount",
     "Summary",
     "SuppressedLead",
     "Table",

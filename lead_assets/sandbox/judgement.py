@@ -261,6 +261,9 @@ def summary(lead: Lead) -> Judgement:
     known = (", ".join(str(part) for part in parts if part) or "Little is known about this lead") + "." + rated
     sentences = [found.strip() for found in _SENTENCE.findall(lead.notes) if found.strip()]
     text = f"{known} {sentences[0][:400]}" if sentences else known
+    similar = lead.get("similar_accounts")
+    if isinstance(similar, list) and similar:
+        text = f"{text.rstrip()} Like {str(similar[0]).partition(':')[0]}."
     values = {"summary": text, "brief": text, "next_step": "Call this week and ask about timing and budget."}
     return Judgement(
         values, {"summary": [sentence[:200].strip() for sentence in sentences[:2]] or [str(part) for part in parts if part][:2]}

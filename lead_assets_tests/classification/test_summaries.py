@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from lead_assets.classification import brief, governance
 from lead_assets.classification.checks import broken_contracts
 from lead_assets.classification.summaries import Summarised, summarise
-from lead_assets.contracts import QuarantinedSummary, Score, Summary
+from lead_assets.contracts import QuarantinedSummary, Score, SimilarAccount, Summary
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.project_files import rules_file
 from lead_assets.sandbox import Handle
@@ -21,7 +21,7 @@ from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.scoring.score import score
 from lead_assets.settings import Settings
 from lead_assets_tests.classification.conftest import Run
-from lead_assets_tests.classification.leads import enriched, frame, lead, noted
+from lead_assets_tests.classification.leads import NOON, enriched, frame, lead, noted
 
 Brief = Callable[..., Summarised]
 NOTES = ["Fix and flip, we have done 12 flips, closing in 10 days.", "Rental refinance, tenants in place", "hello"]
@@ -29,15 +29,15 @@ NOTES = ["Fix and flip, we have done 12 flips, closing in 10 days.", "Rental ref
 
 @pytest.fixture
 def briefed(run: Run, ledger: Ledger, settings: Settings) -> Brief:
-    """Classify, score and brief leads. `tier` replaces that of every score."""
+    """Classify, score and brief leads. `tier` replaces that of every score, `similar` are rows of SimilarAccount."""
 
-    def briefed(leads: pl.DataFrame, *, tier: str | None = None, **arguments: Any) -> Summarised:
+    def briefed(leads: pl.DataFrame, *, tier: str | None = None, similar: Sequence[dict[str, Any]] = (), **arguments: Any) -> Summarised:
         added = enriched(leads, company_industry="Construction")
         classified = run(leads, added).classifications
         scores = score(classified, leads, added, load_scoring_rules(rules_file("scoring.yaml", settings)))
         scores = scores if tier is None else scores.with_columns(tier=pl.lit(tier))
         arguments = {"ledger": ledger, "settings": settings} | arguments
-        return summarise(leads, added, classified, scores, **arguments)
+        return summarise(leads, added, classified, scores, SimilarAccount.frame(similar), **arguments)
 
     return briefed
 
@@ -49,7 +49,7 @@ def test_hot_and_warm_leads_have_a_brief_and_cold_ones_cost_nothing(briefed: Bri
     assert made.quarantine.schema == QuarantinedSummary.polars_schema()
     assert 0 < made.summaries.height < 3
     row = made.summaries.row(0, named=True)
-    assert (row["profile"], row["schema_version"], row["model"], row["attempts"]) == ("brief", "brief-1", "claude-haiku-5-5", 1)
+    assert (row["profile"], row["schema_version"], row["model"], row["attempts"]) == ("brief", "brief-2", "claude-haiku-5-5", 1)
     assert "Construction" in row["brief"]
     assert row["next_step"]
     assert broken_contracts(made.summaries, {"brief": brief.PROFILE}) == {}
@@ -75,6 +75,45 @@ def test_what_a_brief_sees_is_declared(briefed: Brief, sandbox: Handle) -> None:
         assert private not in json.dumps(shown)
 
 
+def like(**fields: Any) -> dict[str, Any]:
+    """A company that is like that of the first lead."""
+    row = {"campaign_id": "spring", "account_key": f"person:{0:016x}", "rank": 1, "similar_account_key": "harborbridge.example"}
+    row |= {
+        "similar_company": "Harbor Bridge",
+        "similarity": 0.7,
+        "shared": ["same industry (Construction)", "51-200 people"],
+        "outcome": "won",
+    }
+    return row | {"similar_known_at": NOON, "synthetic": True} | fields
+
+
+def test_a_brief_names_the_similar_accounts_it_is_shown_and_no_others(briefed: Brief, sandbox: Handle) -> None:
+    second = like(rank=2, similar_company="Slow Creek", outcome="no_response", shared=["same country (US)", "a", "b", "c"])
+    made = briefed(noted(*NOTES[:2]), tier="hot", similar=[second, like()])
+    shown = [json.loads(json.loads(request["body"])["messages"][0]["content"][6:-7]) for request in sandbox.requests("anthropic")[-2:]]
+    assert sorted(len(facts.get("similar_accounts", [])) for facts in shown) == [0, 2]
+    told = next(facts["similar_accounts"] for facts in shown if "similar_accounts" in facts)
+    assert told == ["Harbor Bridge (won): same industry (Construction), 51-200 people", "Slow Creek (no response): same country (US), a, b"]
+    assert made.quarantine.is_empty()
+    assert [("Harbor Bridge (won)" in text) for text in made.summaries.sort("lead_id")["brief"]] == [True, False]
+
+
+def test_rules_name_similar_accounts_too(briefed: Brief, sandbox: Handle) -> None:
+    sandbox.set_fault("anthropic", "status", status=402)
+    (row,) = briefed(
+        noted(NOTES[0]), tier="hot", similar=[like(), like(rank=2, similar_company="Slow Creek", outcome=None)]
+    ).summaries.to_dicts()
+    assert row["model"] == "rules-v1"
+    assert row["brief"].endswith("Similar accounts: Harbor Bridge (won), Slow Creek.")
+
+
+def test_a_brief_whose_similar_accounts_stay_is_not_bought_again(briefed: Brief, sandbox: Handle) -> None:
+    first, calls = briefed(noted(NOTES[0]), tier="hot", similar=[like()]), sandbox.billed("anthropic")
+    # A number that moved a little is not shown, so it asks nothing anew.
+    assert briefed(noted(NOTES[0]), tier="hot", similar=[like(similarity=0.71)]).summaries.equals(first.summaries)
+    assert sandbox.billed("anthropic") == calls
+
+
 @pytest.mark.parametrize(("trigger", "code"), [("refusal", "refusal"), ("max_tokens", "truncated"), ("bad_evidence", "evidence_not_found")])
 def test_a_brief_that_fails_is_quarantined(run: Run, ledger: Ledger, settings: Settings, trigger: str, code: str) -> None:
     leads = noted("Fix and flip, 12 flips done")
@@ -82,7 +121,7 @@ def test_a_brief_that_fails_is_quarantined(run: Run, ledger: Ledger, settings: S
     classified = run(leads).classifications
     scores = Score.frame([{"campaign_id": "spring", "lead_id": "ld-0000", "score": 80.0, "tier": "hot", "parts": "[]", "ruleset": "r"}])
     spoiled = leads.with_columns(notes=pl.format("{} [[sandbox:{}]]", "notes", pl.lit(trigger)))
-    made = summarise(spoiled, enriched(leads), classified, scores, ledger=ledger, settings=settings)
+    made = summarise(spoiled, enriched(leads), classified, scores, SimilarAccount.empty(), ledger=ledger, settings=settings)
     assert made.summaries.is_empty()
     row = made.quarantine.row(0, named=True)
     assert row["code"] == code
@@ -115,12 +154,15 @@ def test_rules_meet_the_contract_of_a_brief_whatever_is_known(facts: dict[str, A
         ({"next_step": "Write to jordan@maple.example."}, "contact_details"),
         ({"evidence": []}, "evidence_missing"),
         ({"evidence": ["owns a lighthouse"]}, "evidence_not_found"),
+        ({"brief": "Jordan plans a flip. Harbor Bridge was won with such a flip."}, None),
+        ({"brief": "Jordan plans a flip, much like Silver Lantern did."}, "other_name"),
         ({"brief": "Short."}, "too_short"),
         ({"brief": "Jordan asks for a guaranteed rate of 7 % on a flip in Tulsa."}, None),
     ],
 )
 def test_a_brief_is_held_to_the_rules(change: dict[str, Any], code: str | None) -> None:
-    facts = {"first_name": "Jordan", "notes": "A flip in Tulsa", "tier": "hot"}
+    similar = ["Harbor Bridge (won): same industry (Construction)"]
+    facts = {"first_name": "Jordan", "notes": "A flip in Tulsa", "tier": "hot", "similar_accounts": similar}
     good = {"brief": "Jordan plans a flip in Tulsa.", "next_step": "Call about the budget.", "evidence": ["A flip in Tulsa"]}
     judged = governance.judge(brief.PROFILE, facts, json.dumps(good | change))
     assert [violation.code for violation in judged.violations] == ([code] if code else [])

@@ -1,0 +1,136 @@
+"""Which accounts are alike: for each account of some campaigns, the few most similar ones that were known when it came in.
+
+Belongs here: who is compared with whom, as of when, and what is said of it. Does not belong here: the measure (see `features`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from lead_assets.contracts import Account, SimilarAccount
+from lead_assets.lookalike.features import band, tokens, vectors
+from lead_assets.lookalike.known import OUTCOMES
+from lead_assets.lookalike.rules import LookalikeRules
+
+if TYPE_CHECKING:
+    import numpy as np
+    from scipy.sparse import csr_array
+
+# Similarities held at a time, of some accounts with all candidates: 32 MB. 1,000 × 100,000 at once would be 800.
+_CELLS = 4_000_000
+_MOST_NAMED = 3
+_DIGITS = 4
+
+
+def similar_accounts(accounts: pl.DataFrame, known: pl.DataFrame, rules: LookalikeRules) -> pl.DataFrame:
+    """Rows of contracts.SimilarAccount for `accounts` (contracts.Account, of any number of campaigns), out of `known` (the same, of all campaigns).
+
+    An account sees those whose first lead had come in `rules.known_for` before its own, and of them what had then been heard: so what comes in later
+    changes nothing of it.
+    """
+    candidates = _candidates(known)
+    if accounts.is_empty() or candidates.is_empty():
+        return SimilarAccount.empty()
+    wait = pl.duration(microseconds=int(rules.known_for.total_seconds() * 1_000_000))
+    asked = accounts.with_columns(as_of=pl.col("known_at") - wait)
+    visible = candidates["known_at"].search_sorted(asked["as_of"], side="right")
+    asked = asked.with_columns(visible=visible).filter(pl.col("visible") > 0)
+    if asked.is_empty():
+        return SimilarAccount.empty()
+    candidates = candidates.head(int(asked["visible"].max()))  # type: ignore[arg-type]
+    found = list(_nearest(asked, candidates, rules))
+    return _told(
+        asked, candidates, pl.DataFrame(found, schema={"asked": pl.Int64, "candidate": pl.Int64, "similarity": pl.Float64}, orient="row")
+    )
+
+
+def _candidates(known: pl.DataFrame) -> pl.DataFrame:
+    """One row an account, in the order in which they came in: as its first campaign shows it, with what all say became of it."""
+    first = known.sort("known_at", "campaign_id").unique("account_key", keep="first", maintain_order=True)
+    heard = known.group_by("account_key").agg(pl.col(f"{outcome}_known_at").min() for outcome in OUTCOMES)
+    return (
+        first.drop(f"{outcome}_known_at" for outcome in OUTCOMES)
+        .join(heard, on="account_key", how="left", validate="1:1")
+        .select(Account.polars_schema().names())
+        .sort("known_at", "account_key")
+    )
+
+
+def _nearest(asked: pl.DataFrame, candidates: pl.DataFrame, rules: LookalikeRules) -> Iterator[tuple[int, int, float]]:
+    """(row of asked, row of candidates, similarity), most similar first, then first known first."""
+    mine, theirs = vectors(asked, candidates, rules.weights)
+    others = theirs.T.tocsc()
+    place = {key: row for row, key in enumerate(candidates["account_key"])}
+    visible, own = asked["visible"].to_list(), [place.get(key) for key in asked["account_key"]]
+    rows_at_once = max(1, _CELLS // candidates.height)
+    for start in range(0, asked.height, rows_at_once):
+        block = _product(mine[start : start + rows_at_once], others)
+        for row, similarities in enumerate(block, start):
+            similarities = similarities[: visible[row]]
+            if own[row] is not None and own[row] < visible[row]:
+                similarities[own[row]] = 0.0
+            near = (similarities >= rules.at_least).nonzero()[0]
+            best = sorted(((float(similarities[index]), int(index)) for index in near), key=lambda each: (-each[0], each[1]))
+            for similarity, index in best[: rules.at_most]:
+                yield row, index, similarity
+
+
+def _product(some: csr_array, others: csr_array) -> np.ndarray[Any, Any]:
+    """Rounded, so that the last bit of a sum, which hangs on its order, decides no rank and no hash."""
+    dense: np.ndarray[Any, Any] = (some @ others).toarray().round(_DIGITS)
+    return dense
+
+
+def _told(asked: pl.DataFrame, candidates: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """The pairs as rows of the contract, with what the two have in common and what had become of the other by then."""
+    left, right = asked[found["asked"]], candidates[found["candidate"]]
+    other = right.rename({name: f"similar.{name}" for name in right.columns})
+    pairs = pl.concat([left, other], how="horizontal")
+    outcome = pl.coalesce(pl.when(pl.col(f"similar.{name}_known_at") <= pl.col("as_of")).then(pl.lit(name)) for name in OUTCOMES)
+    return pairs.select(
+        "campaign_id",
+        "account_key",
+        rank=pl.int_range(1, pl.len() + 1).over("campaign_id", "account_key"),
+        similar_account_key="similar.account_key",
+        similar_company="similar.company_name",
+        similarity=found["similarity"],
+        shared=pl.Series(list(_shared(left, right)), dtype=pl.List(pl.String)),
+        outcome=outcome,
+        similar_known_at="similar.known_at",
+        synthetic=pl.col("synthetic") | pl.col("similar.synthetic"),
+    ).select(pl.col(name).cast(dtype) for name, dtype in SimilarAccount.polars_schema().items())
+
+
+def _shared(left: pl.DataFrame, right: pl.DataFrame) -> Iterator[list[str]]:
+    """What each pair has in common, in words, as the first of the two has it."""
+    words = [tokens(frame)["description"].to_list() for frame in (left, right)]
+    bands = [band(frame).to_list() for frame in (left, right)]
+    for index, (one, other) in enumerate(zip(left.iter_rows(named=True), right.iter_rows(named=True), strict=True)):
+        said: list[str] = []
+        if one["industry"] and other["industry"] and one["industry"].casefold() == other["industry"].casefold():
+            said.append(f"same industry ({one['industry']})")
+        if bands[0][index] is not None and bands[0][index] == bands[1][index]:
+            said.append(f"{_people(one)} people")
+        if one["country_code"] and one["country_code"] == other["country_code"]:
+            said.append(f"same country ({one['country_code']})")
+        theirs = {name.casefold() for name in other["technologies"] or ()}
+        if both := [name for name in one["technologies"] or () if name.casefold() in theirs]:
+            said.append("both use " + _few(both))
+        if len(both := sorted(set(words[0][index] or ()) & set(words[1][index] or ()), key=lambda word: (-len(word), word))) > 1:
+            said.append("both described by " + _few(both))
+        yield said
+
+
+def _few(names: list[str]) -> str:
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _people(account: dict[str, Any]) -> str:
+    low, high = account["headcount_min"], account["headcount_max"]
+    if low is None:
+        return f"up to {high}"
+    return f"{low} or more" if high is None else str(low) if low == high else f"{low}-{high}"

@@ -1,0 +1,90 @@
+"""Many campaigns are run in groups: the first group sees the accounts of the last one, so a rebuild gives what the first run gave."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from dagster import BackfillPolicy, DagsterInstance, Definitions
+
+from lead_assets.commands import report, runs
+from lead_assets.contracts import SimilarAccount, Summary
+from lead_assets.definitions import build_defs
+from lead_assets.intake.ingest import ingest
+from lead_assets.sandbox import Handle
+from lead_assets.settings import Settings
+from lead_assets.stores import archive_of, warehouse_of
+
+LEAD = {"full_name": "Jane Doe", "title": "VP of Sales", "source": "webinar", "company_size": "201-500", "country": "Germany"}
+
+
+def drop(settings: Settings, campaign_id: str, day: datetime, *domains: str, outcome: str | None = None) -> None:
+    leads = [LEAD | {"email": f"jane@{domain}", "outcome": outcome, "website": domain} for domain in domains]
+    data = "".join(json.dumps(lead) + "\n" for lead in leads).encode()
+    ingest(archive_of(settings), data, name="leads.ndjson", received_at=day, campaign=campaign_id)
+
+
+@pytest.fixture
+def instance(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
+    """One campaign a group: the new one is the first, the past one the last, which the sandbox's world knows to be of one industry."""
+    monkeypatch.setattr(runs, "backfill_policy", BackfillPolicy.multi_run(max_partitions_per_run=1))
+    drop(settings, "autumn", datetime(2026, 11, 2, tzinfo=UTC), "rioplata.example")
+    drop(settings, "spring", datetime(2026, 5, 1, tzinfo=UTC), "zephyrair.example", "quailrun.example", outcome="won")
+    with DagsterInstance.ephemeral() as made:
+        runs.add_campaigns(made, ["autumn", "spring"])
+        yield made
+
+
+def run(definitions: Definitions, instance: DagsterInstance, select: str | None = None) -> list[tuple[str, bool]]:
+    ran = runs.run_campaigns(
+        definitions,
+        instance,
+        ["autumn", "spring"],
+        assets=runs.select_assets(definitions, select),
+        on_progress=lambda *told: seen.append(told),
+    )
+    return [(*each.campaigns, each.success) for each in ran]
+
+
+seen: list[tuple[int, int, str]] = []
+
+
+def test_the_first_group_sees_the_last_and_a_rebuild_is_the_same_for_nothing(
+    settings: Settings, instance: DagsterInstance, sandbox: Handle
+) -> None:
+    seen.clear()
+    definitions = build_defs(settings)
+    assert run(definitions, instance) == [("autumn", True), ("spring", True)] * 2
+    done = [steps for steps, _, _ in seen]
+    assert done == sorted(done)
+    assert done[-1] == seen[-1][1]
+    warehouse = warehouse_of(settings)
+    found = warehouse.read(SimilarAccount)
+    assert set(found["campaign_id"]) == {"autumn"}, "those of one day do not see each other"
+    assert "won" in found["outcome"]
+    assert "(won)" in warehouse.read(Summary, ["autumn"])["brief"][0]
+    first, billed = report.tables(warehouse), sandbox.meter()
+
+    shutil.rmtree(settings.warehouse_folder)
+    run(build_defs(settings), instance)
+    assert report.tables(warehouse) == first
+    assert sandbox.meter() == billed
+
+    # A group that failed does not go on; the others do.
+    for receipt in archive_of(settings).receipts("spring"):
+        next((Path(settings.archive_location) / "objects").rglob(f"{receipt.sha256}*")).unlink()
+    select = 'key:"intake/raw_leads" or key:"lookalike/accounts" or key:"lookalike/similarities"'
+    assert run(definitions, instance, select) == [("autumn", True), ("spring", False), ("autumn", True)]
+
+
+def test_assets_that_read_all_campaigns_wait_for_them(settings: Settings) -> None:
+    definitions = build_defs(settings)
+    before, after = runs.stages_of(definitions, runs.select_assets(definitions, None))
+    names = {key.to_user_string() for key in after}
+    assert {"lookalike/similarities", "classification/summaries", "classification/summary_quarantine"} <= names
+    assert {"lookalike/accounts", "scoring/scores", "routing/decisions"} <= {key.to_user_string() for key in before}
+    assert len(runs.stages_of(definitions, runs.select_assets(definitions, "group:classification"))) == 1
