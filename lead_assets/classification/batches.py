@@ -1,8 +1,8 @@
 """Message Batches: half the price, hours of patience, and nothing submitted twice whenever the process is killed.
 
-The vendor takes no idempotency key, so the ledger keeps a reference before and after: first an intent (time, number of requests), then the batch's id. Who
-takes over a claim with an id fetches that batch; who takes over one with an intent looks among the batches created since for the one that holds its
-requests, and submits only if there is none.
+The vendor takes no idempotency key, so the ledger keeps a reference before and after: with the claims themselves an intent (time, number of
+requests), then the batch's id. Who takes over a claim with an id fetches that batch; who takes over one with an intent looks among the batches
+created since for the one that holds its requests, and submits only if there is none.
 
 Belongs here: submitting, finding and fetching batches. Does not belong here: single messages (`client`), claims and money (`lead_assets.ledger`).
 """
@@ -40,7 +40,8 @@ _ON_ITS_WAY = 2.0
 
 
 class BatchClient:
-    """Buys wants by batches: `submit` is a purchase's call, `resume` its way back to work begun before. Use it as `async with`."""
+    """Buys wants by batches: `intent` names a purchase's claims, `resume` submits and fetches, `submit` begins anew what was forgotten. Use it as
+    `async with`."""
 
     def __init__(self, settings: Settings, limits: ClassificationRules, prices: Prices, otherwise: Call | None = None) -> None:
         """`otherwise` makes the calls of an intent that came to nothing, in place of a batch: for purchases that cannot wait for one."""
@@ -63,11 +64,15 @@ class BatchClient:
         if self._sdk is not None:
             await self._sdk.close()
 
-    async def submit(self, wants: Sequence[Want]) -> list[Reply]:
-        """Never answers: hands the buyer an intent to journal, upon which it calls `resume`."""
-        intent = f"{_INTENT}{time.time():.3f}:{len(wants)}:{uuid.uuid4().hex[:8]}"
+    def intent(self, count: int) -> str:
+        """For a batch of so many wants, to be journaled with their claims: a process that dies before it submits has nothing in doubt."""
+        intent = f"{_INTENT}{time.time():.3f}:{count}:{uuid.uuid4().hex[:8]}"
         self._fresh.add(intent)
-        raise ProviderError(PROVIDER, OPERATION, "transient", "to be submitted", vendor_ref=intent, sent=False)
+        return intent
+
+    async def submit(self, wants: Sequence[Want]) -> list[Reply]:
+        """Never answers: hands the buyer a new intent, for wants whose batch the vendor has forgotten, upon which it calls `resume`."""
+        raise ProviderError(PROVIDER, OPERATION, "transient", "to be submitted", vendor_ref=self.intent(len(wants)), sent=False)
 
     async def resume(self, wants: Sequence[Want], vendor_ref: str) -> list[Reply | ProviderError]:
         """Replies of a batch, in the order of the wants; waits until it has ended. With an intent: submits, and hands the buyer the batch's id."""

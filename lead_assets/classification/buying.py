@@ -63,6 +63,7 @@ async def _by_batches(wants: Sequence[Want], ledger: Ledger, settings: Settings,
             concurrency=book.limits.batches.concurrency,
             bucket="anthropic.batches",
             resume=batches.resume,
+            intent=batches.intent,
             retry=retry,
         )
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lead_assets.ledger.model import Answer, History, Rate, Reply, Settlement, Want, missed
+from lead_assets.ledger.model import Answer, History, Intent, Rate, Reply, Settlement, Want, missed
 from lead_assets.ledger.owners import new_owner
 from lead_assets.ledger.pacer import Pacer
 from lead_assets.ledger.purchase import Call, Purchase, Resume, Retry
@@ -64,6 +64,7 @@ class Buyer:
     rates: Sequence[Rate]
     bucket: str | None
     resume: Resume | None
+    intent: Intent | None
     retry: Retry
     lease: float
     patience: float
@@ -155,7 +156,7 @@ class Buyer:
         if provider in self._stopped:
             self._miss(wants, self._stopped[provider])
             return
-        claimed = await self._teller.claim(wants)
+        claimed = await self._teller.claim(wants, self.intent)
         self._result.uncertain += len(claimed.uncertain)
         for answer in claimed.answered.values():
             self._hit(answer)
@@ -163,35 +164,44 @@ class Buyer:
         for want in wants:
             if want.key in claimed.refused:
                 self._miss([want], claimed.refused[want.key])
-        begun: defaultdict[str | None, list[Want]] = defaultdict(list)
+        begun: defaultdict[tuple[str | None, bool], list[Want]] = defaultdict(list)
         for grant in claimed.granted:
-            begun[grant.vendor_ref].append(grant.want)
+            begun[grant.vendor_ref, grant.fresh].append(grant.want)
         unblocked = not self.rates and self._bucket(wants) not in claimed.blocked
-        for vendor_ref, granted in begun.items():
+        for (vendor_ref, fresh), granted in begun.items():
             if vendor_ref is not None and self.resume is None:
                 # Nobody can fetch it: it is as lost as a call without an id.
                 lost = ProviderError(provider, wants[0].operation, "permanent", "uncertain")
                 granted = await self._book_failure(_Failed(lost, granted, [0] * len(granted)), uncertain=True)
                 vendor_ref = None
-            await self._attempt(granted, vendor_ref, unblocked=unblocked)
+            await self._attempt(granted, vendor_ref, unblocked=unblocked, fresh=fresh)
 
     async def _attempt(
-        self, wants: list[Want], vendor_ref: str | None = None, *, unblocked: bool = False, begun: int = 0, forgotten: bool = False
+        self,
+        wants: list[Want],
+        vendor_ref: str | None = None,
+        *,
+        unblocked: bool = False,
+        fresh: bool = False,
+        begun: int = 0,
+        forgotten: bool = False,
     ) -> None:
         """Call (or fetch, by the vendor's id) until there is an answer or no sense in trying again.
 
-        `unblocked`: the bucket was free a moment ago. `begun`: how many ids the vendor has given for this work. `forgotten`: it forgot one.
+        `unblocked`: the bucket was free a moment ago. `fresh`: the id is an intent, and nothing was done about it. `begun`: how many ids the vendor
+        has given for this work. `forgotten`: it forgot one.
         """
         provider, attempt = (wants[0].provider if wants else ""), 0
         while wants:
             attempt += 1
             if not (unblocked or await self._pacer.wait(self._bucket(wants))):
-                await self._leave(wants, vendor_ref, "rate_limited")
+                await self._leave(wants, None if fresh else vendor_ref, "rate_limited")
                 return
             unblocked = False
             if provider in self._stopped:
-                await self._leave(wants, vendor_ref, self._stopped[provider])
+                await self._leave(wants, None if fresh else vendor_ref, self._stopped[provider])
                 return
+            fresh = False
             if vendor_ref is None:
                 self._sent.update(want.key for want in wants)
             started = time.perf_counter()
@@ -236,6 +246,8 @@ class Buyer:
         provider, reason = wants[0].provider, _reason(error)
         if error.vendor_ref is not None and error.vendor_ref != vendor_ref and self.resume is not None:
             await in_thread(self.ledger.attach_ref, [want.key for want in wants], error.vendor_ref)
+            if error.kind == "rate_limited":
+                await self._pacer.hold(self._bucket(wants), max(self.retry.delay(failed.attempt), error.retry_after or 0.0))
             if failed.begun >= _MOST_REFS:
                 await self._leave(wants, error.vendor_ref, "timeout")
             else:

@@ -6,7 +6,7 @@ A key is in `claims` from reservation to journaling and at no other time, so res
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +15,15 @@ import sqlalchemy as sa
 from lead_assets.ledger import controls, journal, money, pacing
 from lead_assets.ledger.database import Tx, day_of, to_us
 from lead_assets.ledger.journal import Entry
-from lead_assets.ledger.model import Answer, Claimed, Granted, Settlement, Want
+from lead_assets.ledger.model import UNSENT, Answer, Claimed, Granted, Intent, Settlement, Want
 from lead_assets.ledger.owners import is_gone
 from lead_assets.ledger.schema import claims
 
+Intents = Sequence[tuple[Sequence[Want], Intent]]
+"""Wants of one request each, and what is journaled with their claims."""
 
-def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float) -> Claimed:
+
+def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float, intents: Intents = ()) -> Claimed:
     """Claim wants and reserve their prices. Looks into the journal again first: somebody may have bought them since the caller looked."""
     if not wants:
         return Claimed([], [], {}, {})
@@ -32,6 +35,7 @@ def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float) -> Claimed:
     busy: list[Want] = []
     answered: dict[str, Answer] = {}
     free: list[Want] = []
+    unsent: list[Any] = []
     lapsed: list[Any] = []
     for want in wants:
         row = held.get(want.key)
@@ -41,9 +45,12 @@ def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float) -> Claimed:
         elif row is None:
             free.append(want)
         elif row.owner == owner and tx.again:
-            granted.append(Granted(want, row.vendor_ref))  # the claim of our own try that was cut off
+            granted.append(_granted(want, row.vendor_ref))  # the claim of our own try that was cut off
         elif row.lease_until > tx.now_us and not is_gone(row.owner):
             busy.append(want)
+        elif row.vendor_ref == UNSENT:
+            unsent.append(row)
+            free.append(want)
         elif row.vendor_ref is not None:
             granted.append(Granted(want, row.vendor_ref))
         else:
@@ -53,6 +60,7 @@ def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float) -> Claimed:
     if resumed:
         tx.execute(sa.update(claims).where(tx.among(claims.c.key, resumed)).values(owner=owner, lease_until=until))
     book = _Booking(tx)
+    book.drop(unsent)
     book.write_off(lapsed)
     book.close()
     refused = controls.refusals(tx, {want.provider for want in free})
@@ -66,11 +74,27 @@ def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float) -> Claimed:
             affordable.append(want)
         else:
             turned_away[want.key] = "over_budget"
-    book.reserve(affordable, owner, until)
+    refs = _refs(affordable, intents)
+    book.reserve(affordable, owner, until, refs)
     book.close()
     controls.begin_probes(tx, {want.provider for want in affordable})
-    granted += [Granted(want) for want in affordable]
+    granted += [_granted(want, refs.get(want.key)) for want in affordable]
     return Claimed(granted, busy, answered, turned_away, frozenset(row.key for row in lapsed), pacing.blocked(tx))
+
+
+def _refs(wants: Sequence[Want], intents: Intents) -> dict[str, str]:
+    """What is journaled with each of these claims: an intent knows how many of its wants its request will hold."""
+    refs: dict[str, str] = {}
+    keys = {want.key for want in wants}
+    for asked, intent in intents:
+        mine = {want.key for want in asked} & keys
+        if mine:
+            refs |= dict.fromkeys(mine, intent(len(mine)))
+    return refs
+
+
+def _granted(want: Want, vendor_ref: str | None) -> Granted:
+    return Granted(want, None if vendor_ref == UNSENT else vendor_ref, fresh=True)
 
 
 def renew(tx: Tx, owner: str, lease: float) -> None:
@@ -81,6 +105,16 @@ def renew(tx: Tx, owner: str, lease: float) -> None:
 def attach_ref(tx: Tx, keys: Iterable[str], vendor_ref: str) -> None:
     """Note the vendor's own id of the work for claimed keys, so that whoever takes over after a crash fetches it by that."""
     tx.execute(sa.update(claims).where(tx.among(claims.c.key, keys)).values(vendor_ref=vendor_ref))
+
+
+def sending(tx: Tx, keys: Iterable[str]) -> bool:
+    """The request for these claims leaves now: from here on it may have been billed. False if somebody else has one of them, or nobody."""
+    keys = list(keys)
+    mine = sa.and_(tx.among(claims.c.key, keys), sa.or_(claims.c.vendor_ref.is_(None), claims.c.vendor_ref == UNSENT))
+    if tx.execute(sa.select(sa.func.count()).select_from(claims).where(mine)).scalar() != len(keys):
+        return False
+    tx.execute(sa.update(claims).where(mine).values(vendor_ref=None))
+    return True
 
 
 def release(tx: Tx, keys: Iterable[str], owner: str) -> None:
@@ -99,7 +133,8 @@ def abandon(tx: Tx, keys: Iterable[str], owner: str) -> None:
 
 def park(tx: Tx, keys: Iterable[str], owner: str) -> None:
     """End the leases at once, so that the next purchase takes the claims over and fetches the work by its vendor_ref."""
-    mine = sa.and_(tx.among(claims.c.key, keys), claims.c.owner == owner, claims.c.vendor_ref.is_not(None))
+    # In SQL a null is not unequal to anything: that leaves out claims without a reference, too.
+    mine = sa.and_(tx.among(claims.c.key, keys), claims.c.owner == owner, claims.c.vendor_ref != UNSENT)
     tx.execute(sa.update(claims).where(mine).values(lease_until=tx.now_us))
 
 
@@ -110,7 +145,7 @@ def give_up(tx: Tx, owner: str, sent: Iterable[str]) -> None:
     park(tx, [row.key for row in rows], owner)
     book = _Booking(tx)
     book.write_off([row for row in rows if row.vendor_ref is None and row.key in sent])
-    book.drop([row for row in rows if row.vendor_ref is None and row.key not in sent])
+    book.drop([row for row in rows if row.vendor_ref == UNSENT or (row.vendor_ref is None and row.key not in sent)])
     book.close()
 
 
@@ -141,7 +176,7 @@ def again(tx: Tx, failures: Sequence[Failure], owner: str) -> set[str]:
     purse = money.Purse(tx, [failure.want for failure in mine])
     affordable = [failure.want for failure in mine if purse.take(failure.want)]
     until = max((held[failure.want.key].lease_until for failure in mine), default=0)
-    book.reserve(affordable, owner, until)
+    book.reserve(affordable, owner, until, {})
     book.close()
     return {want.key for want in affordable}
 
@@ -174,7 +209,7 @@ def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | N
                 campaign_id=want.campaign_id,
                 cost_micros=reply.cost_micros,
                 answered_us=to_us(settlement.answered_at),
-                vendor_ref=reply.vendor_ref or getattr(held.get(want.key), "vendor_ref", None),
+                vendor_ref=reply.vendor_ref or _reference(held.get(want.key)),
                 input_tokens=reply.input_tokens,
                 output_tokens=reply.output_tokens,
                 latency_ms=settlement.latency_ms,
@@ -195,7 +230,7 @@ class _Booking:
         self._entries: list[Entry] = []
         self._dropped: list[str] = []
 
-    def reserve(self, wants: Sequence[Want], owner: str, until: int) -> None:
+    def reserve(self, wants: Sequence[Want], owner: str, until: int, refs: Mapping[str, str]) -> None:
         tx = self._tx
         for want in wants:
             self._usage.add(want.provider, want.campaign_id, tx.day, reserved=want.price_micros)
@@ -211,7 +246,7 @@ class _Booking:
                 "owner": owner,
                 "claimed_at": tx.now_us,
                 "lease_until": until,
-                "vendor_ref": None,
+                "vendor_ref": refs.get(want.key),
             }
             for want in wants
         ]
@@ -271,6 +306,11 @@ def _entry(want: Want, state: Any, reason: str, cost_micros: int, answered_us: i
         answered_us=answered_us,
         uncertain=uncertain,
     )
+
+
+def _reference(row: Any) -> str | None:
+    """The vendor's id that a claim holds."""
+    return row.vendor_ref if row is not None and row.vendor_ref != UNSENT else None
 
 
 def _held(tx: Tx, keys: Iterable[str], owner: str) -> list[Any]:

@@ -12,13 +12,13 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
-from lead_assets.ledger.model import Answer, Claimed, History, Rate, Settlement, Want
+from lead_assets.ledger.model import UNSENT, Answer, Claimed, History, Rate, Settlement, Want
 
 if TYPE_CHECKING:
     import polars as pl
 
     from lead_assets.ledger.assignments_model import Assignment, Proposal
-    from lead_assets.ledger.claims import Failure
+    from lead_assets.ledger.claims import Failure, Intents
     from lead_assets.ledger.costs import Billed, By
     from lead_assets.ledger.database import Clock, Database, Tx
     from lead_assets.ledger.money import Budget, Period, Scope
@@ -105,6 +105,17 @@ class Ledger:
 
         self._db.write(lambda tx: claims.renew(tx, owner, lease))
 
+    def sending(self, keys: Iterable[str]) -> bool:
+        """Say that the request for claims made as `UNSENT` leaves now. False if one of them is no longer the caller's: then it must not leave."""
+        from lead_assets.ledger import claims
+
+        keys = list(keys)
+        return self._db.write(lambda tx: claims.sending(tx, keys))
+
+    def not_sent(self, keys: Iterable[str]) -> None:
+        """Take `sending` back: the vendor did not take the request."""
+        self.attach_ref(keys, UNSENT)
+
     def attach_ref(self, keys: Iterable[str], vendor_ref: str) -> None:
         """Journal the vendor's id of work under way as soon as it exists: after a crash it is fetched by that."""
         from lead_assets.ledger import claims
@@ -117,9 +128,9 @@ class Ledger:
         return self.exchange(settlements, [], owner)[0]
 
     def exchange(
-        self, settlements: Sequence[Settlement], wants: Sequence[Want], owner: str, lease: float = 60.0
+        self, settlements: Sequence[Settlement], wants: Sequence[Want], owner: str, lease: float = 60.0, intents: Intents = ()
     ) -> tuple[list[Answer], Claimed]:
-        """Settle, then claim, in one transaction: see `settle` and `claim`."""
+        """Settle, then claim, in one transaction: see `settle` and `claim`. `intents` are journaled with the claims."""
         from lead_assets.ledger import claims, journal
 
         if self.buying != "always":
@@ -129,7 +140,7 @@ class Ledger:
 
         def work(tx: Tx) -> Claimed:
             claims.settle(tx, settlements, bodies, owner)
-            return claims.claim(tx, wants, owner, lease)
+            return claims.claim(tx, wants, owner, lease, intents)
 
         claimed = self._db.write(work)
         return [_bought(settlement, journal.unpack(body)) for settlement, body in zip(settlements, bodies, strict=True)], claimed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -163,12 +164,21 @@ def missed(want: Want, reason: str) -> Answer:
     )
 
 
+Intent = Callable[[int], str]
+"""What is journaled with the claims of one request, in place of the vendor's id that does not exist yet: a text, of the number of its wants."""
+
+UNSENT = "unsent"
+"""The intent of who promises to say when a request leaves (`Ledger.sending`): until then a claim is nothing that may have been billed."""
+
+
 @dataclass(frozen=True)
 class Granted:
-    """A want that is now ours to buy, its price reserved. With a `vendor_ref` the work was begun before: fetch it by that, never submit again."""
+    """A want that is now ours to buy, its price reserved. With a `vendor_ref` the work was begun before: fetch it by that, never submit again.
+    `fresh`: the reference is no older than this claim, an intent; nothing was begun yet."""
 
     want: Want
     vendor_ref: str | None = None
+    fresh: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from lead_assets.ledger.model import Answer, Rate, Reply, Want, to_usd
+from lead_assets.ledger.model import Answer, Intent, Rate, Reply, Want, to_usd
 from lead_assets.providers.errors import ProviderError
 
 if TYPE_CHECKING:
@@ -102,6 +102,7 @@ async def buy(
     rates: Sequence[Rate] = (),
     bucket: str | None = None,
     resume: Resume | None = None,
+    intent: Intent | None = None,
     retry: Retry | None = None,
     lease: float = 60.0,
     patience: float = 900.0,
@@ -111,6 +112,8 @@ async def buy(
 
     `batch_size`: most wants of one request. `rates`: the vendor's limits on requests, shared by all processes through `bucket` (default: the
     provider's name). `lease`: seconds after which a claim of a process that has gone silent is taken over (it is renewed while this one lives).
+    `intent` is journaled with the claims, in the same transaction, as if it were the vendor's id: `resume` makes the request of it, also that of a
+    process that died before it could. `UNSENT` in place of an id leaves that to `call`, which then tells the ledger when the request leaves.
     `patience`: seconds to wait for answers that other processes are buying. `sleep` is for tests with a clock of their own.
 
     A ledger that does not buy (`Ledger.closed`, `Ledger.rehearsal`) makes no call: see `recall`.
@@ -131,6 +134,7 @@ async def buy(
         rates=rates,
         bucket=bucket,
         resume=resume,
+        intent=intent,
         retry=retry or Retry(),
         lease=lease,
         patience=patience,

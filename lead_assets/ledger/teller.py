@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lead_assets.ledger.model import Answer, Claimed, Settlement, Want
+from lead_assets.ledger.model import Answer, Claimed, Intent, Settlement, Want
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
@@ -31,6 +31,7 @@ class _Errand:
 
     settlements: Sequence[Settlement] = ()
     wants: Sequence[Want] = ()
+    intent: Intent | None = None
     done: asyncio.Future[Any] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     @property
@@ -48,9 +49,9 @@ class Teller:
         self._waiting: list[_Errand] = []
         self._serving: asyncio.Task[None] | None = None
 
-    async def claim(self, wants: Sequence[Want]) -> Claimed:
+    async def claim(self, wants: Sequence[Want], intent: Intent | None = None) -> Claimed:
         """Claim wants, reserve their prices. A key must not be asked for by two workers at once."""
-        claimed: Claimed = await self._send(_Errand(wants=wants))
+        claimed: Claimed = await self._send(_Errand(wants=wants, intent=intent))
         return claimed
 
     async def settle(self, settlements: Sequence[Settlement]) -> list[Answer]:
@@ -74,8 +75,9 @@ class Teller:
             errands = self._next()
             settlements = [settlement for errand in errands for settlement in errand.settlements]
             wants = [want for errand in errands for want in errand.wants]
+            intents = [(errand.wants, errand.intent) for errand in errands if errand.intent is not None]
             try:
-                answers, claimed = await in_thread(self._ledger.exchange, settlements, wants, self._owner, self._lease)
+                answers, claimed = await in_thread(self._ledger.exchange, settlements, wants, self._owner, self._lease, intents)
             except BaseException as error:
                 _fail([*errands, *self._waiting], error)
                 self._waiting.clear()

@@ -6,7 +6,6 @@ fields say (see `lead_assets.signals`), caches, budgets and retries (see `lead_a
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,8 @@ from lead_assets.providers.http import HttpAnswer, VendorHttp, json_object, prob
 MAX_RECORDS = 100
 """Records of one request, sync and async alike."""
 
-# pipe0 ends a synchronous request after three minutes, with the run's id; wait a little longer than that.
 _DEADLINE_SECONDS = 200.0
+"""For one request. Long, because a run whose id did not arrive can never be fetched, and may be paid for."""
 
 _NOT_FINISHED = frozenset({"pending", "processing"})
 
@@ -93,6 +92,10 @@ class PipesResponse(_Wire):
     records: dict[str, Record] = Field(default_factory=dict)
     errors: list[TaskError] = Field(default_factory=list)
 
+    @property
+    def ended(self) -> bool:
+        return self.status not in _NOT_FINISHED
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -122,6 +125,10 @@ class PipesRun:
     pace: Pace
 
 
+class RunFailed(ProviderError):
+    """The run has ended, and without an answer."""
+
+
 class Pipe0:
     """pipe0's API as `async with`. Environment "sandbox" is pipe0's own mock data: free of charge, and not facts."""
 
@@ -135,7 +142,6 @@ class Pipe0:
         deadline: float = _DEADLINE_SECONDS,
     ) -> None:
         self._environment = environment
-        self._deadline = deadline
         self._http = VendorHttp(
             "pipe0",
             base_url,
@@ -151,11 +157,11 @@ class Pipe0:
     async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         await self._http.__aexit__(kind, error, trace)
 
-    async def run_sync(self, pipes: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]]) -> PipesRun:
-        """Runs `pipes` ({"pipe_id", "config"?}) on at most 100 `records` ({"id", fields…}) and waits for the end.
+    async def run(self, pipes: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]]) -> PipesRun:
+        """Begins a run of `pipes` ({"pipe_id", "config"?}) on at most 100 `records` ({"id", fields…}). Answers at once, mostly long before the
+        run's end, with its id: `check` that, and never submit it again.
 
-        Raises ProviderError. Where pipe0 gave up waiting (408), its `vendor_ref` is the run's id: the run goes on, so `poll` it and never submit it
-        again.
+        Raises ProviderError. Of a 408 its `vendor_ref` is the id of the run, which goes on.
         """
         operation = _operation(pipes)
         if not 0 < len(records) <= MAX_RECORDS:
@@ -165,43 +171,35 @@ class Pipe0:
             "pipes": list(pipes),
             "input": list(records),
         }
-        answer = await self._http.request(operation, "POST", "/v1/pipes/run/sync", json=payload)
-        run = self._read(operation, answer)
-        if run.response.status in _NOT_FINISHED:
-            raise ProviderError("pipe0", operation, "transient", "timeout", status=answer.status, vendor_ref=run.response.id)
-        return run
+        answer = await self._http.request(operation, "POST", "/v1/pipes/run", json=payload)
+        return self._read(operation, answer)
 
     async def check(self, run_id: str, operation: str = "check") -> PipesRun:
-        """The state of a run, finished or not. Runs are kept for 21 days."""
-        if not run_id.replace("-", "").replace("_", "").isalnum():
-            raise ProviderError("pipe0", operation, "permanent", "provider_error")
-        answer = await self._http.request(operation, "GET", f"/v1/pipes/check/{run_id}")
-        return self._read(operation, answer, run_id)
+        """The state of a run, ended or not. Runs are kept for 21 days.
 
-    async def poll(self, run_id: str, operation: str = "check", *, first_wait: float = 1.0, longest_wait: float = 3.0) -> PipesRun:
-        """Waits for a run to end: every 1 to 3 seconds, as pipe0 advises, for as long as a synchronous request may take.
-
-        Raises ProviderError with `vendor_ref` if it has not ended by then.
+        Raises ProviderError: `RunFailed` where the run has ended without an answer; any other has the run's id as its `vendor_ref`.
         """
-        clock = asyncio.get_running_loop().time
-        end = clock() + self._deadline
-        wait = first_wait
-        while True:
-            run = await self.check(run_id, operation)
-            if run.response.status not in _NOT_FINISHED:
-                return run
-            if clock() + wait > end:
-                raise ProviderError("pipe0", operation, "transient", "timeout", vendor_ref=run_id)
-            await asyncio.sleep(wait)
-            wait = min(longest_wait, wait * 1.5)
-
-    def _read(self, operation: str, answer: HttpAnswer, run_id: str | None = None) -> PipesRun:
-        if answer.status >= 300:
-            raise _failure(operation, answer, run_id)
+        if not run_id.replace("-", "").replace("_", "").isalnum():
+            raise ProviderError("pipe0", operation, "permanent", "provider_error", vendor_ref=run_id)
         try:
-            response = PipesResponse.model_validate(json_object("pipe0", operation, answer))
+            return self._read(operation, await self._http.request(operation, "GET", f"/v1/pipes/check/{run_id}"))
+        except RunFailed:
+            raise
+        except ProviderError as error:
+            # What became of the question says nothing of the run, which goes on.
+            error.vendor_ref = run_id
+            raise
+
+    def _read(self, operation: str, answer: HttpAnswer) -> PipesRun:
+        if answer.status >= 300:
+            raise _failure(operation, answer)
+        body = json_object("pipe0", operation, answer)
+        if body.get("status") in _NOT_FINISHED:
+            body.pop("records", None)  # a hundred records of fields without values: reading them is half of the work of a run
+        try:
+            response = PipesResponse.model_validate(body)
         except ValidationError:
-            raise ProviderError("pipe0", operation, "contract", "bad_answer", status=answer.status, vendor_ref=run_id) from None
+            raise ProviderError("pipe0", operation, "contract", "bad_answer", status=answer.status) from None
         if response.errors or response.status in ("failed", "canceled"):
             raise _task_failure(operation, answer, response)
         return PipesRun(response, _pace(answer))
@@ -223,7 +221,7 @@ _KINDS: dict[int, tuple[Kind, str]] = {
 }
 
 
-def _failure(operation: str, answer: HttpAnswer, run_id: str | None) -> ProviderError:
+def _failure(operation: str, answer: HttpAnswer) -> ProviderError:
     body = problem(answer)
     if answer.status >= 500:
         kind, reason = "transient", "provider_error"
@@ -243,18 +241,18 @@ def _failure(operation: str, answer: HttpAnswer, run_id: str | None) -> Provider
         reason,
         status=answer.status,
         retry_after=retry_after(answer),
-        vendor_ref=_run_id(body) if answer.status == 408 else run_id,
+        vendor_ref=_run_id(body) if answer.status == 408 else None,
     )
 
 
-def _task_failure(operation: str, answer: HttpAnswer, response: PipesResponse) -> ProviderError:
+def _task_failure(operation: str, answer: HttpAnswer, response: PipesResponse) -> RunFailed:
     """A 200 that holds an error: the whole task failed."""
     codes = {error.code for error in response.errors}
     if "CreditBalanceInsufficient" in codes:
-        return ProviderError("pipe0", operation, "quota", "quota", status=answer.status)
+        return RunFailed("pipe0", operation, "quota", "quota", status=answer.status)
     if codes & _INVALID_REQUEST:
-        return ProviderError("pipe0", operation, "permanent", "provider_error", status=answer.status)
-    return ProviderError("pipe0", operation, "transient", "provider_error", status=answer.status)
+        return RunFailed("pipe0", operation, "permanent", "provider_error", status=answer.status)
+    return RunFailed("pipe0", operation, "transient", "provider_error", status=answer.status)
 
 
 def _codes(body: Mapping[str, Any]) -> set[str]:

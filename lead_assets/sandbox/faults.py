@@ -41,7 +41,8 @@ Special = Literal[
     "skipped",  # pipe0: matching records are skipped
     "failed",  # pipe0: matching records' fields fail
     "task_failed",  # pipe0: the whole run fails for want of credits
-    "sync_timeout",  # pipe0: 408 with the run id; the run goes on and ends after `latency_ms`
+    "run_delay",  # pipe0: a run takes `latency_ms`, whether its request waits for the end or not
+    "sync_timeout",  # pipe0: 408 with the run id, to whatever began it; the run goes on and ends after `latency_ms`
     "capacity",  # pipe0: at most `rate` records a minute at priority 1, ten times as many at priority 2
     "batch_delay",  # anthropic: a new batch ends after `latency_ms`
     "batch_errored",  # anthropic: matching batch entries end as errored

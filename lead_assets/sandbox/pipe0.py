@@ -11,7 +11,7 @@ import time
 import uuid
 from collections import deque
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from starlette.responses import Response
 from starlette.routing import Route
@@ -22,9 +22,9 @@ from lead_assets.sandbox.pipe0_pipes import CREDIT_NANOS, NO_RESULT, PIPES, Outc
 from lead_assets.sandbox.service import BadRequest, Call, Service, answer
 
 MAX_RECORDS = 100
-_PENDING_SECONDS = 0.05
-_PROCESSING_SECONDS = 0.1
 _UNLIMITED = 100_000
+_PENDING_SHARE = 1 / 3
+"""Of a run's time, until it is worked on."""
 _KEPT_RUNS = 200
 """Finished runs that can still be checked; the vendor keeps them for 21 days."""
 
@@ -111,36 +111,45 @@ class Pipe0(Service):
         response.headers["retry-after"] = str(max(1, round(retry_after + 0.499)))
         return response
 
-    def _run_sync(self, call: Call) -> Response:
+    async def _run_sync(self, call: Call) -> Response:
         run = self._new_run(call)
         headers = self._priority(len(run.records))
-        late = self._sync_timeout(call)
-        if late is not None:
-            run.status = "processing"
-            run.timer = asyncio.get_running_loop().call_later(late.latency_ms / 1000, self._finish, run)
-            detail = f"The run did not finish in time. It goes on; poll /v1/pipes/check/{run.id}"
-            body = {"type": "sync-timeout", "title": "Request Timeout", "status": 408, "detail": detail, "run_id": run.id}
-            return answer(body, 408, headers)
+        if (late := self._late(call, "sync_timeout")) is not None:
+            return self._timed_out(run, late, headers)
         self._finish(run)
+        slow = self._late(call, "run_delay")
+        await asyncio.sleep(slow.latency_ms / 1000 if slow is not None else 0)
         return answer(run.body(), headers=headers)
-
-    def _sync_timeout(self, call: Call) -> Fault | None:
-        for operation in call.operations:
-            fault = self.faults.hit(self.name, "sync_timeout", operation, *self._texts(call))
-            if fault is not None:
-                return fault
-        return None
 
     def _run(self, call: Call) -> Response:
         run = self._new_run(call)
+        headers = self._priority(len(run.records))
+        if (late := self._late(call, "sync_timeout")) is not None:
+            return self._timed_out(run, late, headers)
+        slow = self._late(call, "run_delay")
+        seconds = slow.latency_ms / 1000 if slow is not None else 0.0
         loop = asyncio.get_running_loop()
 
         def process() -> None:
             run.status = "processing"
-            run.timer = loop.call_later(_PROCESSING_SECONDS, self._finish, run)
+            run.timer = loop.call_later(seconds * (1 - _PENDING_SHARE), self._finish, run)
 
-        run.timer = loop.call_later(_PENDING_SECONDS, process)
-        return answer(run.body(), headers=self._priority(len(run.records)))
+        run.timer = loop.call_later(seconds * _PENDING_SHARE, process)
+        return answer(run.body(), headers=headers)
+
+    def _timed_out(self, run: Run, late: Fault, headers: dict[str, str]) -> Response:
+        run.status = "processing"
+        run.timer = asyncio.get_running_loop().call_later(late.latency_ms / 1000, self._finish, run)
+        detail = f"The run did not finish in time. It goes on; poll /v1/pipes/check/{run.id}"
+        body = {"type": "sync-timeout", "title": "Request Timeout", "status": 408, "detail": detail, "run_id": run.id}
+        return answer(body, 408, headers)
+
+    def _late(self, call: Call, kind: Literal["sync_timeout", "run_delay"]) -> Fault | None:
+        for operation in call.operations:
+            fault = self.faults.hit(self.name, kind, operation, *self._texts(call))
+            if fault is not None:
+                return fault
+        return None
 
     def _validate(self, call: Call) -> Response:
         self._plan(call)

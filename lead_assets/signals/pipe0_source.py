@@ -1,8 +1,8 @@
 """How pipe0 is asked for the subjects of a batch: wants in, replies out.
 
 Belongs here: building pipe0's request from subjects, joining the pipes of several signals into one request, and reading off its answer what was
-found, what was not, and what was charged. Does not belong here: pipe0's HTTP (see `lead_assets.providers.pipe0`), what the values mean (see
-`parsers`), retries and money (see `lead_assets.ledger`).
+found, what was not, and what was charged. Does not belong here: the life of a run (see `pipe0_runs`), pipe0's HTTP (see
+`lead_assets.providers.pipe0`), what the values mean (see `parsers`), retries and money (see `lead_assets.ledger`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, Self
 
 from lead_assets.ledger.model import Reply, Want
 from lead_assets.providers.errors import ProviderError
-from lead_assets.providers.pipe0 import Pipe0, PipeField, PipesRun
+from lead_assets.providers.pipe0 import PipeField, PipesRun, RunFailed
+from lead_assets.signals.pipe0_runs import Runs
 from lead_assets.signals.signal import Signal, Source
-from lead_assets.signals.sources import Pacer
 from lead_assets.signals.subjects import SubjectKind
 
 _Records = tuple[SubjectKind, tuple[str, ...]]
@@ -26,9 +26,10 @@ _Records = tuple[SubjectKind, tuple[str, ...]]
 
 @dataclass
 class _Joint:
-    """A request in the making: the pipes that several signals want for the same records."""
+    """A request in the making: the pipes that several signals want for the same records, and the keys of what each wants."""
 
-    sources: list[Source]
+    asked: dict[str, tuple[Source, list[str]]] = field(default_factory=dict)
+    """By the pipe's id."""
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[PipesRun] | None = None
 
@@ -40,15 +41,11 @@ class Pipe0Source:
     request: pipe0 admits records, not pipes, so four pipes in one request use a quarter of the capacity. The price is the same.
     """
 
-    # pipe0 does not refuse what comes too fast: it says in headers when to slow down and when to stop and wait.
-    SLOW_SECONDS = 0.5
-    STOP_SECONDS = 5.0
     # How long a batch waits for the other signals to want it too; they claim it in the ledger one after the other.
     JOIN_SECONDS = 0.25
 
-    def __init__(self, client: Pipe0, pacer: Pacer, partners: Mapping[SubjectKind, int]) -> None:
-        self._client = client
-        self._pacer = pacer
+    def __init__(self, runs: Runs, partners: Mapping[SubjectKind, int]) -> None:
+        self._runs = runs
         self._partners = partners
         self._joints: dict[_Records, _Joint] = {}
         self._tasks: set[asyncio.Task[PipesRun]] = set()
@@ -63,52 +60,57 @@ class Pipe0Source:
 
     async def call(self, signal: Signal, source: Source, wants: Sequence[Want]) -> list[Reply]:
         records: _Records = (signal.subject, tuple(want.subject for want in wants))
+        keys = [want.key for want in wants]
         if self._partners.get(signal.subject, 1) < 2:
-            run = await self._run([source], records)
+            run = await self._run([source], records, keys)
         else:
-            run = await self._run_jointly(source, records)
+            run = await self._run_jointly(source, records, keys)
         return [_reply(source, want, run) for want in wants]
 
     async def resume(self, source: Source, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
-        run = await self._client.poll(vendor_ref, source.operation)
+        try:
+            run = await self._runs.end(vendor_ref, source.operation)
+        except RunFailed as error:
+            if error.kind != "transient":
+                raise
+            # It would say so for ever: only a new run can help.
+            raise ProviderError(error.provider, error.operation, "permanent", error.reason, status=error.status) from None
         return [_reply(source, want, run) for want in wants]
 
-    async def _run_jointly(self, source: Source, records: _Records) -> PipesRun:
+    async def _run_jointly(self, source: Source, records: _Records, keys: list[str]) -> PipesRun:
         joint = self._joints.get(records)
-        if joint is not None and any(other.operation == source.operation for other in joint.sources):
-            return await self._run([source], records)
+        if joint is not None and source.operation in joint.asked:
+            return await self._run([source], records, keys)
         if joint is None:
-            joint = self._joints[records] = _Joint([])
+            joint = self._joints[records] = _Joint()
             joint.task = asyncio.create_task(self._gather(joint, records))
             self._tasks.add(joint.task)
             joint.task.add_done_callback(self._tasks.discard)
-        joint.sources.append(source)
-        if len(joint.sources) == self._partners[records[0]]:
+        joint.asked[source.operation] = (source, keys)
+        if len(joint.asked) == self._partners[records[0]]:
             joint.complete.set()
         assert joint.task is not None
         try:
             # Shielded: one signal that gives up must not take the answer from the others.
             return await asyncio.shield(joint.task)
         except ProviderError as error:
-            if error.kind != "permanent" or len(joint.sources) == 1:
+            if error.kind != "permanent" or error.vendor_ref is not None or len(joint.asked) == 1:
                 raise
         # One pipe that pipe0 refuses fails the whole request; alone, only its own signal is refused.
-        return await self._run([source], records)
+        return await self._run([source], records, keys)
 
     async def _gather(self, joint: _Joint, records: _Records) -> PipesRun:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.JOIN_SECONDS):
                 await joint.complete.wait()
         del self._joints[records]
-        return await self._run(joint.sources, records)
+        sources = [source for source, _ in joint.asked.values()]
+        return await self._run(sources, records, [key for _, keys in joint.asked.values() for key in keys])
 
-    async def _run(self, sources: Sequence[Source], records: _Records) -> PipesRun:
+    async def _run(self, sources: Sequence[Source], records: _Records, keys: list[str]) -> PipesRun:
         kind, subjects = records
         pipes = [{"pipe_id": source.operation, **({"config": dict(source.config)} if source.config else {})} for source in sources]
-        run = await self._client.run_sync(pipes, [{"id": record_id(subject), **_input(kind, subject)} for subject in subjects])
-        if run.pace.must_stop or run.pace.should_slow_down:
-            await self._pacer.hold(sources[0].terms.bucket, self.STOP_SECONDS if run.pace.must_stop else self.SLOW_SECONDS)
-        return run
+        return await self._runs.run(pipes, [{"id": record_id(subject), **_input(kind, subject)} for subject in subjects], keys)
 
 
 def record_id(subject: str) -> str:

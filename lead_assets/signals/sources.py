@@ -25,17 +25,17 @@ class Pacer:
     """Waits that all who share a provider's key keep together, in every process."""
 
     def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+        self.ledger = ledger
 
     async def hold(self, bucket: str, seconds: float) -> None:
         """Nobody makes a request of the bucket for so long."""
-        await asyncio.to_thread(self._ledger.penalise, bucket, self._ledger.now() + timedelta(seconds=seconds))
+        await asyncio.to_thread(self.ledger.penalise, bucket, self.ledger.now() + timedelta(seconds=seconds))
 
     async def turn(self, bucket: str, rates: Sequence[Rate]) -> None:
         """Returns when one more request is within the bucket's rates."""
-        due = await asyncio.to_thread(self._ledger.reserve_slots, bucket, rates) if rates else None
-        await asyncio.sleep(max(0.0, (due - self._ledger.now()).total_seconds()) if due else 0.0)
-        while (wait := await asyncio.to_thread(self._ledger.blocked_for, bucket)) > 0:
+        due = await asyncio.to_thread(self.ledger.reserve_slots, bucket, rates) if rates else None
+        await asyncio.sleep(max(0.0, (due - self.ledger.now()).total_seconds()) if due else 0.0)
+        while (wait := await asyncio.to_thread(self.ledger.blocked_for, bucket)) > 0:
             await asyncio.sleep(wait)
 
 
@@ -82,18 +82,31 @@ async def open_source(provider: SignalProvider, settings: Settings, signals: Seq
             yield HunterSource(hunter)
     else:
         from lead_assets.providers.pipe0 import Pipe0
+        from lead_assets.signals.pipe0_runs import Runs
         from lead_assets.signals.pipe0_source import Pipe0Source
 
         partners = Counter(signal.subject for signal, _ in asking)
+        own = asking[0][1].terms
         # The pipes of several signals travel in one request: more connections than one signal uses would stay idle.
-        options["connections"] = asking[0][1].terms.concurrency
+        options["connections"] = own.concurrency
         client = Pipe0(url, key, environment=settings.pipe0_environment, **options)
-        async with client, Pipe0Source(client, pacer, partners) as source:
+        runs = Runs(
+            client,
+            pacer,
+            bucket=own.bucket,
+            rates=rates(own, settings),
+            first_look=_FIRST_LOOK if settings.world == "live" else _FIRST_LOOK_IN_SANDBOX,
+            patience=deadline or Runs.PATIENCE,
+        )
+        async with client, runs, Pipe0Source(runs, partners) as source:
             yield source
 
 
 _MOST_CONNECTIONS = 16
 """httpx gets slower as connections rise."""
+_FIRST_LOOK = 1.0
+_FIRST_LOOK_IN_SANDBOX = 0.03
+"""Seconds. The sandbox works no longer than a test or a benchmark says."""
 
 
 def _asked(signal: Signal) -> list[Source]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from lead_assets.ledger.model import Answer, Reply, Want
+from lead_assets.ledger.model import UNSENT, Answer, Reply, Want
 from lead_assets.providers.errors import ProviderError
 from lead_assets.settings import Settings
 from lead_assets.signals.parsers import Values
@@ -265,6 +265,8 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         wants,
         call,
         resume=resume,
+        # pipe0's side says when its requests leave, which is for a hundred at once; for calls made singly a transaction each would cost too much.
+        intent=(lambda _: UNSENT) if source.provider == "pipe0" else None,
         retry=desk.retry,
         batch_size=terms.batch_size,
         concurrency=terms.concurrency,

@@ -10,18 +10,28 @@ from typing import Any
 
 import pytest
 
+from lead_assets.classification import batches as batches_module
+from lead_assets.classification.batches import BatchClient
 from lead_assets.classification.buying import purchase
+from lead_assets.classification.classify import Classified
 from lead_assets.classification.rulebook import Rulebook, load_rulebook
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.ledger.model import Answer, Want
+from lead_assets.ledger.model import Answer, Reply, Want
 from lead_assets.ledger.purchase import Retry
 from lead_assets.sandbox import Handle
 from lead_assets.settings import Settings
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import noted
+from lead_assets_tests.ledger.killed import Killed, die_here, killed
 
 NOTES = [f"Fix and flip number {number}, 12 flips done" for number in range(7)]
 Buy = Callable[[Sequence[Want]], Mapping[str, Answer]]
+
+
+@pytest.fixture(autouse=True)
+def _near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was sent is at the sandbox at once: who takes over an intent need not wait for it."""
+    monkeypatch.setattr(batches_module, "_ON_ITS_WAY", 0.05)
 
 
 @pytest.fixture
@@ -111,69 +121,84 @@ def test_a_spend_limit_is_not_tried_again(run: Run, by_batch: Buy, small: Rulebo
     assert len([request for request in sandbox.requests("anthropic") if request["method"] == "POST"]) == 1
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-from lead_assets.classification import batches
-from lead_assets.classification.classify import classify
-from lead_assets.classification.rulebook import Rulebook, load_rulebook
-from lead_assets.ledger.ledger import Ledger
-from lead_assets.settings import Settings
-from lead_assets_tests.classification.leads import enriched, noted
-from lead_assets_tests.classification.test_batches import NOTES
+async def submit_and_die(client: BatchClient, wants: Sequence[Want]) -> str:
+    await CREATE(client, wants)
+    raise Killed
 
-home, url, point = sys.argv[1:]
-real_create, real_fetch = batches.BatchClient._create, batches.BatchClient._fetch
 
-def die():
-    os.kill(os.getpid(), signal.SIGKILL)
+async def fetch_and_die(client: BatchClient, batch_id: str) -> dict[str, Reply]:
+    await FETCH(client, batch_id)
+    raise Killed
 
-async def create(self, wants):
-    if point == "before it is submitted":
-        die()
-    batch_id = await real_create(self, wants)
-    if point == "before its id is journaled":
-        die()
-    return batch_id
 
-async def fetch(self, batch_id):
-    if point == "while it is worked on":
-        die()
-    replies = await real_fetch(self, batch_id)
-    die()
-
-batches.BatchClient._create, batches.BatchClient._fetch = create, fetch
-settings = Settings(home=Path(home), sandbox_url=url, _env_file=None)
-book = load_rulebook(settings)
-small = book.limits.batches.model_copy(update={"poll_seconds": 0.02, "max_requests": 3, "concurrency": 1})
-leads = noted(*NOTES)
-book = Rulebook(book.limits.model_copy(update={"batches": small}), book.prices, book.profiles)
-classify(leads, enriched(leads), ledger=Ledger(settings.ledger_location), settings=settings, mode="batch", rulebook=book)
-"""
+CREATE, FETCH = BatchClient._create, BatchClient._fetch
 
 
 @pytest.mark.parametrize(
-    ("point", "mode"),
+    ("name", "how", "mode"),
     [
-        ("before it is submitted", "batch"),
-        ("before its id is journaled", "batch"),
-        ("while it is worked on", "batch"),
-        ("before its answers are journaled", "batch"),
-        ("before its id is journaled", "interactive"),
+        pytest.param("resume", die_here, "batch", id="before anything is done about its claims"),
+        pytest.param("_create", die_here, "batch", id="before it is submitted"),
+        pytest.param("_create", submit_and_die, "batch", id="before its id is journaled"),
+        pytest.param("_create", submit_and_die, "interactive", id="before its id is journaled, then in haste"),
+        pytest.param("_fetch", die_here, "batch", id="while it is worked on"),
+        pytest.param("_fetch", fetch_and_die, "batch", id="before its answers are journaled"),
     ],
 )
 def test_a_killed_run_is_taken_up_and_nothing_is_submitted_twice(
-    run: Run, by_batch: Buy, small: Rulebook, sandbox: Handle, settings: Settings, ledger: Ledger, point: str, mode: str
+    run: Run,
+    by_batch: Buy,
+    small: Rulebook,
+    sandbox: Handle,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
+    how: Any,
+    mode: str,
 ) -> None:
-    ledger.open()
-    child = subprocess.run(
-        [sys.executable, "-c", KILLED, str(settings.home), sandbox.url, point], capture_output=True, text=True, timeout=60, check=False
-    )
-    assert child.returncode == -9, child.stderr
+    with killed(ledger, monkeypatch, BatchClient, name, how):
+        run(noted(*NOTES), rulebook=small, buy=by_batch)
     arguments: dict[str, Any] = {"buy": by_batch} if mode == "batch" else {"mode": "interactive"}
-    rows = run(noted(*NOTES), rulebook=small, **arguments).classifications
+    assert_taken_up(run(noted(*NOTES), rulebook=small, **arguments), sandbox, ledger)
+
+
+def assert_taken_up(result: Classified, sandbox: Handle, ledger: Ledger) -> None:
+    rows = result.classifications
     assert set(rows["model"]) == {"claude-haiku-5-5"}
     assert rows.height == len(NOTES)
     assert submitted_twice(sandbox) == []
     assert sandbox.billed("anthropic") == len(NOTES)
     assert ledger.billed()["uncertain_calls"] == 0
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from lead_assets.classification.batches import BatchClient
+from lead_assets.classification.classify import classify
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.settings import Settings
+from lead_assets_tests.classification.leads import enriched, noted
+from lead_assets_tests.classification.test_batches import NOTES
+
+create = BatchClient._create
+
+async def submit_and_die(self, wants):
+    await create(self, wants)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+BatchClient._create = submit_and_die
+settings = Settings(home=Path(sys.argv[1]), sandbox_url=sys.argv[2], _env_file=None)
+leads = noted(*NOTES)
+classify(leads, enriched(leads), ledger=Ledger(settings.ledger_location), settings=settings, mode="batch")
+"""
+
+
+def test_a_process_that_was_really_killed_is_taken_up(
+    run: Run, by_batch: Buy, small: Rulebook, sandbox: Handle, settings: Settings, ledger: Ledger
+) -> None:
+    ledger.open()
+    arguments = [sys.executable, "-c", KILLED, str(settings.home), sandbox.url]
+    child = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    assert child.returncode == -9, child.stderr
+    assert_taken_up(run(noted(*NOTES), rulebook=small, buy=by_batch), sandbox, ledger)

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from lead_assets.providers.errors import ProviderError
 from lead_assets.providers.http import HttpAnswer, retry_after
-from lead_assets.providers.pipe0 import Pipe0, PipesRun
+from lead_assets.providers.pipe0 import Pipe0, PipesRun, RunFailed
 from lead_assets.sandbox import Handle
 
 T = TypeVar("T")
@@ -31,14 +31,28 @@ def ask(base_url: str, work: Callable[[Pipe0], Awaitable[T]], **options: Any) ->
     return asyncio.run(scenario())
 
 
-def run_overview(base_url: str, **options: Any) -> PipesRun:
+async def begin(client: Pipe0) -> PipesRun:
     records = [{"id": str(number), "company_website_url": f"https://{domain}"} for number, domain in enumerate(DOMAINS)]
-    return ask(base_url, lambda client: client.run_sync(OVERVIEW, records), **options)
+    return await client.run(OVERVIEW, records)
+
+
+async def to_the_end(client: Pipe0, run_id: str) -> PipesRun:
+    while not (run := await client.check(run_id, OVERVIEW[0]["pipe_id"])).response.ended:
+        await asyncio.sleep(0.02)
+    return run
+
+
+async def whole(client: Pipe0) -> PipesRun:
+    return await to_the_end(client, (await begin(client)).response.id)
+
+
+def run_overview(base_url: str, **options: Any) -> PipesRun:
+    return ask(base_url, begin, **options)
 
 
 def failure(base_url: str, **options: Any) -> ProviderError:
     with pytest.raises(ProviderError) as raised:
-        run_overview(base_url, **options)
+        ask(base_url, whole, **options)
     error = raised.value
     assert (error.provider, error.operation) == ("pipe0", "company:overview@2")
     assert error.__cause__ is None
@@ -48,17 +62,19 @@ def failure(base_url: str, **options: Any) -> ProviderError:
 
 
 def test_a_run_gives_each_record_its_fields(sandbox: Handle) -> None:
-    run = run_overview(sandbox.url + "/pipe0")
-    assert run.response.status == "completed"
+    begun = run_overview(sandbox.url + "/pipe0")
+    assert not begun.response.ended
+    assert begun.pace.priority == 1
+    assert not begun.pace.must_stop
+    run = ask(sandbox.url + "/pipe0", lambda client: to_the_end(client, begun.response.id))
+    assert (run.response.id, run.response.status) == (begun.response.id, "completed")
     assert sorted(run.response.records) == [str(number) for number in range(len(DOMAINS))]
     headcounts = [record.fields["headcount"] for record in run.response.records.values()]
     assert {field.status for field in headcounts} <= {"completed", "no_result"}
     assert all(isinstance(field.value, str) for field in headcounts if field.status == "completed")
     assert all(field.pipe == "company:overview@2" and not field.is_input for field in headcounts)
-    assert run.pace.priority == 1
-    assert not run.pace.must_stop
-    sent = sandbox.requests("pipe0")
-    assert len(sent) == 1
+    assert len([request for request in sandbox.requests("pipe0") if request["method"] == "POST"]) == 1
+    assert sandbox.billed("pipe0") == len(DOMAINS)
 
 
 def test_what_pipe0_has_no_capacity_for_says_so(sandbox: Handle) -> None:
@@ -152,25 +168,43 @@ def test_nothing_was_sent_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) 
     assert (unknown.kind, unknown.sent) == ("transient", False)
 
 
-def test_a_synchronous_timeout_carries_the_run_and_the_run_can_be_fetched(sandbox: Handle) -> None:
-    sandbox.set_fault("pipe0", "sync_timeout", latency_ms=300, times=1)
+def test_a_timeout_carries_the_run_and_the_run_can_be_fetched(sandbox: Handle) -> None:
+    sandbox.set_fault("pipe0", "sync_timeout", latency_ms=50, times=1)
     error = failure(sandbox.url + "/pipe0")
     assert (error.kind, error.status) == ("transient", 408)
     assert error.vendor_ref is not None
     reference = error.vendor_ref
-    run = ask(sandbox.url + "/pipe0", lambda client: client.poll(reference, first_wait=0.05))
+    run = ask(sandbox.url + "/pipe0", lambda client: to_the_end(client, reference))
     assert run.response.id == reference
     assert len(run.response.records) == len(DOMAINS)
     assert sandbox.billed("pipe0") == len(DOMAINS)
 
 
-def test_a_run_that_does_not_end_is_given_up_with_its_id(sandbox: Handle) -> None:
-    sandbox.set_fault("pipe0", "sync_timeout", latency_ms=60_000, times=1)
-    reference = failure(sandbox.url + "/pipe0").vendor_ref
-    assert reference is not None
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [
+        ({"kind": "status", "status": 404}, "permanent"),
+        ({"kind": "status", "status": 429}, "rate_limited"),
+        ({"kind": "status", "status": 500}, "transient"),
+        ({"kind": "html"}, "contract"),
+        ({"kind": "drop_midway"}, "transient"),
+    ],
+)
+def test_whatever_becomes_of_the_question_the_run_goes_on(sandbox: Handle, fault: dict[str, Any], kind: str) -> None:
+    reference = run_overview(sandbox.url + "/pipe0").response.id
+    sandbox.set_fault("pipe0", operation="check", times=1, **fault)
     with pytest.raises(ProviderError) as raised:
-        ask(sandbox.url + "/pipe0", lambda client: client.poll(reference, first_wait=0.05, longest_wait=0.05), deadline=0.3)
-    assert (raised.value.reason, raised.value.vendor_ref) == ("timeout", reference)
+        ask(sandbox.url + "/pipe0", lambda client: client.check(reference))
+    assert (raised.value.kind, raised.value.vendor_ref) == (kind, reference)
+    assert ask(sandbox.url + "/pipe0", lambda client: to_the_end(client, reference)).response.status == "completed"
+
+
+def test_of_a_run_that_failed_there_is_nothing_to_fetch(sandbox: Handle) -> None:
+    body = {"id": "r", "status": "failed", "records": {}, "errors": [{"code": "Internal"}]}
+    sandbox.set_fault("pipe0", "status", status=200, operation="check", body=body)
+    error = failure(sandbox.url + "/pipe0")
+    assert isinstance(error, RunFailed)
+    assert error.vendor_ref is None
 
 
 @pytest.mark.parametrize(
@@ -191,7 +225,7 @@ def test_the_run_id_of_a_timeout_is_found_wherever_it_stands(sandbox: Handle, bo
 def test_more_records_than_pipe0_takes_are_refused_before_anything_is_sent(sandbox: Handle) -> None:
     records = [{"id": str(number), "company_website_url": "https://company1.example"} for number in range(101)]
     with pytest.raises(ValueError, match="1 to 100 records"):
-        ask(sandbox.url + "/pipe0", lambda client: client.run_sync(OVERVIEW, records))
+        ask(sandbox.url + "/pipe0", lambda client: client.run(OVERVIEW, records))
     assert sandbox.requests("pipe0") == []
 
 

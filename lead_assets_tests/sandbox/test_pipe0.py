@@ -148,6 +148,7 @@ def test_a_request_that_cannot_run_is_refused_and_free(sandbox: Handle, body: ob
 
 
 def test_an_async_run_is_polled_to_its_end_and_billed_once(sandbox: Handle) -> None:
+    sandbox.set_fault("pipe0", "run_delay", latency_ms=150)
     with client(sandbox) as http:
         begun = run(http, "later.example", path="run").json()
         assert begun["status"] == "pending"
@@ -163,6 +164,7 @@ def test_an_async_run_is_polled_to_its_end_and_billed_once(sandbox: Handle) -> N
 
 
 def test_a_pending_run_can_be_canceled_and_is_free(sandbox: Handle) -> None:
+    sandbox.set_fault("pipe0", "run_delay", latency_ms=150)
     with client(sandbox) as http:
         begun = run(http, "never.example", path="run").json()
         assert http.post(f"/pipe0/v1/pipes/cancel/{begun['id']}").json()["status"] == "canceled"

@@ -1,4 +1,4 @@
-"""One sandbox for the room's tests, and a fresh ledger for each."""
+"""All that collecting a signal takes, with a fresh ledger for each test."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Lifetimes
 from lead_assets.ledger.purchase import Retry
-from lead_assets.sandbox import Handle, start
+from lead_assets.sandbox import Handle
 from lead_assets.settings import Settings
 from lead_assets.signals.engine import Collected, collect
 from lead_assets.signals.signal import Signal, load_signals
@@ -39,17 +39,9 @@ class Room:
     def collect(self, leads: pl.DataFrame, signal: Signal | None = None, retry: Retry | None = None) -> Collected:
         return collect(signal or self.signal(), leads, ledger=self.ledger, settings=self.settings, retry=retry)
 
-
-@pytest.fixture(scope="session")
-def sandbox_process() -> Iterator[Handle]:
-    with start() as handle:
-        yield handle
-
-
-@pytest.fixture
-def sandbox(sandbox_process: Handle) -> Handle:
-    sandbox_process.reset()
-    return sandbox_process
+    def begun(self) -> list[list[str]]:
+        """The pipes of each run that pipe0 was asked for, in order; looking for its end is not asking for one."""
+        return [sorted(request["operations"]) for request in self.sandbox.requests("pipe0") if request["method"] == "POST"]
 
 
 @pytest.fixture

@@ -23,7 +23,7 @@ from lead_assets.ledger.purchase import purchase
 from lead_assets.settings import Settings
 from lead_assets.signals.engine import collect
 from lead_assets.signals.parsers import PARSERS, pipe0_value, text
-from lead_assets.signals.pipe0_source import Pipe0Source
+from lead_assets.signals.pipe0_runs import Runs
 from lead_assets.signals.signal import load_signals
 from lead_assets.signals.sources import Pacer, open_source
 from lead_assets_tests.signals.conftest import Room
@@ -40,7 +40,7 @@ def states(table: pl.DataFrame) -> dict[tuple[str, str | None], int]:
 
 def test_fifty_leads_of_one_company_cost_one_call(room: Room) -> None:
     collected = room.collect(at_companies(["moreau.example"] * 50))
-    assert room.sandbox.subjects("pipe0") == {OVERVIEW: {"moreau.example": 1}}
+    assert room.sandbox.subjects("pipe0")[OVERVIEW] == {"moreau.example": 1}
     table = collected.frame
     assert table.schema == CompanyOverview.polars_schema()
     assert table["lead_id"].to_list() == [f"L{number}" for number in range(50)]
@@ -99,7 +99,7 @@ def test_a_run_that_outlasts_its_request_is_fetched_and_never_submitted_again(ro
     collected = room.collect(at_companies(COMPANIES))
     assert collected.stats.missed.total() < len(COMPANIES) / 2
     paths = [request["path"].rsplit("/", 1)[0] for request in room.sandbox.requests("pipe0")]
-    assert paths[0].endswith("/run")
+    assert paths[0] == "/pipe0/v1/pipes"
     assert set(paths[1:]) == {"/pipe0/v1/pipes/check"}
     assert set(room.sandbox.subjects("pipe0")[OVERVIEW].values()) == {1}
 
@@ -177,7 +177,7 @@ def test_what_passes_is_waited_out(room: Room, fault: dict[str, Any]) -> None:
     room.sandbox.set_fault("pipe0", times=1, **fault)
     collected = room.collect(at_companies(["company0.example", None]))
     assert collected.frame["reason"].to_list() == [None, "no_subject"]
-    assert len(room.sandbox.requests("pipe0")) == 2
+    assert len(room.begun()) == 2
 
 
 def test_a_campaign_that_may_spend_nothing_more_says_so_and_ends(room: Room) -> None:
@@ -227,21 +227,22 @@ def test_when_the_provider_has_no_room_everybody_waits(room: Room) -> None:
             assert bucket == "pipe0"
             held.append(seconds)
 
-    async def ask(times: int) -> None:
+    async def ask(numbers: range) -> None:
         signal = room.signal()
         source = signal.sources[0]
         async with open_source("pipe0", room.settings, [signal], Noting(room.ledger)) as client:
-            for number in range(times):
+            for number in numbers:
                 want = Want("pipe0", source.ledger_operation, f"c{number}.example", 30_000, "spring", signal.lifetimes)
+                room.ledger.claim([want], "me")
                 await client.call(signal, source, [want])
 
-    asyncio.run(ask(1))
+    asyncio.run(ask(range(1)))
     assert held == []
     room.sandbox.set_fault("pipe0", "capacity", rate=1)
-    asyncio.run(ask(12))
+    asyncio.run(ask(range(1, 13)))
     assert held == sorted(held)
-    assert held[0] == Pipe0Source.SLOW_SECONDS
-    assert held[-1] == Pipe0Source.STOP_SECONDS
+    assert held[0] == Runs.SLOW_SECONDS
+    assert held[-1] == Runs.STOP_SECONDS
 
 
 def test_who_asked_the_provider_not_to_be_processed_is_suppressed(room: Room) -> None:

@@ -77,7 +77,7 @@ def test_the_latest_round_is_the_latest_in_any_order() -> None:
 def test_pipes_for_the_same_companies_go_in_one_request(room: Room) -> None:
     signals = [load_signals(room.settings)[name] for name in OF_PIPE0]
     collect_all(signals, LEADS, ledger=room.ledger, settings=room.settings)
-    asked = sorted(sorted(request["operations"]) for request in room.sandbox.requests("pipe0"))
+    asked = sorted(room.begun())
     of_companies = sorted(signal.sources[0].operation for signal in signals if signal.subject == "company_domain")
     assert asked == [of_companies, ["people:posts:crustdata@1"]]
 

@@ -1,0 +1,108 @@
+"""A pipe0 run's life, from the request that begins it to its end, so that a process that dies on the way leaves as little as possible in doubt.
+
+pipe0 knows no idempotency key and lists no runs: a run whose id was lost is lost. So it is begun by a request that answers at once, with the id, and
+the ledger is told before (from now on it may have been billed) and after (fetch it by this id).
+
+Belongs here: these notes, looking for the end of a run, and the pace pipe0 asks for. Does not belong here: what is asked and what the answer means
+(see `pipe0_source`), requests and their errors (see `lead_assets.providers.pipe0`), claims and retries (see `lead_assets.ledger`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from lead_assets.ledger.model import Rate
+from lead_assets.ledger.teller import in_thread
+from lead_assets.providers.errors import ProviderError
+from lead_assets.providers.pipe0 import Pipe0, PipesRun
+from lead_assets.signals.sources import Pacer
+
+
+class Runs:
+    """Begins runs and waits for their ends, for the event loop it is entered in.
+
+    `first_look`: seconds after which a run is first looked for, until it is known how long they take here.
+    """
+
+    # pipe0 does not refuse what comes too fast: it says in headers when to slow down and when to stop and wait.
+    SLOW_SECONDS = 0.5
+    STOP_SECONDS = 5.0
+    # pipe0 advises to look every 1 to 3 seconds.
+    LONGEST_PAUSE = 3.0
+    PATIENCE = 200.0
+
+    def __init__(
+        self, client: Pipe0, pacer: Pacer, *, bucket: str, rates: Sequence[Rate], first_look: float, patience: float = PATIENCE
+    ) -> None:
+        self._client = client
+        self._pacer = pacer
+        self._ledger = pacer.ledger
+        self._bucket = bucket
+        self._rates = rates
+        self._first_look = first_look
+        self._patience = patience
+        self._usual = first_look
+        # One request at a time: it takes a moment, the run takes seconds, and when the process dies only one is in doubt.
+        self._beginning = asyncio.Lock()
+        self._ends: dict[str, asyncio.Task[PipesRun]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        tasks = list(self._ends.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def run(self, pipes: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> PipesRun:
+        """Run pipes over records for the claims of these keys. Raises ProviderError; with a `vendor_ref` the run is begun and goes on."""
+        operation = "+".join(str(pipe["pipe_id"]) for pipe in pipes)
+        async with self._beginning:
+            begun = await self._begin(pipes, records, keys, operation)
+        if begun.pace.must_stop or begun.pace.should_slow_down:
+            await self._pacer.hold(self._bucket, self.STOP_SECONDS if begun.pace.must_stop else self.SLOW_SECONDS)
+        return begun if begun.response.ended else await self.end(begun.response.id, operation, first=self._usual)
+
+    async def _begin(
+        self, pipes: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], keys: Sequence[str], operation: str
+    ) -> PipesRun:
+        if not await in_thread(self._ledger.sending, keys):
+            # Their buyer has given up, or was silent for so long that another took over.
+            raise ProviderError("pipe0", operation, "transient", "timeout", sent=False)
+        try:
+            begun = await self._client.run(pipes, records)
+        except ProviderError as error:
+            if not error.sent or (error.status is not None and error.status >= 400):
+                await in_thread(self._ledger.not_sent, keys)
+            raise
+        await in_thread(self._ledger.attach_ref, keys, begun.response.id)
+        return begun
+
+    async def end(self, run_id: str, operation: str, *, first: float = 0.0) -> PipesRun:
+        """A run at its end, looked for after `first` seconds and then ever less often. However many wait for it, one looks."""
+        looking = self._ends.get(run_id)
+        if looking is None:
+            looking = self._ends[run_id] = asyncio.create_task(self._look(run_id, operation, first))
+            looking.add_done_callback(lambda _: self._ends.pop(run_id, None))
+        return await asyncio.shield(looking)
+
+    async def _look(self, run_id: str, operation: str, first: float) -> PipesRun:
+        clock = asyncio.get_running_loop().time
+        began, pause, looks = clock(), first, 0
+        while True:
+            await asyncio.sleep(pause)
+            await self._pacer.turn(self._bucket, self._rates)
+            run = await self._client.check(run_id, operation)
+            looks += 1
+            waited = clock() - began
+            if run.response.ended:
+                if first:
+                    # Seen late by up to a pause: come a little sooner the next time, as long as one look is enough.
+                    self._usual = waited if looks > 1 else max(self._first_look / 5, first * 0.8)
+                return run
+            if waited > self._patience:
+                raise ProviderError("pipe0", operation, "transient", "timeout", vendor_ref=run_id)
+            pause = min(self.LONGEST_PAUSE, pause * 1.5) if looks > 1 else min(self.LONGEST_PAUSE, max(self._first_look, first / 2))
