@@ -94,7 +94,7 @@ def ingest(
 
 @app.command()
 def replay(
-    stage: Annotated[str, typer.Option("--stage", help="What refused the leads: classification.")] = "classification",
+    stage: Annotated[str, typer.Option("--stage", help="What was refused: classification, or summaries (briefs).")] = "classification",
     code: Annotated[
         list[str] | None,
         typer.Option("--code", help="Only leads in quarantine for this reason, e.g. placeholder; may be given more than once."),
@@ -114,7 +114,7 @@ def replay(
     if stage not in replaying.STAGES:
         raise typer.BadParameter(f"--stage {stage}: use one of {', '.join(replaying.STAGES)}")
     with connected_world() as settings, progress_bar("replay", as_json) as progress:
-        answer = replaying.run(settings, codes=code, campaigns=campaign, fix=fix, batch=batch, progress=progress)
+        answer = replaying.run(settings, stage=stage, codes=code, campaigns=campaign, fix=fix, batch=batch, progress=progress)
     print_answer(answer, as_json, show.replayed)
     fail_if_not_whole(answer)
 

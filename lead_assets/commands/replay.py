@@ -6,52 +6,75 @@ Does not belong here: what is sent and how often (see `lead_assets.classificatio
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lead_assets.campaigns import campaign_key
-from lead_assets.classification.replay import CODES, replay
+from lead_assets.classification.replay import CODES, Replayed, replay, replay_briefs
 from lead_assets.commands import pipeline, report, runs
 from lead_assets.commands.worlds import opened_ledger
-from lead_assets.contracts import EnrichedLead, Lead, Quarantined
+from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, QuarantinedSummary, Score, SimilarAccount, Table
 from lead_assets.settings import Settings
 from lead_assets.stores import warehouse_of
 
-STAGES = ("classification",)
-_DOWNSTREAM = 'key:"classification/classifications"+ or key:"classification/quarantine"+'
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of answer that can be refused."""
+
+    quarantine: type[Table]
+    reads: tuple[type[Table], ...]
+    """What the questions are made of, in the order in which `send` takes it."""
+    send: Callable[..., Replayed]
+    follows: str
+    """The assets that change with its answers."""
+
+
+STAGES = {
+    "classification": Stage(
+        Quarantined, (Lead, EnrichedLead), replay, 'key:"classification/classifications"+ or key:"classification/quarantine"+'
+    ),
+    "summaries": Stage(
+        QuarantinedSummary,
+        (Lead, EnrichedLead, Classification, Score, SimilarAccount),
+        replay_briefs,
+        'key:"classification/summaries"+ or key:"classification/summary_quarantine"+',
+    ),
+}
 
 
 def run(
     settings: Settings,
     *,
+    stage: str = "classification",
     codes: Sequence[str] | None = None,
     campaigns: Sequence[str] | None = None,
     fix: str | None = None,
     batch: bool = False,
     progress: runs.Progress | None = None,
 ) -> dict[str, Any]:
-    """Send the quarantined leads of these codes and campaigns (None: all) again, once for each fix, and materialize what changed by it.
+    """Send what a stage (of STAGES) quarantined of these codes and campaigns (None: all) again, once for each fix, and materialize what changed by it.
 
-    Returns the answer of `lead-assets replay`. Raises ValueError for a code that does not exist or a campaign that has not been classified.
+    Returns the answer of `lead-assets replay`. Raises ValueError for a code that does not exist or a campaign that has not come so far.
     """
     began = time.monotonic()
     if strangers := sorted(set(codes or ()) - set(CODES)):
         raise ValueError(f"--code {strangers[0]}: no such code: use {', '.join(CODES)}")
-    warehouse = warehouse_of(settings)
-    known = warehouse.partitions(Quarantined)
+    declared, warehouse = STAGES[stage], warehouse_of(settings)
+    known = warehouse.partitions(declared.quarantine)
     wanted = known if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
     if unseen := sorted(set(wanted) - set(known)):
-        raise ValueError(f"campaign {unseen[0]!r} has not been classified yet: `lead-assets run --campaign {unseen[0]}` first")
-    quarantine = warehouse.read(Quarantined, wanted)
+        raise ValueError(f"campaign {unseen[0]!r} has not been through {stage} yet: `lead-assets run --campaign {unseen[0]}` first")
+    quarantine = warehouse.read(declared.quarantine, wanted)
     if codes:
         quarantine = quarantine.filter(quarantine["code"].is_in(list(codes)))
     touched = sorted(quarantine["campaign_id"].unique())
     with opened_ledger(settings) as ledger:
         since = ledger.last_call()
-        done = replay(
+        done = declared.send(
             quarantine,
-            warehouse.read(Lead, touched),
-            warehouse.read(EnrichedLead, touched),
+            *(warehouse.read(contract, touched) for contract in declared.reads),
             ledger=ledger,
             settings=settings,
             fix=fix,
@@ -59,12 +82,12 @@ def run(
         )
         ran: dict[str, Any] = {"run_ids": [], "failures": []}
         if done.campaigns:
-            ran = pipeline.run(settings, campaigns=done.campaigns, select=_DOWNSTREAM, batch=batch, progress=progress)
+            ran = pipeline.run(settings, campaigns=done.campaigns, select=declared.follows, batch=batch, progress=progress)
         billed = ledger.billed(since)
     return {
         "home": str(settings.home.resolve()),
         "seconds": round(time.monotonic() - began, 2),
-        "stage": "classification",
+        "stage": stage,
         "selected": done.selected,
         "sent": done.sent,
         "bought": done.bought,

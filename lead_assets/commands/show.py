@@ -52,7 +52,7 @@ def replayed(answer: dict[str, Any]) -> None:
         out.print("nothing in quarantine matches")
         return
     out.print(f"{answer['selected']} leads in quarantine: {answer['sent']} sent again, {answer['bought']} asked anew", end="; ")
-    out.print(f"{answer['accepted']} classified now, {answer['still_quarantined']} not; ${answer['billed']['usd']:.4f}")
+    out.print(f"{answer['accepted']} good now, {answer['still_quarantined']} not; ${answer['billed']['usd']:.4f}")
     if answer["campaigns"]:
         funnel(answer["campaigns"])
 

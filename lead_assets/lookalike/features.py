@@ -47,18 +47,28 @@ def band(accounts: pl.DataFrame) -> pl.Series:
 
 
 def vectors(one: pl.DataFrame, other: pl.DataFrame, weights: Weights) -> tuple[csr_array, csr_array]:
-    """A sparse row for each account of two frames, in columns common to both. The product of two rows is their similarity, 0 to 1."""
+    """A sparse row for each account of two frames. The product of a row of the first and one of the second is their similarity, 0 to 1.
+
+    The columns are what the first frame has: nothing else of the second can count, of which there may be a hundred thousand.
+    """
     from scipy.sparse import csr_array
 
-    shown = tokens(one), tokens(other)
-    entries = pl.concat(
-        _entries(pl.concat([part[name] for part in shown], rechunk=True), weight).with_columns(attribute=pl.lit(name))
-        for name, weight in weights.model_dump().items()
-    ).with_columns(column=pl.struct("attribute", "token").rank("dense").cast(pl.Int64) - 1)
-    width = entries["column"].n_unique()
-    where = (entries["row"].to_numpy(), entries["column"].to_numpy())
-    both = csr_array((entries["value"].to_numpy(), where), shape=(one.height + other.height, width))
-    return both[: one.height], both[one.height :]
+    mine, theirs = tokens(one), tokens(other)
+    parts: tuple[list[pl.DataFrame], list[pl.DataFrame]] = ([], [])
+    width = 0
+    for name, weight in weights.model_dump().items():
+        entries = _entries(mine[name], weight)
+        columns = entries.select(pl.col("token").unique().sort()).with_row_index("column", offset=width)
+        width += columns.height
+        for part, each in zip(parts, (entries, _entries(theirs[name], weight)), strict=True):
+            part.append(each.join(columns, on="token", how="inner").select("row", "column", "value"))
+    first, second = (pl.concat(part) for part in parts)
+    shapes = ((first, one.height), (second, other.height))
+    made = [
+        csr_array((each["value"].to_numpy(), (each["row"].to_numpy(), each["column"].to_numpy())), shape=(height, width))
+        for each, height in shapes
+    ]
+    return made[0], made[1]
 
 
 def _words(column: str) -> pl.Expr:
@@ -72,6 +82,6 @@ def _entries(listed: pl.Series, weight: float) -> pl.DataFrame:
     A word said twice counts more, but not twice as much (1 + ln n).
     """
     said = pl.DataFrame({"token": listed}).with_row_index("row").explode("token").drop_nulls()
-    counted = said.group_by("row", "token").agg(value=1 + pl.len().log())
+    counted = said.group_by("row", "token", maintain_order=True).agg(value=1 + pl.len().log())
     norm = pl.col("value").pow(2).sum().over("row").sqrt()
-    return counted.with_columns(pl.col("row").cast(pl.Int64), value=pl.col("value") / norm * weight**0.5).sort("row", "token")
+    return counted.select("row", "token", value=pl.col("value") / norm * weight**0.5)

@@ -6,7 +6,7 @@ Belongs here: who is compared with whom, as of when, and what is said of it. Doe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import polars as pl
 
@@ -14,10 +14,6 @@ from lead_assets.contracts import Account, SimilarAccount
 from lead_assets.lookalike.features import band, tokens, vectors
 from lead_assets.lookalike.known import OUTCOMES
 from lead_assets.lookalike.rules import LookalikeRules
-
-if TYPE_CHECKING:
-    import numpy as np
-    from scipy.sparse import csr_array
 
 # Similarities held at a time, of some accounts with all candidates: 32 MB. 1,000 × 100,000 at once would be 800.
 _CELLS = 4_000_000
@@ -62,26 +58,19 @@ def _candidates(known: pl.DataFrame) -> pl.DataFrame:
 def _nearest(asked: pl.DataFrame, candidates: pl.DataFrame, rules: LookalikeRules) -> Iterator[tuple[int, int, float]]:
     """(row of asked, row of candidates, similarity), most similar first, then first known first."""
     mine, theirs = vectors(asked, candidates, rules.weights)
-    others = theirs.T.tocsc()
     place = {key: row for row, key in enumerate(candidates["account_key"])}
     visible, own = asked["visible"].to_list(), [place.get(key) for key in asked["account_key"]]
-    rows_at_once = max(1, _CELLS // candidates.height)
-    for start in range(0, asked.height, rows_at_once):
-        block = _product(mine[start : start + rows_at_once], others)
+    at_once = max(1, _CELLS // candidates.height)
+    for start in range(0, asked.height, at_once):
+        # Rounded, so that the last bit of a sum decides no rank and no hash.
+        block = (theirs @ mine[start : start + at_once].toarray().T).T.round(_DIGITS)
         for row, similarities in enumerate(block, start):
             similarities = similarities[: visible[row]]
             if own[row] is not None and own[row] < visible[row]:
                 similarities[own[row]] = 0.0
             near = (similarities >= rules.at_least).nonzero()[0]
-            best = sorted(((float(similarities[index]), int(index)) for index in near), key=lambda each: (-each[0], each[1]))
-            for similarity, index in best[: rules.at_most]:
-                yield row, index, similarity
-
-
-def _product(some: csr_array, others: csr_array) -> np.ndarray[Any, Any]:
-    """Rounded, so that the last bit of a sum, which hangs on its order, decides no rank and no hash."""
-    dense: np.ndarray[Any, Any] = (some @ others).toarray().round(_DIGITS)
-    return dense
+            for index in near[(-similarities[near]).argsort(kind="stable")[: rules.at_most]]:
+                yield row, int(index), float(similarities[index])
 
 
 def _told(asked: pl.DataFrame, candidates: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:

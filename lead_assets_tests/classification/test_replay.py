@@ -14,9 +14,11 @@ from lead_assets.classification import governance
 from lead_assets.classification.classify import Classified
 from lead_assets.classification.replay import Replayed, fix_of, replay
 from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.contracts import QuarantinedSummary, Summary
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.sandbox import Handle
 from lead_assets.settings import Settings
+from lead_assets.stores import warehouse_of
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import enriched, noted
 from lead_assets_tests.classification.pipeline import ingest_notes
@@ -219,12 +221,36 @@ def test_the_command_sends_again_and_routes_what_is_classified_now(command: Comm
     assert sandbox.billed("anthropic") == calls
 
 
+def test_the_command_sends_quarantined_briefs_again_once_each(command: Command, settings: Settings, sandbox: Handle) -> None:
+    ingest_notes(settings, "spring", NOTES[:2])
+    command("run", "--all", "--select", '+key:"routing/decisions" or key:"lookalike/accounts"', "--json", sandbox_url=sandbox.url).answer()
+    break_the_model(sandbox)
+    follows = 'key:"lookalike/similarities" or key:"classification/summaries"'
+    command("run", "--all", "--select", follows, "--json", sandbox_url=sandbox.url).answer()
+    sandbox.clear_faults()
+    classified, warehouse = sandbox.billed("anthropic"), warehouse_of(settings)
+    quarantine = warehouse.read(QuarantinedSummary)
+
+    said = command("replay", "--stage", "summaries", "--code", "not_json", "--json", sandbox_url=sandbox.url).answer()
+    assert (said["stage"], said["selected"], said["sent"], said["accepted"], said["still_quarantined"]) == ("summaries", 2, 2, 2, 0)
+    assert sandbox.billed("anthropic") == classified + 2
+    assert warehouse.read(QuarantinedSummary).is_empty()
+    # First answer, its mending, and what was sent again.
+    assert warehouse.read(Summary)["attempts"].to_list() == [3, 3]
+
+    warehouse.write(QuarantinedSummary, quarantine, ["spring"])  # as if it had been killed before its tables were made
+    again = command("replay", "--stage", "summaries", "--json", sandbox_url=sandbox.url).answer()
+    assert (again["selected"], again["sent"], again["accepted"]) == (2, 0, 2)
+    assert sandbox.billed("anthropic") == classified + 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--stage", "routing"], 2, "use one of classification"),
+        (["--stage", "routing"], 2, "use one of classification, summaries"),
         (["--code", "no_such"], 1, "--code no_such: no such code: use not_json"),
-        (["--campaign", "never-seen"], 1, "'never-seen' has not been classified yet"),
+        (["--campaign", "never-seen"], 1, "'never-seen' has not been through classification yet"),
+        (["--stage", "summaries", "--campaign", "never-seen"], 1, "'never-seen' has not been through summaries yet"),
     ],
 )
 def test_errors_of_the_command_say_what_to_do(command: Command, arguments: list[str], code: int, says: str) -> None:
