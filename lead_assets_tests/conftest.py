@@ -16,6 +16,8 @@ import pytest
 
 from lead_assets.sandbox import Handle, start
 from lead_assets.settings import Settings
+from lead_assets_tests.warehouse.fake import FakeAccount, fake_account
+from lead_assets_tests.warehouse.proxy import Proxy, proxy
 
 _OWN = (
     *("LEAD_ASSETS_", "ANTHROPIC_", "PIPE0_", "ATURIYA_", "APOLLO_", "HUNTER_", "HUBSPOT_", "SLACK_", "ROUTING_JSON"),
@@ -32,10 +34,10 @@ LONG_FIRST = (
     "commands/test_cli.py",
     "commands/test_kill_nine.py",
     "warehouse/test_contract.py",
-    "warehouse/test_same_rows.py",
     "classification/test_batches.py",
     "classification/test_replay.py",
     "warehouse/test_snowflake_bad_days.py",
+    "production/test_run_failures.py",
     "classification/test_assets.py",
     "commands/test_from_ledger.py",
     "ledger/test_many.py",
@@ -81,6 +83,20 @@ def postgres_url(postgres: str) -> str:
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     return postgres.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(scope="session")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeAccount]:
+    """A Snowflake of this test session; tests have databases of their own in it."""
+    with fake_account(tmp_path_factory.mktemp("snowflake")) as account:
+        yield account
+
+
+@pytest.fixture
+def wire(account: FakeAccount) -> Iterator[Proxy]:
+    """The way to it, which can be listened to and cut."""
+    with proxy(account.url) as the_proxy:
+        yield the_proxy
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-"""The product as deploy/ puts it together, but for the warehouse: archive, events, landing zone and compute logs in a bucket, ledger and Dagster's
-storage in one Postgres. Snowflake is what `lead_assets_tests.warehouse` is for."""
+"""The product as deploy/ puts it together, services on loopback: archive, events, landing zone and compute logs in a bucket, ledger and Dagster's
+storage in one Postgres, tables in Snowflake (`production`) or, where Snowflake is not the question, in DuckDB (`deploy`)."""
 
 from __future__ import annotations
 
@@ -11,9 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
+import sqlalchemy as sa
 from psycopg import sql
 
 from lead_assets.intake.ingest import ingest
+from lead_assets.ledger import Ledger
+from lead_assets.ledger.schema import metadata
+from lead_assets.objects import open_objects
 from lead_assets.project_files import project_file
 from lead_assets.settings import Settings
 from lead_assets.stores import archive_of
@@ -27,7 +31,7 @@ class Deployed:
 
 
 def deploy(tmp_path: Path, *, bucket: str, postgres_url: str, storage_url: str, sandbox_url: str) -> Deployed:
-    """Write DAGSTER_HOME and say what the environment is."""
+    """Write DAGSTER_HOME and say what the environment is; the warehouse is DuckDB."""
     dagster_home = tmp_path / "dagster"
     dagster_home.mkdir()
     shutil.copy(project_file("deploy/dagster.yaml"), dagster_home / "dagster.yaml")
@@ -50,6 +54,36 @@ def deploy(tmp_path: Path, *, bucket: str, postgres_url: str, storage_url: str, 
         sandbox_url=sandbox_url,
     )
     return Deployed(home, environment, settings)
+
+
+def production(*, bucket: str, postgres_url: str, snowflake: dict[str, str]) -> dict[str, str]:
+    """The environment of docs/production.md: what names the stores, and nothing else."""
+    return {
+        "LEAD_ASSETS_ENV": "production",
+        "GCS_ENRICHMENT_BUCKET": bucket.removeprefix("gs://"),
+        "LEAD_ASSETS_LEDGER_URL": for_dagster(postgres_url),
+        **snowflake,
+    }
+
+
+def copy_to_local(settings: Settings, home: Path) -> None:
+    """What archive and ledger of `settings` hold, as the local stores below `home` hold it: a folder, and a SQLite file."""
+    local = Settings(home=home, env="local", ledger_url=None)
+    theirs, ours = archive_of(settings).objects, open_objects(local.archive_location)
+    for prefix in ("objects/", "index/", "receipts/"):
+        for entry in theirs.entries(prefix):
+            ours.put(entry.name, theirs.get(entry.name))
+    Ledger(local.ledger_location).open()
+    url = sa.make_url(settings.ledger_location).set(drivername="postgresql+psycopg")
+    postgres = sa.create_engine(url, connect_args={"options": "-csearch_path=lead_assets_ledger"})
+    sqlite = sa.create_engine(local.ledger_location)
+    with postgres.connect() as source, sqlite.begin() as target:
+        for table in metadata.sorted_tables:
+            target.execute(sa.delete(table))
+            if rows := source.execute(sa.select(table)).mappings().all():
+                target.execute(sa.insert(table), [dict(row) for row in rows])
+    postgres.dispose()
+    sqlite.dispose()
 
 
 def fresh_database(server: str) -> str:

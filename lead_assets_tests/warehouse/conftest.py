@@ -15,8 +15,8 @@ import pytest
 from lead_assets.warehouse.base import Warehouse
 from lead_assets.warehouse.duckdb import DuckDBWarehouse
 from lead_assets.warehouse.snowflake import SnowflakeWarehouse
-from lead_assets_tests.warehouse.fake import FakeAccount, fake_account
-from lead_assets_tests.warehouse.proxy import Cut, Proxy, Request, proxy
+from lead_assets_tests.warehouse.fake import FakeAccount
+from lead_assets_tests.warehouse.proxy import Cut, Proxy, Request
 
 
 @dataclass(frozen=True)
@@ -33,19 +33,6 @@ class Store:
     """While the block lasts, writing fails when it is half done."""
 
 
-@pytest.fixture(scope="session")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FakeAccount]:
-    with fake_account(tmp_path_factory.mktemp("snowflake")) as account:
-        yield account
-
-
-@pytest.fixture
-def wire(account: FakeAccount) -> Iterator[Proxy]:
-    """The way to the fake Snowflake."""
-    with proxy(account.url) as the_proxy:
-        yield the_proxy
-
-
 @pytest.fixture
 def snowflake(account: FakeAccount, wire: Proxy) -> Iterator[SnowflakeWarehouse]:
     """A database of its own, reached over `wire`."""
@@ -55,7 +42,7 @@ def snowflake(account: FakeAccount, wire: Proxy) -> Iterator[SnowflakeWarehouse]
     warehouse.close()
 
 
-@pytest.fixture(params=["duckdb", pytest.param("snowflake", marks=pytest.mark.xdist_group("snowflake"))])
+@pytest.fixture(params=["duckdb", "snowflake"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
     if request.param == "duckdb":
         return _duckdb(tmp_path / "warehouse")

@@ -38,6 +38,13 @@ class FakeAccount:
         }
         return Settings(**(fields | changes))
 
+    def environment(self, url: str) -> dict[str, str]:
+        """The same as the environment variables of docs/production.md, for commands; `url` is the server or a proxy before it."""
+        fields = self.settings(snowflake_url=url).model_dump(
+            include={name for name in Settings.model_fields if name.startswith("snowflake_")}
+        )
+        return {name.upper(): str(value) for name, value in fields.items() if value is not None}
+
 
 @contextlib.contextmanager
 def fake_account(folder: Path) -> Iterator[FakeAccount]:

@@ -18,11 +18,8 @@ from lead_assets_tests.warehouse.fake import FakeAccount
 from lead_assets_tests.warehouse.frames import scores
 from lead_assets_tests.warehouse.proxy import Cut, Proxy, Request, begins, once, refusal, rows
 
-pytestmark = [
-    pytest.mark.xdist_group("snowflake"),
-    # The connector's own timer tries to cancel a lost statement over the same lost wire.
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
-]
+# The connector's own timer tries to cancel a lost statement over the same lost wire.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 
 
 @pytest.fixture(autouse=True)

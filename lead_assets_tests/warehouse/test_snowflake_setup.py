@@ -23,8 +23,6 @@ from lead_assets.warehouse.snowflake_ddl import MigrationRefused
 from lead_assets_tests.warehouse.fake import FakeAccount
 from lead_assets_tests.warehouse.frames import scores
 
-pytestmark = pytest.mark.xdist_group("snowflake")  # one server for all of them
-
 SETUP = sorted((project_file("sql") / "snowflake").glob("0*.sql"))
 
 UNPARSED = {

@@ -15,8 +15,6 @@ from lead_assets_tests.conftest import Command
 from lead_assets_tests.warehouse.fake import FakeAccount
 from lead_assets_tests.warehouse.proxy import Proxy, Request, rows
 
-pytestmark = pytest.mark.xdist_group("snowflake")
-
 _COPY_HISTORY = dict.fromkeys(("FILE_NAME", "STATUS", "ROW_COUNT", "ROW_PARSED", "FIRST_ERROR_MESSAGE", "LAST_LOAD_TIME"), "text")
 
 
@@ -53,18 +51,10 @@ def answering(pipe: dict[str, Any], history: list[list[str | None]], landed: lis
 
 @pytest.fixture
 def verify(account: FakeAccount, wire: Proxy, command: Command, tmp_path: Path) -> Any:
-    settings = account.settings(snowflake_url=wire.url)
     environment = {
         "LEAD_ASSETS_ENV": "production",
         "LEAD_ASSETS_ARCHIVE_URL": str(tmp_path / "archive"),
-        "SNOWFLAKE_ACCOUNT": str(settings.snowflake_account),
-        "SNOWFLAKE_USER": "LOADER",
-        "SNOWFLAKE_ROLE": "R",
-        "SNOWFLAKE_WAREHOUSE": "W",
-        "SNOWFLAKE_DATABASE": settings.snowflake_database,
-        "SNOWFLAKE_PRIVATE_KEY_PATH": str(settings.snowflake_private_key_path),
-        "SNOWFLAKE_URL": wire.url,
-        "SNOWFLAKE_NETWORK_TIMEOUT_SECONDS": "2",
+        **account.environment(wire.url),
     }
     return lambda *arguments: command("verify-snowpipe", *arguments, **environment)
 
