@@ -34,6 +34,7 @@ def similarities(
     from lead_assets.lookalike.rules import load_lookalike_rules
     from lead_assets.lookalike.search import similar_accounts
 
-    mine, known = warehouse.warehouse.read(Account, context.partition_keys), warehouse.warehouse.read(Account)
+    mine = warehouse.warehouse.read(Account, context.partition_keys)
+    known = warehouse.warehouse.read(Account) if mine.height else mine
     frame = similar_accounts(mine, known, load_lookalike_rules(settings))
     return result_of(SimilarAccount, frame, accounts=mine.height, with_a_similar_one=frame["account_key"].n_unique(), known=known.height)

@@ -20,6 +20,7 @@ OUTCOMES: tuple[str, ...] = typing.get_args(Outcome)
 _KEYS = ["campaign_id", "lead_id"]
 _PAYLOAD = ["campaign_id", "drop_sha256", "position"]
 _ACCOUNT = ["campaign_id", "account_key"]
+_LONGEST_INDUSTRY = 60
 _BOUNDS = pl.Struct({"headcount_min": pl.Int64(), "headcount_max": pl.Int64()})
 
 
@@ -41,7 +42,7 @@ def known_accounts(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.
     known = (pl.col("headcount_min").is_not_null() | pl.col("headcount_max").is_not_null()).fill_null(False)
     accounts = said.group_by(_ACCOUNT, maintain_order=True).agg(
         _first(_own_name("company_clean", "account_key")).fill_null(_name_of_domain("account_key").first()).alias("company_name"),
-        pl.coalesce(_first(pl.col("company_industry")), _first(pl.col("industry").str.strip_chars())).alias("industry"),
+        pl.coalesce(_first(pl.col("company_industry")), _first(_stated_industry())).alias("industry"),
         band.filter(known).first().alias("_band"),
         _first(pl.col("country_code")),
         _first(pl.col("company_region")).alias("region"),
@@ -76,6 +77,12 @@ def _since_when(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.Dat
 
 def _first(value: pl.Expr) -> pl.Expr:
     return value.drop_nulls().first()
+
+
+def _stated_industry() -> pl.Expr:
+    """As a lead wrote it, unless it is a text and no industry: it is repeated in briefs."""
+    stated = pl.col("industry").str.strip_chars()
+    return pl.when(stated.str.len_chars().is_between(1, _LONGEST_INDUSTRY)).then(stated)
 
 
 def _stated_bounds(text: str) -> dict[str, int | None]:

@@ -75,7 +75,7 @@ def test_the_definitions_load_without_touching_the_home_folder(tmp_path: Path) -
 
 
 def test_heavy_libraries_are_not_loaded_with_the_code_location() -> None:
-    heavy = ["anthropic", "phonenumbers.data", "babel", "pycountry", "duckdb", "httpx", "tldextract", "alembic", "uvicorn"]
+    heavy = ["anthropic", "phonenumbers.data", "babel", "pycountry", "duckdb", "httpx", "tldextract", "alembic", "uvicorn", "scipy"]
     code = f"import sys, lead_assets.definitions; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
