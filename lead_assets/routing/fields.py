@@ -70,6 +70,9 @@ FIELDS: dict[str, RoutingField] = {
         RoutingField("profile", "text", "profile", ((Classification, "profile"),)),
         RoutingField("loan_type", "text", "loan type", ((Classification, "loan_type"),)),
         RoutingField("investor_experience", "text", "investor experience", ((Classification, "investor_experience"),)),
+        RoutingField("icp_fit", "text", "fit", ((Classification, "icp_fit"),)),
+        RoutingField("persona", "text", "persona", ((Classification, "persona"),)),
+        RoutingField("buying_stage", "text", "buying stage", ((Classification, "buying_stage"),)),
         RoutingField("tier", "text", "tier", ((Score, "tier"),)),
         # What the lead's own form says, and what a provider says (else the form): the first does not change when a provider does.
         RoutingField("company_size", "number", "stated company size", ((Lead, "company_size"),)),

@@ -28,6 +28,7 @@ territories:
   - {name: west, owner: diego, when: {region: West}}
   - {name: america, owner: desk, when: {region: [West, America], source: [Trade fair, Webinar]}}
   - {name: big loans, owner: omar, when: {loan_amount_requested: {min: 1500000}}}
+  - {name: deciding, owner: omar, when: {icp_fit: [strong, moderate], persona: economic_buyer, buying_stage: decision}}
   - {name: small, owner: omar, when: {company_size: {min: 10, max: 50.5}}}
 fallback_owner: desk
 """
@@ -47,6 +48,11 @@ def proposed(**lead: object) -> dict[str, object]:
         ({"company_size": "1,001-5,000", "seniority": "vp"}, "large", "headcount 1001 is at least 1000 and seniority vp"),
         ({"company_size": "11 - 50"}, "small", "stated company size 11 is at least 10 and is at most 50.5"),
         ({"loan_amount_requested": 1500000.5}, "big loans", "loan amount 1500000.5 is at least 1500000"),
+        (
+            {"icp_fit": "strong", "persona": "economic_buyer", "buying_stage": "decision"},
+            "deciding",
+            "fit strong and persona economic_buyer and buying stage decision",
+        ),
         ({"country_code": "KE"}, "fallback", "no territory takes this lead (country KE)"),
         ({}, "fallback", "no territory takes this lead (country unknown)"),
         # A provider's headcount goes before the form's, a state needs its country, and a lead without a value meets no condition on it.
