@@ -206,10 +206,9 @@ def test_export_writes_rows_to_stdout(demo: Demo, command: Command) -> None:
     assert all(row["owner"] and row["reason"] for row in rows)
 
 
-def test_dagster_knows_rows_schema_and_checks_of_each_materialization(demo: Demo) -> None:
-    from dagster import AssetKey, DagsterEventType, DagsterInstance
-
-    with DagsterInstance.from_config(str(demo.home / "dagster")) as instance:
+def test_dagster_knows_rows_schema_and_checks_of_each_materialization(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(demo.home / "dagster"))
+    with DagsterInstance.get() as instance:
         assert len(instance.get_dynamic_partitions("campaign")) == 5
         event = instance.get_latest_materialization_event(AssetKey(["identity", "leads"]))
         assert event is not None
@@ -251,8 +250,9 @@ def test_after_the_run_an_estimate_is_nothing(demo: Demo, command: Command) -> N
     assert (said["usd"], said["calls"], said["rows"]) == (0, 0, [])
 
 
-def test_each_provider_step_spent_what_the_ledger_journaled(demo: Demo) -> None:
-    with DagsterInstance.from_config(str(demo.home / "dagster")) as instance:
+def test_each_provider_step_spent_what_the_ledger_journaled(demo: Demo, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(demo.home / "dagster"))
+    with DagsterInstance.get() as instance:
         for asset in ("company_overview", "organization", "email"):
             key = AssetCheckKey(AssetKey(["signals", asset]), "ledger_agrees")
             events = [
