@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -21,6 +20,7 @@ from lead_assets.ledger import database
 from lead_assets.sandbox import Handle
 from lead_assets.settings import Settings
 from lead_assets_tests.conftest import Command, Done
+from lead_assets_tests.production.canaries import found, seen, stored
 
 SECRETS = {
     name: f"canary-{name.lower().replace('_', '-')}-5f2c"
@@ -44,7 +44,14 @@ PERSON = {
     "title": "Head of Canaries",
 }
 PERSONAL = ["zyxwanda", "qwortle", "5550147", "555 0147", "canarynote"]
-SERVICES = ("pipe0", "apollo", "hunter", "anthropic")
+BROKEN = {"status": 500, "body": json.dumps(PERSON)}
+FAULTS: dict[str, list[tuple[str, dict[str, Any]]]] = {
+    "pipe0": [("status", BROKEN | {"times": 1}), ("malformed_json", {})],
+    "apollo": [("malformed_json", {"times": 1}), ("html", {})],
+    "hunter": [("html", {"times": 1}), ("status", {"status": 401})],
+    "anthropic": [("status", BROKEN | {"times": 1}), ("status", {"status": 401})],
+}
+"""One after the other: what comes first is tried again, and meets what comes next."""
 
 
 @pytest.fixture
@@ -83,14 +90,13 @@ def test_secrets_and_personal_data_stay_where_they_belong(
     assert run("run", "--campaign", "good", "--json").answer()["failures"] == []
     assert live.requests("pipe0"), "the test shows nothing if the keys never travelled"
 
-    answers = [("status", {"status": 500, "body": json.dumps(PERSON)}), ("malformed_json", {}), ("html", {}), ("status", {"status": 401})]
-    for number in range(2):
-        live.clear_faults()
-        for service, (kind, options) in zip(SERVICES, answers[number:] + answers[:number], strict=True):
-            live.set_fault(service, kind, **options)  # type: ignore[arg-type]
-        person = PERSON | {"email": f"zyxwanda.qwortle@canaryfirm{number}.example"}
-        run("ingest", _drop(tmp_path, f"{number}.ndjson", person), "--campaign", f"bad{number}", "--json")
-        run("run", "--campaign", f"bad{number}")
+    for service, faults in FAULTS.items():
+        for kind, options in faults:
+            live.set_fault(service, kind, **options)
+    before = {service: len(live.requests(service)) for service in FAULTS}
+    run("ingest", _drop(tmp_path, "bad.ndjson", PERSON | {"email": "zyxwanda.qwortle@canaryfirm2.example"}), "--campaign", "bad", "--json")
+    run("run", "--campaign", "bad")
+    assert all(len(live.requests(service)) - before[service] >= 2 for service in FAULTS), "each fault was met"
     live.clear_faults()
 
     for path in (home / "archive" / "objects").rglob("*"):
@@ -104,23 +110,12 @@ def test_secrets_and_personal_data_stay_where_they_belong(
     run("doctor", LEAD_ASSETS_LEDGER_URL=f"no url {DATABASE_PASSWORD}")
     run("ingest", _drop(tmp_path, "mapped.csv", "Zyxwanda,Qwortle"), "--map", "Zyxwanda=nothing")
 
-    places = {
-        "output": "".join(done.stdout + done.stderr for done in said).encode(),
-        "logs": "\n".join(f"{record.name} {record.getMessage()} {record.exc_text or ''}" for record in logged.records).encode(),
-        # Event log with its metadata, run storage with run config and tags, compute logs.
-        **{str(path.relative_to(home)): path.read_bytes() for path in (home / "dagster").rglob("*") if path.is_file()},
-    }
-    assert any(name.endswith(".db") for name in places)
-    for canary in [*SECRETS.values(), DATABASE_PASSWORD, *PERSONAL]:
-        found = [name for name, data in places.items() if canary.encode().lower() in data.lower()]
-        assert found == [], canary
-
-    stores = (
-        _ledger(home / "ledger.sqlite") + _tables(home) + b"".join(p.read_bytes() for p in (home / "archive").rglob("*") if p.is_file())
-    )
-    assert b"zyxwanda" in stores.lower(), "the search would find what is there"
-    for secret in [*SECRETS.values(), DATABASE_PASSWORD]:
-        assert secret.encode() not in stores
+    places = seen(home, said, logged.records)
+    assert {name.rsplit(".", 1)[-1] for name in places} >= {"output", "logs", "db", "out", "err"}
+    assert {canary: where for canary in [*SECRETS.values(), DATABASE_PASSWORD, *PERSONAL] if (where := found(canary, places))} == {}
+    stores = stored(home)
+    assert {canary: where for canary in [*SECRETS.values(), DATABASE_PASSWORD] if (where := found(canary, stores))} == {}
+    assert {name.split("/")[0] for name in found("zyxwanda", stores)} == {"ledger.sqlite", "archive", "warehouse"}, "where it belongs"
 
 
 def test_settings_show_no_secret() -> None:
@@ -167,22 +162,3 @@ def test_hostile_campaign_ids_are_values_everywhere(sandbox: Handle, home: Path,
             connection.execute(f'SELECT count(*) FROM "{schema}"."{name}"').fetchall()
     outside = {path for path in tmp_path.rglob("*") if home not in path.parents} - before - {home, tmp_path / "drop.ndjson"}
     assert outside == set()
-
-
-def _ledger(path: Path) -> bytes:
-    """Every value of every table, bodies unpacked."""
-    parts = []
-    with sqlite3.connect(path) as connection:
-        for (table,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
-            for row in connection.execute(f'SELECT * FROM "{table}"').fetchall():
-                parts += [
-                    zlib.decompress(v) if isinstance(v, bytes) and v[:1] == b"x" else v if isinstance(v, bytes) else str(v).encode()
-                    for v in row
-                ]
-    return b"\n".join(parts)
-
-
-def _tables(home: Path) -> bytes:
-    import polars as pl
-
-    return b"\n".join(pl.read_parquet(path).write_ndjson().encode() for path in (home / "warehouse").rglob("*.parquet"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,25 @@ def test_a_login_is_by_key_pair_or_oauth_and_says_role_warehouse_and_limits(acco
         assert "warehouse=LEAD_ASSETS_WH" in login.path
         limits = data["SESSION_PARAMETERS"]
         assert (limits["STATEMENT_TIMEOUT_IN_SECONDS"], limits["LOCK_TIMEOUT"], limits["TIMEZONE"]) == (900, 600, "UTC")
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"snowflake_private_key": "canary-key", "snowflake_private_key_passphrase": "canary-passphrase"},
+        {"snowflake_token": "canary-token"},
+    ],
+)
+def test_a_credential_that_is_refused_is_not_shown(
+    account: FakeAccount, wire: Proxy, caplog: pytest.LogCaptureFixture, credentials: dict[str, str]
+) -> None:
+    """Production's part of the canaries; the rest is in `lead_assets_tests.production.test_secrets`."""
+    login = "/session/v1/login-request"
+    wire.rule = lambda request: refusal("390303", "Invalid OAuth access token.", "08001") if request.path.startswith(login) else None
+    settings = account.settings(snowflake_url=wire.url, snowflake_private_key_path=None, **credentials)
+    with caplog.at_level(logging.INFO), pytest.raises((SnowflakeFailed, ValueError)) as caught:
+        SnowflakeWarehouse(settings, retry_wait=0.0).prepare()
+    assert "canary" not in f"{caught.value!r} {caught.value.__cause__!r} {caplog.text} {settings!r}"
 
 
 def test_settings_that_are_missing_are_named_when_the_warehouse_is_first_used() -> None:
