@@ -10,6 +10,7 @@ from dagster import (
     AssetSelection,
     DefaultScheduleStatus,
     DefaultSensorStatus,
+    Failure,
     OpExecutionContext,
     ResourceParam,
     RunRequest,
@@ -85,6 +86,11 @@ def sync_campaigns(context: OpExecutionContext, settings: ResourceParam[Settings
     from lead_assets.intake import campaign_api
 
     synced = campaign_api.sync(settings, archive)
+    if synced.failures:
+        # The other campaigns' leads are dropped already; a run that succeeds would hide that these are missing.
+        raise Failure(
+            f"the leads of {len(synced.failures)} of {synced.campaigns} campaigns could not be fetched", metadata=synced.metadata()
+        )
     context.add_output_metadata(synced.metadata())
 
 

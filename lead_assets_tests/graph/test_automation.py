@@ -93,6 +93,9 @@ def test_the_campaign_apis_leads_are_routed(
     settings: Settings, sandbox: Handle, instance: DagsterInstance, definitions: Definitions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     job = definitions.resolve_job_def("campaign_api_job")
+    sandbox.set_fault("aturiya", "status", operation="leads", status=404, match="cmp_data_nordics", times=1)
+    assert not job.execute_in_process(instance=instance, raise_on_error=False).success, "a campaign that is not given must be seen"
+    assert [file.parent.name for file in Path(settings.landing_location).rglob("*.ndjson")] == ["cmp_revops_q4"]
     assert job.execute_in_process(instance=instance).success
     for file in Path(settings.landing_location).rglob("*.ndjson"):
         os.utime(file, (time.time() - 60, time.time() - 60))
