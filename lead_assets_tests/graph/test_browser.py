@@ -78,7 +78,7 @@ def test_the_graph_shows_every_room_in_a_browser(ui: tuple[str, Path], tmp_path:
         timeout=90,
         check=False,
     )
-    rooms = ["intake", "identity", "signals", "classification", "scoring", "routing", "delivery", "marts"]
+    rooms = ["intake", "identity", "signals", "lookalike", "classification", "scoring", "routing", "delivery", "marts"]
     assert [room for room in rooms if f">{room}<" not in done.stdout] == []
 
 

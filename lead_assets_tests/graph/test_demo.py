@@ -151,6 +151,17 @@ def test_events_are_archived_as_they_are_in_the_table(demo: Demo) -> None:
     assert {"lead", "ai", "raw", "metadata"} <= set(json.loads(table[0]))
 
 
+def test_briefs_name_accounts_of_the_past_campaign_and_what_became_of_them(demo: Demo) -> None:
+    briefs = demo.rows(
+        "SELECT s.brief, a.similar_company || ' (' || replace(a.outcome, '_', ' ') || ')' FROM classification.summaries s JOIN identity.leads l "
+        "USING (campaign_id, lead_id) JOIN lookalike.similarities a USING (campaign_id, account_key) WHERE a.rank = 1 AND a.outcome IS NOT NULL"
+    )
+    assert len(briefs) > 50
+    assert all(similar in brief for brief, similar in briefs)
+    # A campaign's own accounts came in together and so do not see each other.
+    assert demo.rows("SELECT COUNT(*) FROM lookalike.similarities WHERE campaign_id = 'spring-launch-2026'") == [(0,)]
+
+
 def test_everything_bought_from_the_sandbox_is_marked_synthetic(demo: Demo) -> None:
     assert demo.rows("SELECT DISTINCT synthetic FROM signals.company_overview WHERE state = 'found'") == [(True,)]
     assert demo.rows("SELECT DISTINCT synthetic FROM classification.classifications") == [(True,)]
