@@ -71,18 +71,18 @@ def rehearse(home: Path, sandbox: Handle, *, leads: int, kills: int, seed: int, 
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-    done = _finish(home, sandbox.url)
-    return {"seconds": round(time.perf_counter() - began, 1), "kills": kills - idle, **verdict(home, sandbox, leads, done)}
+    row = _finish(home, sandbox.url)
+    return {"seconds": round(time.perf_counter() - began, 1), "kills": kills - idle, **verdict(home, sandbox, leads, row)}
 
 
-def verdict(home: Path, sandbox: Handle, leads: int, done: dict[str, Any]) -> dict[str, Any]:
-    """What the ledger and the meter say, and whether they agree."""
-    (row,) = done["campaigns"]
+def verdict(home: Path, sandbox: Handle, leads: int, row: dict[str, int]) -> dict[str, Any]:
+    """What the ledger and the meter say, and whether they agree. `row`: what became of the campaign's leads, as the last life counted them."""
     meter = sandbox.meter()
     metered_calls = sum(entry["billed"] for service in meter.values() for entry in service.values())
     metered_usd = sum(entry["usd"] for service in meter.values() for entry in service.values())
     ledger = Ledger(f"sqlite:///{home / 'ledger.sqlite'}")
     total = ledger.costs(by=()).row(0, named=True)
+    by_provider = dict(ledger.costs(by=("provider",)).select("provider", "uncertain_calls").iter_rows())
     ledger.close()
     calls, usd, uncertain = total["calls"], float(total["usd"]), total["uncertain_calls"]
     # The ledger rounds a call's price up to a millionth of a dollar.
@@ -97,6 +97,7 @@ def verdict(home: Path, sandbox: Handle, leads: int, done: dict[str, Any]) -> di
         "ledger_calls": calls,
         "metered_calls": metered_calls,
         "uncertain_calls": uncertain,
+        "uncertain_by_provider": by_provider,
         "bought_again_after_a_kill": again,
         "ledger_usd": round(usd, 6),
         "metered_usd": round(metered_usd, 6),
@@ -133,8 +134,8 @@ def _without_rates() -> dict[str, Any]:
     return rules
 
 
-def live(settings: Settings, campaign: str) -> None:
-    """One life: buy what the signals and the classification lack."""
+def live(settings: Settings, campaign: str = CAMPAIGN) -> dict[str, int]:
+    """One life: buy what the signals and the classification lack. Returns what became of the leads, if it is not killed."""
     from lead_assets.classification.classify import classify
     from lead_assets.signals.engine import collect_all
     from lead_assets.signals.merge import enrich
@@ -145,8 +146,14 @@ def live(settings: Settings, campaign: str) -> None:
     print("buying", flush=True)
     collected = collect_all(list(load_signals(settings).values()), leads, ledger=ledger, settings=settings)
     enriched = enrich(leads, {name: each.frame for name, each in collected.items()})
-    classify(leads, enriched, ledger=ledger, settings=settings)
+    result = classify(leads, enriched, ledger=ledger, settings=settings)
     ledger.close()
+    return {
+        "leads": leads.height,
+        "enriched": enriched.height,
+        "classified": result.classifications.height,
+        "quarantined": result.quarantine.height,
+    }
 
 
 def begin(home: Path, url: str, campaign: str = CAMPAIGN) -> subprocess.Popen[bytes]:
@@ -158,14 +165,15 @@ def begin(home: Path, url: str, campaign: str = CAMPAIGN) -> subprocess.Popen[by
     return process
 
 
-def _finish(home: Path, url: str) -> dict[str, Any]:
+def _finish(home: Path, url: str) -> dict[str, int]:
     command = [str(Path(sys.executable).parent / "lead-assets"), "run", "--all", "--json"]
     environment = _environment(home) | {"LEAD_ASSETS_SANDBOX_URL": url}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"the last run failed: {done.stderr[-2000:]}")
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+    [row] = json.loads(done.stdout)["campaigns"]
+    counted: dict[str, int] = row
+    return counted
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -48,6 +48,7 @@ async def _by_messages(wants: Sequence[Want], ledger: Ledger, settings: Settings
             rates=_rates(calls),
             # What a batch run began and did not live to fetch is paid for: it is fetched, not asked again.
             resume=batches.resume,
+            prepare=call.open,
             retry=retry,
             lease=max(60.0, calls.timeout_seconds),
         )

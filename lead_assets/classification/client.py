@@ -132,12 +132,17 @@ class MessagesClient:
         finally:
             standing.set()
 
+    async def open(self) -> None:
+        """Load the SDK, which takes a second and more: when something is to be asked (a run whose answers the ledger holds is spared it), and before
+        it is claimed."""
+        if self._sdk is None:
+            self._sdk = open_sdk(self.settings, self.calls)
+
     async def _send(self, attempt: Attempt) -> Reply:
         import anthropic
 
-        if self._sdk is None:
-            # Only now: a run whose answers the ledger holds is spared the SDK's import, a second and more.
-            self._sdk = open_sdk(self.settings, self.calls)
+        await self.open()
+        assert self._sdk is not None
         model = self.settings.anthropic_model
         await self._hold()
         try:

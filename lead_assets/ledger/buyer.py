@@ -65,6 +65,7 @@ class Buyer:
     bucket: str | None
     resume: Resume | None
     intent: Intent | None
+    prepare: Callable[[], Awaitable[None]] | None
     retry: Retry
     lease: float
     patience: float
@@ -93,6 +94,8 @@ class Buyer:
             else:
                 self._hit(served)
         if missing:
+            if self.prepare is not None:
+                await self.prepare()
             # In the order they were asked for: under a budget that ends midway the first are served.
             await self._buy(missing[::-1])
         self._result.missed = dict(Counter(a.reason or "unknown" for a in self._result.answers.values() if a.state != "found"))

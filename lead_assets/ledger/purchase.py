@@ -103,6 +103,7 @@ async def buy(
     bucket: str | None = None,
     resume: Resume | None = None,
     intent: Intent | None = None,
+    prepare: Callable[[], Awaitable[None]] | None = None,
     retry: Retry | None = None,
     lease: float = 60.0,
     patience: float = 900.0,
@@ -114,7 +115,8 @@ async def buy(
     provider's name). `lease`: seconds after which a claim of a process that has gone silent is taken over (it is renewed while this one lives).
     `intent` is journaled with the claims, in the same transaction, as if it were the vendor's id: `resume` makes the request of it, also that of a
     process that died before it could. `UNSENT` in place of an id leaves that to `call`, which then tells the ledger when the request leaves.
-    `patience`: seconds to wait for answers that other processes are buying. `sleep` is for tests with a clock of their own.
+    `prepare` is awaited before the first claim, if there is anything to buy: what takes its time and need not be done while claims are open, for a
+    process that dies meanwhile leaves them in doubt (imports, connections). `patience`: seconds to wait for answers that other processes are buying. `sleep` is for tests with a clock of their own.
 
     A ledger that does not buy (`Ledger.closed`, `Ledger.rehearsal`) makes no call: see `recall`.
 
@@ -135,6 +137,7 @@ async def buy(
         bucket=bucket,
         resume=resume,
         intent=intent,
+        prepare=prepare,
         retry=retry or Retry(),
         lease=lease,
         patience=patience,

@@ -14,13 +14,13 @@ from urllib.parse import quote
 
 from pydantic import SecretStr
 
-from lead_assets.providers.errors import Kind, ProviderError
-from lead_assets.providers.http import HttpAnswer, VendorHttp, json_object, retry_after
+from lead_assets.providers.errors import ProviderError
+from lead_assets.providers.http import HttpAnswer, Kinds, VendorHttp, failure, json_object
 
 MAX_BULK = 10
 """Organizations or people of one bulk request."""
 
-_KINDS: dict[int, tuple[Kind, str]] = {
+_KINDS: Kinds = {
     401: ("auth", "auth"),
     402: ("quota", "quota"),
     403: ("auth", "auth"),
@@ -127,7 +127,7 @@ class Apollo:
 
     def _read(self, operation: str, answer: HttpAnswer) -> dict[str, Any]:
         if answer.status >= 300:
-            raise _failure(operation, answer)
+            raise failure("apollo", operation, answer, _KINDS)
         body = json_object("apollo", operation, answer)
         if body.get("status") == "failed":
             raise ProviderError("apollo", operation, "permanent", "provider_error", status=answer.status)
@@ -144,14 +144,3 @@ def _windows(answer: HttpAnswer) -> list[Window]:
                 found.append(Window(seconds, int(used) if used.isascii() and used.isdigit() else None, int(left)))
                 break
     return found
-
-
-def _failure(operation: str, answer: HttpAnswer) -> ProviderError:
-    kind: Kind
-    if answer.status >= 500:
-        kind, reason = "transient", "provider_error"
-    elif answer.status < 400:
-        kind, reason = "contract", "bad_answer"
-    else:
-        kind, reason = _KINDS.get(answer.status, ("permanent", "provider_error"))
-    return ProviderError("apollo", operation, kind, reason, status=answer.status, retry_after=retry_after(answer))

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from lead_assets.providers.errors import ProviderError
+from lead_assets.providers.errors import Kind, ProviderError
 
 if TYPE_CHECKING:
     import httpx
@@ -106,6 +106,25 @@ class VendorHttp:
                 raise ProviderError(self.provider, operation, "contract", "bad_answer", status=response.status_code)
             chunks.append(chunk)
         return b"".join(chunks)
+
+
+Kinds = Mapping[int, tuple[Kind, str]]
+"""What a vendor means by a status: kind and reason of the error."""
+
+
+def meaning(answer: HttpAnswer, kinds: Kinds) -> tuple[Kind, str]:
+    """What a status of 300 and above means: below 500 what the vendor says, and a request that cannot succeed where it says nothing."""
+    if answer.status >= 500:
+        return "transient", "provider_error"
+    if answer.status < 400:  # a redirect: whoever answers is not the vendor's API
+        return "contract", "bad_answer"
+    return kinds.get(answer.status, ("permanent", "provider_error"))
+
+
+def failure(provider: str, operation: str, answer: HttpAnswer, kinds: Kinds) -> ProviderError:
+    """The error that an answer of such a status is."""
+    kind, reason = meaning(answer, kinds)
+    return ProviderError(provider, operation, kind, reason, status=answer.status, retry_after=retry_after(answer))
 
 
 def json_object(provider: str, operation: str, answer: HttpAnswer) -> dict[str, Any]:

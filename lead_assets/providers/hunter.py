@@ -14,13 +14,13 @@ from typing import Any, Self
 
 from pydantic import SecretStr
 
-from lead_assets.providers.errors import Kind, ProviderError
-from lead_assets.providers.http import HttpAnswer, VendorHttp, json_object, problem, retry_after
+from lead_assets.providers.errors import ProviderError
+from lead_assets.providers.http import HttpAnswer, Kinds, VendorHttp, failure, json_object, problem
 
 Turn = Callable[[str], Awaitable[None]]
 """Waits until one more request to an operation is within Hunter's rate limits: asking again counts like asking."""
 
-_KINDS: dict[int, tuple[Kind, str]] = {
+_KINDS: Kinds = {
     401: ("auth", "auth"),
     402: ("quota", "quota"),
     403: ("rate_limited", "rate_limited"),
@@ -96,7 +96,7 @@ class Hunter:
                 await self._turn(operation)
         # A 404 is a miss only in Hunter's own words: a proxy's or a wrong address's says nothing of the person.
         if answer.status >= 300 and not (answer.status == 404 and operation in _MAY_MISS and problem(answer).get("errors")):
-            raise _failure(operation, answer)
+            raise failure("hunter", operation, answer, _KINDS)
         return answer
 
     def _data(self, operation: str, answer: HttpAnswer) -> dict[str, Any]:
@@ -104,14 +104,3 @@ class Hunter:
         if not isinstance(data, dict):
             raise ProviderError("hunter", operation, "contract", "bad_answer", status=answer.status)
         return data
-
-
-def _failure(operation: str, answer: HttpAnswer) -> ProviderError:
-    kind: Kind
-    if answer.status >= 500:
-        kind, reason = "transient", "provider_error"
-    elif answer.status < 400:
-        kind, reason = "contract", "bad_answer"
-    else:
-        kind, reason = _KINDS.get(answer.status, ("permanent", "provider_error"))
-    return ProviderError("hunter", operation, kind, reason, status=answer.status, retry_after=retry_after(answer))

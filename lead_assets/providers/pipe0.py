@@ -14,8 +14,8 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from lead_assets.providers.errors import Kind, ProviderError
-from lead_assets.providers.http import HttpAnswer, VendorHttp, json_object, problem, retry_after
+from lead_assets.providers.errors import ProviderError
+from lead_assets.providers.http import HttpAnswer, Kinds, VendorHttp, json_object, meaning, problem, retry_after
 
 MAX_RECORDS = 100
 """Records of one request, sync and async alike."""
@@ -209,7 +209,7 @@ def _operation(pipes: Sequence[Mapping[str, Any]]) -> str:
     return "+".join(str(pipe["pipe_id"]) for pipe in pipes)
 
 
-_KINDS: dict[int, tuple[Kind, str]] = {
+_KINDS: Kinds = {
     401: ("auth", "auth"),
     402: ("quota", "quota"),
     403: ("auth", "auth"),
@@ -223,12 +223,7 @@ _KINDS: dict[int, tuple[Kind, str]] = {
 
 def _failure(operation: str, answer: HttpAnswer) -> ProviderError:
     body = problem(answer)
-    if answer.status >= 500:
-        kind, reason = "transient", "provider_error"
-    elif answer.status < 400:  # a redirect: whoever answers is not pipe0's API
-        kind, reason = "contract", "bad_answer"
-    else:
-        kind, reason = _KINDS.get(answer.status, ("permanent", "provider_error"))
+    kind, reason = meaning(answer, _KINDS)
     if _codes(body) & {"CreditBalanceInsufficient"}:
         kind, reason = "quota", "quota"
     elif answer.status == 400 and not body:
@@ -237,7 +232,7 @@ def _failure(operation: str, answer: HttpAnswer) -> ProviderError:
     return ProviderError(
         "pipe0",
         operation,
-        kind,  # type: ignore[arg-type]
+        kind,
         reason,
         status=answer.status,
         retry_after=retry_after(answer),

@@ -260,12 +260,16 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
     async def resume(batch: Sequence[Want], vendor_ref: str) -> Sequence[Reply]:
         return await (await desk.client(source)).resume(source, batch, vendor_ref)
 
+    async def prepare() -> None:
+        await desk.client(source)
+
     purchase = await buy(
         desk.ledger,
         wants,
         call,
         resume=resume,
         # pipe0's side says when its requests leave, which is for a hundred at once; for calls made singly a transaction each would cost too much.
+        prepare=prepare,
         intent=(lambda _: UNSENT) if source.provider == "pipe0" else None,
         retry=desk.retry,
         batch_size=terms.batch_size,

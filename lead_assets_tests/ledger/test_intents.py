@@ -8,9 +8,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from lead_assets.ledger import Ledger, Reply, Want, buy
 from lead_assets.ledger.model import UNSENT
+from lead_assets.ledger.schema import claims
 from lead_assets.providers.errors import ProviderError
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.killed import die_here, killed
@@ -130,3 +132,14 @@ def test_an_intent_of_which_nothing_came_is_given_back_and_holds_no_money(timed:
     assert [budget.reserved_micros for budget in timed.budgets()] == [0]
     clock.pass_by(timedelta(hours=1))
     assert batches.buy(timed, wants(3), sleep=clock.sleep).bought == 3
+
+
+def test_what_takes_its_time_is_done_before_anything_is_claimed_and_only_if_there_is_something_to_buy(ledger: Ledger) -> None:
+    held: list[int] = []
+
+    async def prepare() -> None:
+        held.append(ledger._db.read(lambda tx: len(tx.rows(sa.select(claims.c.key)))))
+
+    for _ in range(2):
+        assert asyncio.run(buy(ledger, wants(3), Vendor(), prepare=prepare)).subjects == 3
+    assert held == [0]

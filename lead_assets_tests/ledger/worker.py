@@ -25,12 +25,13 @@ def share(ledger: Ledger, folder: Path) -> Any:
 
 def hang(ledger: Ledger, folder: Path) -> Any:
     """Send a request whose answer never comes."""
-    return _hang(ledger, folder, None)
 
+    async def call(batch: Sequence[Want]) -> list[Reply]:
+        (folder / "calling").touch()
+        await asyncio.sleep(60)
+        return []
 
-def hang_with_ref(ledger: Ledger, folder: Path) -> Any:
-    """Send a request, journal the vendor's id of it, and wait for ever."""
-    return _hang(ledger, folder, "batch-1")
+    return purchase(ledger, wants(3), call).bought
 
 
 def assign(ledger: Ledger, folder: Path) -> Any:
@@ -44,27 +45,12 @@ def migrate(ledger: Ledger, folder: Path) -> Any:
     return len(ledger.budgets())
 
 
-def _hang(ledger: Ledger, folder: Path, vendor_ref: str | None) -> Any:
-    async def call(batch: Sequence[Want]) -> list[Reply]:
-        if vendor_ref is not None:
-            ledger.attach_ref([one.key for one in batch], vendor_ref)
-        (folder / "calling").touch()
-        await asyncio.sleep(60)
-        return []
-
-    return purchase(ledger, wants(3), call).bought
-
-
 def main() -> None:
     task, url, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
     (folder / f"ready-{os.getpid()}").touch()
     while not (folder / "go").exists():
         time.sleep(0.005)
-    print(
-        json.dumps(
-            {"share": share, "hang": hang, "hang_with_ref": hang_with_ref, "assign": assign, "migrate": migrate}[task](Ledger(url), folder)
-        )
-    )
+    print(json.dumps({"share": share, "hang": hang, "assign": assign, "migrate": migrate}[task](Ledger(url), folder)))
 
 
 if __name__ == "__main__":

@@ -87,9 +87,9 @@ def address(room: Room) -> Signal:
     return replace(signal, sources=tuple(source for source in signal.sources if source.provider == "hunter"))
 
 
-def hasty(signal: Signal) -> Signal:
-    """The signal with half a second's patience for a reply."""
-    return replace(signal, sources=tuple(replace(each, terms=replace(each.terms, deadline=0.5)) for each in signal.sources))
+def hasty(signal: Signal, deadline: float) -> Signal:
+    """The signal with little patience for a reply, seconds."""
+    return replace(signal, sources=tuple(replace(each, terms=replace(each.terms, deadline=deadline)) for each in signal.sources))
 
 
 @pytest.mark.parametrize("day", BAD_DAYS)
@@ -102,7 +102,7 @@ def test_no_lead_is_lost_and_no_error_becomes_a_no(
     settings = room.settings.model_copy(update={f"{provider}_api_key": SecretStr(KEY)})
     signal = of(room)
     room.sandbox.set_fault(provider, **fault)
-    asking = hasty(signal) if fault["kind"] == "stall" else signal
+    asking = hasty(signal, 0.1) if fault["kind"] == "stall" else signal
     with caplog.at_level(logging.DEBUG):
         bad = collect(asking, LEADS, ledger=room.ledger, settings=settings, retry=HASTY)
 
@@ -146,7 +146,9 @@ def test_a_name_that_no_server_has(
 @pytest.mark.parametrize("day", ["500", "truncated JSON", "a connection that drops in the middle", "a reply that comes too late"])
 def test_what_passes_is_waited_out(room: Room, provider: str, of: Callable[[Room], Signal], day: str) -> None:
     room.sandbox.set_fault(provider, times=1, **BAD_DAYS[day][0])
-    table = collect(hasty(of(room)), LEADS.head(3), ledger=room.ledger, settings=room.settings, retry=Retry(attempts=3, first=0.01)).frame
+    table = collect(
+        hasty(of(room), 0.5), LEADS.head(3), ledger=room.ledger, settings=room.settings, retry=Retry(attempts=3, first=0.01)
+    ).frame
     assert "unknown" not in table["state"].to_list()
 
 
