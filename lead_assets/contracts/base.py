@@ -85,7 +85,8 @@ class Table(BaseModel):
 
     @classmethod
     def polars_schema(cls) -> pl.Schema:
-        return pl.Schema({column.name: column.dtype for column in cls.columns()})
+        """Names and types of the columns, in order: one object for all who ask, to be read only."""
+        return _schema(cls)
 
     @classmethod
     def empty(cls) -> pl.DataFrame:
@@ -119,6 +120,11 @@ class Table(BaseModel):
 def canonical_json(value: Any) -> str:
     """JSON text with sorted keys, so that equal content gives equal text and equal hashes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+@functools.cache
+def _schema(contract: type[Table]) -> pl.Schema:
+    return pl.Schema({column.name: column.dtype for column in contract.columns()})
 
 
 @functools.cache
