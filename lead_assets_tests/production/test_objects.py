@@ -97,13 +97,13 @@ def test_an_unknown_scheme_is_refused_with_what_can_be_used() -> None:
 
 
 def test_a_listing_is_asked_for_page_by_page_and_no_further_than_needed(patient: Bucket, storage: GoogleStorage) -> None:
-    for number in range(250):
+    for number in range(120):
         storage.overwrite(patient.location[5:], f"{number:04}", b"x")
     storage.requests.clear()
-    assert [entry.name for entry in islice(patient.entries(start="0100"), 60)] == [f"{n:04}" for n in range(100, 160)]
+    assert [entry.name for entry in islice(patient.entries(start="0010"), 60)] == [f"{n:04}" for n in range(10, 70)]
     assert len(storage.asked("list")) == 1
-    assert len(list(patient.entries())) == 250
-    assert len(storage.asked("list")) == 1 + 3
+    assert len(list(patient.entries())) == 120
+    assert len(storage.asked("list")) == 1 + 2
 
 
 WORK: dict[str, Callable[[Bucket], object]] = {

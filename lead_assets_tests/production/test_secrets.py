@@ -133,15 +133,7 @@ def test_settings_show_no_secret() -> None:
     assert [name for name, kind in shown_type.items() if "Secret" not in kind and not name.endswith("_path")] == []
 
 
-HOSTILE = [
-    "x'; DROP TABLE routing.decisions; --",
-    '"quoted" OR 1=1',
-    "../../etc/passwd",
-    "a\nb\x1b[31m",
-    "${HOME}`id`",
-    "🦆 campaign",
-    "%s%n{0}",
-]
+HOSTILE = ["x'; DROP TABLE routing.decisions; --", '../../etc/passwd" OR 1=1', "a\nb\x1b[31m", "${HOME}`id`%s%n{0}", "🦆 campaign"]
 
 
 def test_hostile_campaign_ids_are_values_everywhere(sandbox: Handle, home: Path, tmp_path: Path, command: Command) -> None:

@@ -86,7 +86,7 @@ def test_readers_and_writers_do_not_meet(warehouse: DuckDBWarehouse) -> None:
     writers = [threading.Thread(target=write) for _ in range(2)]
     for writer in writers:
         writer.start()
-    seen = {rows_of(warehouse, "SELECT COUNT(*) FROM scoring.scores")[0][0] for _ in range(60)}
+    seen = {rows_of(warehouse, "SELECT COUNT(*) FROM scoring.scores")[0][0] for _ in range(30)}
     stop.set()
     for writer in writers:
         writer.join()
