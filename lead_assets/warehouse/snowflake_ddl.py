@@ -24,7 +24,7 @@ PII_TAG = "pii"
 _TEXT_SUFFIX = "__text"
 
 # Every read and every replacement is by campaign. A load is one file of few campaigns, so tables are born nearly clustered; keeping them so pays
-# only where a campaign's rows are wide and many.
+# only where a campaign's rows are wide and many. A table that leaves this set keeps its key until somebody drops it.
 CLUSTERED = {"intake.raw_leads", "identity.leads", "signals.enriched_leads", "delivery.enrichment_events"}
 
 _MARK = re.compile(r"\[contract (?P<fingerprint>[0-9a-f]{12}) generation (?P<generation>[0-9a-f]{32})\]$")
@@ -145,7 +145,7 @@ def create_table(database: str, contract: type[Table], generation: str) -> list[
         for column in physical(contract)
     ]
     key = f"PRIMARY KEY ({', '.join(identifier(name) for name in contract.key)})"
-    cluster = f" CLUSTER BY ({identifier(PARTITION_COLUMN)})" if contract.table in CLUSTERED else ""
+    cluster = f" {_CLUSTER_BY}" if contract.table in CLUSTERED else ""
     table = table_of(database, contract)
     return [
         f"CREATE TABLE IF NOT EXISTS {table} ({', '.join([*columns, key])}){cluster} COMMENT = {literal(_comment(contract, generation))}",
@@ -176,9 +176,13 @@ def migrate(database: str, contract: type[Table], present: Mapping[str, str], ge
         ),
         *(f"ALTER TABLE {table} ALTER COLUMN {identifier(column.name)} COMMENT {literal(column.comment)}" for column in kept),
         *_tags(database, contract, list(wanted.values())),
+        *([f"ALTER TABLE {table} {_CLUSTER_BY}"] if contract.table in CLUSTERED else []),
         # Last: until it is done, the next process starts over.
         f"COMMENT ON TABLE {table} IS {literal(_comment(contract, generation))}",
     ]
+
+
+_CLUSTER_BY = f"CLUSTER BY ({identifier(PARTITION_COLUMN)})"
 
 
 def present_columns(rows: Sequence[tuple[str, str, int | None, int | None]]) -> dict[str, str]:

@@ -191,19 +191,14 @@ def test_a_login_is_by_key_pair_or_oauth_and_says_role_warehouse_and_limits(acco
         assert (limits["STATEMENT_TIMEOUT_IN_SECONDS"], limits["LOCK_TIMEOUT"], limits["TIMEZONE"]) == (900, 600, "UTC")
 
 
-@pytest.mark.parametrize(
-    "credentials",
-    [
-        {"snowflake_private_key": "canary-key", "snowflake_private_key_passphrase": "canary-passphrase"},
-        {"snowflake_token": "canary-token"},
-    ],
-)
+@pytest.mark.parametrize("names", [("private_key", "private_key_passphrase"), ("token",)])
 def test_a_credential_that_is_refused_is_not_shown(
-    account: FakeAccount, wire: Proxy, caplog: pytest.LogCaptureFixture, credentials: dict[str, str]
+    account: FakeAccount, wire: Proxy, caplog: pytest.LogCaptureFixture, names: tuple[str, ...]
 ) -> None:
     """Production's part of the canaries; the rest is in `lead_assets_tests.production.test_secrets`."""
     login = "/session/v1/login-request"
     wire.rule = lambda request: refusal("390303", "Invalid OAuth access token.", "08001") if request.path.startswith(login) else None
+    credentials = {f"snowflake_{name}": f"canary-{name}" for name in names}
     settings = account.settings(snowflake_url=wire.url, snowflake_private_key_path=None, **credentials)
     with caplog.at_level(logging.INFO), pytest.raises((SnowflakeFailed, ValueError)) as caught:
         SnowflakeWarehouse(settings, retry_wait=0.0).prepare()

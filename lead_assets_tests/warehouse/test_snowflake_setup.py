@@ -85,7 +85,7 @@ def test_what_fakesnow_can_run_of_the_setup_runs(account: FakeAccount) -> None:
                 ran[kind(statement)[:20]] = True
         for row in range(2):
             connection.cursor().execute(
-                'INSERT INTO LEADS.RAW.ENRICHMENT_EVENTS_LANDED SELECT PARSE_JSON(\'{"event_id": "e", "lead": {"lead_id": "l"}}\'), '
+                "INSERT INTO LEADS.RAW.ENRICHMENT_EVENTS_LANDED SELECT 'e', 'spring', 'l', PARSE_JSON('{\"event_id\": \"e\"}'), "
                 f"'events/spring/f', {row}, CURRENT_TIMESTAMP()"
             )
         once = connection.cursor().execute("SELECT EVENT_ID, LEAD_ID, FILE_NAME FROM LEADS.RAW.ENRICHMENT_EVENTS").fetchall()
@@ -124,6 +124,34 @@ def test_every_kind_of_personal_data_may_be_a_value_of_the_tag() -> None:
 def test_every_type_of_personal_data_has_a_masking_policy() -> None:
     sql = (project_file("sql") / "snowflake" / "04_masking.sql").read_text()
     assert {column.type for _, column in ddl.all_columns() if column.pii} <= set(re.findall(r"\(VALUE (\w+)\) RETURNS", sql))
+
+
+def test_only_the_roles_that_may_see_personal_data_are_named_by_the_masks() -> None:
+    """A role that is misspelt in a policy, or not made, would see nothing or everything; the masked analyst is in no policy."""
+    roles, masks = ((project_file("sql") / "snowflake" / name).read_text() for name in ("02_roles.sql", "04_masking.sql"))
+    made = set(re.findall(r"CREATE ROLE IF NOT EXISTS (\w+)", roles))
+    assert made == {f"LEAD_ASSETS_{name}" for name in ("LOADER", "TRANSFORMER", "ANALYST", "ANALYST_MASKED")}
+    policies = re.findall(r"CREATE MASKING POLICY.*?;", masks, re.DOTALL)
+    assert [set(re.findall(r"IS_ROLE_IN_SESSION\('(\w+)'\)", policy)) for policy in policies] == [made - {"LEAD_ASSETS_ANALYST_MASKED"}] * 3
+    readers = made - {"LEAD_ASSETS_LOADER"}
+    for privilege in ("USAGE ON FUTURE SCHEMAS", "SELECT ON FUTURE TABLES", "SELECT ON FUTURE VIEWS", "USAGE ON ALL SCHEMAS"):
+        assert set(re.findall(rf"GRANT {privilege} IN DATABASE LEADS TO ROLE (\w+)", roles)) == readers, privilege
+
+
+def test_what_a_masked_analyst_sees_of_events_is_each_of_them() -> None:
+    """Nothing in the view is read out of the masked event, whose inside is gone for who may not see it."""
+    (view,) = (tree for tree in parsed(SETUP[-1].read_text()) if isinstance(tree, exp.Create) and tree.kind == "VIEW")
+    assert {column.name for column in view.find_all(exp.Column)} >= {"EVENT_ID", "RECORD"}
+    assert list(view.find_all(exp.JSONExtract)) == []
+
+
+def test_large_tables_are_clustered_by_campaign_new_ones_and_old() -> None:
+    by_campaign = 'CLUSTER BY ("CAMPAIGN_ID")'
+    assert set(TABLES) >= ddl.CLUSTERED
+    for name, contract in TABLES.items():
+        present = {column.name.upper(): column.type for column in ddl.physical(contract)}
+        for statements_ in (ddl.create_table("LEADS", contract, "0" * 32), ddl.migrate("LEADS", contract, present, "0" * 32)):
+            assert sum(by_campaign in statement for statement in statements_) == (name in ddl.CLUSTERED), name
 
 
 def test_no_table_has_a_column_that_its_exact_text_needs() -> None:

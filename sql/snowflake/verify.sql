@@ -18,6 +18,6 @@ LIMIT 100;
 
 -- name: landed
 -- Files that have landed, and their events. A file in the archive that is not here has not.
-SELECT FILE_NAME, COUNT(DISTINCT RECORD:event_id::VARCHAR) AS EVENTS
+SELECT FILE_NAME, COUNT(DISTINCT EVENT_ID) AS EVENTS
 FROM LEADS.RAW.ENRICHMENT_EVENTS_LANDED
 GROUP BY FILE_NAME;
