@@ -21,8 +21,9 @@ demo: install
 dev: install
 	@$(BIN)/lead-assets dev
 
+# Three on two cores: a third of the time the tests wait, for a vendor's delay or a daemon's tick.
 test: install
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 bench: install
 	@$(BIN)/python -m benchmarks
