@@ -116,7 +116,8 @@ async def buy(
     `intent` is journaled with the claims, in the same transaction, as if it were the vendor's id: `resume` makes the request of it, also that of a
     process that died before it could. `UNSENT` in place of an id leaves that to `call`, which then tells the ledger when the request leaves.
     `prepare` is awaited before the first claim, if there is anything to buy: what takes its time and need not be done while claims are open, for a
-    process that dies meanwhile leaves them in doubt (imports, connections). `patience`: seconds to wait for answers that other processes are buying. `sleep` is for tests with a clock of their own.
+    process that dies meanwhile leaves them in doubt (imports, connections). `patience`: seconds to wait for answers that other processes are
+    buying. `sleep` is for tests with a clock of their own.
 
     A ledger that does not buy (`Ledger.closed`, `Ledger.rehearsal`) makes no call: see `recall`.
 

@@ -83,12 +83,12 @@ def _told(asked: pl.DataFrame, candidates: pl.DataFrame, found: pl.DataFrame) ->
         "campaign_id",
         "account_key",
         rank=pl.int_range(1, pl.len() + 1).over("campaign_id", "account_key"),
-        similar_account_key="similar.account_key",
-        similar_company="similar.company_name",
+        similar_account_key=pl.col("similar.account_key"),
+        similar_company=pl.col("similar.company_name"),
         similarity=found["similarity"],
         shared=pl.Series(list(_shared(left, right)), dtype=pl.List(pl.String)),
         outcome=outcome,
-        similar_known_at="similar.known_at",
+        similar_known_at=pl.col("similar.known_at"),
         synthetic=pl.col("synthetic") | pl.col("similar.synthetic"),
     ).select(pl.col(name).cast(dtype) for name, dtype in SimilarAccount.polars_schema().items())
 
