@@ -1,4 +1,4 @@
-"""Dagster's run history on this machine: its SQLite files, without a wait for the disk at every event. Named in dagster.yaml.
+"""Dagster's run history on this machine: its SQLite files, without a wait for the disk at every event. Named in the dagster.yaml of a home (`commands.runs`).
 
 Dagster opens and closes a database for each event. Whoever closes one last has SQLite copy its log into it and wait for the disk three times, a thousand
 times a run; that is as long as all the work of a small campaign. Here one more connection to each database stays open, so that nobody closes it last, and

@@ -5,6 +5,7 @@ Does not belong here: what is printed (see `cli`) or what the tables say afterwa
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
@@ -25,6 +26,15 @@ from lead_assets.settings import Settings
 Progress = Callable[[int, int, str], None]
 """(steps done, steps in all, what is under way)"""
 
+# Not in dagster.yaml itself, which Dagster also reads where no DAGSTER_HOME is set.
+_HISTORY = """
+storage:
+  custom:
+    module: lead_assets.run_history
+    class: LocalRunHistory
+    config:
+      base_dir: {}
+"""
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
@@ -45,6 +55,8 @@ def dagster_home(settings: Settings) -> str:
         folder = settings.home.resolve() / "dagster"
         folder.mkdir(parents=True, exist_ok=True)
         wanted = project_file("deploy/dagster.yaml" if settings.env == "production" else "dagster.yaml").read_text()
+        if settings.env != "production":
+            wanted += _HISTORY.format(json.dumps(str(folder)))
         target = folder / "dagster.yaml"
         if not target.exists() or target.read_text() != wanted:
             aside = folder / f".dagster.yaml.{uuid.uuid4().hex[:8]}"

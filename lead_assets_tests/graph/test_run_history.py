@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,8 @@ import pytest
 from dagster import DagsterEventType, DagsterInstance, job, op
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from lead_assets.project_files import project_file
+from lead_assets.commands import runs
+from lead_assets.settings import Settings
 
 
 @op
@@ -25,29 +25,34 @@ def small() -> None:
 
 
 @pytest.fixture
-def instance(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
-    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    shutil.copy(project_file("dagster.yaml"), tmp_path)
-    with DagsterInstance.get() as instance:
+def instance(home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[DagsterInstance]:
+    monkeypatch.setenv("DAGSTER_HOME", "kept, so that what is set is taken back")
+    monkeypatch.delenv("DAGSTER_HOME")
+    with runs.instance_of(Settings(home=home)) as instance:
         yield instance
 
 
-def test_no_event_waits_for_the_disk(instance: DagsterInstance, tmp_path: Path) -> None:
+@pytest.fixture
+def history(home: Path) -> Path:
+    return home / "dagster" / "history" / "runs"
+
+
+def test_no_event_waits_for_the_disk(instance: DagsterInstance, history: Path) -> None:
     run = small.execute_in_process(instance=instance)
     with instance.event_log_storage.index_connection() as connection:  # type: ignore[attr-defined]
         assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 1
     # Whoever closes a database last writes its log back into it and waits for that. The logs are still there: nobody did.
-    assert {"index.db-wal", f"{run.run_id}.db-wal"} <= {path.name for path in (tmp_path / "history" / "runs").iterdir()}
+    assert {"index.db-wal", f"{run.run_id}.db-wal"} <= {path.name for path in history.iterdir()}
 
 
-def test_what_was_written_is_there_for_every_other_process_at_once(instance: DagsterInstance, tmp_path: Path) -> None:
+def test_what_was_written_is_there_for_every_other_process_at_once(instance: DagsterInstance, history: Path) -> None:
     run = small.execute_in_process(instance=instance)
-    with sqlite3.connect(tmp_path / "history" / "runs" / f"{run.run_id}.db") as other:
+    with sqlite3.connect(history / f"{run.run_id}.db") as other:
         events = [name for (name,) in other.execute("SELECT dagster_event_type FROM event_logs ORDER BY id") if name]
     assert events[-1] == DagsterEventType.RUN_SUCCESS.value
 
 
-def test_the_history_is_dagsters_own(instance: DagsterInstance, tmp_path: Path) -> None:
+def test_the_history_is_dagsters_own(instance: DagsterInstance, history: Path) -> None:
     run = small.execute_in_process(instance=instance)
-    plain = SqliteEventLogStorage(str(tmp_path / "history" / "runs"))
+    plain = SqliteEventLogStorage(str(history))
     assert len(plain.get_logs_for_run(run.run_id)) == len(instance.all_logs(run.run_id)) > 5
