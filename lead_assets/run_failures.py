@@ -16,6 +16,7 @@ from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
 from dagster._core.storage.tags import GRPC_INFO_TAG, RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 
 from lead_assets.commands import lost_storage
+from lead_assets.ledger.owners import is_gone
 from lead_assets.providers.errors import ProviderError
 
 
@@ -46,8 +47,12 @@ def retry_what_may_pass(context: HookContext) -> None:
     context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "false"})
 
 
+RUNNER_TAG = "lead_assets/runner"
+"""Run tag: the machine and process of the command that a run is in."""
+
+
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Dagster's own launcher, which can also be asked whether a run's worker is still there. Named in deploy/dagster.yaml.
+    """Dagster's own launcher, which can also be asked whether a run's worker is still there. Named in both dagster.yaml.
 
     A code server marks the runs of workers that it saw die. This is for when it died with them.
     """
@@ -59,7 +64,9 @@ class WatchedRunLauncher(DefaultRunLauncher):
     def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
         address = run.tags.get(GRPC_INFO_TAG)
         if address is None:
-            # A run inside a command: no code server started it, and the command answers for it.
+            # A run inside a command, which no code server started.
+            if is_gone(run.tags.get(RUNNER_TAG, "")):
+                return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the command that ran it was killed")
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         try:
             alive = _works_at(json.loads(address), run.run_id)

@@ -19,8 +19,10 @@ from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError,
 from lead_assets.automation import PIPELINE, of_campaigns
 from lead_assets.commands import lost_storage
 from lead_assets.declare import BUY_TAG, LIMIT_TAG, MODE_TAG
+from lead_assets.ledger.owners import new_owner
 from lead_assets.partitions import backfill_policy, campaigns, contiguous_runs
 from lead_assets.project_files import project_file
+from lead_assets.run_failures import RUNNER_TAG
 from lead_assets.settings import Settings
 
 Progress = Callable[[int, int, str], None]
@@ -117,6 +119,7 @@ def run_campaigns(
     on_progress(steps done, steps in all, campaigns under way): called a few times a second.
     """
     tags = {
+        RUNNER_TAG: new_owner(),
         **({LIMIT_TAG: str(limit)} if limit is not None else {}),
         **({MODE_TAG: "batch"} if batch else {}),
         **({BUY_TAG: "never"} if from_ledger else {}),

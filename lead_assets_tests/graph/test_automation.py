@@ -14,6 +14,8 @@ from dagster import DagsterInstance, Definitions, RunRequest, SensorResult, Skip
 from lead_assets.automation import drop_sensor
 from lead_assets.commands import report, runs
 from lead_assets.definitions import build_defs
+from lead_assets.ledger.owners import is_gone
+from lead_assets.run_failures import RUNNER_TAG
 from lead_assets.sandbox import Handle
 from lead_assets.settings import Settings
 from lead_assets.stores import archive_of, warehouse_of
@@ -121,6 +123,8 @@ def test_a_run_over_neighbouring_campaigns_writes_each(
     runs.add_campaigns(instance, ["a", "b", "c"])
     (ran,) = runs.run_campaigns(definitions, instance, ["a", "b", "c"], assets=runs.select_assets(definitions, None))
     assert ran.success
+    (run,) = instance.get_runs()
+    assert not is_gone(run.tags[RUNNER_TAG]), "by this a daemon knows whether the command still lives"
     assert [(row["campaign_id"], row["routed"]) for row in report.funnel(warehouse_of(settings), ["a", "b", "c"])] == [
         ("a", 2),
         ("b", 2),

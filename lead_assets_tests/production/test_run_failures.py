@@ -1,10 +1,13 @@
-"""What deploy/dagster.yaml promises of runs that fail, held to it by the daemon's own functions on its own storage: a run whose worker is gone is
+"""What deploy/dagster.yaml (and for killed commands the other one) promises of runs that fail, held to it by the daemon's own functions on its own storage: a run whose worker is gone is
 marked and retried, a failure that may pass is retried, one that cannot is left to a person."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -32,10 +35,11 @@ from dagster._utils.hosted_user_process import recon_job_from_origin
 
 from lead_assets.archive import Archive
 from lead_assets.definitions import build_defs
+from lead_assets.ledger.owners import new_owner
 from lead_assets.objects import StoreError
 from lead_assets.objects.bucket import Bucket
 from lead_assets.providers.errors import ProviderError
-from lead_assets.run_failures import may_pass
+from lead_assets.run_failures import RUNNER_TAG, may_pass
 from lead_assets.sandbox import Handle
 from lead_assets.settings import Settings
 from lead_assets.warehouse.base import ContractViolation
@@ -182,6 +186,17 @@ def test_a_worker_that_its_code_server_knows_nothing_of_is_gone(daemon: Daemon) 
     with code_server(set()) as address:
         health = daemon.instance.run_launcher.check_run_worker_health(run.with_tags({GRPC_INFO_TAG: json.dumps(address)}))
     assert health.status == WorkerStatus.NOT_FOUND
+
+
+def test_a_command_that_was_killed_gives_its_place_free(daemon: Daemon) -> None:
+    run = daemon.runs("check")[0]
+    mine = new_owner()
+    with subprocess.Popen([sys.executable, "-c", ""]) as ended:
+        ended.wait()
+    killed = mine.replace(f":{os.getpid()}:", f":{ended.pid}:")
+    launcher = daemon.instance.run_launcher
+    health = [launcher.check_run_worker_health(run.with_tags({RUNNER_TAG: owner})).status for owner in (mine, killed)]
+    assert health == [WorkerStatus.RUNNING, WorkerStatus.NOT_FOUND]
 
 
 def test_a_run_without_a_code_server_gives_its_place_free_after_a_day(daemon: Daemon, monkeypatch: pytest.MonkeyPatch) -> None:
