@@ -1,5 +1,5 @@
-"""What deploy/dagster.yaml (and for killed commands the other one) promises of runs that fail, held to it by the daemon's own functions on its own storage: a run whose worker is gone is
-marked and retried, a failure that may pass is retried, one that cannot is left to a person."""
+"""What dagster.yaml here and in deploy/ promises of runs that fail, held to it by the daemon's own functions on its own storage: a run whose worker is
+gone is marked and retried, a failure that may pass is retried, one that cannot is left to a person."""
 
 from __future__ import annotations
 
