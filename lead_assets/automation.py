@@ -87,9 +87,11 @@ def sync_campaigns(context: OpExecutionContext, settings: ResourceParam[Settings
 
     synced = campaign_api.sync(settings, archive)
     if synced.failures:
-        # The other campaigns' leads are dropped already; a run that succeeds would hide that these are missing.
+        # The others' leads are dropped already; a run that succeeds would hide that these are missing. The schedule asks again.
         raise Failure(
-            f"the leads of {len(synced.failures)} of {synced.campaigns} campaigns could not be fetched", metadata=synced.metadata()
+            f"the leads of {len(synced.failures)} of {synced.campaigns} campaigns could not be fetched",
+            metadata=synced.metadata(),
+            allow_retries=False,
         )
     context.add_output_metadata(synced.metadata())
 

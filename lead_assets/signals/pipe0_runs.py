@@ -75,7 +75,8 @@ class Runs:
         try:
             begun = await self._client.run(pipes, records)
         except ProviderError as error:
-            if not error.sent or (error.status is not None and error.status >= 400):
+            # Refused, so that nothing was begun. A 5xx may come from something in between, with the run behind it begun and billed.
+            if not error.sent or (error.vendor_ref is None and error.status is not None and 400 <= error.status < 500):
                 await in_thread(self._ledger.not_sent, keys)
             raise
         await in_thread(self._ledger.attach_ref, keys, begun.response.id)
