@@ -24,8 +24,9 @@ from lead_assets.classification import rules
 from lead_assets.classification.buying import Mode
 from lead_assets.classification.classify import classify
 from lead_assets.classification.evaluation import Measured, measure
-from lead_assets.classification.rulebook import Declared, load_declared, load_rulebook
+from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.contracts import GOLDEN_CAMPAIGN, EnrichedLead, GoldenEvaluation, Lead
+from lead_assets.declared import Declared, load_declared
 from lead_assets.identity.titles import title_roles
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.project_files import project_file

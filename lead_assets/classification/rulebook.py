@@ -10,22 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fnmatch import fnmatchcase
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 import polars as pl
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from lead_assets.classification.profile import Profile
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.project_files import rules_file
+from lead_assets.declared import Declared, load_declared
 from lead_assets.settings import Settings
-
-
-class Declared(BaseModel):
-    """What a YAML file of the room may hold: a key that is not declared is a mistake."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class CampaignProfile(Declared):
@@ -174,22 +167,3 @@ def choose(leads: pl.DataFrame, profiles: Mapping[str, Profile], rules: Classifi
 
 def _by_campaign(campaign_id: str, rules: ClassificationRules) -> str | None:
     return next((entry.profile for entry in rules.campaigns if fnmatchcase(campaign_id, entry.pattern)), None)
-
-
-_R = TypeVar("_R", bound=Declared)
-
-
-def load_declared(settings: Settings, name: str, model: type[_R]) -> _R:
-    """A file of rules, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
-    path = rules_file(name, settings)
-    try:
-        content: Any = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        return model.model_validate(content)
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        at = f", line {place.line + 1}" if place else ""
-        raise ValueError(f"{path.name}{at}: not YAML: mend the file in {path.parent}") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{path.name}: {where}: {first['msg']}: mend the file in {path.parent}") from None

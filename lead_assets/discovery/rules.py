@@ -6,32 +6,28 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BeforeValidator, Field
 
+from lead_assets.declared import Declared, load_declared
 from lead_assets.ledger.model import Lifetimes, Rate
-from lead_assets.project_files import rules_file
 from lead_assets.settings import Settings
 from lead_assets.signals.signal import duration
 
 _Duration = Annotated[timedelta, BeforeValidator(duration)]
 
 
-class _Rules(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class _LifetimesRule(_Rules):
+class _LifetimesRule(Declared):
     found: _Duration
     not_found: _Duration
 
 
-class _RateRule(_Rules):
+class _RateRule(Declared):
     limit: int = Field(ge=1)
     per: _Duration
     burst: int = Field(1, ge=1)
 
 
-class SearchRules(_Rules):
+class SearchRules(Declared):
     credits: Decimal = Field(ge=0)
     lifetimes: _LifetimesRule
     rates: list[_RateRule] = []
@@ -47,7 +43,7 @@ class SearchRules(_Rules):
         return [Rate(rate.limit, rate.per.total_seconds(), rate.burst) for rate in self.rates]
 
 
-class Evidence(_Rules):
+class Evidence(Declared):
     """Points for one kind of evidence: `each` a hit, at most `most`."""
 
     each: int = Field(ge=0)
@@ -55,26 +51,17 @@ class Evidence(_Rules):
     words: list[str] = Field(min_length=1)
 
 
-class AdoptionRules(_Rules):
+class AdoptionRules(Declared):
     stack: Evidence
     postings: Evidence
     description: Evidence
 
 
-class DiscoveryRules(_Rules):
+class DiscoveryRules(Declared):
     search: SearchRules
     adoption: AdoptionRules
 
 
 def load_discovery_rules(settings: Settings) -> DiscoveryRules:
     """Raises ValueError that names the file and the field."""
-    import yaml
-
-    path = rules_file("discovery.yaml", settings)
-    try:
-        return DiscoveryRules.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError:
-        raise ValueError(f"{path}: not YAML: mend the file") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise ValueError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+    return load_declared(settings, "discovery.yaml", DiscoveryRules)

@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
+from lead_assets.declared import Declared, load_declared
 from lead_assets.ledger.model import to_micros
-from lead_assets.project_files import rules_file
 from lead_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -37,11 +37,7 @@ class Expected:
     cost_micros: float
 
 
-class _Rules(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class ModelShares(_Rules):
+class ModelShares(Declared):
     characters_per_token: float = Field(4, gt=0)
     mended: float = Field(0, ge=0, le=1)
     briefs: float = Field(1, ge=0, le=1)
@@ -49,7 +45,7 @@ class ModelShares(_Rules):
     added_characters: dict[str, int] = {}
 
 
-class Shares(_Rules):
+class Shares(Declared):
     """rules/estimate.yaml."""
 
     enough: int = Field(200, ge=1)
@@ -98,16 +94,7 @@ class Experience:
 
 def load_experience(settings: Settings, ledger: Ledger) -> Experience:
     """Raises ValueError for a rules/estimate.yaml that cannot be used."""
-    import yaml
-
-    path = rules_file("estimate.yaml", settings)
-    try:
-        shares = Shares.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except yaml.YAMLError:
-        raise ValueError(f"{path}: not YAML: mend the file") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise ValueError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}") from None
+    shares = load_declared(settings, "estimate.yaml", Shares)
     seen = {
         row["operation"]: Seen(
             row["calls"] / row["answers"], to_micros(row["usd"]) / max(row["calls"], 1), row["output_tokens"] / row["answers"]

@@ -5,18 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
-from lead_assets.project_files import rules_file
+from lead_assets.declared import Declared, load_declared
 from lead_assets.settings import Settings
 from lead_assets.signals.signal import duration
 
 
-class _Rules(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Weights(_Rules):
+class Weights(Declared):
     """The part of the similarity, 0 to 1, that each attribute can give."""
 
     industry: float = Field(ge=0)
@@ -32,7 +28,7 @@ class Weights(_Rules):
         return self
 
 
-class LookalikeRules(_Rules):
+class LookalikeRules(Declared):
     at_most: int = Field(ge=1, le=20)
     at_least: float = Field(gt=0, le=1)
     known_for: Annotated[timedelta, BeforeValidator(duration)]
@@ -41,13 +37,4 @@ class LookalikeRules(_Rules):
 
 def load_lookalike_rules(settings: Settings) -> LookalikeRules:
     """rules/lookalike.yaml, or the file of that name below settings.rules_dir. Raises ValueError that names the file and the field."""
-    import yaml
-
-    path = rules_file("lookalike.yaml", settings)
-    try:
-        return LookalikeRules.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except yaml.YAMLError:
-        raise ValueError(f"{path}: not YAML: mend the file") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        raise ValueError(f"{path}: {'.'.join(str(part) for part in first['loc'])}: {first['msg']}: mend the file") from None
+    return load_declared(settings, "lookalike.yaml", LookalikeRules)
