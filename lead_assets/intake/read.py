@@ -68,7 +68,8 @@ def _reading(receipts: list[Receipt]) -> tuple[list[Receipt], list[Receipt]]:
     A drop is read by the first receipt with its newest column map: sending a file again changes nothing, sending it with a corrected map mends it.
     """
     chosen: dict[str, Receipt] = {}
-    for receipt in receipts:
+    # Files of one tick came at one time. Which was the first tells its count: those that came again count one.
+    for receipt in sorted(receipts, key=lambda receipt: (receipt.received_at, -receipt.records)):
         held = chosen.get(receipt.sha256)
         if held is None or receipt.column_map != held.column_map:
             chosen[receipt.sha256] = receipt

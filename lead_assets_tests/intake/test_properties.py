@@ -7,8 +7,10 @@ import gzip
 import io
 import json
 import tempfile
+from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +64,16 @@ def test_any_bytes_are_rows_or_rejects(data: bytes, limit: int) -> None:
     assert drop.counts("d", forced=True).select("rows", "rejected").row(0) == (drop.leads.height, drop.rejects.height)
     counted = read(data, max_payload_bytes=limit, documents=False)
     assert counted.counts("d", forced=False).equals(drop.counts("d", forced=False))
+
+
+@pytest.mark.parametrize("ids", [("a", "b"), ("b", "a")])
+def test_the_same_file_twice_at_one_time_is_counted_whatever_the_order_of_its_receipts(tmp_path: Path, ids: tuple[str, str]) -> None:
+    """Both files of a tick have its time."""
+    archive = Archive(str(tmp_path))
+    for receipt_id in ids:
+        ingest(archive, b'{"email": "a@b.example"}\n{"email": "c@d.example"}\n', name="drop", received_at=NOON, receipt_id=receipt_id)
+    read_back = read_campaigns(archive, archive.campaigns())
+    assert conservation(archive, archive.campaigns(), read_back.raw_leads, read_back.rejected).rows() == [(archive.campaigns()[0], 3, 2, 1)]
 
 
 @settings(max_examples=30, deadline=None)
