@@ -95,13 +95,11 @@ def classification__classifications(
     warehouse: ResourceParam[WarehouseIOManager],
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
     from lead_assets.classification.checks import broken_contracts, drift, trailing
-    from lead_assets.classification.classify import classify
+    from lead_assets.classification.classify import classify, of_the_run
     from lead_assets.classification.rulebook import load_rulebook
 
-    # The run may be limited: only leads that were enriched go on.
-    leads = leads.join(enriched, on=["campaign_id", "lead_id"], how="semi", maintain_order="left")
     mode, book = mode_of(context), load_rulebook(settings)
-    classified = classify(leads, enriched, ledger=ledger, settings=settings, rulebook=book, mode=mode)
+    classified = classify(of_the_run(leads, enriched), enriched, ledger=ledger, settings=settings, rulebook=book, mode=mode)
     good, bad = classified.classifications, classified.quarantine
     models = dict(good["model"].value_counts().sort("model").iter_rows())
     before = trailing(warehouse.warehouse, context.partition_keys, context.instance.get_dynamic_partitions(str(campaigns.name)))

@@ -14,7 +14,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.classification.buying import Mode, from_ledger, purchase
-from lead_assets.classification.cases import Asking, Buy, Case, ask, gather
+from lead_assets.classification.cases import KEYS, Asking, Buy, Case, ask, gather
 from lead_assets.classification.outcome import as_frames
 from lead_assets.classification.rulebook import Rulebook, choose, load_rulebook
 from lead_assets.contracts import Classification, Quarantined
@@ -51,6 +51,11 @@ def classify(
     ask(cases, asking(ledger, settings, book, mode=mode, buy=buy))
     good, bad, stats = as_frames(cases, Classification, Quarantined, synthetic=settings.world == "sandbox")
     return Classified(good, bad, stats)
+
+
+def of_the_run(leads: pl.DataFrame, enriched: pl.DataFrame) -> pl.DataFrame:
+    """The leads that go on: a run may be limited, and then some were not enriched."""
+    return leads.join(enriched, on=KEYS, how="semi", maintain_order="left")
 
 
 def cases_of(leads: pl.DataFrame, enriched: pl.DataFrame, book: Rulebook) -> list[Case]:

@@ -19,10 +19,9 @@ import polars as pl
 
 from lead_assets.classification import governance, message_rules
 from lead_assets.classification.buying import Mode
-from lead_assets.classification.cases import KEYS, Case, ask
-from lead_assets.classification.classify import asking, cases_of
-from lead_assets.classification.rulebook import Rulebook, load_rulebook
-from lead_assets.classification.summaries import cases_of_briefs, of_briefs
+from lead_assets.classification.cases import Case, ask
+from lead_assets.classification.classify import asking
+from lead_assets.classification.rulebook import Rulebook
 from lead_assets.contracts import canonical_json
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.settings import Settings
@@ -47,56 +46,19 @@ class Replayed:
 
 def replay(
     quarantine: pl.DataFrame,
-    leads: pl.DataFrame,
-    enriched: pl.DataFrame,
+    cases: Sequence[Case],
+    book: Rulebook,
     *,
     ledger: Ledger,
     settings: Settings,
     fix: str | None = None,
-    rulebook: Rulebook | None = None,
     mode: Mode = "interactive",
 ) -> Replayed:
-    """Put the questions of leads whose classification is in quarantine again.
+    """Put the questions of leads in quarantine again.
 
-    `quarantine`: the rows (of contracts.Quarantined) that are meant; `leads`, `enriched`: all rows of those campaigns (contracts.Lead, EnrichedLead), because
-    what a lead is charged depends on who else asks the same. `fix` names a fix that was made elsewhere, e.g. at the vendor; one made here names itself.
+    `quarantine`: the rows (of contracts.Quarantined or QuarantinedSummary) that are meant; `cases`: of all leads of those campaigns, because what a lead is
+    charged depends on who else asks the same. `fix` names a fix that was made elsewhere, e.g. at the vendor; one made here names itself.
     """
-    book = rulebook or load_rulebook(settings)
-    leads = leads.join(enriched, on=KEYS, how="semi", maintain_order="left")
-    return _replay(quarantine, cases_of(leads, enriched, book), book, ledger=ledger, settings=settings, fix=fix, mode=mode)
-
-
-def replay_briefs(
-    quarantine: pl.DataFrame,
-    leads: pl.DataFrame,
-    enriched: pl.DataFrame,
-    classifications: pl.DataFrame,
-    scores: pl.DataFrame,
-    similar: pl.DataFrame,
-    *,
-    ledger: Ledger,
-    settings: Settings,
-    fix: str | None = None,
-    rulebook: Rulebook | None = None,
-    mode: Mode = "interactive",
-) -> Replayed:
-    """The same for leads whose brief is in quarantine (`quarantine`: of contracts.QuarantinedSummary). The other frames are those that `summarise` takes."""
-    book = of_briefs(rulebook or load_rulebook(settings))
-    cases = cases_of_briefs(leads, enriched, classifications, scores, similar, book)
-    return _replay(quarantine, cases, book, ledger=ledger, settings=settings, fix=fix, mode=mode)
-
-
-def fix_of(book: Rulebook, name: str | None = None) -> str:
-    """Names the state of all that decides on an answer besides the question itself: the rules of governance, the limits of a call, and `name`."""
-    rules = [hashlib.sha256(inspect.getsource(module).encode()).hexdigest() for module in (governance, message_rules)]
-    calls = book.limits.calls
-    limits = {"max_tokens": calls.max_tokens, "truncated": calls.truncated_max_tokens, "effort": calls.effort, "repair": book.limits.repair}
-    return hashlib.sha256(canonical_json([rules, limits, name]).encode()).hexdigest()[:16]
-
-
-def _replay(
-    quarantine: pl.DataFrame, cases: Sequence[Case], book: Rulebook, *, ledger: Ledger, settings: Settings, fix: str | None, mode: Mode
-) -> Replayed:
     meant = {(row["campaign_id"], row["lead_id"]): row for row in quarantine.iter_rows(named=True)}
     cases = [case for case in cases if _meant(case, meant)]
     sent_again = ask(cases, asking(ledger, settings, book, mode=mode, fix=fix_of(book, fix)))
@@ -110,6 +72,14 @@ def _replay(
         accepted += len(rows) * (case.accepted is not None)
         stale.update(row["campaign_id"] for row in rows if _differs(case, row))
     return Replayed(quarantine.height, sent, bought, accepted, tuple(sorted(stale)))
+
+
+def fix_of(book: Rulebook, name: str | None = None) -> str:
+    """Names the state of all that decides on an answer besides the question itself: the rules of governance, the limits of a call, and `name`."""
+    rules = [hashlib.sha256(inspect.getsource(module).encode()).hexdigest() for module in (governance, message_rules)]
+    calls = book.limits.calls
+    limits = {"max_tokens": calls.max_tokens, "truncated": calls.truncated_max_tokens, "effort": calls.effort, "repair": book.limits.repair}
+    return hashlib.sha256(canonical_json([rules, limits, name]).encode()).hexdigest()[:16]
 
 
 def _meant(case: Case, meant: dict[tuple[str, str], dict[str, Any]]) -> list[dict[str, Any]]:

@@ -55,26 +55,22 @@ def summarise(
 ) -> Summarised:
     """Briefs for scored leads. The frames are of contracts Lead, EnrichedLead, Classification, Score and SimilarAccount; returns those of Summary and
     QuarantinedSummary."""
-    book = of_briefs(rulebook or load_rulebook(settings))
+    book = rulebook or load_rulebook(settings)
     cases = cases_of_briefs(leads, enriched, classifications, scores, similar, book)
     ask(cases, asking(ledger, settings, book, mode=mode, buy=buy))
     return Summarised(*as_frames(cases, Summary, QuarantinedSummary, synthetic=settings.world == "sandbox"))
 
 
-def of_briefs(book: Rulebook) -> Rulebook:
-    """The same rules for the one profile that briefs have."""
-    return replace(book, profiles={PROFILE.name: PROFILE})
-
-
 def cases_of_briefs(
     leads: pl.DataFrame, enriched: pl.DataFrame, classifications: pl.DataFrame, scores: pl.DataFrame, similar: pl.DataFrame, book: Rulebook
 ) -> list[Case]:
-    """The questions that leads worth a brief ask. `book`: of `of_briefs`."""
+    """The questions that leads worth a brief ask, of the one profile that briefs have."""
     chosen = worth_a_brief(scores, book)
     briefed = leads.join(chosen, on=KEYS, how="semi", maintain_order="left")
     profiles = pl.repeat(PROFILE.name, briefed.height, dtype=pl.String, eager=True)
     reasons = pl.Series("reasons", [_reasons(parts) for parts in chosen["parts"]], dtype=pl.List(pl.String))
     shown = {"enriched": enriched, "classification": classifications, "score": chosen.with_columns(reasons)}
+    book = replace(book, profiles={PROFILE.name: PROFILE})
     return gather(briefed, profiles, book, **shown, lookalike=_in_words(briefed, similar))
 
 

@@ -10,8 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import polars as pl
+
 from lead_assets.campaigns import campaign_key
-from lead_assets.classification.replay import CODES, Replayed, replay, replay_briefs
+from lead_assets.classification.cases import Case
+from lead_assets.classification.classify import cases_of, of_the_run
+from lead_assets.classification.replay import CODES, replay
+from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.classification.summaries import cases_of_briefs
 from lead_assets.commands import pipeline, report, runs
 from lead_assets.commands.worlds import opened_ledger
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, QuarantinedSummary, Score, SimilarAccount, Table
@@ -25,20 +31,25 @@ class Stage:
 
     quarantine: type[Table]
     reads: tuple[type[Table], ...]
-    """What the questions are made of, in the order in which `send` takes it."""
-    send: Callable[..., Replayed]
+    """What the questions are made of, in the order in which `cases` takes it."""
+    cases: Callable[..., list[Case]]
+    """Those frames and the rulebook to questions."""
     follows: str
     """The assets that change with its answers."""
 
 
+def _of_classification(leads: pl.DataFrame, enriched: pl.DataFrame, book: Rulebook) -> list[Case]:
+    return cases_of(of_the_run(leads, enriched), enriched, book)
+
+
 STAGES = {
     "classification": Stage(
-        Quarantined, (Lead, EnrichedLead), replay, 'key:"classification/classifications"+ or key:"classification/quarantine"+'
+        Quarantined, (Lead, EnrichedLead), _of_classification, 'key:"classification/classifications"+ or key:"classification/quarantine"+'
     ),
     "summaries": Stage(
         QuarantinedSummary,
         (Lead, EnrichedLead, Classification, Score, SimilarAccount),
-        replay_briefs,
+        cases_of_briefs,
         'key:"classification/summaries"+ or key:"classification/summary_quarantine"+',
     ),
 }
@@ -61,7 +72,7 @@ def run(
     began = time.monotonic()
     if strangers := sorted(set(codes or ()) - set(CODES)):
         raise ValueError(f"--code {strangers[0]}: no such code: use {', '.join(CODES)}")
-    declared, warehouse = STAGES[stage], warehouse_of(settings)
+    declared, warehouse, book = STAGES[stage], warehouse_of(settings), load_rulebook(settings)
     known = warehouse.partitions(declared.quarantine)
     wanted = known if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
     if unseen := sorted(set(wanted) - set(known)):
@@ -72,9 +83,10 @@ def run(
     touched = sorted(quarantine["campaign_id"].unique())
     with opened_ledger(settings) as ledger:
         since = ledger.last_call()
-        done = declared.send(
+        done = replay(
             quarantine,
-            *(warehouse.read(contract, touched) for contract in declared.reads),
+            declared.cases(*(warehouse.read(contract, touched) for contract in declared.reads), book),
+            book,
             ledger=ledger,
             settings=settings,
             fix=fix,

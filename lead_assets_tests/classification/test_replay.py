@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from lead_assets.classification import governance
-from lead_assets.classification.classify import Classified
+from lead_assets.classification.classify import Classified, cases_of
 from lead_assets.classification.replay import Replayed, fix_of, replay
 from lead_assets.classification.rulebook import Rulebook, load_rulebook
 from lead_assets.contracts import QuarantinedSummary, Summary
@@ -50,7 +50,9 @@ class Again:
 
     def __call__(self, rows: pl.DataFrame | None = None, **arguments: Any) -> Replayed:
         arguments = {"ledger": self.ledger, "settings": self.settings} | arguments
-        return replay(self.result().quarantine if rows is None else rows, self.leads, enriched(self.leads), **arguments)
+        book = arguments.pop("rulebook", None) or load_rulebook(self.settings)
+        cases = cases_of(self.leads, enriched(self.leads), book)
+        return replay(self.result().quarantine if rows is None else rows, cases, book, **arguments)
 
     def result(self, **arguments: Any) -> Classified:
         return self.run(self.leads, **arguments)
@@ -155,7 +157,7 @@ def test_a_fix_is_named_by_what_decides_on_an_answer(settings: Settings) -> None
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lead_assets.classification.classify import classify
+from lead_assets.classification.classify import cases_of, classify
 from lead_assets.classification.client import MessagesClient
 from lead_assets.classification.batches import BatchClient
 from lead_assets.classification.replay import replay
@@ -185,7 +187,7 @@ MessagesClient._send, BatchClient._fetch = send, fetch
 one = book.limits.calls.model_copy(update={"concurrency": 1})
 quick = book.limits.batches.model_copy(update={"poll_seconds": 0.02})
 book = Rulebook(book.limits.model_copy(update={"calls": one, "batches": quick}), book.prices, book.profiles)
-replay(quarantine, leads, enriched(leads), ledger=ledger, settings=settings, rulebook=book, mode=mode)
+replay(quarantine, cases_of(leads, enriched(leads), book), book, ledger=ledger, settings=settings, mode=mode)
 """
 
 
