@@ -11,8 +11,9 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from lead_assets.sandbox.filling import fill
 from lead_assets.sandbox.gullible import demands, without_instructions
-from lead_assets.sandbox.judgement import Lead, fill
+from lead_assets.sandbox.judgement import Lead
 
 _TRIGGER = re.compile(r"\[\[sandbox:([a-z0-9_]+)\]\]")
 _TAGGED = re.compile(r"<([a-z_]+)>\s*(.*?)\s*</\1>", re.S)
