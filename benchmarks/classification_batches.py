@@ -22,9 +22,9 @@ from pathlib import Path
 import polars as pl
 
 from lead_assets.classification.classify import classify
+from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger
 from lead_assets.sandbox import start
-from lead_assets.settings import Settings
 from lead_assets_tests.classification.leads import enriched, noted
 
 RULES = "batches: {poll_seconds: 0.2, max_requests: 2000, concurrency: 4}\n"

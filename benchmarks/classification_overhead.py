@@ -17,9 +17,9 @@ from pathlib import Path
 from benchmarks.classification_batches import leads
 from lead_assets.classification.classify import classify
 from lead_assets.classification.rulebook import load_rulebook
+from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger
 from lead_assets.sandbox import start
-from lead_assets.settings import Settings
 from lead_assets_tests.classification.leads import enriched
 
 

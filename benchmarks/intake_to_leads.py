@@ -117,10 +117,10 @@ def payloads(count: int, seed: int = 7) -> bytes:
 
 def measure(file: Path) -> dict[str, float | int]:
     """Ingest, read back, resolve; seconds of each and peak memory of this process."""
-    from lead_assets.archive import Archive
     from lead_assets.identity.resolve import resolve
     from lead_assets.intake.ingest import ingest
     from lead_assets.intake.read import conservation, read_campaigns
+    from lead_assets.stores.archive import Archive
 
     data = file.read_bytes()
     with tempfile.TemporaryDirectory() as folder:

@@ -25,12 +25,12 @@ from typing import Any
 
 import yaml
 
-from lead_assets.commands.archived import leads_of
+from lead_assets.cli.archived import leads_of
+from lead_assets.core.project_files import project_file
+from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger
-from lead_assets.project_files import project_file
 from lead_assets.sandbox import Handle, start
-from lead_assets.settings import Settings
-from lead_assets.stores import archive_of
+from lead_assets.stores.opened import archive_of
 
 CAMPAIGN = "kill-nine"
 _FIRST = ["Ada", "Ben", "Cleo", "Dov", "Eva", "Finn", "Gia", "Hal", "Ida", "Jon"]

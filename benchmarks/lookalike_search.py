@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import polars as pl
 
 from lead_assets.contracts import Account
+from lead_assets.core.settings import Settings
 from lead_assets.lookalike.rules import load_lookalike_rules
 from lead_assets.lookalike.search import similar_accounts
-from lead_assets.settings import Settings
 
 ASKED, KNOWN = 1_000, 100_000
 

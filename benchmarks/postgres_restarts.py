@@ -15,10 +15,10 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+from lead_assets.core.settings import Settings
 from lead_assets.intake.ingest import ingest
 from lead_assets.sandbox import start
-from lead_assets.settings import Settings
-from lead_assets.stores import archive_of
+from lead_assets.stores.opened import archive_of
 
 CAMPAIGNS, LEADS, COMPANIES, RESTARTS, DOWN_SECONDS = 50, 12, 200, 10, 2.0
 DAGSTER = "telemetry: {enabled: false}\nstorage:\n  postgres:\n    postgres_url:\n      env: LEAD_ASSETS_LEDGER_URL\n"

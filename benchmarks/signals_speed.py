@@ -16,9 +16,9 @@ from pathlib import Path
 import polars as pl
 
 from lead_assets.contracts import Lead
+from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger
 from lead_assets.sandbox import start
-from lead_assets.settings import Settings
 from lead_assets.signals.engine import collect
 from lead_assets.signals.signal import load_signals
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.warehouse_snowflake import frame
 from lead_assets.contracts import Score
-from lead_assets.warehouse.duckdb import DuckDBWarehouse
+from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 
 
 def main() -> None:

@@ -20,11 +20,11 @@ from typing import Any
 import polars as pl
 
 from lead_assets.contracts import Score
-from lead_assets.partitions import backfill_policy
-from lead_assets.warehouse import snowflake_session
-from lead_assets.warehouse.base import digest
-from lead_assets.warehouse.snowflake import SnowflakeWarehouse
-from lead_assets_tests.warehouse.fake import fake_account
+from lead_assets.kit.partitions import backfill_policy
+from lead_assets.stores.warehouse import snowflake_session
+from lead_assets.stores.warehouse.base import digest
+from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse
+from lead_assets_tests.stores.fake import fake_account
 
 
 def frame(keys: list[str], rows: int) -> pl.DataFrame:

@@ -20,10 +20,10 @@ import polars as pl
 import yaml
 
 from lead_assets.contracts import Lead
+from lead_assets.core.project_files import rules_file
+from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger
-from lead_assets.project_files import rules_file
 from lead_assets.sandbox import Handle, start
-from lead_assets.settings import Settings
 from lead_assets.signals.engine import collect
 from lead_assets.signals.signal import load_signals
 

@@ -24,11 +24,11 @@ from dagster import (
     sensor,
 )
 
-from lead_assets.archive import Archive
-from lead_assets.declare import BUY_TAG
-from lead_assets.partitions import campaigns
-from lead_assets.run_failures import retry_what_may_pass
-from lead_assets.settings import Settings
+from lead_assets.core.settings import Settings
+from lead_assets.kit.declare import BUY_TAG
+from lead_assets.kit.partitions import campaigns
+from lead_assets.kit.run_failures import retry_what_may_pass
+from lead_assets.stores.archive import Archive
 
 PIPELINE = "lead_pipeline"
 EVALUATION = "golden_evaluation"

@@ -9,20 +9,20 @@ from dagster import AssetsDefinition, Definitions, in_process_executor, load_ass
 
 from lead_assets import automation
 from lead_assets.classification import assets as classification
+from lead_assets.core.settings import Settings
 from lead_assets.delivery import assets as delivery
 from lead_assets.identity import assets as identity
 from lead_assets.intake import assets as intake
+from lead_assets.kit.io_manager import WarehouseIOManager
+from lead_assets.kit.resources import ledger_resource
+from lead_assets.kit.run_failures import retry_what_may_pass
 from lead_assets.ledger import Ledger
-from lead_assets.ledger.resource import ledger_resource
 from lead_assets.lookalike import assets as lookalike
 from lead_assets.marts import assets as marts
 from lead_assets.routing import assets as routing
-from lead_assets.run_failures import retry_what_may_pass
 from lead_assets.scoring import assets as scoring
-from lead_assets.settings import Settings
 from lead_assets.signals.assets import signal_assets
-from lead_assets.stores import archive_of, warehouse_of
-from lead_assets.warehouse.io_manager import WarehouseIOManager
+from lead_assets.stores.opened import archive_of, warehouse_of
 
 ROOMS = [intake, identity, lookalike, classification, scoring, routing, delivery, marts]
 

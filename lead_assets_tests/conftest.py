@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
+from lead_assets.core.settings import Settings
 from lead_assets.sandbox import Handle, start
-from lead_assets.settings import Settings
-from lead_assets_tests.warehouse.fake import FakeAccount, fake_account
-from lead_assets_tests.warehouse.proxy import Proxy, proxy
+from lead_assets_tests.stores.fake import FakeAccount, fake_account
+from lead_assets_tests.stores.proxy import Proxy, proxy
 
 _OWN = (
     *("LEAD_ASSETS_", "ANTHROPIC_", "PIPE0_", "ATURIYA_", "APOLLO_", "HUNTER_", "HUBSPOT_", "SLACK_", "ROUTING_JSON"),
@@ -31,15 +31,15 @@ LONG_FIRST = (
     "production/test_deployed.py",
     "graph/test_browser.py",
     "production/test_secrets.py",
-    "commands/test_cli.py",
-    "commands/test_kill_nine.py",
-    "warehouse/test_contract.py",
+    "cli/test_cli.py",
+    "cli/test_kill_nine.py",
+    "stores/test_contract.py",
     "classification/test_batches.py",
     "classification/test_replay.py",
-    "warehouse/test_snowflake_bad_days.py",
+    "stores/test_snowflake_bad_days.py",
     "production/test_run_failures.py",
     "classification/test_assets.py",
-    "commands/test_from_ledger.py",
+    "cli/test_from_ledger.py",
     "ledger/test_many.py",
 )
 
@@ -144,7 +144,7 @@ Command = Callable[..., Done]
 @pytest.fixture
 def command(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """`lead-assets` in this process, which saves the start of a process: for tests that are not about the process itself."""
-    from lead_assets.cli import main
+    from lead_assets.cli.app import main
 
     monkeypatch.chdir(tmp_path)
 

@@ -34,11 +34,11 @@ from lead_assets.contracts import (
     Summary,
     Table,
 )
-from lead_assets.declare import MODE_TAG, asset_of, assets_of, conservation_check, counts_per_campaign, key_of, result_of
+from lead_assets.core.settings import Settings
+from lead_assets.kit.declare import MODE_TAG, asset_of, assets_of, conservation_check, counts_per_campaign, key_of, result_of
+from lead_assets.kit.io_manager import WarehouseIOManager
+from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
-from lead_assets.partitions import campaigns
-from lead_assets.settings import Settings
-from lead_assets.warehouse.io_manager import WarehouseIOManager
 
 if TYPE_CHECKING:
     from lead_assets.classification.checks import Drift
@@ -133,10 +133,10 @@ def classification__summaries(
     ledger: ResourceParam[Ledger],
     settings: ResourceParam[Settings],
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
-    from lead_assets.classification import brief
+    from lead_assets.briefs import brief
+    from lead_assets.briefs.summaries import summarise, worth_a_brief
     from lead_assets.classification.checks import broken_contracts
     from lead_assets.classification.rulebook import load_rulebook
-    from lead_assets.classification.summaries import summarise, worth_a_brief
 
     book = load_rulebook(settings)
     made = summarise(

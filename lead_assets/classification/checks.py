@@ -15,9 +15,9 @@ from pydantic import ValidationError
 
 from lead_assets.classification import rules
 from lead_assets.classification.evaluation import stability_index
-from lead_assets.classification.profile import Profile
 from lead_assets.contracts import Classification, Quarantined
-from lead_assets.warehouse.base import Warehouse
+from lead_assets.model.profile import Profile
+from lead_assets.stores.warehouse.base import Warehouse
 
 SHIFTED = 0.2
 """Population stability index above which a mix is told to have moved: by common use, 0.1 to 0.25 is some change, and more is a shift."""

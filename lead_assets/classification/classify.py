@@ -13,13 +13,13 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.classification.buying import Mode, from_ledger, purchase
-from lead_assets.classification.cases import KEYS, Asking, Buy, Case, ask, gather
 from lead_assets.classification.outcome import as_frames
 from lead_assets.classification.rulebook import Rulebook, choose, load_rulebook
 from lead_assets.contracts import Classification, Quarantined
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.settings import Settings
+from lead_assets.model.buying import Mode, from_ledger, purchase
+from lead_assets.model.cases import KEYS, Asking, Buy, Case, ask, gather
 
 
 @dataclass(frozen=True)

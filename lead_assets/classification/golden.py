@@ -21,16 +21,16 @@ import yaml
 from pydantic import Field
 
 from lead_assets.classification import rules
-from lead_assets.classification.buying import Mode
 from lead_assets.classification.classify import classify
 from lead_assets.classification.evaluation import Measured, measure
 from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.contracts import GOLDEN_CAMPAIGN, EnrichedLead, GoldenEvaluation, Lead
-from lead_assets.declared import Declared, load_declared
+from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.project_files import project_file
+from lead_assets.core.settings import Settings
 from lead_assets.identity.titles import title_roles
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.project_files import project_file
-from lead_assets.settings import Settings
+from lead_assets.model.buying import Mode
 
 _AT = datetime(2026, 11, 1, tzinfo=UTC)
 # What decides on a lead's profile, where no campaign does.

@@ -12,11 +12,12 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.classification import governance, rules
-from lead_assets.classification.cases import KEYS, Case
-from lead_assets.classification.profile import Answered, Profile
+from lead_assets.classification import rules
 from lead_assets.contracts import Table, canonical_json
 from lead_assets.ledger.model import Answer, to_usd
+from lead_assets.model import governance
+from lead_assets.model.cases import KEYS, Case
+from lead_assets.model.profile import Answered, Profile
 
 _LONGEST_REASON = 2_000
 

@@ -4,7 +4,7 @@ What was mended in the rules of governance needs no model: the journaled answer 
 which is bought once like any. What is left is sent again, word for word, because the fix was elsewhere. The answer is journaled with the name of its fix, so
 that a replay that was killed goes on where it was, and a second one sends nothing.
 
-Belongs here: what to send again, and what came of it. Does not belong here: reading the tables and running the graph (`lead_assets.commands.replay`).
+Belongs here: what to send again, and what came of it. Does not belong here: reading the tables and running the graph (`lead_assets.cli.replay`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from typing import Any, get_args
 
 import polars as pl
 
-from lead_assets.classification import governance, message_rules
-from lead_assets.classification.buying import Mode
-from lead_assets.classification.cases import Case, ask
 from lead_assets.classification.classify import asking
 from lead_assets.classification.rulebook import Rulebook
 from lead_assets.contracts import canonical_json
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.settings import Settings
+from lead_assets.model import governance, message_rules
+from lead_assets.model.buying import Mode
+from lead_assets.model.cases import Case, ask
 
 CODES: tuple[str, ...] = get_args(governance.Code)
 

@@ -15,10 +15,10 @@ from typing import Literal
 import polars as pl
 from pydantic import BaseModel, ConfigDict, Field
 
-from lead_assets.classification.profile import Profile
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.declared import Declared, load_declared
-from lead_assets.settings import Settings
+from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.settings import Settings
+from lead_assets.model.profile import Profile
 
 
 class CampaignProfile(Declared):

@@ -1,7 +1,7 @@
 """What a row is, said once: a pydantic model per table, from which DDL, polars schema, Dagster column schema and docs follow.
 
 Belongs here: the vocabulary of contracts (`Table`, `Column`, `Json`). Does not belong here: any one table (see the sibling modules, one a room)
-and anything that reads or writes rows (see `lead_assets.warehouse`).
+and anything that reads or writes rows (see `lead_assets.stores.warehouse`).
 """
 
 from __future__ import annotations

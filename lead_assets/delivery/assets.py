@@ -3,10 +3,10 @@
 import polars as pl
 from dagster import AssetIn, MaterializeResult, ResourceParam, asset
 
-from lead_assets.archive import Archive
 from lead_assets.contracts import Classification, EnrichedLead, EnrichmentEvent, Lead, RoutingDecision, Score
-from lead_assets.declare import asset_of, key_of, result_of
 from lead_assets.delivery.events import enrichment_events as make_events
+from lead_assets.kit.declare import asset_of, key_of, result_of
+from lead_assets.stores.archive import Archive
 
 
 @asset(

@@ -16,8 +16,8 @@ from typing import Any
 import orjson
 import polars as pl
 
-from lead_assets.archive import Archive
 from lead_assets.contracts import EnrichmentEvent
+from lead_assets.stores.archive import Archive
 
 SCHEMA_VERSION = "enrichment-event-1"
 PART_EVENTS = 200_000

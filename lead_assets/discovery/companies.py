@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from lead_assets.contracts import Lead
+from lead_assets.core.settings import Settings
 from lead_assets.discovery.adoption import adoption
 from lead_assets.discovery.rules import AdoptionRules
-from lead_assets.settings import Settings
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger

@@ -8,9 +8,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from lead_assets.declared import Declared, load_declared
+from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Lifetimes, Rate
-from lead_assets.settings import Settings
 from lead_assets.signals.signal import duration
 
 _Duration = Annotated[timedelta, BeforeValidator(duration)]

@@ -1,6 +1,6 @@
 """Searching, through the ledger: a page of companies, the people of each, and who they are, each bought once while it is fresh.
 
-Belongs here: what is asked and what it may cost. Does not belong here: Apollo's wire format (see `lead_assets.providers.apollo_search`), and what is made
+Belongs here: what is asked and what it may cost. Does not belong here: Apollo's wire format (see `lead_assets.vendors.apollo.search`), and what is made
 of the result (see `drop`).
 """
 
@@ -14,13 +14,13 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from lead_assets.contracts.base import canonical_json
+from lead_assets.core.settings import Settings
 from lead_assets.discovery.rules import SearchRules
 from lead_assets.ledger.model import Answer, Reply, Want, to_micros
 from lead_assets.ledger.purchase import Call, Purchase, buy
-from lead_assets.providers.apollo import MAX_BULK
-from lead_assets.providers.apollo_search import COMPANIES, MAX_PAGE, PEOPLE, ApolloSearch
-from lead_assets.settings import Settings
 from lead_assets.signals.signal import SignalProvider
+from lead_assets.vendors.apollo.client import MAX_BULK
+from lead_assets.vendors.apollo.search import COMPANIES, MAX_PAGE, PEOPLE, ApolloSearch
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger

@@ -6,10 +6,10 @@ import polars as pl
 from dagster import AssetCheckResult, AssetCheckSpec, AssetIn, MaterializeResult, ResourceParam, multi_asset
 
 from lead_assets.contracts import Duplicate, Lead, RawLead, SuppressedLead
-from lead_assets.declare import assets_of, conservation_check, key_of, result_of
 from lead_assets.identity.resolve import conservation, resolve
+from lead_assets.kit.declare import assets_of, conservation_check, key_of, result_of
+from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
-from lead_assets.partitions import campaigns
 
 CONSERVES = AssetCheckSpec(
     "conserves",

@@ -11,7 +11,7 @@ from functools import cache
 
 import polars as pl
 
-from lead_assets.identity.columns import map_distinct
+from lead_assets.core.columns import map_distinct
 
 # The local part is lower-cased for identity, though RFC 5321 lets a host tell "Jane" from "jane": no provider of note does, people type both, and two
 # leads for one mailbox would be bought and written to twice. email-validator keeps the case.

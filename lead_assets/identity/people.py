@@ -11,7 +11,7 @@ from functools import cache
 
 import polars as pl
 
-from lead_assets.identity.columns import map_distinct
+from lead_assets.core.columns import map_distinct
 
 _LETTER = "[A-Za-zÀ-ÖØ-Þà-öø-þ]"
 _WORD = rf"{_LETTER}+(?:-{_LETTER}+)*"

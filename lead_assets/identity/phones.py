@@ -10,7 +10,7 @@ from functools import cache
 
 import polars as pl
 
-from lead_assets.identity.columns import map_distinct
+from lead_assets.core.columns import map_distinct
 
 _PLAIN = r"^(\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-]?)[2-9]\d\d[ .-]?\d{4}$"
 _EXTENSION = r"(?i)[ ,;]*(?:x|ext\.?|extension)[ :.]*\d{1,6}$"

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import polars as pl
 
-from lead_assets.identity.columns import folded
+from lead_assets.core.columns import folded
 
 # First come, first served: where two languages call two countries by one name, the earlier one's holds.
 _FIRST_LANGUAGES = (

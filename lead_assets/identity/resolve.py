@@ -13,7 +13,7 @@ from datetime import timedelta
 import polars as pl
 
 from lead_assets.contracts import Duplicate, Lead, SuppressedLead
-from lead_assets.identity.columns import fold, map_distinct
+from lead_assets.core.columns import fold, map_distinct
 from lead_assets.identity.companies import clean_companies, company_domains, registrable_domains
 from lead_assets.identity.emails import email_domains, email_kinds, normalise_emails
 from lead_assets.identity.people import name_parts

@@ -11,7 +11,7 @@ from functools import cache
 
 import polars as pl
 
-from lead_assets.identity.columns import fold, folded
+from lead_assets.core.columns import fold, folded
 
 _SENIORITY_WORDS: list[tuple[str, str]] = [
     ("entry", "executive assistant|personal assistant|assistant to|office assistant|assistenz der|assistentin der|"

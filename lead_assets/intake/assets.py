@@ -4,14 +4,14 @@ from collections.abc import Iterator
 
 from dagster import AssetCheckResult, AssetCheckSpec, AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
 
-from lead_assets.archive import Archive
 from lead_assets.contracts import RawLead, RejectedPayload
-from lead_assets.declare import assets_of, conservation_check, key_of, result_of
+from lead_assets.core.settings import Settings
 from lead_assets.intake.failed_leads import publish
 from lead_assets.intake.read import conservation, read_campaigns
-from lead_assets.objects import open_objects
-from lead_assets.partitions import campaigns
-from lead_assets.settings import Settings
+from lead_assets.kit.declare import assets_of, conservation_check, key_of, result_of
+from lead_assets.kit.partitions import campaigns
+from lead_assets.stores.archive import Archive
+from lead_assets.stores.objects import open_objects
 
 CONSERVES = AssetCheckSpec(
     "conserves",

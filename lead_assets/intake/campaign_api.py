@@ -1,7 +1,7 @@
 """Campaigns of the campaign API become drops: one NDJSON file of leads, as the vendor sent them, a campaign, in the landing zone.
 
 From there the drop sensor takes over, so that leads of an API walk the same way as leads of a file. Does not belong here: the vendor's wire format
-(see `lead_assets.providers.aturiya`) and what a lead's fields mean (see `adapters`).
+(see `lead_assets.vendors.aturiya.client`) and what a lead's fields mean (see `adapters`).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import TypeVar
 
 import orjson
 
-from lead_assets.archive import Archive
-from lead_assets.campaigns import campaign_key
+from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.errors import ProviderError
+from lead_assets.core.settings import Settings
 from lead_assets.intake.landing import OPEN_DAYS, day_folder, landing_of
-from lead_assets.providers.aturiya import Aturiya
-from lead_assets.providers.errors import ProviderError
-from lead_assets.settings import Settings
+from lead_assets.stores.archive import Archive
+from lead_assets.vendors.aturiya.client import Aturiya
 
 _ATTEMPTS = 4
 _LONGEST_WAIT = 60.0

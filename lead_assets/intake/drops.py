@@ -11,13 +11,13 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from lead_assets.archive import Receipt
-from lead_assets.campaigns import campaign_key
 from lead_assets.contracts import RawLead, RejectedPayload
+from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.intake.csv_payloads import header_key
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Reject
 from lead_assets.intake.rows import DROP_SCHEMA, rows
+from lead_assets.stores.archive import Receipt
 
 _REJECT_SCHEMA = pl.Schema(
     {

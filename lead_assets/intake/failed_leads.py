@@ -11,7 +11,7 @@ import hashlib
 import orjson
 import polars as pl
 
-from lead_assets.objects import Objects
+from lead_assets.stores.objects import Objects
 
 
 def publish(rejected: pl.DataFrame, objects: Objects) -> list[str]:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal
 
-from lead_assets.archive import Archive, Receipt
-from lead_assets.campaigns import campaign_key, inbound_key
+from lead_assets.core.campaign_keys import campaign_key, inbound_key
 from lead_assets.intake.csv_payloads import check_column_map
 from lead_assets.intake.drops import read_drop
+from lead_assets.stores.archive import Archive, Receipt
 
 DEFAULT_MAX_PAYLOAD_BYTES = 1 << 20
 

@@ -1,6 +1,6 @@
 """The drop sensor's decisions: which files of the landing zone are whole and new, what taking them in touches, what to remember.
 
-The landing zone is a folder or a bucket (`lead_assets.objects`). In it a file's first folder names its campaign; machines put their files below a
+The landing zone is a folder or a bucket (`lead_assets.stores.objects`). In it a file's first folder names its campaign; machines put their files below a
 folder of the day they send them (UTC), people need not:
 
     [dt=2026-11-20/][<campaign>/]leads.ndjson
@@ -23,11 +23,11 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import islice
 
-from lead_assets.archive import Archive
-from lead_assets.campaigns import campaign_key
+from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.settings import Settings
 from lead_assets.intake.ingest import DEFAULT_MAX_PAYLOAD_BYTES, IngestedDrop, ingest
-from lead_assets.objects import Entry, ObjectChanged, Objects, open_objects
-from lead_assets.settings import Settings
+from lead_assets.stores.archive import Archive
+from lead_assets.stores.objects import Entry, ObjectChanged, Objects, open_objects
 
 SETTLE_SECONDS = 2.0
 """A file whose size and time have not changed for this long between two ticks is whole."""

@@ -11,10 +11,10 @@ from typing import NamedTuple
 
 import polars as pl
 
-from lead_assets.archive import Archive, Receipt
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.intake.drops import read_drop
 from lead_assets.intake.ingest import DEFAULT_MAX_PAYLOAD_BYTES
+from lead_assets.stores.archive import Archive, Receipt
 
 
 class CampaignsRead(NamedTuple):

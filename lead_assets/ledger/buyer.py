@@ -1,7 +1,7 @@
 """How a purchase is made: look, claim, pace, call, settle; retry what may pass, split what cannot, wait for what others buy.
 
 Belongs here: the order of these steps and what each failure means. Does not belong here: the transactions (`claims`), a vendor's wire format
-(`lead_assets.providers`). The ledger is called in threads, so that the calls under way go on while a transaction waits for its turn.
+(`lead_assets.vendors`). The ledger is called in threads, so that the calls under way go on while a transaction waits for its turn.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Answer, History, Intent, Rate, Reply, Settlement, Want, missed
 from lead_assets.ledger.owners import new_owner
 from lead_assets.ledger.pacer import Pacer
 from lead_assets.ledger.purchase import Call, Purchase, Resume, Retry
 from lead_assets.ledger.teller import Teller, in_thread
-from lead_assets.providers.errors import ProviderError
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger

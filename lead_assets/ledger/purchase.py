@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Answer, Intent, Rate, Reply, Want, to_usd
-from lead_assets.providers.errors import ProviderError
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger

@@ -4,9 +4,9 @@ import polars as pl
 from dagster import AllPartitionMapping, AssetDep, AssetExecutionContext, AssetIn, MaterializeResult, ResourceParam, asset
 
 from lead_assets.contracts import Account, Duplicate, EnrichedLead, Lead, RawLead, SimilarAccount
-from lead_assets.declare import asset_of, key_of, result_of
-from lead_assets.settings import Settings
-from lead_assets.warehouse.io_manager import WarehouseIOManager
+from lead_assets.core.settings import Settings
+from lead_assets.kit.declare import asset_of, key_of, result_of
+from lead_assets.kit.io_manager import WarehouseIOManager
 
 
 @asset(

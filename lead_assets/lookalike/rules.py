@@ -7,8 +7,8 @@ from typing import Annotated, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from lead_assets.declared import Declared, load_declared
-from lead_assets.settings import Settings
+from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.settings import Settings
 from lead_assets.signals.signal import duration
 
 

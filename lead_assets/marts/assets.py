@@ -3,9 +3,9 @@
 from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, MetadataValue, ResourceParam, asset
 
 from lead_assets.contracts import CampaignFunnel, Table
-from lead_assets.declare import asset_of, key_of, result_of
+from lead_assets.kit.declare import asset_of, key_of, result_of
+from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.marts.mart import mart
-from lead_assets.warehouse.io_manager import WarehouseIOManager
 
 
 def mart_asset(contract: type[Table]) -> AssetsDefinition:

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 
 from lead_assets.contracts import TABLES, Table
-from lead_assets.project_files import project_file
+from lead_assets.core.project_files import project_file
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,12 @@ import polars as pl
 from dagster import AssetIn, MaterializeResult, ResourceParam, asset
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, RoutingDecision, Score
-from lead_assets.declare import asset_of, key_of, result_of
+from lead_assets.core.settings import Settings
+from lead_assets.kit.declare import asset_of, key_of, result_of
 from lead_assets.ledger import Ledger
 from lead_assets.routing.ownership import decide
 from lead_assets.routing.table import load_routing_table
 from lead_assets.routing.territories import routing_frame
-from lead_assets.settings import Settings
 
 
 @asset(

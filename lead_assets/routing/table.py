@@ -15,9 +15,9 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
 
+from lead_assets.core.settings import Settings
 from lead_assets.routing.document import Document, DocumentError, read_document
 from lead_assets.routing.fields import FIELDS, RoutingField
-from lead_assets.settings import Settings
 
 SHIPPED = Path(__file__).parent.parent / "rules" / "routing.yaml"
 

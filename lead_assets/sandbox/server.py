@@ -23,18 +23,18 @@ from starlette.routing import Route
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from lead_assets.sandbox import READY_LINE
-from lead_assets.sandbox.anthropic import Anthropic
-from lead_assets.sandbox.apollo import Apollo
-from lead_assets.sandbox.aturiya import Aturiya, read_campaigns
+from lead_assets.sandbox.anthropic.service import Anthropic
+from lead_assets.sandbox.apollo.service import Apollo
+from lead_assets.sandbox.aturiya.service import Aturiya, read_campaigns
 from lead_assets.sandbox.faults import Fault, Faults
-from lead_assets.sandbox.hubspot import HubSpot
-from lead_assets.sandbox.hunter import Hunter
+from lead_assets.sandbox.hubspot.service import HubSpot
+from lead_assets.sandbox.hunter.service import Hunter
 from lead_assets.sandbox.meter import Meter
-from lead_assets.sandbox.pipe0 import Pipe0
-from lead_assets.sandbox.segment import Segment
-from lead_assets.sandbox.sendgrid import SendGrid
+from lead_assets.sandbox.pipe0.service import Pipe0
+from lead_assets.sandbox.segment.service import Segment
+from lead_assets.sandbox.sendgrid.service import SendGrid
 from lead_assets.sandbox.service import Service, answer
-from lead_assets.sandbox.slack import Slack
+from lead_assets.sandbox.slack.service import Slack
 
 SERVICES: tuple[type[Service], ...] = (Pipe0, Anthropic, Apollo, Hunter, HubSpot, Slack, Segment, SendGrid)
 

@@ -6,12 +6,12 @@ import polars as pl
 from dagster import AssetCheckResult, AssetCheckSpec, AssetIn, MaterializeResult, ResourceParam, asset
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, Score
-from lead_assets.declare import asset_of, key_of, result_of
-from lead_assets.partitions import campaigns
-from lead_assets.project_files import rules_file
+from lead_assets.core.project_files import rules_file
+from lead_assets.core.settings import Settings
+from lead_assets.kit.declare import asset_of, key_of, result_of
+from lead_assets.kit.partitions import campaigns
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.scoring.score import score
-from lead_assets.settings import Settings
 
 NOBODY_QUARANTINED = AssetCheckSpec(
     "nobody_quarantined",

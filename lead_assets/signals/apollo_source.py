@@ -1,7 +1,7 @@
 """How Apollo is asked for the subjects of a batch: wants in, replies out.
 
 Belongs here: which of Apollo's calls an operation is, what was found and charged, and when an endpoint's windows are used up. Does not belong
-here: Apollo's HTTP (see `lead_assets.providers.apollo`), what the values mean (see `record_parsers`).
+here: Apollo's HTTP (see `lead_assets.vendors.apollo.client`), what the values mean (see `record_parsers`).
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Reply, Want
-from lead_assets.providers.apollo import Apollo, Window
-from lead_assets.providers.errors import ProviderError
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import Pacer
+from lead_assets.vendors.apollo.client import Apollo, Window
 
 
 class ApolloSource:

@@ -22,10 +22,10 @@ from dagster import (
 )
 
 from lead_assets.contracts import EnrichedLead, Lead, Table
-from lead_assets.declare import asset_of, assets_of, key_of, limited, result_of
+from lead_assets.core.settings import Settings
+from lead_assets.kit.declare import asset_of, assets_of, key_of, limited, result_of
+from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
-from lead_assets.partitions import campaigns
-from lead_assets.settings import Settings
 from lead_assets.signals.agreement import Agreement, ledger_agrees
 from lead_assets.signals.merge import enrich
 from lead_assets.signals.signal import Signal, load_signals

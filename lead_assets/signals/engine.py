@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lead_assets.contracts.base import MONEY_DTYPE
-from lead_assets.settings import Settings
+from lead_assets.core.settings import Settings
 from lead_assets.signals.questions import Facts
 from lead_assets.signals.signal import Signal
 from lead_assets.signals.stats import SignalStats

@@ -1,7 +1,7 @@
 """How Hunter is asked for a subject: a want in, a reply out.
 
 Belongs here: which of Hunter's calls an operation is, what was found and what it cost. Does not belong here: Hunter's HTTP (see
-`lead_assets.providers.hunter`), how an address is graded (see `email_parsers`).
+`lead_assets.vendors.hunter.client`), how an address is graded (see `email_parsers`).
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Reply, Want
-from lead_assets.providers.errors import ProviderError
-from lead_assets.providers.hunter import Hunter
 from lead_assets.signals.signal import Signal, Source
+from lead_assets.vendors.hunter.client import Hunter
 
 # Verdicts that Hunter does not charge for.
 _FREE = frozenset({"unknown", "webmail", "disposable"})

@@ -2,7 +2,7 @@
 
 Belongs here: building pipe0's request from subjects, joining the pipes of several signals into one request, and reading off its answer what was
 found, what was not, and what was charged. Does not belong here: the life of a run (see `pipe0_runs`), pipe0's HTTP (see
-`lead_assets.providers.pipe0`), what the values mean (see `parsers`), retries and money (see `lead_assets.ledger`).
+`lead_assets.vendors.pipe0.client`), what the values mean (see `parsers`), retries and money (see `lead_assets.ledger`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Reply, Want
-from lead_assets.providers.errors import ProviderError
-from lead_assets.providers.pipe0 import PipeField, PipesRun, RunFailed
 from lead_assets.signals.pipe0_runs import Runs
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.subjects import SubjectKind
+from lead_assets.vendors.pipe0.client import PipeField, PipesRun, RunFailed
 
 _Records = tuple[SubjectKind, tuple[str, ...]]
 

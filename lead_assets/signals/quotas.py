@@ -10,8 +10,8 @@ import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from lead_assets.providers.errors import ProviderError
-from lead_assets.settings import Settings
+from lead_assets.core.errors import ProviderError
+from lead_assets.core.settings import Settings
 from lead_assets.signals.signal import SignalProvider
 
 Row = dict[str, Any]
@@ -40,7 +40,7 @@ async def _told(provider: SignalProvider, settings: Settings, ask: Callable[[Set
 
 
 async def _hunter(settings: Settings) -> list[Row]:
-    from lead_assets.providers.hunter import Hunter
+    from lead_assets.vendors.hunter.client import Hunter
 
     key = settings.key("hunter")
     assert key is not None
@@ -58,7 +58,7 @@ async def _hunter(settings: Settings) -> list[Row]:
 
 
 async def _apollo(settings: Settings) -> list[Row]:
-    from lead_assets.providers.apollo import Apollo
+    from lead_assets.vendors.apollo.client import Apollo
 
     key = settings.key("apollo")
     assert key is not None

@@ -18,9 +18,9 @@ import polars as pl
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from lead_assets.contracts import TABLES, SignalRow, Table
+from lead_assets.core.project_files import rules_file
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Lifetimes, Rate, to_micros
-from lead_assets.project_files import rules_file
-from lead_assets.settings import Settings
 from lead_assets.signals import email_parsers as _email_parsers  # noqa: F401 - registers its parsers
 from lead_assets.signals import record_parsers as _record_parsers  # noqa: F401 - registers its parsers
 from lead_assets.signals.parsers import PARSERS, Parser

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Rate, Reply, Want
-from lead_assets.settings import Settings
 from lead_assets.signals.signal import ProviderTerms, Signal, SignalProvider, Source
 
 if TYPE_CHECKING:
@@ -65,15 +65,15 @@ async def open_source(provider: SignalProvider, settings: Settings, signals: Seq
         options["deadline"] = deadline
     url = settings.base_url(provider)
     if provider == "apollo":
-        from lead_assets.providers.apollo import Apollo
         from lead_assets.signals.apollo_source import ApolloSource, Windows
+        from lead_assets.vendors.apollo.client import Apollo
 
         windows = Windows(pacer, {operation: each.bucket for operation, each in terms.items()})
         async with Apollo(url, key, watch=windows.watch, **options) as apollo:
             yield ApolloSource(apollo)
     elif provider == "hunter":
-        from lead_assets.providers.hunter import Hunter
         from lead_assets.signals.hunter_source import HunterSource
+        from lead_assets.vendors.hunter.client import Hunter
 
         async def turn(operation: str) -> None:
             await pacer.turn(terms[operation].bucket, rates(terms[operation], settings))
@@ -81,9 +81,9 @@ async def open_source(provider: SignalProvider, settings: Settings, signals: Seq
         async with Hunter(url, key, turn=turn, **options) as hunter:
             yield HunterSource(hunter)
     else:
-        from lead_assets.providers.pipe0 import Pipe0
         from lead_assets.signals.pipe0_runs import Runs
         from lead_assets.signals.pipe0_source import Pipe0Source
+        from lead_assets.vendors.pipe0.client import Pipe0
 
         partners = Counter(signal.subject for signal, _ in asking)
         own = asking[0][1].terms

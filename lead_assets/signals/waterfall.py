@@ -14,9 +14,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from lead_assets.core.errors import ProviderError
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import UNSENT, Answer, Reply, Want
-from lead_assets.providers.errors import ProviderError
-from lead_assets.settings import Settings
 from lead_assets.signals.parsers import Values
 from lead_assets.signals.questions import Facts, Question
 from lead_assets.signals.signal import Signal, Source

@@ -9,8 +9,8 @@ import polars as pl
 import pytest
 
 from lead_assets.classification.classify import Classified, classify
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.settings import Settings
 from lead_assets_tests.classification.leads import enriched
 
 Run = Callable[..., Classified]

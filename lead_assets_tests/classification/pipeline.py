@@ -12,12 +12,12 @@ import polars as pl
 from dagster import AssetCheckEvaluation, DagsterInstance, Definitions, ExecuteInProcessResult
 
 from lead_assets.automation import PIPELINE
-from lead_assets.commands.runs import add_campaigns, known_campaigns
+from lead_assets.cli.runs import add_campaigns, known_campaigns
 from lead_assets.contracts import Table
+from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.intake.ingest import ingest
-from lead_assets.settings import Settings
-from lead_assets.stores import archive_of, warehouse_of
+from lead_assets.stores.opened import archive_of, warehouse_of
 
 QUIET: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 

@@ -13,9 +13,9 @@ from lead_assets.classification.assets import mode_of
 from lead_assets.classification.checks import broken_contracts
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import Classification, Quarantined, RoutingDecision, Score
+from lead_assets.core.settings import Settings
 from lead_assets.sandbox import Handle
 from lead_assets.scoring import assets as scoring
-from lead_assets.settings import Settings
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import frame, lead, noted
 from lead_assets_tests.classification.pipeline import Graph, check_of, graph, ingest_notes

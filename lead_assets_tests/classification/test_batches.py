@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from lead_assets.classification import batches as batches_module
-from lead_assets.classification.batches import BatchClient
-from lead_assets.classification.buying import purchase
 from lead_assets.classification.classify import Classified
 from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Answer, Reply, Want
 from lead_assets.ledger.purchase import Retry
+from lead_assets.model import batches as batches_module
+from lead_assets.model.batches import BatchClient
+from lead_assets.model.buying import purchase
 from lead_assets.sandbox import Handle
-from lead_assets.settings import Settings
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import noted
 from lead_assets_tests.ledger.killed import Killed, die_here, killed
@@ -174,10 +174,10 @@ def assert_taken_up(result: Classified, sandbox: Handle, ledger: Ledger) -> None
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from lead_assets.classification.batches import BatchClient
+from lead_assets.model.batches import BatchClient
 from lead_assets.classification.classify import classify
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.settings import Settings
+from lead_assets.core.settings import Settings
 from lead_assets_tests.classification.leads import enriched, noted
 from lead_assets_tests.classification.test_batches import NOTES
 

@@ -17,10 +17,10 @@ from lead_assets.classification.golden import Baselines, Golden, as_baseline, ev
 from lead_assets.classification.picture import as_markdown, confusion_svg
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import Classification, GoldenEvaluation, Quarantined
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.sandbox import Handle
-from lead_assets.settings import Settings
-from lead_assets.warehouse.duckdb import DuckDBWarehouse
+from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import frame, lead, noted
 from lead_assets_tests.classification.pipeline import QUIET, check_of, graph

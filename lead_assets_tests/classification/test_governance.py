@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lead_assets.classification import governance
 from lead_assets.classification.profiles import load_profiles
+from lead_assets.model import governance
 
 LENDING = load_profiles()["lending"]
 FACTS = {

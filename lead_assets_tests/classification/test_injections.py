@@ -8,9 +8,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lead_assets.classification import prompt
 from lead_assets.contracts import Classification, RoutingDecision, Summary
-from lead_assets.settings import Settings
+from lead_assets.core.settings import Settings
+from lead_assets.model import prompt
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.injections import INJECTIONS
 from lead_assets_tests.classification.leads import frame, lead

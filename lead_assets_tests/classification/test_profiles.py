@@ -9,11 +9,11 @@ import pytest
 from pydantic import ValidationError
 
 from lead_assets.classification import profiles as shipped
-from lead_assets.classification.profile import Profile
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.classification.rulebook import choose, load_rulebook
 from lead_assets.contracts import Classification, EnrichedLead, Lead
-from lead_assets.settings import Settings
+from lead_assets.core.settings import Settings
+from lead_assets.model.profile import Profile
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import frame, lead
 
@@ -21,7 +21,7 @@ DECLARATION = """
 from typing import Literal
 import polars as pl
 from pydantic import Field
-from lead_assets.classification.profile import Answered, Fact, Profile
+from lead_assets.model.profile import Answered, Fact, Profile
 
 
 class SupportAnswer(Answered):

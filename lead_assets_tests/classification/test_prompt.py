@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lead_assets.classification import prompt
 from lead_assets.classification.profiles import load_profiles
+from lead_assets.model import prompt
 from lead_assets_tests.classification.leads import frame, lead
 
 LENDING = load_profiles()["lending"]

@@ -7,10 +7,11 @@ import json
 
 import pytest
 
-from lead_assets.classification import governance, rules
+from lead_assets.classification import rules
 from lead_assets.classification.evaluation import measure
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.project_files import project_file
+from lead_assets.core.project_files import project_file
+from lead_assets.model import governance
 
 LENDING, B2B = load_profiles()["lending"], load_profiles()["b2b"]
 

@@ -9,7 +9,7 @@ import pytest
 
 from lead_assets.contracts import TABLES, Classification, RawLead, Table
 from lead_assets.contracts.reference import reference
-from lead_assets.declare import column_lineage, key_of, table_schema
+from lead_assets.kit.declare import column_lineage, key_of, table_schema
 
 EVERY = pytest.mark.parametrize("contract", TABLES.values(), ids=TABLES.keys())
 

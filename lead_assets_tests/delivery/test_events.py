@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from lead_assets.archive import Archive
 from lead_assets.contracts import Classification, EnrichedLead, EnrichmentEvent, Lead, RoutingDecision, Score
 from lead_assets.delivery.events import enrichment_events
+from lead_assets.stores.archive import Archive
 from lead_assets_tests.rows import rows
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from lead_assets.core.settings import Settings
 from lead_assets.discovery.adoption import adoption
 from lead_assets.discovery.rules import AdoptionRules, load_discovery_rules
-from lead_assets.settings import Settings
 
 RULES = AdoptionRules.model_validate(
     {

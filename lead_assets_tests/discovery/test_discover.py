@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from lead_assets.providers.apollo_search import company_filters
 from lead_assets.sandbox import Handle
+from lead_assets.vendors.apollo.search import company_filters
 from lead_assets_tests.conftest import Command
 
 SEARCH = ("discover", "--query", "software", "--location", "Germany", "--location", "United States", "--employees", "50..500")

@@ -12,13 +12,13 @@ import pytest
 from dagster import DagsterInstance, Definitions, RunRequest, SensorResult, SkipReason, build_sensor_context
 
 from lead_assets.automation import drop_sensor
-from lead_assets.commands import report, runs
+from lead_assets.cli import report, runs
+from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
+from lead_assets.kit.run_failures import RUNNER_TAG
 from lead_assets.ledger.owners import is_gone
-from lead_assets.run_failures import RUNNER_TAG
 from lead_assets.sandbox import Handle
-from lead_assets.settings import Settings
-from lead_assets.stores import archive_of, warehouse_of
+from lead_assets.stores.opened import archive_of, warehouse_of
 
 LEAD = {"email": "jane.doe@acme.example", "company": "Acme", "full_name": "Jane Doe", "title": "VP Sales", "country": "Germany"}
 

@@ -13,8 +13,8 @@ import pytest
 from dagster import AssetSpec, BackfillPolicy, Definitions, DynamicPartitionsDefinition, StaticPartitionsDefinition, TableSchema
 
 from lead_assets.contracts import TABLES
+from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
-from lead_assets.settings import Settings
 
 SNAPSHOT = Path(__file__).parent / "graph.json"
 

@@ -20,10 +20,10 @@ import polars as pl
 import pytest
 from dagster import AssetCheckKey, AssetKey, DagsterEventType, DagsterInstance
 
-from lead_assets.archive import Archive
 from lead_assets.contracts import TABLES
-from lead_assets.project_files import project_file
+from lead_assets.core.project_files import project_file
 from lead_assets.sandbox import Handle, start
+from lead_assets.stores.archive import Archive
 from lead_assets_tests.conftest import Command, lead_assets
 
 FIXTURES = project_file("fixtures")

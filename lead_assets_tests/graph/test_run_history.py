@@ -10,8 +10,8 @@ import pytest
 from dagster import DagsterEventType, DagsterInstance, job, op
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
-from lead_assets.commands import runs
-from lead_assets.settings import Settings
+from lead_assets.cli import runs
+from lead_assets.core.settings import Settings
 
 
 @op

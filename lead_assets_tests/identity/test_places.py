@@ -7,7 +7,7 @@ import pycountry
 import pytest
 from babel import Locale
 
-from lead_assets.identity.columns import folded
+from lead_assets.core.columns import folded
 from lead_assets.identity.places import _country_names, _every_language, _state_names, country_codes, resolve_places
 
 COUNTRIES = {

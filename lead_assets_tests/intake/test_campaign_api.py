@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from lead_assets.archive import Archive
+from lead_assets.core.errors import ProviderError
+from lead_assets.core.settings import Settings
 from lead_assets.intake import campaign_api
 from lead_assets.intake.campaign_api import Synced, sync
 from lead_assets.intake.landing import take_all
 from lead_assets.intake.read import read_campaigns
-from lead_assets.providers.errors import ProviderError
 from lead_assets.sandbox import Handle, start
-from lead_assets.settings import Settings
+from lead_assets.stores.archive import Archive
 
 _FIXTURE = Path(__file__).parents[2] / "fixtures" / "campaign_api.json"
 _SENT = {campaign["id"]: campaign["leads"] for campaign in json.loads(_FIXTURE.read_text())["campaigns"]}

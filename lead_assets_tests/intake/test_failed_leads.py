@@ -7,11 +7,11 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from lead_assets.archive import Archive
 from lead_assets.intake.failed_leads import publish
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.read import read_campaigns
-from lead_assets.objects.folder import Folder
+from lead_assets.stores.archive import Archive
+from lead_assets.stores.objects.folder import Folder
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
 

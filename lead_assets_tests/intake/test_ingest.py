@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from lead_assets.archive import Archive, Receipt
-from lead_assets.campaigns import campaign_key
 from lead_assets.contracts import RawLead, RejectedPayload
+from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.intake import read as read_module
 from lead_assets.intake.drops import read_drop
 from lead_assets.intake.ingest import IngestedDrop, ingest
 from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.stores.archive import Archive, Receipt
 from lead_assets_tests.intake.samples import CAMPAIGN_API, INBOUND, LENDING, LIMIT, NOON, ndjson
 
 

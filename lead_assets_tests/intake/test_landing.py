@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from lead_assets.archive import Archive
+from lead_assets.core.settings import Settings
 from lead_assets.intake import landing
 from lead_assets.intake.landing import Cursor, Scan, Taken, scan, take, take_all, watch
 from lead_assets.intake.read import conservation, read_campaigns
-from lead_assets.objects import Entry
-from lead_assets.objects.folder import Folder
-from lead_assets.settings import Settings
+from lead_assets.stores.archive import Archive
+from lead_assets.stores.objects import Entry
+from lead_assets.stores.objects.folder import Folder
 from lead_assets_tests.intake.samples import INBOUND, LENDING, ndjson
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lead_assets.archive import Archive
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.json_payloads import lines
 from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.stores.archive import Archive
 from lead_assets_tests.intake.samples import CAMPAIGN_API, CRM, INBOUND, LENDING, NOON, codes, ndjson, read
 
 # Pieces that formats are made of find more than random bytes do.

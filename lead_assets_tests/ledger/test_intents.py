@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from lead_assets.core.errors import ProviderError
 from lead_assets.ledger import Ledger, Reply, Want, buy
 from lead_assets.ledger.model import UNSENT
 from lead_assets.ledger.schema import claims
-from lead_assets.providers.errors import ProviderError
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.killed import die_here, killed
 from lead_assets_tests.ledger.test_many import assert_books_agree

@@ -8,8 +8,8 @@ from datetime import timedelta
 
 import pytest
 
+from lead_assets.core.errors import ProviderError
 from lead_assets.ledger import Ledger, Rate, Reply, Retry, Want, buy, purchase
-from lead_assets.providers.errors import ProviderError
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.vendor import Vendor, want, wants
 

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from dagster import BackfillPolicy, DagsterInstance, Definitions
 
-from lead_assets.commands import report, runs
+from lead_assets.cli import report, runs
 from lead_assets.contracts import SimilarAccount, Summary
+from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.intake.ingest import ingest
 from lead_assets.sandbox import Handle
-from lead_assets.settings import Settings
-from lead_assets.stores import archive_of, warehouse_of
+from lead_assets.stores.opened import archive_of, warehouse_of
 
 LEAD = {"full_name": "Jane Doe", "title": "VP of Sales", "source": "webinar", "company_size": "201-500", "country": "Germany"}
 

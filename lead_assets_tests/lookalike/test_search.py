@@ -10,10 +10,10 @@ import polars as pl
 import pytest
 
 from lead_assets.contracts import Account, SimilarAccount
+from lead_assets.core.settings import Settings
 from lead_assets.lookalike import search
 from lead_assets.lookalike.rules import LookalikeRules, load_lookalike_rules
 from lead_assets.lookalike.search import similar_accounts
-from lead_assets.settings import Settings
 from lead_assets_tests.rows import rows
 
 MAY = datetime(2026, 5, 1, tzinfo=UTC)

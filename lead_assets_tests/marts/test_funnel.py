@@ -10,9 +10,9 @@ import sqlglot
 from sqlglot import exp
 
 from lead_assets.contracts import TABLES, CampaignFunnel
+from lead_assets.core.project_files import project_file
 from lead_assets.marts.mart import mart
-from lead_assets.project_files import project_file
-from lead_assets.warehouse.duckdb import DuckDBWarehouse
+from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.rows import rows
 
 

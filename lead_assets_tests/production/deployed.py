@@ -14,13 +14,13 @@ import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 
+from lead_assets.core.project_files import project_file
+from lead_assets.core.settings import Settings
 from lead_assets.intake.ingest import ingest
 from lead_assets.ledger import Ledger
 from lead_assets.ledger.schema import metadata
-from lead_assets.objects import open_objects
-from lead_assets.project_files import project_file
-from lead_assets.settings import Settings
-from lead_assets.stores import archive_of
+from lead_assets.stores.objects import open_objects
+from lead_assets.stores.opened import archive_of
 
 
 @dataclass(frozen=True)

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from dagster import OpExecutionContext, job, op
 
-from lead_assets.commands import runs
+from lead_assets.cli import runs
 from lead_assets.contracts import Score
+from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger, Reply, Want, purchase
-from lead_assets.settings import Settings
-from lead_assets.stores import archive_of, warehouse_of
+from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets_tests.conftest import Done
 from lead_assets_tests.ledger.vendor import want
 from lead_assets_tests.production.canaries import found, seen, stored
-from lead_assets_tests.warehouse.frames import scores
+from lead_assets_tests.stores.frames import scores
 
 SEEN = {
     "canary-stdout": "output",

@@ -19,20 +19,20 @@ import pytest
 from dagster import DagsterInstance, SensorResult, build_sensor_context
 
 from lead_assets.automation import drop_sensor
-from lead_assets.commands import runs
+from lead_assets.cli import runs
 from lead_assets.contracts import EnrichedLead, Quarantined
+from lead_assets.core.project_files import project_file
+from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger
-from lead_assets.project_files import project_file
 from lead_assets.sandbox import Handle, start
-from lead_assets.settings import Settings
-from lead_assets.stores import archive_of
-from lead_assets.warehouse.snowflake import SnowflakeWarehouse
+from lead_assets.stores.opened import archive_of
+from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse
 from lead_assets_tests.conftest import Command
 from lead_assets_tests.production.deployed import Deployed, copy_to_local, deploy, fill, production
 from lead_assets_tests.production.google_storage import GoogleStorage
-from lead_assets_tests.warehouse.fake import FakeAccount
-from lead_assets_tests.warehouse.proxy import Proxy
-from lead_assets_tests.warehouse.test_snowpipe import answering
+from lead_assets_tests.stores.fake import FakeAccount
+from lead_assets_tests.stores.proxy import Proxy
+from lead_assets_tests.stores.test_snowpipe import answering
 
 COMMAND = str(Path(sys.executable).parent / "lead-assets")
 

@@ -6,11 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from lead_assets.archive import Archive
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.landing import Taken, scan, take
 from lead_assets.intake.read import conservation, read_campaigns
-from lead_assets.objects.bucket import Bucket
+from lead_assets.stores.archive import Archive
+from lead_assets.stores.objects.bucket import Bucket
 from lead_assets_tests.intake.samples import INBOUND, LENDING, ndjson
 from lead_assets_tests.production.google_storage import GoogleStorage
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from lead_assets.objects import ObjectChanged, Objects, StoreError, open_objects
-from lead_assets.objects.bucket import Bucket
+from lead_assets.stores.objects import ObjectChanged, Objects, StoreError, open_objects
+from lead_assets.stores.objects.bucket import Bucket
 from lead_assets_tests.production.google_storage import GoogleStorage
 
 NAMES = ["a", "a/b/c", "a/b.txt", "a.txt", "b/é ü.json", "c'; drop table x;--/d", "z z/#?%/e"]

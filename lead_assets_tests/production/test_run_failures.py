@@ -33,17 +33,17 @@ from dagster._grpc.impl import core_execute_run
 from dagster._grpc.types import CanCancelExecutionResult
 from dagster._utils.hosted_user_process import recon_job_from_origin
 
-from lead_assets.archive import Archive
+from lead_assets.core.errors import ProviderError
+from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
+from lead_assets.kit.run_failures import RUNNER_TAG, may_pass
 from lead_assets.ledger.owners import new_owner
-from lead_assets.objects import StoreError
-from lead_assets.objects.bucket import Bucket
-from lead_assets.providers.errors import ProviderError
-from lead_assets.run_failures import RUNNER_TAG, may_pass
 from lead_assets.sandbox import Handle
-from lead_assets.settings import Settings
-from lead_assets.warehouse.base import ContractViolation
-from lead_assets.warehouse.snowflake_session import SnowflakeFailed
+from lead_assets.stores.archive import Archive
+from lead_assets.stores.objects import StoreError
+from lead_assets.stores.objects.bucket import Bucket
+from lead_assets.stores.warehouse.base import ContractViolation
+from lead_assets.stores.warehouse.snowflake_session import SnowflakeFailed
 from lead_assets_tests.production.deployed import deploy, fresh_database, leads
 from lead_assets_tests.production.google_storage import GoogleStorage
 

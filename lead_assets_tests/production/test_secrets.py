@@ -14,11 +14,11 @@ from typing import Any
 import duckdb
 import pytest
 
-from lead_assets import settings as settings_module
 from lead_assets.contracts import TABLES
+from lead_assets.core import settings as settings_module
+from lead_assets.core.settings import Settings
 from lead_assets.ledger import database
 from lead_assets.sandbox import Handle
-from lead_assets.settings import Settings
 from lead_assets_tests.conftest import Command, Done
 from lead_assets_tests.production.canaries import found, seen, stored
 

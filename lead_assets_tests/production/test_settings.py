@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from lead_assets.commands.doctor import examine
-from lead_assets.settings import Settings
+from lead_assets.cli.doctor import examine
+from lead_assets.core.settings import Settings
 
 POSTGRES = "postgresql+psycopg2://u:p@db.example/leads"
 

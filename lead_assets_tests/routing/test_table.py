@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from lead_assets.core.settings import Settings
 from lead_assets.routing.table import SHIPPED, RoutingTableError, load_routing_table, parse_routing_table
-from lead_assets.settings import Settings
 from lead_assets_tests.routing.frames import table
 
 GOOD = """\

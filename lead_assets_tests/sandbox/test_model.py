@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lead_assets.sandbox.model import complete
+from lead_assets.sandbox.anthropic.model import complete
 from lead_assets_tests.sandbox.asking import CARELESS, FLIPPER, GUARDED, lead
 
 _FIXTURES = Path(__file__).resolve().parents[2] / "fixtures"

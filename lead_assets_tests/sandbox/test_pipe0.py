@@ -7,7 +7,7 @@ import time
 import pytest
 
 from lead_assets.sandbox import Handle
-from lead_assets.sandbox.pipe0_pipes import PIPES, UNKNOWN_COMPANIES
+from lead_assets.sandbox.pipe0.pipes import PIPES, UNKNOWN_COMPANIES
 from lead_assets_tests.sandbox.asking import client, run
 
 

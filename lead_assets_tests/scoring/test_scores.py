@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Score
-from lead_assets.project_files import rules_file
+from lead_assets.core.project_files import rules_file
+from lead_assets.core.settings import Settings
 from lead_assets.scoring.ruleset import RulesError, load_scoring_rules
 from lead_assets.scoring.score import score
-from lead_assets.settings import Settings
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 SHIPPED = rules_file("scoring.yaml", Settings())

@@ -11,11 +11,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Lifetimes
 from lead_assets.ledger.purchase import Retry
 from lead_assets.sandbox import Handle
-from lead_assets.settings import Settings
 from lead_assets.signals.engine import Collected, collect
 from lead_assets.signals.signal import Signal, load_signals
 

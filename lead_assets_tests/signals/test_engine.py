@@ -17,10 +17,10 @@ import pytest
 from pydantic import SecretStr
 
 from lead_assets.contracts import TABLES, Column, CompanyOverview, SignalRow
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger, WorldError
 from lead_assets.ledger.model import Lifetimes, Reply, Want
 from lead_assets.ledger.purchase import Retry, purchase
-from lead_assets.settings import Settings
 from lead_assets.signals.engine import collect
 from lead_assets.signals.parsers import PARSERS, pipe0_value, text
 from lead_assets.signals.pipe0_runs import Runs

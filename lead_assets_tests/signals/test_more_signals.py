@@ -13,10 +13,10 @@ from pathlib import Path
 import polars as pl
 
 from lead_assets.contracts import Contacts, EmailAddress, JobPostings
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Lifetimes
-from lead_assets.sandbox.hunter import verdict
+from lead_assets.sandbox.hunter.service import verdict
 from lead_assets.sandbox.world import company
-from lead_assets.settings import Settings
 from lead_assets.signals.engine import collect, collect_all
 from lead_assets.signals.signal import load_signals
 from lead_assets_tests.signals.conftest import Room
@@ -62,7 +62,7 @@ def test_postings_in_the_ledger_need_no_organization(room: Room) -> None:
 
 
 def test_postings_without_the_organization_signal_carry_its_cost(room: Room, tmp_path: Path) -> None:
-    from lead_assets.project_files import rules_file
+    from lead_assets.core.project_files import rules_file
 
     rules = rules_file("signals.yaml", room.settings).read_text().replace("  organization:\n", "  organization:\n    enabled: false\n")
     (tmp_path / "signals.yaml").write_text(rules)

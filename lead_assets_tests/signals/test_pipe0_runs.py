@@ -11,9 +11,9 @@ import sqlalchemy as sa
 from lead_assets.ledger import Ledger
 from lead_assets.ledger.purchase import Retry
 from lead_assets.ledger.schema import claims
-from lead_assets.providers.pipe0 import Pipe0
 from lead_assets.signals.engine import Collected, collect_all
 from lead_assets.signals.signal import load_signals
+from lead_assets.vendors.pipe0.client import Pipe0
 from lead_assets_tests.ledger.killed import die, die_here, killed
 from lead_assets_tests.ledger.test_many import assert_books_agree
 from lead_assets_tests.signals.conftest import Room

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lead_assets.settings import Settings
+from lead_assets.core.settings import Settings
 from lead_assets.signals.signal import RulesError, load_signals
 
 PROVIDERS = "providers:\n  pipe0: {credit_usd: 0.03, batch_size: 100, concurrency: 4}\n"

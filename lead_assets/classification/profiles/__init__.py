@@ -9,7 +9,7 @@ import importlib
 import pkgutil
 from functools import cache
 
-from lead_assets.classification.profile import Profile
+from lead_assets.model.profile import Profile
 
 
 @cache

@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field, StringConstraints
 
 from lead_assets.classification import rules
-from lead_assets.classification.profile import Answered, Fact, Facts, Profile
 from lead_assets.classification.rules import cue
+from lead_assets.model.profile import Answered, Fact, Facts, Profile
 
 _SYSTEM = """\
 You classify inbound leads of a company that sells a lead-operations platform to businesses: it collects, enriches, scores and routes sales leads.

@@ -8,8 +8,8 @@ import polars as pl
 from pydantic import Field, StringConstraints
 
 from lead_assets.classification import rules
-from lead_assets.classification.profile import Answered, Fact, Facts, Profile
 from lead_assets.classification.rules import cue
+from lead_assets.model.profile import Answered, Fact, Facts, Profile
 
 _SYSTEM = """\
 You classify leads of a lender that finances real-estate investors in the United States. From the facts of one lead, decide:

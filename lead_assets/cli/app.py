@@ -1,0 +1,246 @@
+"""The `lead-assets` command. Each subcommand prints for a person, or with --json one object on stdout; logs and progress go to stderr.
+
+Exit codes: 0 done, 1 not done (the text says why), 2 the command line is wrong.
+
+Does not belong here: any work. A command reads its options, calls a room or a sibling module, and prints what it returned.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lead_assets.cli import money_app as cli_money
+from lead_assets.cli.terminal import Json, connected_world, err, fail_if_not_whole, print_answer, progress_bar
+from lead_assets.core.settings import Settings
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Raw campaign leads in, enriched, classified, scored and routed leads out.",
+)
+cli_money.add_to(app)
+
+
+class CommandError(Exception):
+    """The command could not do its work; the text names the thing and the next step."""
+
+
+@app.command()
+def demo(as_json: Json = False) -> None:
+    """Run the whole graph on the fixtures against the sandbox: no account, no key, nothing outside this machine."""
+    from lead_assets.cli import demo as demonstration
+    from lead_assets.cli import show
+
+    with connected_world(prefer_sandbox=True) as settings, progress_bar("demo", as_json) as progress:
+        answer = demonstration.run(settings, progress)
+    print_answer(answer, as_json, show.demo)
+    fail_if_not_whole(answer)
+
+
+@app.command()
+def run(
+    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Campaign id; may be given more than once.")] = None,
+    all_campaigns: Annotated[bool, typer.Option("--all", help="Every campaign in the archive.")] = False,
+    select: Annotated[str | None, typer.Option("--select", help="Assets, in Dagster's selection syntax, e.g. 'group:scoring'.")] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Only so many leads of each campaign go on to the rooms that cost money.")
+    ] = None,
+    batch: Annotated[
+        bool,
+        typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day; a killed run takes its batch up."),
+    ] = False,
+    from_ledger: Annotated[
+        bool, typer.Option("--from-ledger", help="Buy nothing: use answers of any age that the ledger holds; what it lacks stays unknown.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Materialize campaigns. What was bought before is not bought again."""
+    if bool(campaign) == all_campaigns:
+        raise typer.BadParameter("give --campaign ID (once or more) or --all")
+    from lead_assets.cli import pipeline, show
+
+    with connected_world() as settings, progress_bar("run", as_json) as progress:
+        answer = pipeline.run(
+            settings, campaigns=campaign, select=select, limit=limit, batch=batch, from_ledger=from_ledger, progress=progress
+        )
+    print_answer(answer, as_json, show.run)
+    fail_if_not_whole(answer)
+
+
+@app.command()
+def ingest(
+    files: Annotated[list[Path], typer.Argument(help="Drops: JSON, NDJSON or CSV, each also gzipped.")],
+    campaign: Annotated[str | None, typer.Option("--campaign", help="Campaign of all leads in these files.")] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="Rename a field on the way in: FROM=TO; may be given more than once.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Take drops into the archive. `run` then materializes their campaigns."""
+    from lead_assets.cli import pipeline, show
+
+    if folders := [str(file) for file in files if file.is_dir()]:
+        raise typer.BadParameter(f"{', '.join(folders)} is a folder: name the files in it")
+    if missing := [str(file) for file in files if not file.exists()]:
+        raise typer.BadParameter(f"no such file: {', '.join(missing)}")
+    print_answer(pipeline.ingest_files(Settings(), files, campaign=campaign, column_map=_pairs(mapping or [])), as_json, show.ingested)
+
+
+@app.command()
+def replay(
+    stage: Annotated[str, typer.Option("--stage", help="What was refused: classification, or summaries (briefs).")] = "classification",
+    code: Annotated[
+        list[str] | None,
+        typer.Option("--code", help="Only leads in quarantine for this reason, e.g. placeholder; may be given more than once."),
+    ] = None,
+    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only this campaign; may be given more than once.")] = None,
+    fix: Annotated[
+        str | None,
+        typer.Option("--fix", help="Name of a fix made elsewhere, e.g. at the vendor: what an earlier replay sent is sent once more."),
+    ] = None,
+    batch: Annotated[bool, typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Send quarantined leads again after a fix, exactly once each, and materialize their campaigns again."""
+    from lead_assets.cli import replay as replaying
+    from lead_assets.cli import show
+
+    if stage not in replaying.STAGES:
+        raise typer.BadParameter(f"--stage {stage}: use one of {', '.join(replaying.STAGES)}")
+    with connected_world() as settings, progress_bar("replay", as_json) as progress:
+        answer = replaying.run(settings, stage=stage, codes=code, campaigns=campaign, fix=fix, batch=batch, progress=progress)
+    print_answer(answer, as_json, show.replayed)
+    fail_if_not_whole(answer)
+
+
+@app.command()
+def sync(as_json: Json = False) -> None:
+    """Fetch the campaign API's leads into the landing folder, and take them in."""
+    from lead_assets.cli import pipeline, show
+
+    with connected_world() as settings:
+        answer = pipeline.sync_campaign_api(settings)
+    print_answer(answer, as_json, show.ingested)
+    fail_if_not_whole(answer)
+
+
+@app.command()
+def export(
+    table: Annotated[str, typer.Argument(help="Table, as schema.table, e.g. routing.decisions.")],
+    file_format: Annotated[str, typer.Option("--format", help="csv, json or parquet.")] = "csv",
+    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only these campaigns.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of stdout.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write a table's rows to stdout or to a file."""
+    from lead_assets.cli import exports
+
+    if file_format not in exports.FORMATS:
+        raise typer.BadParameter(f"--format {file_format}: use one of {', '.join(exports.FORMATS)}")
+    frame = exports.rows(Settings(), table, campaign)
+    if as_json and out is None:
+        raise typer.BadParameter("--json says where the rows went: give --out PATH as well, or --format json for the rows themselves")
+    if out is None:
+        sys.stdout.buffer.write(exports.encode(frame, file_format))
+        sys.stdout.buffer.flush()
+        return
+    out.write_bytes(exports.encode(frame, file_format))
+    print_answer({"path": str(out), "rows": frame.height}, as_json, lambda answer: err.print(f"{answer['rows']} rows in {answer['path']}"))
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check settings, keys, stores and versions."""
+    from lead_assets.cli import doctor as checks
+    from lead_assets.cli import show
+
+    answer = checks.examine(Settings())
+    print_answer(answer, as_json, show.doctor)
+    if not answer["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command("verify-snowpipe")
+def verify_snowpipe(as_json: Json = False) -> None:
+    """Compare the archive's events with what Snowpipe has landed: pipe, files waiting, failed loads, events that did not arrive."""
+    from lead_assets.cli import snowpipe
+
+    answer = snowpipe.verify(Settings())
+    print_answer(answer, as_json, lambda each: typer.echo("\n".join(snowpipe.told(each))))
+    if not answer["ok"]:
+        raise typer.Exit(1)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 takes a free one.")] = 0,
+    campaigns: Annotated[Path | None, typer.Option("--campaigns", help="JSON file of the campaigns that the campaign API serves.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Serve every external service on loopback, in its real wire format, until interrupted. GET /_meter says what it would have billed."""
+    from lead_assets.sandbox import READY_LINE
+    from lead_assets.sandbox.server import serve
+
+    serve(port, campaigns, announce=lambda url: json.dumps({"url": url}) if as_json else READY_LINE + url)
+
+
+@app.command()
+def dev(
+    port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI.")] = 3000,
+    live: Annotated[bool, typer.Option("--live", help="Use the vendors whose keys are set, not the sandbox.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Open the Dagster UI with sensors on: a file dropped into the landing folder is routed without a click."""
+    from lead_assets.cli import development, show
+
+    with connected_world(prefer_sandbox=not live) as settings:
+        raise typer.Exit(development.serve(settings, port, lambda where: print_answer(where, as_json, show.development)))
+
+
+def main() -> None:
+    """Entry point. Turns the product's own errors into one line on stderr (with --json also an object on stdout) and exit code 1."""
+    try:
+        app()
+    except SystemExit as stop:
+        if stop.code == 2 and "--json" in sys.argv:
+            sys.stdout.write(json.dumps({"ok": False, "error": "the command line is wrong: stderr says how"}) + "\n")
+        raise
+    except CommandError as error:
+        _stop(str(error))
+    except Exception as error:
+        from lead_assets.cli.errors import explained
+
+        text = explained(error)
+        if text is None:
+            raise
+        _stop(text)
+
+
+def _stop(text: str) -> None:
+    if "--json" in sys.argv:
+        sys.stdout.write(json.dumps({"ok": False, "error": text}) + "\n")
+    err.print(f"[bold red]error:[/] {text}", highlight=False)
+    raise SystemExit(1)
+
+
+def _pairs(mapping: list[str]) -> dict[str, str]:
+    pairs = dict(item.partition("=")[::2] for item in mapping)
+    if not all(pairs.values()) or not all(pairs):
+        raise typer.BadParameter("--map takes FROM=TO, e.g. --map 'Work Mail=email'")
+    from lead_assets.intake.csv_payloads import check_column_map
+
+    try:
+        check_column_map(pairs)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return pairs
+
+
+if __name__ == "__main__":
+    main()

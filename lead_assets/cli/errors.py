@@ -1,0 +1,31 @@
+"""Which exceptions are messages for a person, and which are bugs that need their traceback."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from lead_assets.core.errors import ProviderError
+from lead_assets.core.settings import Settings
+from lead_assets.ledger import WorldError
+
+
+def explained(error: Exception) -> str | None:
+    """The text of an error that says what, where and what to do; None for a bug. Never shows the value of a setting."""
+    if isinstance(error, ValidationError):
+        faults = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
+        return f"settings: {faults}"
+    if type(error).__module__ == "sqlalchemy.exc" and type(error).__name__ in ("OperationalError", "InterfaceError"):
+        # The driver's own text may name the user, and with some drivers the whole URL.
+        return "a database cannot be reached (ledger or Dagster's storage): see that it runs, and that LEAD_ASSETS_LEDGER_URL is right"
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{error.filename}: {error.strerror.lower()}: see that it is there, that you may use it, and that the disk has room"
+    if isinstance(error, ValueError | LookupError | OSError | WorldError | ProviderError) and error.args:
+        return str(error)
+    return None
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """The environment variable of a setting: a field without a name of its own outside is read from LEAD_ASSETS_<field>."""
+    name = ".".join(str(part) for part in location)
+    field = Settings.model_fields.get(name)
+    return f"LEAD_ASSETS_{name.upper()}" if field is not None and field.validation_alias is None else name

@@ -1,0 +1,49 @@
+"""A table's rows as CSV, JSON or Parquet."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+
+import polars as pl
+
+from lead_assets.contracts import TABLES
+from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.settings import Settings
+from lead_assets.stores.opened import warehouse_of
+
+_ISO_8601 = "%Y-%m-%dT%H:%M:%S%.6f%:z"
+
+
+def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Rows of a table, sorted by its key. Raises ValueError for an unknown table, PartitionMissing for an unknown campaign."""
+    contract = TABLES.get(table)
+    if contract is None:
+        raise ValueError(f"no table {table!r}: use one of {', '.join(TABLES)}")
+    partitions = None if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
+    return warehouse_of(settings).read(contract, partitions).sort(contract.key)
+
+
+def encode(frame: pl.DataFrame, file_format: str) -> bytes:
+    """The frame as bytes of one of FORMATS."""
+    return FORMATS[file_format](frame)
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    # CSV has no lists: they go as JSON text.
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    as_json = [pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists]
+    return frame.with_columns(as_json).write_csv(datetime_format=_ISO_8601).encode()
+
+
+def _json(frame: pl.DataFrame) -> bytes:
+    return (frame.write_json() + "\n").encode()
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    buffer = io.BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
+
+
+FORMATS: dict[str, Callable[[pl.DataFrame], bytes]] = {"csv": _csv, "json": _json, "parquet": _parquet}

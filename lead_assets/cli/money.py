@@ -1,0 +1,136 @@
+"""What was spent, what may be spent, and the switch that stops spending.
+
+Does not belong here: what would be spent (see `estimate`), or how it looks in a terminal (see `show_money`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, cast, get_args
+
+import polars as pl
+
+from lead_assets.cli.worlds import bound_world, opened_ledger
+from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.settings import Provider, Settings
+from lead_assets.ledger.model import to_micros, to_usd
+from lead_assets.ledger.money import Budget, Period, Scope
+
+By = Literal["day", "campaign", "provider", "operation", "signal"]
+BY: tuple[str, ...] = get_args(By)
+PERIODS: tuple[str, ...] = get_args(Period)
+_FIGURES = ("answers", "calls", "usd", "uncertain_calls", "uncertain_usd", "input_tokens", "output_tokens")
+
+
+def costs(settings: Settings, by: Sequence[By] = ("provider", "operation"), campaigns: Sequence[str] | None = None) -> dict[str, Any]:
+    """What the journal says was spent. `calls` are answers that cost something. Returns the answer of `lead-assets costs`."""
+    wanted = None if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
+    with opened_ledger(settings) as ledger:
+        frame = ledger.costs([name if name != "signal" else "operation" for name in by], wanted)
+    if "signal" in by:
+        frame = _by_signal(frame, settings)
+    rows = frame.to_dicts()
+    totals = {name: sum((row[name] for row in rows), start=0) for name in ("usd", "calls", "uncertain_usd", "uncertain_calls")}
+    return {**totals, "by": list(by), "rows": rows, "synthetic": bound_world(settings) == "sandbox"}
+
+
+def set_budget(settings: Settings, scope: str, usd: str, period: Period) -> dict[str, Any]:
+    """Limit spending. `scope`: total, campaign:ID or provider:NAME; `usd`: an amount, or "none" to lift the limit. Raises ValueError."""
+    kind, name = parse_scope(scope)
+    limit = _amount(usd)
+    with opened_ledger(settings) as ledger:
+        ledger.set_budget(kind, limit, name=name, period=period)
+    return show_budgets(settings)
+
+
+def show_budgets(settings: Settings) -> dict[str, Any]:
+    """All limits and what stands against them, and who is paused. Returns the answer of `lead-assets budget show`."""
+    with opened_ledger(settings) as ledger:
+        budgets, paused = ledger.budgets(), ledger.paused()
+    return {"budgets": [_row(budget) for budget in budgets], "paused": sorted(name or "all" for name in paused)}
+
+
+def pause(settings: Settings, provider: str | None) -> dict[str, Any]:
+    """Allow no new call, to one provider or to all; calls under way end and are journaled."""
+    with opened_ledger(settings) as ledger:
+        ledger.pause(_known(provider) if provider else None)
+    return show_budgets(settings)
+
+
+def resume(settings: Settings, provider: str | None) -> dict[str, Any]:
+    """Lift a pause; without a provider, all of them. Raises ValueError if all are paused and one is to go on."""
+    with opened_ledger(settings) as ledger:
+        if provider and "" in ledger.paused():
+            raise ValueError(f"all providers are paused: '{provider}' cannot go on alone; lift that with 'lead-assets resume'")
+        ledger.resume(_known(provider) if provider else None)
+    return show_budgets(settings)
+
+
+def parse_scope(text: str) -> tuple[Scope, str]:
+    """ "total", "campaign:ID" or "provider:NAME" as (scope, name). Raises ValueError that says what to write."""
+    kind, _, name = text.partition(":")
+    if kind == "total" and not name:
+        return "total", ""
+    if kind == "campaign" and name:
+        return "campaign", campaign_key(name)
+    if kind == "provider" and name:
+        return "provider", _known(name)
+    raise ValueError(f"budget: {text!r} is no scope: use total, campaign:ID or provider:NAME")
+
+
+def _known(provider: str) -> str:
+    # A budget or a pause for a misspelt name would guard nothing.
+    providers = get_args(Provider)
+    if provider not in providers:
+        raise ValueError(f"no provider {provider!r}: use one of {', '.join(providers)}")
+    return provider
+
+
+def _amount(usd: str) -> int | None:
+    if usd == "none":
+        return None
+    try:
+        amount = Decimal(usd.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not amount.is_finite() or amount < 0:
+        raise ValueError(f"budget: {usd!r} is no amount: give US dollars, e.g. 25 or 0.50, or 'none' to lift the limit")
+    return to_micros(amount)
+
+
+def _row(budget: Budget) -> dict[str, Any]:
+    amounts = {
+        "limit_usd": budget.limit_micros,
+        "spent_usd": budget.spent_micros,
+        "reserved_usd": budget.reserved_micros,
+        "uncertain_usd": budget.uncertain_micros,
+        "free_usd": budget.free_micros,
+    }
+    return {
+        "scope": budget.scope,
+        "name": budget.name,
+        "period": budget.period,
+        **{name: to_usd(micros) for name, micros in amounts.items()},
+    }
+
+
+def _by_signal(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:
+    """Operations renamed to the signals they serve: one that serves two is one purchase for both; one that serves none keeps its name."""
+    names = cast(Mapping[str, str], signals_of_operations(settings))
+    others = [name for name in frame.columns if name not in _FIGURES and name != "operation"]
+    renamed = frame.with_columns(pl.col("operation").replace(names).alias("signal"))
+    return renamed.group_by(*others, "signal").agg(pl.col(_FIGURES).sum()).sort(*others, "signal")
+
+
+def signals_of_operations(settings: Settings) -> dict[str, str]:
+    """Ledger operation → the signals that ask it, as "a + b"."""
+    from lead_assets.signals.signal import load_signals
+
+    served: dict[str, list[str]] = {}
+    for signal in load_signals(settings).values():
+        for source in signal.sources:
+            names = served.setdefault(source.ledger_operation, [])
+            if signal.name not in names:
+                names.append(signal.name)
+    return {operation: " + ".join(names) for operation, names in served.items()}

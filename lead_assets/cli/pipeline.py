@@ -1,0 +1,120 @@
+"""The main job as commands use it: take drops in, run campaigns, and say what came of it.
+
+Does not belong here: the graph (see `definitions`), how Dagster runs it (see `runs`), or printing (see `show`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from lead_assets.cli import report, runs
+from lead_assets.cli.archived import campaigns_of
+from lead_assets.cli.worlds import opened_ledger
+from lead_assets.core.settings import Settings
+from lead_assets.intake import campaign_api, landing
+from lead_assets.intake.ingest import IngestedDrop, ingest
+from lead_assets.stores.opened import archive_of, warehouse_of
+
+
+def run(
+    settings: Settings,
+    *,
+    campaigns: Sequence[str] | None = None,
+    select: str | None = None,
+    limit: int | None = None,
+    batch: bool = False,
+    from_ledger: bool = False,
+    progress: runs.Progress | None = None,
+) -> dict[str, Any]:
+    """Materialize campaigns (None: all in the archive). Returns the answer of `lead-assets run`.
+
+    Raises ValueError for a campaign that the archive does not know.
+    """
+    from lead_assets.definitions import build_defs
+
+    began = time.monotonic()
+    wanted = campaigns_of(settings, campaigns)
+    definitions = build_defs(settings)
+    with opened_ledger(settings) as ledger, runs.instance_of(settings) as instance:
+        since = ledger.last_call()
+        runs.add_campaigns(instance, archive_of(settings).campaigns())
+        assets = runs.select_assets(definitions, select)
+        ran = runs.run_campaigns(
+            definitions, instance, wanted, assets=assets, limit=limit, batch=batch, from_ledger=from_ledger, on_progress=progress
+        )
+        billed = ledger.billed(since)
+    if not ran:
+        raise ValueError("nothing to run: ingest a file first (lead-assets ingest FILE)")
+    warehouse = warehouse_of(settings)
+    return {
+        "home": str(settings.home.resolve()),
+        "seconds": round(time.monotonic() - began, 2),
+        "run_ids": [each.run_id for each in ran],
+        "campaigns": report.funnel(warehouse, wanted),
+        "billed": billed,
+        "missed": report.missed(warehouse, wanted),
+        "tables": report.tables(warehouse),
+        "failures": [
+            f"{', '.join(each.campaigns)}: {failure}" for each in ran for failure in each.failures or (() if each.success else ("failed",))
+        ],
+        "warehouse": warehouse.location,
+        "synthetic": settings.world == "sandbox",
+    }
+
+
+def ingest_files(
+    settings: Settings, files: Sequence[Path], *, campaign: str | None = None, column_map: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Take files into the archive and make their campaigns partitions. Returns the answer of `lead-assets ingest`."""
+    archive = archive_of(settings)
+    drops = []
+    for file in files:
+        drop = ingest(
+            archive,
+            file.read_bytes(),
+            name=file.name,
+            received_at=datetime.now(UTC),
+            campaign=campaign,
+            column_map=column_map or {},
+            max_payload_bytes=settings.max_payload_bytes,
+        )
+        drops += _rows(str(file), drop)
+    with runs.instance_of(settings) as instance:
+        runs.add_campaigns(instance, {drop["campaign_id"] for drop in drops})
+    return {"drops": drops}
+
+
+def sync_campaign_api(settings: Settings) -> dict[str, Any]:
+    """Fetch the campaign API's leads into the landing folder and take in what is new. Returns the answer of `lead-assets sync`.
+
+    Raises ValueError without credentials, ProviderError if the API cannot be reached.
+    """
+    archive = archive_of(settings)
+    synced = campaign_api.sync(settings, archive)
+    # These files were written whole: they need no time to settle. The drop sensor takes them by the same receipts, so nothing comes in twice.
+    taken = landing.take_these(settings, archive, synced.dropped)
+    drops = [row for drop in taken for row in _rows(drop.name, drop)]
+    with runs.instance_of(settings) as instance:
+        runs.add_campaigns(instance, {drop["campaign_id"] for drop in drops})
+    failures = [f"{campaign}: {reason}" for campaign, reason in sorted(synced.failures.items())]
+    return {"drops": drops, **synced.metadata(), "failures": failures}
+
+
+def _rows(path: str, drop: IngestedDrop) -> list[dict[str, Any]]:
+    """One row for each campaign of a drop."""
+    return [
+        {
+            "path": path,
+            "sha256": drop.sha256,
+            "campaign_id": campaign_id,
+            "rows": rows,
+            "rejected": drop.rejected_by_campaign.get(campaign_id, 0),
+            "status": drop.status,
+            "unmapped": list(drop.unmapped),
+        }
+        for campaign_id, rows in drop.campaigns.items()
+    ]

@@ -1,0 +1,61 @@
+"""Buying again on purpose: a signal's answers that are older than one wishes, through the engine that bought them first.
+
+Does not belong here: buying (see `lead_assets.signals.engine`), or making the tables again (see `pipeline`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from lead_assets.cli import pipeline, runs
+from lead_assets.cli.worlds import opened_ledger
+from lead_assets.contracts import Lead
+from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.settings import Settings
+from lead_assets.ledger.model import Lifetimes
+from lead_assets.stores.opened import warehouse_of
+
+
+def refresh(
+    settings: Settings,
+    signal: str,
+    older_than: timedelta,
+    *,
+    campaigns: Sequence[str] | None = None,
+    progress: runs.Progress | None = None,
+) -> dict[str, Any]:
+    """Buy the signal anew for all subjects whose answer is older, then make its table and all that follow from it (None: of every campaign that has
+    been run). Returns the answer of `lead-assets refresh`. Raises ValueError for an unknown signal, or a campaign that has not been run."""
+    from lead_assets.signals.engine import collect
+    from lead_assets.signals.signal import load_signals
+
+    signals = load_signals(settings)
+    if signal not in signals:
+        raise ValueError(f"no signal {signal!r}: use one of {', '.join(signals)}")
+    warehouse = warehouse_of(settings)
+    warehouse.prepare()
+    known = warehouse.partitions(Lead)
+    wanted = known if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
+    if strangers := sorted(set(wanted) - set(known)):
+        raise ValueError(
+            f"campaign {strangers[0]!r} has no leads in the warehouse: run it first with 'lead-assets run --campaign {strangers[0]}'"
+        )
+    own = signals[signal].lifetimes
+    younger = Lifetimes(min(own.found, older_than), min(own.not_found, older_than), own.unknown)
+    with opened_ledger(settings) as ledger:
+        leads = warehouse.read(Lead, wanted)
+        stats = collect(replace(signals[signal], lifetimes=younger), leads, ledger=ledger, settings=settings).stats
+    ran = pipeline.run(settings, campaigns=wanted, select=f'key:"signals/{signal}"+', progress=progress) if stats.bought else None
+    shown = stats.metadata()
+    return {
+        "signal": signal,
+        "campaigns": wanted,
+        "usd": shown["cost_usd"],
+        **{name: shown[name] for name in ("subjects", "bought", "ledger_hits", "missed", "uncertain_calls")},
+        "run_ids": ran["run_ids"] if ran else [],
+        "billed_downstream": ran["billed"] if ran else {"calls": 0, "usd": 0, "uncertain_calls": 0},
+        "failures": ran["failures"] if ran else [],
+    }

@@ -1,0 +1,112 @@
+"""`lead-assets replay`: what a stage refused is sent again after a fix, and the campaigns it touches are materialized again.
+
+Does not belong here: what is sent and how often (see `lead_assets.classification.replay`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from lead_assets.briefs.summaries import cases_of_briefs
+from lead_assets.classification.classify import cases_of, of_the_run
+from lead_assets.classification.replay import CODES, replay
+from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.cli import pipeline, report, runs
+from lead_assets.cli.worlds import opened_ledger
+from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, QuarantinedSummary, Score, SimilarAccount, Table
+from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.settings import Settings
+from lead_assets.model.cases import Case
+from lead_assets.stores.opened import warehouse_of
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One kind of answer that can be refused."""
+
+    quarantine: type[Table]
+    reads: tuple[type[Table], ...]
+    """What the questions are made of, in the order in which `cases` takes it."""
+    cases: Callable[..., list[Case]]
+    """Those frames and the rulebook to questions."""
+    follows: str
+    """The assets that change with its answers."""
+
+
+def _of_classification(leads: pl.DataFrame, enriched: pl.DataFrame, book: Rulebook) -> list[Case]:
+    return cases_of(of_the_run(leads, enriched), enriched, book)
+
+
+STAGES = {
+    "classification": Stage(
+        Quarantined, (Lead, EnrichedLead), _of_classification, 'key:"classification/classifications"+ or key:"classification/quarantine"+'
+    ),
+    "summaries": Stage(
+        QuarantinedSummary,
+        (Lead, EnrichedLead, Classification, Score, SimilarAccount),
+        cases_of_briefs,
+        'key:"classification/summaries"+ or key:"classification/summary_quarantine"+',
+    ),
+}
+
+
+def run(
+    settings: Settings,
+    *,
+    stage: str = "classification",
+    codes: Sequence[str] | None = None,
+    campaigns: Sequence[str] | None = None,
+    fix: str | None = None,
+    batch: bool = False,
+    progress: runs.Progress | None = None,
+) -> dict[str, Any]:
+    """Send what a stage (of STAGES) quarantined of these codes and campaigns (None: all) again, once for each fix, and materialize what changed by it.
+
+    Returns the answer of `lead-assets replay`. Raises ValueError for a code that does not exist or a campaign that has not come so far.
+    """
+    began = time.monotonic()
+    if strangers := sorted(set(codes or ()) - set(CODES)):
+        raise ValueError(f"--code {strangers[0]}: no such code: use {', '.join(CODES)}")
+    declared, warehouse, book = STAGES[stage], warehouse_of(settings), load_rulebook(settings)
+    known = warehouse.partitions(declared.quarantine)
+    wanted = known if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
+    if unseen := sorted(set(wanted) - set(known)):
+        raise ValueError(f"campaign {unseen[0]!r} has not been through {stage} yet: `lead-assets run --campaign {unseen[0]}` first")
+    quarantine = warehouse.read(declared.quarantine, wanted)
+    if codes:
+        quarantine = quarantine.filter(quarantine["code"].is_in(list(codes)))
+    touched = sorted(quarantine["campaign_id"].unique())
+    with opened_ledger(settings) as ledger:
+        since = ledger.last_call()
+        done = replay(
+            quarantine,
+            declared.cases(*(warehouse.read(contract, touched) for contract in declared.reads), book),
+            book,
+            ledger=ledger,
+            settings=settings,
+            fix=fix,
+            mode="batch" if batch else "interactive",
+        )
+        ran: dict[str, Any] = {"run_ids": [], "failures": []}
+        if done.campaigns:
+            ran = pipeline.run(settings, campaigns=done.campaigns, select=declared.follows, batch=batch, progress=progress)
+        billed = ledger.billed(since)
+    return {
+        "home": str(settings.home.resolve()),
+        "seconds": round(time.monotonic() - began, 2),
+        "stage": stage,
+        "selected": done.selected,
+        "sent": done.sent,
+        "bought": done.bought,
+        "accepted": done.accepted,
+        "still_quarantined": done.selected - done.accepted,
+        "run_ids": ran["run_ids"],
+        "campaigns": report.funnel(warehouse, done.campaigns),
+        "billed": billed,
+        "failures": ran["failures"],
+    }

@@ -1,0 +1,69 @@
+"""What the tables say after a run: the funnel per campaign, owners, row counts and digests.
+
+Does not belong here: running anything (see `runs`) or formatting for a terminal (see `cli`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+
+from lead_assets.contracts import TABLES, CampaignFunnel, Classification, RoutingDecision, SignalRow
+from lead_assets.stores.warehouse.base import Warehouse, digest
+
+
+def funnel(warehouse: Warehouse, campaigns: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of marts.campaign_funnel for those of the campaigns that have one, with the leads per owner."""
+    present = [key for key in warehouse.partitions(CampaignFunnel) if key in set(campaigns)]
+    owners = owners_of(warehouse, campaigns)
+    rows = warehouse.read(CampaignFunnel, present).sort("campaign_id").rows(named=True)
+    return [{**row, "cost_usd": float(row["cost_usd"]), "owners": owners.get(row["campaign_id"], {})} for row in rows]
+
+
+def owners_of(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[str, int]]:
+    """campaign → owner → routed leads, most first."""
+    present = [key for key in warehouse.partitions(RoutingDecision) if key in set(campaigns)]
+    counts = (
+        warehouse.read(RoutingDecision, present)
+        .group_by("campaign_id", "owner")
+        .len()
+        .sort("campaign_id", "len", "owner", descending=[False, True, False])
+    )
+    owners: dict[str, dict[str, int]] = {}
+    for campaign, owner, count in counts.iter_rows():
+        owners.setdefault(campaign, {})[owner] = count
+    return owners
+
+
+def missed(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[str, int]]:
+    """What could not be had, and why: signal (or "classification", answered by rules) → reason → leads.
+
+    Only what may come another time: a provider that failed, no key, no budget. What a provider has nothing about is no miss of this kind.
+    """
+    result: dict[str, dict[str, int]] = {}
+    for contract in TABLES.values():
+        if issubclass(contract, SignalRow):
+            name, reasons = (
+                contract.table_name(),
+                pl.col("reason").filter((pl.col("state") == "unknown") & ~pl.col("reason").is_in(["no_subject", "off"])),
+            )
+        elif contract is Classification:
+            name, reasons = "classification", pl.col("fallback_reason")
+        else:
+            continue
+        present = [key for key in warehouse.partitions(contract) if key in set(campaigns)]
+        counted = warehouse.read(contract, present).select(reasons.drop_nulls().alias("reason"))["reason"].value_counts()
+        if counted.height:
+            result[name] = dict(counted.sort("count", "reason", descending=[True, False]).iter_rows())
+    return result
+
+
+def tables(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
+    """Name "schema.table" → {"rows", "hash"} of every table. Equal tables have equal hashes on any machine."""
+    result: dict[str, dict[str, Any]] = {}
+    for name, contract in TABLES.items():
+        frame: pl.DataFrame = warehouse.read(contract)
+        result[name] = {"rows": frame.height, "hash": digest(frame)}
+    return result

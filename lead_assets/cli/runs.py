@@ -1,0 +1,237 @@
+"""Running the asset graph from a command: an instance below the home folder, campaigns as partitions, progress while it goes.
+
+Does not belong here: what is printed (see `cli`) or what the tables say afterwards (see `report`).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
+
+from lead_assets.automation import PIPELINE, of_campaigns
+from lead_assets.core.project_files import project_file
+from lead_assets.core.settings import Settings
+from lead_assets.kit import lost_storage
+from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, MODE_TAG
+from lead_assets.kit.partitions import backfill_policy, campaigns, contiguous_runs
+from lead_assets.kit.run_failures import RUNNER_TAG
+from lead_assets.ledger.owners import new_owner
+
+Progress = Callable[[int, int, str], None]
+"""(steps done, steps in all, what is under way)"""
+
+# Not in dagster.yaml itself, which Dagster also reads where no DAGSTER_HOME is set.
+_HISTORY = """
+storage:
+  custom:
+    module: lead_assets.kit.run_history
+    class: LocalRunHistory
+    config:
+      base_dir: {}
+"""
+_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+
+
+@dataclass(frozen=True)
+class Ran:
+    """One run over neighbouring campaigns."""
+
+    run_id: str
+    campaigns: tuple[str, ...]
+    success: bool
+    failures: tuple[str, ...]
+    """"step: error" for each failed step, without data."""
+
+
+def dagster_home(settings: Settings) -> str:
+    """DAGSTER_HOME: the user's own if set, else a folder below home with a copy of dagster.yaml. Sets the variable for this process and its children."""
+    if "DAGSTER_HOME" not in os.environ:
+        folder = settings.home.resolve() / "dagster"
+        folder.mkdir(parents=True, exist_ok=True)
+        wanted = project_file("deploy/dagster.yaml" if settings.env == "production" else "dagster.yaml").read_text()
+        if settings.env != "production":
+            wanted += _HISTORY.format(json.dumps(str(folder)))
+        target = folder / "dagster.yaml"
+        if not target.exists() or target.read_text() != wanted:
+            aside = folder / f".dagster.yaml.{uuid.uuid4().hex[:8]}"
+            aside.write_text(wanted)
+            shutil.move(aside, target)
+        os.environ["DAGSTER_HOME"] = str(folder)
+    return os.environ["DAGSTER_HOME"]
+
+
+@contextmanager
+def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
+    dagster_home(settings)
+    with DagsterInstance.get() as instance:
+        yield instance
+
+
+def add_campaigns(instance: DagsterInstance, keys: Iterable[str]) -> None:
+    """Make the campaigns partitions. Known ones are left alone."""
+    known = set(lost_storage.outlast(instance, lambda: instance.get_dynamic_partitions(_partitions_name())))
+    if new := [key for key in keys if key not in known]:
+        instance.add_dynamic_partitions(_partitions_name(), new)
+
+
+def known_campaigns(instance: DagsterInstance) -> list[str]:
+    return list(instance.get_dynamic_partitions(_partitions_name()))
+
+
+def select_assets(definitions: Definitions, selection: str | None) -> list[AssetKey]:
+    """Keys of the assets that a selection names ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises ValueError if none."""
+    graph = definitions.resolve_asset_graph()
+    try:
+        chosen = of_campaigns if selection is None else AssetSelection.from_string(selection) & of_campaigns
+        # A table that is made together with others (classifications and their quarantine) brings those along.
+        keys = sorted(chosen.required_multi_asset_neighbors().resolve(graph))
+    except DagsterError as error:
+        raise ValueError(f"--select {selection!r} cannot be read: {str(error).splitlines()[0]}") from error
+    if not keys:
+        raise ValueError(f"--select {selection!r} names no asset: try 'group:scoring' or 'key:\"routing/decisions\"+'")
+    return keys
+
+
+def run_campaigns(
+    definitions: Definitions,
+    instance: DagsterInstance,
+    wanted: Sequence[str],
+    *,
+    assets: Sequence[AssetKey],
+    limit: int | None = None,
+    batch: bool = False,
+    from_ledger: bool = False,
+    on_progress: Progress | None = None,
+) -> list[Ran]:
+    """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process; with several groups, one for each of `stages_of`.
+
+    limit: at most so many leads of each campaign go on from identity into the rooms that cost money.
+    batch: the model is asked by Message Batches, at half the price and in its own time.
+    from_ledger: nothing is bought; what the ledger holds is served, of any age.
+    on_progress(steps done, steps in all, campaigns under way): called a few times a second.
+    """
+    tags = {
+        RUNNER_TAG: new_owner(),
+        **({LIMIT_TAG: str(limit)} if limit is not None else {}),
+        **({MODE_TAG: "batch"} if batch else {}),
+        **({BUY_TAG: "never"} if from_ledger else {}),
+    }
+    groups = contiguous_runs(wanted, known_campaigns(instance), backfill_policy.max_partitions_per_run or 1)
+    stages = stages_of(definitions, assets) if len(groups) > 1 else [list(assets)]
+    steps = [len({id(definitions.resolve_assets_def(key)) for key in stage}) for stage in stages]
+
+    def run(group: list[str], stage: Sequence[AssetKey], before: int) -> Ran:
+        def progress(done: int) -> None:
+            if on_progress:
+                on_progress(before + done, len(groups) * sum(steps), ", ".join(group))
+
+        return lost_storage.outlast(
+            instance,
+            lambda: _run_group(definitions, instance, group, stage, tags, progress),
+            is_lost=lambda ran: not ran.success and all(map(lost_storage.is_lost_text, ran.failures)),
+        )
+
+    ran: list[Ran] = []
+    begun = 0
+    for stage, count in zip(stages, steps, strict=True):
+        failed = {each.campaigns for each in ran if not each.success}
+        for group in groups:
+            if tuple(group) not in failed:
+                ran.append(run(group, stage, begun))
+            begun += count
+    return ran
+
+
+def stages_of(definitions: Definitions, assets: Sequence[AssetKey]) -> list[list[AssetKey]]:
+    """The assets in the order in which groups of campaigns must pass them: an asset that reads all campaigns of another (AllPartitionMapping) comes a
+    stage after it, so that the first group sees what the last one brings. Dagster's own backfills wait in the same way."""
+    graph, wanted = definitions.resolve_asset_graph(), set(assets)
+    stage: dict[AssetKey, int] = {}
+    for key in graph.toposorted_asset_keys:
+        if key in wanted:
+            node = graph.get(key)
+            waits = {parent: isinstance(node.partition_mappings.get(parent), AllPartitionMapping) for parent in node.parent_keys}
+            stage[key] = max((stage[parent] + wait for parent, wait in waits.items() if parent in stage), default=0)
+    return [[key for key in assets if stage[key] == number] for number in range(max(stage.values(), default=0) + 1)]
+
+
+def _run_group(
+    definitions: Definitions,
+    instance: DagsterInstance,
+    group: list[str],
+    assets: Sequence[AssetKey],
+    tags: dict[str, str],
+    on_progress: Callable[[int], None],
+) -> Ran:
+    job = definitions.resolve_job_def(PIPELINE)
+    if len(group) > 1:
+        tags = tags | {"dagster/asset_partition_range_start": group[0], "dagster/asset_partition_range_end": group[-1]}
+    run_id = str(uuid.uuid4())
+    try:
+        with _progress(instance, run_id, on_progress):
+            result = job.execute_in_process(
+                run_config=_QUIET,
+                instance=instance,
+                run_id=run_id,
+                partition_key=group[0] if len(group) == 1 else None,
+                asset_selection=list(assets),
+                tags=tags,
+                raise_on_error=False,
+            )
+    except Exception as error:
+        if lost_storage.lost(error):
+            lost_storage.wait(instance)
+            lost_storage.end(instance, run_id)
+        raise
+    failures = tuple(_failure(event) for event in result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE))
+    return Ran(run_id, tuple(group), result.success, failures)
+
+
+@contextmanager
+def _progress(instance: DagsterInstance, run_id: str, on_progress: Callable[[int], None]) -> Iterator[None]:
+    """Report finished steps while the block runs. Dagster has no callback for an in-process run, so a thread reads its event log."""
+    done = threading.Event()
+
+    def watch() -> None:
+        finished = False
+        while not finished:
+            finished = done.wait(0.3)
+            try:
+                steps = len(instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_SUCCESS).records)
+            except Exception as error:
+                if not lost_storage.lost(error):
+                    raise
+                continue  # a picture of the progress is not worth a failure
+            on_progress(steps)
+
+    watcher = threading.Thread(target=watch, name="progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        done.set()
+        watcher.join()
+
+
+def _failure(event: object) -> str:
+    data = event.step_failure_data  # type: ignore[attr-defined]
+    error = data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    # The first line only: a stack's locals and a vendor's body may hold data.
+    text = (error.message if error else "no error text").strip().splitlines()[0]
+    return f"{event.step_key}: {text}"  # type: ignore[attr-defined]
+
+
+def _partitions_name() -> str:
+    name = campaigns.name
+    assert name is not None
+    return name

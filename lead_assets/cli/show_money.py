@@ -1,0 +1,129 @@
+"""How money looks in a terminal. Nothing here computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from lead_assets.cli.show import out
+
+
+def costs(answer: dict[str, Any]) -> None:
+    names = {"day": "day", "campaign": "campaign_id", "provider": "provider", "operation": "operation", "signal": "signal"}
+    columns = [names[by] for by in answer["by"]]
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for name in ("calls", "cost", "uncertain", "tokens in", "tokens out"):
+        table.add_column(name, justify="right")
+    for row in answer["rows"]:
+        figures = (f"{row['calls']:,}", _usd(row["usd"]), _uncertain(row), _count(row["input_tokens"]), _count(row["output_tokens"]))
+        table.add_row(*(escape(str(row[column])) for column in columns), *figures)
+    table.add_section()
+    table.add_row("[bold]all[/]", *[""] * (len(columns) - 1), f"[bold]{answer['calls']:,}[/]", f"[bold]{_usd(answer['usd'])}[/]")
+    out.print(table)
+    if answer["uncertain_calls"]:
+        out.print(f"{_uncertain(answer)}: calls whose answer was lost, and which may have been billed")
+    _note(answer)
+
+
+def estimate(answer: dict[str, Any]) -> None:
+    table = Table("provider", "operation", "signal", box=None, header_style="bold", pad_edge=False)
+    for name in ("to ask", "calls", "cost"):
+        table.add_column(name, justify="right")
+    for row in answer["rows"]:
+        table.add_row(
+            row["provider"], row["operation"], row["signal"], f"{row['subjects']:,}", f"{row['calls']:,.0f}", f"≈ {_usd(row['usd'])}"
+        )
+    table.add_section()
+    table.add_row("[bold]all[/]", "", "", "", f"[bold]{answer['calls']:,}[/]", f"[bold]≈ {_usd(answer['usd'])}[/]")
+    out.print(table)
+    for provider in answer["without_key"]:
+        out.print(f"{provider}: no key, so nothing is bought there")
+    for budget in answer["over_budget"]:
+        out.print(f"[yellow]more than is free[/] in the budget {budget['scope']} {budget['name']} ({_usd(budget['free_usd'])})")
+    _note(answer)
+
+
+def budgets(answer: dict[str, Any]) -> None:
+    table = Table("budget", "period", box=None, header_style="bold", pad_edge=False)
+    for name in ("limit", "spent", "reserved", "uncertain", "free"):
+        table.add_column(name, justify="right")
+    for row in answer["budgets"]:
+        amounts = (_usd(row[f"{name}_usd"]) for name in ("limit", "spent", "reserved", "uncertain", "free"))
+        table.add_row(f"{row['scope']}:{row['name']}".rstrip(":"), "each day (UTC)" if row["period"] == "day" else "for ever", *amounts)
+    if answer["budgets"]:
+        out.print(table)
+    else:
+        out.print("no budget is set: lead-assets budget set total 25 --period day")
+    if answer["paused"]:
+        out.print(f"[yellow]paused[/] {', '.join(answer['paused'])}: no new call; 'lead-assets resume' lifts that")
+
+
+def quotas(answer: dict[str, Any]) -> None:
+    table = Table("provider", "quota", box=None, header_style="bold", pad_edge=False)
+    for name in ("used", "limit", "left"):
+        table.add_column(name, justify="right")
+    table.add_column("resets on")
+    for row in answer["quotas"]:
+        if row["reason"]:
+            table.add_row(row["provider"], f"no figures: {row['reason']}")
+        else:
+            figures = ("" if row[name] is None else f"{row[name]:,}" for name in ("used", "limit", "left"))
+            table.add_row(row["provider"], escape(str(row["quota"])), *figures, row["resets_on"] or "")
+    out.print(table)
+
+
+def refreshed(answer: dict[str, Any]) -> None:
+    subjects, bought = answer["subjects"], answer["bought"]
+    out.print(
+        f"{answer['signal']}: {bought:,} of {subjects:,} bought anew for {_usd(answer['usd'])}, {answer['ledger_hits']:,} young enough"
+    )
+    if answer["missed"]:
+        out.print("without a value: " + ", ".join(f"{reason} {count:,}" for reason, count in answer["missed"].items()))
+    if answer["run_ids"]:
+        billed = answer["billed_downstream"]
+        out.print(
+            f"made again what follows from it in {len(answer['campaigns'])} campaigns: {billed['calls']:,} calls, {_usd(billed['usd'])}"
+        )
+
+
+def discovered(answer: dict[str, Any]) -> None:
+    table = Table("company", "industry", box=None, header_style="bold", pad_edge=False)
+    for name in ("employees", "people", "AI adoption"):
+        table.add_column(name, justify="right")
+    table.add_column("because")
+    for row in answer["companies"]:
+        employees = "" if row["employees"] is None else f"{row['employees']:,}"
+        because = escape("; ".join(row["ai_adoption_reasons"])) or "nothing seen"
+        company = escape(f"{row['name'] or ''} ({row['domain']})")
+        table.add_row(company, escape(row["industry"] or ""), employees, str(row["people"]), str(row["ai_adoption_score"]), because)
+    out.print(table)
+    out.print(
+        f"\n{len(answer['companies']):,} of {answer['total']:,} companies that match, for {_usd(answer['usd'])} ({answer['calls']:,} calls)"
+    )
+    for drop in answer["drops"]:
+        again = ", which came before" if drop["status"] != "ingested" else ""
+        out.print(f"{answer['leads']:,} people filed as campaign {drop['campaign_id']}{again}", soft_wrap=True)
+        out.print(f"next       lead-assets run --campaign {drop['campaign_id']}", soft_wrap=True)
+    if not answer["drops"]:
+        out.print("nobody with an address: nothing is filed")
+    quotas(answer)
+    _note(answer)
+
+
+def _note(answer: dict[str, Any]) -> None:
+    if answer["synthetic"]:
+        out.print("in the sandbox: nothing of this is real money")
+
+
+def _uncertain(row: dict[str, Any]) -> str:
+    return f"{row['uncertain_calls']:,} ({_usd(row['uncertain_usd'])})" if row["uncertain_calls"] else ""
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else ""
+
+
+def _usd(amount: Any) -> str:
+    return f"${amount:,.4f}"

@@ -1,0 +1,63 @@
+"""What every subcommand shares: the world it runs in, how it says what it is doing, and how it prints its answer.
+
+Does not belong here: subcommands (see `lead_assets.cli.app` and `lead_assets.cli.money_app`), or how one answer looks (see `lead_assets.cli.show`).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from lead_assets.core.settings import Settings
+
+err = Console(stderr=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs on stderr.")]
+
+
+@contextmanager
+def connected_world(*, prefer_sandbox: bool = False) -> Iterator[Settings]:
+    from lead_assets.cli.worlds import connected
+
+    with connected(Settings(), prefer_sandbox=prefer_sandbox) as settings:
+        yield settings
+
+
+@contextmanager
+def progress_bar(label: str, as_json: bool) -> Iterator[Callable[[int, int, str], None]]:
+    """A progress bar on stderr; calls say (steps done, steps in all, what is under way)."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("assets"), TimeElapsedColumn())
+    with Progress(*columns, console=err, disable=as_json or not err.is_terminal) as bar:
+        task = bar.add_task(label, total=None)
+
+        def report(done: int, total: int, under_way: str) -> None:
+            bar.update(task, completed=done, total=total, description=under_way[:60])
+
+        yield report
+
+
+def print_answer(answer: dict[str, Any], as_json: bool, show: Callable[[dict[str, Any]], None]) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(answer, default=_plain) + "\n")
+    else:
+        show(answer)
+
+
+def _plain(value: Any) -> Any:
+    return float(value) if isinstance(value, Decimal) else str(value)
+
+
+def fail_if_not_whole(answer: dict[str, Any]) -> None:
+    if answer["failures"]:
+        for failure in answer["failures"]:
+            err.print(f"[bold red]failed:[/] {failure}", highlight=False)
+        raise typer.Exit(1)

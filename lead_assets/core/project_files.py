@@ -1,0 +1,31 @@
+"""Files that stand beside the package in a checkout and inside it in a wheel: `sql/`, `fixtures/`, `dagster.yaml`; and the business's own rules."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lead_assets.core.settings import Settings
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def project_file(name: str) -> Path:
+    """The path of a shipped file or folder. Raises FileNotFoundError."""
+    for root in (_PACKAGE.parent, _PACKAGE / "shipped"):
+        if (root / name).exists():
+            return root / name
+    raise FileNotFoundError(f"{name} is neither beside the package nor in it: reinstall lead-assets")
+
+
+def rules_file(name: str, settings: Settings) -> Path:
+    """A file of business rules: the user's own (LEAD_ASSETS_RULES_DIR), else the one that ships.
+
+    Raises FileNotFoundError if the user's folder does not exist: a slip in its name must not send leads by the shipped rules.
+    """
+    if settings.rules_dir is not None and not settings.rules_dir.is_dir():
+        raise FileNotFoundError(
+            f"LEAD_ASSETS_RULES_DIR is {settings.rules_dir}, which is no folder: correct it, or unset it for the shipped rules"
+        )
+    if settings.rules_dir is not None and (settings.rules_dir / name).exists():
+        return settings.rules_dir / name
+    return _PACKAGE / "rules" / name

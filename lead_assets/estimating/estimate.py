@@ -1,0 +1,74 @@
+"""What running campaigns would cost, before anything is spent: leads from the archive, hits from the ledger, and nothing written.
+
+Does not belong here: what each room would buy (see `lead_assets.estimating.signals` and `lead_assets.estimating.model`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lead_assets.cli.archived import campaigns_of, leads_of
+from lead_assets.cli.money import show_budgets
+from lead_assets.cli.worlds import opened_ledger
+from lead_assets.core.settings import Settings
+from lead_assets.estimating.expected import Expected, load_experience
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.ledger.model import to_usd
+
+
+def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, Any]:
+    """Calls and dollars by provider and operation. Returns the answer of `lead-assets estimate`. Raises ValueError for an unknown campaign."""
+    wanted = campaigns_of(settings, campaigns)
+    with opened_ledger(settings) as ledger:
+        expected = _rehearse(settings, wanted, ledger)
+    total = sum(each.cost_micros for each in expected)
+    asked = {each.provider for each in expected}
+    return {
+        "usd": to_usd(round(total)),
+        "calls": round(sum(each.calls for each in expected)),
+        "rows": [
+            {
+                "provider": each.provider,
+                "operation": each.operation,
+                "signal": each.signal,
+                "subjects": each.subjects,
+                "calls": round(each.calls),
+                "usd": to_usd(round(each.cost_micros)),
+            }
+            for each in expected
+        ],
+        "campaigns": wanted,
+        "without_key": sorted(provider for provider in _providers(settings) if settings.key(provider) is None),
+        "over_budget": [budget for budget in show_budgets(settings)["budgets"] if _is_short(budget, expected, wanted, asked)],
+        "synthetic": settings.world == "sandbox",
+    }
+
+
+def _rehearse(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> list[Expected]:
+    from lead_assets.estimating import model as of_classification
+    from lead_assets.estimating import signals as of_signals
+    from lead_assets.signals.merge import enrich
+    from lead_assets.signals.signal import load_signals
+
+    leads = leads_of(settings, campaigns, ledger)
+    experience = load_experience(settings, ledger)
+    bought, frames = of_signals.rehearse(load_signals(settings).values(), leads, ledger=ledger, settings=settings, experience=experience)
+    asked = of_classification.rehearse(leads, enrich(leads, frames), ledger=ledger, settings=settings, experience=experience)
+    return [*bought, *asked]
+
+
+def _providers(settings: Settings) -> set[Any]:
+    from lead_assets.signals.signal import load_signals
+
+    return {source.provider for signal in load_signals(settings).values() for source in signal.active_sources} | {"anthropic"}
+
+
+def _is_short(budget: dict[str, Any], expected: Sequence[Expected], campaigns: Sequence[str], providers: set[str]) -> bool:
+    """Whether the budget holds less than is expected to be spent. A campaign's own share is not known, so only a single campaign's is judged."""
+    if budget["scope"] == "campaign" and [budget["name"]] != list(campaigns):
+        return False
+    if budget["scope"] == "provider" and budget["name"] not in providers:
+        return False
+    mine = [each.cost_micros for each in expected if budget["scope"] != "provider" or each.provider == budget["name"]]
+    return bool(budget["free_usd"] < to_usd(round(sum(mine))))

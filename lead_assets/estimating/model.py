@@ -1,0 +1,59 @@
+"""What asking the model would cost: the classification is rehearsed, and each question that is not in the ledger is measured by its prompt.
+
+Belongs here: from wished questions to tokens and cost. Does not belong here: the shares (see `lead_assets.estimating.expected`).
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from lead_assets.briefs.brief import PROFILE as BRIEF
+from lead_assets.classification.classify import classify
+from lead_assets.classification.rulebook import Rulebook, Usage, load_rulebook
+from lead_assets.core.settings import Settings
+from lead_assets.estimating.expected import Expected, Experience
+from lead_assets.model import prompt
+from lead_assets.model.buying import Mode
+from lead_assets.model.client import OPERATION, PROVIDER, Attempt
+from lead_assets.model.profile import Profile
+
+if TYPE_CHECKING:
+    from lead_assets.ledger.ledger import Ledger
+
+
+def rehearse(
+    leads: pl.DataFrame, enriched: pl.DataFrame, *, ledger: Ledger, settings: Settings, experience: Experience, mode: Mode = "interactive"
+) -> list[Expected]:
+    """What is to be asked of the model about the leads. `enriched`: rows of signals.enriched_leads as far as the ledger fills them."""
+    book, stage = load_rulebook(settings), ledger.rehearsal()
+    classify(leads, enriched, ledger=stage, settings=settings, rulebook=book, mode=mode)
+    attempts: list[Attempt] = [want.payload for want in {want.key: want for want in stage.wished}.values()]
+    if not attempts:
+        return []
+    batch = mode == "batch"
+    micros = sum(_micros(attempt.profile, attempt.request.size, settings, book, experience, batch=batch) for attempt in attempts)
+    again = 1 + experience.shares.model.mended
+    asked = [Expected(PROVIDER, OPERATION, "classification", len(attempts), len(attempts) * again, micros * again)]
+    if book.limits.summaries.tiers:
+        count = len(attempts) * experience.shares.model.briefs
+        size = prompt.first_request(BRIEF, {}).size
+        each = _micros(BRIEF, size, settings, book, experience, batch=batch)
+        asked.append(Expected(PROVIDER, OPERATION, "summaries", round(count), count * again, count * again * each))
+    return asked
+
+
+def _micros(profile: Profile, size: int, settings: Settings, book: Rulebook, experience: Experience, *, batch: bool) -> float:
+    """Expected cost of one answer. All but the first call of a profile read its instructions and format from the vendor's cache."""
+    shares = experience.shares.model
+    system = len(prompt.system_of(profile))
+    shown = size - system + shares.added_characters.get(profile.name, 0)
+    stable = system + len(json.dumps(profile.contract.model_json_schema()))
+    tokens = {
+        "cache_read_input_tokens": round(stable / shares.characters_per_token),
+        "input_tokens": round(shown / shares.characters_per_token),
+        "output_tokens": round(experience.output_tokens(OPERATION, profile.name)),
+    }
+    return book.prices.cost_micros(settings.anthropic_model, Usage.model_validate(tokens), batch=batch)

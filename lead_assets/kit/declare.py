@@ -1,0 +1,161 @@
+"""From a contract to what Dagster wants to know of an asset: key, group, description, kinds, owners, schema, version, partitions.
+
+So that one description of a table drives DDL, docs, column schema, PII tags and checks, and an asset function only declares, calls and returns.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetOut,
+    MaterializeResult,
+    TableColumn,
+    TableColumnConstraints,
+    TableColumnDep,
+    TableColumnLineage,
+    TableConstraints,
+    TableSchema,
+)
+
+from lead_assets.contracts import ColumnSpec, Table
+from lead_assets.kit.partitions import backfill_policy, campaigns
+
+# Chosen knowingly, and seen by every user of every command otherwise.
+warnings.filterwarnings("ignore", message=".*`backfill_policy`.*")
+warnings.filterwarnings("ignore", message=".*partitions_def on an AssetCheckSpec.*")
+
+OWNERS = ["team:lead-data"]
+IO_MANAGER = "warehouse"
+LIMIT_TAG = "lead_assets/limit"
+"""Run tag: at most so many leads of each campaign go on from identity into the rooms that cost money."""
+MODE_TAG = "lead_assets/mode"
+"""Run tag: "batch" asks the model by Message Batches, at half the price and in its own time; "interactive" asks at once. Backfills are "batch" without it."""
+BUY_TAG = "lead_assets/buy"
+"""Run tag: "never" makes a run that costs nothing: what the ledger holds is served, of any age, and what it lacks is unknown (not_bought)."""
+
+
+def key_of(contract: type[Table]) -> AssetKey:
+    """Table `schema.name` is asset `schema/name`."""
+    return AssetKey(contract.table.split("."))
+
+
+def asset_of(contract: type[Table], *, logic_version: str = "1", kinds: Iterable[str] = ()) -> dict[str, Any]:
+    """Arguments of `@asset` for the table of a contract. `logic_version` is raised when the same inputs give other rows."""
+    return {
+        "key": key_of(contract),
+        "io_manager_key": IO_MANAGER,
+        "partitions_def": campaigns,
+        "backfill_policy": backfill_policy,
+        **_common(contract, logic_version, kinds),
+    }
+
+
+def assets_of(
+    contracts: Sequence[type[Table]], *, logic_version: str = "1", kinds: Iterable[str] = (), required: bool = True
+) -> dict[str, Any]:
+    """Arguments of `@multi_asset` for tables that one step fills. Its function yields one `result_of` a contract, in this order.
+
+    required=False: for a step that can be subset.
+    """
+    kinds = list(kinds)
+    return {
+        "name": f"{contracts[0].schema_name()}__{'__'.join(contract.table_name() for contract in contracts)}",
+        "outs": {
+            contract.table_name(): AssetOut(
+                key=key_of(contract), io_manager_key=IO_MANAGER, is_required=required, **_common(contract, logic_version, kinds)
+            )
+            for contract in contracts
+        },
+        "partitions_def": campaigns,
+        "backfill_policy": backfill_policy,
+    }
+
+
+def result_of(contract: type[Table], frame: pl.DataFrame, **metadata: Any) -> MaterializeResult:
+    """The frame as the asset's value, with its row count and whatever else is worth seeing in the UI (never personal data)."""
+    shown = {name: float(value) if isinstance(value, Decimal) else value for name, value in metadata.items() if value is not None}
+    return MaterializeResult(asset_key=key_of(contract), value=frame, metadata={"dagster/row_count": frame.height, **shown})
+
+
+def limited(context: AssetExecutionContext, leads: pl.DataFrame) -> pl.DataFrame:
+    """The leads that may cost money in this run: all, or the first N of each campaign to arrive if the run has the limit tag."""
+    limit = context.run.tags.get(LIMIT_TAG)
+    if limit is None:
+        return leads
+    order = ["campaign_id", "received_at", "drop_sha256", "position", "lead_id"]
+    return leads.sort(order).group_by("campaign_id", maintain_order=True).head(int(limit))
+
+
+def counts_per_campaign(**frames: pl.DataFrame) -> pl.DataFrame:
+    """One row a campaign, one column a frame: how many rows it has there."""
+    counted = [frame.group_by("campaign_id").len(name) for name, frame in frames.items()]
+    result = counted[0]
+    for other in counted[1:]:
+        result = result.join(other, on="campaign_id", how="full", coalesce=True)
+    return result.with_columns(pl.col(list(frames)).fill_null(0))
+
+
+def conservation_check(spec: AssetCheckSpec, counts: pl.DataFrame, whole: str, *parts: str) -> AssetCheckResult:
+    """Whether `whole` is the sum of its `parts` in every row of `counts` (campaign_id and those columns); failing campaigns are named."""
+    broken = counts.filter(pl.col(whole) != pl.sum_horizontal(parts))
+    metadata: dict[str, Any] = {name: int(counts[name].sum()) for name in (whole, *parts)}
+    if broken.height:
+        metadata["campaigns_that_do_not_add_up"] = broken.head(20).to_dicts()
+    return AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, passed=broken.height == 0, metadata=metadata)
+
+
+def table_schema(contract: type[Table]) -> TableSchema:
+    """The contract as Dagster's column schema; personal data is tagged `pii`."""
+    return TableSchema(
+        columns=[_table_column(contract, column) for column in contract.columns()],
+        constraints=TableConstraints(other=[f"unique ({', '.join(contract.key)})"]),
+    )
+
+
+def column_lineage(contract: type[Table]) -> TableColumnLineage:
+    """Where each column comes from, as far as the contract says."""
+    return TableColumnLineage(
+        {column.name: [_column_dep(column.source)] for column in contract.columns() if column.source is not None},
+    )
+
+
+def _common(contract: type[Table], logic_version: str, kinds: Iterable[str]) -> dict[str, Any]:
+    metadata: dict[str, Any] = {"dagster/column_schema": table_schema(contract), "dagster/table_name": contract.table}
+    if any(column.source for column in contract.columns()):
+        metadata["dagster/column_lineage"] = column_lineage(contract)
+    return {
+        "group_name": contract.schema_name(),
+        "description": contract.description(),
+        "owners": OWNERS,
+        "kinds": {"polars", *kinds},
+        "code_version": f"{logic_version}-{contract.fingerprint()}",
+        "metadata": metadata,
+    }
+
+
+def _table_column(contract: type[Table], column: ColumnSpec) -> TableColumn:
+    return TableColumn(
+        name=column.name,
+        type="json" if column.json else str(column.dtype),
+        description=column.description,
+        constraints=TableColumnConstraints(nullable=column.nullable, unique=(column.name,) == contract.key),
+        tags=_tags(column),
+    )
+
+
+def _tags(column: ColumnSpec) -> Mapping[str, str] | None:
+    return {"pii": column.pii} if column.pii else None
+
+
+def _column_dep(source: str) -> TableColumnDep:
+    schema, table, column = source.split(".")
+    return TableColumnDep(asset_key=AssetKey([schema, table]), column_name=column)

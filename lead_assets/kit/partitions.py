@@ -1,0 +1,34 @@
+"""The one partition dimension: campaigns. https://docs.dagster.io/guides/build/partitions-and-backfills/partitioning-assets
+
+Does not belong here: how an outside id becomes a partition key (see `lead_assets.core.campaign_keys`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dagster import BackfillPolicy, DynamicPartitionsDefinition
+
+campaigns = DynamicPartitionsDefinition(name="campaign")
+
+# Non-contiguous dynamic keys split a single_run backfill into ranges, so a backfill takes up to this many campaigns a run instead.
+backfill_policy = BackfillPolicy.multi_run(max_partitions_per_run=25)
+
+
+def contiguous_runs(wanted: Iterable[str], known: list[str], at_most: int) -> list[list[str]]:
+    """The wanted keys in the order Dagster knows them, cut into runs of neighbours of at most `at_most` keys.
+
+    Dagster names the partitions of a run by their first and last key, so a run can hold neighbours only.
+    """
+    wanted_set = set(wanted)
+    runs: list[list[str]] = []
+    previous: int | None = None
+    for index, key in enumerate(known):
+        if key not in wanted_set:
+            continue
+        if runs and previous == index - 1 and len(runs[-1]) < at_most:
+            runs[-1].append(key)
+        else:
+            runs.append([key])
+        previous = index
+    return runs

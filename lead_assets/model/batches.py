@@ -1,0 +1,192 @@
+"""Message Batches: half the price, hours of patience, and nothing submitted twice whenever the process is killed.
+
+The vendor takes no idempotency key, so the ledger keeps a reference before and after: with the claims themselves an intent (time, number of
+requests), then the batch's id. Who takes over a claim with an id fetches that batch; who takes over one with an intent looks among the batches
+created since for the one that holds its requests, and submits only if there is none.
+
+Belongs here: submitting, finding and fetching batches. Does not belong here: single messages (`client`), claims and money (`lead_assets.ledger`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lead_assets.classification.rulebook import ClassificationRules, Prices
+from lead_assets.core.errors import ProviderError
+from lead_assets.core.settings import Settings
+from lead_assets.ledger.model import Reply, Want
+from lead_assets.ledger.purchase import Call
+from lead_assets.model.client import PROVIDER, open_sdk, parameters, provider_error, reply_of
+
+if TYPE_CHECKING:
+    import anthropic
+
+OPERATION = "anthropic.batches"
+
+T = TypeVar("T")
+
+_INTENT = "intent:"
+# Clocks differ: a batch of ours may seem to be created this much before the intent to create it.
+_CLOCKS_DIFFER = timedelta(minutes=10)
+_FIRST_POLL = 0.2
+# A request of a process that was just killed may still be on its way to the vendor.
+_ON_ITS_WAY = 2.0
+
+
+class BatchClient:
+    """Buys wants by batches: `intent` names a purchase's claims, `resume` submits and fetches, `submit` begins anew what was forgotten. Use it as
+    `async with`."""
+
+    def __init__(self, settings: Settings, limits: ClassificationRules, prices: Prices, otherwise: Call | None = None) -> None:
+        """`otherwise` makes the calls of an intent that came to nothing, in place of a batch: for purchases that cannot wait for one."""
+        self.settings = settings
+        self.limits = limits
+        self.prices = prices
+        self.otherwise = otherwise
+        self._sdk: anthropic.AsyncAnthropic | None = None
+        self._fresh: set[str] = set()
+        """Intents of this process for which nothing was sent yet."""
+        self._candidates: dict[str, asyncio.Task[list[str]]] = {}
+        self._fetched: dict[str, asyncio.Task[dict[str, Reply]]] = {}
+
+    async def __aenter__(self) -> BatchClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in (*self._fetched.values(), *self._candidates.values()):
+            task.cancel()
+        if self._sdk is not None:
+            await self._sdk.close()
+
+    def intent(self, count: int) -> str:
+        """For a batch of so many wants, to be journaled with their claims: a process that dies before it submits has nothing in doubt."""
+        intent = f"{_INTENT}{time.time():.3f}:{count}:{uuid.uuid4().hex[:8]}"
+        self._fresh.add(intent)
+        return intent
+
+    async def submit(self, wants: Sequence[Want]) -> list[Reply]:
+        """Never answers: hands the buyer a new intent, for wants whose batch the vendor has forgotten, upon which it calls `resume`."""
+        raise ProviderError(PROVIDER, OPERATION, "transient", "to be submitted", vendor_ref=self.intent(len(wants)), sent=False)
+
+    async def resume(self, wants: Sequence[Want], vendor_ref: str) -> list[Reply | ProviderError]:
+        """Replies of a batch, in the order of the wants; waits until it has ended. With an intent: submits, and hands the buyer the batch's id."""
+        if not vendor_ref.startswith(_INTENT):
+            replies = await self._results(vendor_ref)
+            return [_of_replay(replies.get(want.key, Reply("unknown", "provider_error")), want) for want in wants]
+        batch_id = None
+        if vendor_ref in self._fresh:
+            self._fresh.discard(vendor_ref)
+        else:
+            batch_id = await self._find(wants, vendor_ref)
+        if batch_id is None:
+            if self.otherwise is not None:
+                return list(await self.otherwise(wants))
+            self._candidates.pop(vendor_ref, None)
+            try:
+                batch_id = await self._create(wants)
+            except ProviderError as error:
+                if error.kind == "permanent":  # nothing was begun, and asking again would not help
+                    return [Reply("unknown", "provider_error")] * len(wants)
+                raise
+        raise ProviderError(PROVIDER, OPERATION, "transient", "submitted", vendor_ref=batch_id)
+
+    async def _create(self, wants: Sequence[Want]) -> str:
+        model = self.settings.anthropic_model
+        requests: Any = [{"custom_id": want.key, "params": parameters(want.payload, model, self.limits.calls)} for want in wants]
+        try:
+            return (await self._open.messages.batches.create(requests=requests)).id
+        except Exception as error:
+            raise _translated(error) from None
+
+    async def _find(self, wants: Sequence[Want], intent: str) -> str | None:
+        """The batch that was created by a process that did not live to journal its id, if it was."""
+        keys = {want.key for want in wants}
+        for batch_id in await _once(self._candidates, intent, self._list_candidates):
+            if keys & set(await self._results(batch_id)):
+                return batch_id
+        return None
+
+    async def _list_candidates(self, intent: str) -> list[str]:
+        """Batches created since the intent that hold as many requests. Whose they are, only their results tell."""
+        moment, count = _parse(intent)
+        await asyncio.sleep(max(0.0, min(_ON_ITS_WAY, moment.timestamp() + _ON_ITS_WAY - time.time())))
+        found: list[str] = []
+        try:
+            async for batch in self._open.messages.batches.list(limit=100):
+                if batch.created_at < moment - _CLOCKS_DIFFER:
+                    break
+                if sum(batch.request_counts.model_dump().values()) == count:
+                    found.append(batch.id)
+        except Exception as error:
+            raise _translated(error) from None
+        return found
+
+    async def _results(self, batch_id: str) -> dict[str, Reply]:
+        """All replies of a batch by custom id. Fetched once, however many claims hang on it."""
+        return await _once(self._fetched, batch_id, self._fetch)
+
+    async def _fetch(self, batch_id: str) -> dict[str, Reply]:
+        pause = min(_FIRST_POLL, self.limits.batches.poll_seconds)
+        replies: dict[str, Reply] = {}
+        try:
+            while (batch := await self._open.messages.batches.retrieve(batch_id)).processing_status != "ended":
+                await asyncio.sleep(pause)
+                pause = min(self.limits.batches.poll_seconds, max(pause * 1.5, 0.01))
+            async for line in await self._open.messages.batches.results(batch_id):
+                replies[line.custom_id] = self._reply(line.result)
+        except Exception as error:
+            raise _translated(error) from None
+        if len(replies) < sum(batch.request_counts.model_dump().values()):
+            raise ProviderError(PROVIDER, OPERATION, "transient", "the results end before their time")
+        return replies
+
+    def _reply(self, result: Any) -> Reply:
+        if result.type == "succeeded":
+            return reply_of(result.message, self.prices, model=self.settings.anthropic_model, batch=True)
+        # Errored, expired and canceled entries are not billed; they are asked again when unknown is asked again.
+        return Reply("unknown", "timeout" if result.type == "expired" else "provider_error")
+
+    @property
+    def _open(self) -> anthropic.AsyncAnthropic:
+        # Opened by the first who needs it: most purchases have no batch to fetch.
+        if self._sdk is None:
+            self._sdk = open_sdk(self.settings, self.limits.calls)
+        return self._sdk
+
+
+def _of_replay(reply: Reply, want: Want) -> Reply:
+    """A batch's results do not say which replay asked: whoever fetches them does."""
+    return reply if want.payload.fix is None or reply.state != "found" else replace(reply, body={**reply.body, "fix": want.payload.fix})
+
+
+async def _once(tasks: dict[str, asyncio.Task[T]], name: str, work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
+    """The result of `work(name)`, begun once for all who ask; one that failed is begun again by the next."""
+    task = tasks.get(name)
+    if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
+        task = tasks[name] = asyncio.create_task(work(name))
+    return await asyncio.shield(task)
+
+
+def _parse(intent: str) -> tuple[datetime, int]:
+    moment, count, _ = intent.removeprefix(_INTENT).split(":")
+    return datetime.fromtimestamp(float(moment), UTC), int(count)
+
+
+def _translated(error: Exception) -> ProviderError:
+    """Failures of the wire as the buyer knows them. A connection cut while the results stream passes; anything else that is no failure of the wire is
+    a fault in the program and raised as it is."""
+    import anthropic
+
+    if isinstance(error, ProviderError):
+        return error
+    if isinstance(error, anthropic.AnthropicError | ValueError):
+        return provider_error(error, OPERATION)
+    if type(error).__module__.split(".")[0] in ("httpx2", "httpcore2", "httpx", "httpcore"):
+        return ProviderError(PROVIDER, OPERATION, "transient", "connection failed")
+    raise error

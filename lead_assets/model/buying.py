@@ -1,0 +1,81 @@
+"""How the room buys: answers by Messages, one call a question, or by Message Batches, through the ledger; from the ledger alone where there is no key.
+
+Belongs here: the room's arguments to `lead_assets.ledger.purchase`. Does not belong here: the wire (`client`, `batches`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from lead_assets.classification.rulebook import Calls, Rulebook
+from lead_assets.core.settings import Settings
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.ledger.model import Answer, Rate, Want, missed
+from lead_assets.ledger.purchase import Purchase, Retry, buy
+from lead_assets.ledger.recall import recall
+from lead_assets.model.batches import BatchClient
+from lead_assets.model.client import MessagesClient
+
+Mode = Literal["interactive", "batch"]
+
+
+def purchase(
+    wants: Sequence[Want], *, ledger: Ledger, settings: Settings, book: Rulebook, mode: Mode = "interactive", retry: Retry | None = None
+) -> Mapping[str, Answer]:
+    """An answer to every want, by its key. Without a key for the vendor: what the ledger holds, and for the rest unknown with reason no_key."""
+    if not wants:
+        return {}
+    if settings.key("anthropic") is None and ledger.buying != "never":
+        return from_ledger(wants, ledger, "no_key")
+    ledger.bind_world(settings.world)
+    if ledger.buying != "always":
+        return recall(ledger, wants).answers
+    by = _by_batches if mode == "batch" else _by_messages
+    return asyncio.run(by(wants, ledger, settings, book, retry)).answers
+
+
+async def _by_messages(wants: Sequence[Want], ledger: Ledger, settings: Settings, book: Rulebook, retry: Retry | None) -> Purchase:
+    calls = book.limits.calls
+    async with MessagesClient(settings, calls, book.prices) as call, BatchClient(settings, book.limits, book.prices, call) as batches:
+        return await buy(
+            ledger,
+            wants,
+            call,
+            batch_size=1,
+            concurrency=calls.concurrency,
+            rates=_rates(calls),
+            # What a batch run began and did not live to fetch is paid for: it is fetched, not asked again.
+            resume=batches.resume,
+            prepare=call.open,
+            retry=retry,
+            lease=max(60.0, calls.timeout_seconds),
+        )
+
+
+async def _by_batches(wants: Sequence[Want], ledger: Ledger, settings: Settings, book: Rulebook, retry: Retry | None) -> Purchase:
+    async with BatchClient(settings, book.limits, book.prices) as batches:
+        return await buy(
+            ledger,
+            wants,
+            batches.submit,
+            batch_size=book.limits.batches.max_requests,
+            concurrency=book.limits.batches.concurrency,
+            bucket="anthropic.batches",
+            resume=batches.resume,
+            intent=batches.intent,
+            retry=retry,
+        )
+
+
+def from_ledger(wants: Sequence[Want], ledger: Ledger, reason: str) -> dict[str, Answer]:
+    """What was bought before, nothing else: a rebuild needs no key."""
+    held = ledger.answers([want.key for want in wants])
+    return {want.key: held.get(want.key) or missed(want, reason) for want in wants}
+
+
+def _rates(calls: Calls) -> list[Rate]:
+    if calls.requests_per_minute is None:
+        return []
+    return [Rate(limit=calls.requests_per_minute, per=60.0, burst=max(1, calls.requests_per_minute // 10))]

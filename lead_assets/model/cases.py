@@ -1,0 +1,196 @@
+"""Cases: each different question is put once, its answer judged, mended at most once, and put again only where a replay did or does so.
+
+Belongs here: the walk from frames of leads to judged answers, common to all that a model is asked. Does not belong here: the rows that follow from it
+(`classify`, `summaries`), the words of the prompt (`prompt`), the rules of judgement (`governance`), or buying (`buying`).
+
+What a case comes to is derived from the ledger alone, so a rebuild gives the same. A question may have several generations: 0 is the first time it was
+put, each replay that sent it again is one more. A run follows the generations that the ledger holds, as long as the answer does not meet its contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+
+from lead_assets.classification.rulebook import Rulebook
+from lead_assets.ledger.model import Answer, Lifetimes, Want
+from lead_assets.model import governance, prompt
+from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
+from lead_assets.model.governance import Violation
+from lead_assets.model.profile import Answered, Facts, Profile
+
+# What a model said of the same facts does not age: only other facts, another prompt, contract or model ask again.
+_LIFETIMES = Lifetimes(found=timedelta(days=36_500), not_found=timedelta(days=36_500))
+
+KEYS = ["campaign_id", "lead_id"]
+
+Buy = Callable[[Sequence[Want]], Mapping[str, Answer]]
+"""Wants in, an answer for each want's key out."""
+
+
+@dataclass
+class Case:
+    """One question: all leads that show a profile the same facts."""
+
+    profile: Profile
+    facts: Facts
+    leads: list[dict[str, Any]]
+    """campaign_id, lead_id, received_at of each, first received first."""
+    answers: list[Answer] = field(default_factory=list)
+    """Attempts that were answered, in order."""
+    accepted: Answered | None = None
+    violations: tuple[Violation, ...] = ()
+    unavailable: str | None = None
+    """Why no model answered, where none did."""
+
+    @property
+    def codes(self) -> set[str]:
+        return {violation.code for violation in self.violations}
+
+    @property
+    def last_text(self) -> str:
+        return text_of(self.answers[-1]) if self.answers else ""
+
+    @property
+    def in_quarantine(self) -> bool:
+        """A model answered, and its answer does not meet the contract."""
+        return bool(self.answers) and self.accepted is None
+
+
+@dataclass(frozen=True)
+class Asking:
+    """How questions are put. `held` answers from the ledger alone."""
+
+    book: Rulebook
+    model: str
+    buy: Buy
+    held: Buy
+    fix: str | None = None
+    """Set by a replay: questions whose answer is in quarantine are put once more, unless that answer was itself asked for under this fix."""
+
+
+def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook, **others: pl.DataFrame) -> list[Case]:
+    """Leads by what they show: one case for each different question, in order of first receipt.
+
+    `leads`: rows of identity.leads; `profiles`: the name of each one's profile; `others`: rows of other tables, named as `profile.Source`.
+    """
+    if leads.is_empty():
+        return []
+    wide = leads.with_columns(profiles.alias("profile"))
+    for source, frame in others.items():
+        added = frame.rename({name: f"{source}.{name}" for name in frame.columns if name not in KEYS})
+        wide = wide.join(added, on=KEYS, how="left", validate="1:1")
+    cases: dict[tuple[str, str], Case] = {}
+    for name, part in wide.sort("received_at", *KEYS).partition_by("profile", as_dict=True, maintain_order=True).items():
+        profile = book.profiles[str(name[0])]
+        rows = part.select(*KEYS, "received_at").to_dicts()
+        for row, facts in zip(rows, prompt.facts_of(profile, part), strict=True):
+            shown = prompt.facts_hash(facts)
+            if (case := cases.get((profile.name, shown))) is None:
+                case = cases[profile.name, shown] = Case(profile, facts, [])
+            case.leads.append(row)
+    return list(cases.values())
+
+
+def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
+    """Fill in what became of each case. Returns those that were sent again."""
+    _put(cases, 0, asking)
+    sent_again: list[Case] = []
+    generation, pending = 1, [case for case in cases if case.in_quarantine]
+    while pending:
+        wants = [first_want(case, generation, asking) for case in pending]
+        held = asking.held(wants)
+        known = [case for case, want in zip(pending, wants, strict=True) if held[want.key].state == "found"]
+        again = [
+            case for case in pending if asking.fix is not None and case not in known and case.answers[-1].body.get("fix") != asking.fix
+        ]
+        _put([*known, *again], generation, asking)
+        sent_again += again
+        generation, pending = generation + 1, [case for case in known if case.in_quarantine]
+    return sent_again
+
+
+def first_want(case: Case, generation: int, asking: Asking) -> Want:
+    """The first attempt of a generation, named by all that the model sees."""
+    attempt = Attempt(case.profile, prompt.first_request(case.profile, case.facts), asking.book.limits.calls.max_tokens, asking.fix)
+    seen: dict[str, Any] = {
+        "profile": case.profile.name,
+        "version": case.profile.version,
+        "prompt": prompt.prompt_hash(case.profile),
+        "contract": case.profile.contract_hash,
+        "model": asking.model,
+    }
+    return _want(case, attempt, seen | ({"replay": generation} if generation else {}), asking)
+
+
+def second_want(case: Case, first: Want, asking: Asking) -> Want | None:
+    """The one second attempt, or None where there is nothing to mend or mending cannot help.
+
+    It is named by the answer it mends and not by the faults found: each answer is mended once, however often the rules of governance are reworded.
+    """
+    if not case.in_quarantine or "refusal" in case.codes:
+        return None
+    text, calls = case.last_text, asking.book.limits.calls
+    if "truncated" in case.codes:
+        request, room = prompt.first_request(case.profile, case.facts), calls.truncated_max_tokens
+    else:
+        faults = [str(violation) for violation in case.violations]
+        request, room = prompt.mending_request(case.profile, case.facts, text, faults), calls.max_tokens
+    mended = {**first.parameters, "attempt": 2, "mends": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]}
+    # The mending of what a replay asked is the replay's, whoever does it.
+    fix = asking.fix or case.answers[-1].body.get("fix")
+    return _want(case, Attempt(case.profile, request, room, fix), mended, asking)
+
+
+def text_of(answer: Answer) -> str:
+    return str(answer.body.get("text") or "")
+
+
+def _put(cases: Sequence[Case], generation: int, asking: Asking) -> None:
+    """One attempt for each case, and one more for those that a second one may mend."""
+    first = {id(case): first_want(case, generation, asking) for case in cases}
+    answers = asking.buy(list(first.values()))
+    answered = [case for case in cases if _take(case, answers[first[id(case)].key])]
+    if not asking.book.limits.repair:
+        return
+    second = [(case, want) for case in answered if (want := second_want(case, first[id(case)], asking)) is not None]
+    if second:
+        answers = asking.buy([want for _, want in second])
+        for case, want in second:
+            _take(case, answers[want.key])
+
+
+def _want(case: Case, attempt: Attempt, parameters: dict[str, Any], asking: Asking) -> Want:
+    return Want(
+        provider=PROVIDER,
+        operation=OPERATION,
+        subject=prompt.facts_hash(case.facts),
+        price_micros=asking.book.prices.most_micros(asking.model, most_tokens(attempt), attempt.max_tokens),
+        campaign_id=case.leads[0]["campaign_id"],
+        lifetimes=_LIFETIMES,
+        parameters=parameters,
+        payload=attempt,
+    )
+
+
+def _take(case: Case, answer: Answer) -> bool:
+    """Judge an attempt's answer. Where none came, what was judged before stands; False then."""
+    if answer.state != "found" or not isinstance(answer.body, dict):
+        if not case.answers:
+            case.unavailable = answer.reason or "provider_error"
+        return False
+    case.answers.append(answer)
+    stop_reason = answer.body.get("stop_reason")
+    if stop_reason == "refusal":
+        case.violations = (Violation("refusal", "", "the model refused to answer"),)
+    elif stop_reason in ("max_tokens", "model_context_window_exceeded"):
+        case.violations = (Violation("truncated", "", "the answer was cut off at its token limit"),)
+    else:
+        judged = governance.judge(case.profile, case.facts, text_of(answer))
+        case.accepted, case.violations = judged.answer, judged.violations
+    return True

@@ -1,0 +1,237 @@
+"""The Anthropic client of this room: one request out, one journalable body back, every failure told apart by what the buyer may do next.
+
+Belongs here: the wire (through the vendor's own SDK), prices of a call, and the mapping of the SDK's exceptions. Does not belong here: retries, budgets and
+pacing (the ledger's buyer, see `lead_assets.ledger.purchase`), or any judgement of the answer's content (see `governance`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from lead_assets.classification.rulebook import Calls, Prices, Usage
+from lead_assets.core.errors import Kind, ProviderError
+from lead_assets.core.settings import Settings
+from lead_assets.ledger.model import Reply, Want
+from lead_assets.model.profile import Answered, Profile
+from lead_assets.model.prompt import Request
+
+if TYPE_CHECKING:
+    import anthropic
+
+PROVIDER = "anthropic"
+OPERATION = "anthropic.messages"
+
+_LONGEST_HOLD = 60.0
+"""Seconds: windows are a minute long; a reset further away is a clock that is wrong."""
+
+# Counts what the schema, roles and tags add to the words themselves.
+_OVERHEAD_TOKENS = 600
+
+# A 429 of these codes is money, not speed: waiting does not help, and the SDK would retry it for ever.
+_SPEND_CODES = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached", "linked_organization_spend_limit_reached"})
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What is needed to make one call: a want's payload."""
+
+    profile: Profile
+    request: Request
+    max_tokens: int
+    fix: str | None = None
+    """The replay that asks, if one does: kept with the answer, so that it is not sent again under the same fix."""
+
+
+def parameters(attempt: Attempt, model: str, calls: Calls) -> dict[str, Any]:
+    """The attempt as the arguments of messages.create, and as the params of one request of a batch."""
+    output: dict[str, Any] = {"format": {"type": "json_schema", "schema": _wire_schema(attempt.profile.contract)}}
+    if calls.effort is not None:
+        output["effort"] = calls.effort
+    return {
+        "model": model,
+        "max_tokens": attempt.max_tokens,
+        "system": [{"type": "text", "text": attempt.request.system, "cache_control": {"type": "ephemeral", "ttl": calls.cache_ttl}}],
+        "messages": [dict(message) for message in attempt.request.messages],
+        "output_config": output,
+    }
+
+
+@functools.cache
+def _wire_schema(contract: type[Answered]) -> dict[str, Any]:
+    """The contract as the vendor takes it: ranges and lengths become words, which is why they are checked again when the answer comes."""
+    import anthropic
+
+    return anthropic.transform_schema(contract)
+
+
+def most_tokens(attempt: Attempt) -> int:
+    """An upper bound of the prompt's tokens: a token is at least a byte."""
+    return attempt.request.size + _OVERHEAD_TOKENS
+
+
+def reply_of(message: Any, prices: Prices, *, model: str, batch: bool = False, fix: str | None = None) -> Reply:
+    """The SDK's Message as a reply to be journaled. Whatever it says, it was billed: truncation and refusal are answers too."""
+    usage = Usage.model_validate(message.usage.model_dump())
+    body = {
+        "id": message.id,
+        "model": message.model,
+        "stop_reason": message.stop_reason,
+        # By type, not position: a thinking block may come first.
+        "text": "".join(block.text for block in message.content if block.type == "text"),
+        "usage": usage.model_dump(),
+        "batch": batch,
+        **({"fix": fix} if fix is not None else {}),
+    }
+    return Reply(
+        state="found",
+        body=body,
+        cost_micros=prices.cost_micros(model, usage, batch=batch),
+        input_tokens=usage.prompt_tokens,
+        output_tokens=usage.output_tokens,
+        vendor_ref=message.id,
+    )
+
+
+class MessagesClient:
+    """Calls Messages, one want a call. Open it in the event loop that uses it: `async with MessagesClient(...) as call`."""
+
+    def __init__(self, settings: Settings, calls: Calls, prices: Prices) -> None:
+        self.settings = settings
+        self.calls = calls
+        self.prices = prices
+        self._sdk: anthropic.AsyncAnthropic | None = None
+        self._warm: dict[str, asyncio.Event] = {}
+        self._held_until = 0.0
+
+    async def __aenter__(self) -> MessagesClient:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._sdk is not None:
+            await self._sdk.close()
+
+    async def __call__(self, wants: Sequence[Want]) -> list[Reply]:
+        return [await self._one(want) for want in wants]
+
+    async def _one(self, want: Want) -> Reply:
+        attempt: Attempt = want.payload
+        # Parallel requests with one prefix all miss the cache: the first goes alone, the others when its prefix stands.
+        prefix = f"{attempt.profile.name}:{attempt.profile.version}"
+        if (standing := self._warm.get(prefix)) is not None:
+            await standing.wait()
+            return await self._send(attempt)
+        standing = self._warm[prefix] = asyncio.Event()
+        try:
+            return await self._send(attempt)
+        finally:
+            standing.set()
+
+    async def open(self) -> None:
+        """Load the SDK, which takes a second and more: when something is to be asked (a run whose answers the ledger holds is spared it), and before
+        it is claimed."""
+        if self._sdk is None:
+            self._sdk = open_sdk(self.settings, self.calls)
+
+    async def _send(self, attempt: Attempt) -> Reply:
+        import anthropic
+
+        await self.open()
+        assert self._sdk is not None
+        model = self.settings.anthropic_model
+        await self._hold()
+        try:
+            raw = await self._sdk.messages.with_raw_response.create(**parameters(attempt, model, self.calls))
+            self._heed(raw.headers)
+            message = await raw.parse()
+        except (anthropic.AnthropicError, ValueError) as error:
+            raise provider_error(error, OPERATION) from None
+        if not isinstance(message, anthropic.types.Message) or not isinstance(message.content, list) or message.usage is None:
+            raise ProviderError(PROVIDER, OPERATION, "contract", "the answer is not a message")
+        return reply_of(message, self.prices, model=model, fix=attempt.fix)
+
+    async def _hold(self) -> None:
+        """Wait for the window that the vendor says is used up, rather than be refused."""
+        if (wait := self._held_until - time.time()) > 0:
+            await asyncio.sleep(min(wait, _LONGEST_HOLD))
+
+    def _heed(self, headers: Mapping[str, str]) -> None:
+        for kind in ("requests", "input-tokens", "output-tokens", "tokens"):
+            if headers.get(f"anthropic-ratelimit-{kind}-remaining") == "0":
+                self._held_until = max(self._held_until, _epoch(headers.get(f"anthropic-ratelimit-{kind}-reset")))
+
+
+def open_sdk(settings: Settings, calls: Calls) -> anthropic.AsyncAnthropic:
+    """The vendor's SDK without its own retries: the ledger's buyer retries, and counts them. The key is explicit, so that no profile on disk is used."""
+    import anthropic
+
+    key = settings.key("anthropic")
+    if key is None:
+        raise ProviderError(PROVIDER, OPERATION, "auth", "no key: set ANTHROPIC_API_KEY", sent=False)
+    return anthropic.AsyncAnthropic(
+        api_key=key.get_secret_value(), base_url=settings.base_url("anthropic"), max_retries=0, timeout=calls.timeout_seconds
+    )
+
+
+def provider_error(error: Exception, operation: str) -> ProviderError:
+    """The SDK's exception in the buyer's words. The text names the vendor's error type at most: its message may quote the request."""
+    import anthropic
+
+    if isinstance(error, anthropic.APITimeoutError):
+        return ProviderError(PROVIDER, operation, "transient", "timeout", sent=not _never_connected(error))
+    if isinstance(error, anthropic.APIConnectionError):
+        return ProviderError(PROVIDER, operation, "transient", "connection failed", sent=not _never_connected(error))
+    if isinstance(error, anthropic.APIStatusError):
+        kind, reason = _status_kind(error)
+        wait = _retry_after(error.response.headers.get("retry-after-ms"), error.response.headers.get("retry-after"))
+        return ProviderError(PROVIDER, operation, kind, reason, status=error.status_code, retry_after=wait)
+    # What is left was read but not understood: HTML, truncated JSON, another shape.
+    return ProviderError(PROVIDER, operation, "contract", "the answer is not what the wire format says")
+
+
+def _status_kind(error: anthropic.APIStatusError) -> tuple[Kind, str]:
+    status, code, kind_name = error.status_code, error.error_code or "", error.type or "error"
+    if status == 429:
+        return ("quota", "spend limit reached") if code in _SPEND_CODES else ("rate_limited", code or kind_name)
+    if status == 402 or code in _SPEND_CODES:
+        return "quota", code or kind_name
+    if status in (401, 403):
+        return "auth", kind_name
+    if status in (408, 409) or status >= 500:
+        return "transient", kind_name
+    return "permanent", code or kind_name
+
+
+def _never_connected(error: BaseException) -> bool:
+    """True if no byte of the request can have reached the vendor."""
+    cause = error.__cause__ or error.__context__
+    return cause is not None and type(cause).__name__ in (
+        "ConnectError",
+        "ConnectTimeout",
+        "PoolTimeout",
+        "UnsupportedProtocol",
+        "ProxyError",
+    )
+
+
+def _epoch(reset: str | None) -> float:
+    try:
+        return datetime.fromisoformat(reset).timestamp() if reset else 0.0
+    except ValueError:
+        return 0.0
+
+
+def _retry_after(milliseconds: str | None, seconds: str | None) -> float | None:
+    """Seconds to wait. A date or anything else unreadable is left to the buyer's own back-off."""
+    for text, scale in ((milliseconds, 0.001), (seconds, 1.0)):
+        try:
+            if text is not None:
+                return max(0.0, float(text) * scale)
+        except ValueError:
+            continue
+    return None

@@ -1,0 +1,1 @@
+"""Anthropic, as the sandbox serves it."""

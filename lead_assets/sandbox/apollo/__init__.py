@@ -1,0 +1,1 @@
+"""Apollo, as the sandbox serves it."""

@@ -1,0 +1,1 @@
+"""Aturiya, as the sandbox serves it."""

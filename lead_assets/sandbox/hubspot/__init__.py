@@ -1,0 +1,1 @@
+"""Hubspot, as the sandbox serves it."""

@@ -1,0 +1,1 @@
+"""pipe0, as the sandbox serves it."""

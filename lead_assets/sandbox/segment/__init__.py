@@ -1,0 +1,1 @@
+"""Segment, as the sandbox serves it."""

@@ -1,0 +1,1 @@
+"""Sendgrid, as the sandbox serves it."""

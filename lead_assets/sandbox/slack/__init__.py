@@ -1,0 +1,1 @@
+"""Slack, as the sandbox serves it."""

@@ -1,0 +1,173 @@
+"""Objects in a bucket of Google Cloud Storage, through Google's own client.
+
+Retries are Google's (exponential, on 408, 429, 5xx and lost connections), and every write carries a precondition, without which retrying a write
+is not safe: https://cloud.google.com/storage/docs/retry-strategy. Checksums (CRC32C) are sent with every write and checked on every read.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lead_assets.stores.objects import Entry, ObjectChanged, StoreError
+
+if TYPE_CHECKING:
+    from google.cloud import storage
+
+_CORRUPTED = 3
+"""Times that bytes whose checksum is wrong on arrival are sent or fetched: a network's error passes, a broken machine's does not."""
+_ASK_SECONDS = 60.0
+_TYPES = {".gz": "application/x-ndjson", ".ndjson": "application/x-ndjson", ".json": "application/json"}
+_FIELDS = "items(name,size,generation,timeCreated),prefixes,nextPageToken"
+
+T = TypeVar("T")
+
+
+class Bucket:
+    """See `lead_assets.stores.objects.Objects`. `first_wait`: seconds before the first retry; `patience`: seconds after which a call is given up."""
+
+    def __init__(self, location: str, *, first_wait: float = 1.0, patience: float = 120.0) -> None:
+        self._name, _, prefix = location.removeprefix("gs://").rstrip("/").partition("/")
+        if not self._name:
+            raise ValueError(f"{location!r} names no bucket: use gs://<bucket> or gs://<bucket>/<prefix>")
+        self.location = location.rstrip("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._first_wait, self._patience = first_wait, patience
+        self._opening = threading.Lock()
+
+    def put(self, name: str, data: bytes) -> bool:
+        from google.api_core.exceptions import BadRequest, PreconditionFailed
+
+        content_type = next((kind for ending, kind in _TYPES.items() if name.endswith(ending)), "application/octet-stream")
+
+        def upload() -> bool:
+            try:
+                self._blob(name).upload_from_string(
+                    data,
+                    content_type=content_type,
+                    # Only if there is none: a try whose answer was lost and that is made again finds its own object, and nothing is overwritten.
+                    if_generation_match=0,
+                    checksum="crc32c",
+                    retry=self._retry(),
+                    timeout=_ASK_SECONDS,
+                )
+            except PreconditionFailed:
+                return False
+            return True
+
+        return self._uncorrupted(name, upload, lambda error: isinstance(error, BadRequest) and "crc32c" in str(error).lower())
+
+    def get(self, name: str, entry: Entry | None = None) -> bytes:
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+        from google.cloud.storage.exceptions import DataCorruption
+
+        generation = int(entry.version) if entry is not None else None
+
+        def download() -> bytes:
+            try:
+                data: bytes = self._blob(name).download_as_bytes(
+                    if_generation_match=generation, raw_download=True, checksum="crc32c", retry=self._retry(), timeout=_ASK_SECONDS
+                )
+            except NotFound:
+                raise FileNotFoundError(f"{self.location}/{name} does not exist") from None
+            except PreconditionFailed:
+                raise ObjectChanged(f"{name} was replaced after it was listed") from None
+            return data
+
+        return self._uncorrupted(name, download, lambda error: isinstance(error, DataCorruption))
+
+    def holds(self, name: str) -> bool:
+        return self._said(lambda: bool(self._blob(name).exists(retry=self._retry(), timeout=_ASK_SECONDS)))
+
+    def entries(self, prefix: str = "", *, start: str = "", end: str = "") -> Iterator[Entry]:
+        pages = self._list(prefix, start_offset=self._prefix + start if start else None, end_offset=self._prefix + end if end else None)
+        while (page := self._said(lambda: next(pages, None))) is not None:
+            for blob in page:
+                if not blob.name.endswith("/"):  # what consoles make to show an empty folder
+                    arrived = blob.time_created.timestamp() if blob.time_created else 0.0
+                    yield Entry(blob.name[len(self._prefix) :], int(blob.size or 0), str(blob.generation), arrived, whole=True)
+
+    def folders(self, prefix: str) -> list[str]:
+        found: set[str] = set()
+        pages = self._list(prefix, delimiter="/")
+        while (page := self._said(lambda: next(pages, None))) is not None:
+            found.update(page.prefixes)
+        below = len(self._prefix + prefix)
+        return sorted(name[below:].rstrip("/") for name in found)
+
+    def _list(self, prefix: str, **options: Any) -> Iterator[Any]:
+        listed = self._client.list_blobs(
+            self._name, prefix=self._prefix + prefix, fields=_FIELDS, retry=self._retry(), timeout=_ASK_SECONDS, **options
+        )
+        pages: Iterator[Any] = listed.pages
+        return pages
+
+    def _blob(self, name: str) -> storage.Blob:
+        return self._client.bucket(self._name).blob(self._prefix + name)
+
+    @property
+    def _client(self) -> storage.Client:
+        with self._opening:
+            return self._opened
+
+    @functools.cached_property
+    def _opened(self) -> storage.Client:
+        # Google's packages take a quarter of a second to load, which every run would pay.
+        from google.auth.exceptions import DefaultCredentialsError
+        from google.cloud import storage
+
+        try:
+            return storage.Client(project=None)
+        except DefaultCredentialsError:
+            raise StoreError(
+                f"{self.location}: no Google credentials: run under a service account, or set GOOGLE_APPLICATION_CREDENTIALS to its key file"
+            ) from None
+
+    def _retry(self) -> Any:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        return DEFAULT_RETRY.with_delay(initial=self._first_wait, maximum=30.0, multiplier=2.0).with_timeout(self._patience)
+
+    def _uncorrupted(self, name: str, work: Callable[[], T], is_corruption: Callable[[Exception], bool]) -> T:
+        for attempt in range(1, _CORRUPTED + 1):
+            try:
+                return self._said(work, passing=is_corruption)
+            except Exception as error:
+                if not is_corruption(error):
+                    raise
+                time.sleep(self._first_wait * attempt)
+        raise StoreError(
+            f"{self.location}/{name}: its checksum was wrong {_CORRUPTED} times: nothing was kept of it. Check the network (a proxy that rewrites bodies?), "
+            f"then run again",
+            passing=True,
+        )
+
+    def _said(self, work: Callable[[], T], passing: Callable[[Exception], bool] = lambda error: False) -> T:
+        """The work's result; Google's errors as ours, without the bodies of requests or answers."""
+        from google.api_core.exceptions import GoogleAPIError, NotFound, RetryError
+        from google.auth.exceptions import GoogleAuthError
+        from requests.exceptions import RequestException
+
+        try:
+            return work()
+        except (GoogleAPIError, GoogleAuthError, RequestException) as error:
+            if passing(error):
+                raise
+            cause = error.cause if isinstance(error, RetryError) else error
+            # Uploads and downloads say it by their response, the rest by a code.
+            code = getattr(getattr(cause, "response", None), "status_code", None) or getattr(cause, "code", None)
+            status = f"HTTP {int(code)}" if code is not None else type(cause).__name__
+            after = f", also after {self._patience:.0f} s of trying" if isinstance(error, RetryError) else ""
+            advice = "create the bucket or mend its name" if isinstance(cause, NotFound) else _ADVICE.get(int(code or 0), "try again later")
+            passes = code is None or int(code) in (408, 429) or int(code) >= 500
+            raise StoreError(f"{self.location}: Google Cloud Storage said {status}{after}: {advice}", passing=passes) from None
+
+
+_ADVICE = {
+    401: "renew the service account's credentials",
+    403: "grant the service account storage.objects.create, get and list on the bucket",
+    429: "the bucket is asked too fast, run again later",
+}

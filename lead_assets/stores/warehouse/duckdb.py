@@ -1,0 +1,144 @@
+"""The local warehouse: Parquet files that DuckDB reads.
+
+A partition is one file, replaced by rename: `<folder>/<schema>/<table>/campaign_id=<key>/part.parquet`. `warehouse.duckdb` beside them holds only
+views over the files and is itself replaced by rename. Why not tables in a DuckDB file: such a file has one writer process, and shuts out readers
+while it writes; backfills then fail on its lock and an analyst with an open shell stops the pipeline. Here any number of runs write and any
+number of analysts read, and there is no lock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import urllib.parse
+import uuid
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import polars as pl
+
+from lead_assets.contracts import TABLES, Table
+from lead_assets.stores.warehouse.base import PARTITION_COLUMN, PartitionMissing, conform, quoted
+
+_FILE = "part.parquet"
+# An extension that is missing must be an error here, never a download.
+_CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
+_EMPTY = "_empty"  # a typed file without rows: the view works, with its types, before the first write
+
+
+class DuckDBWarehouse:
+    """See the module's docstring; implements `base.Warehouse`."""
+
+    def __init__(self, folder: Path) -> None:
+        # Absolute and resolved: the views name their files, and an analyst opens them from another folder.
+        self.folder = folder.resolve()
+        self._catalog_is_current = False
+
+    @property
+    def location(self) -> str:
+        return str(self.database)
+
+    @property
+    def database(self) -> Path:
+        """The file an analyst opens: `duckdb warehouse.duckdb`."""
+        return self.folder / "warehouse.duckdb"
+
+    def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
+        frame = conform(contract, frame, partitions)
+        self.prepare()
+        by_key = frame.partition_by(PARTITION_COLUMN, as_dict=True, maintain_order=True) if frame.height else {}
+        for key in partitions:
+            self._replace(self._partition(contract, key), by_key.get((key,), contract.empty()))
+
+    def read(self, contract: type[Table], partitions: Sequence[str] | None = None) -> pl.DataFrame:
+        keys = self.partitions(contract) if partitions is None else partitions
+        paths = [self._existing(contract, key) for key in keys]
+        if not paths:
+            return contract.empty()
+        # A file written before the contract gained a column reads it as null.
+        return pl.scan_parquet(
+            paths, schema=contract.polars_schema(), missing_columns="insert", extra_columns="ignore", glob=False, hive_partitioning=False
+        ).collect()
+
+    def query(self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str]) -> pl.DataFrame:
+        import duckdb
+
+        with duckdb.connect(":memory:", config=_CONFIG) as connection:
+            connection.execute("SET TimeZone = 'UTC'")  # a day is a UTC day, wherever the machine stands
+            for contract in reads:
+                files = [self._existing(contract, key) for key in partitions] or [self._table(contract) / _EMPTY / _FILE]
+                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(contract.schema_name())}")
+                connection.execute(_view(contract, [str(file) for file in files]))
+            frame = pl.from_arrow(connection.sql(sql).to_arrow_table())
+            assert isinstance(frame, pl.DataFrame)
+            return frame
+
+    def partitions(self, contract: type[Table]) -> list[str]:
+        folder = self._table(contract)
+        if not folder.exists():
+            return []
+        prefix = f"{PARTITION_COLUMN}="
+        return sorted(urllib.parse.unquote(path.parent.name.removeprefix(prefix)) for path in folder.glob(f"{prefix}*/{_FILE}"))
+
+    def prepare(self) -> None:
+        """Make `warehouse.duckdb` and the empty files what the contracts say, if they are not. Safe in many processes at once."""
+        if self._catalog_is_current and self.database.exists():
+            return
+        statements = "\n".join(self._views())
+        note = self.folder / ".views.sql"
+        if self.database.exists() and note.exists() and note.read_text() == statements:
+            self._catalog_is_current = True
+            return
+        import duckdb
+
+        for contract in TABLES.values():
+            self._replace(self._table(contract) / _EMPTY / _FILE, contract.empty())
+        with self._aside(self.database) as aside, duckdb.connect(str(aside), config=_CONFIG) as connection:
+            for statement in self._views():
+                connection.execute(statement)
+        with self._aside(note) as aside:
+            aside.write_text(statements)
+        self._catalog_is_current = True
+
+    def _views(self) -> Iterator[str]:
+        yield from (f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in sorted({c.schema_name() for c in TABLES.values()}))
+        yield from (_view(contract, [str(self._table(contract) / "*" / _FILE)]) for contract in TABLES.values())
+
+    def _table(self, contract: type[Table]) -> Path:
+        return self.folder / contract.schema_name() / contract.table_name()
+
+    def _partition(self, contract: type[Table], key: str) -> Path:
+        # A campaign's key is a plain folder name as it is; anything else must not become a path.
+        return self._table(contract) / f"{PARTITION_COLUMN}={urllib.parse.quote(key, safe='')}" / _FILE
+
+    def _existing(self, contract: type[Table], key: str) -> Path:
+        path = self._partition(contract, key)
+        if not path.exists():
+            asset = contract.table.replace(".", "/")
+            raise PartitionMissing(f"{contract.table} has no partition {key!r} yet: materialize {asset} for it first")
+        return path
+
+    def _replace(self, path: Path, frame: pl.DataFrame) -> None:
+        with self._aside(path) as aside:
+            frame.write_parquet(aside, compression="zstd", statistics=True)
+
+    @staticmethod
+    @contextlib.contextmanager
+    def _aside(path: Path) -> Iterator[Path]:
+        """A path to write to, which takes the place of `path` in one step when the block ends well."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
+        try:
+            yield aside
+            os.replace(aside, path)
+        finally:
+            aside.unlink(missing_ok=True)
+
+
+def _view(contract: type[Table], files: Sequence[str]) -> str:
+    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
+    columns = ", ".join(quoted(column.name) for column in contract.columns())
+    return (
+        f"CREATE OR REPLACE VIEW {quoted(contract.schema_name())}.{quoted(contract.table_name())} AS "
+        f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+    )

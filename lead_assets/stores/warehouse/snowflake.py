@@ -1,0 +1,322 @@
+"""The production warehouse: one Snowflake table a contract, a partition replaced in one transaction.
+
+A replacement is: PUT a Parquet file to the session's stage, BEGIN, DELETE the partitions, COPY the file, note the partitions as written, COMMIT.
+COPY selects each column by its name in the file and parses JSON on the way: MATCH_BY_COLUMN_NAME would store it as one string in a VARIANT.
+
+Why not dagster-snowflake-polars: it skips empty frames, so that an emptied partition keeps its old rows, and an empty read turns columns to text.
+
+Does not belong here: DDL (see `snowflake_ddl`), connections and failures (see `snowflake_session`).
+"""
+
+from __future__ import annotations
+
+import io
+import threading
+import uuid
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+
+from lead_assets.contracts import TABLES, ColumnSpec, Table
+from lead_assets.core.settings import Settings
+from lead_assets.stores.warehouse import snowflake_ddl as ddl
+from lead_assets.stores.warehouse.base import PARTITION_COLUMN, PartitionMissing, conform
+from lead_assets.stores.warehouse.snowflake_ddl import identifier, qualified
+from lead_assets.stores.warehouse.snowflake_session import Session, Sessions, begin_again
+
+# Snowflake takes at most 16,384 expressions in a list.
+_KEYS_A_STATEMENT = 10_000
+
+
+class SnowflakeWarehouse:
+    """See the module's docstring; implements `base.Warehouse`."""
+
+    def __init__(self, settings: Settings, *, retry_wait: float = 2.0) -> None:
+        self.database = settings.snowflake_database
+        self._account = settings.snowflake_account
+        self._sessions = Sessions(settings, retry_wait=retry_wait)
+        self._lock = threading.Lock()
+        self._generations: dict[str, str] = {}  # tables that are known to be as their contracts say
+        self._written: dict[str, set[str]] = {}  # partitions that are known to be there
+
+    @property
+    def location(self) -> str:
+        return f"Snowflake, account {self._account}, database {self.database.upper()}"
+
+    def prepare(self) -> None:
+        self._sessions.run("preparing the tables", lambda session: self._ensure(session, list(TABLES.values())))
+
+    def close(self) -> None:
+        self._sessions.close()
+
+    def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
+        frame = conform(contract, frame, partitions)
+        keys = list(dict.fromkeys(partitions))
+        if not keys:
+            return
+        file = _parquet(contract, frame) if frame.height else None
+        self._sessions.run(f"writing {contract.table}", lambda session: self._replace(session, contract, keys, file, frame.height))
+        with self._lock:
+            self._written.setdefault(contract.table, set()).update(keys)
+
+    def read(self, contract: type[Table], partitions: Sequence[str] | None = None) -> pl.DataFrame:
+        return self._sessions.run(f"reading {contract.table}", lambda session: self._read(session, contract, partitions))
+
+    def query(self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str]) -> pl.DataFrame:
+        """Marts are written in what DuckDB and Snowflake share; sqlglot turns the rest, and restricts each table to the partitions.
+
+        JSON columns are text here, too, as in DuckDB.
+        """
+
+        def work(session: Session) -> pl.DataFrame:
+            for contract in reads:
+                self._require(session, contract, partitions)
+            binds = [key for _ in reads for key in partitions]
+            statement = restricted(sql, self.database, reads, len(partitions))
+            types = {column.name: _dtype(column) for column in session.describe(statement, binds)}
+            columns = ", ".join(_selecting(name, dtype) for name, dtype in types.items())
+            table = session.fetch(f"SELECT {columns} FROM ({statement})", binds)
+            return _typed(table, types).rename(str.lower)
+
+        return self._sessions.run("querying " + ", ".join(contract.table for contract in reads), work)
+
+    def partitions(self, contract: type[Table]) -> list[str]:
+        return self._sessions.run(f"listing {contract.table}", lambda session: sorted(self._noted(session, contract)))
+
+    def ask(self, sql: str, binds: Sequence[object] = ()) -> list[tuple[Any, ...]]:
+        """Rows of any statement in the warehouse's database, for commands that look after it. What it does must be harmless if done twice."""
+        return self._sessions.run("a query", lambda session: session.execute(sql, binds))
+
+    def _replace(self, session: Session, contract: type[Table], keys: list[str], file: io.BytesIO | None, rows: int) -> None:
+        self._ensure(session, [contract])
+        table = ddl.table_of(self.database, contract)
+        source = session.upload(file) if file is not None else None
+        new = [key for key in keys if key not in self._known(session, contract)]
+        with session.transaction():
+            for some in _batches(keys):
+                session.execute(f"DELETE FROM {table} WHERE {_among(len(some))}", some)
+            if source is not None:
+                loaded = session.execute(_copy(table, contract, source))
+                count = sum(int(row[3]) for row in loaded if len(row) > 3)
+                if count != rows:
+                    raise begin_again(f"COPY loaded {count} of {rows} rows")
+            self._note(session, contract, new)
+        self._count_again(session, contract, keys, rows)
+
+    def _count_again(self, session: Session, contract: type[Table], keys: list[str], rows: int) -> None:
+        """Two runs that write the same new partition at once both find nothing to delete: whoever then sees the other's rows writes again."""
+        table = ddl.table_of(self.database, contract)
+        count = sum(session.execute(f"SELECT COUNT(*) FROM {table} WHERE {_among(len(some))}", some)[0][0] for some in _batches(keys))
+        if count != rows:
+            raise begin_again("another run wrote the same partitions at the same time")
+
+    def _read(self, session: Session, contract: type[Table], partitions: Sequence[str] | None) -> pl.DataFrame:
+        if partitions is None:
+            keys = sorted(self._noted(session, contract))
+        else:
+            keys = list(dict.fromkeys(partitions))
+            self._require(session, contract, keys)
+        if not keys:
+            return contract.empty()
+        columns = ", ".join(_reading(column) for column in contract.columns())
+        types = {column.name.upper(): pl.String() if isinstance(column.dtype, pl.List) else column.dtype for column in contract.columns()}
+        select = f"SELECT {columns} FROM {ddl.table_of(self.database, contract)}"
+        wanted = [(select, [])] if partitions is None else [(f"{select} WHERE {_among(len(some))}", some) for some in _batches(keys)]
+        frames = [_conformed(contract, _typed(session.fetch(statement, binds), types)) for statement, binds in wanted]
+        return _in_order(pl.concat(frames), contract, keys)
+
+    def _require(self, session: Session, contract: type[Table], keys: Sequence[str]) -> None:
+        for key in keys:
+            if key not in self._known(session, contract) and key not in self._noted(session, contract):
+                asset = contract.table.replace(".", "/")
+                raise PartitionMissing(f"{contract.table} has no partition {key!r} yet: materialize {asset} for it first")
+
+    def _known(self, session: Session, contract: type[Table]) -> set[str]:
+        """Partitions that are there as far as this process knows: none is ever taken away, so what it knows stays true."""
+        return self._written[contract.table] if contract.table in self._written else self._noted(session, contract)
+
+    def _noted(self, session: Session, contract: type[Table]) -> set[str]:
+        self._ensure(session, [contract])
+        rows = session.execute(
+            f"SELECT DISTINCT CAMPAIGN_ID FROM {self._register()} WHERE TABLE_NAME = ? AND GENERATION = ?",
+            [contract.table, self._generations[contract.table]],
+        )
+        keys = {key for (key,) in rows}
+        with self._lock:
+            self._written.setdefault(contract.table, set()).update(keys)
+        return keys
+
+    def _note(self, session: Session, contract: type[Table], keys: Sequence[str]) -> None:
+        for some in _batches(keys):
+            values = ", ".join("(?, ?, ?)" for _ in some)
+            binds = [value for key in some for value in (contract.table, self._generations[contract.table], key)]
+            # Only ever inserted: a MERGE would lock the one table that every write of every run touches.
+            session.execute(f"INSERT INTO {self._register()} (TABLE_NAME, GENERATION, CAMPAIGN_ID) VALUES {values}", binds)
+
+    def _register(self) -> str:
+        return qualified(self.database, ddl.META_SCHEMA, ddl.PARTITIONS_TABLE)
+
+    def _ensure(self, session: Session, contracts: Sequence[type[Table]]) -> None:
+        """Make the tables what their contracts say. Raises MigrationRefused where that would lose something."""
+        if all(contract.table in self._generations for contract in contracts):
+            return
+        marks = self._marks(session)
+        # One look is enough for every table that is as its contract says: it takes Snowflake a good part of a second.
+        self._known_good(marks)
+        missing = [contract for contract in contracts if contract.table not in marks]
+        if missing:
+            schemas = {contract.schema_name() for contract in missing}
+            statements = [
+                *ddl.create_meta(self.database),
+                *(f"CREATE SCHEMA IF NOT EXISTS {qualified(self.database, schema)}" for schema in sorted(schemas)),
+                *(line for contract in missing for line in ddl.create_table(self.database, contract, uuid.uuid4().hex)),
+            ]
+            for statement in statements:
+                session.execute(statement)
+            marks = self._marks(session)  # of two processes that made a table, one did
+        for contract in contracts:
+            mark = marks[contract.table]
+            if mark.fingerprint != ddl.fingerprint(contract):
+                for statement in ddl.migrate(self.database, contract, self._present(session, contract), mark.generation):
+                    session.execute(statement)
+            with self._lock:
+                self._generations[contract.table] = mark.generation
+
+    def _known_good(self, marks: dict[str, ddl.Mark]) -> None:
+        for name, contract in TABLES.items():
+            mark = marks.get(name)
+            if mark is not None and mark.fingerprint == ddl.fingerprint(contract):
+                with self._lock:
+                    self._generations.setdefault(name, mark.generation)
+
+    def _marks(self, session: Session) -> dict[str, ddl.Mark]:
+        """table → its mark, of the tables that are there."""
+        rows = session.execute(
+            f"SELECT TABLE_SCHEMA, TABLE_NAME, COMMENT FROM {identifier(self.database)}.INFORMATION_SCHEMA.TABLES WHERE COMMENT LIKE ?",
+            ["%[contract %"],
+        )
+        found = {f"{schema}.{table}".lower(): ddl.Mark.read(comment) for schema, table, comment in rows}
+        return {table: mark for table, mark in found.items() if mark is not None}
+
+    def _present(self, session: Session, contract: type[Table]) -> dict[str, str]:
+        rows = session.execute(
+            f"SELECT COLUMN_NAME, DATA_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE FROM {identifier(self.database)}.INFORMATION_SCHEMA.COLUMNS "
+            "WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
+            [contract.schema_name().upper(), contract.table_name().upper()],
+        )
+        return ddl.present_columns(rows)
+
+
+def restricted(sql: str, database: str, reads: Sequence[type[Table]], partitions: int) -> str:
+    """A mart's SELECT in Snowflake's SQL, each table it names replaced by its rows of so many bound partitions."""
+    import sqlglot
+    from sqlglot import exp
+
+    names = {contract.table: contract.table.replace(".", "__") for contract in reads}
+    tree = sqlglot.parse_one(sql, read="duckdb")
+    for table in list(tree.find_all(exp.Table)):
+        if name := names.get(f"{table.db}.{table.name}".lower()):
+            alias = exp.TableAlias(this=exp.to_identifier(table.alias_or_name))
+            table.replace(exp.Table(this=exp.to_identifier(name), alias=alias))
+    parts = []
+    for contract in reads:
+        columns = ", ".join(_exposing(column) for column in contract.columns())
+        rows = f"SELECT {columns} FROM {ddl.table_of(database, contract)} WHERE {_among(partitions)}"
+        parts.append(
+            exp.CTE(this=sqlglot.parse_one(rows, read="snowflake"), alias=exp.TableAlias(this=exp.to_identifier(names[contract.table])))
+        )
+    own = tree.args.get("with_")
+    tree.set("with_", exp.With(expressions=[*parts, *(own.expressions if own else [])]))
+    return tree.sql(dialect="snowflake")
+
+
+def _copy(table: str, contract: type[Table], source: str) -> str:
+    columns = ddl.physical(contract)
+    return (
+        f"COPY INTO {table} ({', '.join(identifier(column.name) for column in columns)}) "
+        f"FROM (SELECT {', '.join(_loading(column) for column in columns)} FROM {source}) "
+        # Logical types: else a time with a zone is read as if it had none.
+        "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) ON_ERROR = ABORT_STATEMENT PURGE = TRUE"
+    )
+
+
+def _loading(column: ddl.Physical) -> str:
+    """A column's expression over the file, whose columns are the contract's."""
+    value = f"$1:{identifier(column.source.name)}"
+    if column.type == "VARIANT":
+        return f"PARSE_JSON({value}::VARCHAR)"
+    if column.type == "ARRAY":
+        return f"PARSE_JSON({value}::VARCHAR)::ARRAY"
+    return f"{value}::{column.type}"
+
+
+def _reading(column: ColumnSpec) -> str:
+    """A column's expression over the table, as it is read back into the contract."""
+    name = identifier(column.name)
+    if ddl.keeps_text(column):
+        return f"{identifier(ddl.text_column(column))} AS {name}"
+    return f"TO_JSON({name}) AS {name}" if isinstance(column.dtype, pl.List) else _selecting(column.name, column.dtype)
+
+
+def _exposing(column: ColumnSpec) -> str:
+    """A column's expression over the table, as a mart's SQL sees it."""
+    return f"{identifier(ddl.text_column(column))} AS {identifier(column.name)}" if column.json else identifier(column.name)
+
+
+def _selecting(name: str, dtype: pl.DataType) -> str:
+    """Times as whole microseconds: the connector's nanoseconds end in the year 2262."""
+    quoted = identifier(name)
+    return f"DATE_PART(EPOCH_MICROSECOND, {quoted}) AS {quoted}" if isinstance(dtype, pl.Datetime) else quoted
+
+
+def _parquet(contract: type[Table], frame: pl.DataFrame) -> io.BytesIO:
+    """The frame as a file to load: columns named as in the table, lists as JSON text."""
+    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
+    texts = [pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists]
+    absent = [pl.when(pl.col(name).is_null()).then(None).otherwise(text).alias(name) for name, text in zip(lists, texts, strict=True)]
+    file = io.BytesIO()
+    frame.with_columns(absent).rename({name: name.upper() for name in frame.columns}).write_parquet(file, compression="snappy")
+    return file
+
+
+def _typed(table: Any, types: dict[str, pl.DataType]) -> pl.DataFrame:
+    """An Arrow result as a frame of these types, rows or none: what the connector makes of an empty result says too little."""
+    if table is None or table.num_rows == 0:
+        return pl.DataFrame(schema=types)
+    frame = pl.from_arrow(table)
+    assert isinstance(frame, pl.DataFrame)
+    return frame.select(pl.col(name).cast(dtype, strict=True) for name, dtype in types.items())
+
+
+def _dtype(column: Any) -> pl.DataType:
+    from snowflake.connector.constants import FIELD_ID_TO_NAME
+
+    name = FIELD_ID_TO_NAME[column.type_code]
+    if name == "FIXED":
+        return pl.Decimal(column.precision or 38, column.scale) if column.scale else pl.Int64()
+    if name.startswith("TIMESTAMP"):
+        return pl.Datetime("us", "UTC")
+    return {"REAL": pl.Float64(), "BOOLEAN": pl.Boolean(), "DATE": pl.Date()}.get(name, pl.String())
+
+
+def _conformed(contract: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
+    """A result of `_reading` in the contract's names and types."""
+    frame = frame.rename(str.lower)
+    lists = [pl.col(name).str.json_decode(dtype) for name, dtype in contract.polars_schema().items() if isinstance(dtype, pl.List)]
+    return frame.with_columns(lists)
+
+
+def _in_order(frame: pl.DataFrame, contract: type[Table], keys: Sequence[str]) -> pl.DataFrame:
+    """Partitions in the order asked for, each sorted by the contract's key, as it was written."""
+    rank = pl.DataFrame({PARTITION_COLUMN: keys, "_rank": range(len(keys))})
+    return frame.join(rank, on=PARTITION_COLUMN, how="left").sort("_rank", *contract.key).drop("_rank")
+
+
+def _among(count: int) -> str:
+    return f"{identifier(PARTITION_COLUMN)} IN ({', '.join('?' * count)})" if count else "FALSE"
+
+
+def _batches(keys: Sequence[str]) -> Iterable[list[str]]:
+    for start in range(0, len(keys), _KEYS_A_STATEMENT):
+        yield list(keys[start : start + _KEYS_A_STATEMENT])

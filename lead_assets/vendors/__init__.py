@@ -1,0 +1,1 @@
+"""All that is known of one vendor, a folder each. `http` is what their clients share."""

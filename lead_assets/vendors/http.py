@@ -1,0 +1,181 @@
+"""What every vendor client does with HTTP: one pooled connection set per event loop, a cap on what an answer may weigh, failures as `ProviderError`.
+
+Belongs here: transport, and reading JSON out of a body that may not be JSON. Does not belong here: what a vendor's status codes mean (each client
+knows its own), retries, caches and budgets (see `lead_assets.ledger.purchase`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
+
+from lead_assets.core.errors import Kind, ProviderError
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_BODY_BYTES = 16 << 20
+"""A larger answer is refused while it is read. The largest honest one (100 records, five pipes) is below 4 MB."""
+
+# pipe0's front door is reported to block the default agent of HTTP libraries.
+USER_AGENT = "lead-assets/0.1"
+
+
+@dataclass(frozen=True)
+class HttpAnswer:
+    """A whole answer, whatever its status. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class VendorHttp:
+    """An HTTP client of one vendor, used as `async with` inside one event loop.
+
+    `headers` hold the credential; nothing that is raised or logged repeats them, the URL's query, or a body. `deadline` bounds a whole request,
+    seconds, so that an answer dripping a byte at a time ends too.
+    """
+
+    def __init__(self, provider: str, base_url: str, headers: Mapping[str, str], *, connections: int = 8, deadline: float = 30.0) -> None:
+        self.provider = provider
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"user-agent": USER_AGENT, "accept": "application/json", **headers}
+        self._connections = connections
+        self._deadline = deadline
+        self._client: httpx.AsyncClient | None = None
+
+    async def __aenter__(self) -> Self:
+        import httpx
+
+        # At INFO httpx logs every URL, and Hunter's carries an e-mail address in its query.
+        for name in ("httpx", "httpcore"):
+            logging.getLogger(name).setLevel(logging.WARNING)
+        self._client = httpx.AsyncClient(
+            headers=self._headers,
+            timeout=httpx.Timeout(self._deadline, connect=10.0),
+            # httpx gets slower as connections rise (1,300 requests/s on one, 600 on 64): open as many as are used at once, no more.
+            limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections),
+            follow_redirects=False,
+            trust_env=not _is_loopback(self._base_url),
+        )
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    async def request(
+        self, operation: str, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None
+    ) -> HttpAnswer:
+        """One request, one answer of any status. Raises ProviderError where there is no whole answer."""
+        import httpx
+
+        if self._client is None:
+            raise RuntimeError(f"the {self.provider} client is used outside its 'async with' block")
+        try:
+            async with asyncio.timeout(self._deadline):
+                async with self._client.stream(method, self._base_url + path, params=params, json=json) as response:
+                    body = await self._read(operation, response)
+                    return HttpAnswer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
+        # `from None`: the causes of these errors can hold the URL, and with it the subject.
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            raise ProviderError(self.provider, operation, "transient", "provider_error", sent=False) from None
+        except (httpx.TimeoutException, TimeoutError):
+            raise ProviderError(self.provider, operation, "transient", "timeout") from None
+        except httpx.DecodingError:
+            raise ProviderError(self.provider, operation, "contract", "bad_answer") from None
+        except httpx.TransportError:
+            raise ProviderError(self.provider, operation, "transient", "provider_error") from None
+
+    async def _read(self, operation: str, response: httpx.Response) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.aiter_bytes():
+            size += len(chunk)
+            if size > MAX_BODY_BYTES:
+                raise ProviderError(self.provider, operation, "contract", "bad_answer", status=response.status_code)
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+
+Kinds = Mapping[int, tuple[Kind, str]]
+"""What a vendor means by a status: kind and reason of the error."""
+
+
+def meaning(answer: HttpAnswer, kinds: Kinds) -> tuple[Kind, str]:
+    """What a status of 300 and above means: below 500 what the vendor says, and a request that cannot succeed where it says nothing."""
+    if answer.status >= 500:
+        return "transient", "provider_error"
+    if answer.status < 400:  # a redirect: whoever answers is not the vendor's API
+        return "contract", "bad_answer"
+    return kinds.get(answer.status, ("permanent", "provider_error"))
+
+
+def failure(provider: str, operation: str, answer: HttpAnswer, kinds: Kinds) -> ProviderError:
+    """The error that an answer of such a status is."""
+    kind, reason = meaning(answer, kinds)
+    return ProviderError(provider, operation, kind, reason, status=answer.status, retry_after=retry_after(answer))
+
+
+def json_object(provider: str, operation: str, answer: HttpAnswer) -> dict[str, Any]:
+    """The answer's body as a JSON object. HTML, truncated JSON or a bare list is a breach of the wire format: ProviderError of kind contract."""
+    import orjson
+
+    try:
+        value = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        raise ProviderError(provider, operation, "contract", "bad_answer", status=answer.status)
+    return value
+
+
+def problem(answer: HttpAnswer) -> dict[str, Any]:
+    """The body of an error answer where it is a JSON object, else an empty one: vendors answer errors in text/plain and HTML as well."""
+    import orjson
+
+    try:
+        value = orjson.loads(answer.body)
+        # Apollo sends some errors as a JSON string that holds the JSON.
+        value = orjson.loads(value) if isinstance(value, str) else value
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def retry_after(answer: HttpAnswer) -> float | None:
+    """Seconds of a Retry-After header, given as seconds or as an HTTP date; None where there is none that can be read."""
+    text = answer.headers.get("retry-after", "").strip()
+    if not text:
+        return None
+    try:
+        return max(0.0, float(text))
+    except ValueError:
+        pass
+    try:
+        until = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    until = until if until.tzinfo else until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+
+
+def _is_loopback(url: str) -> bool:
+    # A proxy of the environment must not stand between the product and its own sandbox.
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

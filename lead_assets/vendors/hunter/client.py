@@ -1,0 +1,106 @@
+"""Hunter over HTTP: verify an address, find a person's, list a domain's, and what the plan leaves. All of it is GET, one subject a request.
+
+Belongs here: Hunter's wire format and what its status codes mean, which are not what they mean elsewhere: 403 is "too fast", 429 is "the month's
+credits are gone". Does not belong here: how an address is graded (see `lead_assets.signals`), caches, budgets and retries (see
+`lead_assets.ledger.purchase`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from pydantic import SecretStr
+
+from lead_assets.core.errors import ProviderError
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object, problem
+
+Turn = Callable[[str], Awaitable[None]]
+"""Waits until one more request to an operation is within Hunter's rate limits: asking again counts like asking."""
+
+_KINDS: Kinds = {
+    401: ("auth", "auth"),
+    402: ("quota", "quota"),
+    403: ("rate_limited", "rate_limited"),
+    408: ("transient", "timeout"),
+    429: ("quota", "quota"),
+    451: ("suppressed", "suppressed"),
+}
+
+_MAY_MISS = frozenset({"email-finder", "domain-search"})
+"""Operations whose 404 means that Hunter knows nothing. Which of them answer so is not documented: a null is taken as well."""
+
+
+class Hunter:
+    """Hunter's API as `async with`. The key travels in a header, so that no URL holds it."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: SecretStr,
+        *,
+        connections: int = 4,
+        deadline: float = 30.0,
+        turn: Turn | None = None,
+        first_wait: float = 1.0,
+    ) -> None:
+        self._deadline = deadline
+        self._turn = turn
+        self._first_wait = first_wait
+        self._http = VendorHttp("hunter", base_url, {"x-api-key": key.get_secret_value()}, connections=connections, deadline=deadline)
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def verify(self, email: str) -> dict[str, Any]:
+        """What Hunter knows of an address: status (valid, invalid, accept_all, webmail, disposable, unknown), score … Raises ProviderError."""
+        return self._data("email-verifier", await self._finished("email-verifier", {"email": email}))
+
+    async def find(self, domain: str, first_name: str, last_name: str) -> dict[str, Any] | None:
+        """The address of a person at a company: email, score, verification …; None where Hunter finds none and charges nothing."""
+        params = {"domain": domain, "first_name": first_name, "last_name": last_name}
+        answer = await self._finished("email-finder", params)
+        data = None if answer.status == 404 else self._data("email-finder", answer)
+        return data if data is not None and data.get("email") else None
+
+    async def domain_search(self, domain: str, *, limit: int = 10) -> dict[str, Any] | None:
+        """People and address pattern of a company; None where Hunter does not know it. One credit for each ten people."""
+        params = {"domain": domain, "limit": min(100, max(1, limit)), "type": "personal"}
+        answer = await self._finished("domain-search", params)
+        return None if answer.status == 404 else self._data("domain-search", answer)
+
+    async def account(self) -> dict[str, Any]:
+        """The plan and what is left of it; free."""
+        return self._data("account", await self._finished("account", {}))
+
+    async def _finished(self, operation: str, params: Mapping[str, Any]) -> HttpAnswer:
+        """The answer once it is more than "still at work" (202). A verification that goes on for longer is left to a later call, which picks it up:
+        the same request is its own reference."""
+        clock = asyncio.get_running_loop().time
+        end, wait = clock() + self._deadline, self._first_wait
+        while True:
+            answer = await self._http.request(operation, "GET", f"/{operation}", params=params)
+            if answer.status != 202:
+                break
+            if clock() + wait > end:
+                raise ProviderError("hunter", operation, "transient", "timeout", status=202, vendor_ref=operation)
+            await asyncio.sleep(wait)
+            wait = min(wait * 1.5, 5.0)
+            if self._turn is not None:
+                await self._turn(operation)
+        # A 404 is a miss only in Hunter's own words: a proxy's or a wrong address's says nothing of the person.
+        if answer.status >= 300 and not (answer.status == 404 and operation in _MAY_MISS and problem(answer).get("errors")):
+            raise failure("hunter", operation, answer, _KINDS)
+        return answer
+
+    def _data(self, operation: str, answer: HttpAnswer) -> dict[str, Any]:
+        data = json_object("hunter", operation, answer).get("data")
+        if not isinstance(data, dict):
+            raise ProviderError("hunter", operation, "contract", "bad_answer", status=answer.status)
+        return data

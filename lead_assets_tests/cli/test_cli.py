@@ -1,0 +1,202 @@
+"""The command line: exit codes, one JSON object on stdout, errors that say what to do, and nothing of a person or a key in any of it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from lead_assets.cli import show
+from lead_assets.sandbox import Handle
+from lead_assets_tests.conftest import Command
+
+LEAD = {"email": "jane.doe@acme.example", "company": "Acme", "full_name": "Jane Doe", "title": "VP Sales", "country": "Germany"}
+
+
+@pytest.fixture
+def drop(tmp_path: Path) -> Path:
+    path = tmp_path / "leads.ndjson"
+    path.write_text(json.dumps(LEAD) + "\n" + '{"email": "broken' + "\n")
+    return path
+
+
+def test_ingest_says_what_came_in_for_which_campaign(command: Command, drop: Path) -> None:
+    (row,) = command("ingest", str(drop), "--campaign", "Q4 / US", "--json").answer()["drops"]
+    assert (row["path"], row["rows"], row["rejected"]) == (str(drop), 1, 1)
+    assert row["campaign_id"].startswith("q4-us-")
+    assert len(row["sha256"]) == 64
+
+
+def test_a_file_that_came_before_is_said_to_be_a_duplicate(command: Command, drop: Path) -> None:
+    command("ingest", str(drop), "--json").answer()
+    (row,) = command("ingest", str(drop), "--json").answer()["drops"]
+    assert row["status"] == "duplicate_file"
+
+
+def test_a_csv_column_can_be_renamed_on_the_way_in(command: Command, tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("Wo man schreibt;Firma\njane@acme.example;Acme\n")
+    (row,) = command("ingest", str(path), "--map", "Wo man schreibt=email", "--json").answer()["drops"]
+    assert (row["rows"], row["rejected"]) == (1, 0)
+
+
+def test_a_column_to_rename_that_the_file_lacks_is_said(command: Command, drop: Path, tmp_path: Path) -> None:
+    path = tmp_path / "odd.csv"
+    path.write_text("Wo man schreibt;Firma\njane@acme.example;Acme\n")
+    (row,) = command("ingest", str(path), "--map", "Wo man schreibt=email", "--map", "Wohin=phone", "--json").answer()["drops"]
+    assert row["unmapped"] == ["Wohin"]
+    assert "leads.ndjson has no column 'Wohin'" in command("ingest", str(drop), "--map", "Wohin=phone").stdout
+
+
+def test_a_table_as_csv_has_times_that_every_reader_takes(command: Command, drop: Path) -> None:
+    command("ingest", str(drop), "--json").answer()
+    command("run", "--all", "--select", "group:intake", "--json").answer()
+    (row,) = csv.DictReader(io.StringIO(command("export", "intake.raw_leads").stdout))
+    assert datetime.fromisoformat(row["received_at"]).tzinfo is not None
+    assert row["received_at"].endswith("+00:00")
+    done = command("export", "intake.raw_leads", "--out", "nowhere/leads.csv")
+    assert done.code == 1
+    assert "nowhere/leads.csv: no such file or directory: see that" in " ".join(done.stderr.split())
+
+
+def test_campaigns_that_the_api_does_not_give_are_named(command: Command, sandbox: Handle) -> None:
+    sandbox.set_fault("aturiya", "status", operation="leads", status=404, match="cmp_revops_q4")
+    done = command("sync", "--json", sandbox_url=sandbox.url)
+    said = json.loads(done.stdout)
+    assert done.code == 1
+    assert len(said["drops"]) == 1
+    assert [failure.partition(":")[0] for failure in said["failures"]] == ["cmp_revops_q4"]
+
+
+def test_without_keys_a_lead_is_still_classified_scored_and_routed(command: Command, drop: Path) -> None:
+    """No key, no sandbox: signals are unknown, rules classify, and the lead has an owner."""
+    command("ingest", str(drop), "--campaign", "c", "--json").answer()
+    said = command("run", "--all", "--json").answer()
+    (row,) = said["campaigns"]
+    assert (row["received"], row["rejected"], row["enriched"], row["classified"], row["routed"]) == (2, 1, 0, 1, 1)
+    assert said["billed"]["calls"] == 0
+    assert said["synthetic"] is False
+    exported = command("export", "classification.classifications", "--format", "json").stdout
+    (classified,) = json.loads(exported)
+    assert (classified["model"], classified["fallback_reason"], classified["outreach_message"]) == ("rules-v1", "no_key", None)
+
+
+def test_a_live_home_refuses_the_sandbox(home: Path, command: Command, drop: Path, sandbox: Handle) -> None:
+    from lead_assets.ledger import Ledger
+
+    home.mkdir(parents=True)
+    ledger = Ledger(f"sqlite:///{home / 'ledger.sqlite'}")
+    ledger.bind_world("live")
+    ledger.close()
+    command("ingest", str(drop), "--json").answer()
+    done = command("run", "--all", "--json", sandbox_url=sandbox.url)
+    assert done.code == 1
+    assert "LEAD_ASSETS_HOME" in done.stderr
+    assert sandbox.meter() == {}
+
+
+def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Path, sandbox: Handle) -> None:
+    path = tmp_path / "five.ndjson"
+    path.write_text("".join(json.dumps(LEAD | {"email": f"p{n}@firm{n}.example"}) + "\n" for n in range(5)))
+    command("ingest", str(path), "--campaign", "c", "--json").answer()
+    (row,) = command("run", "--all", "--limit", "2", "--json", sandbox_url=sandbox.url).answer()["campaigns"]
+    assert (row["leads"], row["classified"], row["routed"]) == (5, 2, 2)
+    assert sandbox.billed("pipe0", "company:overview@2") == 2
+    (row,) = command("run", "--all", "--json", sandbox_url=sandbox.url).answer()["campaigns"]
+    assert (row["leads"], row["routed"]) == (5, 5)
+    assert sandbox.billed("pipe0", "company:overview@2") == 5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["run"], 2, "--campaign ID (once or more) or --all"),
+        (["run", "--all", "--limit", "0"], 2, "--limit"),
+        (["ingest", "nowhere.csv"], 2, "no such file: nowhere.csv"),
+        (["ingest"], 2, "Missing argument"),
+        (["ingest", "."], 2, ". is a folder: name the files in it"),
+        (["ingest", "/dev/null", "--map", "a=nonsense"], 2, "--map: no such field: nonsense. Fields are"),
+        (["export", "no.such"], 1, "no table 'no.such': use one of intake.raw_leads"),
+        (["export", "routing.decisions", "--format", "xml"], 2, "use one of csv, json, parquet"),
+        (["run", "--campaign", "never-seen"], 1, "campaign 'never-seen' has no leads in the archive: ingest a file for it first"),
+        (["no-such-command"], 2, "No such command"),
+        (["run", "--all"], 1, "nothing to run: ingest a file first"),
+    ],
+)
+def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int, says: str) -> None:
+    done = command(*arguments)
+    assert done.code == code
+    assert says in " ".join(done.stderr.replace("│", " ").split())
+    assert done.stdout == ""
+
+
+def test_a_selection_that_cannot_be_read_is_said(command: Command, drop: Path) -> None:
+    command("ingest", str(drop), "--json").answer()
+    done = command("run", "--all", "--select", "nowhere/at_all", "--json")
+    assert done.code == 1
+    assert "--select 'nowhere/at_all'" in json.loads(done.stdout)["error"]
+
+
+def test_a_vendor_that_cannot_be_reached_is_not_passed_over_in_silence(
+    command: Command, drop: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    command("ingest", str(drop), "--json").answer()
+    # What stands before the two rooms is made without a word to anybody, so that only these wait for a vendor.
+    command("run", "--all", "--from-ledger", "--json", sandbox_url="http://127.0.0.1:9").answer()
+    two = 'key:"signals/company_overview" or key:"classification/classifications"'
+    said = command("run", "--all", "--select", two, "--json", sandbox_url="http://127.0.0.1:9").answer()
+    assert said["missed"]["company_overview"] == {"provider_error": 1}
+    assert said["missed"]["classification"] == {"provider_error": 1}
+    show.run(said)
+    assert "company_overview: provider_error 1 leads" in " ".join(capfd.readouterr().out.split())
+
+
+def test_with_json_a_wrong_command_line_is_one_object_too(command: Command) -> None:
+    done = command("run", "--json")
+    assert done.code == 2
+    assert json.loads(done.stdout)["ok"] is False
+
+
+def test_with_json_an_error_is_one_object_too(command: Command) -> None:
+    done = command("run", "--campaign", "never-seen", "--json")
+    assert done.code == 1
+    assert json.loads(done.stdout)["ok"] is False
+
+
+def test_doctor_tells_what_is_there_and_what_works_without_the_rest(command: Command) -> None:
+    said = command("doctor", "--json", ANTHROPIC_API_KEY="sk-canary-4711").answer()
+    checks = {check["name"]: check for check in said["checks"]}
+    assert said["ok"] is True
+    assert {"home", "archive", "ledger", "warehouse", "python"} <= set(checks)
+    assert checks["key: anthropic"]["detail"] == "present"
+    assert checks["key: pipe0"]["detail"].startswith("absent: ")
+    assert "canary" not in json.dumps(said)
+
+
+def test_doctor_sees_whether_the_sandbox_answers(command: Command, sandbox: Handle) -> None:
+    assert command("doctor", "--json", sandbox_url=sandbox.url).answer()["ok"] is True
+    done = command("doctor", "--json", sandbox_url="http://127.0.0.1:9")
+    (failed,) = [check for check in json.loads(done.stdout)["checks"] if not check["ok"]]
+    assert (done.code, failed["name"]) == (1, "vendors")
+    assert "lead-assets sandbox --port" in failed["detail"]
+
+
+def test_doctor_fails_on_rules_that_cannot_be_used(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "scoring.yaml").write_text("version: one")
+    done = command("doctor", "--json", LEAD_ASSETS_RULES_DIR=str(tmp_path / "rules"))
+    assert done.code == 1
+    failed = [check for check in json.loads(done.stdout)["checks"] if not check["ok"]]
+    assert [check["name"] for check in failed] == ["rules: scoring"]
+    assert "scoring.yaml" in failed[0]["detail"]
+
+
+def test_a_wrong_setting_is_named_without_its_value(command: Command) -> None:
+    done = command("doctor", LEAD_ASSETS_MAX_PAYLOAD_BYTES="lots-of-secret")
+    assert done.code == 1
+    assert "MAX_PAYLOAD_BYTES" in done.stderr
+    assert "secret" not in done.stderr

@@ -1,0 +1,62 @@
+"""Settings come from the product's own variables and the vendors', and from nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from lead_assets.core.project_files import project_file, rules_file
+from lead_assets.core.settings import Settings
+
+
+def test_variables_of_the_shell_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A HOME that was read as our home once put the warehouse into the user's home folder."""
+    monkeypatch.setenv("HOME", "/elsewhere")
+    monkeypatch.setenv("ENV", "production")
+    assert Settings().home == Path(".lead_assets")
+    assert Settings().env == "local"
+
+
+def test_our_own_variables_have_our_prefix(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAD_ASSETS_HOME", "/somewhere")
+    monkeypatch.setenv("LEAD_ASSETS_SANDBOX_URL", "")
+    settings = Settings()
+    assert settings.home == Path("/somewhere")
+    assert settings.world == "live", "an empty variable counts as unset"
+
+
+def test_vendors_variables_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-canary")
+    settings = Settings()
+    key = settings.key("anthropic")
+    assert key is not None
+    assert key.get_secret_value() == "sk-canary"
+    assert "canary" not in repr(settings)
+    assert settings.key("pipe0") is None
+
+
+def test_the_sandbox_takes_the_place_of_every_vendor() -> None:
+    settings = Settings(sandbox_url="http://127.0.0.1:9/")
+    assert settings.base_url("apollo") == "http://127.0.0.1:9/apollo/api/v1"
+    assert settings.base_url("pipe0") == "http://127.0.0.1:9/pipe0"
+    assert settings.key("pipe0") is not None
+
+
+def test_every_variable_is_in_the_example() -> None:
+    listed = project_file(".env.example").read_text()
+    names = {str(field.validation_alias or f"LEAD_ASSETS_{name.upper()}") for name, field in Settings.model_fields.items()}
+    assert sorted(name for name in names if name not in listed) == []
+
+
+def test_a_rules_folder_that_is_not_there_is_no_reason_to_use_others(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="correct it, or unset it"):
+        rules_file("routing.yaml", Settings(rules_dir=tmp_path / "nope"))
+
+
+@pytest.mark.parametrize(("name", "value"), [("LEAD_ASSETS_MAX_PAYLOAD_BYTES", "-1"), ("LEAD_ASSETS_SANDBOX_URL", "garbage")])
+def test_values_that_cannot_be_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ValidationError):
+        Settings()

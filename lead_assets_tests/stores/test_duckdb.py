@@ -1,0 +1,100 @@
+"""What is the local warehouse's own: files, views, folders, and readers beside writers. What it shares with Snowflake is in test_contract."""
+
+from __future__ import annotations
+
+import threading
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+import polars as pl
+import pytest
+
+from lead_assets.contracts import CampaignFunnel, RawLead, Score
+from lead_assets.stores.warehouse.base import digest
+from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
+from lead_assets_tests.stores.frames import scores
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> DuckDBWarehouse:
+    return DuckDBWarehouse(tmp_path / "warehouse")
+
+
+def rows_of(warehouse: DuckDBWarehouse, sql: str) -> list[tuple[object, ...]]:
+    with duckdb.connect(str(warehouse.database), read_only=True) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def test_times_come_back_as_the_instants_they_were(warehouse: DuckDBWarehouse) -> None:
+    at = datetime(2026, 11, 20, 23, 59, 59, 123456, tzinfo=UTC)
+    row = {
+        "campaign_id": "a",
+        "lead_id": "l",
+        "adapter": "csv",
+        "drop_sha256": "0",
+        "drop_name": "f",
+        "position": 1,
+        "received_at": at,
+        "payload": "{}",
+    }
+    warehouse.write(RawLead, RawLead.frame([row | {"extra": "{}"}]), ["a"])
+    assert warehouse.read(RawLead, ["a"])["received_at"].to_list() == [at]
+    assert rows_of(warehouse, "SELECT epoch_us(received_at) FROM intake.raw_leads") == [(int(at.timestamp()) * 1_000_000 + 123456,)]
+
+
+def test_a_file_written_before_the_contract_gained_a_column_still_reads(warehouse: DuckDBWarehouse) -> None:
+    warehouse.write(CampaignFunnel, CampaignFunnel.empty(), ["a"])
+    warehouse.write(Score, pl.concat([scores("a", 1), scores("b", 1)]), ["a", "b"])
+    old = warehouse.folder / "scoring" / "scores" / "campaign_id=a" / "part.parquet"
+    pl.read_parquet(old).drop("ruleset").write_parquet(old)
+    assert warehouse.read(Score)["ruleset"].to_list() == [None, "b2b-rules-1"]
+    assert rows_of(warehouse, "SELECT ruleset FROM scoring.scores ORDER BY campaign_id") == [(None,), ("b2b-rules-1",)]
+
+
+def test_a_catalog_of_older_contracts_is_replaced(warehouse: DuckDBWarehouse) -> None:
+    warehouse.prepare()
+    warehouse.database.unlink()
+    with duckdb.connect(str(warehouse.database)) as connection:
+        connection.execute("CREATE TABLE old (x INTEGER)")
+    (warehouse.folder / ".views.sql").write_text("SELECT 'another version'")
+    DuckDBWarehouse(warehouse.folder).write(Score, scores("a", 1), ["a"])
+    assert rows_of(warehouse, "SELECT COUNT(*) FROM scoring.scores") == [(1,)]
+
+
+def test_hostile_folder_and_partition_names_are_only_names(tmp_path: Path) -> None:
+    warehouse = DuckDBWarehouse(tmp_path / "it's; DROP")
+    warehouse.write(Score, scores("a-drop-80c56239", 1), ["a-drop-80c56239"])
+    assert rows_of(warehouse, "SELECT COUNT(*) FROM scoring.scores") == [(1,)]
+
+
+def test_readers_and_writers_do_not_meet(warehouse: DuckDBWarehouse) -> None:
+    """A reader sees the old rows or the new ones of a partition, never an error and never a mixture."""
+    warehouse.write(Score, scores("a", 500), ["a"])
+    stop, failures = threading.Event(), []
+
+    def write() -> None:
+        size = 500
+        while not stop.is_set():
+            size = 1100 - size
+            try:
+                warehouse.write(Score, scores("a", size), ["a"])
+            except Exception as error:  # a failure in a thread must reach the test
+                failures.append(error)
+                return
+
+    writers = [threading.Thread(target=write) for _ in range(2)]
+    for writer in writers:
+        writer.start()
+    seen = {rows_of(warehouse, "SELECT COUNT(*) FROM scoring.scores")[0][0] for _ in range(30)}
+    stop.set()
+    for writer in writers:
+        writer.join()
+    assert failures == []
+    assert seen <= {500, 600}
+
+
+def test_a_digest_does_not_depend_on_the_order_of_rows_or_columns() -> None:
+    frame = scores("a", 5)
+    assert digest(frame) == digest(frame.reverse().select(reversed(frame.columns)))
+    assert digest(frame) != digest(frame.with_columns(tier=pl.lit("hot")))
