@@ -170,8 +170,7 @@ def again(tx: Tx, failures: Sequence[Failure], owner: str) -> set[str]:
         else:
             book.drop([held[failure.want.key]])
             if failure.cost_micros:
-                entry = _entry(failure.want, "unknown", failure.reason, failure.cost_micros, tx.now_us)
-                book.enter(entry)
+                book.enter(_entry(failure.want, "unknown", failure.reason, failure.cost_micros, tx.now_us, held[failure.want.key].day))
     book.close()
     purse = money.Purse(tx, [failure.want for failure in mine])
     affordable = [failure.want for failure in mine if purse.take(failure.want)]
@@ -195,9 +194,12 @@ def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | N
     held = {row.key: row for row in _held(tx, [s.want.key for s in settlements], owner)}
     book = _Booking(tx)
     for settlement, body in zip(settlements, bodies, strict=True):
-        want, reply = settlement.want, settlement.reply
+        want, reply, answered_us = settlement.want, settlement.reply, to_us(settlement.answered_at)
+        row = held.get(want.key)
+        # Who took the claim over gave its reservation back: an answer that still comes stands against the day on which it does.
+        day = row.day if row is not None else day_of(answered_us)
         if settlement.uncertain:
-            book.enter(_entry(want, "unknown", "uncertain", want.price_micros, to_us(settlement.answered_at), uncertain=True))
+            book.enter(_entry(want, "unknown", "uncertain", want.price_micros, answered_us, day, uncertain=True))
         book.enter(
             Entry(
                 key=want.key,
@@ -208,8 +210,9 @@ def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | N
                 subject=want.subject,
                 campaign_id=want.campaign_id,
                 cost_micros=reply.cost_micros,
-                answered_us=to_us(settlement.answered_at),
-                vendor_ref=reply.vendor_ref or _reference(held.get(want.key)),
+                answered_us=answered_us,
+                day=day,
+                vendor_ref=reply.vendor_ref or _reference(row),
                 input_tokens=reply.input_tokens,
                 output_tokens=reply.output_tokens,
                 latency_ms=settlement.latency_ms,
@@ -274,6 +277,7 @@ class _Booking:
                     campaign_id=row.campaign_id,
                     cost_micros=row.price_micros,
                     answered_us=self._tx.now_us,
+                    day=row.day,
                     uncertain=True,
                     vendor_ref=row.vendor_ref,
                 )
@@ -282,7 +286,7 @@ class _Booking:
     def enter(self, entry: Entry) -> None:
         self._entries.append(entry)
         amounts = {"uncertain": entry.cost_micros} if entry.uncertain else {"spent": entry.cost_micros}
-        self._usage.add(entry.provider, entry.campaign_id, day_of(entry.answered_us), **amounts)
+        self._usage.add(entry.provider, entry.campaign_id, entry.day, **amounts)
 
     def close(self) -> None:
         if self._dropped:
@@ -293,7 +297,7 @@ class _Booking:
         self._entries, self._dropped = [], []
 
 
-def _entry(want: Want, state: Any, reason: str, cost_micros: int, answered_us: int, *, uncertain: bool = False) -> Entry:
+def _entry(want: Want, state: Any, reason: str, cost_micros: int, answered_us: int, day: str, *, uncertain: bool = False) -> Entry:
     return Entry(
         key=want.key,
         state=state,
@@ -304,6 +308,7 @@ def _entry(want: Want, state: Any, reason: str, cost_micros: int, answered_us: i
         campaign_id=want.campaign_id,
         cost_micros=cost_micros,
         answered_us=answered_us,
+        day=day,
         uncertain=uncertain,
     )
 

@@ -35,6 +35,8 @@ class Entry:
     campaign_id: str
     cost_micros: int
     answered_us: int
+    day: str
+    """Whose budgets it stands against: the day (UTC) that reserved its price, whenever the answer comes."""
     uncertain: bool = False
     """A call that may have been billed and whose answer nobody saw: it is money, but no answer."""
     vendor_ref: str | None = None
@@ -94,6 +96,7 @@ def write(tx: Tx, entries: Sequence[Entry]) -> None:
                 "latency_ms": entry.latency_ms,
                 "answered_at": entry.answered_us,
                 "body": entry.body,
+                "day": entry.day,
             }
         )
         if not entry.uncertain:

@@ -1,6 +1,7 @@
 """Budgets and what stands against them. Limits are hard: a price is reserved before the call, so nothing can be spent that was not free.
 
-A call stands against six lines: all spending, its campaign's and its provider's, each for the day (UTC) and for all time.
+A call stands against six lines: all spending, its campaign's and its provider's, each for the day (UTC) and for all time. The day is the one
+that reserved its price, however late the answer comes: two days' calls that are answered together are not one day's spending.
 Uncertain calls count as spent at their price: they may have been billed.
 """
 
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from lead_assets.ledger.database import Tx, day_of
+from lead_assets.ledger.database import Tx
 from lead_assets.ledger.journal import Entry
 from lead_assets.ledger.model import Want
 from lead_assets.ledger.schema import budgets, spend, usage
@@ -131,7 +132,7 @@ def book(tx: Tx, entries: Iterable[Entry]) -> None:
     """Add journal entries to the summed-up spending."""
     sums: dict[tuple[str, str, str, str], dict[str, Any]] = {}
     for entry in entries:
-        key = (day_of(entry.answered_us), entry.campaign_id, entry.provider, entry.operation)
+        key = (entry.day, entry.campaign_id, entry.provider, entry.operation)
         row = sums.setdefault(key, dict(zip(_SPEND_KEYS, key, strict=True)) | dict.fromkeys(_SPEND_SUMS, 0))
         if entry.uncertain:
             row["uncertain_calls"] += 1

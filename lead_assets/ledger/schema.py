@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-HEAD = "0001"
+HEAD = "0002"
 """The migration that the code expects: known here so that the check on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -42,6 +42,8 @@ calls = Table(
     _whole("latency_ms"),
     _whole("answered_at"),
     Column("body", LargeBinary, nullable=True),
+    # The day (UTC) whose budgets the call stands against: the one that reserved its price. Null in rows of before 0002: the day of the answer.
+    _text("day", nullable=True),
 )
 
 # The newest calls of a key: two narrow lookups give an answer however often the key was asked, and no index lies on the large table.

@@ -25,7 +25,8 @@ from lead_assets.ledger.claims import claim, settle
 from lead_assets.ledger.database import from_us
 from lead_assets.ledger.model import Settlement
 from lead_assets.ledger.owners import new_owner
-from lead_assets.ledger.schema import calls, claims, spend, usage
+from lead_assets.ledger.schema import claims
+from lead_assets_tests.ledger.books import assert_books_agree
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.killed import Killed, killed
 from lead_assets_tests.ledger.vendor import Vendor, want, wants
@@ -70,22 +71,6 @@ def wait_for(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < give_up, "a worker never came so far"
         time.sleep(0.01)
-
-
-def assert_books_agree(ledger: Ledger) -> None:
-    """Journal, summed-up spending, usage and open claims tell one story."""
-    certain = sa.case((calls.c.uncertain, 0), else_=calls.c.cost_micros)
-    journal = sa.select(sa.func.sum(certain), sa.func.sum(calls.c.cost_micros - certain))
-    total = sa.and_(usage.c.scope == "total", usage.c.period == "all")
-
-    def read(tx: Any) -> None:
-        [(spent, uncertain)] = tx.rows(journal)
-        assert tx.rows(sa.select(sa.func.sum(spend.c.cost_micros), sa.func.sum(spend.c.uncertain_micros))) == [(spent, uncertain)]
-        standing = sa.select(usage.c.spent_micros, usage.c.uncertain_micros, usage.c.reserved_micros).where(total)
-        reserved = sa.select(sa.func.coalesce(sa.func.sum(claims.c.price_micros), 0))
-        assert tx.rows(standing) == [(spent, uncertain, tx.rows(reserved)[0][0])]
-
-    ledger._db.read(read)
 
 
 def test_eight_threads_and_another_process_buy_each_subject_once(ledger: Ledger, workers: Workers) -> None:
