@@ -25,16 +25,20 @@ from dagster import (
 )
 
 from lead_assets.core.settings import Settings
-from lead_assets.kit.declare import BUY_TAG
+from lead_assets.kit.declare import BUY_TAG, GRAIN_TAG
 from lead_assets.kit.partitions import campaigns
 from lead_assets.kit.run_failures import retry_what_may_pass
 from lead_assets.stores.archive import Archive
 
 PIPELINE = "lead_pipeline"
 EVALUATION = "golden_evaluation"
-of_campaigns = AssetSelection.all() - AssetSelection.assets("classification/golden_evaluation")
-"""All that is made for campaigns. The golden leads are no campaign: they are evaluated when somebody asks."""
+HOME_TABLES = "home_tables"
 REBUILD = "lead_rebuild"
+
+of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign")
+"""All that is made for each campaign."""
+of_home = AssetSelection.tag(GRAIN_TAG, "home") - AssetSelection.assets(f"classification/{EVALUATION}")
+"""Tables made from all campaigns. The evaluation on golden leads reads none of them and costs money: it is made when a person asks."""
 
 pipeline_job = define_asset_job(
     PIPELINE,
@@ -44,7 +48,7 @@ pipeline_job = define_asset_job(
 
 evaluation_job = define_asset_job(
     EVALUATION,
-    selection=AssetSelection.assets("classification/golden_evaluation"),
+    selection=AssetSelection.assets(f"classification/{EVALUATION}"),
     description="Asks the classifier about the labelled leads; bought once for each prompt, contract and model.",
 )
 

@@ -16,13 +16,11 @@ from dagster import (
     MaterializeResult,
     MetadataValue,
     ResourceParam,
-    StaticPartitionsDefinition,
     asset,
     multi_asset,
 )
 
 from lead_assets.contracts import (
-    GOLDEN_CAMPAIGN,
     Classification,
     EnrichedLead,
     GoldenEvaluation,
@@ -152,8 +150,7 @@ def classification__summaries(
 
 
 @asset(
-    # The labelled leads are a campaign of their own, known beforehand: no run of campaigns buys them.
-    **{**asset_of(GoldenEvaluation, kinds=["anthropic"]), "partitions_def": StaticPartitionsDefinition([GOLDEN_CAMPAIGN])},
+    **asset_of(GoldenEvaluation, kinds=["anthropic"]),
     check_specs=[NO_REGRESSION],
     pool="anthropic",
 )

@@ -1,6 +1,6 @@
 """What a row is: one pydantic model per warehouse table. See `base` for the vocabulary and `TABLES` for all of them."""
 
-from lead_assets.contracts.base import Column, ColumnSpec, Json, Money, Table, canonical_json
+from lead_assets.contracts.base import WHOLE_HOME, Column, ColumnSpec, Grain, Json, Money, Table, canonical_json
 from lead_assets.contracts.classification import GOLDEN_CAMPAIGN, Classification, GoldenEvaluation, Quarantined, QuarantinedSummary, Summary
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
@@ -58,6 +58,7 @@ TABLES: dict[str, type[Table]] = {
 __all__ = [
     "GOLDEN_CAMPAIGN",
     "TABLES",
+    "WHOLE_HOME",
     "Account",
     "CampaignFunnel",
     "Classification",
@@ -71,6 +72,7 @@ __all__ = [
     "EnrichmentEvent",
     "Funding",
     "GoldenEvaluation",
+    "Grain",
     "JobPostings",
     "Json",
     "Lead",

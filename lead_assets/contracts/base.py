@@ -21,6 +21,15 @@ from pydantic import BaseModel, ConfigDict
 
 Pii = Literal["email", "name", "phone", "address", "profile", "free_text"]
 
+Grain = Literal["campaign", "day", "home"]
+"""What one partition of a table holds: a campaign, a day (UTC), or all there is in the home."""
+
+PARTITION_COLUMNS: dict[Grain, str] = {"campaign": "campaign_id", "day": "day"}
+"""The column that names a row's partition. A table of the whole home has one partition and needs no such column."""
+
+WHOLE_HOME = "all"
+"""Key of the one partition of a table of the whole home."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -72,12 +81,29 @@ class ColumnSpec:
 
 
 class Table(BaseModel):
-    """Base of every warehouse table's contract. Subclasses set `table` ("schema.name") and `key` (the columns that name a row)."""
+    """Base of every warehouse table's contract. Subclasses set `table` ("schema.name"), `key` (the columns that name a row), and `grain` unless the
+    table is partitioned by campaign."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     table: ClassVar[str]
     key: ClassVar[tuple[str, ...]]
+    grain: ClassVar[Grain] = "campaign"
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        column = cls.partition_column()
+        if hasattr(cls, "table") and column is not None and column not in cls.model_fields:
+            raise TypeError(
+                f"{cls.__name__}: a table of the grain {cls.grain!r} needs a column {column!r}, which names each row's partition: "
+                f"add it, or set `grain` to another of {', '.join(typing.get_args(Grain))}"
+            )
+
+    @classmethod
+    def partition_column(cls) -> str | None:
+        """The column whose value is the row's partition; None for a table of the whole home."""
+        return PARTITION_COLUMNS.get(cls.grain)
 
     @classmethod
     def columns(cls) -> tuple[ColumnSpec, ...]:
@@ -112,8 +138,10 @@ class Table(BaseModel):
 
     @classmethod
     def fingerprint(cls) -> str:
-        """Changes when the columns, their types or their nullability do; part of the asset's code version."""
-        shape = [(column.name, str(column.dtype), column.nullable, column.json) for column in cls.columns()]
+        """Changes when the columns, their types or their nullability do, or the grain; part of the asset's code version."""
+        shape: list[Any] = [(column.name, str(column.dtype), column.nullable, column.json) for column in cls.columns()]
+        if cls.grain != "campaign":
+            shape.append(cls.grain)
         return hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:12]
 
 

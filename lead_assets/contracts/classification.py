@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Json, Money, Table
+from lead_assets.contracts.base import Column, Grain, Json, Money, Table
 
 GOLDEN_CAMPAIGN = "golden-evaluation"
-"""The one partition of the labelled leads that classifiers are measured by."""
+"""What the labelled leads, by which classifiers are measured, have for a campaign: in their rows and in the ledger. It is no partition of any table."""
 
 
 class Classification(Table):
@@ -103,8 +103,9 @@ class GoldenEvaluation(Table):
 
     table: ClassVar[str] = "classification.golden_evaluation"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id", "field")
+    grain: ClassVar[Grain] = "home"
 
-    campaign_id: Annotated[str, Column("Always golden-evaluation: the labelled leads are a campaign of their own")]
+    campaign_id: Annotated[str, Column("Always golden-evaluation, under which the ledger keeps what the labelled leads cost")]
     lead_id: Annotated[str, Column("Golden lead")]
     kind: Annotated[str, Column("What makes it worth asking: scenario, plain, sparse, vague, contradictory, multilingual, adversarial")]
     profile: Annotated[str, Column("Classification profile")]

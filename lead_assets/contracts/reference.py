@@ -5,7 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
-from lead_assets.contracts import TABLES, ColumnSpec, Table
+from lead_assets.contracts import TABLES, ColumnSpec, Grain, Table
+
+_GRAINS: dict[Grain, str] = {
+    "campaign": "one partition per campaign",
+    "day": "one partition per day",
+    "home": "one partition for the whole home",
+}
 
 
 def reference() -> str:
@@ -20,7 +26,8 @@ def _lines() -> Iterator[str]:
     yield "Personal data is marked by kind: the tag `pii` in Dagster's column schema."
     for contract in TABLES.values():
         yield from ("", f"## {contract.table}", "", contract.description(), "")
-        yield f"One row per ({', '.join(f'`{name}`' for name in contract.key)}); Dagster asset `{contract.table.replace('.', '/')}`."
+        key = ", ".join(f"`{name}`" for name in contract.key)
+        yield f"One row per ({key}); {_GRAINS[contract.grain]}; Dagster asset `{contract.table.replace('.', '/')}`."
         yield from ("", "| column | type | null | personal data | what it holds |", "| --- | --- | --- | --- | --- |")
         yield from (_row(contract, column) for column in contract.columns())
 

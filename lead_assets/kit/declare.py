@@ -27,13 +27,15 @@ from dagster import (
 )
 
 from lead_assets.contracts import ColumnSpec, Table
-from lead_assets.kit.partitions import backfill_policy, campaigns
+from lead_assets.kit.partitions import partitioned
 
 # Chosen knowingly, and seen by every user of every command otherwise.
 warnings.filterwarnings("ignore", message=".*`backfill_policy`.*")
 warnings.filterwarnings("ignore", message=".*partitions_def on an AssetCheckSpec.*")
 
 OWNERS = ["team:lead-data"]
+GRAIN_TAG = "lead_assets/grain"
+"""Tag of every asset: what one partition of its table holds, a campaign, a day or the whole home. Jobs select by it, and so may who looks at the UI."""
 IO_MANAGER = "warehouse"
 LIMIT_TAG = "lead_assets/limit"
 """Run tag: at most so many leads of each campaign go on from identity into the rooms that cost money."""
@@ -53,8 +55,7 @@ def asset_of(contract: type[Table], *, logic_version: str = "1", kinds: Iterable
     return {
         "key": key_of(contract),
         "io_manager_key": IO_MANAGER,
-        "partitions_def": campaigns,
-        "backfill_policy": backfill_policy,
+        **partitioned(contract.grain),
         **_common(contract, logic_version, kinds),
     }
 
@@ -67,6 +68,7 @@ def assets_of(
     required=False: for a step that can be subset.
     """
     kinds = list(kinds)
+    (grain,) = {contract.grain for contract in contracts}  # one step has one kind of partition
     return {
         "name": f"{contracts[0].schema_name()}__{'__'.join(contract.table_name() for contract in contracts)}",
         "outs": {
@@ -75,8 +77,7 @@ def assets_of(
             )
             for contract in contracts
         },
-        "partitions_def": campaigns,
-        "backfill_policy": backfill_policy,
+        **partitioned(grain),
     }
 
 
@@ -137,6 +138,7 @@ def _common(contract: type[Table], logic_version: str, kinds: Iterable[str]) -> 
         "description": contract.description(),
         "owners": OWNERS,
         "kinds": {"polars", *kinds},
+        "tags": {GRAIN_TAG: contract.grain},
         "code_version": f"{logic_version}-{contract.fingerprint()}",
         "metadata": metadata,
     }

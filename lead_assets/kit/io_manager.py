@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import polars as pl
-from dagster import AssetExecutionContext, AssetKey, DagsterInvariantViolationError, InputContext, IOManager, OutputContext
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    DagsterInvariantViolationError,
+    InputContext,
+    IOManager,
+    OutputContext,
+    StepExecutionContext,
+)
 
-from lead_assets.contracts import TABLES, Table
+from lead_assets.contracts import TABLES, WHOLE_HOME, Table
 from lead_assets.stores.warehouse.base import Warehouse
 from lead_assets.stores.warehouse.caller import on_behalf_of
 
@@ -20,24 +28,40 @@ class WarehouseIOManager(IOManager):
 
     def handle_output(self, context: OutputContext, obj: pl.DataFrame) -> None:
         with on_behalf_of(context.run_id, context.asset_key.to_user_string()):
-            self.warehouse.write(contract_of(context.asset_key), obj, context.asset_partition_keys)
+            contract = contract_of(context.asset_key)
+            self.warehouse.write(contract, obj, [WHOLE_HOME] if contract.grain == "home" else context.asset_partition_keys)
 
     def load_input(self, context: InputContext) -> pl.DataFrame:
-        with on_behalf_of(_reading_run(context), context.asset_key.to_user_string()):
-            return self.warehouse.read(contract_of(context.asset_key), context.asset_partition_keys)
+        step = _reading_step(context)
+        with on_behalf_of(step.run_id if step else None, context.asset_key.to_user_string()):
+            return self.warehouse.read(contract_of(context.asset_key), _wanted(context))
 
     def query(self, context: AssetExecutionContext, sql: str, reads: Sequence[type[Table]]) -> pl.DataFrame:
-        """A SELECT over the run's partitions, on behalf of the asset that is being materialized."""
+        """A SELECT on behalf of the asset that is being materialized: over the run's partitions of the tables of its own grain, over all of the others.
+        A table of the whole home sees all there is."""
+        grain = contract_of(context.asset_key).grain
+        partitions = None if grain == "home" else context.partition_keys
         with on_behalf_of(context.run.run_id, context.asset_key.to_user_string()):
-            return self.warehouse.query(sql, reads, context.partition_keys)
+            return self.warehouse.query(sql, reads, partitions, grain)
 
 
 def contract_of(key: AssetKey) -> type[Table]:
     return TABLES[".".join(key.path)]
 
 
-def _reading_run(context: InputContext) -> str | None:
+def _wanted(context: InputContext) -> Sequence[str] | None:
+    """The partitions of an input; None for all that were written.
+
+    To an asset of the whole home Dagster maps every campaign there is, also those that have not been run yet.
+    """
+    step = _reading_step(context)
+    if contract_of(context.asset_key).grain == "home" or (step is not None and step.entity_partitions_def is None):
+        return None
+    return context.asset_partition_keys
+
+
+def _reading_step(context: InputContext) -> StepExecutionContext | None:
     try:
-        return context.step_context.run_id
+        return context.step_context
     except DagsterInvariantViolationError:
         return None  # an asset's value loaded outside of a run, in a notebook say

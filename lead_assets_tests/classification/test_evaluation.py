@@ -143,7 +143,7 @@ def test_a_confusion_matrix_is_drawn() -> None:
 def test_the_golden_asset_shows_its_figures_and_holds_them_to_the_baseline(settings: Settings, sandbox: Handle) -> None:
     with graph(settings) as made:
         job = made.definitions.resolve_job_def("golden_evaluation")
-        ran = job.execute_in_process(run_config=QUIET, instance=made.instance, partition_key="golden-evaluation")
+        ran = job.execute_in_process(run_config=QUIET, instance=made.instance)
         assert check_of(ran, "classification/golden_evaluation:no_regression").passed
         (made_of,) = ran.asset_materializations_for_node("classification__golden_evaluation")
         assert made_of.metadata["confusion"].value.count("data:image/svg+xml;base64,") == 5

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import ClassVar
 
 import polars as pl
 import pytest
 
-from lead_assets.contracts import TABLES, Classification, RawLead, Table
+from lead_assets.contracts import TABLES, Classification, GoldenEvaluation, Grain, RawLead, Table
 from lead_assets.contracts.reference import reference
 from lead_assets.kit.declare import column_lineage, key_of, table_schema
 
@@ -51,6 +52,27 @@ def test_a_changed_column_changes_the_fingerprint() -> None:
         surprise: int | None = None
 
     assert Wider.fingerprint() != Classification.fingerprint()
+
+
+def test_a_contract_says_its_grain_and_has_the_column_that_names_its_partitions() -> None:
+    assert (RawLead.grain, RawLead.partition_column()) == ("campaign", "campaign_id")
+    assert (GoldenEvaluation.grain, GoldenEvaluation.partition_column()) == ("home", None)
+    with pytest.raises(TypeError, match="Daily: a table of the grain 'day' needs a column 'day'"):
+
+        class Daily(Table):
+            """No day."""
+
+            table: ClassVar[str] = "marts.daily"
+            key: ClassVar[tuple[str, ...]] = ("provider",)
+            grain: ClassVar[Grain] = "day"
+            provider: str
+
+
+def test_another_grain_is_another_version_of_the_table() -> None:
+    class Whole(Classification):
+        grain: ClassVar[Grain] = "home"
+
+    assert Whole.fingerprint() != Classification.fingerprint()
 
 
 def test_a_table_is_the_asset_of_the_same_name() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import AssetSpec, BackfillPolicy, Definitions, DynamicPartitionsDefinition, StaticPartitionsDefinition, TableSchema
+from dagster import AssetSpec, BackfillPolicy, Definitions, TableSchema
 
 from lead_assets.contracts import TABLES
 from lead_assets.core.settings import Settings
@@ -51,14 +51,22 @@ def test_every_asset_says_what_a_reader_of_the_ui_wants_to_know(definitions: Def
     schema = spec.metadata["dagster/column_schema"]
     assert isinstance(schema, TableSchema)
     assert [column.name for column in schema.columns] == TABLES[name.replace("/", ".")].polars_schema().names()
-    # The golden leads are a campaign of their own, known beforehand.
-    golden = name == "classification/golden_evaluation"
-    assert isinstance(spec.partitions_def, StaticPartitionsDefinition if golden else DynamicPartitionsDefinition)
+    grain = TABLES[name.replace("/", ".")].grain
+    assert spec.tags["lead_assets/grain"] == grain
+    assert getattr(spec.partitions_def, "name", None) == {"campaign": "campaign", "day": "day", "home": None}[grain]
 
 
-def test_every_asset_backfills_many_campaigns_a_run(definitions: Definitions) -> None:
-    policies = {node.backfill_policy for node in definitions.resolve_asset_graph().asset_nodes}
-    assert policies == {BackfillPolicy.multi_run(max_partitions_per_run=25)}
+def test_every_asset_of_campaigns_backfills_many_a_run(definitions: Definitions) -> None:
+    for node in definitions.resolve_asset_graph().asset_nodes:
+        expected = BackfillPolicy.multi_run(max_partitions_per_run=25) if node.is_partitioned else None
+        assert node.backfill_policy == expected, node.key
+
+
+def test_no_table_of_the_whole_home_is_made_in_a_run_of_campaigns(definitions: Definitions) -> None:
+    graph = definitions.resolve_asset_graph()
+    for job in ("lead_pipeline", "lead_rebuild"):
+        made = definitions.resolve_job_def(job).asset_layer.executable_asset_keys
+        assert made == {key for key in graph.get_all_asset_keys() if graph.get(key).is_partitioned}, job
 
 
 def test_intake_is_held_to_conservation_by_a_blocking_check(definitions: Definitions) -> None:

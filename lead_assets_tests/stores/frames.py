@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.contracts import ColumnSpec, Score, Table
+from lead_assets.contracts import WHOLE_HOME, ColumnSpec, Score, Table
 
 
 def scores(campaign_id: str, count: int, **changes: Any) -> pl.DataFrame:
@@ -27,15 +27,29 @@ def scores(campaign_id: str, count: int, **changes: Any) -> pl.DataFrame:
     return Score.frame(rows)
 
 
-def full(contract: type[Table], campaign_id: str) -> pl.DataFrame:
-    """One row with a value in every column, each as awkward as its type allows."""
-    return contract.frame([{column.name: _awkward(column) for column in contract.columns()} | {"campaign_id": campaign_id}])
+def full(contract: type[Table], partition: str) -> pl.DataFrame:
+    """One row of a partition with a value in every column, each as awkward as its type allows."""
+    return contract.frame([{column.name: _awkward(column) for column in contract.columns()} | _place(contract, partition)])
 
 
-def bare(contract: type[Table], campaign_id: str) -> pl.DataFrame:
-    """One row with a null in every column that may hold one."""
+def bare(contract: type[Table], partition: str) -> pl.DataFrame:
+    """One row of a partition with a null in every column that may hold one."""
     row = {column.name: None if column.nullable else _awkward(column) for column in contract.columns()}
-    return contract.frame([row | {"campaign_id": campaign_id}])
+    return contract.frame([row | _place(contract, partition)])
+
+
+def two_partitions(contract: type[Table]) -> list[str]:
+    """Keys of two partitions, or of the only one that a table of the whole home has."""
+    return {"campaign": ["a", "b"], "day": ["2026-02-28", "2026-03-01"], "home": [WHOLE_HOME]}[contract.grain]
+
+
+def _place(contract: type[Table], partition: str) -> dict[str, Any]:
+    """What puts a row into a partition."""
+    return {
+        "campaign": {"campaign_id": partition},
+        "day": {"day": date.fromisoformat(partition)} if contract.grain == "day" else {},
+        "home": {},
+    }[contract.grain]
 
 
 def _awkward(column: ColumnSpec) -> Any:

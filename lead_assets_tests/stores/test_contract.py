@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
+from datetime import date
+from typing import Annotated, Any, ClassVar
 
 import polars as pl
 import pytest
 
-from lead_assets.contracts import TABLES, CampaignFunnel, RawLead, Score, Table
+from lead_assets.contracts import TABLES, WHOLE_HOME, CampaignFunnel, Column, Grain, RawLead, Score, Table
 from lead_assets.stores.warehouse.base import ContractViolation, PartitionMissing, digest
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.stores.conftest import Store
-from lead_assets_tests.stores.frames import bare, full, scores
+from lead_assets_tests.stores.frames import bare, full, scores, two_partitions
 
 
 def test_every_table_is_there_at_once_and_every_column_comes_back_as_it_was(store: Store) -> None:
@@ -22,12 +23,15 @@ def test_every_table_is_there_at_once_and_every_column_comes_back_as_it_was(stor
         columns = ", ".join(f"COUNT({name})" for name in contract.polars_schema().names())
         assert set(*store.rows(f"SELECT {columns} FROM {contract.table}")) == {0}
     for contract in TABLES.values():
-        frame = pl.concat([full(contract, "a"), bare(contract, "b")])
-        store.warehouse.write(contract, frame, ["a", "b"])
-        read = store.warehouse.read(contract, ["a", "b"])
+        first, *others = keys = two_partitions(contract)
+        frame = pl.concat([full(contract, first), *(bare(contract, key) for key in others)])
+        store.warehouse.write(contract, frame, keys)
+        read = store.warehouse.read(contract, keys)
         assert read.schema == contract.polars_schema()
         assert read.to_dicts() == frame.to_dicts(), contract.table
         assert digest(read) == digest(frame)
+        store.warehouse.write(contract, bare(contract, first), [first])
+        assert store.warehouse.read(contract, [first]).to_dicts() == bare(contract, first).to_dicts(), contract.table
 
 
 def test_columns_come_back_in_the_contracts_order_whatever_order_they_came_in(store: Store) -> None:
@@ -180,6 +184,110 @@ def test_a_query_over_a_partition_that_was_never_written_is_refused(store: Store
     store.warehouse.write(Score, scores("a", 1), ["a"])
     with pytest.raises(PartitionMissing, match="'nowhere'"):
         store.warehouse.query("SELECT COUNT(*) AS n FROM scoring.scores", [Score], ["nowhere"])
+
+
+class Spent(Table):
+    """A table of days, for tests."""
+
+    table: ClassVar[str] = "marts.spent"
+    key: ClassVar[tuple[str, ...]] = ("day", "provider")
+    grain: ClassVar[Grain] = "day"
+
+    day: Annotated[date, Column("Day")]
+    provider: Annotated[str, Column("Provider")]
+    calls: Annotated[int, Column("Calls")]
+
+
+class Person(Table):
+    """A table of the whole home, for tests: no column of it names a campaign."""
+
+    table: ClassVar[str] = "identity.people"
+    key: ClassVar[tuple[str, ...]] = ("person_id",)
+    grain: ClassVar[Grain] = "home"
+
+    person_id: Annotated[str, Column("Person")]
+    leads: Annotated[int, Column("Leads")]
+
+
+@pytest.fixture
+def grains(monkeypatch: pytest.MonkeyPatch) -> None:
+    for contract in (Spent, Person):
+        monkeypatch.setitem(TABLES, contract.table, contract)
+
+
+def spent(*days: str, calls: int = 1) -> pl.DataFrame:
+    return Spent.frame({"day": date.fromisoformat(day), "provider": name, "calls": calls} for day in days for name in ("apollo", "hunter"))
+
+
+def people(*names: str) -> pl.DataFrame:
+    return Person.frame({"person_id": name, "leads": 2} for name in names)
+
+
+@pytest.mark.usefixtures("grains")
+def test_a_partition_of_a_table_of_days_is_a_day(store: Store) -> None:
+    store.warehouse.write(Spent, spent("2026-11-24", "2026-11-25"), ["2026-11-24", "2026-11-25"])
+    store.warehouse.write(Spent, spent("2026-11-25", calls=9), ["2026-11-25"])
+    assert store.warehouse.partitions(Spent) == ["2026-11-24", "2026-11-25"]
+    assert store.warehouse.read(Spent, ["2026-11-25"]).equals(spent("2026-11-25", calls=9))
+    assert store.warehouse.read(Spent, ["2026-11-25", "2026-11-24"])["calls"].to_list() == [9, 9, 1, 1]
+    assert store.rows("SELECT SUM(calls) FROM marts.spent") == [(20,)]
+    store.warehouse.write(Spent, Spent.empty(), ["2026-11-25"])
+    assert store.another().read(Spent).equals(spent("2026-11-24"))
+    with pytest.raises(PartitionMissing, match=r"marts.spent has no partition '2026-11-26'"):
+        store.warehouse.read(Spent, ["2026-11-26"])
+    with pytest.raises(ContractViolation, match=r"partitions that this run does not write, e.g. '2026-11-24'"):
+        store.warehouse.write(Spent, spent("2026-11-24"), ["2026-11-25"])
+
+
+@pytest.mark.usefixtures("grains")
+def test_a_table_of_the_whole_home_is_replaced_whole(store: Store) -> None:
+    assert store.warehouse.partitions(Person) == []
+    assert store.warehouse.read(Person).equals(Person.empty())
+    store.warehouse.write(Person, people("ana", "bo", "cy"), [WHOLE_HOME])
+    store.warehouse.write(Person, people("bo", "di"), [WHOLE_HOME])
+    assert store.warehouse.partitions(Person) == [WHOLE_HOME]
+    assert store.another().read(Person).equals(people("bo", "di"))
+    assert store.rows("SELECT COUNT(*) FROM identity.people") == [(2,)]
+    store.warehouse.write(Person, Person.empty(), [WHOLE_HOME])
+    assert store.another().read(Person, [WHOLE_HOME]).equals(Person.empty())
+    with pytest.raises(ContractViolation, match="this run does not write"):
+        store.warehouse.write(Person, people("ana"), ["spring"])
+
+
+@pytest.mark.usefixtures("grains")
+def test_a_query_of_the_whole_home_sees_all_there_is_and_one_of_campaigns_only_those(store: Store) -> None:
+    for key in ("a", "b", "c"):
+        store.warehouse.write(Score, scores(key, 2), [key])
+    store.warehouse.write(Spent, spent("2026-11-24", "2026-11-25"), ["2026-11-24", "2026-11-25"])
+    store.warehouse.write(Person, people("ana"), [WHOLE_HOME])
+    sql = """
+    SELECT (SELECT COUNT(*) FROM scoring.scores) AS scores, (SELECT COUNT(*) FROM marts.spent) AS spent,
+        (SELECT COUNT(*) FROM identity.people) AS people, (SELECT COUNT(*) FROM marts.campaign_funnel) AS funnel
+    """
+    reads = [Score, Spent, Person, CampaignFunnel]
+    assert store.warehouse.query(sql, reads).rows() == [(6, 4, 1, 0)]
+    assert store.warehouse.query(sql, reads, ["2026-11-24"], "day").rows() == [(6, 2, 1, 0)]
+    with pytest.raises(PartitionMissing, match=r"marts.campaign_funnel has no partition 'a'"):
+        store.warehouse.query(sql, reads, ["a", "c"])
+    store.warehouse.write(CampaignFunnel, full(CampaignFunnel, "a"), ["a", "c"])
+    assert store.warehouse.query(sql, reads, ["a", "c"]).rows() == [(4, 4, 1, 1)]
+
+
+def test_a_table_that_becomes_one_of_the_whole_home_loses_its_campaigns(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written under the old grain is not counted beside what the new one holds."""
+
+    class WholeScore(Score):
+        """The same columns, of the whole home."""
+
+        grain: ClassVar[Grain] = "home"
+
+    store.warehouse.write(Score, scores("a", 3), ["a"])
+    monkeypatch.setitem(TABLES, Score.table, WholeScore)
+    later = store.another()
+    assert later.partitions(WholeScore) == []
+    later.write(WholeScore, WholeScore.frame(scores("b", 2).to_dicts()), [WHOLE_HOME])
+    assert later.read(WholeScore).height == 2
+    assert store.rows("SELECT campaign_id, COUNT(*) FROM scoring.scores GROUP BY 1") == [("b", 2)]
 
 
 def test_a_table_written_before_its_contract_gained_a_column_still_reads(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

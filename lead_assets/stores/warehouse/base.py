@@ -11,9 +11,7 @@ from typing import Protocol
 
 import polars as pl
 
-from lead_assets.contracts import Table
-
-PARTITION_COLUMN = "campaign_id"
+from lead_assets.contracts import WHOLE_HOME, Grain, Table
 
 
 class ContractViolation(ValueError):
@@ -25,7 +23,7 @@ class PartitionMissing(LookupError):
 
 
 class Warehouse(Protocol):
-    """Tables of contract rows, partitioned by campaign."""
+    """Tables of contract rows. What a partition is follows from the contract's grain: a campaign's key, a day as YYYY-MM-DD, or WHOLE_HOME."""
 
     @property
     def location(self) -> str:
@@ -40,8 +38,11 @@ class Warehouse(Protocol):
     def read(self, contract: type[Table], partitions: Sequence[str] | None = None) -> pl.DataFrame:
         """Rows of the partitions (None: all there are), in the contract's columns and types. Raises PartitionMissing."""
 
-    def query(self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str]) -> pl.DataFrame:
-        """The result of a SELECT over the tables it reads (named schema.table), which hold the rows of the given partitions only."""
+    def query(
+        self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str] | None = None, grain: Grain = "campaign"
+    ) -> pl.DataFrame:
+        """The result of a SELECT over the tables it reads (named schema.table). Tables of this grain hold the rows of the given partitions only (None:
+        of all there are); tables of another grain are whole. Raises PartitionMissing."""
 
     def partitions(self, contract: type[Table]) -> list[str]:
         """Partition keys that were written, sorted."""
@@ -52,6 +53,17 @@ def quoted(name: str) -> str:
     if not name or "\0" in name:
         raise ValueError("an identifier is empty or holds a NUL: check the contract's names and the SNOWFLAKE_ settings")
     return '"' + name.replace('"', '""') + '"'
+
+
+def partition_key(contract: type[Table]) -> pl.Expr:
+    """The key of a row's partition, as text."""
+    column = contract.partition_column()
+    return pl.lit(WHOLE_HOME) if column is None else pl.col(column).cast(pl.String)
+
+
+def partitions_of_query(contract: type[Table], partitions: Sequence[str] | None, grain: Grain) -> Sequence[str] | None:
+    """Which partitions of a table a query over partitions of some grain sees (None: all there are)."""
+    return partitions if contract.grain == grain else None
 
 
 def conform(contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> pl.DataFrame:
@@ -75,7 +87,7 @@ def conform(contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str
     nulls = frame.select(pl.col(required).null_count()).row(0, named=True) if frame.height else {}
     if holes := {name: count for name, count in nulls.items() if count}:
         raise ContractViolation(f"{contract.table}: nulls in required columns {holes}")
-    strangers = set(frame[PARTITION_COLUMN].unique()) - set(partitions)
+    strangers = set(frame.select(partition_key(contract).unique()).to_series()) - set(partitions)
     if strangers:
         raise ContractViolation(
             f"{contract.table}: rows of {len(strangers)} partitions that this run does not write, e.g. {min(strangers)!r}: "

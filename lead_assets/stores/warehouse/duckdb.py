@@ -1,9 +1,9 @@
 """The local warehouse: Parquet files that DuckDB reads.
 
-A partition is one file, replaced by rename: `<folder>/<schema>/<table>/campaign_id=<key>/part.parquet`. `warehouse.duckdb` beside them holds only
-views over the files and is itself replaced by rename. Why not tables in a DuckDB file: such a file has one writer process, and shuts out readers
-while it writes; backfills then fail on its lock and an analyst with an open shell stops the pipeline. Here any number of runs write and any
-number of analysts read, and there is no lock.
+A partition is one file, replaced by rename: `<folder>/<schema>/<table>/campaign_id=<key>/part.parquet`, or `day=<YYYY-MM-DD>`, or `home=all`, by the
+table's grain. `warehouse.duckdb` beside them holds only views over the files and is itself replaced by rename. Why not tables in a DuckDB file: such a
+file has one writer process, and shuts out readers while it writes; backfills then fail on its lock and an analyst with an open shell stops the
+pipeline. Here any number of runs write and any number of analysts read, and there is no lock.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pathlib import Path
 
 import polars as pl
 
-from lead_assets.contracts import TABLES, Table
-from lead_assets.stores.warehouse.base import PARTITION_COLUMN, PartitionMissing, conform, quoted
+from lead_assets.contracts import TABLES, Grain, Table
+from lead_assets.stores.warehouse.base import PartitionMissing, conform, partition_key, partitions_of_query, quoted
 
 _FILE = "part.parquet"
 # An extension that is missing must be an error here, never a download.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
-_EMPTY = "_empty"  # a typed file without rows: the view works, with its types, before the first write
+_EMPTY = ""  # key of a typed file without rows, which no partition has: the view works, with its types, before the first write
 
 
 class DuckDBWarehouse:
@@ -46,7 +46,7 @@ class DuckDBWarehouse:
     def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
         frame = conform(contract, frame, partitions)
         self.prepare()
-        by_key = frame.partition_by(PARTITION_COLUMN, as_dict=True, maintain_order=True) if frame.height else {}
+        by_key = frame.with_columns(_key=partition_key(contract)).partition_by("_key", as_dict=True, maintain_order=True, include_key=False)
         for key in partitions:
             self._replace(self._partition(contract, key), by_key.get((key,), contract.empty()))
 
@@ -60,25 +60,29 @@ class DuckDBWarehouse:
             paths, schema=contract.polars_schema(), missing_columns="insert", extra_columns="ignore", glob=False, hive_partitioning=False
         ).collect()
 
-    def query(self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str]) -> pl.DataFrame:
+    def query(
+        self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str] | None = None, grain: Grain = "campaign"
+    ) -> pl.DataFrame:
         import duckdb
 
+        self.prepare()
         with duckdb.connect(":memory:", config=_CONFIG) as connection:
             connection.execute("SET TimeZone = 'UTC'")  # a day is a UTC day, wherever the machine stands
             for contract in reads:
-                files = [self._existing(contract, key) for key in partitions] or [self._table(contract) / _EMPTY / _FILE]
+                seen = partitions_of_query(contract, partitions, grain)
+                files = [self._existing(contract, key) for key in seen or ()] or [self._partition(contract, _EMPTY)]
                 connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(contract.schema_name())}")
-                connection.execute(_view(contract, [str(file) for file in files]))
+                connection.execute(_view(contract, [self._all(contract)] if seen is None else [str(file) for file in files]))
             frame = pl.from_arrow(connection.sql(sql).to_arrow_table())
             assert isinstance(frame, pl.DataFrame)
             return frame
 
     def partitions(self, contract: type[Table]) -> list[str]:
-        folder = self._table(contract)
+        folder, prefix = self._table(contract), _prefix(contract)
         if not folder.exists():
             return []
-        prefix = f"{PARTITION_COLUMN}="
-        return sorted(urllib.parse.unquote(path.parent.name.removeprefix(prefix)) for path in folder.glob(f"{prefix}*/{_FILE}"))
+        keys = (urllib.parse.unquote(path.parent.name.removeprefix(prefix)) for path in folder.glob(f"{prefix}*/{_FILE}"))
+        return sorted(key for key in keys if key != _EMPTY)
 
     def prepare(self) -> None:
         """Make `warehouse.duckdb` and the empty files what the contracts say, if they are not. Safe in many processes at once."""
@@ -92,7 +96,7 @@ class DuckDBWarehouse:
         import duckdb
 
         for contract in TABLES.values():
-            self._replace(self._table(contract) / _EMPTY / _FILE, contract.empty())
+            self._replace(self._partition(contract, _EMPTY), contract.empty())
         with self._aside(self.database) as aside, duckdb.connect(str(aside), config=_CONFIG) as connection:
             for statement in self._views():
                 connection.execute(statement)
@@ -102,14 +106,18 @@ class DuckDBWarehouse:
 
     def _views(self) -> Iterator[str]:
         yield from (f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in sorted({c.schema_name() for c in TABLES.values()}))
-        yield from (_view(contract, [str(self._table(contract) / "*" / _FILE)]) for contract in TABLES.values())
+        yield from (_view(contract, [self._all(contract)]) for contract in TABLES.values())
 
     def _table(self, contract: type[Table]) -> Path:
         return self.folder / contract.schema_name() / contract.table_name()
 
+    def _all(self, contract: type[Table]) -> str:
+        """Pattern of the files of all partitions, and of the one without rows."""
+        return str(self._table(contract) / f"{_prefix(contract)}*" / _FILE)
+
     def _partition(self, contract: type[Table], key: str) -> Path:
         # A campaign's key is a plain folder name as it is; anything else must not become a path.
-        return self._table(contract) / f"{PARTITION_COLUMN}={urllib.parse.quote(key, safe='')}" / _FILE
+        return self._table(contract) / f"{_prefix(contract)}{urllib.parse.quote(key, safe='')}" / _FILE
 
     def _existing(self, contract: type[Table], key: str) -> Path:
         path = self._partition(contract, key)
@@ -133,6 +141,11 @@ class DuckDBWarehouse:
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
+
+
+def _prefix(contract: type[Table]) -> str:
+    """What the folder of a partition begins with. Folders of another grain, which the table once had, are no part of it."""
+    return f"{contract.partition_column() or contract.grain}="
 
 
 def _view(contract: type[Table], files: Sequence[str]) -> str:

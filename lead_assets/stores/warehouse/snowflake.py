@@ -13,15 +13,15 @@ from __future__ import annotations
 import io
 import threading
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
 
-from lead_assets.contracts import TABLES, ColumnSpec, Table
+from lead_assets.contracts import TABLES, WHOLE_HOME, ColumnSpec, Grain, Table
 from lead_assets.core.settings import Settings
 from lead_assets.stores.warehouse import snowflake_ddl as ddl
-from lead_assets.stores.warehouse.base import PARTITION_COLUMN, PartitionMissing, conform
+from lead_assets.stores.warehouse.base import PartitionMissing, conform, partition_key, partitions_of_query
 from lead_assets.stores.warehouse.snowflake_ddl import identifier, qualified
 from lead_assets.stores.warehouse.snowflake_session import Session, Sessions, begin_again
 
@@ -63,17 +63,21 @@ class SnowflakeWarehouse:
     def read(self, contract: type[Table], partitions: Sequence[str] | None = None) -> pl.DataFrame:
         return self._sessions.run(f"reading {contract.table}", lambda session: self._read(session, contract, partitions))
 
-    def query(self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str]) -> pl.DataFrame:
+    def query(
+        self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str] | None = None, grain: Grain = "campaign"
+    ) -> pl.DataFrame:
         """Marts are written in what DuckDB and Snowflake share; sqlglot turns the rest, and restricts each table to the partitions.
 
         JSON columns are text here, too, as in DuckDB.
         """
 
         def work(session: Session) -> pl.DataFrame:
-            for contract in reads:
-                self._require(session, contract, partitions)
-            binds = [key for _ in reads for key in partitions]
-            statement = restricted(sql, self.database, reads, len(partitions))
+            self._ensure(session, reads)
+            seen = {contract: partitions_of_query(contract, partitions, grain) for contract in reads}
+            for contract, keys in seen.items():
+                self._require(session, contract, keys or ())
+            binds = [key for contract, keys in seen.items() if keys is not None for key in _binds(contract, keys)]
+            statement = restricted(sql, self.database, {contract: _wanted(contract, keys) for contract, keys in seen.items()})
             types = {column.name: _dtype(column) for column in session.describe(statement, binds)}
             columns = ", ".join(_selecting(name, dtype) for name, dtype in types.items())
             table = session.fetch(f"SELECT {columns} FROM ({statement})", binds)
@@ -95,7 +99,7 @@ class SnowflakeWarehouse:
         new = [key for key in keys if key not in self._known(session, contract)]
         with session.transaction():
             for some in _batches(keys):
-                session.execute(f"DELETE FROM {table} WHERE {_among(len(some))}", some)
+                session.execute(f"DELETE FROM {table} WHERE {_among(contract, some)}", _binds(contract, some))
             if source is not None:
                 loaded = session.execute(_copy(table, contract, source))
                 count = sum(int(row[3]) for row in loaded if len(row) > 3)
@@ -107,7 +111,10 @@ class SnowflakeWarehouse:
     def _count_again(self, session: Session, contract: type[Table], keys: list[str], rows: int) -> None:
         """Two runs that write the same new partition at once both find nothing to delete: whoever then sees the other's rows writes again."""
         table = ddl.table_of(self.database, contract)
-        count = sum(session.execute(f"SELECT COUNT(*) FROM {table} WHERE {_among(len(some))}", some)[0][0] for some in _batches(keys))
+        count = sum(
+            session.execute(f"SELECT COUNT(*) FROM {table} WHERE {_among(contract, some)}", _binds(contract, some))[0][0]
+            for some in _batches(keys)
+        )
         if count != rows:
             raise begin_again("another run wrote the same partitions at the same time")
 
@@ -122,7 +129,9 @@ class SnowflakeWarehouse:
         columns = ", ".join(_reading(column) for column in contract.columns())
         types = {column.name.upper(): pl.String() if isinstance(column.dtype, pl.List) else column.dtype for column in contract.columns()}
         select = f"SELECT {columns} FROM {ddl.table_of(self.database, contract)}"
-        wanted = [(select, [])] if partitions is None else [(f"{select} WHERE {_among(len(some))}", some) for some in _batches(keys)]
+        wanted: list[tuple[str, list[str]]] = [(select, [])]
+        if partitions is not None:
+            wanted = [(f"{select} WHERE {_among(contract, some)}", _binds(contract, some)) for some in _batches(keys)]
         frames = [_conformed(contract, _typed(session.fetch(statement, binds), types)) for statement, binds in wanted]
         return _in_order(pl.concat(frames), contract, keys)
 
@@ -139,10 +148,11 @@ class SnowflakeWarehouse:
     def _noted(self, session: Session, contract: type[Table]) -> set[str]:
         self._ensure(session, [contract])
         rows = session.execute(
-            f"SELECT DISTINCT CAMPAIGN_ID FROM {self._register()} WHERE TABLE_NAME = ? AND GENERATION = ?",
+            f"SELECT DISTINCT PARTITION_KEY FROM {self._register()} WHERE TABLE_NAME = ? AND GENERATION = ?",
             [contract.table, self._generations[contract.table]],
         )
-        keys = {key for (key,) in rows}
+        # A table that became one of the whole home has notes of the partitions that it had.
+        keys = {key for (key,) in rows} & ({WHOLE_HOME} if contract.grain == "home" else {key for (key,) in rows})
         with self._lock:
             self._written.setdefault(contract.table, set()).update(keys)
         return keys
@@ -152,7 +162,7 @@ class SnowflakeWarehouse:
             values = ", ".join("(?, ?, ?)" for _ in some)
             binds = [value for key in some for value in (contract.table, self._generations[contract.table], key)]
             # Only ever inserted: a MERGE would lock the one table that every write of every run touches.
-            session.execute(f"INSERT INTO {self._register()} (TABLE_NAME, GENERATION, CAMPAIGN_ID) VALUES {values}", binds)
+            session.execute(f"INSERT INTO {self._register()} (TABLE_NAME, GENERATION, PARTITION_KEY) VALUES {values}", binds)
 
     def _register(self) -> str:
         return qualified(self.database, ddl.META_SCHEMA, ddl.PARTITIONS_TABLE)
@@ -168,7 +178,7 @@ class SnowflakeWarehouse:
         if missing:
             schemas = {contract.schema_name() for contract in missing}
             statements = [
-                *ddl.create_meta(self.database),
+                *ddl.create_meta(self.database, self._present(session, ddl.META_SCHEMA, ddl.PARTITIONS_TABLE)),
                 *(f"CREATE SCHEMA IF NOT EXISTS {qualified(self.database, schema)}" for schema in sorted(schemas)),
                 *(line for contract in missing for line in ddl.create_table(self.database, contract, uuid.uuid4().hex)),
             ]
@@ -178,7 +188,7 @@ class SnowflakeWarehouse:
         for contract in contracts:
             mark = marks[contract.table]
             if mark.fingerprint != ddl.fingerprint(contract):
-                for statement in ddl.migrate(self.database, contract, self._present(session, contract), mark.generation):
+                for statement in ddl.migrate(self.database, contract, self._present(session, *contract.table.split(".")), mark.generation):
                     session.execute(statement)
             with self._lock:
                 self._generations[contract.table] = mark.generation
@@ -199,17 +209,18 @@ class SnowflakeWarehouse:
         found = {f"{schema}.{table}".lower(): ddl.Mark.read(comment) for schema, table, comment in rows}
         return {table: mark for table, mark in found.items() if mark is not None}
 
-    def _present(self, session: Session, contract: type[Table]) -> dict[str, str]:
+    def _present(self, session: Session, schema: str, table: str) -> dict[str, str]:
+        """The columns of a table and their types; none if it is not there."""
         rows = session.execute(
             f"SELECT COLUMN_NAME, DATA_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE FROM {identifier(self.database)}.INFORMATION_SCHEMA.COLUMNS "
             "WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
-            [contract.schema_name().upper(), contract.table_name().upper()],
+            [schema.upper(), table.upper()],
         )
         return ddl.present_columns(rows)
 
 
-def restricted(sql: str, database: str, reads: Sequence[type[Table]], partitions: int) -> str:
-    """A mart's SELECT in Snowflake's SQL, each table it names replaced by its rows of so many bound partitions."""
+def restricted(sql: str, database: str, reads: Mapping[type[Table], str]) -> str:
+    """A mart's SELECT in Snowflake's SQL, each table it names replaced by its rows that meet a condition."""
     import sqlglot
     from sqlglot import exp
 
@@ -220,9 +231,9 @@ def restricted(sql: str, database: str, reads: Sequence[type[Table]], partitions
             alias = exp.TableAlias(this=exp.to_identifier(table.alias_or_name))
             table.replace(exp.Table(this=exp.to_identifier(name), alias=alias))
     parts = []
-    for contract in reads:
+    for contract, condition in reads.items():
         columns = ", ".join(_exposing(column) for column in contract.columns())
-        rows = f"SELECT {columns} FROM {ddl.table_of(database, contract)} WHERE {_among(partitions)}"
+        rows = f"SELECT {columns} FROM {ddl.table_of(database, contract)} WHERE {condition}"
         parts.append(
             exp.CTE(this=sqlglot.parse_one(rows, read="snowflake"), alias=exp.TableAlias(this=exp.to_identifier(names[contract.table])))
         )
@@ -309,12 +320,26 @@ def _conformed(contract: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
 
 def _in_order(frame: pl.DataFrame, contract: type[Table], keys: Sequence[str]) -> pl.DataFrame:
     """Partitions in the order asked for, each sorted by the contract's key, as it was written."""
-    rank = pl.DataFrame({PARTITION_COLUMN: keys, "_rank": range(len(keys))})
-    return frame.join(rank, on=PARTITION_COLUMN, how="left").sort("_rank", *contract.key).drop("_rank")
+    rank = pl.DataFrame({"_key": keys, "_rank": range(len(keys))})
+    ranked = frame.with_columns(_key=partition_key(contract)).join(rank, on="_key", how="left")
+    return ranked.sort("_rank", *contract.key).drop("_key", "_rank")
 
 
-def _among(count: int) -> str:
-    return f"{identifier(PARTITION_COLUMN)} IN ({', '.join('?' * count)})" if count else "FALSE"
+def _wanted(contract: type[Table], keys: Sequence[str] | None) -> str:
+    return "TRUE" if keys is None else _among(contract, keys)
+
+
+def _among(contract: type[Table], keys: Sequence[str]) -> str:
+    """Whether a row is of one of these partitions, which are to be bound: see `_binds`."""
+    column = contract.partition_column()
+    if not keys or column is None:
+        return "TRUE" if keys else "FALSE"
+    value = "CAST(? AS DATE)" if contract.grain == "day" else "?"
+    return f"{identifier(column)} IN ({', '.join([value] * len(keys))})"
+
+
+def _binds(contract: type[Table], keys: Sequence[str]) -> list[str]:
+    return [] if contract.partition_column() is None else list(keys)
 
 
 def _batches(keys: Sequence[str]) -> Iterable[list[str]]:

@@ -10,22 +10,24 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from lead_assets.contracts import TABLES, ColumnSpec, Table
-from lead_assets.stores.warehouse.base import PARTITION_COLUMN, quoted
+from lead_assets.contracts import TABLES, ColumnSpec, Grain, Table
+from lead_assets.stores.warehouse.base import quoted
 
 META_SCHEMA = "lead_assets"
 PARTITIONS_TABLE = "partitions"
 PII_TAG = "pii"
 _TEXT_SUFFIX = "__text"
 
-# Every read and every replacement is by campaign. A load is one file of few campaigns, so tables are born nearly clustered; keeping them so pays
-# only where a campaign's rows are wide and many. A table that leaves this set keeps its key until somebody drops it.
+# Every read and every replacement of these is by campaign. A load is one file of few campaigns, so tables are born nearly clustered; keeping them so
+# pays only where a campaign's rows are wide and many. A table that leaves this set keeps its key until somebody drops it.
 CLUSTERED = {"intake.raw_leads", "identity.leads", "signals.enriched_leads", "delivery.enrichment_events"}
+
+_EVERYWHERE: dict[Grain, str] = {"campaign": " for every campaign", "day": " for every day", "home": ""}
 
 _MARK = re.compile(r"\[contract (?P<fingerprint>[0-9a-f]{12}) generation (?P<generation>[0-9a-f]{32})\]$")
 
@@ -128,12 +130,15 @@ def fingerprint(contract: type[Table]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def create_meta(database: str) -> list[str]:
-    """The schema and table that say which partitions were written: an emptied partition is there and has no rows."""
+def create_meta(database: str, present: Collection[str] = ()) -> list[str]:
+    """The schema and table that say which partitions were written: an emptied partition is there and has no rows. `present`: the table's columns."""
+    table = qualified(database, META_SCHEMA, PARTITIONS_TABLE)
+    if "CAMPAIGN_ID" in present:  # made when every partition was a campaign
+        return [f'ALTER TABLE {table} RENAME COLUMN "CAMPAIGN_ID" TO "PARTITION_KEY"']
     return [
         f"CREATE SCHEMA IF NOT EXISTS {qualified(database, META_SCHEMA)}",
-        f"CREATE TABLE IF NOT EXISTS {qualified(database, META_SCHEMA, PARTITIONS_TABLE)} "
-        '("TABLE_NAME" VARCHAR NOT NULL, "GENERATION" VARCHAR NOT NULL, "CAMPAIGN_ID" VARCHAR NOT NULL) '
+        f"CREATE TABLE IF NOT EXISTS {table} "
+        '("TABLE_NAME" VARCHAR NOT NULL, "GENERATION" VARCHAR NOT NULL, "PARTITION_KEY" VARCHAR NOT NULL) '
         "COMMENT = 'Partitions that were written, empty ones too. Rows may repeat; none is ever removed.'",
     ]
 
@@ -145,7 +150,7 @@ def create_table(database: str, contract: type[Table], generation: str) -> list[
         for column in physical(contract)
     ]
     key = f"PRIMARY KEY ({', '.join(identifier(name) for name in contract.key)})"
-    cluster = f" {_CLUSTER_BY}" if contract.table in CLUSTERED else ""
+    cluster = f" {_cluster_by(contract)}" if contract.table in CLUSTERED else ""
     table = table_of(database, contract)
     return [
         f"CREATE TABLE IF NOT EXISTS {table} ({', '.join([*columns, key])}){cluster} COMMENT = {literal(_comment(contract, generation))}",
@@ -176,13 +181,10 @@ def migrate(database: str, contract: type[Table], present: Mapping[str, str], ge
         ),
         *(f"ALTER TABLE {table} ALTER COLUMN {identifier(column.name)} COMMENT {literal(column.comment)}" for column in kept),
         *_tags(database, contract, list(wanted.values())),
-        *([f"ALTER TABLE {table} {_CLUSTER_BY}"] if contract.table in CLUSTERED else []),
+        *([f"ALTER TABLE {table} {_cluster_by(contract)}"] if contract.table in CLUSTERED else []),
         # Last: until it is done, the next process starts over.
         f"COMMENT ON TABLE {table} IS {literal(_comment(contract, generation))}",
     ]
-
-
-_CLUSTER_BY = f"CLUSTER BY ({identifier(PARTITION_COLUMN)})"
 
 
 def present_columns(rows: Sequence[tuple[str, str, int | None, int | None]]) -> dict[str, str]:
@@ -204,6 +206,12 @@ def _tags(database: str, contract: type[Table], columns: Sequence[Physical]) -> 
         yield f"ALTER TABLE {table_of(database, contract)} MODIFY COLUMN {identifier(column.name)} {change}"
 
 
+def _cluster_by(contract: type[Table]) -> str:
+    column = contract.partition_column()
+    assert column is not None, f"{contract.table} has one partition, by which nothing can be clustered"
+    return f"CLUSTER BY ({identifier(column)})"
+
+
 def _comment(contract: type[Table], generation: str) -> str:
     return f"{_prose(contract.description())} {Mark(fingerprint(contract), generation)}"
 
@@ -211,7 +219,7 @@ def _comment(contract: type[Table], generation: str) -> str:
 def _refusal(contract: type[Table], table: str, column: str, what: str) -> str:
     return (
         f"snowflake: column {column} of {contract.table} {what}. Nothing was changed. To let it go, run: "
-        f"ALTER TABLE {table} DROP COLUMN {identifier(column)}; then materialize {contract.table.replace('.', '/')} for every campaign: "
+        f"ALTER TABLE {table} DROP COLUMN {identifier(column)}; then materialize {contract.table.replace('.', '/')}{_EVERYWHERE[contract.grain]}: "
         "its rows come back from archive and ledger, and nothing is bought again"
     )
 
