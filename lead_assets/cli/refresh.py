@@ -48,13 +48,15 @@ def refresh(
     with opened_ledger(settings) as ledger:
         leads = warehouse.read(Lead, wanted)
         stats = collect(replace(signals[signal], lifetimes=younger), leads, ledger=ledger, settings=settings).stats
-    ran = pipeline.run(settings, campaigns=wanted, select=f'key:"signals/{signal}"+', progress=progress) if stats.bought else None
+    ran = pipeline.run(settings, campaigns=wanted, select=f'key:"signals/{signal}"+', progress=progress) if stats.total.bought else None
     shown = stats.metadata()
     return {
         "signal": signal,
         "campaigns": wanted,
         "usd": shown["cost_usd"],
-        **{name: shown[name] for name in ("subjects", "bought", "ledger_hits", "missed", "uncertain_calls")},
+        "bought": shown["calls_bought"],
+        "ledger_hits": shown["calls_saved"],
+        **{name: shown[name] for name in ("subjects", "missed", "uncertain_calls")},
         "run_ids": ran["run_ids"] if ran else [],
         "billed_downstream": ran["billed"] if ran else {"calls": 0, "usd": 0, "uncertain_calls": 0},
         "failures": ran["failures"] if ran else [],

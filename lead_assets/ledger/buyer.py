@@ -92,7 +92,7 @@ class Buyer:
             if served is None:
                 missing.append(want)
             else:
-                self._hit(served)
+                self._hit(want, served)
         if missing:
             if self.prepare is not None:
                 await self.prepare()
@@ -160,9 +160,10 @@ class Buyer:
             self._miss(wants, self._stopped[provider])
             return
         claimed = await self._teller.claim(wants, self.intent)
-        self._result.uncertain += len(claimed.uncertain)
-        for answer in claimed.answered.values():
-            self._hit(answer)
+        for want in wants:
+            self._result.spent[want.campaign_id].uncertain += want.key in claimed.uncertain
+            if want.key in claimed.answered:
+                self._hit(want, claimed.answered[want.key])
         self._busy.extend(claimed.busy)
         for want in wants:
             if want.key in claimed.refused:
@@ -305,16 +306,19 @@ class Buyer:
         answers = await self._teller.settle(settlements)
         self._sent.difference_update(want.key for want in wants)
         result = self._result
-        result.uncertain += len(wants) if uncertain else 0
         result.latencies_ms.append(latency)
+        for campaign in {want.campaign_id for want in wants}:
+            result.spent[campaign].latencies_ms.append(latency)
         for want, answer in zip(wants, answers, strict=True):
-            result.cost_micros += answer.cost_micros
+            spent = result.spent[want.campaign_id]
+            spent.cost_micros += answer.cost_micros
+            spent.uncertain += uncertain
             older = self._older(want)
             if answer.state == "unknown" and older is not None:
                 result.answers[want.key] = older
             else:
                 result.answers[want.key] = answer
-                result.bought += answer.state != "unknown"
+                spent.bought += answer.state != "unknown"
 
     async def _book_failure(self, failed: _Failed, *, uncertain: bool = False) -> list[Want]:
         """Book a request that is to be made again. Returns the wants for which the budget allows it."""
@@ -327,8 +331,10 @@ class Buyer:
         failures = [Failure(want, reason, cost, uncertain) for want, cost in zip(wants, failed.costs, strict=True)]
         allowed = await in_thread(self.ledger.again, failures, self.owner)
         self._sent.difference_update(want.key for want in wants)
-        self._result.cost_micros += sum(failed.costs)
-        self._result.uncertain += len(wants) if uncertain else 0
+        for want, cost in zip(wants, failed.costs, strict=True):
+            spent = self._result.spent[want.campaign_id]
+            spent.cost_micros += cost
+            spent.uncertain += uncertain
         self._miss([want for want in wants if want.key not in allowed], "over_budget")
         return [want for want in wants if want.key in allowed]
 
@@ -342,9 +348,9 @@ class Buyer:
     def _bucket(self, wants: list[Want]) -> str:
         return self.bucket or wants[0].provider
 
-    def _hit(self, answer: Answer) -> None:
-        self._result.answers[answer.key] = answer
-        self._result.hits += 1
+    def _hit(self, want: Want, answer: Answer) -> None:
+        self._result.answers[want.key] = answer
+        self._result.spent[want.campaign_id].hits += 1
 
     def _miss(self, wants: Iterable[Want], reason: str) -> None:
         for want in wants:

@@ -206,6 +206,32 @@ class Claimed:
         return [key for key, reason in self.refused.items() if reason == "paused"]
 
 
+@dataclass
+class Spent:
+    """What a purchase took for one campaign: the one that its wants name."""
+
+    hits: int = 0
+    """Answered by the ledger, by this or another process's purchase."""
+    bought: int = 0
+    """Answered by the vendor, for this purchase."""
+    cost_micros: int = 0
+    uncertain: int = 0
+    """Calls that may have been billed and whose answer was lost."""
+    latencies_ms: list[int] = field(default_factory=list)
+    """Of each request that was answered. A request for several campaigns counts for each of them."""
+
+    def add(self, other: Spent) -> None:
+        self.hits += other.hits
+        self.bought += other.bought
+        self.add_cost(other)
+
+    def add_cost(self, other: Spent) -> None:
+        """All of the other but its answers."""
+        self.cost_micros += other.cost_micros
+        self.uncertain += other.uncertain
+        self.latencies_ms += other.latencies_ms
+
+
 @dataclass(frozen=True)
 class Settlement:
     """A claimed want's end: what the vendor said, and what it took. `uncertain`: the call got no answer but may have been billed."""

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lead_assets.core.errors import ProviderError
-from lead_assets.ledger.model import Answer, Intent, Rate, Reply, Want, to_usd
+from lead_assets.ledger.model import Answer, Intent, Rate, Reply, Spent, Want, to_usd
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
@@ -47,17 +48,28 @@ class Purchase:
     """What came of a purchase: an answer to every want, by key, and what it took."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
-    hits: int = 0
-    """Answered by the ledger, by this or another process's purchase."""
-    bought: int = 0
-    """Answered by the vendor, for this purchase."""
+    spent: defaultdict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
+    """By campaign."""
     missed: dict[str, int] = field(default_factory=dict)
     """Subjects without a value, by reason."""
-    cost_micros: int = 0
-    uncertain: int = 0
-    """Calls that may have been billed and whose answer was lost."""
     latencies_ms: list[int] = field(default_factory=list)
     """Of each request that was answered."""
+
+    @property
+    def hits(self) -> int:
+        return sum(each.hits for each in self.spent.values())
+
+    @property
+    def bought(self) -> int:
+        return sum(each.bought for each in self.spent.values())
+
+    @property
+    def cost_micros(self) -> int:
+        return sum(each.cost_micros for each in self.spent.values())
+
+    @property
+    def uncertain(self) -> int:
+        return sum(each.uncertain for each in self.spent.values())
 
     @property
     def subjects(self) -> int:
@@ -75,21 +87,6 @@ class Purchase:
         """The latency that this part of the requests did not exceed; None if none was made."""
         ordered = sorted(self.latencies_ms)
         return ordered[min(int(len(ordered) * quantile), len(ordered) - 1)] if ordered else None
-
-    def metadata(self) -> dict[str, Any]:
-        """For an asset's materialization: plain values, nothing personal."""
-        return {
-            "subjects": self.subjects,
-            "ledger_hits": self.hits,
-            "bought": self.bought,
-            "missed": dict(sorted(self.missed.items())),
-            "stale": self.stale,
-            "cost_usd": float(self.cost_usd),
-            "uncertain_calls": self.uncertain,
-            "requests": len(self.latencies_ms),
-            "latency_p50_ms": self.latency_ms(0.5),
-            "latency_p95_ms": self.latency_ms(0.95),
-        }
 
 
 async def buy(

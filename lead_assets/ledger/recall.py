@@ -33,7 +33,7 @@ def recall(ledger: Ledger, wants: Sequence[Want]) -> Purchase:
         if history is not None:
             answer = history.remember(want.lifetimes) if ledger.buying == "never" else history.serve(want.lifetimes, now)
         if answer is not None:
-            result.hits += 1
+            result.spent[want.campaign_id].hits += 1
         else:
             ledger.wish(want)
             answer = replace(history.known, stale=True) if history and history.known else missed(want, NOT_BOUGHT)

@@ -35,5 +35,5 @@ def ledger_agrees(ledger: Ledger, since: int, campaigns: Collection[str], stats:
     """
     stats = list(stats)
     billed = ledger.billed(since, campaigns)
-    spent = to_usd(sum(each.cost_micros for each in stats))
-    return Agreement(billed["usd"], spent, billed["uncertain_calls"], sum(each.uncertain for each in stats))
+    spent = to_usd(sum(each.total.cost_micros for each in stats))
+    return Agreement(billed["usd"], spent, billed["uncertain_calls"], sum(each.total.uncertain for each in stats))

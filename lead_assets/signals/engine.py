@@ -82,7 +82,7 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected
     first = asked.with_row_index("row").drop_nulls("subject").sort("received_at", "campaign_id", "lead_id")
     first = first.unique("subject", keep="first", maintain_order=True)
     subjects = _subjects(signal, leads, first)
-    stats = SignalStats(leads=leads.height, subjects=len(subjects))
+    stats = SignalStats(leads=leads.height, subjects=Counter(subject.campaign_id for subject in subjects.values()))
     verdicts, charges = await ask(signal, subjects, desk, stats)
 
     if signal.subject != "company_domain":

@@ -1,66 +1,81 @@
-"""The figures of a run: what an asset shows of its purchase."""
+"""The figures of a run, in all and of each campaign: what an asset shows of its purchase."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lead_assets.ledger.model import to_usd
+from lead_assets.ledger.model import Spent, to_usd
 
 if TYPE_CHECKING:
-    from lead_assets.ledger.purchase import Purchase
+    import polars as pl
 
 
 @dataclass
 class SignalStats:
-    """What a run did for one signal; `metadata` is what the asset shows."""
+    """What a run did for one signal."""
 
     leads: int = 0
-    subjects: int = 0
-    hits: int = 0
-    """Answers that were in the ledger, bought by this campaign or another."""
-    bought: int = 0
-    """Answers that providers gave in this run."""
+    subjects: Counter[str] = field(default_factory=Counter)
+    """Distinct subjects, by the campaign that pays for them."""
+    spent: defaultdict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
+    """By campaign."""
     found: int = 0
     """Subjects with a value."""
     missed: Counter[str] = field(default_factory=Counter)
     """Subjects without a value, by reason; leads without a subject count under no_subject."""
-    cost_micros: int = 0
-    """What this run spent."""
-    uncertain: int = 0
-    """Calls that may have been billed and whose answer was lost."""
-    latencies_ms: list[int] = field(default_factory=list)
-    """Of each request that was answered."""
 
-    def add(self, purchase: Purchase) -> None:
-        self.hits += purchase.hits
-        self.bought += purchase.bought
-        self.cost_micros += purchase.cost_micros
-        self.uncertain += purchase.uncertain
-        self.latencies_ms += purchase.latencies_ms
+    @property
+    def total(self) -> Spent:
+        """Of all campaigns."""
+        total = Spent()
+        for each in self.spent.values():
+            total.add(each)
+        return total
+
+    def add(self, spent: Mapping[str, Spent]) -> None:
+        for campaign, each in spent.items():
+            self.spent[campaign].add(each)
 
     def add_chained(self, other: SignalStats) -> None:
         """What had to be bought first, in order to ask at all: its cost is this run's, its answers are another signal's."""
-        self.cost_micros += other.cost_micros
-        self.uncertain += other.uncertain
-        self.latencies_ms += other.latencies_ms
+        for campaign, each in other.spent.items():
+            self.spent[campaign].add_cost(each)
 
     def metadata(self) -> dict[str, Any]:
-        latencies = sorted(self.latencies_ms)
-        return {
-            "leads": self.leads,
-            "subjects": self.subjects,
-            "ledger_hits": self.hits,
-            "bought": self.bought,
-            "found": self.found,
-            "missed": dict(sorted(self.missed.items())),
-            "cost_usd": float(to_usd(self.cost_micros)),
-            "uncertain_calls": self.uncertain,
-            "latency_p50_ms": _percentile(latencies, 0.50),
-            "latency_p95_ms": _percentile(latencies, 0.95),
-        }
+        """Of the whole run."""
+        missed = dict(sorted(self.missed.items()))
+        return {"leads": self.leads, "subjects": self.subjects.total(), "found": self.found, "missed": missed, **money(self.total)}
+
+    def figures(self, frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
+        """campaign → what its materialization shows. `frame` is the signal's table for the run: rows are counted, which sum over campaigns."""
+        figures: dict[str, dict[str, Any]] = {}
+        for (campaign,), rows in frame.partition_by("campaign_id", as_dict=True).items():
+            missed = rows.filter(rows["state"] != "found")["reason"].fill_null("no_result").value_counts().sort("reason")
+            figures[str(campaign)] = {
+                "found": int((rows["state"] == "found").sum()),
+                "missed": int(missed["count"].sum()),
+                "missed_by_reason": dict(missed.iter_rows()),
+            }
+        for campaign in {*figures, *self.spent, *self.subjects}:
+            shown = figures.setdefault(campaign, {"found": 0, "missed": 0, "missed_by_reason": {}})
+            shown |= {"subjects": self.subjects[campaign], **money(self.spent[campaign])}
+        return figures
+
+
+def money(spent: Spent) -> dict[str, Any]:
+    """The figures that every asset that buys shows, under the names that all of them use."""
+    latencies = sorted(spent.latencies_ms)
+    return {
+        "calls_saved": spent.hits,
+        "calls_bought": spent.bought,
+        "cost_usd": float(to_usd(spent.cost_micros)),
+        "uncertain_calls": spent.uncertain,
+        "latency_p50_ms": _percentile(latencies, 0.50),
+        "latency_p95_ms": _percentile(latencies, 0.95),
+    }
 
 
 def _percentile(ordered: Sequence[int], share: float) -> int:

@@ -240,7 +240,8 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
     if desk.settings.key(source.provider) is None and desk.ledger.buying != "never":
         # Without a key nothing can be bought, but what was bought is still owned.
         answers = await asyncio.to_thread(owned, desk.ledger, wants)
-        stats.hits += len(answers)
+        for want in wants:
+            stats.spent[want.campaign_id].hits += want.key in answers
         return answers
 
     terms = source.terms
@@ -277,7 +278,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         rates=rates(terms, desk.settings),
         bucket=terms.bucket,
     )
-    stats.add(purchase)
+    stats.add(purchase.spent)
     return purchase.answers
 
 

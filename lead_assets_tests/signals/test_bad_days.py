@@ -137,7 +137,7 @@ def test_a_name_that_no_server_has(
         patch.setattr(socket, "getaddrinfo", no_such_name)
         bad = collect(of(room), LEADS[[0, 3]], ledger=room.ledger, settings=settings, retry=Retry(attempts=1))
     assert bad.frame["reason"].to_list() == ["provider_error", "no_subject"]
-    assert bad.stats.uncertain == 0  # nobody can have billed it
+    assert bad.stats.total.uncertain == 0  # nobody can have billed it
     assert not [private for private in PRIVATE if private in caplog.text.lower()]
     assert "unknown" not in collect(of(room), LEADS.head(1), ledger=room.ledger, settings=room.settings).frame["state"].to_list()
 

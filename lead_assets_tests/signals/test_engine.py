@@ -60,8 +60,8 @@ def test_a_second_run_buys_nothing_and_gives_the_same_rows(room: Room) -> None:
     second = room.collect(leads)
     assert room.sandbox.meter() == metered
     assert second.frame.equals(first.frame)
-    assert (first.stats.bought, second.stats.bought) == (len(COMPANIES), 0)
-    assert (second.stats.hits, second.stats.cost_micros) == (len(COMPANIES), 0)
+    assert (first.stats.total.bought, second.stats.total.bought) == (len(COMPANIES), 0)
+    assert (second.stats.total.hits, second.stats.total.cost_micros) == (len(COMPANIES), 0)
 
 
 def test_the_rows_do_not_depend_on_the_order_of_the_leads(room: Room) -> None:
@@ -91,7 +91,7 @@ def test_what_went_wrong_for_one_company_is_no_no(room: Room, fault: str, reason
     room.sandbox.clear_faults()
     after = room.collect(at_companies(["company0.example", "company1.example"]), room.impatient())
     assert after.frame["state"].to_list() == ["found", "found"]
-    assert after.stats.bought == 1
+    assert after.stats.total.bought == 1
 
 
 def test_a_run_that_outlasts_its_request_is_fetched_and_never_submitted_again(room: Room) -> None:
@@ -215,7 +215,7 @@ def test_without_a_key_nothing_is_asked_and_what_is_owned_is_served(room: Room, 
     assert collected.frame["reason"].to_list() == [None, "no_key", "no_subject"]
     assert collected.frame["stale"].to_list() == [False, False, False]
     assert collected.frame["cost_usd"].to_list() == [Decimal("0.03"), Decimal(0), Decimal(0)]
-    assert (collected.stats.hits, collected.stats.bought) == (1, 0)
+    assert (collected.stats.total.hits, collected.stats.total.bought) == (1, 0)
     ledger.close()
 
 
@@ -268,9 +268,9 @@ def test_a_signal_or_source_that_is_off_says_so(room: Room) -> None:
 def test_pipe0s_own_mock_answers_are_free_and_never_served_as_facts(room: Room) -> None:
     leads = at_companies(["company0.example"])
     mock = collect(room.signal(), leads, ledger=room.ledger, settings=room.settings.model_copy(update={"pipe0_environment": "sandbox"}))
-    assert (mock.frame["state"].item(), mock.stats.cost_micros, room.sandbox.billed("pipe0")) == ("found", 0, 0)
+    assert (mock.frame["state"].item(), mock.stats.total.cost_micros, room.sandbox.billed("pipe0")) == ("found", 0, 0)
     facts = room.collect(leads)
-    assert (facts.stats.bought, facts.stats.hits, room.sandbox.billed("pipe0")) == (1, 0, 1)
+    assert (facts.stats.total.bought, facts.stats.total.hits, room.sandbox.billed("pipe0")) == (1, 0, 1)
 
 
 def test_made_up_answers_do_not_enter_a_live_ledger(room: Room) -> None:
@@ -305,8 +305,8 @@ def test_the_figures_of_a_run(room: Room) -> None:
     assert figures == {
         "leads": 4,
         "subjects": 2,
-        "ledger_hits": 0,
-        "bought": 2,
+        "calls_saved": 0,
+        "calls_bought": 2,
         "found": 1,
         "missed": {"no_result": 1, "no_subject": 1},
         "cost_usd": 0.06,

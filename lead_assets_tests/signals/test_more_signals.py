@@ -126,7 +126,7 @@ def test_an_address_is_graded_and_says_where_it_is_from(room: Room) -> None:
     again = room.collect(leads, room.signal("email"))
     assert again.frame.equals(table)
     assert room.sandbox.meter() == metered
-    assert again.stats.cost_micros == 0
+    assert again.stats.total.cost_micros == 0
 
 
 def test_the_cheapest_is_asked_first_and_a_valid_answer_ends_it(room: Room) -> None:

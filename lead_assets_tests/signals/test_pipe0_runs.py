@@ -32,7 +32,7 @@ def collect(room: Room) -> Mapping[str, Collected]:
 
 def assert_all_answered(room: Room, collected: Mapping[str, Collected], *, uncertain: int) -> None:
     assert {row for each in collected.values() for row in each.frame["state"]} <= {"found", "not_found"}
-    assert sum(each.stats.uncertain for each in collected.values()) == uncertain == room.ledger.billed()["uncertain_calls"]
+    assert sum(each.stats.total.uncertain for each in collected.values()) == uncertain == room.ledger.billed()["uncertain_calls"]
     assert room.ledger.billed()["calls"] == COMPANIES * len(NAMES)
     assert_books_agree(room.ledger)
 
