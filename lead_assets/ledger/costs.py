@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict, get_args
 
 import sqlalchemy as sa
 
@@ -15,8 +15,8 @@ from lead_assets.ledger.schema import calls, spend
 if TYPE_CHECKING:
     import polars as pl
 
-By = Literal["day", "campaign", "provider", "operation"]
-_COLUMNS = {"day": spend.c.day, "campaign": spend.c.campaign_id, "provider": spend.c.provider, "operation": spend.c.operation}
+By = Literal["day", "campaign", "provider", "operation", "state", "reason"]
+_COLUMNS = {name: spend.c["campaign_id" if name == "campaign" else name] for name in get_args(By)}
 
 
 class Billed(TypedDict):

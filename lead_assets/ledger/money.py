@@ -130,9 +130,9 @@ def list_budgets(tx: Tx) -> list[Budget]:
 
 def book(tx: Tx, entries: Iterable[Entry]) -> None:
     """Add journal entries to the summed-up spending."""
-    sums: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    sums: dict[tuple[str, ...], dict[str, Any]] = {}
     for entry in entries:
-        key = (entry.day, entry.campaign_id, entry.provider, entry.operation)
+        key = (entry.day, entry.campaign_id, entry.provider, entry.operation, entry.state, entry.reason or "")
         row = sums.setdefault(key, dict(zip(_SPEND_KEYS, key, strict=True)) | dict.fromkeys(_SPEND_SUMS, 0))
         if entry.uncertain:
             row["uncertain_calls"] += 1

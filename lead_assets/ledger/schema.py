@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
 
-HEAD = "0002"
+HEAD = "0003"
 """The migration that the code expects: known here so that the check on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -103,6 +103,9 @@ spend = Table(
     _text("campaign_id", primary_key=True),
     _text("provider", primary_key=True),
     _text("operation", primary_key=True),
+    # What came of the calls; the reason is empty where there is nothing to explain.
+    _text("state", primary_key=True),
+    _text("reason", primary_key=True),
     _whole("calls"),
     _whole("billed_calls"),
     _whole("cost_micros"),

@@ -14,7 +14,7 @@ from lead_assets.ledger.schema import calls, claims, spend, usage
 def assert_books_agree(ledger: Ledger) -> None:
     """Journal, summed-up spending, usage and open claims tell one story, in every budget's line and for every day."""
     lines: Counter[tuple[str, str, str, str]] = Counter()
-    sums: Counter[tuple[str, str, str, str, str]] = Counter()
+    sums: Counter[tuple[str, ...]] = Counter()
 
     def stand(column: str, provider: str, campaign: str, day: str, micros: int) -> None:
         for period in ("all", day):
@@ -24,7 +24,7 @@ def assert_books_agree(ledger: Ledger) -> None:
     def read(tx: Any) -> None:
         for call in tx.connection.execute(sa.select(calls)):
             stand("uncertain" if call.uncertain else "spent", call.provider, call.campaign_id, call.day, call.cost_micros)
-            key = (call.day, call.campaign_id, call.provider, call.operation)
+            key = (call.day, call.campaign_id, call.provider, call.operation, call.state, call.reason or "")
             if call.uncertain:
                 sums.update({(*key, "uncertain_calls"): 1, (*key, "uncertain_micros"): call.cost_micros})
             else:

@@ -147,16 +147,21 @@ def test_a_ledger_of_before_goes_on_with_its_calls_and_claims(url: str, clock: C
     ledger = Ledger(url, clock)
     asyncio.run(buy(ledger, [want("old.example")], Vendor()))
     ledger.claim([want("open.example")], "owner")
+    lost = [ProviderError("pipe0", "pipe0.overview", "transient", "cut off", status=None)] * 9
+    asyncio.run(buy(ledger, [want("lost.example", price=3)], Vendor(*lost)))
+    before = ledger.costs(["day", "state", "reason"]).to_dicts()
     ledger._db.write(lambda tx: tx.connection.exec_driver_sql("ALTER TABLE calls DROP COLUMN day"))
     ledger._db.write(lambda tx: tx.connection.exec_driver_sql(f"UPDATE {database_module.VERSION_TABLE} SET version_num = '0001'"))
     ledger.close()
 
     clock.pass_by(timedelta(seconds=20))
     migrated = Ledger(url, clock)
+    assert migrated.costs(["day", "state", "reason"]).to_dicts() == before
+    assert {row["reason"] for row in before} > {"", "uncertain"}
     assert migrated.answers([want("old.example").key])[want("old.example").key].state == "found"
     migrated.settle([Settlement(want("open.example"), Reply("found", body={}, cost_micros=10_000), clock.time)], "owner")
     assert by_day(migrated) == {FIRST: Decimal("0.02")}
     days = migrated._db.read(lambda tx: tx.rows(sa.select(calls.c.subject, calls.c.day).order_by(calls.c.id)))
-    assert [tuple(row) for row in days] == [("old.example", None), ("open.example", FIRST)]
+    assert dict(map(tuple, days)) == {"old.example": None, "lost.example": None, "open.example": FIRST}
     assert migrated._db.read(lambda tx: tx.rows(sa.select(claims))) == []
     migrated.close()

@@ -14,6 +14,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from lead_assets.core.errors import ProviderError
 from lead_assets.ledger import Ledger, Rate, WorldError, purchase
 from lead_assets.ledger import database as database_module
 from lead_assets.ledger.schema import HEAD, VERSION_TABLE, metadata
@@ -103,6 +104,13 @@ def test_costs_add_up_by_whatever_is_asked(timed: Ledger, clock: Clock) -> None:
     assert timed.costs([]).select("usd").item() == Decimal("0.030002")
     assert timed.billed(since=mark) == timed.billed(campaigns=["fall"]) == {"calls": 2, "usd": Decimal("0.000002"), "uncertain_calls": 0}
     assert timed.billed(campaigns=["winter"])["calls"] == 0
+    purchase(timed, [want("down")], Vendor(*[ProviderError("pipe0", "pipe0.overview", "contract", "no JSON", status=200)] * 2))
+    assert timed.costs(["provider", "state", "reason"]).select("provider", "state", "reason", "answers", "calls").rows() == [
+        ("apollo", "found", "", 2, 2),
+        ("pipe0", "found", "", 4, 3),
+        ("pipe0", "unknown", "bad_answer", 1, 0),
+        ("pipe0", "unknown", "uncertain", 0, 0),
+    ]
     with pytest.raises(ValueError, match="weekday"):
         timed.costs(["weekday"])  # type: ignore[list-item]
 
