@@ -36,6 +36,7 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/dg check defs
 
 # Needs uv; --universal keeps one lock for CPython 3.11 to 3.13, and no package URL or index host is written.

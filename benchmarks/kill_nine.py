@@ -25,9 +25,9 @@ from typing import Any
 
 import yaml
 
-from lead_assets.cli.archived import leads_of
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
+from lead_assets.estimating.archived import leads_of
 from lead_assets.ledger import Ledger
 from lead_assets.sandbox import Handle, start
 from lead_assets.stores.opened import archive_of

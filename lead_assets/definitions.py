@@ -8,6 +8,7 @@ from typing import Any
 from dagster import AssetsDefinition, Definitions, in_process_executor, load_assets_from_modules
 
 from lead_assets import automation
+from lead_assets.briefs import assets as briefs
 from lead_assets.classification import assets as classification
 from lead_assets.core.settings import Settings
 from lead_assets.delivery import assets as delivery
@@ -24,7 +25,7 @@ from lead_assets.scoring import assets as scoring
 from lead_assets.signals.assets import signal_assets
 from lead_assets.stores.opened import archive_of, warehouse_of
 
-ROOMS = [intake, identity, lookalike, classification, scoring, routing, delivery, marts]
+ROOMS = [intake, identity, lookalike, classification, scoring, briefs, routing, delivery, marts]
 
 
 def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:

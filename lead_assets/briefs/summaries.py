@@ -6,21 +6,21 @@ Belongs here: which leads, and what of their score is shown. Does not belong her
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import polars as pl
 
 from lead_assets.briefs.brief import PROFILE
-from lead_assets.classification.classify import asking
-from lead_assets.classification.outcome import as_frames
-from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.briefs.rules import BriefRules, load_brief_rulebook
 from lead_assets.contracts import QuarantinedSummary, Summary
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.model.buying import Mode
+from lead_assets.model.buying import Mode, asking
 from lead_assets.model.cases import KEYS, Buy, Case, ask, gather
+from lead_assets.model.outcome import as_frames
+from lead_assets.model.rulebook import Rulebook
 
 _REASONS = 3
 _IN_COMMON = 3
@@ -35,7 +35,7 @@ class Summarised:
     stats: dict[str, Any]
 
 
-def worth_a_brief(scores: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
+def worth_a_brief(scores: pl.DataFrame, book: Rulebook[BriefRules]) -> pl.DataFrame:
     """The rows of scoring.scores whose tier is in rules/classification.yaml, `summaries.tiers`."""
     return scores.filter(pl.col("tier").is_in(book.limits.summaries.tiers))
 
@@ -49,20 +49,25 @@ def summarise(
     *,
     ledger: Ledger,
     settings: Settings,
-    rulebook: Rulebook | None = None,
+    rulebook: Rulebook[BriefRules] | None = None,
     mode: Mode = "interactive",
     buy: Buy | None = None,
 ) -> Summarised:
     """Briefs for scored leads. The frames are of contracts Lead, EnrichedLead, Classification, Score and SimilarAccount; returns those of Summary and
     QuarantinedSummary."""
-    book = rulebook or load_rulebook(settings)
+    book = rulebook or load_brief_rulebook(settings)
     cases = cases_of_briefs(leads, enriched, classifications, scores, similar, book)
     ask(cases, asking(ledger, settings, book, mode=mode, buy=buy))
     return Summarised(*as_frames(cases, Summary, QuarantinedSummary, synthetic=settings.world == "sandbox"))
 
 
 def cases_of_briefs(
-    leads: pl.DataFrame, enriched: pl.DataFrame, classifications: pl.DataFrame, scores: pl.DataFrame, similar: pl.DataFrame, book: Rulebook
+    leads: pl.DataFrame,
+    enriched: pl.DataFrame,
+    classifications: pl.DataFrame,
+    scores: pl.DataFrame,
+    similar: pl.DataFrame,
+    book: Rulebook[BriefRules],
 ) -> list[Case]:
     """The questions that leads worth a brief ask, of the one profile that briefs have."""
     chosen = worth_a_brief(scores, book)
@@ -70,7 +75,6 @@ def cases_of_briefs(
     profiles = pl.repeat(PROFILE.name, briefed.height, dtype=pl.String, eager=True)
     reasons = pl.Series("reasons", [_reasons(parts) for parts in chosen["parts"]], dtype=pl.List(pl.String))
     shown = {"enriched": enriched, "classification": classifications, "score": chosen.with_columns(reasons)}
-    book = replace(book, profiles={PROFILE.name: PROFILE})
     return gather(briefed, profiles, book, **shown, lookalike=_in_words(briefed, similar))
 
 

@@ -4,7 +4,7 @@ What a step needs beyond declarations is imported in the step: every run pays fo
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import polars as pl
 from dagster import (
@@ -26,14 +26,19 @@ from lead_assets.contracts import (
     GoldenEvaluation,
     Lead,
     Quarantined,
-    QuarantinedSummary,
-    Score,
-    SimilarAccount,
-    Summary,
     Table,
 )
 from lead_assets.core.settings import Settings
-from lead_assets.kit.declare import MODE_TAG, asset_of, assets_of, conservation_check, counts_per_campaign, key_of, result_of
+from lead_assets.kit.declare import (
+    asset_of,
+    assets_of,
+    conservation_check,
+    contract_check,
+    counts_per_campaign,
+    key_of,
+    mode_of,
+    result_of,
+)
 from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
@@ -63,19 +68,11 @@ MIX_IS_STABLE = _check(
     "mix_is_stable",
     "The mix of classes and the rate of failures are those of the campaigns before, by the population stability index.",
 )
-BRIEFS_CONSERVE = _check(Summary, "conserves", "Scored leads worth a brief = summaries + quarantined, for every campaign.", blocking=True)
-BRIEFS_MEET_CONTRACT = _check(Summary, "meets_contract", "Every brief validates against its contract.", blocking=True)
 NO_REGRESSION = AssetCheckSpec(
     "no_regression",
     asset=key_of(GoldenEvaluation),
     description="No field is less accurate, and no more answers fail, than recorded in rules/golden_baseline.yaml.",
 )
-
-
-def mode_of(context: AssetExecutionContext) -> Literal["interactive", "batch"]:
-    """Backfills can wait and are many leads: they go by Message Batches, at half the price, as does any run that asks for it by its tag."""
-    tags = context.run.tags
-    return "batch" if tags.get(MODE_TAG, "batch" if "dagster/backfill" in tags else "interactive") == "batch" else "interactive"
 
 
 @multi_asset(
@@ -92,9 +89,10 @@ def classification__classifications(
     settings: ResourceParam[Settings],
     warehouse: ResourceParam[WarehouseIOManager],
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
-    from lead_assets.classification.checks import broken_contracts, drift, trailing
+    from lead_assets.classification.checks import drift, trailing
     from lead_assets.classification.classify import classify, of_the_run
     from lead_assets.classification.rulebook import load_rulebook
+    from lead_assets.model.outcome import broken_contracts
 
     mode, book = mode_of(context), load_rulebook(settings)
     classified = classify(of_the_run(leads, enriched), enriched, ledger=ledger, settings=settings, rulebook=book, mode=mode)
@@ -107,46 +105,6 @@ def classification__classifications(
     yield drift_check(drift((good, bad), before, book.profiles))
     counted = counts_per_campaign(enriched=enriched, classified=good, quarantined=bad)
     yield conservation_check(CONSERVES, counted, "enriched", "classified", "quarantined")
-
-
-@multi_asset(
-    **assets_of([Summary, QuarantinedSummary], kinds=["anthropic"]),
-    ins={
-        "leads": AssetIn(key_of(Lead)),
-        "enriched": AssetIn(key_of(EnrichedLead)),
-        "classifications": AssetIn(key_of(Classification)),
-        "scores": AssetIn(key_of(Score)),
-        "similar": AssetIn(key_of(SimilarAccount)),
-    },
-    check_specs=[BRIEFS_CONSERVE, BRIEFS_MEET_CONTRACT],
-    pool="anthropic",
-)
-def classification__summaries(
-    context: AssetExecutionContext,
-    leads: pl.DataFrame,
-    enriched: pl.DataFrame,
-    classifications: pl.DataFrame,
-    scores: pl.DataFrame,
-    similar: pl.DataFrame,
-    ledger: ResourceParam[Ledger],
-    settings: ResourceParam[Settings],
-) -> Iterator[MaterializeResult | AssetCheckResult]:
-    from lead_assets.briefs import brief
-    from lead_assets.briefs.summaries import summarise, worth_a_brief
-    from lead_assets.classification.checks import broken_contracts
-    from lead_assets.classification.rulebook import load_rulebook
-
-    book = load_rulebook(settings)
-    made = summarise(
-        leads, enriched, classifications, scores, similar, ledger=ledger, settings=settings, rulebook=book, mode=mode_of(context)
-    )
-    yield result_of(
-        Summary, made.summaries, **{name: made.stats[name] for name in ("questions", "calls", "repaired", "by_rules", "cost_usd")}
-    )
-    yield result_of(QuarantinedSummary, made.quarantine, codes=made.stats["quarantined_by_code"])
-    yield contract_check(BRIEFS_MEET_CONTRACT, broken_contracts(made.summaries, {brief.PROFILE.name: brief.PROFILE}))
-    counted = counts_per_campaign(worth_a_brief=worth_a_brief(scores, book), summaries=made.summaries, quarantined=made.quarantine)
-    yield conservation_check(BRIEFS_CONSERVE, counted, "worth_a_brief", "summaries", "quarantined")
 
 
 @asset(
@@ -175,11 +133,6 @@ def golden_evaluation(
     )
     worse = golden.regressions(evaluation, golden.load_baselines(settings), synthetic=synthetic)
     yield AssetCheckResult(asset_key=key_of(GoldenEvaluation), check_name=NO_REGRESSION.name, passed=not worse, metadata={"worse": worse})
-
-
-def contract_check(spec: AssetCheckSpec, broken: dict[str, int]) -> AssetCheckResult:
-    metadata = {"broken": broken} if broken else {}
-    return AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, passed=not broken, metadata=metadata)
 
 
 def drift_check(found: "list[Drift]") -> AssetCheckResult:

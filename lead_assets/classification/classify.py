@@ -1,25 +1,25 @@
 """Classify leads: what each shows its profile is asked once, judged by the contract, mended at most once, and else quarantined; rules answer where no
 model can be had.
 
-Belongs here: the walk from frames to frames. Does not belong here: how a question is put and judged (`cases`), the rows (`outcome`), the words of the prompt
-(`prompt`), the rules an answer is held to (`governance`), the wire (`client`), or buying (`lead_assets.ledger.purchase`).
+Belongs here: the walk from frames to frames. Does not belong here: how a question is put, judged and bought, and the rows that follow (see
+`lead_assets.model`).
 """
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from lead_assets.classification.outcome import as_frames
-from lead_assets.classification.rulebook import Rulebook, choose, load_rulebook
+from lead_assets.classification.rulebook import ClassificationRules, choose, load_rulebook
 from lead_assets.contracts import Classification, Quarantined
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.model.buying import Mode, from_ledger, purchase
-from lead_assets.model.cases import KEYS, Asking, Buy, Case, ask, gather
+from lead_assets.model.buying import Mode, asking
+from lead_assets.model.cases import KEYS, Buy, Case, ask, gather
+from lead_assets.model.outcome import as_frames
+from lead_assets.model.rulebook import Rulebook
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def classify(
     *,
     ledger: Ledger,
     settings: Settings,
-    rulebook: Rulebook | None = None,
+    rulebook: Rulebook[ClassificationRules] | None = None,
     mode: Mode = "interactive",
     buy: Buy | None = None,
 ) -> Classified:
@@ -58,14 +58,6 @@ def of_the_run(leads: pl.DataFrame, enriched: pl.DataFrame) -> pl.DataFrame:
     return leads.join(enriched, on=KEYS, how="semi", maintain_order="left")
 
 
-def cases_of(leads: pl.DataFrame, enriched: pl.DataFrame, book: Rulebook) -> list[Case]:
+def cases_of(leads: pl.DataFrame, enriched: pl.DataFrame, book: Rulebook[ClassificationRules]) -> list[Case]:
     """The questions that leads ask of their classification profiles."""
     return gather(leads, choose(leads, book.profiles, book.limits), book, enriched=enriched)
-
-
-def asking(
-    ledger: Ledger, settings: Settings, book: Rulebook, *, mode: Mode = "interactive", buy: Buy | None = None, fix: str | None = None
-) -> Asking:
-    """How the room puts questions with these settings."""
-    buy = buy or functools.partial(purchase, ledger=ledger, settings=settings, book=book, mode=mode)
-    return Asking(book, settings.anthropic_model, buy, functools.partial(from_ledger, ledger=ledger, reason="not_sent_again"), fix)

@@ -20,7 +20,6 @@ import polars as pl
 import yaml
 from pydantic import Field
 
-from lead_assets.classification import rules
 from lead_assets.classification.classify import classify
 from lead_assets.classification.evaluation import Measured, measure
 from lead_assets.classification.rulebook import load_rulebook
@@ -28,9 +27,10 @@ from lead_assets.contracts import GOLDEN_CAMPAIGN, EnrichedLead, GoldenEvaluatio
 from lead_assets.core.declared import Declared, load_declared
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
-from lead_assets.identity.titles import title_roles
+from lead_assets.core.titles import title_roles
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model.buying import Mode
+from lead_assets.model.profile import RULES_MODEL
 
 _AT = datetime(2026, 11, 1, tzinfo=UTC)
 # What decides on a lead's profile, where no campaign does.
@@ -90,7 +90,7 @@ class Baselines(Declared):
 
     def of(self, model: str, *, synthetic: bool) -> Baseline | None:
         return next(
-            (each for each in self.baselines if each.model == model and (each.synthetic == synthetic or model == rules.MODEL)), None
+            (each for each in self.baselines if each.model == model and (each.synthetic == synthetic or model == RULES_MODEL)), None
         )
 
 
@@ -117,16 +117,16 @@ def evaluate(ledger: Ledger, settings: Settings, *, golden: Iterable[Golden] | N
     good = {row["lead_id"]: row for row in classified.classifications.iter_rows(named=True)}
     bad = {row["lead_id"]: row for row in classified.quarantine.iter_rows(named=True)}
     rows = GoldenEvaluation.frame(row for each in asked for row in _rows(each, good.get(each.id), bad.get(each.id)))
-    models = {str(model) for model in rows["model"].unique()} - {rules.MODEL}
+    models = {str(model) for model in rows["model"].unique()} - {RULES_MODEL}
     cost = sum((row["cost_usd"] for row in (*good.values(), *bad.values())), Decimal(0))
-    return Evaluation(rows, _measured(rows), len(asked), len(bad), cost, min(models) if models else rules.MODEL)
+    return Evaluation(rows, _measured(rows), len(asked), len(bad), cost, min(models) if models else RULES_MODEL)
 
 
 def regressions(evaluation: Evaluation, baselines: Baselines, *, synthetic: bool) -> list[str]:
     """What is worse than recorded, in words. A model without a baseline of its own is held to what the rules classifier reaches: it should be better."""
-    recorded = baselines.of(evaluation.model, synthetic=synthetic) or baselines.of(rules.MODEL, synthetic=False)
+    recorded = baselines.of(evaluation.model, synthetic=synthetic) or baselines.of(RULES_MODEL, synthetic=False)
     if recorded is None:
-        return [f"no baseline of {evaluation.model} nor of {rules.MODEL}: record one in rules/golden_baseline.yaml"]
+        return [f"no baseline of {evaluation.model} nor of {RULES_MODEL}: record one in rules/golden_baseline.yaml"]
     found, reached = [], evaluation.accuracy()
     for field, share in recorded.accuracy.items():
         if field not in reached:

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from lead_assets.cli import runs
-from lead_assets.cli.worlds import opened_ledger
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
 from lead_assets.discovery.companies import describe
@@ -19,6 +18,7 @@ from lead_assets.discovery.drop import as_ndjson, campaign_of, payloads
 from lead_assets.discovery.rules import load_discovery_rules
 from lead_assets.discovery.search import search
 from lead_assets.intake.ingest import ingest
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.signals.quotas import quotas
 from lead_assets.signals.signal import load_signals
 from lead_assets.stores.opened import archive_of

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from lead_assets.cli.errors import explained
-from lead_assets.cli.worlds import opened_ledger
 from lead_assets.core.settings import Provider, Settings
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.stores.opened import archive_of, warehouse_of
 
 WITHOUT: dict[Provider, str] = {
@@ -42,6 +42,7 @@ def _stores(settings: Settings) -> Iterator[dict[str, Any]]:
 
 
 def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
+    from lead_assets.briefs.rules import load_brief_rulebook
     from lead_assets.classification.rulebook import load_rulebook
     from lead_assets.core.project_files import rules_file
     from lead_assets.discovery.rules import load_discovery_rules
@@ -52,6 +53,7 @@ def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
 
     yield _check("rules: signals", lambda: f"{len(load_signals(settings))} signals")
     yield _check("rules: classification", lambda: f"profiles {', '.join(sorted(load_rulebook(settings).profiles))}")
+    yield _check("rules: briefs", lambda: f"tiers {', '.join(load_brief_rulebook(settings).limits.summaries.tiers) or 'none'}")
     yield _check("rules: scoring", lambda: f"version {load_scoring_rules(rules_file('scoring.yaml', settings)).version}")
     yield _check("rules: lookalike", lambda: f"from a similarity of {load_lookalike_rules(settings).at_least}")
     yield _check("rules: discovery", lambda: f"{load_discovery_rules(settings).search.credits} credits a search")

@@ -11,11 +11,12 @@ from typing import Any, Literal, cast, get_args
 
 import polars as pl
 
-from lead_assets.cli.worlds import bound_world, opened_ledger
+from lead_assets.cli.worlds import bound_world
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Provider, Settings
-from lead_assets.ledger.model import to_micros, to_usd
-from lead_assets.ledger.money import Budget, Period, Scope
+from lead_assets.ledger.model import to_micros
+from lead_assets.ledger.money import Period, Scope
+from lead_assets.ledger.opened import opened_ledger
 
 By = Literal["day", "campaign", "provider", "operation", "signal"]
 BY: tuple[str, ...] = get_args(By)
@@ -48,7 +49,7 @@ def show_budgets(settings: Settings) -> dict[str, Any]:
     """All limits and what stands against them, and who is paused. Returns the answer of `lead-assets budget show`."""
     with opened_ledger(settings) as ledger:
         budgets, paused = ledger.budgets(), ledger.paused()
-    return {"budgets": [_row(budget) for budget in budgets], "paused": sorted(name or "all" for name in paused)}
+    return {"budgets": [budget.as_row() for budget in budgets], "paused": sorted(name or "all" for name in paused)}
 
 
 def pause(settings: Settings, provider: str | None) -> dict[str, Any]:
@@ -97,22 +98,6 @@ def _amount(usd: str) -> int | None:
     if not amount.is_finite() or amount < 0:
         raise ValueError(f"budget: {usd!r} is no amount: give US dollars, e.g. 25 or 0.50, or 'none' to lift the limit")
     return to_micros(amount)
-
-
-def _row(budget: Budget) -> dict[str, Any]:
-    amounts = {
-        "limit_usd": budget.limit_micros,
-        "spent_usd": budget.spent_micros,
-        "reserved_usd": budget.reserved_micros,
-        "uncertain_usd": budget.uncertain_micros,
-        "free_usd": budget.free_micros,
-    }
-    return {
-        "scope": budget.scope,
-        "name": budget.name,
-        "period": budget.period,
-        **{name: to_usd(micros) for name, micros in amounts.items()},
-    }
 
 
 def _by_signal(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:

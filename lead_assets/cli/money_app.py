@@ -121,7 +121,7 @@ def refresh(
     """Buy a signal's answers that are older anew, and make the tables that follow from them again."""
     from lead_assets.cli import refresh as refreshing
     from lead_assets.cli import show_money
-    from lead_assets.signals.signal import duration
+    from lead_assets.core.time_spans import duration
 
     try:
         age = duration(older_than)

@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from lead_assets.cli import report, runs
-from lead_assets.cli.archived import campaigns_of
-from lead_assets.cli.worlds import opened_ledger
 from lead_assets.core.settings import Settings
 from lead_assets.intake import campaign_api, landing
 from lead_assets.intake.ingest import IngestedDrop, ingest
-from lead_assets.stores.opened import archive_of, warehouse_of
+from lead_assets.ledger.opened import opened_ledger
+from lead_assets.stores.opened import archive_of, campaigns_of, warehouse_of
 
 
 def run(

@@ -11,11 +11,11 @@ from datetime import timedelta
 from typing import Any
 
 from lead_assets.cli import pipeline, runs
-from lead_assets.cli.worlds import opened_ledger
 from lead_assets.contracts import Lead
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Lifetimes
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.stores.opened import warehouse_of
 
 

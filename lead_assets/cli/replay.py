@@ -1,6 +1,6 @@
 """`lead-assets replay`: what a stage refused is sent again after a fix, and the campaigns it touches are materialized again.
 
-Does not belong here: what is sent and how often (see `lead_assets.classification.replay`).
+Does not belong here: what is sent and how often (see `lead_assets.model.replay`).
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from typing import Any
 
 import polars as pl
 
+from lead_assets.briefs.rules import load_brief_rulebook
 from lead_assets.briefs.summaries import cases_of_briefs
 from lead_assets.classification.classify import cases_of, of_the_run
-from lead_assets.classification.replay import CODES, replay
-from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.classification.rulebook import ClassificationRules, load_rulebook
 from lead_assets.cli import pipeline, report, runs
-from lead_assets.cli.worlds import opened_ledger
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, QuarantinedSummary, Score, SimilarAccount, Table
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.model.cases import Case
+from lead_assets.model.replay import CODES, replay
+from lead_assets.model.rulebook import Rulebook
 from lead_assets.stores.opened import warehouse_of
 
 
@@ -32,23 +34,30 @@ class Stage:
     quarantine: type[Table]
     reads: tuple[type[Table], ...]
     """What the questions are made of, in the order in which `cases` takes it."""
+    book: Callable[[Settings], Rulebook[Any]]
+    """The rules by which it is asked."""
     cases: Callable[..., list[Case]]
     """Those frames and the rulebook to questions."""
     follows: str
     """The assets that change with its answers."""
 
 
-def _of_classification(leads: pl.DataFrame, enriched: pl.DataFrame, book: Rulebook) -> list[Case]:
+def _of_classification(leads: pl.DataFrame, enriched: pl.DataFrame, book: Rulebook[ClassificationRules]) -> list[Case]:
     return cases_of(of_the_run(leads, enriched), enriched, book)
 
 
 STAGES = {
     "classification": Stage(
-        Quarantined, (Lead, EnrichedLead), _of_classification, 'key:"classification/classifications"+ or key:"classification/quarantine"+'
+        Quarantined,
+        (Lead, EnrichedLead),
+        load_rulebook,
+        _of_classification,
+        'key:"classification/classifications"+ or key:"classification/quarantine"+',
     ),
     "summaries": Stage(
         QuarantinedSummary,
         (Lead, EnrichedLead, Classification, Score, SimilarAccount),
+        load_brief_rulebook,
         cases_of_briefs,
         'key:"classification/summaries"+ or key:"classification/summary_quarantine"+',
     ),
@@ -72,7 +81,8 @@ def run(
     began = time.monotonic()
     if strangers := sorted(set(codes or ()) - set(CODES)):
         raise ValueError(f"--code {strangers[0]}: no such code: use {', '.join(CODES)}")
-    declared, warehouse, book = STAGES[stage], warehouse_of(settings), load_rulebook(settings)
+    declared, warehouse = STAGES[stage], warehouse_of(settings)
+    book = declared.book(settings)
     known = warehouse.partitions(declared.quarantine)
     wanted = known if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
     if unseen := sorted(set(wanted) - set(known)):

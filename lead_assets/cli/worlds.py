@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from lead_assets.core.settings import Settings
-from lead_assets.ledger.ledger import Ledger
+from lead_assets.ledger.opened import opened_ledger
 
 
 @contextmanager
@@ -35,13 +35,3 @@ def bound_world(settings: Settings) -> str:
     """Whose answers this home's ledger holds: its own world, else that of the settings."""
     with opened_ledger(settings) as ledger:
         return ledger.world() or settings.world
-
-
-@contextmanager
-def opened_ledger(settings: Settings) -> Iterator[Ledger]:
-    settings.home.mkdir(parents=True, exist_ok=True)
-    ledger = Ledger(settings.ledger_location)
-    try:
-        yield ledger
-    finally:
-        ledger.close()

@@ -2,45 +2,30 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from lead_assets.core.declared import Declared, load_declared
 from lead_assets.core.settings import Settings
+from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
 from lead_assets.ledger.model import Lifetimes, Rate
-from lead_assets.signals.signal import duration
-
-_Duration = Annotated[timedelta, BeforeValidator(duration)]
-
-
-class _LifetimesRule(Declared):
-    found: _Duration
-    not_found: _Duration
-
-
-class _RateRule(Declared):
-    limit: int = Field(ge=1)
-    per: _Duration
-    burst: int = Field(1, ge=1)
 
 
 class SearchRules(Declared):
     credits: Decimal = Field(ge=0)
-    lifetimes: _LifetimesRule
-    rates: list[_RateRule] = []
+    lifetimes: DeclaredLifetimes
+    rates: list[DeclaredRate] = []
     seniorities: list[str] = []
     reveal_credits: Decimal = Field(ge=0)
 
     @property
     def ledger_lifetimes(self) -> Lifetimes:
-        return Lifetimes(self.lifetimes.found, self.lifetimes.not_found)
+        return self.lifetimes.lifetimes()
 
     @property
     def ledger_rates(self) -> list[Rate]:
-        return [Rate(rate.limit, rate.per.total_seconds(), rate.burst) for rate in self.rates]
+        return [each.rate() for each in self.rates]
 
 
 class Evidence(Declared):

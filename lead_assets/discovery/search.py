@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from lead_assets.contracts.base import canonical_json
 from lead_assets.core.settings import Settings
 from lead_assets.discovery.rules import SearchRules
+from lead_assets.ledger.buying import buy
 from lead_assets.ledger.model import Answer, Reply, Want, to_micros
-from lead_assets.ledger.purchase import Call, Purchase, buy
+from lead_assets.ledger.purchase import Call, Purchase
 from lead_assets.signals.signal import SignalProvider
 from lead_assets.vendors.apollo.client import MAX_BULK
 from lead_assets.vendors.apollo.search import COMPANIES, MAX_PAGE, PEOPLE, ApolloSearch

@@ -8,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lead_assets.cli.archived import campaigns_of, leads_of
-from lead_assets.cli.money import show_budgets
-from lead_assets.cli.worlds import opened_ledger
 from lead_assets.core.settings import Settings
+from lead_assets.estimating.archived import leads_of
 from lead_assets.estimating.expected import Expected, load_experience
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import to_usd
+from lead_assets.ledger.money import Budget
+from lead_assets.ledger.opened import opened_ledger
+from lead_assets.stores.opened import campaigns_of
 
 
 def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, Any]:
     """Calls and dollars by provider and operation. Returns the answer of `lead-assets estimate`. Raises ValueError for an unknown campaign."""
     wanted = campaigns_of(settings, campaigns)
     with opened_ledger(settings) as ledger:
-        expected = _rehearse(settings, wanted, ledger)
+        expected, budgets = _rehearse(settings, wanted, ledger), ledger.budgets()
     total = sum(each.cost_micros for each in expected)
     asked = {each.provider for each in expected}
     return {
@@ -40,7 +41,7 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
         ],
         "campaigns": wanted,
         "without_key": sorted(provider for provider in _providers(settings) if settings.key(provider) is None),
-        "over_budget": [budget for budget in show_budgets(settings)["budgets"] if _is_short(budget, expected, wanted, asked)],
+        "over_budget": [budget.as_row() for budget in budgets if _is_short(budget, expected, wanted, asked)],
         "synthetic": settings.world == "sandbox",
     }
 
@@ -64,11 +65,11 @@ def _providers(settings: Settings) -> set[Any]:
     return {source.provider for signal in load_signals(settings).values() for source in signal.active_sources} | {"anthropic"}
 
 
-def _is_short(budget: dict[str, Any], expected: Sequence[Expected], campaigns: Sequence[str], providers: set[str]) -> bool:
+def _is_short(budget: Budget, expected: Sequence[Expected], campaigns: Sequence[str], providers: set[str]) -> bool:
     """Whether the budget holds less than is expected to be spent. A campaign's own share is not known, so only a single campaign's is judged."""
-    if budget["scope"] == "campaign" and [budget["name"]] != list(campaigns):
+    if budget.scope == "campaign" and [budget.name] != list(campaigns):
         return False
-    if budget["scope"] == "provider" and budget["name"] not in providers:
+    if budget.scope == "provider" and budget.name not in providers:
         return False
-    mine = [each.cost_micros for each in expected if budget["scope"] != "provider" or each.provider == budget["name"]]
-    return bool(budget["free_usd"] < to_usd(round(sum(mine))))
+    mine = [each.cost_micros for each in expected if budget.scope != "provider" or each.provider == budget.name]
+    return budget.free_micros < round(sum(mine))

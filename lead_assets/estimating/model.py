@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lead_assets.briefs.brief import PROFILE as BRIEF
+from lead_assets.briefs.rules import load_brief_rulebook
 from lead_assets.classification.classify import classify
-from lead_assets.classification.rulebook import Rulebook, Usage, load_rulebook
+from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.core.settings import Settings
 from lead_assets.estimating.expected import Expected, Experience
 from lead_assets.model import prompt
 from lead_assets.model.buying import Mode
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt
 from lead_assets.model.profile import Profile
+from lead_assets.model.rulebook import Limits, Rulebook, Usage
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
@@ -37,7 +39,7 @@ def rehearse(
     micros = sum(_micros(attempt.profile, attempt.request.size, settings, book, experience, batch=batch) for attempt in attempts)
     again = 1 + experience.shares.model.mended
     asked = [Expected(PROVIDER, OPERATION, "classification", len(attempts), len(attempts) * again, micros * again)]
-    if book.limits.summaries.tiers:
+    if load_brief_rulebook(settings).limits.summaries.tiers:
         count = len(attempts) * experience.shares.model.briefs
         size = prompt.first_request(BRIEF, {}).size
         each = _micros(BRIEF, size, settings, book, experience, batch=batch)
@@ -45,7 +47,7 @@ def rehearse(
     return asked
 
 
-def _micros(profile: Profile, size: int, settings: Settings, book: Rulebook, experience: Experience, *, batch: bool) -> float:
+def _micros(profile: Profile, size: int, settings: Settings, book: Rulebook[Limits], experience: Experience, *, batch: bool) -> float:
     """Expected cost of one answer. All but the first call of a profile read its instructions and format from the vendor's cache."""
     shares = experience.shares.model
     system = len(prompt.system_of(profile))

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.core.columns import map_distinct
-from lead_assets.identity.emails import ascii_host, email_domains, email_kinds
+from lead_assets.core.emails import ascii_host, email_domains, email_kinds
 
 # Sites on which a company has a page, not a domain. A lead whose company is one of these still gets it from its e-mail.
 _OTHERS_SITES = frozenset((

@@ -14,12 +14,12 @@ import polars as pl
 
 from lead_assets.contracts import Duplicate, Lead, SuppressedLead
 from lead_assets.core.columns import fold, map_distinct
+from lead_assets.core.emails import email_domains, email_kinds, normalise_emails
+from lead_assets.core.titles import title_roles
 from lead_assets.identity.companies import clean_companies, company_domains, registrable_domains
-from lead_assets.identity.emails import email_domains, email_kinds, normalise_emails
 from lead_assets.identity.people import name_parts
 from lead_assets.identity.phones import normalise_phones
 from lead_assets.identity.places import resolve_places
-from lead_assets.identity.titles import title_roles
 
 # A sender's clock that is ahead of ours by more than this is wrong, and must not let one payload win for ever.
 _CLOCK_TOLERANCE = timedelta(days=1)

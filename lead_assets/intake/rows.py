@@ -256,7 +256,7 @@ def _extras(values: list[dict[str, Any]], members: list[int], extras: dict[int, 
 
 def _identify(frame: pl.DataFrame, adapter: Adapter, faults: dict[int, Fault]) -> pl.DataFrame:
     """Refuses who cannot be told apart from anybody, and names those whose sender did not."""
-    from lead_assets.identity.emails import normalise_emails
+    from lead_assets.core.emails import normalise_emails
 
     valid = normalise_emails(frame["email"])["valid"].fill_null(True)
     for index in (~valid).arg_true().to_list():

@@ -3,9 +3,10 @@
 `Ledger` is the store, `purchase` (or `buy`, in async code) is how anything is bought, `model` is what they speak of.
 """
 
+from lead_assets.ledger.buying import buy, purchase
 from lead_assets.ledger.ledger import Ledger, WorldError
 from lead_assets.ledger.model import Answer, Lifetimes, Rate, Reply, Want
-from lead_assets.ledger.purchase import Purchase, Retry, buy, purchase
+from lead_assets.ledger.purchase import Purchase, Retry
 from lead_assets.ledger.recall import recall
 
 __all__ = ["Answer", "Ledger", "Lifetimes", "Purchase", "Rate", "Reply", "Retry", "Want", "WorldError", "buy", "purchase", "recall"]

@@ -134,7 +134,7 @@ class Ledger:
         from lead_assets.ledger import claims, journal
 
         if self.buying != "always":
-            raise RuntimeError("this run buys nothing: a purchase goes through lead_assets.ledger.purchase, which knows that")
+            raise RuntimeError("this run buys nothing: a purchase goes through lead_assets.ledger.buying, which knows that")
 
         bodies = [journal.pack(settlement.reply.body) for settlement in settlements]
 

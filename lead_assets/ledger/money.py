@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from lead_assets.ledger.database import Tx
 from lead_assets.ledger.journal import Entry
-from lead_assets.ledger.model import Want
+from lead_assets.ledger.model import Want, to_usd
 from lead_assets.ledger.schema import budgets, spend, usage
 
 Scope = Literal["total", "campaign", "provider"]
@@ -40,6 +40,17 @@ class Budget:
     @property
     def free_micros(self) -> int:
         return self.limit_micros - self.spent_micros - self.reserved_micros - self.uncertain_micros
+
+    def as_row(self) -> dict[str, Any]:
+        """For commands: dollars, under the names that their answers have."""
+        amounts = {
+            "limit_usd": self.limit_micros,
+            "spent_usd": self.spent_micros,
+            "reserved_usd": self.reserved_micros,
+            "uncertain_usd": self.uncertain_micros,
+            "free_usd": self.free_micros,
+        }
+        return {"scope": self.scope, "name": self.name, "period": self.period, **{name: to_usd(micros) for name, micros in amounts.items()}}
 
 
 class Usage:

@@ -12,7 +12,7 @@ import polars as pl
 from lead_assets.contracts import Account
 from lead_assets.contracts.lookalike import Outcome
 from lead_assets.core.columns import map_distinct
-from lead_assets.signals.parsers import headcount_band
+from lead_assets.core.values import headcount_band
 
 OUTCOMES: tuple[str, ...] = typing.get_args(Outcome)
 """Best first."""

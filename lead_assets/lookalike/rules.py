@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Annotated, Self
+from typing import Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from lead_assets.core.declared import Declared, load_declared
 from lead_assets.core.settings import Settings
-from lead_assets.signals.signal import duration
+from lead_assets.core.time_spans import Duration
 
 
 class Weights(Declared):
@@ -31,7 +30,7 @@ class Weights(Declared):
 class LookalikeRules(Declared):
     at_most: int = Field(ge=1, le=20)
     at_least: float = Field(gt=0, le=1)
-    known_for: Annotated[timedelta, BeforeValidator(duration)]
+    known_for: Duration
     weights: Weights
 
 

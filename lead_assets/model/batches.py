@@ -17,12 +17,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lead_assets.classification.rulebook import ClassificationRules, Prices
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Reply, Want
 from lead_assets.ledger.purchase import Call
 from lead_assets.model.client import PROVIDER, open_sdk, parameters, provider_error, reply_of
+from lead_assets.model.rulebook import Limits, Prices
 
 if TYPE_CHECKING:
     import anthropic
@@ -43,7 +43,7 @@ class BatchClient:
     """Buys wants by batches: `intent` names a purchase's claims, `resume` submits and fetches, `submit` begins anew what was forgotten. Use it as
     `async with`."""
 
-    def __init__(self, settings: Settings, limits: ClassificationRules, prices: Prices, otherwise: Call | None = None) -> None:
+    def __init__(self, settings: Settings, limits: Limits, prices: Prices, otherwise: Call | None = None) -> None:
         """`otherwise` makes the calls of an intent that came to nothing, in place of a batch: for purchases that cannot wait for one."""
         self.settings = settings
         self.limits = limits

@@ -1,28 +1,51 @@
-"""How the room buys: answers by Messages, one call a question, or by Message Batches, through the ledger; from the ledger alone where there is no key.
+"""How the engine buys: answers by Messages, one call a question, or by Message Batches, through the ledger; from the ledger alone where there is no key.
 
-Belongs here: the room's arguments to `lead_assets.ledger.purchase`. Does not belong here: the wire (`client`, `batches`).
+Belongs here: the engine's arguments to `lead_assets.ledger.buying`. Does not belong here: the wire (`client`, `batches`).
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
-from lead_assets.classification.rulebook import Calls, Rulebook
 from lead_assets.core.settings import Settings
+from lead_assets.ledger.buying import buy as buy_all
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Answer, Rate, Want, missed
-from lead_assets.ledger.purchase import Purchase, Retry, buy
+from lead_assets.ledger.purchase import Purchase, Retry
 from lead_assets.ledger.recall import recall
 from lead_assets.model.batches import BatchClient
+from lead_assets.model.cases import Asking, Buy
 from lead_assets.model.client import MessagesClient
+from lead_assets.model.rulebook import Calls, Limits, Rulebook
 
 Mode = Literal["interactive", "batch"]
 
 
+def asking(
+    ledger: Ledger,
+    settings: Settings,
+    book: Rulebook[Limits],
+    *,
+    mode: Mode = "interactive",
+    buy: Buy | None = None,
+    fix: str | None = None,
+) -> Asking:
+    """How questions are put with these settings. `buy` replaces the way of buying; `fix` names the replay that asks, if one does."""
+    buy = buy or functools.partial(purchase, ledger=ledger, settings=settings, book=book, mode=mode)
+    return Asking(book, settings.anthropic_model, buy, functools.partial(from_ledger, ledger=ledger, reason="not_sent_again"), fix)
+
+
 def purchase(
-    wants: Sequence[Want], *, ledger: Ledger, settings: Settings, book: Rulebook, mode: Mode = "interactive", retry: Retry | None = None
+    wants: Sequence[Want],
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    book: Rulebook[Limits],
+    mode: Mode = "interactive",
+    retry: Retry | None = None,
 ) -> Mapping[str, Answer]:
     """An answer to every want, by its key. Without a key for the vendor: what the ledger holds, and for the rest unknown with reason no_key."""
     if not wants:
@@ -36,10 +59,10 @@ def purchase(
     return asyncio.run(by(wants, ledger, settings, book, retry)).answers
 
 
-async def _by_messages(wants: Sequence[Want], ledger: Ledger, settings: Settings, book: Rulebook, retry: Retry | None) -> Purchase:
+async def _by_messages(wants: Sequence[Want], ledger: Ledger, settings: Settings, book: Rulebook[Limits], retry: Retry | None) -> Purchase:
     calls = book.limits.calls
     async with MessagesClient(settings, calls, book.prices) as call, BatchClient(settings, book.limits, book.prices, call) as batches:
-        return await buy(
+        return await buy_all(
             ledger,
             wants,
             call,
@@ -54,9 +77,9 @@ async def _by_messages(wants: Sequence[Want], ledger: Ledger, settings: Settings
         )
 
 
-async def _by_batches(wants: Sequence[Want], ledger: Ledger, settings: Settings, book: Rulebook, retry: Retry | None) -> Purchase:
+async def _by_batches(wants: Sequence[Want], ledger: Ledger, settings: Settings, book: Rulebook[Limits], retry: Retry | None) -> Purchase:
     async with BatchClient(settings, book.limits, book.prices) as batches:
-        return await buy(
+        return await buy_all(
             ledger,
             wants,
             batches.submit,

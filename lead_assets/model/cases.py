@@ -1,7 +1,7 @@
 """Cases: each different question is put once, its answer judged, mended at most once, and put again only where a replay did or does so.
 
 Belongs here: the walk from frames of leads to judged answers, common to all that a model is asked. Does not belong here: the rows that follow from it
-(`classify`, `summaries`), the words of the prompt (`prompt`), the rules of judgement (`governance`), or buying (`buying`).
+(`outcome`), the words of the prompt (`prompt`), the rules of judgement (`governance`), or buying (`buying`).
 
 What a case comes to is derived from the ledger alone, so a rebuild gives the same. A question may have several generations: 0 is the first time it was
 put, each replay that sent it again is one more. A run follows the generations that the ledger holds, as long as the answer does not meet its contract.
@@ -17,12 +17,12 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.classification.rulebook import Rulebook
 from lead_assets.ledger.model import Answer, Lifetimes, Want
 from lead_assets.model import governance, prompt
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
 from lead_assets.model.governance import Violation
 from lead_assets.model.profile import Answered, Facts, Profile
+from lead_assets.model.rulebook import Limits, Rulebook
 
 # What a model said of the same facts does not age: only other facts, another prompt, contract or model ask again.
 _LIFETIMES = Lifetimes(found=timedelta(days=36_500), not_found=timedelta(days=36_500))
@@ -66,7 +66,7 @@ class Case:
 class Asking:
     """How questions are put. `held` answers from the ledger alone."""
 
-    book: Rulebook
+    book: Rulebook[Limits]
     model: str
     buy: Buy
     held: Buy
@@ -74,7 +74,7 @@ class Asking:
     """Set by a replay: questions whose answer is in quarantine are put once more, unless that answer was itself asked for under this fix."""
 
 
-def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook, **others: pl.DataFrame) -> list[Case]:
+def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **others: pl.DataFrame) -> list[Case]:
     """Leads by what they show: one case for each different question, in order of first receipt.
 
     `leads`: rows of identity.leads; `profiles`: the name of each one's profile; `others`: rows of other tables, named as `profile.Source`.

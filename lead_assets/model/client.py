@@ -1,7 +1,7 @@
-"""The Anthropic client of this room: one request out, one journalable body back, every failure told apart by what the buyer may do next.
+"""The Anthropic client of the engine: one request out, one journalable body back, every failure told apart by what the buyer may do next.
 
 Belongs here: the wire (through the vendor's own SDK), prices of a call, and the mapping of the SDK's exceptions. Does not belong here: retries, budgets and
-pacing (the ledger's buyer, see `lead_assets.ledger.purchase`), or any judgement of the answer's content (see `governance`).
+pacing (the ledger's buyer, see `lead_assets.ledger.buying`), or any judgement of the answer's content (see `governance`).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from lead_assets.classification.rulebook import Calls, Prices, Usage
 from lead_assets.core.errors import Kind, ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Reply, Want
 from lead_assets.model.profile import Answered, Profile
 from lead_assets.model.prompt import Request
+from lead_assets.model.rulebook import Calls, Prices, Usage
 
 if TYPE_CHECKING:
     import anthropic

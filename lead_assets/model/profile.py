@@ -17,6 +17,9 @@ from pydantic import BaseModel, ConfigDict, create_model
 
 from lead_assets.contracts.base import canonical_json
 
+RULES_MODEL = "rules-v1"
+"""The model's name on answers that rules gave, where no model could be had."""
+
 Facts = dict[str, Any]
 """What a model is shown of one lead: fact name → text or number. Absent facts are left out."""
 

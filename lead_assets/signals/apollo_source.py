@@ -13,8 +13,8 @@ from typing import Any
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Reply, Want
 from lead_assets.signals.signal import Signal, Source
-from lead_assets.signals.sources import Pacer
 from lead_assets.vendors.apollo.client import Apollo, Window
+from lead_assets.vendors.turns import Turns
 
 
 class ApolloSource:
@@ -65,8 +65,8 @@ class Windows:
     out in full; for an hour or a day that would be too long a guess, and the next refusal says by Retry-After how long it is.
     """
 
-    def __init__(self, pacer: Pacer, buckets: Mapping[str, str]) -> None:
-        self._pacer = pacer
+    def __init__(self, turns: Turns, buckets: Mapping[str, str]) -> None:
+        self._turns = turns
         self._buckets = buckets
         self._opened: dict[tuple[str, int], float] = {}
 
@@ -79,4 +79,4 @@ class Windows:
             opened = self._opened.get(name, now if window.seconds == 60 else -float("inf"))
             left = opened + window.seconds - now
             if window.left == 0 and left > 0 and operation in self._buckets:
-                await self._pacer.hold(self._buckets[operation], left)
+                await self._turns.hold(self._buckets[operation], left)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lead_assets.signals.parsers import Values, parser, text, whole
+from lead_assets.core.values import text, whole
+from lead_assets.signals.parsers import Values, parser
 
 PROBABLE_SCORE = 80
 """Hunter's confidence from which an address it has found but not verified is called probable. Our choice: Hunter names no threshold."""

@@ -6,14 +6,12 @@ parsed from the journal on every build, so a fix here reaches answers that were 
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Callable
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
 from lead_assets.contracts.base import canonical_json
+from lead_assets.core.values import day, headcount_band, number, text, texts, usd, whole, year
 
 Values = dict[str, Any]
 
@@ -135,86 +133,5 @@ def pipe0_values(body: Any) -> Values:
     return {name: field.get("value") for name, field in fields.items() if isinstance(field, dict) and field.get("status") == "completed"}
 
 
-def text(value: Any) -> str | None:
-    """Text without surrounding white space; numbers as they print; None for what is blank or not a scalar."""
-    if not isinstance(value, str):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        value = str(value)
-    return value.replace("\x00", "").strip() or None
-
-
-def year(value: Any) -> int | None:
-    """A year between 1000 and 2999 out of "1998", "1998.0", "founded 1998" or 1998."""
-    found = _YEAR.search(text(value) or "")
-    return int(found[1]) if found else None
-
-
-_YEAR = re.compile(r"(?<![\d.])([12]\d{3})(?!\d)", re.ASCII)
-
-
-def texts(value: Any) -> list[str]:
-    """The texts of a list, in order; an empty list for what is none."""
-    return [found for each in value if (found := text(each))] if isinstance(value, list) else []
-
-
-def number(value: Any) -> float | None:
-    """A finite number out of a number or plain decimal text."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return None
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
-def whole(value: Any) -> int | None:
-    """A whole number that a 64-bit column can hold."""
-    found = number(value)
-    return int(found) if found is not None and found.is_integer() and abs(found) < 2**53 else None
-
-
-def day(value: Any) -> date | None:
-    """The day of an ISO date or date and time."""
-    try:
-        return date.fromisoformat(value[:10]) if isinstance(value, str) else None
-    except ValueError:
-        return None
-
-
-def usd(value: Any) -> float | None:
-    """US dollars out of a display amount: "$250,000,000", "$2.5M", 1000000. An amount in another currency is not dollars: None."""
-    found = re.fullmatch(r"(?i)\s*(?:US?D?\s*)?\$?\s*(\d[\d,]*(?:\.\d+)?)\s*([kmb])?\s*(?:USD)?\s*", text(value) or "", re.ASCII)
-    if found is None:
-        return None
-    scale = {"k": 1e3, "m": 1e6, "b": 1e9}.get((found[2] or "").lower(), 1.0)
-    return number(str(float(found[1].replace(",", "")) * scale))
-
-
 def _name(value: Any) -> Any:
     return value.get("name") if isinstance(value, dict) else value
-
-
-@lru_cache(maxsize=1024)
-def headcount_band(value: str | None) -> tuple[int | None, int | None]:
-    """Bounds of a headcount as providers print it: "51-200", "10,001+", "1–10 employees", "5k-10k", "250". An open or missing bound is None.
-
-    What is not one or two whole numbers gives (None, None): a wrong bound is worse than none, because scores are computed from it.
-    """
-    words = re.sub(r"(?<=\d)[.,\u00a0\u202f'’ ](?=\d{3}(?!\d))", "", value or "")
-    found = re.fullmatch(
-        r"(?i)\s*(?P<under><|under|less than|up to)?\s*(?P<over>>|over|more than)?\s*(?P<low>\d{1,9})(?P<lowk>k)?\s*"
-        r"(?:(?P<plus>\+|or more)|(?:-|–|—|to|\.\.)\s*(?P<high>\d{1,9})(?P<highk>k)?)?\s*(?:employees|people|staff|fte)?\s*",
-        words,
-        re.ASCII,
-    )
-    if found is None:
-        return None, None
-    low = int(found["low"]) * (1000 if found["lowk"] else 1)
-    if found["under"]:
-        return None, low
-    if found["plus"] or found["over"]:
-        return low, None
-    high = int(found["high"]) * (1000 if found["highk"] else 1) if found["high"] else low
-    return (low, high) if low <= high else (None, None)

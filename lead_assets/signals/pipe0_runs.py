@@ -16,8 +16,8 @@ from typing import Any, Self
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Rate
 from lead_assets.ledger.teller import in_thread
-from lead_assets.signals.sources import Pacer
 from lead_assets.vendors.pipe0.client import Pipe0, PipesRun
+from lead_assets.vendors.turns import Turns
 
 
 class Runs:
@@ -34,11 +34,11 @@ class Runs:
     PATIENCE = 200.0
 
     def __init__(
-        self, client: Pipe0, pacer: Pacer, *, bucket: str, rates: Sequence[Rate], first_look: float, patience: float = PATIENCE
+        self, client: Pipe0, turns: Turns, *, bucket: str, rates: Sequence[Rate], first_look: float, patience: float = PATIENCE
     ) -> None:
         self._client = client
-        self._pacer = pacer
-        self._ledger = pacer.ledger
+        self._turns = turns
+        self._ledger = turns.ledger
         self._bucket = bucket
         self._rates = rates
         self._first_look = first_look
@@ -63,7 +63,7 @@ class Runs:
         async with self._beginning:
             begun = await self._begin(pipes, records, keys, operation)
         if begun.pace.must_stop or begun.pace.should_slow_down:
-            await self._pacer.hold(self._bucket, self.STOP_SECONDS if begun.pace.must_stop else self.SLOW_SECONDS)
+            await self._turns.hold(self._bucket, self.STOP_SECONDS if begun.pace.must_stop else self.SLOW_SECONDS)
         return begun if begun.response.ended else await self.end(begun.response.id, operation, first=self._usual)
 
     async def _begin(
@@ -95,7 +95,7 @@ class Runs:
         began, pause, looks = clock(), first, 0
         while True:
             await asyncio.sleep(pause)
-            await self._pacer.turn(self._bucket, self._rates)
+            await self._turns.turn(self._bucket, self._rates)
             run = await self._client.check(run_id, operation)
             looks += 1
             waited = clock() - began

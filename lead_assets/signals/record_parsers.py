@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from lead_assets.contracts.base import canonical_json
-from lead_assets.signals.parsers import Values, day, number, parser, text, texts, whole, year
+from lead_assets.core.values import day, number, text, texts, whole, year
+from lead_assets.signals.parsers import Values, parser
 
 
 @parser("apollo_organization")

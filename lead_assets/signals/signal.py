@@ -6,20 +6,21 @@ says (see `parsers`), which column of a lead is a subject (see `subjects`).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from lead_assets.contracts import TABLES, SignalRow, Table
+from lead_assets.core.declared import Declared
 from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
+from lead_assets.core.time_spans import Duration
+from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
 from lead_assets.ledger.model import Lifetimes, Rate, to_micros
 from lead_assets.signals import email_parsers as _email_parsers  # noqa: F401 - registers its parsers
 from lead_assets.signals import record_parsers as _record_parsers  # noqa: F401 - registers its parsers
@@ -29,8 +30,6 @@ from lead_assets.signals.subjects import SubjectKind
 
 SignalProvider = Literal["pipe0", "apollo", "hunter"]
 Billing = Literal["always", "on_success"]
-
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 class RulesError(ValueError):
@@ -139,28 +138,7 @@ def load_signals(
     return _charged_once(signals)
 
 
-def duration(value: Any) -> timedelta:
-    """ "30s", "5m", "12h", "90d" or "2w" as time. Raises ValueError."""
-    found = re.fullmatch(r"(\d+)\s*([smhdw])", value) if isinstance(value, str) else None
-    if found is None:
-        raise ValueError("a duration is a whole number and a unit, e.g. 30s, 5m, 12h, 90d, 2w")
-    return timedelta(**{_UNITS[found.group(2)]: int(found.group(1))})
-
-
-_Duration = Annotated[timedelta, BeforeValidator(duration)]
-
-
-class _Rule(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class _LifetimesRule(_Rule):
-    found: _Duration
-    not_found: _Duration
-    unknown: _Duration = timedelta(minutes=5)
-
-
-class _SourceRule(_Rule):
+class _SourceRule(Declared):
     provider: SignalProvider
     operation: str = Field(min_length=1)
     parser: str
@@ -173,43 +151,37 @@ class _SourceRule(_Rule):
     reads: str | None = None
 
 
-class _PreferRule(_Rule):
+class _PreferRule(Declared):
     column: str
     order: list[str] = Field(min_length=1)
     enough: list[str] = Field(min_length=1)
 
 
-class _SignalRule(_Rule):
+class _SignalRule(Declared):
     subject: SubjectKind
-    lifetimes: _LifetimesRule
+    lifetimes: DeclaredLifetimes
     sources: list[_SourceRule] = Field(min_length=1)
     enabled: bool = True
     prefer: _PreferRule | None = None
 
 
-class _RateRule(_Rule):
-    limit: int = Field(ge=1)
-    per: _Duration
-    burst: int = Field(1, ge=1)
-
-
-class _EndpointRule(_Rule):
+class _EndpointRule(Declared):
     batch_size: int | None = Field(None, ge=1)
-    rates: list[_RateRule] | None = None
+    rates: list[DeclaredRate] | None = None
 
 
-class _ProviderRule(_Rule):
+class _ProviderRule(Declared):
     credit_usd: Decimal = Field(ge=0)
     batch_size: int = Field(ge=1)
     concurrency: int = Field(ge=1, le=64)
-    rates: list[_RateRule] = Field(default_factory=list)
+    rates: list[DeclaredRate] = Field(default_factory=list)
     counted: Literal["by_key", "by_endpoint"] = "by_key"
-    deadline: _Duration | None = None
+    deadline: Duration | None = None
     paced_in_sandbox: bool = True
     endpoints: dict[str, _EndpointRule] = Field(default_factory=dict)
 
 
-class _RulesFile(_Rule):
+class _RulesFile(Declared):
     providers: dict[SignalProvider, _ProviderRule]
     signals: dict[str, _SignalRule]
 
@@ -222,7 +194,7 @@ def _terms(provider: str, rule: _ProviderRule, operation: str) -> ProviderTerms:
         batch_size=own.batch_size or rule.batch_size,
         concurrency=rule.concurrency,
         bucket=f"{provider}.{operation}" if rule.counted == "by_endpoint" else provider,
-        rates=tuple(Rate(each.limit, each.per.total_seconds(), each.burst) for each in rates),
+        rates=tuple(each.rate() for each in rates),
         deadline=rule.deadline.total_seconds() if rule.deadline else None,
         paced_in_sandbox=rule.paced_in_sandbox,
     )
@@ -275,8 +247,7 @@ def _signal(
     prefer = Preference(rule.prefer.column, tuple(rule.prefer.order), frozenset(rule.prefer.enough)) if rule.prefer else None
     if prefer is not None and prefer.column not in contract.model_fields:
         raise RulesError(f"{path}: signal '{name}', prefer.column: {contract.table} has no column '{prefer.column}'")
-    lifetimes = Lifetimes(rule.lifetimes.found, rule.lifetimes.not_found, rule.lifetimes.unknown)
-    return Signal(name, contract, rule.subject, lifetimes, tuple(sources), rule.enabled, prefer)
+    return Signal(name, contract, rule.subject, rule.lifetimes.lifetimes(), tuple(sources), rule.enabled, prefer)
 
 
 def _charged_once(signals: Mapping[str, Signal]) -> dict[str, Signal]:

@@ -1,42 +1,19 @@
-"""What the engine asks of any provider, which providers there are, and on which terms their answers are kept.
+"""The choice of a provider's client, and on which terms its answers are kept.
 
-Belongs here: the protocol, the choice of a provider's side of it, and waiting with all who share a key. Does not belong here: one provider's
-requests (see `pipe0_source`, `apollo_source`, `hunter_source`).
+Does not belong here: one provider's requests (see `pipe0_source`, `apollo_source`, `hunter_source`).
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Rate, Reply, Want
 from lead_assets.signals.signal import ProviderTerms, Signal, SignalProvider, Source
-
-if TYPE_CHECKING:
-    from lead_assets.ledger.ledger import Ledger
-
-
-class Pacer:
-    """Waits that all who share a provider's key keep together, in every process."""
-
-    def __init__(self, ledger: Ledger) -> None:
-        self.ledger = ledger
-
-    async def hold(self, bucket: str, seconds: float) -> None:
-        """Nobody makes a request of the bucket for so long."""
-        await asyncio.to_thread(self.ledger.penalise, bucket, self.ledger.now() + timedelta(seconds=seconds))
-
-    async def turn(self, bucket: str, rates: Sequence[Rate]) -> None:
-        """Returns when one more request is within the bucket's rates."""
-        due = await asyncio.to_thread(self.ledger.reserve_slots, bucket, rates) if rates else None
-        await asyncio.sleep(max(0.0, (due - self.ledger.now()).total_seconds()) if due else 0.0)
-        while (wait := await asyncio.to_thread(self.ledger.blocked_for, bucket)) > 0:
-            await asyncio.sleep(wait)
+from lead_assets.vendors.turns import Turns
 
 
 class SourceClient(Protocol):
@@ -52,7 +29,7 @@ class SourceClient(Protocol):
 
 
 @asynccontextmanager
-async def open_source(provider: SignalProvider, settings: Settings, signals: Sequence[Signal], pacer: Pacer) -> AsyncIterator[SourceClient]:
+async def open_source(provider: SignalProvider, settings: Settings, signals: Sequence[Signal], turns: Turns) -> AsyncIterator[SourceClient]:
     """The provider's client, for the event loop it is opened in and the `signals` that are collected in it. The provider's key must be set."""
     asking = [(signal, source) for signal in signals for source in _asked(signal) if source.provider == provider]
     key = settings.key(provider)
@@ -68,7 +45,7 @@ async def open_source(provider: SignalProvider, settings: Settings, signals: Seq
         from lead_assets.signals.apollo_source import ApolloSource, Windows
         from lead_assets.vendors.apollo.client import Apollo
 
-        windows = Windows(pacer, {operation: each.bucket for operation, each in terms.items()})
+        windows = Windows(turns, {operation: each.bucket for operation, each in terms.items()})
         async with Apollo(url, key, watch=windows.watch, **options) as apollo:
             yield ApolloSource(apollo)
     elif provider == "hunter":
@@ -76,7 +53,7 @@ async def open_source(provider: SignalProvider, settings: Settings, signals: Seq
         from lead_assets.vendors.hunter.client import Hunter
 
         async def turn(operation: str) -> None:
-            await pacer.turn(terms[operation].bucket, rates(terms[operation], settings))
+            await turns.turn(terms[operation].bucket, rates(terms[operation], settings))
 
         async with Hunter(url, key, turn=turn, **options) as hunter:
             yield HunterSource(hunter)
@@ -92,7 +69,7 @@ async def open_source(provider: SignalProvider, settings: Settings, signals: Seq
         client = Pipe0(url, key, environment=settings.pipe0_environment, **options)
         runs = Runs(
             client,
-            pacer,
+            turns,
             bucket=own.bucket,
             rates=rates(own, settings),
             first_look=_FIRST_LOOK if settings.world == "live" else _FIRST_LOOK_IN_SANDBOX,

@@ -20,8 +20,9 @@ from lead_assets.ledger.model import UNSENT, Answer, Reply, Want
 from lead_assets.signals.parsers import Values
 from lead_assets.signals.questions import Facts, Question
 from lead_assets.signals.signal import Signal, Source
-from lead_assets.signals.sources import Pacer, SourceClient, is_mock, ledger_parameters, open_source, price_micros, rates
+from lead_assets.signals.sources import SourceClient, is_mock, ledger_parameters, open_source, price_micros, rates
 from lead_assets.signals.stats import SignalStats
+from lead_assets.vendors.turns import Turns
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
@@ -83,7 +84,7 @@ class Desk:
     async def client(self, source: Source) -> SourceClient:
         async with self._lock:
             if source.provider not in self._clients:
-                opened = open_source(source.provider, self.settings, self.signals, Pacer(self.ledger))
+                opened = open_source(source.provider, self.settings, self.signals, Turns(self.ledger))
                 self._clients[source.provider] = await self.stack.enter_async_context(opened)
         return self._clients[source.provider]
 
@@ -233,7 +234,7 @@ def _asking(signal: Signal, source: Source, desk: Desk) -> Callable[[str, str, o
 
 
 async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk, stats: SignalStats) -> Mapping[str, Answer]:
-    from lead_assets.ledger.purchase import buy
+    from lead_assets.ledger.buying import buy
 
     if not wants:
         return {}

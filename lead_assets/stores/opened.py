@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.warehouse.base import Warehouse
@@ -19,3 +22,13 @@ def warehouse_of(settings: Settings) -> Warehouse:
 
         return SnowflakeWarehouse(settings)
     return DuckDBWarehouse(settings.warehouse_folder)
+
+
+def campaigns_of(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
+    """Keys of the campaigns that are meant; None means all in the archive. Raises ValueError for one that the archive does not know."""
+    known = archive_of(settings).campaigns()
+    keys = known if wanted is None else [campaign_key(campaign) for campaign in wanted]
+    if strangers := sorted(set(keys) - set(known)):
+        listed = ", ".join(known[:10]) or "none yet"
+        raise ValueError(f"campaign {strangers[0]!r} has no leads in the archive: ingest a file for it first (known: {listed})")
+    return list(keys)

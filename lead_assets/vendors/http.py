@@ -1,7 +1,7 @@
 """What every vendor client does with HTTP: one pooled connection set per event loop, a cap on what an answer may weigh, failures as `ProviderError`.
 
 Belongs here: transport, and reading JSON out of a body that may not be JSON. Does not belong here: what a vendor's status codes mean (each client
-knows its own), retries, caches and budgets (see `lead_assets.ledger.purchase`).
+knows its own), retries, caches and budgets (see `lead_assets.ledger.buying`).
 """
 
 from __future__ import annotations

@@ -9,11 +9,11 @@ from typing import Any, cast
 import polars as pl
 import pytest
 
-from lead_assets.classification.assets import mode_of
-from lead_assets.classification.checks import broken_contracts
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import Classification, Quarantined, RoutingDecision, Score
 from lead_assets.core.settings import Settings
+from lead_assets.kit.declare import mode_of
+from lead_assets.model.outcome import broken_contracts
 from lead_assets.sandbox import Handle
 from lead_assets.scoring import assets as scoring
 from lead_assets_tests.classification.conftest import Run

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lead_assets.classification.classify import Classified
-from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Answer, Reply, Want
@@ -19,6 +19,7 @@ from lead_assets.ledger.purchase import Retry
 from lead_assets.model import batches as batches_module
 from lead_assets.model.batches import BatchClient
 from lead_assets.model.buying import purchase
+from lead_assets.model.rulebook import Rulebook
 from lead_assets.sandbox import Handle
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import noted

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.contracts import Classification, Quarantined
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
@@ -20,6 +20,7 @@ from lead_assets.ledger.model import Answer, Want
 from lead_assets.ledger.purchase import Retry
 from lead_assets.model import message_rules
 from lead_assets.model.buying import purchase
+from lead_assets.model.rulebook import Rulebook
 from lead_assets.sandbox import Handle
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import enriched, frame, lead, noted

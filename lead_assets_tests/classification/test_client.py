@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.classification.rulebook import Prices, Usage, load_prices, load_rules
+from lead_assets.classification.rulebook import load_rules
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Lifetimes, Reply, Want
 from lead_assets.model import prompt
 from lead_assets.model.client import Attempt, MessagesClient, most_tokens
+from lead_assets.model.rulebook import Prices, Usage, load_prices
 from lead_assets.sandbox import Handle
 
 LENDING = load_profiles()["lending"]

@@ -11,12 +11,13 @@ import polars as pl
 import pytest
 
 from lead_assets.classification.classify import Classified, cases_of
-from lead_assets.classification.replay import Replayed, fix_of, replay
-from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.contracts import QuarantinedSummary, Summary
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model import governance
+from lead_assets.model.replay import Replayed, fix_of, replay
+from lead_assets.model.rulebook import Rulebook
 from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import warehouse_of
 from lead_assets_tests.classification.conftest import Run
@@ -160,8 +161,9 @@ from pathlib import Path
 from lead_assets.classification.classify import cases_of, classify
 from lead_assets.model.client import MessagesClient
 from lead_assets.model.batches import BatchClient
-from lead_assets.classification.replay import replay
-from lead_assets.classification.rulebook import Rulebook, load_rulebook
+from lead_assets.model.replay import replay
+from lead_assets.classification.rulebook import load_rulebook
+from lead_assets.model.rulebook import Rulebook
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.core.settings import Settings
 from lead_assets_tests.classification.leads import enriched, noted

@@ -12,12 +12,12 @@ import pytest
 
 from lead_assets.briefs import brief
 from lead_assets.briefs.summaries import Summarised, summarise
-from lead_assets.classification.checks import broken_contracts
 from lead_assets.contracts import QuarantinedSummary, Score, SimilarAccount, Summary
 from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model import governance
+from lead_assets.model.outcome import broken_contracts
 from lead_assets.sandbox import Handle
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.scoring.score import score

@@ -25,9 +25,7 @@ from lead_assets_tests.ledger.vendor import Vendor, want, wants
 
 def test_importing_the_ledger_loads_no_database() -> None:
     heavy = "sqlalchemy,alembic,polars,psycopg"
-    code = (
-        f"import sys, lead_assets.ledger.ledger, lead_assets.ledger.purchase; print([m for m in '{heavy}'.split(',') if m in sys.modules])"
-    )
+    code = f"import sys, lead_assets.ledger.ledger, lead_assets.ledger.buying; print([m for m in '{heavy}'.split(',') if m in sys.modules])"
     # The vocabulary of contracts brings polars along; nothing else may come.
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert "sqlalchemy" not in loaded

@@ -18,14 +18,17 @@ from pydantic import SecretStr
 
 from lead_assets.contracts import TABLES, Column, CompanyOverview, SignalRow
 from lead_assets.core.settings import Settings
+from lead_assets.core.values import text
+from lead_assets.ledger.buying import purchase
 from lead_assets.ledger.ledger import Ledger, WorldError
 from lead_assets.ledger.model import Lifetimes, Reply, Want
-from lead_assets.ledger.purchase import Retry, purchase
+from lead_assets.ledger.purchase import Retry
 from lead_assets.signals.engine import collect
-from lead_assets.signals.parsers import PARSERS, pipe0_value, text
+from lead_assets.signals.parsers import PARSERS, pipe0_value
 from lead_assets.signals.pipe0_runs import Runs
 from lead_assets.signals.signal import load_signals
-from lead_assets.signals.sources import Pacer, open_source
+from lead_assets.signals.sources import open_source
+from lead_assets.vendors.turns import Turns
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import at_companies, frame, lead
 
@@ -222,7 +225,7 @@ def test_without_a_key_nothing_is_asked_and_what_is_owned_is_served(room: Room, 
 def test_when_the_provider_has_no_room_everybody_waits(room: Room) -> None:
     held: list[float] = []
 
-    class Noting(Pacer):
+    class Noting(Turns):
         async def hold(self, bucket: str, seconds: float) -> None:
             assert bucket == "pipe0"
             held.append(seconds)

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lead_assets.signals.parsers import PARSERS, headcount_band, text, year
+from lead_assets.core.values import headcount_band, text, year
+from lead_assets.signals.parsers import PARSERS
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),

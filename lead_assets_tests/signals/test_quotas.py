@@ -14,8 +14,8 @@ from lead_assets.ledger.model import Rate
 from lead_assets.signals.apollo_source import Windows
 from lead_assets.signals.quotas import quotas
 from lead_assets.signals.signal import load_signals
-from lead_assets.signals.sources import Pacer
 from lead_assets.vendors.apollo.client import Window
+from lead_assets.vendors.turns import Turns
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import at_companies, frame, lead
 
@@ -44,7 +44,7 @@ def test_who_cannot_be_asked_says_why(room: Room, tmp_path: Path) -> None:
     assert {row["provider"]: row["reason"] for row in quotas(room.settings)} == {"hunter": "bad_answer", "apollo": "auth"}
 
 
-class Noting(Pacer):
+class Noting(Turns):
     """Holds nothing, and notes what it was asked to hold."""
 
     def __init__(self) -> None:
@@ -66,13 +66,13 @@ class Noting(Pacer):
     ],
 )
 def test_an_endpoint_whose_window_is_used_up_is_left_alone_until_it_closes(seen: list[Window], held: list[tuple[str, int]]) -> None:
-    pacer = Noting()
-    windows = Windows(pacer, {"search": "apollo.search"})
+    turns = Noting()
+    windows = Windows(turns, {"search": "apollo.search"})
     for each in seen:
         asyncio.run(windows.watch("search", [each]))
-    assert pacer.held == held
+    assert turns.held == held
     asyncio.run(windows.watch("health", seen))
-    assert pacer.held == held
+    assert turns.held == held
 
 
 def test_an_endpoint_that_is_used_up_does_not_stop_the_others(room: Room) -> None:

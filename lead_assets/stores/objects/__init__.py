@@ -8,58 +8,11 @@ machines safe and a landing zone of a million objects cheap to watch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+from lead_assets.stores.objects.base import Entry, ObjectChanged, Objects, StoreError
 
-@dataclass(frozen=True)
-class Entry:
-    """One object as a listing shows it. `name` is below the root, its parts joined by "/"."""
-
-    name: str
-    size: int
-    version: str
-    """Another content has another version: a bucket's generation; a file's time of writing in nanoseconds."""
-    arrived: float
-    """When it came to stand here, seconds since the epoch."""
-    whole: bool
-    """True where an object appears only once all of it is there (a bucket); a file may still be being written."""
-
-
-class ObjectChanged(OSError):
-    """The object is not (or no longer) the one that the listing showed."""
-
-
-class StoreError(OSError):
-    """The store refused or could not be reached; the text says which, and what to do. `passing`: it may go well later, with nothing mended."""
-
-    def __init__(self, text: str, *, passing: bool = False) -> None:
-        super().__init__(text)
-        self.passing = passing
-
-
-class Objects(Protocol):
-    """A root folder or bucket. Names sort by code point, which is also the order of their UTF-8 bytes."""
-
-    @property
-    def location(self) -> str: ...
-
-    def put(self, name: str, data: bytes) -> bool:
-        """Write the object, whole or not at all, unless there is one of that name. Returns whether it was written. Never overwrites."""
-
-    def get(self, name: str, entry: Entry | None = None) -> bytes:
-        """The bytes, checked against the store's checksum. Raises FileNotFoundError; ObjectChanged if it is not the entry's content (any more)."""
-
-    def holds(self, name: str) -> bool:
-        """Whether there is an object of that name."""
-
-    def entries(self, prefix: str = "", *, start: str = "", end: str = "") -> Iterator[Entry]:
-        """Objects whose name begins with `prefix`, in order of name, from `start` on and before `end` ("" means no end). Lazy: stop when you have enough."""
-
-    def folders(self, prefix: str) -> list[str]:
-        """Names of the folders directly below `prefix` ("" or ending in "/"), sorted, without what is in them."""
+__all__ = ["Entry", "ObjectChanged", "Objects", "StoreError", "open_objects"]
 
 
 def open_objects(location: str) -> Objects:

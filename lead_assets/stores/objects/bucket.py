@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lead_assets.stores.objects import Entry, ObjectChanged, StoreError
+from lead_assets.stores.objects.base import Entry, ObjectChanged, StoreError
 
 if TYPE_CHECKING:
     from google.cloud import storage

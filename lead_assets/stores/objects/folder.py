@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from lead_assets.stores.objects import Entry, ObjectChanged
+from lead_assets.stores.objects.base import Entry, ObjectChanged
 
 
 class Folder:

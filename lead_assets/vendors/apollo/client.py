@@ -1,7 +1,7 @@
 """Apollo over HTTP: organizations and people (at most ten a request), job postings, people search, and what the plan leaves.
 
 Belongs here: Apollo's wire format and what its status codes mean. Does not belong here: what its fields say (see `lead_assets.signals`), caches,
-budgets and retries (see `lead_assets.ledger.purchase`).
+budgets and retries (see `lead_assets.ledger.buying`).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Belongs here: Hunter's wire format and what its status codes mean, which are not what they mean elsewhere: 403 is "too fast", 429 is "the month's
 credits are gone". Does not belong here: how an address is graded (see `lead_assets.signals`), caches, budgets and retries (see
-`lead_assets.ledger.purchase`).
+`lead_assets.ledger.buying`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """pipe0 over HTTP: pipes in, records of fields out.
 
 Belongs here: pipe0's wire format and what its status codes and task errors mean. Does not belong here: which pipes make a signal and what their
-fields say (see `lead_assets.signals`), caches, budgets and retries (see `lead_assets.ledger.purchase`).
+fields say (see `lead_assets.signals`), caches, budgets and retries (see `lead_assets.ledger.buying`).
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from lead_assets.identity.emails import ascii_host, email_domains, email_kinds, normalise_emails
+from lead_assets.core.emails import ascii_host, email_domains, email_kinds, normalise_emails
 
 TAKEN = {
     "jane@acme.example": "jane@acme.example",

@@ -9,7 +9,7 @@ import pytest
 
 from lead_assets.contracts import Lead
 from lead_assets.core.columns import fold
-from lead_assets.identity.titles import _DEPARTMENT_STEMS, _DEPARTMENT_WORDS, _SENIORITY_STEMS, _SENIORITY_WORDS, title_roles
+from lead_assets.core.titles import _DEPARTMENT_STEMS, _DEPARTMENT_WORDS, _SENIORITY_STEMS, _SENIORITY_WORDS, title_roles
 
 TITLES: dict[str, tuple[str | None, str | None]] = {
     "CEO": ("c_suite", "executive"),

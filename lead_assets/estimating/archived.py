@@ -9,20 +9,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.stores.opened import archive_of
-
-
-def campaigns_of(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
-    """Keys of the campaigns that are meant; None means all in the archive. Raises ValueError for one that the archive does not know."""
-    known = archive_of(settings).campaigns()
-    keys = known if wanted is None else [campaign_key(campaign) for campaign in wanted]
-    if strangers := sorted(set(keys) - set(known)):
-        listed = ", ".join(known[:10]) or "none yet"
-        raise ValueError(f"campaign {strangers[0]!r} has no leads in the archive: ingest a file for it first (known: {listed})")
-    return list(keys)
 
 
 def leads_of(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> pl.DataFrame:

@@ -17,14 +17,13 @@ from typing import Any, get_args
 
 import polars as pl
 
-from lead_assets.classification.classify import asking
-from lead_assets.classification.rulebook import Rulebook
 from lead_assets.contracts import canonical_json
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model import governance, message_rules
-from lead_assets.model.buying import Mode
+from lead_assets.model.buying import Mode, asking
 from lead_assets.model.cases import Case, ask
+from lead_assets.model.rulebook import Limits, Rulebook
 
 CODES: tuple[str, ...] = get_args(governance.Code)
 
@@ -47,7 +46,7 @@ class Replayed:
 def replay(
     quarantine: pl.DataFrame,
     cases: Sequence[Case],
-    book: Rulebook,
+    book: Rulebook[Limits],
     *,
     ledger: Ledger,
     settings: Settings,
@@ -74,7 +73,7 @@ def replay(
     return Replayed(quarantine.height, sent, bought, accepted, tuple(sorted(stale)))
 
 
-def fix_of(book: Rulebook, name: str | None = None) -> str:
+def fix_of(book: Rulebook[Limits], name: str | None = None) -> str:
     """Names the state of all that decides on an answer besides the question itself: the rules of governance, the limits of a call, and `name`."""
     rules = [hashlib.sha256(inspect.getsource(module).encode()).hexdigest() for module in (governance, message_rules)]
     calls = book.limits.calls

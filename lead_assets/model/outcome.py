@@ -1,23 +1,25 @@
 """From judged cases to rows: one a lead, good or quarantined, with what it cost; rules answer where no model could be had.
 
-Belongs here: what the tables of answers have in common. Does not belong here: which table (`classify`, `summaries`), or how a case came to its end (`cases`).
+Belongs here: what the tables of answers have in common, and whether stored rows still meet their contracts. Does not belong here: which table (each
+room's own), or how a case came to its end (`cases`).
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 import polars as pl
+from pydantic import ValidationError
 
-from lead_assets.classification import rules
 from lead_assets.contracts import Table, canonical_json
 from lead_assets.ledger.model import Answer, to_usd
 from lead_assets.model import governance
 from lead_assets.model.cases import KEYS, Case
-from lead_assets.model.profile import Answered, Profile
+from lead_assets.model.profile import RULES_MODEL, Answered, Profile
 
 _LONGEST_REASON = 2_000
 
@@ -47,11 +49,23 @@ def as_frames(
     return good_rows.frame(good).sort(KEYS), bad_rows.frame(bad).sort(KEYS), stats.as_dict(len(good), len(bad))
 
 
+def broken_contracts(classifications: pl.DataFrame, profiles: Mapping[str, Profile]) -> dict[str, int]:
+    """Rows whose `answer` does not meet its profile's contract, or whose columns do not say what it says; counted by "profile: what is wrong".
+
+    `classifications`: any table of answers with the columns profile, schema_version, answer, model and those of the profiles. {} means that all is well.
+    """
+    found: Counter[str] = Counter()
+    for row in classifications.iter_rows(named=True):
+        if (fault := _fault(row, profiles.get(row["profile"]))) is not None:
+            found[f"{row['profile']}: {fault}"] += 1
+    return dict(sorted(found.items()))
+
+
 def _answer_by_rules(case: Case, good: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
     judged = governance.judge_rules(case.profile, case.facts, case.profile.by_rules(case.facts))
     case.violations = judged.violations
     for lead in case.leads:
-        row = _common(case, lead) | _paid([]) | {"model": rules.MODEL, "synthetic": False}
+        row = _common(case, lead) | _paid([]) | {"model": RULES_MODEL, "synthetic": False}
         if judged.answer is not None:
             own = {"fallback_reason": case.unavailable, "attempts": 0, "enriched_at": lead["received_at"]}
             good.append(row | _answered(case.profile, judged.answer) | own)
@@ -102,6 +116,24 @@ def _answered_at(case: Case) -> datetime | None:
 
 def _model(answer: Answer) -> str:
     return str(answer.body.get("model") or "")
+
+
+def _fault(row: Mapping[str, object], profile: Profile | None) -> str | None:
+    if profile is None:
+        return "no such profile"
+    if row["schema_version"] != profile.version:
+        return f"version {row['schema_version']} is not {profile.version}"
+    answer = str(row["answer"])
+    try:
+        (profile.rules_contract if row["model"] == RULES_MODEL else profile.contract).model_validate_json(answer)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['type']}"
+    fields = orjson.loads(answer)
+    if row["model"] != RULES_MODEL and (absent := [name for name in profile.model_only if fields[name] is None]):
+        return f"{absent[0]}: missing"
+    moved = [column for name, column in profile.columns.items() if fields[name] != row[column]]
+    return f"column {moved[0]} differs from the answer" if moved else None
 
 
 class _Stats:

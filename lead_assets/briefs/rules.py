@@ -1,0 +1,29 @@
+"""What rules/classification.yaml says of briefs: which tiers are worth one.
+
+Belongs here: the `summaries` of that file. Does not belong here: the rest of it (see `lead_assets.classification.rulebook`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from lead_assets.briefs.brief import PROFILE
+from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.settings import Settings
+from lead_assets.model.rulebook import Limits, Rulebook, load_prices
+
+
+class Summaries(Declared):
+    tiers: list[Literal["hot", "warm", "cold"]] = ["hot", "warm"]
+
+
+class BriefRules(Limits):
+    """The whole file. What it says of campaigns is read by the classification room."""
+
+    summaries: Summaries = Summaries()
+    campaigns: list[Any] = []
+
+
+def load_brief_rulebook(settings: Settings) -> Rulebook[BriefRules]:
+    """The rules and the one profile that briefs have. Raises ValueError naming file and field."""
+    return Rulebook(load_declared(settings, "classification.yaml", BriefRules), load_prices(settings), {PROFILE.name: PROFILE})

@@ -1,0 +1,19 @@
+"""The ledger that the settings name, for the length of a command."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from lead_assets.core.settings import Settings
+from lead_assets.ledger.ledger import Ledger
+
+
+@contextmanager
+def opened_ledger(settings: Settings) -> Iterator[Ledger]:
+    settings.home.mkdir(parents=True, exist_ok=True)
+    ledger = Ledger(settings.ledger_location)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
