@@ -20,7 +20,7 @@ import polars as pl
 from lead_assets.ledger.model import Answer, Lifetimes, Want
 from lead_assets.model import governance, prompt
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
-from lead_assets.model.governance import Violation
+from lead_assets.model.governance import Claim, Violation
 from lead_assets.model.profile import Answered, Facts, Profile
 from lead_assets.model.rulebook import Limits, Rulebook
 
@@ -155,14 +155,13 @@ def _put(cases: Sequence[Case], generation: int, asking: Asking) -> None:
     """One attempt for each case, and one more for those that a second one may mend."""
     first = {id(case): first_want(case, generation, asking) for case in cases}
     answers = asking.buy(list(first.values()))
-    answered = [case for case in cases if _take(case, answers[first[id(case)].key])]
+    answered = _take(cases, [answers[want.key] for want in first.values()])
     if not asking.book.limits.repair:
         return
     second = [(case, want) for case in answered if (want := second_want(case, first[id(case)], asking)) is not None]
     if second:
         answers = asking.buy([want for _, want in second])
-        for case, want in second:
-            _take(case, answers[want.key])
+        _take([case for case, _ in second], [answers[want.key] for _, want in second])
 
 
 def _want(case: Case, attempt: Attempt, parameters: dict[str, Any], asking: Asking) -> Want:
@@ -178,19 +177,25 @@ def _want(case: Case, attempt: Attempt, parameters: dict[str, Any], asking: Aski
     )
 
 
-def _take(case: Case, answer: Answer) -> bool:
-    """Judge an attempt's answer. Where none came, what was judged before stands; False then."""
-    if answer.state != "found" or not isinstance(answer.body, dict):
-        if not case.answers:
-            case.unavailable = answer.reason or "provider_error"
-        return False
-    case.answers.append(answer)
-    stop_reason = answer.body.get("stop_reason")
-    if stop_reason == "refusal":
-        case.violations = (Violation("refusal", "", "the model refused to answer"),)
-    elif stop_reason in ("max_tokens", "model_context_window_exceeded"):
-        case.violations = (Violation("truncated", "", "the answer was cut off at its token limit"),)
-    else:
-        judged = governance.judge(case.profile, case.facts, text_of(answer))
-        case.accepted, case.violations = judged.answer, judged.violations
-    return True
+def _take(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Case]:
+    """Judge an attempt's answers. Returns the cases that have one; for the others, what was judged before stands."""
+    taken: list[Case] = []
+    to_judge: list[Case] = []
+    for case, answer in zip(cases, answers, strict=True):
+        if answer.state != "found" or not isinstance(answer.body, dict):
+            if not case.answers:
+                case.unavailable = answer.reason or "provider_error"
+            continue
+        taken.append(case)
+        case.answers.append(answer)
+        stop_reason = answer.body.get("stop_reason")
+        if stop_reason == "refusal":
+            case.violations = (Violation("refusal", "", "the model refused to answer"),)
+        elif stop_reason in ("max_tokens", "model_context_window_exceeded"):
+            case.violations = (Violation("truncated", "", "the answer was cut off at its token limit"),)
+        else:
+            to_judge.append(case)
+    judged = governance.judge([Claim(case.profile, case.facts, case.last_text) for case in to_judge])
+    for case, verdict in zip(to_judge, judged, strict=True):
+        case.accepted, case.violations = verdict.answer, verdict.violations
+    return taken

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import orjson
 from pydantic import ValidationError
 
 from lead_assets.model import message_rules
 from lead_assets.model.profile import Answered, Facts, Profile
-from lead_assets.model.prompt import shown_text
 
 Code = Literal[
     "not_json",
@@ -75,35 +75,86 @@ class Judged:
     violations: tuple[Violation, ...] = ()
 
 
-def judge(profile: Profile, facts: Facts, text: str) -> Judged:
-    """Hold an answer's text to the profile's contract and to the rules of messages and evidence; all violations are reported at once."""
-    if not text.strip():
-        return Judged(None, (Violation("empty", "", "the answer is empty"),))
-    try:
-        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
-    except (ValueError, RecursionError):
-        return Judged(None, (Violation("not_json", "", "the answer is not one JSON object: answer with the object alone"),))
-    if not isinstance(value, dict):
-        return Judged(None, (Violation("not_json", "", "the answer is JSON but not an object"),))
-    return _judge_value(profile, profile.contract, facts, value)
+@dataclass(frozen=True)
+class Claim:
+    """An answer's text, the profile it answers, and the facts that the model was shown."""
+
+    profile: Profile
+    facts: Facts
+    text: str
+
+
+def judge(claims: Sequence[Claim]) -> list[Judged]:
+    """Hold answers to their profiles' contracts and to the rules of messages and evidence; all violations of an answer are reported at once.
+
+    Many at a time, in their order: what all messages have to be looked through for is looked for in all of them at once.
+    """
+    read = [_read(claim) for claim in claims]
+    return _judge_answers([(claim.profile, claim.facts, answer) for claim, answer in zip(claims, read, strict=True)])
 
 
 def judge_rules(profile: Profile, facts: Facts, value: dict[str, Any]) -> Judged:
     """The same for the rules classifier's answer, which leaves out what only a model may write."""
-    return _judge_value(profile, profile.rules_contract, facts, {**value, **dict.fromkeys(profile.model_only)})
+    answer = _meets_contract(profile.rules_contract, {**value, **dict.fromkeys(profile.model_only)})
+    return _judge_answers([(profile, facts, answer)])[0]
 
 
-def _judge_value(profile: Profile, contract: type[Answered], facts: Facts, value: dict[str, Any]) -> Judged:
+def _read(claim: Claim) -> Answered | tuple[Violation, ...]:
+    """The answer as its contract has it, or what is wrong with it."""
+    profile, text = claim.profile, claim.text
+    if not text.strip():
+        return (Violation("empty", "", "the answer is empty"),)
+    try:
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_refuse_duplicates)
+    except (ValueError, RecursionError):
+        return (Violation("not_json", "", "the answer is not one JSON object: answer with the object alone"),)
+    if not isinstance(value, dict):
+        return (Violation("not_json", "", "the answer is JSON but not an object"),)
+    answer = _meets_contract(profile.contract, value)
+    if isinstance(answer, Answered) and (absent := [name for name in profile.model_only if getattr(answer, name) is None]):
+        return tuple(Violation("missing_field", name, "it is required") for name in absent)
+    return answer
+
+
+def _meets_contract(contract: type[Answered], value: dict[str, Any]) -> Answered | tuple[Violation, ...]:
     try:
         # JSON mode keeps strictness to what JSON can say: no tuple, no date object, but also no "3" for 3.
-        answer = contract.model_validate_json(json.dumps(value))
+        return contract.model_validate_json(_dumps(value))
     except ValidationError as error:
-        return Judged(None, tuple(_contract_violations(error)))
-    if contract is profile.contract and (absent := [name for name in profile.model_only if getattr(answer, name) is None]):
-        return Judged(None, tuple(Violation("missing_field", name, "it is required") for name in absent))
-    texts = [violation for name in profile.texts for violation in _text_violations(profile, facts, name, getattr(answer, name))]
-    violations = (*texts, *_evidence_violations(profile, facts, answer))
-    return Judged(None, violations) if violations else Judged(answer)
+        return tuple(_contract_violations(error))
+
+
+def _dumps(value: Any) -> bytes | str:
+    try:
+        text = orjson.dumps(value)
+    except TypeError:  # integers above 64 bits, lone surrogates
+        return json.dumps(value)
+    # orjson writes null for what is too large for a float.
+    return json.dumps(value) if b"null" in text else text
+
+
+def _judge_answers(answers: Sequence[tuple[Profile, Facts, Answered | tuple[Violation, ...]]]) -> list[Judged]:
+    texts = [
+        text
+        for profile, _, answer in answers
+        if isinstance(answer, Answered)
+        for name in profile.texts
+        if (text := getattr(answer, name)) is not None
+    ]
+    suspected = message_rules.suspects(texts).iter_rows() if texts else iter(())
+    judged = []
+    for profile, facts, answer in answers:
+        if not isinstance(answer, Answered):
+            judged.append(Judged(None, answer))
+            continue
+        shown = message_rules.Shown(facts)
+        violations: list[Violation] = []
+        for name in profile.texts:
+            if (text := getattr(answer, name)) is not None:
+                violations += _text_violations(profile, shown, name, text, *next(suspected))
+        violations += _evidence_violations(profile, shown, answer)
+        judged.append(Judged(None, tuple(violations)) if violations else Judged(answer))
+    return judged
 
 
 def _contract_violations(error: ValidationError) -> Iterator[Violation]:
@@ -113,40 +164,44 @@ def _contract_violations(error: ValidationError) -> Iterator[Violation]:
         yield Violation(_CODES.get(fault["type"], "wrong_type"), field, fault["msg"])
 
 
-def _text_violations(profile: Profile, facts: Facts, field: str, text: str | None) -> Iterator[Violation]:
-    if text is None:
-        return
-    if message_rules.has_placeholder(text):
+def _text_violations(
+    profile: Profile, shown: message_rules.Shown, field: str, text: str, placeholder: bool, contact: bool, promise: bool, name: bool
+) -> Iterator[Violation]:
+    """The booleans are the text's row of `message_rules.suspects`."""
+    if placeholder and message_rules.has_placeholder(text):
         yield Violation("placeholder", field, "it holds a placeholder that nobody filled in")
-    if message_rules.has_contact_details(text):
+    if contact and message_rules.has_contact_details(text):
         yield Violation("contact_details", field, "it holds a link, an e-mail address or a phone number")
-    shown = shown_text(facts)
-    for kind in message_rules.promises(text, shown):
-        if kind not in profile.may_promise:
-            yield Violation("over_promise", field, f"it promises what may not be promised: {kind}")
-    if message_rules.names_another(text, facts, shown, profile.glossary):
+    for kind in message_rules.promises(text, shown, profile.may_promise) if promise else ():
+        yield Violation("over_promise", field, f"it promises what may not be promised: {kind}")
+    if message_rules.greets_another(text, shown.facts) or (name and message_rules.names_another(text, shown, profile.glossary)):
         yield Violation("other_name", field, "it names a person or company that is not the lead's")
 
 
-def _evidence_violations(profile: Profile, facts: Facts, answer: Answered) -> Iterator[Violation]:
-    shown = squeeze(shown_text(facts))
-    backed = False
-    for place, quote in enumerate(answer.evidence):
-        if not (squeezed := squeeze(quote)) or squeezed not in shown:
-            yield Violation(
-                "evidence_not_found", f"evidence.{place}", "the quote does not occur in the facts: copy it exactly, or leave it out"
-            )
-        else:
-            backed = True
+def _evidence_violations(profile: Profile, shown: message_rules.Shown, answer: Answered) -> Iterator[Violation]:
+    lost = [place for place, quote in enumerate(answer.evidence) if not _occurs(quote, shown)]
+    for place in lost:
+        yield Violation(
+            "evidence_not_found", f"evidence.{place}", "the quote does not occur in the facts: copy it exactly, or leave it out"
+        )
     claimed = [name for name, nothing in profile.claims.items() if getattr(answer, name) not in nothing]
-    if claimed and not backed and not answer.evidence:
+    if claimed and not answer.evidence:
         yield Violation("evidence_missing", "evidence", f"no quote backs {' and '.join(claimed)}")
+
+
+def _occurs(quote: str, shown: message_rules.Shown) -> bool:
+    # Of plain letters only what is a part as it stands is a part when both are squeezed.
+    if quote.isascii() and any(isinstance(value, str) and quote in value and value.isascii() for value in shown.facts.values()):
+        return bool(quote.strip())
+    squeezed = squeeze(quote)
+    return bool(squeezed) and squeezed in squeeze(shown.text)
 
 
 def squeeze(text: str) -> str:
     """White space and case folded away, and typographic quotes made plain: what may differ between a quote and its source."""
-    plain = unicodedata.normalize("NFKC", text).translate(_PLAIN)
-    return " ".join(plain.casefold().split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFKC", text).translate(_PLAIN)
+    return " ".join(text.casefold().split())
 
 
 _PLAIN = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-"})

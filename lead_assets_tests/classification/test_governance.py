@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.model import governance
+from lead_assets.model import governance, message_rules
 
 LENDING = load_profiles()["lending"]
 FACTS = {
@@ -30,7 +32,8 @@ GOOD: dict[str, Any] = {
 
 
 def codes(change: dict[str, Any] | None = None, *, text: str | None = None, facts: dict[str, Any] | None = None) -> list[str]:
-    judged = governance.judge(LENDING, facts or FACTS, text if text is not None else json.dumps({**GOOD, **(change or {})}))
+    text = text if text is not None else json.dumps({**GOOD, **(change or {})})
+    (judged,) = governance.judge([governance.Claim(LENDING, facts or FACTS, text)])
     assert (judged.answer is None) == bool(judged.violations)
     return [violation.code for violation in judged.violations]
 
@@ -71,7 +74,7 @@ def test_what_breaks_the_contract_is_named(change: dict[str, Any], code: str) ->
 
 def test_a_missing_field_is_named() -> None:
     text = json.dumps({name: value for name, value in GOOD.items() if name != "urgency_score"})
-    judged = governance.judge(LENDING, FACTS, text)
+    (judged,) = governance.judge([governance.Claim(LENDING, FACTS, text)])
     assert [(violation.code, violation.field) for violation in judged.violations] == [("missing_field", "urgency_score")]
 
 
@@ -94,10 +97,10 @@ def test_what_is_not_one_json_object_is_no_answer(text: str, code: str) -> None:
 
 def test_all_faults_are_reported_at_once_and_none_repeats_the_value() -> None:
     change = {"loan_type": "SECRET-VALUE", "urgency_score": 77, "evidence": ["SECRET-QUOTE"]}
-    judged = governance.judge(LENDING, FACTS, json.dumps({**GOOD, **change}))
+    (judged,) = governance.judge([governance.Claim(LENDING, FACTS, json.dumps({**GOOD, **change}))])
     assert {violation.code for violation in judged.violations} == {"invalid_enum", "out_of_range"}
     change = {"outreach_message": "Hi [SECRET-VALUE], approval is guaranteed", "evidence": ["SECRET-QUOTE"]}
-    judged = governance.judge(LENDING, FACTS, json.dumps({**GOOD, **change}))
+    (judged,) = governance.judge([governance.Claim(LENDING, FACTS, json.dumps({**GOOD, **change}))])
     assert {"placeholder", "over_promise", "evidence_not_found"} <= {violation.code for violation in judged.violations}
     assert "SECRET" not in " ".join(str(violation) for violation in judged.violations)
 
@@ -176,6 +179,11 @@ def test_a_message_promises_nothing(text: str, fine: bool) -> None:
         ("Hi Jordan, I'm Michael and I can help with the flip.", False),
         ("Hi Jordan, I am with Zephyrine Capital. Shall we talk about the flip?", False),
         ("Hi Jordan, ask for Peter when you call.", False),
+        ("Hi Jordan, this is what Foo-Bar does about a flip.", False),
+        ("Hi Jordan, this is what Foo_Bar does about a flip.", False),
+        ("Hi Jordan, this is what Foo''Bar does about a flip.", False),
+        ("Hi Jordan, this is what Élan & Vital does about a flip.", False),
+        ("Hi Jordan, this is what Tulsa-Row does about a flip.", True),
     ],
 )
 def test_a_message_names_nobody_but_the_lead(text: str, fine: bool) -> None:
@@ -211,3 +219,57 @@ def test_rules_answers_are_held_to_the_same_contract_without_a_message() -> None
     assert judged.answer is not None
     assert judged.answer.outreach_message is None
     assert governance.judge_rules(LENDING, FACTS, {**GOOD, "loan_type": "mezzanine"}).answer is None
+
+
+def test_many_answers_are_judged_like_each_alone() -> None:
+    texts = [
+        "",
+        "[]",
+        json.dumps(GOOD),
+        json.dumps({**GOOD, "outreach_message": "Hi [Name], shall we talk about the flip?"}),
+        json.dumps(GOOD),
+    ]
+    claims = [governance.Claim(LENDING, FACTS, text) for text in texts]
+    together = governance.judge(claims)
+    assert together == [judged for claim in claims for judged in governance.judge([claim])]
+    assert [bool(judged.violations) for judged in together] == [True, True, False, True, False]
+
+
+@pytest.mark.parametrize("number", ["1e999", "9" * 30, '"\\ud800"'])
+def test_a_value_that_is_too_much_for_json_elsewhere_is_a_wrong_one(number: str) -> None:
+    text = json.dumps({**GOOD, "urgency_score": "HERE"}).replace('"HERE"', number)
+    assert codes(text=text) in (["wrong_type"], ["out_of_range"])
+
+
+_RULE_PATTERNS = [
+    message_rules._PLACEHOLDER,
+    message_rules._CONTACT,
+    *(pattern for patterns in message_rules.PROMISES.values() for pattern in patterns),
+    *message_rules._NAMED_OUTRIGHT,
+    message_rules._CAPITALISED,
+]
+_PIECES = st.one_of(
+    *(st.from_regex(pattern, fullmatch=whole) for pattern in _RULE_PATTERNS for whole in (False, True)),
+    st.sampled_from(
+        ["Hi Jordan,", "Hi there", " ", "\n", "’", "-", "_", "''", "\x1f", "\u0301", "ß", "é", "ª", "K", "without", "Maple Row", "Bob"]
+    ),
+    st.text(max_size=4),
+)
+
+
+@given(st.lists(_PIECES, max_size=5).map("".join))
+@settings(max_examples=300, deadline=None)
+def test_the_quick_look_lets_no_message_pass_that_breaks_a_rule(text: str) -> None:
+    placeholder, contact, promise, name = message_rules.suspects([text]).row(0)
+    shown = message_rules.Shown(FACTS)
+    assert placeholder or not message_rules.has_placeholder(text)
+    assert contact or not message_rules.has_contact_details(text)
+    assert promise or not list(message_rules.promises(text, shown))
+    assert name or not message_rules.names_another(text, shown, frozenset())
+
+
+def test_the_quick_look_suspects_few() -> None:
+    fine = (
+        "Hi Zoë, thanks for your note. Teams like yours ask us about getting leads to the right person. Would a short call on Monday help?"
+    )
+    assert message_rules.suspects([fine]).row(0) == (False, False, False, False)

@@ -106,7 +106,7 @@ def test_a_mended_rule_of_governance_needs_no_model(again: Again, sandbox: Handl
     honest = governance.judge
     good = again.run(noted("Fix and flip")).classifications["answer"][0]
     calls = sandbox.billed("anthropic")
-    monkeypatch.setattr(governance, "judge", lambda profile, facts, text: honest(profile, facts, good))
+    monkeypatch.setattr(governance, "judge", lambda claims: honest([replace(claim, text=good) for claim in claims]))
     assert again(quarantine) == Replayed(selected=5, sent=0, bought=0, accepted=5, campaigns=("spring",))
     assert sandbox.billed("anthropic") == calls
 

@@ -165,7 +165,7 @@ def test_a_brief_is_held_to_the_rules(change: dict[str, Any], code: str | None) 
     similar = ["Harbor Bridge (won): same industry (Construction)"]
     facts = {"first_name": "Jordan", "notes": "A flip in Tulsa", "tier": "hot", "similar_accounts": similar}
     good = {"brief": "Jordan plans a flip in Tulsa.", "next_step": "Call about the budget.", "evidence": ["A flip in Tulsa"]}
-    judged = governance.judge(brief.PROFILE, facts, json.dumps(good | change))
+    (judged,) = governance.judge([governance.Claim(brief.PROFILE, facts, json.dumps(good | change))])
     assert [violation.code for violation in judged.violations] == ([code] if code else [])
 
 
