@@ -44,7 +44,6 @@ def _stores(settings: Settings) -> Iterator[dict[str, Any]]:
 def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
     from lead_assets.briefs.rules import load_brief_rulebook
     from lead_assets.classification.rulebook import load_rulebook
-    from lead_assets.core.project_files import rules_file
     from lead_assets.discovery.rules import load_discovery_rules
     from lead_assets.lookalike.rules import load_lookalike_rules
     from lead_assets.routing.table import load_routing_table
@@ -54,7 +53,7 @@ def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
     yield _check("rules: signals", lambda: f"{len(load_signals(settings))} signals")
     yield _check("rules: classification", lambda: f"profiles {', '.join(sorted(load_rulebook(settings).profiles))}")
     yield _check("rules: briefs", lambda: f"tiers {', '.join(load_brief_rulebook(settings).limits.summaries.tiers) or 'none'}")
-    yield _check("rules: scoring", lambda: f"version {load_scoring_rules(rules_file('scoring.yaml', settings)).version}")
+    yield _check("rules: scoring", lambda: f"version {load_scoring_rules(settings).version}")
     yield _check("rules: lookalike", lambda: f"from a similarity of {load_lookalike_rules(settings).at_least}")
     yield _check("rules: discovery", lambda: f"{load_discovery_rules(settings).search.credits} credits a search")
     yield _check("rules: routing", lambda: f"{len(load_routing_table(settings).territories)} territories")

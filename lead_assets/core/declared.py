@@ -1,39 +1,167 @@
-"""Declarations in YAML, the business's own: a model says what may stand in a file, and a fault names the file and the field.
+"""Declarations in YAML, the business's own: a file is a model, and a fault names the file, the line, what was meant and the next step.
 
-Does not belong here: what any file means (see the room that reads it), or where the files are (see `project_files`).
+Belongs here: how a declared file is found, read once, checked against its model, and hashed. Does not belong here: what any file means (see the room
+that declares it), what one file says of another (see `lead_assets.rules`), or YAML itself (see `document`).
 """
 
 from __future__ import annotations
 
-from typing import TypeVar
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from lead_assets.core.document import Document, RulesError, read_bytes, read_document
+from lead_assets.core.faults import in_words
 from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
+
+IN_SETTINGS = {"routing.yaml": "routing_json"}
+"""Files that a setting can replace: its value is inline JSON, or the path of a JSON or YAML file."""
 
 
 class Declared(BaseModel):
     """What a YAML file may hold: a key that is not declared is a mistake."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-_R = TypeVar("_R", bound=Declared)
+_R = TypeVar("_R", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Something wrong at a place in a file, and the next step."""
+
+    where: tuple[int | str, ...]
+    what: str
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a file's content comes from now. Equal sources have equal content."""
+
+    name: str
+    path: Path | None = None
+    stamp: tuple[int, ...] = ()
+    text: str | None = None
+
+
+def _nothing(_rules: Any) -> Iterable[Fault]:
+    return ()
+
+
+@dataclass(frozen=True, eq=False)
+class RulesFile(Generic[_R]):
+    """A file of the business's rules. Declaring one, and naming it in `lead_assets.rules`, is all it takes to have it checked before every run."""
+
+    name: str
+    model: type[_R]
+    mistakes: Callable[[_R], Iterable[Fault]] = _nothing
+    """What a file that fits its model can still have wrong."""
+    summary: Callable[[_R], str] = lambda _rules: "as declared"
+    """What `doctor` says of it."""
+    parts: Mapping[str, str] = field(default_factory=dict)
+    """Lists and mappings whose entries an error calls by name: {"territories": "territory"} gives "territory 'dach'"."""
+
+    def load(self, settings: Settings) -> _R:
+        """The rules in force: of LEAD_ASSETS_RULES_DIR if the file is there, else the shipped ones. Raises RulesError with every fault."""
+        return _loaded(self, source_of(self.name, settings))  # type: ignore[return-value]
+
+    def parse(self, document: Document) -> _R:
+        """A document as these rules. Raises RulesError with every fault."""
+        try:
+            rules = self.model.model_validate(document.value)
+        except ValidationError as error:
+            items = error.errors(include_input=False, include_url=False)
+            raise RulesError(self.said(document, Fault(item["loc"], in_words(item, self.model, document))) for item in items) from None
+        if faults := [self.said(document, fault) for fault in self.mistakes(rules)]:
+            raise RulesError(faults)
+        return rules
+
+    def said(self, document: Document, fault: Fault) -> str:
+        """A fault as one line of an error."""
+        path = document.path(fault.where)
+        named = [
+            f"{self.parts[container]} {_called(document, path[: index + 2])}: "
+            for index, container in enumerate(path[:-1])
+            if isinstance(container, str) and container in self.parts
+        ]
+        at = f" (at {'.'.join(str(step) for step in path)})" if path else ""
+        return f"{document.name} line {document.line(path)}: {''.join(named)}{fault.what}{at}"
 
 
 def load_declared(settings: Settings, name: str, model: type[_R]) -> _R:
-    """A file of rules, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
-    import yaml
+    """A file of rules that is all its model says. Raises RulesError."""
+    return _plain(name, model).load(settings)
 
-    path = rules_file(name, settings)
+
+def document_of(settings: Settings, name: str) -> Document:
+    """A rules file's content as it stands. Raises RulesError if it cannot be read."""
+    return _read(source_of(name, settings))
+
+
+def rules_digest(settings: Settings, name: str) -> str:
+    """A hash of what a rules file says: another comment, spacing or layout gives the same. Raises RulesError if it cannot be read."""
+    return _digest(source_of(name, settings))
+
+
+def source_of(name: str, settings: Settings) -> Source:
+    """Where a rules file is read from: its setting, else LEAD_ASSETS_RULES_DIR, else the shipped rules. Raises RulesError."""
+    own = IN_SETTINGS.get(name)
+    given = getattr(settings, own) if own else None
+    if not given:
+        return _of_path(rules_file(name, settings), "cannot be read")
+    variable = str(Settings.model_fields[str(own)].validation_alias)
+    if given.lstrip().startswith("{"):
+        return Source(variable, text=given)
+    return _of_path(Path(given), f"{variable} is neither a JSON object nor the path of a file that can be read")
+
+
+def _of_path(path: Path, otherwise: str) -> Source:
     try:
-        return model.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")) or {})
-    except yaml.YAMLError as error:
-        place = getattr(error, "problem_mark", None)
-        at = f", line {place.line + 1}" if place else ""
-        raise ValueError(f"{path.name}{at}: not YAML: mend the file in {path.parent}") from None
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{path.name}: {where}: {first['msg']}: mend the file in {path.parent}") from None
+        stat = path.stat()
+        if not path.is_file():
+            raise IsADirectoryError(path)
+    except (OSError, ValueError) as error:
+        raise RulesError([f"{otherwise} ({type(error).__name__}): {path}: correct the path, or put the file there"]) from None
+    return Source(str(path), path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+
+
+@lru_cache(maxsize=64)
+def _plain(name: str, model: type[_R]) -> RulesFile[_R]:
+    return RulesFile(name, model)
+
+
+@lru_cache(maxsize=64)
+def _read(source: Source) -> Document:
+    if source.path is None:
+        return read_document(source.text or "", source.name)
+    try:
+        return read_bytes(source.path.read_bytes(), source.name)
+    except OSError as error:
+        raise RulesError([f"{source.name}: cannot be read ({type(error).__name__}): see that you may read it"]) from None
+
+
+@lru_cache(maxsize=64)
+def _loaded(file: RulesFile[Any], source: Source) -> BaseModel:
+    return file.parse(_read(source))
+
+
+@lru_cache(maxsize=64)
+def _digest(source: Source) -> str:
+    return hashlib.sha256(json.dumps(_read(source).value, default=str).encode()).hexdigest()[:16]
+
+
+def _called(document: Document, path: Sequence[int | str]) -> str:
+    """What a person calls an entry of a list or a mapping."""
+    entry = document.at(path)
+    if isinstance(path[-1], int):
+        name = next((entry[key] for key in ("name", "id", "pattern", "model") if isinstance(entry, dict) and entry.get(key)), None)
+        return f"'{name}'" if name else str(path[-1] + 1)
+    return f"'{path[-1]}'"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lead_assets.core.document import RulesError
 from lead_assets.core.settings import Settings
 
 _PACKAGE = Path(__file__).parent.parent
@@ -20,11 +21,11 @@ def project_file(name: str) -> Path:
 def rules_file(name: str, settings: Settings) -> Path:
     """A file of business rules: the user's own (LEAD_ASSETS_RULES_DIR), else the one that ships.
 
-    Raises FileNotFoundError if the user's folder does not exist: a slip in its name must not send leads by the shipped rules.
+    Raises RulesError if the user's folder does not exist: a slip in its name must not send leads by the shipped rules.
     """
     if settings.rules_dir is not None and not settings.rules_dir.is_dir():
-        raise FileNotFoundError(
-            f"LEAD_ASSETS_RULES_DIR is {settings.rules_dir}, which is no folder: correct it, or unset it for the shipped rules"
+        raise RulesError(
+            [f"LEAD_ASSETS_RULES_DIR is {settings.rules_dir}, which is not a folder: correct it, or unset it for the shipped rules"]
         )
     if settings.rules_dir is not None and (settings.rules_dir / name).exists():
         return settings.rules_dir / name

@@ -6,37 +6,25 @@ asked of a lead (`fields`) or matching leads (`territories`).
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, ValidationError, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
+from lead_assets.core.declared import Declared, Fault, RulesFile
+from lead_assets.core.document import nearest, read_document
 from lead_assets.core.settings import Settings
-from lead_assets.routing.document import Document, DocumentError, read_document
 from lead_assets.routing.fields import FIELDS, RoutingField
-
-SHIPPED = Path(__file__).parent.parent / "rules" / "routing.yaml"
 
 _PLACE = re.compile(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
 
 
-class RoutingTableError(ValueError):
-    """The table cannot be used. One line a mistake: where it stands and what to do."""
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Between(_Model):
+class Between(Declared):
     """A number's condition: at least `min`, at most `max`, or both."""
 
-    min: float | None = Field(None, allow_inf_nan=False)
-    max: float | None = Field(None, allow_inf_nan=False)
+    min: float | None = Field(None)
+    max: float | None = Field(None)
 
     @model_validator(mode="after")
     def _some_number_fits(self) -> Between:
@@ -72,7 +60,7 @@ Test = Annotated[
 """A condition: any of these values, or a number in these bounds."""
 
 
-class Owner(_Model):
+class Owner(Declared):
     """Someone who can own accounts. Territories of an owner who is not active are passed over; accounts already owned stay."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
@@ -80,7 +68,7 @@ class Owner(_Model):
     active: bool = True
 
 
-class Territory(_Model):
+class Territory(Declared):
     """Leads that match every condition of `when` go to `owner`; the first territory that matches wins."""
 
     name: str = Field(min_length=1)
@@ -95,14 +83,14 @@ class Territory(_Model):
         )
 
 
-class RoutingTable(_Model):
+class RoutingTable(Declared):
     """A table that has passed every check."""
 
     regions: dict[str, Values] = {}
     """Named groups of ISO 3166 codes: countries (DE) and subdivisions (US-CA)."""
     owners: tuple[Owner, ...] = Field(min_length=1)
     territories: tuple[Territory, ...] = ()
-    fallback_owner: str
+    fallback_owner: str = Field(description="name the owner of leads that no territory takes")
 
     def open_territories(self) -> list[Territory]:
         """Territories whose owner is active, in order."""
@@ -118,43 +106,17 @@ class RoutingTable(_Model):
 def load_routing_table(settings: Settings) -> RoutingTable:
     """The table in force: ROUTING_JSON (inline JSON, or the path of a JSON or YAML file), else routing.yaml of LEAD_ASSETS_RULES_DIR, else the shipped one.
 
-    Raises RoutingTableError.
+    Raises RulesError.
     """
-    if settings.routing_json:
-        inline = settings.routing_json.lstrip()
-        if inline.startswith("{"):
-            return parse_routing_table(inline, "ROUTING_JSON")
-        return _read(Path(settings.routing_json), "ROUTING_JSON is neither a JSON object nor the path of a file that can be read")
-    own = settings.rules_dir / "routing.yaml" if settings.rules_dir else None
-    return _read(own if own and own.exists() else SHIPPED, "the routing table cannot be read")
+    return ROUTING.load(settings)
 
 
 def parse_routing_table(text: str, name: str) -> RoutingTable:
-    """A table from YAML or JSON text; `name` is what errors call it. Raises RoutingTableError."""
-    try:
-        document = read_document(text, name)
-    except DocumentError as error:
-        raise RoutingTableError(str(error)) from None
-    try:
-        table = RoutingTable.model_validate(document.value)
-    except ValidationError as error:
-        lines = dict.fromkeys(
-            _say(document, item["loc"], _shape_error(item)) for item in error.errors(include_input=False, include_url=False)
-        )
-        raise RoutingTableError("\n".join(lines)) from None
-    mistakes = [_say(document, mistake.where, mistake.what) for mistake in _mistakes(table)]
-    if mistakes:
-        raise RoutingTableError("\n".join(mistakes))
-    return table
+    """A table from YAML or JSON text; `name` is what errors call it. Raises RulesError."""
+    return ROUTING.parse(read_document(text, name))
 
 
-@dataclass(frozen=True)
-class _Mistake:
-    where: tuple[int | str, ...]
-    what: str
-
-
-def _mistakes(table: RoutingTable) -> Iterator[_Mistake]:
+def _mistakes(table: RoutingTable) -> Iterator[Fault]:
     """What a well-formed table can still have wrong. Fields and names first: the later checks need them to be known."""
     names = [
         *_repeated("owner", ("owners",), [owner.id for owner in table.owners]),
@@ -168,17 +130,17 @@ def _mistakes(table: RoutingTable) -> Iterator[_Mistake]:
         yield from _unreachable(table)
 
 
-def _repeated(kind: str, where: tuple[str, ...], names: list[str]) -> Iterator[_Mistake]:
+def _repeated(kind: str, where: tuple[str, ...], names: list[str]) -> Iterator[Fault]:
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield _Mistake((*where, index), f"{kind} '{name}' is declared twice: rename or remove one")
+            yield Fault((*where, index), f"{kind} '{name}' is declared twice: rename or remove one")
 
 
-def _unknown_places(table: RoutingTable) -> Iterator[_Mistake]:
+def _unknown_places(table: RoutingTable) -> Iterator[Fault]:
     for region, places in table.regions.items():
         for index, place in enumerate(places):
             if not _is_place(place):
-                yield _Mistake(("regions", region, index), f"'{place}' is not an ISO 3166 code: write a country as DE, a state as US-CA")
+                yield Fault(("regions", region, index), f"'{place}' is not an ISO 3166 code: write a country as DE, a state as US-CA")
 
 
 def _is_place(code: str) -> bool:
@@ -192,18 +154,18 @@ def _is_place(code: str) -> bool:
     return pycountry.countries.get(alpha_2=code) is not None
 
 
-def _territory_mistakes(table: RoutingTable, index: int, territory: Territory) -> Iterator[_Mistake]:
+def _territory_mistakes(table: RoutingTable, index: int, territory: Territory) -> Iterator[Fault]:
     owners = [owner.id for owner in table.owners]
     if territory.owner not in owners:
-        yield _Mistake(
-            ("territories", index, "owner"), f"unknown owner '{territory.owner}'{_nearest(territory.owner, owners)}: add it under owners"
+        yield Fault(
+            ("territories", index, "owner"), f"unknown owner '{territory.owner}'{nearest(territory.owner, owners)}: add it under owners"
         )
     for name, test in territory.when.items():
         where = ("territories", index, "when", name)
         if name not in FIELDS:
-            yield _Mistake(where, f"unknown field '{name}'{_nearest(name, FIELDS)}; known fields: {', '.join(sorted(FIELDS))}")
+            yield Fault(where, f"unknown field '{name}'{nearest(name, FIELDS)}; known fields: {', '.join(sorted(FIELDS))}")
         else:
-            yield from (_Mistake(where, what) for what in _test_mistakes(table, FIELDS[name], test))
+            yield from (Fault(where, what) for what in _test_mistakes(table, FIELDS[name], test))
 
 
 def _test_mistakes(table: RoutingTable, field: RoutingField, test: Values | Between) -> Iterator[str]:
@@ -217,29 +179,29 @@ def _test_mistakes(table: RoutingTable, field: RoutingField, test: Values | Betw
     known = list(table.regions) if field.kind == "region" else field.values
     for value in test:
         if known is not None and value not in known:
-            yield f"unknown {field.name} '{value}'{_nearest(value, known)}; known: {', '.join(sorted(known))}"
+            yield f"unknown {field.name} '{value}'{nearest(value, known)}; known: {', '.join(sorted(known))}"
         if field.name == "country_code" and not (len(value) == 2 and _is_place(value)):
             yield f"unknown country_code '{value}': write the ISO 3166 code, as DE or GB"
 
 
-def _fallback_mistakes(table: RoutingTable) -> Iterator[_Mistake]:
+def _fallback_mistakes(table: RoutingTable) -> Iterator[Fault]:
     owner = next((owner for owner in table.owners if owner.id == table.fallback_owner), None)
     if owner is None:
         known = [owner.id for owner in table.owners]
-        yield _Mistake(
-            ("fallback_owner",), f"unknown owner '{table.fallback_owner}'{_nearest(table.fallback_owner, known)}: add it under owners"
+        yield Fault(
+            ("fallback_owner",), f"unknown owner '{table.fallback_owner}'{nearest(table.fallback_owner, known)}: add it under owners"
         )
     elif not owner.active:
-        yield _Mistake(("fallback_owner",), f"'{owner.id}' is not active, and the fallback has nowhere to fall: name an active owner")
+        yield Fault(("fallback_owner",), f"'{owner.id}' is not active, and the fallback has nowhere to fall: name an active owner")
 
 
-def _unreachable(table: RoutingTable) -> Iterator[_Mistake]:
+def _unreachable(table: RoutingTable) -> Iterator[Fault]:
     """Territories that can never match, because an earlier one takes all that they would. An inactive owner's territory takes nothing."""
     active = {owner.id for owner in table.owners if owner.active}
     for index, territory in enumerate(table.territories):
         for earlier in table.territories[:index]:
             if earlier.owner in active and _takes_all(table, earlier, territory):
-                yield _Mistake(
+                yield Fault(
                     ("territories", index),
                     f"can never match: '{earlier.name}' above it takes every lead it would: move it up, narrow the other or remove it",
                 )
@@ -273,45 +235,11 @@ def _within(place: str, allowed: frozenset[str]) -> bool:
     return place in allowed or place.split("-")[0] in allowed
 
 
-def _shape_error(item: Any) -> str:
-    """A pydantic error in the table's own words, without the value: a table given in the environment may hold anything."""
-    if item["type"] == "missing":
-        return f"'{item['loc'][-1]}' is missing" + (
-            ": name the owner of leads that no territory takes" if item["loc"] == ("fallback_owner",) else ""
-        )
-    if item["type"] == "extra_forbidden":
-        return f"unknown key '{item['loc'][-1]}': remove it"
-    if item["type"] == "tuple_type":
-        return "not a list: write one value, a list of values, or {min: …, max: …} for a number"
-    if item["type"] == "string_type":
-        return "not text: put the value in quotes"
-    if item["type"] == "model_type":
-        return "not a mapping" if item["loc"] else "not a routing table: it needs owners, territories and fallback_owner"
-    return str(item["msg"]).removeprefix("Value error, ")
-
-
-def _say(document: Document, where: tuple[int | str, ...], what: str) -> str:
-    line = document.line(where)
-    place = f"{document.name} line {line}" if line else document.name
-    named = document.at(where[:2]) if where[:1] == ("territories",) and len(where) > 1 else None
-    territory = f"territory '{named['name']}': " if isinstance(named, dict) and "name" in named else ""
-    at = ".".join(str(step) for step in where if not (isinstance(step, str) and step in ("values", "between"))) or "the table"
-    return f"{place}: {territory}{what} (at {at})"
-
-
-def _nearest(name: str, known: Any) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1)
-    return f" (did you mean '{close[0]}'?)" if close else ""
-
-
 def plain_number(number: float) -> str:
     """1000000 and not 1e+06 or 1000000.0."""
     return str(int(number)) if number == int(number) else str(number)
 
 
-def _read(path: Path, otherwise: str) -> RoutingTable:
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise RoutingTableError(f"{otherwise} ({type(error).__name__}): {path}") from None
-    return parse_routing_table(text, str(path))
+ROUTING = RulesFile(
+    "routing.yaml", RoutingTable, _mistakes, lambda table: f"{len(table.territories)} territories", parts={"territories": "territory"}
+)

@@ -6,7 +6,6 @@ import polars as pl
 from dagster import AssetCheckResult, AssetCheckSpec, AssetIn, MaterializeResult, ResourceParam, asset
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, Score
-from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import asset_of, key_of, result_of
 from lead_assets.kit.partitions import campaigns
@@ -39,7 +38,7 @@ def scores(
     leads: pl.DataFrame,
     enriched: pl.DataFrame,
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
-    rules = load_scoring_rules(rules_file("scoring.yaml", settings))
+    rules = load_scoring_rules(settings)
     frame = score(classifications, leads, enriched, rules)
     tiers = dict(frame["tier"].value_counts().sort("tier").iter_rows())
     yield result_of(Score, frame, **tiers, mean_score=frame["score"].mean(), rules_version=rules.version)

@@ -5,28 +5,26 @@ Does not belong here: applying them (see `score`).
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead
+from lead_assets.core.declared import Declared, Fault, RulesFile
+from lead_assets.core.document import nearest
+from lead_assets.core.settings import Settings
 
 FEATURES: frozenset[str] = frozenset(column.name for contract in (Lead, EnrichedLead, Classification) for column in contract.columns())
 """Columns a rule may look at: those of the lead, its signals and its classification. `answer.x` is field x of the classifier's answer."""
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Step(_Strict):
+class Step(Declared):
     at_least: float
     points: Annotated[int, Field(ge=0)]
 
 
-class Rule(_Strict):
+class Rule(Declared):
     """One part of a score. Exactly one of `values`, `steps` and `present` says how points are given; no match gives `otherwise`."""
 
     name: str
@@ -44,52 +42,61 @@ class Rule(_Strict):
     @model_validator(mode="after")
     def _one_way_to_score(self) -> Rule:
         if sum(way is not None for way in (self.values, self.steps, self.present)) != 1:
-            raise ValueError(f"rule {self.name!r}: give exactly one of values, steps, present")
-        if not self.column.startswith("answer.") and self.column not in FEATURES:
-            raise ValueError(
-                f"rule {self.name!r}: unknown column {self.column!r}: use a column of leads, enriched_leads or classifications"
-            )
+            raise ValueError("give exactly one of values, steps, present")
         return self
 
 
-class Ruleset(_Strict):
+class Ruleset(Declared):
     """The rules of one classification profile. Their maximum is at most 100 points."""
 
     rules: Annotated[list[Rule], Field(min_length=1)]
 
+
+class Tiers(Declared):
+    """The lowest score of each band; below the last one a lead is cold."""
+
+    hot: float
+    warm: float
+
     @model_validator(mode="after")
-    def _fits_the_scale(self) -> Ruleset:
-        total = sum(rule.max_points for rule in self.rules)
-        if total > 100:
-            raise ValueError(f"the rules' maximum is {total} points: lower some, a score ends at 100")
-        names = [rule.name for rule in self.rules]
-        if len(set(names)) < len(names):
-            raise ValueError("two rules have one name")
+    def _in_order(self) -> Tiers:
+        if not self.hot > self.warm:
+            raise ValueError("tier hot must begin above tier warm: raise hot or lower warm")
         return self
 
 
-class ScoringRules(_Strict):
+class ScoringRules(Declared):
     version: int
-    tiers: dict[Literal["hot", "warm"], float]
+    tiers: Tiers
     default: str
-    profiles: dict[str, Ruleset]
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> ScoringRules:
-        if self.default not in self.profiles:
-            raise ValueError(f"default profile {self.default!r} has no rules")
-        if not self.tiers["hot"] > self.tiers["warm"]:
-            raise ValueError("tier hot must begin above tier warm")
-        return self
+    profiles: Annotated[dict[str, Ruleset], Field(min_length=1)]
 
 
-class RulesError(ValueError):
-    """The rules cannot be used. The text names the file and each fault."""
+def load_scoring_rules(settings: Settings) -> ScoringRules:
+    """The scoring rules in force. Raises RulesError."""
+    return SCORING.load(settings)
 
 
-def load_scoring_rules(path: Path) -> ScoringRules:
-    """Read and check a scoring.yaml. Raises RulesError."""
-    try:
-        return ScoringRules.model_validate(yaml.safe_load(path.read_text()))
-    except (yaml.YAMLError, ValidationError, KeyError) as error:
-        raise RulesError(f"{path.name}: {error}") from error
+def _mistakes(rules: ScoringRules) -> Iterator[Fault]:
+    if rules.default not in rules.profiles:
+        yield Fault(("default",), f"profile '{rules.default}' has no rules{nearest(rules.default, rules.profiles)}: add it under profiles")
+    for profile, ruleset in rules.profiles.items():
+        at = ("profiles", profile, "rules")
+        total = sum(rule.max_points for rule in ruleset.rules)
+        if total > 100:
+            yield Fault(at, f"the rules' maximum is {total} points: lower some, a score ends at 100")
+        names = [rule.name for rule in ruleset.rules]
+        for index, rule in enumerate(ruleset.rules):
+            if rule.name in names[:index]:
+                yield Fault((*at, index, "name"), f"two rules have one name, '{rule.name}': rename one")
+            if not rule.column.startswith("answer.") and rule.column not in FEATURES:
+                yield Fault(
+                    (*at, index, "column"),
+                    f"unknown column '{rule.column}'{nearest(rule.column, FEATURES)}: use one of identity.leads, signals.enriched_leads or "
+                    "classification.classifications, or answer.<field>",
+                )
+
+
+SCORING = RulesFile(
+    "scoring.yaml", ScoringRules, _mistakes, lambda rules: f"version {rules.version}", parts={"profiles": "profile", "rules": "rule"}
+)

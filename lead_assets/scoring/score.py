@@ -38,11 +38,7 @@ def _apply(features: pl.DataFrame, name: str, ruleset: Ruleset, rules: ScoringRu
     total = pl.sum_horizontal(pl.col(f"__{rule.name}") for rule in ruleset.rules)
     parts = [_part(rule).struct.json_encode() for rule in ruleset.rules]
     tier = (
-        pl.when(total >= rules.tiers["hot"])
-        .then(pl.lit("hot"))
-        .when(total >= rules.tiers["warm"])
-        .then(pl.lit("warm"))
-        .otherwise(pl.lit("cold"))
+        pl.when(total >= rules.tiers.hot).then(pl.lit("hot")).when(total >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold"))
     )
     return features.with_columns(points).select(
         *_KEYS,

@@ -6,18 +6,17 @@ says (see `parsers`), which column of a lead is a subject (see `subjects`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from lead_assets.contracts import TABLES, SignalRow, Table
-from lead_assets.core.declared import Declared
-from lead_assets.core.project_files import rules_file
+from lead_assets.core.declared import Declared, Fault, RulesFile
+from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.core.time_spans import Duration
 from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
@@ -30,10 +29,6 @@ from lead_assets.signals.subjects import SubjectKind
 
 SignalProvider = Literal["pipe0", "apollo", "hunter"]
 Billing = Literal["always", "on_success"]
-
-
-class RulesError(ValueError):
-    """rules/signals.yaml says something that cannot be. Names the file, the signal, the field and what to write there."""
 
 
 @dataclass(frozen=True)
@@ -118,23 +113,14 @@ class Signal:
 def load_signals(
     settings: Settings, *, contracts: Mapping[str, type[Table]] = TABLES, parsers: Mapping[str, Parser] = PARSERS
 ) -> dict[str, Signal]:
-    """The declared signals by name, in the file's order. Raises RulesError for a file that is not YAML, a field that cannot be, a
-    contract or a parser that does not exist."""
-    import yaml
-
-    path = rules_file("signals.yaml", settings)
-    try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-        rules = _RulesFile.model_validate(document)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        at = f" line {mark.line + 1}" if mark else ""
-        raise RulesError(f"{path}{at}: not YAML: {getattr(error, 'problem', None) or error}") from None
-    except ValidationError as error:
-        raise RulesError(f"{path}: {_first_problem(error, document)}") from None
+    """The declared signals by name, in the file's order. Raises RulesError for a file that cannot be read, a field that cannot be, a contract or
+    a parser that does not exist."""
+    known = _Known(contracts, parsers)
+    file = SIGNALS if known == _SHIPPED else replace(SIGNALS, mistakes=known.mistakes)
+    rules = file.load(settings)
     signals: dict[str, Signal] = {}
     for name, rule in rules.signals.items():
-        signals[name] = _signal(path, name, rule, rules, signals, contracts, parsers)
+        signals[name] = _signal(name, rule, rules, signals, contracts, parsers)
     return _charged_once(signals)
 
 
@@ -201,7 +187,6 @@ def _terms(provider: str, rule: _ProviderRule, operation: str) -> ProviderTerms:
 
 
 def _signal(
-    path: Path,
     name: str,
     rule: _SignalRule,
     rules: _RulesFile,
@@ -209,25 +194,10 @@ def _signal(
     contracts: Mapping[str, type[Table]],
     parsers: Mapping[str, Parser],
 ) -> Signal:
-    contract = contracts.get(f"signals.{name}")
-    if contract is None or not issubclass(contract, SignalRow):
-        known = ", ".join(sorted(t.removeprefix("signals.") for t, c in contracts.items() if issubclass(c, SignalRow)))
-        raise RulesError(
-            f"{path}: signal '{name}' has no contract: add a SignalRow with table 'signals.{name}' to lead_assets/contracts/signals.py"
-            f" (there are: {known})"
-        )
+    contract = contracts[f"signals.{name}"]
+    assert issubclass(contract, SignalRow)  # see _Known.mistakes
     sources = []
-    for number, source in enumerate(rule.sources, start=1):
-        at = f"{path}: signal '{name}', source {number} ({source.provider} {source.operation})"
-        if source.provider not in rules.providers:
-            raise RulesError(f"{at}: provider '{source.provider}' has no terms: add it under 'providers'")
-        if source.parser not in parsers:
-            raise RulesError(f"{at}: no parser '{source.parser}': there are {', '.join(sorted(parsers))}")
-        if source.ask is not None and source.ask not in QUESTIONS:
-            raise RulesError(f"{at}: no question '{source.ask}': there are {', '.join(sorted(QUESTIONS))}")
-        for other in (source.needs, source.reads):
-            if other is not None and other not in before:
-                raise RulesError(f"{at}: signal '{other}' must be declared above this one (there are: {', '.join(before) or 'none'})")
+    for source in rule.sources:
         provider = _terms(source.provider, rules.providers[source.provider], source.operation)
         sources.append(
             Source(
@@ -245,8 +215,6 @@ def _signal(
             )
         )
     prefer = Preference(rule.prefer.column, tuple(rule.prefer.order), frozenset(rule.prefer.enough)) if rule.prefer else None
-    if prefer is not None and prefer.column not in contract.model_fields:
-        raise RulesError(f"{path}: signal '{name}', prefer.column: {contract.table} has no column '{prefer.column}'")
     return Signal(name, contract, rule.subject, rule.lifetimes.lifetimes(), tuple(sources), rule.enabled, prefer)
 
 
@@ -280,15 +248,54 @@ def _charged_once(signals: Mapping[str, Signal]) -> dict[str, Signal]:
     return {name: settled(signal) for name, signal in signals.items()}
 
 
-def _first_problem(error: ValidationError, document: Any) -> str:
-    problem = error.errors(include_url=False)[0]
-    path = list(problem["loc"])
-    where = "the file"
-    if path[:1] == ["signals"] and len(path) > 1:
-        where, path = f"signal '{path[1]}'", path[2:]
-        if path[:1] == ["sources"] and len(path) > 1 and isinstance(path[1], int):
-            where, path = f"{where}, source {path[1] + 1}", path[2:]
-    elif path[:1] == ["providers"] and len(path) > 1:
-        where, path = f"provider '{path[1]}'", path[2:]
-    field_name = ".".join(str(part) for part in path)
-    return f"{where}: {f'field {field_name!r}: ' if field_name else ''}{problem['msg']}"
+@dataclass(frozen=True)
+class _Known:
+    """What a signal may be made of: contracts and parsers by name."""
+
+    contracts: Mapping[str, type[Table]]
+    parsers: Mapping[str, Parser]
+
+    def mistakes(self, rules: _RulesFile) -> Iterator[Fault]:
+        """What a well-formed rules/signals.yaml can still have wrong."""
+        before: list[str] = []
+        for name, rule in rules.signals.items():
+            at = ("signals", name)
+            contract = self.contracts.get(f"signals.{name}")
+            if contract is None or not issubclass(contract, SignalRow):
+                known = sorted(table.removeprefix("signals.") for table, each in self.contracts.items() if issubclass(each, SignalRow))
+                yield Fault(
+                    at,
+                    f"no contract 'signals.{name}'{nearest(name, known)}: add a SignalRow of that table to lead_assets/contracts/signals.py"
+                    f" (there are: {', '.join(known)})",
+                )
+            elif rule.prefer is not None and rule.prefer.column not in contract.model_fields:
+                columns = [column for column in contract.model_fields if column not in SignalRow.model_fields]
+                yield Fault(
+                    (*at, "prefer", "column"),
+                    f"no column '{rule.prefer.column}' in {contract.table}{nearest(rule.prefer.column, columns)}: use one of {', '.join(columns)}",
+                )
+            for number, source in enumerate(rule.sources):
+                yield from self._of_source(rules, (*at, "sources", number), source, before)
+            before.append(name)
+
+    def _of_source(self, rules: _RulesFile, at: tuple[int | str, ...], source: _SourceRule, before: list[str]) -> Iterator[Fault]:
+        if source.provider not in rules.providers:
+            yield Fault((*at, "provider"), f"provider '{source.provider}' has no terms: add it under 'providers'")
+        for key, word, known in (("parser", source.parser, self.parsers), ("ask", source.ask, QUESTIONS)):
+            if word is not None and word not in known:
+                yield Fault((*at, key), f"no {key} '{word}'{nearest(word, known)}: use one of {', '.join(sorted(known))}")
+        for key, other in (("needs", source.needs), ("reads", source.reads)):
+            if other is not None and other not in before:
+                where = "move it up" if other in rules.signals else f"use one of {', '.join(before) or 'none'}"
+                yield Fault((*at, key), f"signal '{other}' must be declared above this one{nearest(other, before)}: {where}")
+
+
+_SHIPPED = _Known(TABLES, PARSERS)
+
+SIGNALS = RulesFile(
+    "signals.yaml",
+    _RulesFile,
+    _SHIPPED.mistakes,
+    lambda rules: f"{len(rules.signals)} signals",
+    parts={"signals": "signal", "sources": "source", "providers": "provider"},
+)

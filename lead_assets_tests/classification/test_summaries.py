@@ -13,7 +13,6 @@ import pytest
 from lead_assets.briefs import brief
 from lead_assets.briefs.summaries import Summarised, summarise
 from lead_assets.contracts import QuarantinedSummary, Score, SimilarAccount, Summary
-from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model import governance
@@ -35,7 +34,7 @@ def briefed(run: Run, ledger: Ledger, settings: Settings) -> Brief:
     def briefed(leads: pl.DataFrame, *, tier: str | None = None, similar: Sequence[dict[str, Any]] = (), **arguments: Any) -> Summarised:
         added = enriched(leads, company_industry="Construction")
         classified = run(leads, added).classifications
-        scores = score(classified, leads, added, load_scoring_rules(rules_file("scoring.yaml", settings)))
+        scores = score(classified, leads, added, load_scoring_rules(settings))
         scores = scores if tier is None else scores.with_columns(tier=pl.lit(tier))
         arguments = {"ledger": ledger, "settings": settings} | arguments
         return summarise(leads, added, classified, scores, SimilarAccount.frame(similar), **arguments)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from lead_assets.core.document import RulesError
 from lead_assets.core.project_files import project_file, rules_file
 from lead_assets.core.settings import Settings
 
@@ -51,7 +52,7 @@ def test_every_variable_is_in_the_example() -> None:
 
 
 def test_a_rules_folder_that_is_not_there_is_no_reason_to_use_others(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="correct it, or unset it"):
+    with pytest.raises(RulesError, match="correct it, or unset it"):
         rules_file("routing.yaml", Settings(rules_dir=tmp_path / "nope"))
 
 

@@ -124,11 +124,11 @@ def test_nothing_known_and_nobody_asking_is_an_empty_table(rules: LookalikeRules
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("at_most: [", "not YAML"),
-        ("{at_most: 3, at_least: 0.5, known_for: soon, weights: {}}", "known_for: Value error, a duration is"),
+        ("at_most: [", "line 1: cannot be read: the file ends before a bracket"),
+        ("{at_most: 3, at_least: 0.5, known_for: soon, weights: {}}", "line 1: a duration is a whole number"),
         (
             "{at_most: 3, at_least: 0.5, known_for: 1d, weights: {industry: 1, description: 1, technologies: 0, headcount: 0, place: 0}}",
-            "weights: Value error, the weights do not sum to 1",
+            "line 1: the weights do not sum to 1",
         ),
     ],
 )

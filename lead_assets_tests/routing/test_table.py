@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from lead_assets.core.document import RulesError
+from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
-from lead_assets.routing.table import SHIPPED, RoutingTableError, load_routing_table, parse_routing_table
+from lead_assets.routing.table import load_routing_table, parse_routing_table
 from lead_assets_tests.routing.frames import table
 
 GOOD = """\
@@ -32,7 +34,7 @@ fallback_owner: desk
 
 def refused(old: str, new: str) -> str:
     assert old in GOOD
-    with pytest.raises(RoutingTableError) as error:
+    with pytest.raises(RulesError) as error:
         table(GOOD.replace(old, new, 1))
     return str(error.value)
 
@@ -66,11 +68,15 @@ def refused(old: str, new: str) -> str:
         ("{min: 100000}", "{mni: 9}", "unknown key 'mni'"),
         ("[DE, AT, CH]", "[DE, UK]", "line 2: 'UK' is not an ISO 3166 code"),
         ("[US-CA, US-OR]", "[US-CA, US-ZZ]", "line 3: 'US-ZZ' is not an ISO 3166 code"),
-        ("active: false", "actve: false", "line 6: unknown key 'actve': remove it"),
+        (
+            "active: false",
+            "actve: false",
+            "line 6: unknown key 'actve' (did you mean 'active'?): correct or remove it; known: active, id, name",
+        ),
         ("- {id: desk,", "- {id: nina,", "line 7: owner 'nina' is declared twice"),
         ("name: dach", "name: bridge", "line 12: territory 'bridge': territory 'bridge' is declared twice"),
-        ("  DACH: [", "  West: [DE]\n  DACH: [", "line 4: the key 'West' stands twice: merge the two"),
-        ("[DE, AT, CH]", "[DE, AT, CH", "routing.yaml line 3: cannot be read"),
+        ("  DACH: [", "  West: [DE]\n  DACH: [", "line 4: the key 'West' stands twice, here and in line 2: merge the two"),
+        ("[DE, AT, CH]", "[DE, AT, CH", "routing.yaml line 2: cannot be read: the [ that opens here is not closed"),
     ],
 )
 def test_a_wrong_table_is_refused_with_the_place_and_the_next_step(old: str, new: str, said: str) -> None:
@@ -112,7 +118,7 @@ def test_a_territory_that_an_earlier_one_leaves_nothing_is_refused(earlier: str,
     if reachable:
         assert [territory.name for territory in table(text).territories] == ["one", "two"]
     else:
-        with pytest.raises(RoutingTableError, match="territory 'two': can never match: 'one' above it takes every lead it would"):
+        with pytest.raises(RulesError, match="territory 'two': can never match: 'one' above it takes every lead it would"):
             table(text)
     # An inactive owner's territory takes nothing, so it leaves everything.
     assert len(table(text.replace("owner: nina", "owner: theo")).open_territories()) == 1
@@ -126,7 +132,7 @@ def test_norway_and_ontario_are_not_booleans() -> None:
 def test_the_shipped_table_is_good() -> None:
     loaded = load_routing_table(Settings(routing_json=None, rules_dir=None))
     assert loaded.fallback_owner == "inbound-desk"
-    assert loaded == parse_routing_table(SHIPPED.read_text(encoding="utf-8"), "routing.yaml")
+    assert loaded == parse_routing_table(rules_file("routing.yaml", Settings(rules_dir=None)).read_text(encoding="utf-8"), "routing.yaml")
 
 
 SMALL = {"owners": [{"id": "solo", "name": "Solo"}], "fallback_owner": "solo"}
@@ -141,11 +147,11 @@ def test_routing_json_replaces_the_table_inline_or_by_path(tmp_path: Path) -> No
 
 
 def test_a_wrong_routing_json_is_named_by_its_variable(tmp_path: Path) -> None:
-    with pytest.raises(RoutingTableError, match="ROUTING_JSON line 1: unknown owner 'b'"):
+    with pytest.raises(RulesError, match="ROUTING_JSON line 1: unknown owner 'b'"):
         load_routing_table(Settings(routing_json='{"owners": [{"id": "a", "name": "A"}], "fallback_owner": "b"}'))
-    with pytest.raises(RoutingTableError, match=r"ROUTING_JSON is neither a JSON object nor the path of a file .*gone\.json"):
+    with pytest.raises(RulesError, match=r"ROUTING_JSON is neither a JSON object nor the path of a file .*gone\.json"):
         load_routing_table(Settings(routing_json=str(tmp_path / "gone.json")))
-    with pytest.raises(RoutingTableError, match="ROUTING_JSON line 1: cannot be read"):
+    with pytest.raises(RulesError, match="ROUTING_JSON line 1: cannot be read: the file ends before a bracket"):
         load_routing_table(Settings(routing_json='{"owners": ['))
 
 

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Score
+from lead_assets.core.document import RulesError
 from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
-from lead_assets.scoring.ruleset import RulesError, load_scoring_rules
+from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.scoring.score import score
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -75,7 +76,7 @@ def test_an_urgent_experienced_bridge_lead_is_hot_and_says_why() -> None:
         "phone_e164": "+13055550100",
         "email_kind": "business",
     }
-    row = score(*frames(lead), load_scoring_rules(SHIPPED)).row(0, named=True)
+    row = score(*frames(lead), load_scoring_rules(Settings())).row(0, named=True)
     parts = {part["rule"]: part for part in json.loads(row["parts"])}
     assert row["tier"] == "hot"
     assert parts["urgency"] == {"rule": "urgency", "points": 25, "max_points": 25, "because": "urgency_score is 5"}
@@ -83,13 +84,13 @@ def test_an_urgent_experienced_bridge_lead_is_hot_and_says_why() -> None:
 
 
 def test_a_lead_of_which_nothing_is_known_is_cold_not_an_error() -> None:
-    row = score(*frames({"loan_type": None}), load_scoring_rules(SHIPPED)).row(0, named=True)
+    row = score(*frames({"loan_type": None}), load_scoring_rules(Settings())).row(0, named=True)
     assert row["tier"] == "cold"
     assert all(part["because"].endswith(("missing", "is missing")) for part in json.loads(row["parts"]))
 
 
 def test_each_profile_has_its_rules_and_an_unknown_profile_the_default() -> None:
-    result = score(*frames({"profile": "lending"}, {"profile": "b2b"}, {"profile": "brand_new"}), load_scoring_rules(SHIPPED))
+    result = score(*frames({"profile": "lending"}, {"profile": "b2b"}, {"profile": "brand_new"}), load_scoring_rules(Settings()))
     assert dict(result.select("lead_id", "ruleset").iter_rows()) == {
         "ld_0": "lending-rules-1",
         "ld_1": "b2b-rules-1",
@@ -99,12 +100,12 @@ def test_each_profile_has_its_rules_and_an_unknown_profile_the_default() -> None
 
 def test_a_field_of_the_answer_can_score() -> None:
     leads = frames({"profile": "b2b", "answer": '{"icp_fit":"strong"}'}, {"profile": "b2b", "answer": '{"icp_fit":"weak"}'})
-    strong, weak = score(*leads, load_scoring_rules(SHIPPED))["score"]
+    strong, weak = score(*leads, load_scoring_rules(Settings()))["score"]
     assert strong - weak == 21
 
 
 def test_personal_data_is_not_repeated_in_the_reasons() -> None:
-    row = score(*frames({"property_address": "12 Secret Lane", "phone_e164": "+13055550100"}), load_scoring_rules(SHIPPED)).row(
+    row = score(*frames({"property_address": "12 Secret Lane", "phone_e164": "+13055550100"}), load_scoring_rules(Settings())).row(
         0, named=True
     )
     assert "Secret" not in row["parts"]
@@ -112,7 +113,7 @@ def test_personal_data_is_not_repeated_in_the_reasons() -> None:
 
 
 def test_no_leads_give_no_scores_with_the_right_types() -> None:
-    assert score(*frames(), load_scoring_rules(SHIPPED)).schema == Score.polars_schema()
+    assert score(*frames(), load_scoring_rules(Settings())).schema == Score.polars_schema()
 
 
 @given(
@@ -131,7 +132,7 @@ def test_no_leads_give_no_scores_with_the_right_types() -> None:
     )
 )
 def test_parts_always_sum_to_a_score_on_the_scale(leads: list[dict[str, Any]]) -> None:
-    result = score(*frames(*leads), load_scoring_rules(SHIPPED))
+    result = score(*frames(*leads), load_scoring_rules(Settings()))
     assert result.height == len(leads)
     for row in result.iter_rows(named=True):
         assert sum(part["points"] for part in json.loads(row["parts"])) == row["score"]
@@ -153,4 +154,4 @@ def test_rules_that_cannot_work_are_refused_by_name(tmp_path: Path, change: dict
     path = tmp_path / "scoring.yaml"
     path.write_text(yaml.safe_dump(rules))
     with pytest.raises(RulesError, match=says):
-        load_scoring_rules(path)
+        load_scoring_rules(Settings(rules_dir=tmp_path))

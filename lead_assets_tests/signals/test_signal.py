@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from lead_assets.core.document import RulesError
 from lead_assets.core.settings import Settings
-from lead_assets.signals.signal import RulesError, load_signals
+from lead_assets.signals.signal import load_signals
 
 PROVIDERS = "providers:\n  pipe0: {credit_usd: 0.03, batch_size: 100, concurrency: 4}\n"
 SIGNAL = """signals:
@@ -47,9 +48,9 @@ def test_a_folder_of_the_users_own_replaces_the_file(tmp_path: Path) -> None:
             SIGNAL.replace("parser: pipe0_company_overview", "parser: tarot"),
             ["company_overview", "no parser 'tarot'", "pipe0_company_overview"],
         ),
-        (SIGNAL.replace("company_overview:", "horoscope:"), ["horoscope", "no contract", "signals.horoscope"]),
+        (SIGNAL.replace("company_overview:", "horoscope:"), ["horoscope", "no contract 'signals.horoscope'", "signals.horoscope"]),
         (SIGNAL.replace("sources:", "sources: []\n    ignored:"), ["company_overview"]),
-        ("signals: [", ["not YAML", "line"]),
+        ("signals: [", ["cannot be read", "line"]),
     ],
 )
 def test_a_wrong_declaration_is_refused_by_name(tmp_path: Path, text: str, words: list[str]) -> None:
