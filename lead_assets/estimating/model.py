@@ -41,7 +41,7 @@ def rehearse(
     asked = [Expected(PROVIDER, OPERATION, "classification", len(attempts), len(attempts) * again, micros * again)]
     if load_brief_rulebook(settings).limits.summaries.tiers:
         count = len(attempts) * experience.shares.model.briefs
-        size = prompt.first_request(BRIEF, {}).size
+        size = prompt.first_request(BRIEF, prompt.render({})).size
         each = _micros(BRIEF, size, settings, book, experience, batch=batch)
         asked.append(Expected(PROVIDER, OPERATION, "summaries", round(count), count * again, count * again * each))
     return asked

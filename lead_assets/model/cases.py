@@ -39,6 +39,8 @@ class Case:
 
     profile: Profile
     facts: Facts
+    rendered: str
+    """The facts as the model sees them."""
     leads: list[dict[str, Any]]
     """campaign_id, lead_id, received_at of each, first received first."""
     answers: list[Answer] = field(default_factory=list)
@@ -90,9 +92,9 @@ def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **o
         profile = book.profiles[str(name[0])]
         rows = part.select(*KEYS, "received_at").to_dicts()
         for row, facts in zip(rows, prompt.facts_of(profile, part), strict=True):
-            shown = prompt.facts_hash(facts)
+            shown = prompt.render(facts)
             if (case := cases.get((profile.name, shown))) is None:
-                case = cases[profile.name, shown] = Case(profile, facts, [])
+                case = cases[profile.name, shown] = Case(profile, facts, shown, [])
             case.leads.append(row)
     return list(cases.values())
 
@@ -117,7 +119,7 @@ def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
 
 def first_want(case: Case, generation: int, asking: Asking) -> Want:
     """The first attempt of a generation, named by all that the model sees."""
-    attempt = Attempt(case.profile, prompt.first_request(case.profile, case.facts), asking.book.limits.calls.max_tokens, asking.fix)
+    attempt = Attempt(case.profile, prompt.first_request(case.profile, case.rendered), asking.book.limits.calls.max_tokens, asking.fix)
     seen: dict[str, Any] = {
         "profile": case.profile.name,
         "version": case.profile.version,
@@ -137,10 +139,10 @@ def second_want(case: Case, first: Want, asking: Asking) -> Want | None:
         return None
     text, calls = case.last_text, asking.book.limits.calls
     if "truncated" in case.codes:
-        request, room = prompt.first_request(case.profile, case.facts), calls.truncated_max_tokens
+        request, room = prompt.first_request(case.profile, case.rendered), calls.truncated_max_tokens
     else:
         faults = [str(violation) for violation in case.violations]
-        request, room = prompt.mending_request(case.profile, case.facts, text, faults), calls.max_tokens
+        request, room = prompt.mending_request(case.profile, case.rendered, text, faults), calls.max_tokens
     mended = {**first.parameters, "attempt": 2, "mends": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]}
     # The mending of what a replay asked is the replay's, whoever does it.
     fix = asking.fix or case.answers[-1].body.get("fix")
@@ -168,7 +170,7 @@ def _want(case: Case, attempt: Attempt, parameters: dict[str, Any], asking: Aski
     return Want(
         provider=PROVIDER,
         operation=OPERATION,
-        subject=prompt.facts_hash(case.facts),
+        subject=hashlib.sha256(case.rendered.encode()).hexdigest(),
         price_micros=asking.book.prices.most_micros(asking.model, most_tokens(attempt), attempt.max_tokens),
         campaign_id=case.leads[0]["campaign_id"],
         lifetimes=_LIFETIMES,

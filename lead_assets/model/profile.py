@@ -46,9 +46,9 @@ class Fact:
     """A person's or company's name: shown only if it reads like one, because a name field takes any text a stranger types."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Profile:
-    """One way to classify a lead. See `profiles.lending` for a whole one."""
+    """One way to classify a lead. See `profiles.lending` for a whole one. Two are equal only if they are one: what follows from it can be kept by it."""
 
     name: str
     version: str

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import polars as pl
@@ -71,20 +72,21 @@ class Request:
 
 def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
     """What each lead shows to the profile. `leads`: rows of identity.leads, joined with other tables (columns prefixed by their source and a dot)."""
-    wanted = {name: fact.column if fact.of == "lead" else f"{fact.of}.{fact.column}" for name, fact in profile.facts.items()}
-    present = {name: column for name, column in wanted.items() if column in leads.columns}
-    rows = leads.select(pl.col(column).alias(name) for name, column in present.items()).to_dicts()
-    return [
-        {name: shown for name, value in row.items() if (shown := _shown(value, is_name=profile.facts[name].is_name)) is not None}
-        for row in rows
-    ]
+    rows: list[Facts] = [{} for _ in range(leads.height)]
+    for name, fact in profile.facts.items():
+        column = fact.column if fact.of == "lead" else f"{fact.of}.{fact.column}"
+        if column in leads.columns:
+            for row, shown in zip(rows, _shown_column(leads[column].to_list(), is_name=fact.is_name), strict=True):
+                if shown is not None:
+                    row[name] = shown
+    return rows
 
 
 def render(facts: Facts) -> str:
     """The user message. Angle brackets and ampersands are escaped as JSON escapes, so nothing inside can open or close a tag."""
-    text = json.dumps(facts, ensure_ascii=False, separators=(", ", ": "))
     text = (
-        text.replace("&", "\\u0026")
+        _json(facts)
+        .replace("&", "\\u0026")
         .replace("<", "\\u003c")
         .replace(">", "\\u003e")
         .replace("\u2028", "\\u2028")
@@ -93,19 +95,21 @@ def render(facts: Facts) -> str:
     return f"<lead>\n{text}\n</lead>"
 
 
+@cache
 def system_of(profile: Profile) -> str:
     message = MESSAGE if "outreach_message" in profile.contract.model_fields else ""
     return f"{profile.system.rstrip()}\n\n{COMMON}{message}"
 
 
-def first_request(profile: Profile, facts: Facts) -> Request:
-    return Request(system_of(profile), ({"role": "user", "content": render(facts)},))
+def first_request(profile: Profile, rendered: str) -> Request:
+    """The request for a lead whose facts are `rendered`."""
+    return Request(system_of(profile), ({"role": "user", "content": rendered},))
 
 
-def mending_request(profile: Profile, facts: Facts, answer: str, faults: Iterable[str]) -> Request:
+def mending_request(profile: Profile, rendered: str, answer: str, faults: Iterable[str]) -> Request:
     """The one repair: the same lead, the answer that failed and what is wrong with it."""
     listed = "\n".join(f"- {fault}" for fault in list(faults)[:_MOST_FAULTS])
-    asked = first_request(profile, facts)
+    asked = first_request(profile, rendered)
     return Request(
         asked.system,
         (
@@ -116,19 +120,31 @@ def mending_request(profile: Profile, facts: Facts, answer: str, faults: Iterabl
     )
 
 
+@cache
 def prompt_hash(profile: Profile) -> str:
     """Changes with any word that every lead of the profile is asked with."""
     return hashlib.sha256(f"{system_of(profile)}\x1f{render({})}".encode()).hexdigest()[:16]
 
 
-def facts_hash(facts: Facts) -> str:
-    return hashlib.sha256(render(facts).encode()).hexdigest()
-
-
 def shown_text(facts: Facts) -> str:
     """All that the model was shown of the lead, as quotes may be taken from it."""
     pairs: Sequence[str] = [f"{name}: {value}" for name, value in facts.items()]
-    return "\n".join([*pairs, json.dumps(facts, ensure_ascii=False)])
+    return "\n".join([*pairs, _json(facts)])
+
+
+_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def _shown_column(values: list[Any], *, is_name: bool) -> list[Any]:
+    """`_shown` of each value, called once for each different one: what is known of a company is shown with all of its leads."""
+    known: dict[Any, Any] = {}
+    column = []
+    for value in values:
+        key = tuple(value) if isinstance(value, list) else value
+        if key not in known:
+            known[key] = _shown(value, is_name=is_name)
+        column.append(known[key])
+    return column
 
 
 def _shown(value: Any, *, is_name: bool) -> Any:

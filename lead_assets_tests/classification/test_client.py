@@ -24,7 +24,7 @@ LENDING = load_profiles()["lending"]
 
 
 def want(notes: str) -> Want:
-    attempt = Attempt(LENDING, prompt.first_request(LENDING, {"notes": notes}), 1024)
+    attempt = Attempt(LENDING, prompt.first_request(LENDING, prompt.render({"notes": notes})), 1024)
     return Want("anthropic", "anthropic.messages", notes, 0, "c", Lifetimes(timedelta(1), timedelta(1)), payload=attempt)
 
 
