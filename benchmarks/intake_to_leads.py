@@ -132,7 +132,7 @@ def measure(file: Path) -> dict[str, float | int]:
         done = time.perf_counter()
         resolved = resolve(read.raw_leads, None)
         end = time.perf_counter()
-        kept = conservation(archive, drop.campaigns, read.raw_leads, read.rejected)
+        kept = conservation(read)
     if not (kept["received"] == kept["good"] + kept["rejected"]).all():
         raise SystemExit("rows were lost: received is not good + rejected")
     leads = resolved.leads.height

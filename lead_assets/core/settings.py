@@ -135,6 +135,11 @@ class Settings(BaseSettings):
         return self.landing_url or str(self.home / "landing")
 
     @property
+    def derived_location(self) -> str:
+        """Folder or gs:// URL of what was worked out from the archive and may be deleted at any time."""
+        return f"{self.archive_location}/derived" if self.env == "production" else str(self.home / "derived")
+
+    @property
     def failed_leads_location(self) -> str | None:
         """gs:// URL that rejected payloads are also written to; None, as everywhere outside production, if nowhere."""
         if self.env != "production" or not self.gcs_failed_leads_bucket:

@@ -17,7 +17,8 @@ from lead_assets.stores.opened import archive_of
 def leads_of(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> pl.DataFrame:
     """Rows of identity.leads, as a run would make them now."""
     from lead_assets.identity.resolve import resolve
+    from lead_assets.intake.parsed import parsed_of
     from lead_assets.intake.read import read_campaigns
 
-    read = read_campaigns(archive_of(settings), campaigns, max_payload_bytes=settings.max_payload_bytes)
+    read = read_campaigns(archive_of(settings), campaigns, max_payload_bytes=settings.max_payload_bytes, parsed=parsed_of(settings))
     return resolve(read.raw_leads, ledger.suppressions()).leads

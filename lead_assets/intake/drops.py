@@ -1,12 +1,13 @@
-"""One drop read whole: its bytes to a frame of leads and a frame of rejects, and which campaign each belongs to.
+"""Drops read whole: their bytes to a frame of leads and a frame of rejects, and which campaign each row belongs to.
 
-The same bytes and column map give the same frames, always: nothing here knows when or for whom the drop came in, until `place` is given a receipt.
+The same bytes and column map give the same rows, always: nothing here knows when or for whom a drop came in, until `place` is given receipts.
+Many small drops are read as one: what a frame costs is paid once for thousands of payloads and not once for each.
 Does not belong here: the archive (see `ingest`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -15,12 +16,18 @@ from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.intake.csv_payloads import header_key
 from lead_assets.intake.parse import parse
-from lead_assets.intake.payloads import Reject
+from lead_assets.intake.payloads import Chunk, Reject
 from lead_assets.intake.rows import DROP_SCHEMA, rows
 from lead_assets.stores.archive import Receipt
 
+_SMALL_BYTES = 64 << 10
+"""Drops up to this size are put together."""
+_TOGETHER_BYTES = 4 << 20
+_TOGETHER_PAYLOADS = 4_096
+
 _REJECT_SCHEMA = pl.Schema(
     {
+        "drop": pl.Int64(),
         "position": pl.Int64(),
         "code": pl.String(),
         "reason": pl.String(),
@@ -33,70 +40,139 @@ _REJECT_SCHEMA = pl.Schema(
 
 
 @dataclass(frozen=True)
-class Drop:
-    """What a drop holds. Both frames have `own_campaign`: the partition key of the campaign a payload names for itself, else null."""
+class Drops:
+    """What drops hold. Both frames have `drop`, the drop's number from 0 in the order they were read, and `own_campaign`: the partition key of the
+    campaign that a payload names for itself, else null."""
 
     leads: pl.DataFrame
     rejects: pl.DataFrame
-    unmapped: tuple[str, ...] = ()
-    """What `column_map` renames and the drop has not: headers of a table that has none by that name, or of a drop that is no table."""
+    unmapped: tuple[tuple[str, ...], ...]
+    """For each drop, what its `column_map` renames and it has not: headers of a table that has none by that name, or of a drop that is no table."""
 
-    def counts(self, default_campaign: str, *, forced: bool) -> pl.DataFrame:
-        """Frame (campaign_id, rows, rejected): what each campaign gets from this drop, sorted by campaign."""
-        campaign = _campaign(default_campaign, forced=forced)
-        # with_columns, not select: a select of nothing but literals would make one row of any frame.
-        both = pl.concat(
+    def counts(self, defaults: Sequence[tuple[str, bool]]) -> list[dict[str, tuple[int, int]]]:
+        """For each drop, campaign → (leads, rejects) that it gets, sorted by campaign.
+
+        `defaults`: for each drop, the campaign of payloads that name none, and whether it is forced on all of them.
+        """
+        counted: list[dict[str, tuple[int, int]]] = [{} for _ in defaults]
+        for frame, is_lead in ((self.leads, 1), (self.rejects, 0)):
+            for number, own, count in frame.group_by("drop", "own_campaign").len().iter_rows():
+                default, forced = defaults[number]
+                campaign = default if forced or own is None else own
+                good, bad = counted[number].get(campaign, (0, 0))
+                counted[number][campaign] = (good + count * is_lead, bad + count * (1 - is_lead))
+        return [dict(sorted(each.items())) for each in counted]
+
+    def place(self, receipts: Sequence[tuple[int, Receipt]]) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The rows of the receipts' campaigns, as `RawLead` and `RejectedPayload`. Each receipt comes with the number of its drop; at most one for a
+        drop and campaign."""
+        arrivals = pl.DataFrame(
             [
-                self.leads.with_columns(campaign, rows=1, rejected=0).select("campaign_id", "rows", "rejected"),
-                self.rejects.with_columns(campaign, rows=0, rejected=1).select("campaign_id", "rows", "rejected"),
-            ]
+                (
+                    number,
+                    receipt.default_campaign,
+                    receipt.forced_campaign,
+                    receipt.campaign_id,
+                    receipt.sha256,
+                    receipt.name,
+                    receipt.received_at,
+                )
+                for number, receipt in receipts
+            ],
+            schema=_GIVEN_SCHEMA
+            | {
+                "campaign_id": pl.String(),
+                "drop_sha256": pl.String(),
+                "drop_name": pl.String(),
+                "received_at": pl.Datetime("us", "UTC"),
+            },
+            orient="row",
         )
-        return both.group_by("campaign_id").agg(pl.col("rows", "rejected").sum().cast(pl.Int64)).sort("campaign_id")
-
-    def place(self, receipts: Iterable[Receipt]) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The rows of the receipts' campaigns, as `RawLead` and `RejectedPayload`. The receipts are of this drop, at most one a campaign."""
-        leads, rejects = [RawLead.empty()], [RejectedPayload.empty()]
-        for default, forced, group in _alike(receipts):
-            campaign = _campaign(default, forced=forced)
-            arrivals = pl.DataFrame(
-                {
-                    "campaign_id": [receipt.campaign_id for receipt in group],
-                    "drop_sha256": [receipt.sha256 for receipt in group],
-                    "drop_name": [receipt.name for receipt in group],
-                    "received_at": [receipt.received_at for receipt in group],
-                },
-                schema_overrides={"received_at": pl.Datetime("us", "UTC")},
-            )
-            for frame, contract, placed in ((self.leads, RawLead, leads), (self.rejects, RejectedPayload, rejects)):
-                joined = frame.with_columns(campaign).join(arrivals, on="campaign_id", how="inner", maintain_order="left")
-                placed.append(joined.select(contract.polars_schema().names()))
-        return pl.concat(leads), pl.concat(rejects)
+        given = arrivals.select(*_GIVEN_SCHEMA).unique()
+        return tuple(  # type: ignore[return-value]
+            _with_campaign(frame, given)
+            .join(arrivals, on=[*_GIVEN_SCHEMA, "campaign_id"], how="inner", maintain_order="left")
+            .select(contract.polars_schema().names())
+            for frame, contract in ((self.leads, RawLead), (self.rejects, RejectedPayload))
+        )
 
 
-def read_drop(data: bytes, *, max_payload_bytes: int, column_map: Mapping[str, str] | None = None, documents: bool = True) -> Drop:
-    """All payloads of a drop, in the order they stand. Raises nothing for any bytes.
+_GIVEN_SCHEMA: dict[str, pl.DataType] = {"drop": pl.Int64(), "default_campaign": pl.String(), "forced_campaign": pl.Boolean()}
+"""What decides the campaign of a drop's rows, beside the rows themselves."""
+
+
+def read_drops(
+    drops: Iterable[tuple[bytes, Mapping[str, str]]], *, max_payload_bytes: int, documents: bool = True
+) -> Drops:
+    """All payloads of drops, each given with its column map, in the order they stand. Raises nothing for any bytes.
 
     Without `documents` the leads' `payload` and `extra` are left out: enough to count them, in half the time.
     """
-    frames: list[pl.DataFrame] = [DROP_SCHEMA.to_frame()]
-    rejected: list[Reject] = []
-    headers: set[str] = set()
-    for chunk in parse(data, max_payload_bytes=max_payload_bytes, column_map=column_map):
+    frames: list[pl.DataFrame] = [DROP_SCHEMA.to_frame().insert_column(0, pl.Series("drop", [], dtype=pl.Int64))]
+    rejected: list[tuple[int, Reject]] = []
+    unmapped: list[tuple[str, ...]] = []
+    for chunk, places in _together(_chunks(drops, max_payload_bytes, unmapped)):
         frame, faulty = rows(chunk, documents=documents)
-        frames.append(frame)
-        rejected += faulty
-        headers.update(map(header_key, chunk.headers or ()))
+        standing = frame["position"]
+        frames.append(
+            frame.with_columns(
+                position=pl.Series([position for _, position in places], dtype=pl.Int64).gather(standing)
+            ).insert_column(0, pl.Series("drop", [number for number, _ in places], dtype=pl.Int64).gather(standing))
+        )
+        rejected += ((places[reject.position][0], reject._replace(position=places[reject.position][1])) for reject in faulty)
+    rejected.sort(key=lambda each: (each[0], each[1].position))
     leads = pl.concat(frames)
     named = leads["source_campaign"].unique().drop_nulls().to_list()
-    keys = {name: key for name in {*named, *(reject.campaign for reject in rejected)} if name and (key := _key(name))}
+    keys = {name: key for name in {*named, *(reject.campaign for _, reject in rejected)} if name and (key := _key(name))}
     own = pl.col("source_campaign").replace_strict(keys, default=None, return_dtype=pl.String) if keys else pl.lit(None, dtype=pl.String)
-    return Drop(
+    return Drops(
         leads=leads.with_columns(own_campaign=own),
         rejects=pl.DataFrame(
-            [(*_reject_row(reject), keys.get(reject.campaign or "")) for reject in rejected], schema=_REJECT_SCHEMA, orient="row"
+            [(number, *_reject_row(reject), keys.get(reject.campaign or "")) for number, reject in rejected],
+            schema=_REJECT_SCHEMA,
+            orient="row",
         ),
-        unmapped=tuple(header for header in column_map or () if header_key(header) not in headers),
+        unmapped=tuple(unmapped),
     )
+
+
+def _chunks(
+    drops: Iterable[tuple[bytes, Mapping[str, str]]], max_payload_bytes: int, unmapped: list[tuple[str, ...]]
+) -> Iterator[tuple[int, Chunk, int]]:
+    """(number of the drop, chunk, bytes of the drop) of all drops; `unmapped` grows by one with each."""
+    for number, (data, column_map) in enumerate(drops):
+        headers: set[str] = set()
+        for chunk in parse(data, max_payload_bytes=max_payload_bytes, column_map=column_map):
+            headers.update(map(header_key, chunk.headers or ()))
+            yield number, chunk, len(data)
+        unmapped.append(tuple(header for header in column_map if header_key(header) not in headers))
+
+
+def _together(chunks: Iterable[tuple[int, Chunk, int]]) -> Iterator[tuple[Chunk, list[tuple[int, int]]]]:
+    """The chunks, those of small drops that are written alike put together. Payloads of what comes out are numbered from 0 on; the list says, for each
+    number, of which drop the payload is and where it stood there."""
+    gathered, places, size = Chunk(), list[tuple[int, int]](), 0
+    for number, chunk, drop_size in chunks:
+        apart = drop_size > _SMALL_BYTES or chunk.headers != gathered.headers
+        if places and (apart or size > _TOGETHER_BYTES or len(places) > _TOGETHER_PAYLOADS):
+            yield gathered, places
+            gathered, places, size = Chunk(), list[tuple[int, int]](), 0
+        gathered.headers = chunk.headers
+        size += drop_size
+        gathered.positions += range(len(places), len(places) + len(chunk.positions))
+        places += ((number, position) for position in chunk.positions)
+        gathered.raws += chunk.raws
+        gathered.values += chunk.values
+        gathered.rejects += (reject._replace(position=len(places) + index) for index, reject in enumerate(chunk.rejects))
+        places += ((number, reject.position) for reject in chunk.rejects)
+    if places:
+        yield gathered, places
+
+
+def _with_campaign(frame: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
+    """The frame with what is given for each row's drop (a row for each variant), and `campaign_id`, which follows from it."""
+    chosen = pl.when("forced_campaign").then("default_campaign").otherwise(pl.coalesce("own_campaign", "default_campaign"))
+    return frame.join(given, on="drop", how="inner", maintain_order="left").with_columns(campaign_id=chosen)
 
 
 def _reject_row(reject: Reject) -> tuple[int, str, str, str | None, str, int]:
@@ -109,16 +185,3 @@ def _key(name: str) -> str | None:
         return campaign_key(name)
     except ValueError:  # nothing left of it to name a campaign by
         return None
-
-
-def _campaign(default: str, *, forced: bool) -> pl.Expr:
-    chosen = pl.lit(default) if forced else pl.col("own_campaign").fill_null(pl.lit(default))
-    return chosen.alias("campaign_id")
-
-
-def _alike(receipts: Iterable[Receipt]) -> list[tuple[str, bool, list[Receipt]]]:
-    """Receipts grouped by what decides the campaign of a row."""
-    groups: dict[tuple[str, bool], list[Receipt]] = {}
-    for receipt in receipts:
-        groups.setdefault((receipt.default_campaign, receipt.forced_campaign), []).append(receipt)
-    return [(default, forced, group) for (default, forced), group in groups.items()]

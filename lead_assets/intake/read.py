@@ -6,90 +6,161 @@ They can be dropped and rebuilt to the same rows. Does not belong here: what is 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload
-from lead_assets.intake.drops import read_drop
+from lead_assets.intake.drops import read_drops
 from lead_assets.intake.ingest import DEFAULT_MAX_PAYLOAD_BYTES
+from lead_assets.intake.parsed import Parsed, ParsedDrops
 from lead_assets.stores.archive import Archive, Receipt
+
+_ORDER = ["campaign_id", "received_at", "drop_sha256", "position"]
+_READERS = 8
+_AHEAD_BYTES = 16 << 20
+"""Drops are fetched so far ahead of being parsed: a bucket answers each in tens of milliseconds."""
 
 
 class CampaignsRead(NamedTuple):
-    """Campaigns as read from the archive: frames of `RawLead` and of `RejectedPayload`."""
+    """Campaigns as read from the archive: frames of `RawLead` and of `RejectedPayload`; and for each campaign, how many payloads its receipts count and
+    how many files were the same bytes once more."""
 
     raw_leads: pl.DataFrame
     rejected: pl.DataFrame
+    received: pl.DataFrame
 
 
-def read_campaigns(archive: Archive, campaign_ids: Iterable[str], *, max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES) -> CampaignsRead:
+def read_campaigns(
+    archive: Archive,
+    campaign_ids: Iterable[str],
+    *,
+    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+    parsed: ParsedDrops | None = None,
+) -> CampaignsRead:
     """Frames `RawLead` and `RejectedPayload` of the campaigns, rebuilt from the archive: equal archives give equal frames.
 
-    Each distinct drop is fetched and parsed once, however many of the campaigns share it. Raises FileNotFoundError if the archive lost a drop.
-    """
-    drops: dict[tuple[str, str], list[Receipt]] = {}
-    leads, rejects = [RawLead.empty()], [RejectedPayload.empty()]
-    for campaign_id in sorted(set(campaign_ids)):
-        reading, repeats = _reading(archive.receipts(campaign_id))
-        rejects.append(_repeated(repeats))
-        for receipt in reading:
-            drops.setdefault((receipt.sha256, json.dumps(receipt.column_map, sort_keys=True)), []).append(receipt)
-    for (sha256, _), receipts in drops.items():
-        drop = read_drop(archive.get(sha256), max_payload_bytes=max_payload_bytes, column_map=receipts[0].column_map)
-        good, bad = drop.place(receipts)
-        leads.append(good)
-        rejects.append(bad)
-    order = ["campaign_id", "received_at", "drop_sha256", "position"]
-    return CampaignsRead(pl.concat(leads).sort(order), pl.concat(rejects).sort(order))
-
-
-def conservation(archive: Archive, campaign_ids: Iterable[str], raw: pl.DataFrame, rejected: pl.DataFrame) -> pl.DataFrame:
-    """Frame (campaign_id, received, good, rejected), one row a campaign, for the check that received = good + rejected.
-
-    `received` is what the receipts say was counted when the drops came in; a file that came again counts one, for its one row among the rejects.
+    The third frame is (campaign_id, received, repeated_files), one row for each campaign. Each distinct drop is fetched and parsed once, however many of
+    the campaigns share it, and not at all if `parsed` (which must be of the same `max_payload_bytes`) has its rows. Raises FileNotFoundError if the
+    archive lost a drop.
     """
     wanted = sorted(set(campaign_ids))
-    received: list[int] = []
-    for campaign_id in wanted:
-        reading, repeats = _reading(archive.receipts(campaign_id))
-        received.append(sum(receipt.records for receipt in reading) + len(repeats))
-    frame = pl.DataFrame({"campaign_id": wanted, "received": received}, schema={"campaign_id": pl.String, "received": pl.Int64})
-    for column, counted in (("good", raw), ("rejected", rejected)):
+    with ThreadPoolExecutor(_READERS) as pool:
+        looks = list(pool.map(lambda campaign_id: _look(archive, campaign_id, parsed), wanted))
+    good, bad = _read(archive, [receipt for look in looks for receipt in look.to_read.values()], max_payload_bytes)
+    by_campaign = [{key[0]: rows for key, rows in frame.partition_by("campaign_id", as_dict=True).items()} for frame in (good, bad)]
+    leads, rejects = [RawLead.empty()], [RejectedPayload.empty()]
+    for look in looks:
+        whole = look.with_rows(*(rows.get(look.campaign_id) for rows in by_campaign))
+        if parsed is not None and look.is_news:
+            parsed.put(look.campaign_id, whole)
+        leads.append(whole.raw_leads)
+        rejects.append(whole.rejected)
+    return CampaignsRead(
+        pl.concat(leads).sort(_ORDER),
+        pl.concat(rejects).sort(_ORDER),
+        pl.DataFrame(
+            [(look.campaign_id, look.received, len(look.receipts) - len(look.reading)) for look in looks],
+            schema={"campaign_id": pl.String, "received": pl.Int64, "repeated_files": pl.Int64},
+            orient="row",
+        ),
+    )
+
+
+def conservation(read: CampaignsRead) -> pl.DataFrame:
+    """Frame (campaign_id, received, good, rejected), one row for each campaign, for the check that received = good + rejected.
+
+    `received` is what the receipts say was counted when the drops came in. A file that came again counts nothing.
+    """
+    frame = read.received.select("campaign_id", "received")
+    for column, counted in (("good", read.raw_leads), ("rejected", read.rejected)):
         count = counted.group_by("campaign_id").agg(pl.len().cast(pl.Int64).alias(column))
         frame = frame.join(count, on="campaign_id", how="left", maintain_order="left").with_columns(pl.col(column).fill_null(0))
     return frame
 
 
-def _reading(receipts: list[Receipt]) -> tuple[list[Receipt], list[Receipt]]:
-    """Of a campaign's receipts: those whose drop is read, one a drop, and those that brought it again.
+@dataclass(frozen=True)
+class _Look:
+    """One campaign: what is known of it, all its receipts, and those of them by which its drops are read (both by file name)."""
+
+    campaign_id: str
+    known: Parsed
+    receipts: dict[str, Receipt]
+    reading: dict[str, Receipt]
+
+    @property
+    def to_read(self) -> dict[str, Receipt]:
+        return {name: receipt for name, receipt in self.reading.items() if name not in self.known.held}
+
+    @property
+    def received(self) -> int:
+        return sum(receipt.records for receipt in self.reading.values())
+
+    @property
+    def is_news(self) -> bool:
+        return self.receipts.keys() != self.known.receipts.keys() or self.reading.keys() != self.known.held
+
+    def with_rows(self, good: pl.DataFrame | None, bad: pl.DataFrame | None) -> Parsed:
+        """The campaign with the rows that were read, and without those of receipts that are read no longer."""
+        frames = (self.known.raw_leads, self.known.rejected)
+        if stale := [self.known.receipts[name].sha256 for name in self.known.held - self.reading.keys()]:
+            frames = (frames[0].filter(~pl.col("drop_sha256").is_in(stale)), frames[1].filter(~pl.col("drop_sha256").is_in(stale)))
+        raw_leads, rejected = (old if new is None else pl.concat([old, new]) for old, new in zip(frames, (good, bad), strict=True))
+        return Parsed(self.receipts, frozenset(self.reading), raw_leads, rejected)
+
+
+def _look(archive: Archive, campaign_id: str, parsed: ParsedDrops | None) -> _Look:
+    names = archive.receipt_names(campaign_id)
+    known = parsed.get(campaign_id) if parsed is not None else Parsed()
+    new = archive.read_receipts(campaign_id, [name for name in names if name not in known.receipts])
+    receipts = {name: new.get(name) or known.receipts[name] for name in names}
+    return _Look(campaign_id, known, receipts, _reading(receipts))
+
+
+def _reading(receipts: dict[str, Receipt]) -> dict[str, Receipt]:
+    """Of a campaign's receipts those by which its drops are read, one for each drop; the others brought the same bytes again.
 
     A drop is read by the first receipt with its newest column map: sending a file again changes nothing, sending it with a corrected map mends it.
     """
-    chosen: dict[str, Receipt] = {}
-    # Files of one tick came at one time. Which was the first tells its count: those that came again count one.
-    for receipt in sorted(receipts, key=lambda receipt: (receipt.received_at, -receipt.records)):
+    chosen: dict[str, str] = {}
+    # Files of one tick came at one time. The first of them counted its payloads, those that came again count none.
+    for name in sorted(receipts, key=lambda name: (receipts[name].received_at, -receipts[name].records)):
+        receipt = receipts[name]
         held = chosen.get(receipt.sha256)
-        if held is None or receipt.column_map != held.column_map:
-            chosen[receipt.sha256] = receipt
-    reading = list(chosen.values())
-    return reading, [receipt for receipt in receipts if receipt is not chosen[receipt.sha256]]
+        if held is None or receipt.column_map != receipts[held].column_map:
+            chosen[receipt.sha256] = name
+    return {name: receipts[name] for name in chosen.values()}
 
 
-def _repeated(repeats: list[Receipt]) -> pl.DataFrame:
-    return RejectedPayload.frame(
-        {
-            "campaign_id": receipt.campaign_id,
-            "drop_sha256": receipt.sha256,
-            "drop_name": receipt.name,
-            "position": 0,
-            "received_at": receipt.received_at,
-            "code": "duplicate_file",
-            "reason": "the same bytes came in for this campaign more than once: they are read once, nothing is to be done",
-            "field": None,
-            "raw_text": "",
-            "raw_bytes": receipt.size,
-        }
-        for receipt in repeats
-    )
+def _read(archive: Archive, receipts: list[Receipt], max_payload_bytes: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows of the receipts' drops and campaigns."""
+    numbers: dict[tuple[str, str], int] = {}
+    sources: list[Receipt] = []
+    numbered: list[tuple[int, Receipt]] = []
+    for receipt in receipts:
+        source = (receipt.sha256, json.dumps(receipt.column_map, sort_keys=True))
+        if source not in numbers:
+            numbers[source] = len(sources)
+            sources.append(receipt)
+        numbered.append((numbers[source], receipt))
+    if not sources:
+        return RawLead.empty(), RejectedPayload.empty()
+    fetched = zip(_fetched(archive, sources), (source.column_map for source in sources), strict=True)
+    return read_drops(fetched, max_payload_bytes=max_payload_bytes).place(numbered)
+
+
+def _fetched(archive: Archive, receipts: list[Receipt]) -> Iterator[bytes]:
+    """The bytes of the receipts' drops, in order."""
+    with ThreadPoolExecutor(_READERS) as pool:
+        ahead: list[str] = []
+        size = 0
+        for receipt in receipts:
+            if ahead and size + receipt.size > _AHEAD_BYTES:
+                yield from pool.map(archive.get, ahead)
+                ahead, size = [], 0
+            ahead.append(receipt.sha256)
+            size += receipt.size
+        yield from pool.map(archive.get, ahead)

@@ -14,13 +14,17 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from lead_assets.stores.objects import Entry, Objects, open_objects
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 _READERS = 8
 """Small objects read at once: a bucket answers each in tens of milliseconds, however small."""
@@ -38,7 +42,8 @@ class Receipt(BaseModel):
     received_at: datetime
     size: int
     records: int
-    """Payloads of this campaign in the drop, good or not, as counted when it was received: what conservation is checked against."""
+    """Payloads of this campaign in the drop, good or not, as counted when it was received: what conservation is checked against. Of bytes that had come in
+    for the campaign before, none."""
     default_campaign: str
     """Partition of payloads that name no campaign themselves, or cannot be read."""
     forced_campaign: bool = False
@@ -88,13 +93,23 @@ class Archive:
 
     def receipts(self, campaign_id: str) -> list[Receipt]:
         """Receipts of one campaign in order of arrival."""
-        return self._receipts(f"receipts/{campaign_id}/")
+        return list(self.read_receipts(campaign_id, self.receipt_names(campaign_id)).values())
+
+    def receipt_names(self, campaign_id: str) -> list[str]:
+        """File names of a campaign's receipts in order of arrival. A receipt never changes: who knows its name need not read it again."""
+        prefix = f"receipts/{campaign_id}/"
+        return [name.removeprefix(prefix) for name in self.objects.names(prefix) if name.endswith(".json")]
+
+    def read_receipts(self, campaign_id: str, names: Sequence[str]) -> dict[str, Receipt]:
+        """The campaign's receipts of these file names, in their order."""
+        found = self._in_parallel(lambda name: self.objects.get(f"receipts/{campaign_id}/{name}"), names)
+        return {name: Receipt.model_validate_json(data) for name, data in zip(names, found, strict=True)}
 
     def receipts_of(self, sha256: str) -> list[Receipt]:
         """Receipts of one drop in all campaigns, in order of arrival. Reads the drop's own index, whatever else the archive holds."""
-        found = self._receipts(_index(sha256))
-        with ThreadPoolExecutor(_READERS) as pool:
-            list(pool.map(self._file, found))
+        names = [name for name in self.objects.names(_index(sha256)) if name.endswith(".json")]
+        found = [Receipt.model_validate_json(data) for data in self._in_parallel(self.objects.get, names)]
+        self._in_parallel(self._file, found)
         return sorted(found, key=lambda receipt: (receipt.received_at, receipt.receipt_id, receipt.campaign_id))
 
     def campaigns(self) -> list[str]:
@@ -118,10 +133,12 @@ class Archive:
     def _file(self, receipt: Receipt) -> None:
         self.objects.put(f"receipts/{receipt.campaign_id}/{receipt.file_name}", receipt.model_dump_json().encode())
 
-    def _receipts(self, prefix: str) -> list[Receipt]:
-        names = [entry.name for entry in self.objects.entries(prefix) if entry.name.endswith(".json")]
-        with ThreadPoolExecutor(_READERS) as pool:
-            return [Receipt.model_validate_json(data) for data in pool.map(self.objects.get, names)]
+    @staticmethod
+    def _in_parallel(work: Callable[[A], B], items: Sequence[A]) -> list[B]:
+        if len(items) < 2:
+            return [work(item) for item in items]
+        with ThreadPoolExecutor(min(_READERS, len(items))) as pool:
+            return list(pool.map(work, items))
 
 
 def _object(sha256: str) -> str:

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from lead_assets.intake.drops import Drop, read_drop
+from lead_assets.intake.drops import Drops, read_drops
 
 LIMIT = 1 << 20
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -72,11 +72,11 @@ def ndjson(*payloads: dict[str, Any] | bytes) -> bytes:
     return b"\n".join(item if isinstance(item, bytes) else json.dumps(item).encode() for item in payloads) + b"\n"
 
 
-def read(data: bytes, **options: Any) -> Drop:
-    return read_drop(data, max_payload_bytes=options.pop("max_payload_bytes", LIMIT), **options)
+def read(data: bytes, *, column_map: dict[str, str] | None = None, **options: Any) -> Drops:
+    return read_drops([(data, column_map or {})], max_payload_bytes=options.pop("max_payload_bytes", LIMIT), **options)
 
 
-def codes(drop: Drop) -> list[tuple[int, str, str | None]]:
+def codes(drop: Drops) -> list[tuple[int, str, str | None]]:
     """(position, code, field) of every reject."""
     return list(drop.rejects.select("position", "code", "field").sort("position").iter_rows())
 

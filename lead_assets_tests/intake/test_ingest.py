@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import pytest
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.intake import read as read_module
-from lead_assets.intake.drops import read_drop
+from lead_assets.intake.drops import Drops, read_drops
 from lead_assets.intake.ingest import IngestedDrop, ingest
 from lead_assets.intake.read import conservation, read_campaigns
 from lead_assets.stores.archive import Archive, Receipt
@@ -30,7 +31,7 @@ def _ingest(archive: Archive, data: bytes, **options: Any) -> IngestedDrop:
 
 def _conserved(archive: Archive) -> list[tuple[str, int, int, int]]:
     read = read_campaigns(archive, archive.campaigns())
-    frame = conservation(archive, archive.campaigns(), read.raw_leads, read.rejected)
+    frame = conservation(read)
     assert (frame["received"] == frame["good"] + frame["rejected"]).all()
     return list(frame.iter_rows())
 
@@ -77,20 +78,27 @@ def test_a_campaign_id_without_a_name_is_none(archive: Archive, blank: Any) -> N
     assert drop.campaigns == {"inbound-2026-11-20": 1, "u1": 1}
 
 
-def test_the_same_file_twice_is_read_once_and_shown(archive: Archive) -> None:
+def test_the_same_file_twice_is_counted_once(archive: Archive) -> None:
     data = ndjson(LENDING, INBOUND)
     _ingest(archive, data)
     again = _ingest(archive, data, received_at=NOON + timedelta(days=1), name="copy")
 
     assert again.status == "duplicate_file"
-    assert (again.rows, again.rejected_by_campaign) == (0, {"inbound-2026-11-20": 1, "lending-q4": 1})
+    assert (again.campaigns, again.rejected) == ({"inbound-2026-11-20": 0, "lending-q4": 0}, 0)
     read = read_campaigns(archive, archive.campaigns())
-    assert read.raw_leads.height == 2
-    assert read.rejected.select("campaign_id", "code", "position", "drop_name").rows() == [
-        ("inbound-2026-11-20", "duplicate_file", 0, "copy"),
-        ("lending-q4", "duplicate_file", 0, "copy"),
-    ]
-    assert _conserved(archive) == [("inbound-2026-11-20", 2, 1, 1), ("lending-q4", 2, 1, 1)]
+    assert (read.raw_leads.height, read.rejected.height) == (2, 0)
+    assert read.received.rows() == [("inbound-2026-11-20", 1, 1), ("lending-q4", 1, 1)]
+    assert _conserved(archive) == [("inbound-2026-11-20", 1, 1, 0), ("lending-q4", 1, 1, 0)]
+    assert [len(archive.receipts(campaign)) for campaign in archive.campaigns()] == [2, 2]
+
+
+def test_receipts_of_before_that_counted_a_file_that_came_again_count_it_no_more(archive: Archive) -> None:
+    data = ndjson(LENDING, LENDING | {"lead_id": "lf_2"})
+    _ingest(archive, data)
+    (first,) = archive.receipts("lending-q4")
+    archive.add_receipt(first.model_copy(update={"receipt_id": "old", "received_at": NOON + timedelta(days=1), "records": 1}))
+
+    assert _conserved(archive) == [("lending-q4", 2, 2, 0)]
 
 
 def test_the_same_file_for_another_campaign_is_no_duplicate(archive: Archive) -> None:
@@ -111,8 +119,8 @@ def test_a_file_sent_again_with_a_corrected_map_is_read_by_it(archive: Archive) 
     assert (first.rows, first.rejected, mended.rows, mended.status, repeated.status) == (0, 1, 1, "ingested", "duplicate_file")
     read = read_campaigns(archive, archive.campaigns())
     assert read.raw_leads["email"].to_list() == ["a@acme.example"]
-    assert read.rejected["code"].to_list() == ["duplicate_file", "duplicate_file"]
-    assert _conserved(archive) == [("inbound-2026-11-20", 3, 1, 2)]
+    assert read.received.rows() == [("inbound-2026-11-20", 1, 2)]
+    assert _conserved(archive) == [("inbound-2026-11-20", 1, 1, 0)]
 
 
 def test_a_receipt_id_makes_ingest_repeatable(archive: Archive) -> None:
@@ -155,22 +163,29 @@ def test_the_bytes_are_archived_before_anything_looks_inside(archive: Archive, m
     def explode(*args: Any, **options: Any) -> None:
         raise RuntimeError("parser bug")
 
-    monkeypatch.setattr("lead_assets.intake.ingest.read_drop", explode)
+    monkeypatch.setattr("lead_assets.intake.ingest.read_drops", explode)
     with pytest.raises(RuntimeError, match="parser bug"):
         _ingest(archive, b"precious")
 
     assert archive.holds(b"precious")
 
 
+def _counted_reading(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """A list that grows by the bytes of each drop that is parsed."""
+    parsed: list[bytes] = []
+
+    def counting(drops: Iterable[tuple[bytes, Mapping[str, str]]], **options: Any) -> Drops:
+        taken = list(drops)
+        parsed.extend(data for data, _ in taken)
+        return read_drops(taken, **options)
+
+    monkeypatch.setattr(read_module, "read_drops", counting)
+    return parsed
+
+
 def test_a_drop_that_campaigns_share_is_parsed_once(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     _ingest(archive, ndjson(*[INBOUND | {"campaign_id": f"c{number}"} for number in range(30)]))
-    parsed: list[int] = []
-
-    def counting(data: bytes, **options: Any) -> Any:
-        parsed.append(len(data))
-        return read_drop(data, **options)
-
-    monkeypatch.setattr(read_module, "read_drop", counting)
+    parsed = _counted_reading(monkeypatch)
     read = read_campaigns(archive, archive.campaigns())
 
     assert read.raw_leads["campaign_id"].n_unique() == 30
@@ -202,8 +217,7 @@ def test_conservation_sees_a_row_that_was_lost(archive: Archive) -> None:
     _ingest(archive, ndjson(LENDING, LENDING | {"lead_id": "lf_2"}, b"oops"), campaign="c")
     read = read_campaigns(archive, ["c"])
 
-    frame = conservation(archive, ["c"], read.raw_leads.head(1), read.rejected)
-    assert frame.rows() == [("c", 3, 1, 1)]
+    assert conservation(read._replace(raw_leads=read.raw_leads.head(1))).rows() == [("c", 3, 1, 1)]
 
 
 def test_what_the_caller_gets_wrong_is_said(archive: Archive) -> None:
@@ -226,8 +240,8 @@ def test_a_lost_object_is_named(archive: Archive, tmp_path: Path) -> None:
 
 def test_the_fixtures_are_read(archive: Archive) -> None:
     fixtures = Path(__file__).parents[2] / "fixtures"
-    scenarios = read_drop((fixtures / "lending_scenarios.ndjson").read_bytes(), max_payload_bytes=LIMIT)
-    inbound = read_drop((fixtures / "inbound_b2b.csv").read_bytes(), max_payload_bytes=LIMIT)
+    scenarios = read_drops([((fixtures / "lending_scenarios.ndjson").read_bytes(), {})], max_payload_bytes=LIMIT)
+    inbound = read_drops([((fixtures / "inbound_b2b.csv").read_bytes(), {})], max_payload_bytes=LIMIT)
 
     assert (scenarios.leads.height, scenarios.rejects.height) == (7, 0)
     assert inbound.leads["adapter"].unique().to_list() == ["inbound_b2b"]

@@ -1,6 +1,6 @@
 """Google Cloud Storage on loopback: the emulator, and before it a proxy that keeps the promises the emulator does not, and breaks those it is told to.
 
-The promises: `ifGenerationMatch` on writes and reads, listings from `startOffset` to `endOffset` in pages. The faults: a status, bytes changed on the
+The promises: `ifGenerationMatch` on writes, reads, copies and deletes, listings from `startOffset` to `endOffset` in pages. The faults: a status, bytes changed on the
 way, an answer lost after the work was done, an object replaced just before it is read, a listing that shows an object late.
 """
 
@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 from urllib.parse import parse_qs, quote, urlsplit
 
-Kind = Literal["upload", "download", "list", "stat", "other"]
+Kind = Literal["upload", "download", "list", "stat", "copy", "delete", "other"]
 
 
 @dataclass
@@ -132,7 +132,14 @@ class _Handler(BaseHTTPRequestHandler):
                 if fault.corrupt and kind == "upload":
                     body = _flipped(body, body.rindex(b"\r\n--") - 1)
             wanted = query.get("ifGenerationMatch")
-            if kind in ("upload", "download") and wanted is not None and self.storage.generation(bucket, name) != wanted:
+            of_source = query.get("ifSourceGenerationMatch")
+            if (kind in ("upload", "download", "delete") and wanted is not None and self.storage.generation(bucket, name) != wanted) or (
+                kind == "copy"
+                and (
+                    (of_source is not None and self.storage.generation(bucket, name) not in ("0", of_source))
+                    or (wanted is not None and self.storage.generation(bucket, _copied_to(url.path)) != wanted)
+                )
+            ):
                 self._answer(412, {"Content-Type": "application/json"}, b'{"error": {"message": "conditionNotMet"}}')
                 return
             headers = {key: value for key, value in self.headers.items() if key.lower() not in ("host", "connection", "accept-encoding")}
@@ -172,9 +179,19 @@ def _what(method: str, path: str, query: dict[str, str], body: bytes) -> tuple[K
     if way == "/upload" and method == "POST":
         named = re.search(rb'"name": *("(?:[^"\\]|\\.)*")', body)
         return "upload", bucket, query.get("name") or (json.loads(named[1]) if named else "")
+    if method == "DELETE" and name:
+        return "delete", bucket, name
+    if "/rewriteTo/b/" in path:
+        return "copy", bucket, unquote(found[3].partition("/rewriteTo/b/")[0])
     if way == "/download" or query.get("alt") == "media":
         return "download", bucket, name
     return ("stat" if name else "list"), bucket, name or query.get("prefix", "")
+
+
+def _copied_to(path: str) -> str:
+    from urllib.parse import unquote
+
+    return unquote(path.partition("/rewriteTo/b/")[2].partition("/o/")[2])
 
 
 def _listed(answer: dict[str, Any], query: dict[str, str], hidden: set[str]) -> bytes:

@@ -123,5 +123,5 @@ def test_a_receipt_cut_off_between_its_two_objects_is_finished(storage: GoogleSt
     assert mended.rows == 1
     read = read_campaigns(archive, ["fall"])
     assert (read.raw_leads.height, read.rejected.height) == (1, 0)
-    assert conservation(archive, ["fall"], read.raw_leads, read.rejected).row(0) == ("fall", 1, 1, 0)
+    assert conservation(read).row(0) == ("fall", 1, 1, 0)
     assert len(archive.receipts("fall")) == 1

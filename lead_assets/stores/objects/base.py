@@ -42,6 +42,9 @@ class Objects(Protocol):
     def put(self, name: str, data: bytes) -> bool:
         """Write the object, whole or not at all, unless there is one of that name. Returns whether it was written. Never overwrites."""
 
+    def replace(self, name: str, data: bytes) -> None:
+        """Write the object, whole or not at all, in the place of what was there. For what is derived and can be made again."""
+
     def get(self, name: str, entry: Entry | None = None) -> bytes:
         """The bytes, checked against the store's checksum. Raises FileNotFoundError; ObjectChanged if it is not the entry's content (any more)."""
 
@@ -50,6 +53,18 @@ class Objects(Protocol):
 
     def entries(self, prefix: str = "", *, start: str = "", end: str = "") -> Iterator[Entry]:
         """Objects whose name begins with `prefix`, in order of name, from `start` on and before `end` ("" means no end). Lazy: stop when you have enough."""
+
+    def names(self, prefix: str) -> list[str]:
+        """The names of `entries(prefix)`, at a fraction of the price: nothing else is asked of each."""
+
+    def move(self, entry: Entry, name: str) -> None:
+        """Let the entry's object stand under another name. Made again after a crash, it ends well; an object of that name is taken to be the same.
+
+        Raises FileNotFoundError if it is gone, ObjectChanged (and moves nothing) if it is not the entry's content any more.
+        """
+
+    def remove(self, entry: Entry) -> None:
+        """Delete the entry's object. One that is gone already is fine. Raises ObjectChanged (and deletes nothing) if it is not the entry's content any more."""
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below `prefix` ("" or ending in "/"), sorted, without what is in them."""

@@ -6,6 +6,7 @@ is not safe: https://cloud.google.com/storage/docs/retry-strategy. Checksums (CR
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
 import time
@@ -39,26 +40,11 @@ class Bucket:
         self._opening = threading.Lock()
 
     def put(self, name: str, data: bytes) -> bool:
-        from google.api_core.exceptions import BadRequest, PreconditionFailed
+        # Only if there is none: a try whose answer was lost and that is made again finds its own object, and nothing is overwritten.
+        return self._write(name, data, if_generation_match=0)
 
-        content_type = next((kind for ending, kind in _TYPES.items() if name.endswith(ending)), "application/octet-stream")
-
-        def upload() -> bool:
-            try:
-                self._blob(name).upload_from_string(
-                    data,
-                    content_type=content_type,
-                    # Only if there is none: a try whose answer was lost and that is made again finds its own object, and nothing is overwritten.
-                    if_generation_match=0,
-                    checksum="crc32c",
-                    retry=self._retry(),
-                    timeout=_ASK_SECONDS,
-                )
-            except PreconditionFailed:
-                return False
-            return True
-
-        return self._uncorrupted(name, upload, lambda error: isinstance(error, BadRequest) and "crc32c" in str(error).lower())
+    def replace(self, name: str, data: bytes) -> None:
+        self._write(name, data, if_generation_match=None)  # written twice it is the same object
 
     def get(self, name: str, entry: Entry | None = None) -> bytes:
         from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -90,6 +76,50 @@ class Bucket:
                     arrived = blob.time_created.timestamp() if blob.time_created else 0.0
                     yield Entry(blob.name[len(self._prefix) :], int(blob.size or 0), str(blob.generation), arrived, whole=True)
 
+    def names(self, prefix: str) -> list[str]:
+        return [entry.name for entry in self.entries(prefix)]
+
+    def move(self, entry: Entry, name: str) -> None:
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+
+        def copy() -> None:
+            source, target, token = self._blob(entry.name), self._blob(name), None
+            while True:
+                token, _, _ = target.rewrite(
+                    source,
+                    token=token,
+                    if_generation_match=0,
+                    if_source_generation_match=int(entry.version),
+                    retry=self._retry(),
+                    timeout=_ASK_SECONDS,
+                )
+                if token is None:
+                    return
+
+        def gone(error: Exception) -> bool:
+            return isinstance(error, NotFound | PreconditionFailed)
+
+        try:
+            self._said(copy, passing=gone)
+        except NotFound:
+            raise FileNotFoundError(f"{self.location}/{entry.name} does not exist") from None
+        except PreconditionFailed:
+            if not self.holds(name):  # else it was copied before, and the rest is to be finished
+                raise ObjectChanged(f"{entry.name} was replaced after it was listed") from None
+        self.remove(entry)
+
+    def remove(self, entry: Entry) -> None:
+        from google.api_core.exceptions import NotFound, PreconditionFailed
+
+        def delete() -> None:
+            with contextlib.suppress(NotFound):
+                self._blob(entry.name).delete(if_generation_match=int(entry.version), retry=self._retry(), timeout=_ASK_SECONDS)
+
+        try:
+            self._said(delete, passing=lambda error: isinstance(error, PreconditionFailed))
+        except PreconditionFailed:
+            raise ObjectChanged(f"{entry.name} was replaced after it was listed") from None
+
     def folders(self, prefix: str) -> list[str]:
         found: set[str] = set()
         pages = self._list(prefix, delimiter="/")
@@ -97,6 +127,27 @@ class Bucket:
             found.update(page.prefixes)
         below = len(self._prefix + prefix)
         return sorted(name[below:].rstrip("/") for name in found)
+
+    def _write(self, name: str, data: bytes, *, if_generation_match: int | None) -> bool:
+        from google.api_core.exceptions import BadRequest, PreconditionFailed
+
+        content_type = next((kind for ending, kind in _TYPES.items() if name.endswith(ending)), "application/octet-stream")
+
+        def upload() -> bool:
+            try:
+                self._blob(name).upload_from_string(
+                    data,
+                    content_type=content_type,
+                    if_generation_match=if_generation_match,
+                    checksum="crc32c",
+                    retry=self._retry(),
+                    timeout=_ASK_SECONDS,
+                )
+            except PreconditionFailed:
+                return False
+            return True
+
+        return self._uncorrupted(name, upload, lambda error: isinstance(error, BadRequest) and "crc32c" in str(error).lower())
 
     def _list(self, prefix: str, **options: Any) -> Iterator[Any]:
         listed = self._client.list_blobs(
@@ -168,6 +219,6 @@ class Bucket:
 
 _ADVICE = {
     401: "renew the service account's credentials",
-    403: "grant the service account storage.objects.create, get and list on the bucket",
+    403: "grant the service account storage.objects.create, get, list and delete on the bucket",
     429: "the bucket is asked too fast, run again later",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import uuid
 from collections.abc import Iterator
@@ -25,7 +26,7 @@ class Folder:
         if path.exists():
             return False
         path.parent.mkdir(parents=True, exist_ok=True)
-        aside = path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
+        aside = _aside(path)
         try:
             aside.write_bytes(data)
             _place(aside, path)
@@ -34,6 +35,16 @@ class Folder:
         finally:
             aside.unlink(missing_ok=True)
         return True
+
+    def replace(self, name: str, data: bytes) -> None:
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        aside = _aside(path)
+        try:
+            aside.write_bytes(data)
+            aside.replace(path)
+        finally:
+            aside.unlink(missing_ok=True)
 
     def get(self, name: str, entry: Entry | None = None) -> bytes:
         path = self.root / name
@@ -49,7 +60,26 @@ class Folder:
 
     def entries(self, prefix: str = "", *, start: str = "", end: str = "") -> Iterator[Entry]:
         folder = prefix.rpartition("/")[0]
-        yield from self._below(self.root / folder, f"{folder}/" if folder else "", prefix, start, end)
+        for name, path in self._files(self.root / folder, f"{folder}/" if folder else "", prefix, start, end):
+            try:
+                yield self._entry(path, name)
+            except OSError:
+                continue  # gone between listing and looking
+
+    def names(self, prefix: str) -> list[str]:
+        folder = prefix.rpartition("/")[0]
+        return [name for name, _ in self._files(self.root / folder, f"{folder}/" if folder else "", prefix, "", "")]
+
+    def move(self, entry: Entry, name: str) -> None:
+        target = self.root / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        self._withdraw(entry, target)
+
+    def remove(self, entry: Entry) -> None:
+        aside = _aside(self.root / entry.name)
+        with contextlib.suppress(FileNotFoundError):
+            self._withdraw(entry, aside)
+            aside.unlink()
 
     def folders(self, prefix: str) -> list[str]:
         try:
@@ -58,8 +88,8 @@ class Folder:
         except (FileNotFoundError, NotADirectoryError):
             return []
 
-    def _below(self, folder: Path, above: str, prefix: str, start: str, end: str) -> Iterator[Entry]:
-        """Sorted as whole names are: a folder stands where its name with a slash does. What cannot hold a name of the range is not opened."""
+    def _files(self, folder: Path, above: str, prefix: str, start: str, end: str) -> Iterator[tuple[str, str]]:
+        """(name, path), sorted as whole names are: a folder stands where its name with a slash does. What cannot hold a name of the range is not opened."""
         try:
             with os.scandir(folder) as found:
                 # Linked folders are not followed (they may lead in a circle); sockets and the like are no objects.
@@ -76,17 +106,29 @@ class Folder:
             if name.endswith("/"):
                 # The last name below a folder comes before its name with the character after "/".
                 if (name.startswith(prefix) or prefix.startswith(name)) and f"{name[:-1]}0" > start:
-                    yield from self._below(Path(path), name, prefix, start, end)
+                    yield from self._files(Path(path), name, prefix, start, end)
             elif name >= start and name.startswith(prefix):
-                try:
-                    yield self._entry(Path(path), name)
-                except OSError:
-                    continue  # gone between listing and looking
+                yield name, path
 
-    def _entry(self, path: Path, name: str) -> Entry:
-        stat = path.stat()
+    def _withdraw(self, entry: Entry, target: Path) -> None:
+        """Take the file away, and put it back if it is not the one that was listed: who checked first could lose what was written in between."""
+        path = self.root / entry.name
+        path.rename(target)
+        now = self._entry(target, entry.name)
+        if (now.version, now.size) != (entry.version, entry.size):
+            _place(target, path)
+            target.unlink(missing_ok=True)
+            raise ObjectChanged(f"{entry.name} was written after it was listed")
+
+    def _entry(self, path: Path | str, name: str) -> Entry:
+        stat = os.stat(path)
         # Moving a file here keeps its time of writing; its time of change tells when it came.
         return Entry(name, stat.st_size, str(stat.st_mtime_ns), max(stat.st_mtime, stat.st_ctime), whole=False)
+
+
+def _aside(path: Path) -> Path:
+    """A hidden name beside a file, for what is to take its place or to go."""
+    return path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
 
 
 def _place(aside: Path, path: Path) -> None:

@@ -1,0 +1,143 @@
+"""What was parsed before: for each campaign its receipts and the rows they gave, so that one more drop costs the reading of one drop.
+
+Derived, like a table: whoever deletes it, or damages it, pays for one reading and gets the same rows. One object for each campaign, replaced whole and
+never locked: of two processes that replace it at once one wins, and what the other had read is read again.
+
+What was made by another parser is not used. What is a parser's: the text of its modules (`MODULES`), the versions of the libraries they stand on, and the
+largest payload that is taken.
+
+Does not belong here: which receipt a drop is read by (see `read`), parsing (see `drops`).
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import io
+import json
+import logging
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+import polars as pl
+
+from lead_assets.contracts import RawLead, RejectedPayload
+from lead_assets.core.settings import Settings
+from lead_assets.stores.archive import Receipt
+from lead_assets.stores.objects import open_objects
+from lead_assets.stores.objects.base import Objects, StoreError
+
+MODULES = (
+    "lead_assets.contracts.base",
+    "lead_assets.contracts.intake",
+    "lead_assets.core.campaign_keys",
+    "lead_assets.core.columns",
+    "lead_assets.core.emails",
+    "lead_assets.intake.adapters",
+    "lead_assets.intake.csv_payloads",
+    "lead_assets.intake.drops",
+    "lead_assets.intake.json_payloads",
+    "lead_assets.intake.parse",
+    "lead_assets.intake.payloads",
+    "lead_assets.intake.rows",
+)
+"""Modules that decide what a drop's bytes become. A comment in one of them costs one reading, which is free; one that is missing here would cost rows."""
+_LIBRARIES = ("orjson", "polars", "email-validator")
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What is known of a campaign: its receipts by file name, and the rows of some of them.
+
+    `held`: file names of the receipts whose rows stand in the frames.
+    """
+
+    receipts: dict[str, Receipt] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+    raw_leads: pl.DataFrame = field(default_factory=RawLead.empty)
+    rejected: pl.DataFrame = field(default_factory=RejectedPayload.empty)
+
+
+class ParsedDrops:
+    """Campaigns that were parsed before, kept in a store of derived objects."""
+
+    def __init__(self, objects: Objects, *, max_payload_bytes: int) -> None:
+        self.objects = objects
+        self._parser = f"{parser_version()}-{max_payload_bytes}"
+
+    def get(self, campaign_id: str) -> Parsed:
+        """What is known of the campaign: nothing, if there is nothing, or nothing that this parser made."""
+        try:
+            return self._unpacked(self.objects.get(_name(campaign_id)))
+        except FileNotFoundError:
+            return Parsed()
+        except (zipfile.BadZipFile, KeyError, ValueError, pl.exceptions.PolarsError, OSError) as error:
+            if isinstance(error, StoreError):
+                raise
+            _log.warning("what was parsed of campaign %s cannot be read (%s): its drops are read again", campaign_id, type(error).__name__)
+            return Parsed()
+
+    def put(self, campaign_id: str, parsed: Parsed) -> None:
+        """Keep it for the next reading. A store that does not take it costs time, not rows."""
+        try:
+            self.objects.replace(_name(campaign_id), self._packed(parsed))
+        except OSError as error:
+            _log.warning("what was parsed of campaign %s cannot be kept below %s: %s", campaign_id, self.objects.location, error)
+
+    def _packed(self, parsed: Parsed) -> bytes:
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            archive.writestr("parser", self._parser)
+            archive.writestr(
+                "receipts.json",
+                json.dumps(
+                    {
+                        "receipts": {name: receipt.model_dump(mode="json") for name, receipt in parsed.receipts.items()},
+                        "held": sorted(parsed.held),
+                    }
+                ),
+            )
+            for name, frame in (("raw_leads.arrow", parsed.raw_leads), ("rejected.arrow", parsed.rejected)):
+                body = io.BytesIO()
+                frame.write_ipc(body, compression="lz4")
+                archive.writestr(name, body.getbuffer())
+        return packed.getvalue()
+
+    def _unpacked(self, data: bytes) -> Parsed:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            if archive.read("parser").decode() != self._parser:
+                return Parsed()
+            known = orjson.loads(archive.read("receipts.json"))
+            return Parsed(
+                {name: Receipt.model_validate(receipt) for name, receipt in known["receipts"].items()},
+                frozenset(known["held"]),
+                pl.read_ipc(archive.read("raw_leads.arrow")).match_to_schema(RawLead.polars_schema()),
+                pl.read_ipc(archive.read("rejected.arrow")).match_to_schema(RejectedPayload.polars_schema()),
+            )
+
+
+def parsed_of(settings: Settings) -> ParsedDrops:
+    return ParsedDrops(open_objects(settings.derived_location), max_payload_bytes=settings.max_payload_bytes)
+
+
+@functools.cache
+def parser_version() -> str:
+    """Another text for each parser that may give other rows."""
+    digest = hashlib.sha256()
+    for module in MODULES:
+        spec = importlib.util.find_spec(module)
+        assert spec is not None and spec.origin is not None, module
+        digest.update(Path(spec.origin).read_bytes())
+    for library in _LIBRARIES:
+        digest.update(f"{library}=={importlib.metadata.version(library)}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _name(campaign_id: str) -> str:
+    return f"intake/{campaign_id}.zip"
