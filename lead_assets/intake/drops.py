@@ -101,9 +101,7 @@ _GIVEN_SCHEMA: dict[str, pl.DataType] = {"drop": pl.Int64(), "default_campaign":
 """What decides the campaign of a drop's rows, beside the rows themselves."""
 
 
-def read_drops(
-    drops: Iterable[tuple[bytes, Mapping[str, str]]], *, max_payload_bytes: int, documents: bool = True
-) -> Drops:
+def read_drops(drops: Iterable[tuple[bytes, Mapping[str, str]]], *, max_payload_bytes: int, documents: bool = True) -> Drops:
     """All payloads of drops, each given with its column map, in the order they stand. Raises nothing for any bytes.
 
     Without `documents` the leads' `payload` and `extra` are left out: enough to count them, in half the time.
@@ -115,9 +113,9 @@ def read_drops(
         frame, faulty = rows(chunk, documents=documents)
         standing = frame["position"]
         frames.append(
-            frame.with_columns(
-                position=pl.Series([position for _, position in places], dtype=pl.Int64).gather(standing)
-            ).insert_column(0, pl.Series("drop", [number for number, _ in places], dtype=pl.Int64).gather(standing))
+            frame.with_columns(position=pl.Series([position for _, position in places], dtype=pl.Int64).gather(standing)).insert_column(
+                0, pl.Series("drop", [number for number, _ in places], dtype=pl.Int64).gather(standing)
+            )
         )
         rejected += ((places[reject.position][0], reject._replace(position=places[reject.position][1])) for reject in faulty)
     rejected.sort(key=lambda each: (each[0], each[1].position))

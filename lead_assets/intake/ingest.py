@@ -136,7 +136,9 @@ def _ingest_group(
         kept = list(each_of(lambda arrival: _keep(archive, arrival, received_at), arrivals))
         read = read_drops(((each.arrival.data, column_map) for each in kept), max_payload_bytes=max_payload_bytes, documents=False)
         counts = read.counts([(each.default_campaign, each.forced) for each in kept])
-        return list(each_of(lambda each, counted, unmapped: _enter(archive, each, counted, column_map, unmapped), kept, counts, read.unmapped))
+        return list(
+            each_of(lambda each, counted, unmapped: _enter(archive, each, counted, column_map, unmapped), kept, counts, read.unmapped)
+        )
 
 
 @contextmanager

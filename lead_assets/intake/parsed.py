@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import importlib
 import importlib.metadata
-import importlib.util
 import io
 import json
 import logging
@@ -131,9 +131,9 @@ def parser_version() -> str:
     """Another text for each parser that may give other rows."""
     digest = hashlib.sha256()
     for module in MODULES:
-        spec = importlib.util.find_spec(module)
-        assert spec is not None and spec.origin is not None, module
-        digest.update(Path(spec.origin).read_bytes())
+        file = importlib.import_module(module).__file__
+        assert file is not None, module
+        digest.update(Path(file).read_bytes())
     for library in _LIBRARIES:
         digest.update(f"{library}=={importlib.metadata.version(library)}\n".encode())
     return digest.hexdigest()[:16]

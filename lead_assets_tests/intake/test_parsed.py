@@ -143,11 +143,11 @@ def test_another_parser_or_another_limit_reads_all_again(
 
 def test_every_module_that_decides_what_bytes_become_is_part_of_the_version() -> None:
     """Measured in a process that does nothing else. What parsing loads and does not decide is named here."""
+    drops = [(ndjson(LENDING, INBOUND, INBOUND | {"email": "a@münchen.example"}), {}), (b"email,company\na@b.example,c\n", {})]
     code = f"""
 import sys
 from lead_assets.intake.drops import read_drops
-leads = read_drops([({ndjson(LENDING, INBOUND, INBOUND | {"email": "a@münchen.example"})!r}, {{}}), (b"email,company\\na@b.example,c\\n", {{}})], max_payload_bytes=1 << 20)
-assert leads.leads.height == 4
+assert read_drops({drops!r}, max_payload_bytes=1 << 20).leads.height == 4
 print(*[name for name, module in sys.modules.items() if name.startswith("lead_assets") and not hasattr(module, "__path__")])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
