@@ -21,6 +21,8 @@ from lead_assets.ledger.opened import opened_ledger
 By = Literal["day", "campaign", "provider", "operation", "signal"]
 BY: tuple[str, ...] = get_args(By)
 PERIODS: tuple[str, ...] = get_args(Period)
+_MOST_USD = 1_000_000_000
+"""Beyond it a limit is a slip of the keyboard. The ledger's 64-bit micro-dollars hold nine thousand times as much."""
 _FIGURES = ("answers", "calls", "usd", "uncertain_calls", "uncertain_usd", "input_tokens", "output_tokens")
 
 
@@ -36,12 +38,10 @@ def costs(settings: Settings, by: Sequence[By] = ("provider", "operation"), camp
     return {**totals, "by": list(by), "rows": rows, "synthetic": bound_world(settings) == "sandbox"}
 
 
-def set_budget(settings: Settings, scope: str, usd: str, period: Period) -> dict[str, Any]:
-    """Limit spending. `scope`: total, campaign:ID or provider:NAME; `usd`: an amount, or "none" to lift the limit. Raises ValueError."""
-    kind, name = parse_scope(scope)
-    limit = _amount(usd)
+def set_budget(settings: Settings, scope: tuple[Scope, str], limit_micros: int | None, period: Period) -> dict[str, Any]:
+    """Limit spending, or lift the limit with None. See `parse_scope` and `parse_amount`."""
     with opened_ledger(settings) as ledger:
-        ledger.set_budget(kind, limit, name=name, period=period)
+        ledger.set_budget(scope[0], limit_micros, name=scope[1], period=period)
     return show_budgets(settings)
 
 
@@ -80,24 +80,31 @@ def parse_scope(text: str) -> tuple[Scope, str]:
     raise ValueError(f"budget: {text!r} is no scope: use total, campaign:ID or provider:NAME")
 
 
-def _known(provider: str) -> str:
-    # A budget or a pause for a misspelt name would guard nothing.
-    providers = get_args(Provider)
-    if provider not in providers:
-        raise ValueError(f"no provider {provider!r}: use one of {', '.join(providers)}")
-    return provider
-
-
-def _amount(usd: str) -> int | None:
+def parse_amount(usd: str) -> int | None:
+    """US dollars as micro-dollars, or None for "none". Raises ValueError that says what to write."""
     if usd == "none":
         return None
     try:
         amount = Decimal(usd.removeprefix("$"))
     except InvalidOperation:
         amount = Decimal("NaN")
-    if not amount.is_finite() or amount < 0:
-        raise ValueError(f"budget: {usd!r} is no amount: give US dollars, e.g. 25 or 0.50, or 'none' to lift the limit")
+    if not amount.is_finite():
+        raise ValueError(f"budget: {usd!r} is not an amount: give US dollars, e.g. 25 or 0.50, or 'none' to lift the limit")
+    if amount < 0:
+        raise ValueError(f"budget: {usd!r}: a limit cannot be negative: give 0 or more; 'lead-assets pause' stops all buying")
+    if amount > _MOST_USD:
+        raise ValueError(f"budget: {usd!r}: the highest limit is {_MOST_USD:,} US dollars: give less, or 'none' to lift the limit")
+    if amount != round(amount, 6):
+        raise ValueError(f"budget: {usd!r}: the smallest unit is 0.000001 US dollars: give at most six decimals, or 0")
     return to_micros(amount)
+
+
+def _known(provider: str) -> str:
+    # A budget or a pause for a misspelt name would guard nothing.
+    providers = get_args(Provider)
+    if provider not in providers:
+        raise ValueError(f"no provider {provider!r}: use one of {', '.join(providers)}")
+    return provider
 
 
 def _by_signal(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:

@@ -59,7 +59,8 @@ def costs(
     print_answer(money.costs(Settings(), wanted, campaign), as_json, show_money.costs)
 
 
-@budget.command("set")
+# So that "-5" is read as an amount, which then says why it cannot be one, and not as an option that nobody knows.
+@budget.command("set", context_settings={"ignore_unknown_options": True})
 def set_budget(
     scope: Annotated[str, typer.Argument(help="total, campaign:ID or provider:NAME.")],
     usd: Annotated[str, typer.Argument(help="US dollars; 'none' lifts the limit.")],
@@ -71,7 +72,11 @@ def set_budget(
 
     if period not in money.PERIODS:
         raise typer.BadParameter(f"--period {period}: use one of {', '.join(money.PERIODS)}")
-    print_answer(money.set_budget(Settings(), scope, usd, cast(money.Period, period)), as_json, show_money.budgets)
+    try:
+        of, limit = money.parse_scope(scope), money.parse_amount(usd)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    print_answer(money.set_budget(Settings(), of, limit, cast(money.Period, period)), as_json, show_money.budgets)
 
 
 @budget.command("show")

@@ -98,11 +98,9 @@ def test_quotas_are_what_the_vendors_say_is_left(command: Command, sandbox: Hand
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["budget", "set", "everything", "5"], 1, "use total, campaign:ID or provider:NAME"),
-        (["budget", "set", "provider:apolo", "5"], 1, "no provider 'apolo'"),
-        (["budget", "set", "total", "lots"], 1, "give US dollars"),
-        (["budget", "set", "total", "-1"], 2, "No such option"),
-        (["budget", "set", "total", "NaN"], 1, "give US dollars"),
+        (["budget", "set", "everything", "5"], 2, "use total, campaign:ID or provider:NAME"),
+        (["budget", "set", "provider:apolo", "5"], 2, "no provider 'apolo'"),
+        (["budget", "set", "total", "5", "--perod", "all"], 2, "--perod"),
         (["budget", "set", "total", "5", "--period", "week"], 2, "use one of day, all"),
         (["costs", "--by", "owner"], 2, "use one of day, campaign"),
         (["pause", "nobody"], 1, "no provider 'nobody'"),
@@ -112,6 +110,36 @@ def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int
     done = command(*arguments)
     assert done.code == code
     assert says in " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("amount", "says"),
+    [
+        ("lots", "not an amount: give US dollars"),
+        ("", "not an amount"),
+        ("NaN", "not an amount"),
+        ("sNaN", "not an amount"),
+        ("inf", "not an amount"),
+        ("-inf", "not an amount"),
+        ("-5", "cannot be negative"),
+        ("-1e-9", "cannot be negative"),
+        ("1e30", "the highest limit is 1,000,000,000 US dollars"),
+        ("1000000000.01", "the highest limit is 1,000,000,000 US dollars"),
+        ("1e-9", "the smallest unit is 0.000001 US dollars"),
+        ("0.1234567", "the smallest unit is 0.000001 US dollars"),
+    ],
+)
+def test_an_amount_that_cannot_be_is_refused_and_changes_no_limit(command: Command, amount: str, says: str) -> None:
+    command("budget", "set", "total", "7", "--json").answer()
+    done = command("budget", "set", "total", amount)
+    assert done.code == 2
+    assert says in " ".join(done.stderr.replace("│", " ").split())
+    assert [row["limit_usd"] for row in command("budget", "show", "--json").answer()["budgets"]] == [7.0]
+
+
+@pytest.mark.parametrize(("amount", "limit"), [("0", 0.0), ("0.000001", 0.000001), ("1e3", 1000.0), ("$1000000000", 1e9), ("0.10", 0.1)])
+def test_an_amount_is_kept_to_the_last_digit(command: Command, amount: str, limit: float) -> None:
+    assert [row["limit_usd"] for row in command("budget", "set", "total", amount, "--json").answer()["budgets"]] == [limit]
 
 
 def test_a_budget_that_ends_midway_is_never_overspent_and_the_run_finishes(command: Command, tmp_path: Path, sandbox: Handle) -> None:
