@@ -11,6 +11,7 @@ from dagster import AssetCheckResult, AssetCheckSpec, AssetExecutionContext, Ass
 from lead_assets.contracts import Classification, EnrichedLead, Lead, QuarantinedSummary, Score, SimilarAccount, Summary
 from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import assets_of, conservation_check, contract_check, counts_per_campaign, key_of, mode_of, result_of
+from lead_assets.kit.outages import circuits_shown
 from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
 
@@ -60,9 +61,8 @@ def classification__summaries(
     made = summarise(
         leads, enriched, classifications, scores, similar, ledger=ledger, settings=settings, rulebook=book, mode=mode_of(context)
     )
-    yield result_of(
-        Summary, made.summaries, **{name: made.stats[name] for name in ("questions", "calls", "repaired", "by_rules", "cost_usd")}
-    )
+    figures = {name: made.stats[name] for name in ("questions", "calls", "repaired", "by_rules", "cost_usd")}
+    yield result_of(Summary, made.summaries, circuits=circuits_shown(ledger), **figures)
     yield result_of(QuarantinedSummary, made.quarantine, codes=made.stats["quarantined_by_code"])
     yield contract_check(MEETS_CONTRACT, broken_contracts(made.summaries, book.profiles))
     counted = counts_per_campaign(worth_a_brief=worth_a_brief(scores, book), summaries=made.summaries, quarantined=made.quarantine)

@@ -40,6 +40,7 @@ from lead_assets.kit.declare import (
     result_of,
 )
 from lead_assets.kit.io_manager import WarehouseIOManager
+from lead_assets.kit.outages import circuits_shown
 from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
 
@@ -99,7 +100,7 @@ def classification__classifications(
     good, bad = classified.classifications, classified.quarantine
     models = dict(good["model"].value_counts().sort("model").iter_rows())
     before = trailing(warehouse.warehouse, context.partition_keys, context.instance.get_dynamic_partitions(str(campaigns.name)))
-    yield result_of(Classification, good, models=models, mode=mode, **classified.stats)
+    yield result_of(Classification, good, models=models, mode=mode, circuits=circuits_shown(ledger), **classified.stats)
     yield result_of(Quarantined, bad, codes=classified.stats["quarantined_by_code"])
     yield contract_check(MEETS_CONTRACT, broken_contracts(good, book.profiles))
     yield drift_check(drift((good, bad), before, book.profiles))

@@ -48,8 +48,12 @@ def set_budget(settings: Settings, scope: tuple[Scope, str], limit_micros: int |
 def show_budgets(settings: Settings) -> dict[str, Any]:
     """All limits and what stands against them, and who is paused. Returns the answer of `lead-assets budget show`."""
     with opened_ledger(settings) as ledger:
-        budgets, paused = ledger.budgets(), ledger.paused()
-    return {"budgets": [budget.as_row() for budget in budgets], "paused": sorted(name or "all" for name in paused)}
+        budgets, paused, circuits = ledger.budgets(), ledger.paused(), ledger.circuits()
+    return {
+        "budgets": [budget.as_row() for budget in budgets],
+        "paused": sorted(name or "all" for name in paused),
+        "circuits": [circuit.as_row() for circuit in circuits],
+    }
 
 
 def pause(settings: Settings, provider: str | None) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def pause(settings: Settings, provider: str | None) -> dict[str, Any]:
 
 
 def resume(settings: Settings, provider: str | None) -> dict[str, Any]:
-    """Lift a pause; without a provider, all of them. Raises ValueError if all are paused and one is to go on."""
+    """Lift a pause and close the circuit; without a provider, all of them. Raises ValueError if all are paused and one is to go on."""
     with opened_ledger(settings) as ledger:
         if provider and "" in ledger.paused():
             raise ValueError(f"all providers are paused: '{provider}' cannot go on alone; lift that with 'lead-assets resume'")

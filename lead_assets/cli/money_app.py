@@ -101,7 +101,7 @@ def resume(
     provider: Annotated[str | None, typer.Argument(help="Only this provider; without it, all.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Lift a pause."""
+    """Lift a pause, and call a provider again that was left alone after failures in a row."""
     from lead_assets.cli import money, show_money
 
     print_answer(money.resume(Settings(), provider), as_json, show_money.budgets)

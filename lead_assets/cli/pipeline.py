@@ -45,7 +45,7 @@ def run(
         ran = runs.run_campaigns(
             definitions, instance, wanted, assets=assets, limit=limit, batch=batch, from_ledger=from_ledger, on_progress=progress
         )
-        billed = ledger.billed(since)
+        billed, circuits = ledger.billed(since), ledger.circuits()
     if not ran:
         raise ValueError("nothing to run: ingest a file first (lead-assets ingest FILE)")
     warehouse = warehouse_of(settings)
@@ -56,6 +56,7 @@ def run(
         "campaigns": report.funnel(warehouse, wanted),
         "billed": billed,
         "missed": report.missed(warehouse, wanted),
+        "circuits": [circuit.as_row() for circuit in circuits],
         "tables": report.tables(warehouse),
         "failures": [
             f"{', '.join(each.campaigns)}: {failure}" for each in ran for failure in each.failures or (() if each.success else ("failed",))

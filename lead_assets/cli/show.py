@@ -25,6 +25,7 @@ def run(answer: dict[str, Any]) -> None:
         out.print(
             f"[yellow]not had[/]  {name}{', answered by rules' if name == 'classification' else ''}: {why} leads; run again when it may be had"
         )
+    circuits(answer["circuits"])
     cost(answer)
     out.print(f"warehouse  {answer['warehouse']}", soft_wrap=True)
 
@@ -87,6 +88,15 @@ def owners(campaigns: list[dict[str, Any]]) -> None:
     for row in campaigns:
         per_owner = ", ".join(f"{owner} {count}" for owner, count in row["owners"].items()) or "nobody"
         out.print(f"  {row['campaign_id']}: {per_owner}", soft_wrap=True)
+
+
+def circuits(found: list[dict[str, str]]) -> None:
+    for circuit in found:
+        out.print(
+            f"[yellow]not asked[/] {circuit['provider']} failed too often in a row and is left alone until {circuit['open_until']};"
+            f" 'lead-assets resume {circuit['provider']}' if it is back before",
+            soft_wrap=True,
+        )
 
 
 def cost(answer: dict[str, Any]) -> None:

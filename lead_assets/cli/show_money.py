@@ -7,7 +7,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from lead_assets.cli.show import out
+from lead_assets.cli.show import circuits, out
 
 
 def costs(answer: dict[str, Any]) -> None:
@@ -58,6 +58,7 @@ def budgets(answer: dict[str, Any]) -> None:
         out.print("no budget is set: lead-assets budget set total 25 --period day")
     if answer["paused"]:
         out.print(f"[yellow]paused[/] {', '.join(answer['paused'])}: no new call; 'lead-assets resume' lifts that")
+    circuits(answer["circuits"])
 
 
 def quotas(answer: dict[str, Any]) -> None:

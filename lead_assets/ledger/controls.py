@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 import sqlalchemy as sa
 
-from lead_assets.ledger.database import Tx
+from lead_assets.ledger.database import Tx, from_us
 from lead_assets.ledger.schema import circuits
 from lead_assets.ledger.schema import controls as table
 
 FAILURES_TO_OPEN = 8
 """Failures in a row, over all processes, after which a provider is left alone: below, one call's own retries would open it."""
 _COOL_SECONDS = 15.0
+"""How long a provider is left alone at first. Each failed probe doubles it."""
 _COOL_MOST = 600.0
 _WORLD = "world"
 _PAUSED = "paused:"
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A provider that failed too often in a row. After `open_until` one batch tries again; until that is answered nobody else is let through."""
+
+    provider: str
+    open_until: datetime
+
+    def as_row(self) -> dict[str, str]:
+        return {"provider": self.provider, "open_until": self.open_until.isoformat(timespec="seconds")}
 
 
 def refusals(tx: Tx, providers: set[str]) -> dict[str, str]:
@@ -38,11 +52,13 @@ def pause(tx: Tx, provider: str | None) -> None:
 
 
 def resume(tx: Tx, provider: str | None) -> None:
-    """Lift a pause; without a provider, all of them."""
+    """Lift a pause and close the circuit; without a provider, all of them."""
     if provider:
         tx.execute(sa.delete(table).where(table.c.name == _PAUSED + provider))
+        close_circuits(tx, {provider})
     else:
         tx.execute(sa.delete(table).where(table.c.name.startswith(_PAUSED)))
+        tx.execute(sa.delete(circuits))
 
 
 def paused_providers(tx: Tx) -> set[str]:
@@ -51,15 +67,17 @@ def paused_providers(tx: Tx) -> set[str]:
 
 
 def note_failure(tx: Tx, provider: str) -> bool:
-    """Count a call that failed by the provider's fault. Returns True if its circuit is open now."""
-    row = tx.execute(sa.select(circuits.c.failures).where(circuits.c.provider == provider)).first()
-    failures = (row.failures if row else 0) + 1
+    """Count a call that failed by the provider's fault. Returns True if its circuit is open now, or its time is up and nobody has tried again."""
+    row = tx.execute(sa.select(circuits).where(circuits.c.provider == provider)).first()
+    if row is not None and row.failures >= FAILURES_TO_OPEN and not row.probing:
+        # Sent before the circuit opened. A dozen of those under way together once kept a provider out for eight minutes.
+        return True
+    failures = (row.failures if row is not None else 0) + 1
     opened = failures >= FAILURES_TO_OPEN
-    # Each failed probe doubles the time until the next.
     cool = min(_COOL_SECONDS * 2 ** min(failures - FAILURES_TO_OPEN, 10), _COOL_MOST) if opened else 0.0
-    until = tx.now_us + int(cool * 1e6)
-    statement = tx.insert(circuits).values(provider=provider, failures=failures, open_until=until)
-    tx.execute(statement.on_conflict_do_update(index_elements=["provider"], set_={"failures": failures, "open_until": until}))
+    values = {"failures": failures, "open_until": tx.now_us + int(cool * 1e6), "probing": False}
+    statement = tx.insert(circuits).values(provider=provider, **values)
+    tx.execute(statement.on_conflict_do_update(index_elements=["provider"], set_=values))
     return opened
 
 
@@ -69,8 +87,14 @@ def begin_probes(tx: Tx, providers: set[str]) -> None:
         tx.execute(
             sa.update(circuits)
             .where(circuits.c.provider.in_(sorted(providers)), circuits.c.failures >= FAILURES_TO_OPEN)
-            .values(open_until=tx.now_us + int(_COOL_SECONDS * 1e6))
+            .values(open_until=tx.now_us + int(_COOL_SECONDS * 1e6), probing=True)
         )
+
+
+def open_circuits(tx: Tx) -> list[Circuit]:
+    """The providers that are left alone after failures in a row, and until when: then one call tries again."""
+    statement = sa.select(circuits.c.provider, circuits.c.open_until).where(circuits.c.failures >= FAILURES_TO_OPEN)
+    return [Circuit(provider, from_us(until)) for provider, until in tx.rows(statement.order_by(circuits.c.provider))]
 
 
 def close_circuits(tx: Tx, providers: set[str]) -> None:

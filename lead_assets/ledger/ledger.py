@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from lead_assets.ledger.assignments_model import Assignment, Proposal
     from lead_assets.ledger.claims import Failure, Intents
+    from lead_assets.ledger.controls import Circuit
     from lead_assets.ledger.costs import Billed, By
     from lead_assets.ledger.database import Clock, Database, Tx
     from lead_assets.ledger.money import Budget, Period, Scope
@@ -245,10 +246,17 @@ class Ledger:
         self._db.write(lambda tx: controls.pause(tx, provider))
 
     def resume(self, provider: str | None = None) -> None:
-        """Lift a pause; without a provider, all of them."""
+        """Lift a pause and close the circuit; without a provider, all of them."""
         from lead_assets.ledger import controls
 
         self._db.write(lambda tx: controls.resume(tx, provider))
+
+    def circuits(self) -> list[Circuit]:
+        """The providers whose circuit is open now, and until when."""
+        from lead_assets.ledger import controls
+
+        now = self.now()
+        return [circuit for circuit in self._db.read(controls.open_circuits) if circuit.open_until > now]
 
     def paused(self) -> set[str]:
         """Providers that are paused; the empty name stands for all."""

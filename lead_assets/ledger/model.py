@@ -19,6 +19,10 @@ from lead_assets.contracts.base import canonical_json
 
 State = Literal["found", "not_found", "unknown"]
 
+PASSING = frozenset({"provider_error", "rate_limited", "timeout"})
+"""Reasons of an unknown that may be gone a minute later. Whoever asks next asks the vendor again: it may be back, and while it is not, its circuit
+keeps everybody out."""
+
 MICROS = 1_000_000
 """Money in the ledger is whole micro-dollars."""
 
@@ -33,7 +37,7 @@ def to_micros(usd: Decimal | float | str) -> int:
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long an answer is fresh, by state. Unknown is never treated as "no": it is asked again after minutes."""
+    """How long an answer is fresh, by state. Unknown is never treated as "no": it is asked again after minutes, for a reason of PASSING at once."""
 
     found: timedelta
     not_found: timedelta
@@ -131,7 +135,7 @@ class History:
         """The answer to use without buying, or None if it must be bought. An unknown never hides an older found: that is served as stale."""
         if self.known and self.known.is_fresh(lifetimes, now):
             return self.known
-        if self.unknown and self.unknown.is_fresh(lifetimes, now):
+        if self.unknown and self.unknown.reason not in PASSING and self.unknown.is_fresh(lifetimes, now):
             return replace(self.known, stale=True) if self.known else self.unknown
         return None
 

@@ -5,9 +5,9 @@ Money is whole micro-dollars, times are microseconds since 1970 UTC, both as 64-
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0003"
+HEAD = "0004"
 """The migration that the code expects: known here so that the check on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -130,6 +130,8 @@ circuits = Table(
     _text("provider", primary_key=True),
     _whole("failures"),
     _whole("open_until"),
+    # True while a circuit's time is up and one batch tries whether the provider is back.
+    Column("probing", Boolean, nullable=False, server_default=false()),
 )
 
 controls = Table(

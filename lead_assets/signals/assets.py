@@ -24,6 +24,7 @@ from dagster import (
 from lead_assets.contracts import EnrichedLead, Lead, Table
 from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import asset_of, assets_of, key_of, limited, result_of
+from lead_assets.kit.outages import circuits_shown
 from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
 from lead_assets.signals.agreement import Agreement, ledger_agrees
@@ -67,8 +68,9 @@ def _bought_from(provider: str, signals: Sequence[Signal]) -> AssetsDefinition:
         wanted = [signal for key, signal in by_key.items() if key in context.selected_asset_keys]
         since = ledger.last_call()
         collected = collect_all(wanted, limited(context, leads), ledger=ledger, settings=settings)
+        circuits = circuits_shown(ledger)
         for signal in wanted:
-            yield result_of(signal.contract, collected[signal.name].frame, **collected[signal.name].stats.metadata())
+            yield result_of(signal.contract, collected[signal.name].frame, circuits=circuits, **collected[signal.name].stats.metadata())
         if agrees.key in context.selected_asset_check_keys:
             stats = [each.stats for each in collected.values()]
             yield agreement_check(agrees, ledger_agrees(ledger, since, context.partition_keys, stats))

@@ -150,8 +150,12 @@ def test_a_ledger_of_before_goes_on_with_its_calls_and_claims(url: str, clock: C
     lost = [ProviderError("pipe0", "pipe0.overview", "transient", "cut off", status=None)] * 9
     asyncio.run(buy(ledger, [want("lost.example", price=3)], Vendor(*lost)))
     before = ledger.costs(["day", "state", "reason"]).to_dicts()
-    ledger._db.write(lambda tx: tx.connection.exec_driver_sql("ALTER TABLE calls DROP COLUMN day"))
-    ledger._db.write(lambda tx: tx.connection.exec_driver_sql(f"UPDATE {database_module.VERSION_TABLE} SET version_num = '0001'"))
+    for statement in (
+        "ALTER TABLE calls DROP COLUMN day",
+        "ALTER TABLE circuits DROP COLUMN probing",
+        f"UPDATE {database_module.VERSION_TABLE} SET version_num = '0001'",
+    ):
+        ledger._db.write(lambda tx, statement=statement: tx.connection.exec_driver_sql(statement))  # type: ignore[misc]
     ledger.close()
 
     clock.pass_by(timedelta(seconds=20))

@@ -10,6 +10,7 @@ import pytest
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger import Ledger, Rate, Reply, Retry, Want, buy, purchase
+from lead_assets.ledger.model import PASSING
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.vendor import Vendor, want, wants
 
@@ -72,20 +73,41 @@ def test_answers_live_as_long_as_their_state_says(timed: Ledger, clock: Clock) -
         assert [subject for request in vendor.requests for subject in request] == expected
 
 
-def test_an_unknown_is_asked_again_after_minutes_and_never_hides_what_was_found(timed: Ledger, clock: Clock) -> None:
+def test_an_unknown_never_hides_what_was_found(timed: Ledger, clock: Clock) -> None:
     thing = want("acme.example")
     buy_with(timed, clock, [thing], Vendor())
     clock.pass_by(timedelta(days=91))
     down = Vendor(*[transient()] * 4)
     served = buy_with(timed, clock, [thing], down).answers[thing.key]
     assert (served.state, served.stale, served.body) == ("found", True, {"name": "acme.example"})
-    within_minutes = buy_with(timed, clock, [thing], down)
-    assert within_minutes.answers[thing.key].stale
-    assert len(down.requests) == 4
+    odd = Vendor(*[error("contract")] * 2)
+    within_minutes = [buy_with(timed, clock, [thing], odd).answers[thing.key] for _ in range(2)]
+    assert [(answer.state, answer.stale) for answer in within_minutes] == [("found", True)] * 2
+    assert len(odd.requests) == 2
     clock.pass_by(timedelta(minutes=6))
-    recovered = buy_with(timed, clock, [thing], down)
+    recovered = buy_with(timed, clock, [thing], odd)
     assert (recovered.bought, recovered.stale) == (1, 0)
     assert recovered.answers[thing.key].answered_at == clock.time
+
+
+@pytest.mark.parametrize("kind", ["transient", "rate_limited", "timeout"])
+def test_what_was_missed_for_a_passing_reason_is_asked_again_at_once(timed: Ledger, clock: Clock, kind: str) -> None:
+    missed = ProviderError("pipe0", "overview", "transient", "timeout", status=504) if kind == "timeout" else error(kind)
+    vendor = Vendor(*[missed] * 4)
+    (answer,) = buy_with(timed, clock, [want("a")], vendor).answers.values()
+    assert (answer.state, answer.reason in PASSING, len(vendor.requests)) == ("unknown", True, 4)
+    assert timed.histories([want("a").key])[want("a").key].unknown is not None, "it is journaled"
+    again = buy_with(timed, clock, [want("a")], vendor)
+    assert (again.bought, len(vendor.requests)) == (1, 5)
+
+
+def test_a_bad_answer_is_asked_again_after_minutes(timed: Ledger, clock: Clock) -> None:
+    """It may have been billed."""
+    vendor = Vendor(*[error("contract")] * 2)
+    assert [buy_with(timed, clock, [want("a")], vendor).missed for _ in range(2)] == [{"bad_answer": 1}] * 2
+    assert len(vendor.requests) == 2
+    clock.pass_by(timedelta(minutes=6))
+    assert buy_with(timed, clock, [want("a")], vendor).bought == 1
 
 
 def test_transient_failures_are_tried_again_with_growing_pauses(timed: Ledger, clock: Clock) -> None:
@@ -215,6 +237,37 @@ def test_a_circuit_opens_probes_and_closes_and_leaves_others_alone(timed: Ledger
     clock.pass_by(timedelta(seconds=20))
     assert buy_with(timed, clock, [want("d")], vendor).bought == 1
     assert buy_with(timed, clock, [want("e"), want("f")], vendor, batch_size=1).bought == 2
+
+
+def test_calls_that_were_under_way_when_a_circuit_opened_do_not_keep_it_open_for_longer(timed: Ledger, clock: Clock) -> None:
+    once = Retry(attempts=1)
+    vendor = Vendor(*[transient()] * 40, delay=0.01)
+    buy_with(timed, clock, wants(20), vendor, batch_size=1, concurrency=20, retry=once)
+    assert len(vendor.requests) > 8, "or none was under way"
+    (circuit,) = timed.circuits()
+    assert (circuit.provider, circuit.open_until) == ("pipe0", clock.time + timedelta(seconds=15))
+    for seconds in (30, 60, 120, 240, 480, 600, 600):
+        clock.pass_by(timedelta(seconds=600))
+        assert timed.circuits() == []
+        buy_with(timed, clock, wants(20), Vendor(*[transient()] * 40, delay=0.01), batch_size=1, concurrency=20, retry=once)
+        assert timed.circuits()[0].open_until == clock.time + timedelta(seconds=seconds)
+    clock.pass_by(timedelta(seconds=600))
+    assert buy_with(timed, clock, wants(20), Vendor()).bought == 20
+    assert buy_with(timed, clock, wants(20, provider="apollo"), Vendor(*[transient()] * 7), batch_size=1).bought == 20
+    assert timed.circuits() == []
+
+
+@pytest.mark.parametrize("provider", ["pipe0", None])
+def test_a_person_who_knows_that_a_provider_is_back_closes_its_circuit(timed: Ledger, clock: Clock, provider: str | None) -> None:
+    vendor = Vendor(*[transient()] * 8)
+    buy_with(timed, clock, wants(2), vendor, batch_size=1)
+    timed.pause("hunter")
+    timed.resume("apollo")
+    assert [circuit.provider for circuit in timed.circuits()] == ["pipe0"]
+    assert buy_with(timed, clock, wants(2), vendor).missed == {"provider_error": 2}
+    timed.resume(provider)
+    assert (timed.circuits(), timed.paused()) == ([], {"hunter"} if provider else set())
+    assert buy_with(timed, clock, wants(2), vendor).bought == 2
 
 
 def test_the_kill_switch_stops_new_calls_and_serves_what_is_there(timed: Ledger, clock: Clock) -> None:
