@@ -1,0 +1,64 @@
+"""Waiting for slots on machines that wake up late."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from lead_assets.ledger import Ledger, Rate
+from lead_assets.ledger.pacer import Pacer
+from lead_assets_tests.ledger.conftest import Clock
+
+
+def used(ledger: Ledger, clock: Clock, rate: Rate, count: int, late: Callable[[int], float]) -> list[float]:
+    """When that many slots were used, in seconds; the n-th sleep lasts `late(n)` seconds longer than it should."""
+
+    async def oversleep(seconds: float) -> None:
+        await clock.sleep(seconds + late(len(clock.slept)))
+
+    async def work() -> list[float]:
+        pacer = Pacer(ledger, [rate], 60.0, oversleep)
+        began, moments = clock.time, []
+        for _ in range(count):
+            assert await pacer.wait("pipe0")
+            moments.append((clock.time - began).total_seconds())
+        return moments
+
+    return asyncio.run(work())
+
+
+@pytest.mark.parametrize("rate", [Rate(1, 1.0), Rate(4, 1.0), Rate(20, 60.0, burst=10)])
+def test_a_slot_that_is_missed_is_given_up_and_no_window_is_crowded(timed: Ledger, clock: Clock, rate: Rate) -> None:
+    sent = used(timed, clock, rate, 25, lambda number: 0.9 * rate.interval if number % 3 == 0 else 0.0)
+    assert max(sum(begin <= moment < begin + rate.per for moment in sent) for begin in sent) <= rate.limit
+
+
+def test_a_slot_used_a_little_late_is_used(timed: Ledger, clock: Clock) -> None:
+    rate = Rate(1, 1.0)
+    sent = used(timed, clock, rate, 3, lambda _: rate.tolerance / 2)
+    # Asleep twice for each slot: until just before it is due, and until it is.
+    assert sent[1] - sent[0] < rate.interval + rate.tolerance
+    assert sent[2] - sent[1] < rate.interval + rate.tolerance
+
+
+def test_a_machine_that_is_always_late_gets_through_in_the_end(timed: Ledger, clock: Clock) -> None:
+    rate = Rate(10, 1.0)
+    assert len(used(timed, clock, rate, 2, lambda _: 2 * rate.interval)) == 2
+
+
+def test_who_was_told_too_fast_while_another_slept_is_waited_for(timed: Ledger, clock: Clock) -> None:
+    """The block is longer than anybody's patience: the slot is not used."""
+    pacer = Pacer(timed, [Rate(1, 10.0)], 60.0, clock.sleep)
+
+    async def sleep_and_be_told(seconds: float) -> None:
+        timed.penalise("pipe0", clock.time + timedelta(minutes=5))
+        await clock.sleep(seconds)
+
+    async def work() -> list[bool]:
+        first = await pacer.wait("pipe0")
+        return [first, await Pacer(timed, [Rate(1, 10.0)], 60.0, sleep_and_be_told).wait("pipe0")]
+
+    assert asyncio.run(work()) == [True, False]
