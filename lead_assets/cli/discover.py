@@ -19,9 +19,9 @@ from lead_assets.discovery.rules import load_discovery_rules
 from lead_assets.discovery.search import search
 from lead_assets.intake.ingest import ingest
 from lead_assets.ledger.opened import opened_ledger
-from lead_assets.signals.quotas import quotas
 from lead_assets.signals.signal import load_signals
 from lead_assets.stores.opened import archive_of
+from lead_assets.vendors.quotas import quotas
 
 
 def discover(settings: Settings, filters: Mapping[str, Sequence[str]], *, limit: int, people: int, campaign: str | None) -> dict[str, Any]:

@@ -9,16 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from lead_assets.cli.errors import explained
-from lead_assets.core.settings import Provider, Settings
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.stores.opened import archive_of, warehouse_of
-
-WITHOUT: dict[Provider, str] = {
-    "pipe0": "company signals stay unknown (no_key)",
-    "anthropic": "rules-v1 classifies instead of a model",
-    "aturiya": "no leads come from the campaign API; files still do",
-}
-"""Vendors that the graph calls, and what happens without their key."""
+from lead_assets.vendors import load_vendors
 
 _PACKAGES = ("dagster", "duckdb", "polars", "pydantic", "anthropic", "httpx", "sqlalchemy")
 
@@ -63,9 +57,13 @@ def _keys(settings: Settings) -> Iterator[dict[str, Any]]:
     if settings.sandbox_url:
         yield _check("vendors", lambda: _sandbox(str(settings.sandbox_url)))
         return
-    for provider, otherwise in WITHOUT.items():
-        present = settings.key(provider) is not None
-        yield {"name": f"key: {provider}", "ok": True, "detail": "present" if present else f"absent: {otherwise}"}
+    for vendor in load_vendors().values():
+        present = vendor.key(settings) is not None
+        yield {
+            "name": f"key: {vendor.name}",
+            "ok": True,
+            "detail": "present" if present else f"absent: {vendor.without}",
+        }
 
 
 def _versions() -> Iterator[dict[str, Any]]:

@@ -13,10 +13,11 @@ import polars as pl
 
 from lead_assets.cli.worlds import bound_world
 from lead_assets.core.campaign_keys import campaign_key
-from lead_assets.core.settings import Provider, Settings
+from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import to_micros
 from lead_assets.ledger.money import Period, Scope
 from lead_assets.ledger.opened import opened_ledger
+from lead_assets.vendors import load_vendors
 
 By = Literal["day", "campaign", "provider", "operation", "signal"]
 BY: tuple[str, ...] = get_args(By)
@@ -105,7 +106,7 @@ def parse_amount(usd: str) -> int | None:
 
 def _known(provider: str) -> str:
     # A budget or a pause for a misspelt name would guard nothing.
-    providers = get_args(Provider)
+    providers = load_vendors()
     if provider not in providers:
         raise ValueError(f"no provider {provider!r}: use one of {', '.join(providers)}")
     return provider

@@ -110,7 +110,7 @@ def resume(
 def quotas(as_json: Json = False) -> None:
     """What the vendors say is left of the plans. Asking is free."""
     from lead_assets.cli import show_money
-    from lead_assets.signals.quotas import quotas as ask
+    from lead_assets.vendors.quotas import quotas as ask
 
     with connected_world() as settings:
         answer = {"quotas": ask(settings)}

@@ -6,27 +6,13 @@ os.environ. `.env.example` lists them all and says what works without each.
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
-
-Provider = Literal["pipe0", "anthropic", "aturiya", "apollo", "hunter", "hubspot", "slack", "segment", "sendgrid"]
-
-_LIVE_URLS: dict[str, str] = {
-    "pipe0": "https://api.pipe0.com",
-    "anthropic": "https://api.anthropic.com",
-    "aturiya": "https://api.aturiya.ai",
-    "apollo": "https://api.apollo.io/api/v1",
-    "hunter": "https://api.hunter.io/v2",
-    "hubspot": "https://api.hubapi.com",
-    "slack": "https://slack.com/api",
-    "segment": "https://api.segment.io",
-    "sendgrid": "https://api.sendgrid.com",
-}
-# The sandbox serves each vendor below its own name, with the path the vendor itself puts behind its host.
-_SANDBOX_PATHS: dict[str, str] = {"apollo": "/apollo/api/v1", "hunter": "/hunter/v2", "slack": "/slack/api"}
 
 
 class Settings(BaseSettings):
@@ -108,17 +94,15 @@ class Settings(BaseSettings):
         """Whose answers a ledger holds: the two must never meet, or a made-up answer would be served as a fact."""
         return "sandbox" if self.sandbox_url else "live"
 
-    def base_url(self, provider: Provider) -> str:
-        """Where a vendor is reached, without a trailing slash."""
-        if self.sandbox_url:
-            return self.sandbox_url.rstrip("/") + _SANDBOX_PATHS.get(provider, f"/{provider}")
-        return _LIVE_URLS[provider]
-
-    def key(self, provider: Provider) -> SecretStr | None:
-        """The credential of a vendor; None means its signals are off. The sandbox takes any."""
-        name = {"aturiya": "aturiya_bearer_token", "slack": "slack_bot_token"}.get(provider, f"{provider}_api_key")
-        configured: SecretStr | None = getattr(self, name, None)
-        return SecretStr("sandbox") if self.sandbox_url else configured
+    def secret(self, variable: str) -> SecretStr | None:
+        """A credential by its environment variable: a field of these settings, else read from where they are read. For what a vendor's folder names."""
+        for name, field in type(self).model_fields.items():
+            if field.validation_alias == variable:
+                declared: SecretStr | None = getattr(self, name)
+                return declared
+        file = self.model_config.get("env_file")
+        value = os.environ.get(variable) or (dotenv_values(str(file)).get(variable) if file else None)
+        return SecretStr(value) if value else None
 
     @property
     def archive_location(self) -> str:

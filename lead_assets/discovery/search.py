@@ -19,14 +19,14 @@ from lead_assets.discovery.rules import SearchRules
 from lead_assets.ledger.buying import buy
 from lead_assets.ledger.model import Answer, Reply, Want, to_micros
 from lead_assets.ledger.purchase import Call, Purchase
-from lead_assets.signals.signal import SignalProvider
+from lead_assets.vendors.apollo import VENDOR
 from lead_assets.vendors.apollo.client import MAX_BULK
 from lead_assets.vendors.apollo.search import COMPANIES, MAX_PAGE, PEOPLE, ApolloSearch
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
 
-PROVIDER: SignalProvider = "apollo"
+PROVIDER = VENDOR.name
 _MATCH = "people/bulk_match"
 
 
@@ -64,13 +64,13 @@ def search(
 
     Raises ValueError without a key, or if the search itself could not be bought; people that could not are counted in `missed`.
     """
-    key = settings.key(PROVIDER)
+    key = VENDOR.key(settings)
     if key is None:
         raise ValueError("discovery needs Apollo: set APOLLO_API_KEY")
     ledger.bind_world(settings.world)
 
     async def run() -> Found:
-        async with ApolloSearch(settings.base_url(PROVIDER), key) as client:
+        async with ApolloSearch(VENDOR.url(settings), key) as client:
             desk = _Desk(client, campaign_id, credit_usd, rules, ledger)
             found = await desk.companies(filters, limit)
             await desk.people(found, people)

@@ -16,6 +16,7 @@ from lead_assets.ledger.model import to_usd
 from lead_assets.ledger.money import Budget
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.stores.opened import campaigns_of
+from lead_assets.vendors import load_vendors
 
 
 def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, Any]:
@@ -40,7 +41,7 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
             for each in expected
         ],
         "campaigns": wanted,
-        "without_key": sorted(provider for provider in _providers(settings) if settings.key(provider) is None),
+        "without_key": sorted(provider for provider in _providers(settings) if load_vendors()[provider].key(settings) is None),
         "over_budget": [budget.as_row() for budget in budgets if _is_short(budget, expected, wanted, asked)],
         "synthetic": settings.world == "sandbox",
     }
@@ -59,10 +60,11 @@ def _rehearse(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> l
     return [*bought, *asked]
 
 
-def _providers(settings: Settings) -> set[Any]:
+def _providers(settings: Settings) -> set[str]:
+    from lead_assets.model.client import PROVIDER
     from lead_assets.signals.signal import load_signals
 
-    return {source.provider for signal in load_signals(settings).values() for source in signal.active_sources} | {"anthropic"}
+    return {source.provider for signal in load_signals(settings).values() for source in signal.active_sources} | {PROVIDER}
 
 
 def _is_short(budget: Budget, expected: Sequence[Expected], campaigns: Sequence[str], providers: set[str]) -> bool:

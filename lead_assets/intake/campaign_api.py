@@ -21,6 +21,7 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.intake.landing import OPEN_DAYS, day_folder, landing_of
 from lead_assets.stores.archive import Archive
+from lead_assets.vendors.aturiya import VENDOR
 from lead_assets.vendors.aturiya.client import Aturiya
 
 _ATTEMPTS = 4
@@ -93,7 +94,7 @@ async def _sync(settings: Settings, archive: Archive, first_wait: float) -> Sync
 
 
 def _client(settings: Settings) -> Aturiya:
-    token = settings.key("aturiya")
+    token = VENDOR.key(settings)
     user, agent = settings.aturiya_user_id, settings.aturiya_agent_id
     if settings.world == "sandbox":
         user, agent = user or "demo", agent or "demo"
@@ -101,7 +102,7 @@ def _client(settings: Settings) -> Aturiya:
         raise ValueError(
             "the campaign API needs ATURIYA_BEARER_TOKEN, ATURIYA_USER_ID and ATURIYA_AGENT_ID: set them, or LEAD_ASSETS_SANDBOX_URL to use the sandbox"
         )
-    return Aturiya(settings.base_url("aturiya"), token, user_id=user, agent_id=agent)
+    return Aturiya(VENDOR.url(settings), token, user_id=user, agent_id=agent)
 
 
 async def _leads(client: Aturiya, campaign_id: str, first_wait: float) -> list[bytes]:

@@ -20,6 +20,7 @@ from lead_assets.model.batches import BatchClient
 from lead_assets.model.cases import Asking, Buy
 from lead_assets.model.client import MessagesClient
 from lead_assets.model.rulebook import Calls, Limits, Rulebook
+from lead_assets.vendors.anthropic import VENDOR
 
 Mode = Literal["interactive", "batch"]
 
@@ -50,7 +51,7 @@ def purchase(
     """An answer to every want, by its key. Without a key for the vendor: what the ledger holds, and for the rest unknown with reason no_key."""
     if not wants:
         return {}
-    if settings.key("anthropic") is None and ledger.buying != "never":
+    if VENDOR.key(settings) is None and ledger.buying != "never":
         return from_ledger(wants, ledger, "no_key")
     ledger.bind_world(settings.world)
     if ledger.buying != "always":

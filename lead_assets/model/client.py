@@ -20,11 +20,12 @@ from lead_assets.ledger.model import Reply, Want
 from lead_assets.model.profile import Answered, Profile
 from lead_assets.model.prompt import Request
 from lead_assets.model.rulebook import Calls, Prices, Usage
+from lead_assets.vendors.anthropic import VENDOR
 
 if TYPE_CHECKING:
     import anthropic
 
-PROVIDER = "anthropic"
+PROVIDER = VENDOR.name
 OPERATION = "anthropic.messages"
 
 _LONGEST_HOLD = 60.0
@@ -170,11 +171,11 @@ def open_sdk(settings: Settings, calls: Calls) -> anthropic.AsyncAnthropic:
     """The vendor's SDK without its own retries: the ledger's buyer retries, and counts them. The key is explicit, so that no profile on disk is used."""
     import anthropic
 
-    key = settings.key("anthropic")
+    key = VENDOR.key(settings)
     if key is None:
         raise ProviderError(PROVIDER, OPERATION, "auth", "no key: set ANTHROPIC_API_KEY", sent=False)
     return anthropic.AsyncAnthropic(
-        api_key=key.get_secret_value(), base_url=settings.base_url("anthropic"), max_retries=0, timeout=calls.timeout_seconds
+        api_key=key.get_secret_value(), base_url=VENDOR.url(settings), max_retries=0, timeout=calls.timeout_seconds
     )
 
 

@@ -1,6 +1,6 @@
 """Dagster's view of the signals room: one step a provider for all its signals, and the table that merges them.
 
-Adding a signal takes an entry in rules/signals.yaml, a contract and a parser: its asset follows from these.
+Adding a signal takes an entry in rules/signals.yaml, a contract and a parser in its vendor's folder: its asset follows from these.
 """
 
 from collections.abc import Iterator, Sequence

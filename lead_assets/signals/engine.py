@@ -1,7 +1,7 @@
 """The engine of all signals: leads in, one row a lead out, each subject bought at most once.
 
 Belongs here: subjects → ledger → sources in order → parsed values → joined back to the leads, and the figures of a run. Does not belong here:
-anything that is true of one signal or one provider only (see rules/signals.yaml, `parsers`, `sources`).
+anything that is true of one signal or one provider only (see rules/signals.yaml and `lead_assets.vendors`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import polars as pl
 
 from lead_assets.contracts.base import MONEY_DTYPE
 from lead_assets.core.settings import Settings
-from lead_assets.signals.questions import Facts
 from lead_assets.signals.signal import Signal
 from lead_assets.signals.stats import SignalStats
 from lead_assets.signals.subjects import subject
 from lead_assets.signals.waterfall import Charge, Desk, Subject, Verdict, ask
+from lead_assets.vendors.questions import Facts
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger

@@ -1,13 +1,13 @@
-"""What a signal is: a declaration in rules/signals.yaml, tied to its contract and its parsers.
+"""What a signal is: a declaration in rules/signals.yaml, tied to its contract, a vendor's operation and its parser.
 
-Belongs here: the shape of the declaration and the errors of a wrong one. Does not belong here: buying (see `engine`), what a provider's answer
-says (see `parsers`), which column of a lead is a subject (see `subjects`).
+Belongs here: the shape of the declaration and the errors of a wrong one. Does not belong here: buying (see `engine`), what a vendor's answer
+says (its `parsers`), which column of a lead is a subject (see `subjects`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -20,57 +20,27 @@ from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.core.time_spans import Duration
 from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
-from lead_assets.ledger.model import Lifetimes, Rate, to_micros
-from lead_assets.signals import email_parsers as _email_parsers  # noqa: F401 - registers its parsers
-from lead_assets.signals import record_parsers as _record_parsers  # noqa: F401 - registers its parsers
-from lead_assets.signals.parsers import PARSERS, Parser
-from lead_assets.signals.questions import QUESTIONS, Ask
-from lead_assets.signals.subjects import SubjectKind
-
-SignalProvider = Literal["pipe0", "apollo", "hunter"]
-Billing = Literal["always", "on_success"]
+from lead_assets.ledger.model import Lifetimes, to_micros
+from lead_assets.vendors import all_parsers, all_questions, load_vendors
+from lead_assets.vendors.answers import Parser
+from lead_assets.vendors.offer import Billing, Offer, SubjectKind, Terms
+from lead_assets.vendors.questions import Ask
 
 
-@dataclass(frozen=True)
-class ProviderTerms:
-    """How a provider's operation may be used."""
+@dataclass(frozen=True, kw_only=True)
+class Source(Offer):
+    """A vendor's operation that can answer a signal."""
 
-    credit_usd: Decimal
-    batch_size: int
-    concurrency: int
-    bucket: str
-    """Under this name all processes share the rates: the provider's, or the endpoint's where the vendor counts by endpoint."""
-    rates: tuple[Rate, ...] = ()
-    deadline: float | None = None
-    """Seconds after which a request is given up; None for the client's own."""
-    paced_in_sandbox: bool = True
-
-
-@dataclass(frozen=True)
-class Source:
-    """One provider's operation that can answer a signal."""
-
-    provider: SignalProvider
-    operation: str
-    """The vendor's own id, e.g. "company:overview@2"."""
     parser: Parser
-    price_micros: int
-    billing: Billing
-    terms: ProviderTerms
     enabled: bool = True
-    config: Mapping[str, Any] = field(default_factory=dict)
     ask: Ask | None = None
-    """What is asked for a subject, where that is not the subject itself (see `questions`)."""
+    """What is asked for a subject, where that is not the subject itself (see `lead_assets.vendors.questions`)."""
     needs: Signal | None = None
     """Whose answer the question needs: bought first, where the ledger does not hold it. Of the same kind of subject."""
     reads: Signal | None = None
     """Whose answers help the question: taken from the ledger if they are there, never bought."""
     charged_elsewhere: frozenset[SubjectKind] = frozenset()
     """Kinds of subject whose answers of this operation are charged to another signal's table, which asks for them first of all."""
-
-    @property
-    def ledger_operation(self) -> str:
-        return f"{self.provider}.{self.operation}"
 
 
 @dataclass(frozen=True)
@@ -111,7 +81,7 @@ class Signal:
 
 
 def load_signals(
-    settings: Settings, *, contracts: Mapping[str, type[Table]] = TABLES, parsers: Mapping[str, Parser] = PARSERS
+    settings: Settings, *, contracts: Mapping[str, type[Table]] = TABLES, parsers: Mapping[str, Parser] | None = None
 ) -> dict[str, Signal]:
     """The declared signals by name, in the file's order. Raises RulesError for a file that cannot be read, a field that cannot be, a contract or
     a parser that does not exist."""
@@ -120,12 +90,12 @@ def load_signals(
     rules = file.load(settings)
     signals: dict[str, Signal] = {}
     for name, rule in rules.signals.items():
-        signals[name] = _signal(name, rule, rules, signals, contracts, parsers)
+        signals[name] = _signal(name, rule, rules, signals, contracts, known.all_parsers)
     return _charged_once(signals)
 
 
 class _SourceRule(Declared):
-    provider: SignalProvider
+    provider: str
     operation: str = Field(min_length=1)
     parser: str
     credits: Decimal = Field(ge=0)
@@ -168,14 +138,14 @@ class _ProviderRule(Declared):
 
 
 class _RulesFile(Declared):
-    providers: dict[SignalProvider, _ProviderRule]
+    providers: dict[str, _ProviderRule]
     signals: dict[str, _SignalRule]
 
 
-def _terms(provider: str, rule: _ProviderRule, operation: str) -> ProviderTerms:
+def _terms(provider: str, rule: _ProviderRule, operation: str) -> Terms:
     own = rule.endpoints.get(operation, _EndpointRule())
     rates = rule.rates if own.rates is None else own.rates
-    return ProviderTerms(
+    return Terms(
         credit_usd=rule.credit_usd,
         batch_size=own.batch_size or rule.batch_size,
         concurrency=rule.concurrency,
@@ -209,7 +179,7 @@ def _signal(
                 terms=provider,
                 enabled=source.enabled,
                 config=source.config,
-                ask=QUESTIONS[source.ask] if source.ask else None,
+                ask=all_questions()[source.ask] if source.ask else None,
                 needs=before[source.needs] if source.needs else None,
                 reads=before[source.reads] if source.reads else None,
             )
@@ -253,10 +223,19 @@ class _Known:
     """What a signal may be made of: contracts and parsers by name."""
 
     contracts: Mapping[str, type[Table]]
-    parsers: Mapping[str, Parser]
+    parsers: Mapping[str, Parser] | None = None
+    """None: those of the vendors' folders."""
+
+    @property
+    def all_parsers(self) -> Mapping[str, Parser]:
+        return all_parsers() if self.parsers is None else self.parsers
 
     def mistakes(self, rules: _RulesFile) -> Iterator[Fault]:
         """What a well-formed rules/signals.yaml can still have wrong."""
+        vendors = [vendor.name for vendor in load_vendors().values() if vendor.answers_signals]
+        for name in rules.providers:
+            if name not in vendors:
+                yield Fault(("providers", name), _no_vendor(name, vendors))
         before: list[str] = []
         for name, rule in rules.signals.items():
             at = ("signals", name)
@@ -279,9 +258,12 @@ class _Known:
             before.append(name)
 
     def _of_source(self, rules: _RulesFile, at: tuple[int | str, ...], source: _SourceRule, before: list[str]) -> Iterator[Fault]:
-        if source.provider not in rules.providers:
+        vendors = [vendor.name for vendor in load_vendors().values() if vendor.answers_signals]
+        if source.provider not in vendors:
+            yield Fault((*at, "provider"), _no_vendor(source.provider, vendors))
+        elif source.provider not in rules.providers:
             yield Fault((*at, "provider"), f"provider '{source.provider}' has no terms: add it under 'providers'")
-        for key, word, known in (("parser", source.parser, self.parsers), ("ask", source.ask, QUESTIONS)):
+        for key, word, known in (("parser", source.parser, self.all_parsers), ("ask", source.ask, all_questions())):
             if word is not None and word not in known:
                 yield Fault((*at, key), f"no {key} '{word}'{nearest(word, known)}: use one of {', '.join(sorted(known))}")
         for key, other in (("needs", source.needs), ("reads", source.reads)):
@@ -290,7 +272,11 @@ class _Known:
                 yield Fault((*at, key), f"signal '{other}' must be declared above this one{nearest(other, before)}: {where}")
 
 
-_SHIPPED = _Known(TABLES, PARSERS)
+def _no_vendor(name: str, vendors: list[str]) -> str:
+    return f"no vendor '{name}'{nearest(name, vendors)}: use one of {', '.join(vendors)}, or put its folder into lead_assets/vendors"
+
+
+_SHIPPED = _Known(TABLES)
 
 SIGNALS = RulesFile(
     "signals.yaml",

@@ -5,12 +5,9 @@ Belongs here: how a lead's columns become a subject. Does not belong here: norma
 
 from __future__ import annotations
 
-from typing import Literal
-
 import polars as pl
 
-SubjectKind = Literal["company_domain", "person_profile", "email", "contact"]
-"""contact: all that a lead says of who it is and where it can be written to."""
+from lead_assets.vendors.offer import SubjectKind
 
 # linkedin.com/in/<slug> under any country's host, with or without scheme, query, locale suffix; /pub/ and /sales/ pages are not profiles.
 _PROFILE = r"(?i)^\s*(?:https?://)?(?:[a-z]{2,3}\.)?linkedin\.com/in/([^/?#\s]+)"

@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import UNSENT, Answer, Reply, Want
-from lead_assets.signals.parsers import Values
-from lead_assets.signals.questions import Facts, Question
 from lead_assets.signals.signal import Signal, Source
-from lead_assets.signals.sources import SourceClient, is_mock, ledger_parameters, open_source, price_micros, rates
+from lead_assets.signals.sources import ledger_parameters, open_source, price_micros
 from lead_assets.signals.stats import SignalStats
+from lead_assets.vendors import load_vendors
+from lead_assets.vendors.answers import Values
+from lead_assets.vendors.offer import SourceClient
+from lead_assets.vendors.questions import Facts, Question
 from lead_assets.vendors.turns import Turns
 
 if TYPE_CHECKING:
@@ -97,7 +99,7 @@ async def ask(signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats
     verdicts: dict[str, Verdict] = {}
     charges: list[Charge] = []
     for source in sources:
-        mock = is_mock(source.provider, desk.settings)
+        mock = load_vendors()[source.provider].is_mock(desk.settings)
         still_open = [name for name in subjects if name not in verdicts or not _is_settled(signal, verdicts[name])]
         if not still_open:
             break
@@ -186,7 +188,7 @@ async def _known(
     bought = SignalStats()
     answers = await _answers(needed, first, list(wants.values()), desk, bought)
     stats.add_chained(bought)
-    mock = is_mock(first.provider, desk.settings)
+    mock = load_vendors()[first.provider].is_mock(desk.settings)
     known: dict[str, dict[str, object]] = {}
     missed: dict[str, Verdict] = {}
     for name, want in wants.items():
@@ -238,7 +240,8 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
 
     if not wants:
         return {}
-    if desk.settings.key(source.provider) is None and desk.ledger.buying != "never":
+    vendor = load_vendors()[source.provider]
+    if vendor.key(desk.settings) is None and desk.ledger.buying != "never":
         # Without a key nothing can be bought, but what was bought is still owned.
         answers = await asyncio.to_thread(owned, desk.ledger, wants)
         for want in wants:
@@ -251,7 +254,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         if (refusal := desk.refused.get(terms.bucket)) is not None:
             raise refusal
         try:
-            return await (await desk.client(source)).call(signal, source, batch)
+            return await (await desk.client(source)).call(signal.subject, source, batch)
         except ProviderError as error:
             _log.warning("signal %s: %s", signal.name, error)
             if error.kind in ("auth", "quota"):
@@ -260,7 +263,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
             raise
 
     async def resume(batch: Sequence[Want], vendor_ref: str) -> Sequence[Reply]:
-        return await (await desk.client(source)).resume(source, batch, vendor_ref)
+        return await (await desk.client(source)).fetch(source, batch, vendor_ref)
 
     async def prepare() -> None:
         await desk.client(source)
@@ -270,13 +273,12 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         wants,
         call,
         resume=resume,
-        # pipe0's side says when its requests leave, which is for a hundred at once; for calls made singly a transaction each would cost too much.
         prepare=prepare,
-        intent=(lambda _: UNSENT) if source.provider == "pipe0" else None,
+        intent=(lambda _: UNSENT) if vendor.says_when_it_sends else None,
         retry=desk.retry,
         batch_size=terms.batch_size,
         concurrency=terms.concurrency,
-        rates=rates(terms, desk.settings),
+        rates=terms.rates_in(desk.settings),
         bucket=terms.bucket,
     )
     stats.add(purchase.spent)

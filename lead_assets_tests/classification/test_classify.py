@@ -22,6 +22,7 @@ from lead_assets.model import message_rules
 from lead_assets.model.buying import purchase
 from lead_assets.model.rulebook import Rulebook
 from lead_assets.sandbox import Handle
+from lead_assets.vendors.vendor import Vendor
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import enriched, frame, lead, noted
 
@@ -284,7 +285,7 @@ def test_an_answer_that_cannot_be_mended_for_want_of_budget_is_quarantined_and_m
 
 def test_without_a_key_what_was_bought_is_used_and_rules_do_the_rest(run: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     run(noted("Fix and flip"))
-    monkeypatch.setattr(Settings, "key", lambda self, provider: None)
+    monkeypatch.setattr(Vendor, "key", lambda self, settings: None)
     result = run(noted("Fix and flip", "Rental refinance")).classifications
     assert result["model"].to_list() == ["claude-haiku-5-5", "rules-v1"]
     assert result["fallback_reason"][1] == "no_key"

@@ -173,7 +173,8 @@ def test_doctor_tells_what_is_there_and_what_works_without_the_rest(command: Com
     assert said["ok"] is True
     assert {"home", "archive", "ledger", "warehouse", "python"} <= set(checks)
     assert checks["key: anthropic"]["detail"] == "present"
-    assert checks["key: pipe0"]["detail"].startswith("absent: ")
+    for vendor in ("pipe0", "apollo", "hunter", "aturiya"):
+        assert checks[f"key: {vendor}"]["detail"].startswith("absent: ")
     assert "canary" not in json.dumps(said)
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from lead_assets.core.document import RulesError
 from lead_assets.core.project_files import project_file, rules_file
 from lead_assets.core.settings import Settings
+from lead_assets.vendors import load_vendors
 
 
 def test_variables_of_the_shell_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -30,24 +31,33 @@ def test_our_own_variables_have_our_prefix(monkeypatch: pytest.MonkeyPatch) -> N
 
 def test_vendors_variables_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ANTHROPIC_API_KEY", "sk-canary")
+    monkeypatch.setenv("ACME_API_KEY", "sk-acme")
     settings = Settings()
-    key = settings.key("anthropic")
+    key = settings.secret("ANTHROPIC_API_KEY")
     assert key is not None
     assert key.get_secret_value() == "sk-canary"
     assert "canary" not in repr(settings)
-    assert settings.key("pipe0") is None
+    assert settings.secret("PIPE0_API_KEY") is None
+    undeclared = settings.secret("ACME_API_KEY")
+    assert undeclared is not None
+    assert undeclared.get_secret_value() == "sk-acme"
 
 
-def test_the_sandbox_takes_the_place_of_every_vendor() -> None:
-    settings = Settings(sandbox_url="http://127.0.0.1:9/")
-    assert settings.base_url("apollo") == "http://127.0.0.1:9/apollo/api/v1"
-    assert settings.base_url("pipe0") == "http://127.0.0.1:9/pipe0"
-    assert settings.key("pipe0") is not None
+def test_a_vendors_variable_is_read_from_the_file_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / ".env").write_text("APOLLO_API_KEY=sk-declared\nACME_API_KEY=sk-acme\nEMPTY_API_KEY=\n")
+    monkeypatch.setitem(Settings.model_config, "env_file", tmp_path / ".env")
+    said = {name: Settings().secret(name) for name in ("APOLLO_API_KEY", "ACME_API_KEY", "EMPTY_API_KEY")}
+    assert {name: key.get_secret_value() if key else None for name, key in said.items()} == {
+        "APOLLO_API_KEY": "sk-declared",
+        "ACME_API_KEY": "sk-acme",
+        "EMPTY_API_KEY": None,
+    }
 
 
 def test_every_variable_is_in_the_example() -> None:
     listed = project_file(".env.example").read_text()
-    names = {str(field.validation_alias or f"LEAD_ASSETS_{name.upper()}") for name, field in Settings.model_fields.items()}
+    names = {vendor.key_variable for vendor in load_vendors().values()}
+    names |= {str(field.validation_alias or f"LEAD_ASSETS_{name.upper()}") for name, field in Settings.model_fields.items()}
     assert sorted(name for name in names if name not in listed) == []
 
 

@@ -15,10 +15,11 @@ import duckdb
 import pytest
 
 from lead_assets.contracts import TABLES
-from lead_assets.core import settings as settings_module
 from lead_assets.core.settings import Settings
 from lead_assets.ledger import database
 from lead_assets.sandbox import Handle
+from lead_assets.vendors import load_vendors
+from lead_assets.vendors.vendor import Vendor
 from lead_assets_tests.conftest import Command, Done
 from lead_assets_tests.production.canaries import found, seen, stored
 
@@ -57,8 +58,9 @@ FAULTS: dict[str, list[tuple[str, dict[str, Any]]]] = {
 @pytest.fixture
 def live(sandbox: Handle, monkeypatch: pytest.MonkeyPatch) -> Handle:
     """The vendors' live addresses lead to the sandbox, so that the keys of the environment really travel."""
-    urls = {name: Settings(sandbox_url=sandbox.url).base_url(name) for name in settings_module._LIVE_URLS}  # type: ignore[arg-type]
-    monkeypatch.setattr(settings_module, "_LIVE_URLS", urls)
+    there = Settings(sandbox_url=sandbox.url)
+    lead_to_the_sandbox = {vendor.name: vendor.url(there) for vendor in load_vendors().values()}
+    monkeypatch.setattr(Vendor, "url", lambda vendor, settings: lead_to_the_sandbox[vendor.name])
     return sandbox
 
 

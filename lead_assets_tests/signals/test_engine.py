@@ -24,10 +24,11 @@ from lead_assets.ledger.ledger import Ledger, WorldError
 from lead_assets.ledger.model import Lifetimes, Reply, Want
 from lead_assets.ledger.purchase import Retry
 from lead_assets.signals.engine import collect
-from lead_assets.signals.parsers import PARSERS, pipe0_value
-from lead_assets.signals.pipe0_runs import Runs
 from lead_assets.signals.signal import load_signals
 from lead_assets.signals.sources import open_source
+from lead_assets.vendors import all_parsers
+from lead_assets.vendors.pipe0.parsers import pipe0_value
+from lead_assets.vendors.pipe0.runs import Runs
 from lead_assets.vendors.turns import Turns
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import at_companies, frame, lead
@@ -204,7 +205,7 @@ def test_an_answer_past_its_time_is_served_as_stale_where_no_newer_can_be_had(ro
 def test_without_a_key_nothing_is_asked_and_what_is_owned_is_served(room: Room, tmp_path: Path) -> None:
     signal = room.signal()
     keyless = Settings(home=tmp_path, ledger_url=f"sqlite:///{tmp_path / 'live.sqlite'}", pipe0_api_key=None)
-    assert keyless.key("pipe0") is None
+    assert keyless.pipe0_api_key is None
     ledger = Ledger(keyless.ledger_location)
 
     async def answer(wants: Sequence[Want]) -> list[Reply]:
@@ -237,7 +238,7 @@ def test_when_the_provider_has_no_room_everybody_waits(room: Room) -> None:
             for number in numbers:
                 want = Want("pipe0", source.ledger_operation, f"c{number}.example", 30_000, "spring", signal.lifetimes)
                 room.ledger.claim([want], "me")
-                await client.call(signal, source, [want])
+                await client.call(signal.subject, source, [want])
 
     asyncio.run(ask(range(1)))
     assert held == []
@@ -359,7 +360,7 @@ signals:
         return {"region": found} if found else None
 
     settings = room.settings.model_copy(update={"rules_dir": tmp_path})
-    signals = load_signals(settings, contracts={**TABLES, Region.table: Region}, parsers={**PARSERS, "region": region})
+    signals = load_signals(settings, contracts={**TABLES, Region.table: Region}, parsers={**all_parsers(), "region": region})
     table = collect(signals["region"], at_companies(["company0.example"]), ledger=room.ledger, settings=settings).frame
     assert table.schema == Region.polars_schema()
     assert table["region"].item()

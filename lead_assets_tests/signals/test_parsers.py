@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lead_assets.core.values import headcount_band, text, year
-from lead_assets.signals.parsers import PARSERS
+from lead_assets.vendors import all_parsers
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=12),
@@ -100,7 +100,7 @@ def test_text_is_a_scalar_or_nothing() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", sorted(PARSERS))
+@pytest.mark.parametrize("name", sorted(all_parsers()))
 @given(
     body=st.none()
     | st.dictionaries(st.text(max_size=4), JSON, max_size=2)
@@ -109,5 +109,5 @@ def test_text_is_a_scalar_or_nothing() -> None:
     )
 )
 def test_no_well_formed_body_crashes_a_parser(name: str, body: Any) -> None:
-    values = PARSERS[name](body)
+    values = all_parsers()[name](body)
     assert values is None or isinstance(values, dict)

@@ -15,8 +15,8 @@ from lead_assets.contracts import EnrichedLead
 from lead_assets.core.values import usd
 from lead_assets.signals.engine import collect_all
 from lead_assets.signals.merge import enrich
-from lead_assets.signals.parsers import PARSERS
 from lead_assets.signals.signal import load_signals
+from lead_assets.vendors.pipe0.parsers import PARSERS
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import frame, lead
 

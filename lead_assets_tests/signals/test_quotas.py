@@ -11,10 +11,10 @@ import pytest
 
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Rate
-from lead_assets.signals.apollo_source import Windows
-from lead_assets.signals.quotas import quotas
 from lead_assets.signals.signal import load_signals
 from lead_assets.vendors.apollo.client import Window
+from lead_assets.vendors.apollo.source import Windows
+from lead_assets.vendors.quotas import quotas
 from lead_assets.vendors.turns import Turns
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import at_companies, frame, lead

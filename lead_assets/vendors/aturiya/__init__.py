@@ -1,1 +1,10 @@
 """The campaign API."""
+
+from lead_assets.vendors.vendor import Vendor
+
+VENDOR = Vendor(
+    package=__name__,
+    live_url="https://api.aturiya.ai",
+    key_variable="ATURIYA_BEARER_TOKEN",
+    without="no leads come from the campaign API; files still do",
+)

@@ -1,16 +1,17 @@
-"""What contact databases' records say: journaled organization, person or list in, the contract's value columns out. See `parsers` for the vocabulary."""
+"""What Apollo's answers say: journaled organization, person or list in, a signal's value columns out."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from lead_assets.contracts.base import canonical_json
 from lead_assets.core.values import day, number, text, texts, whole, year
-from lead_assets.signals.parsers import Values, parser
+from lead_assets.vendors.answers import Parser, Values, address_in, contacts_of, people_in
+
+# Apollo's words; "extrapolated" and "likely" are its guesses from the company's pattern.
+_GRADES = {"verified": "valid", "extrapolated": "probable", "likely": "probable", "likely to engage": "probable"}
 
 
-@parser("apollo_organization")
 def organization(body: Any) -> Values | None:
     """Apollo's organization object."""
     if not isinstance(body, dict):
@@ -33,7 +34,6 @@ def organization(body: Any) -> Values | None:
     return values if any(value is not None for name, value in values.items() if name != "organization_id") else None
 
 
-@parser("apollo_person")
 def person(body: Any) -> Values | None:
     """Apollo's person object."""
     if not isinstance(body, dict):
@@ -55,7 +55,6 @@ def person(body: Any) -> Values | None:
     return values if any(value is not None for value in values.values()) else None
 
 
-@parser("apollo_job_postings")
 def job_postings(body: Any) -> Values | None:
     """Apollo's list of an organization's open jobs."""
     listed = body.get("postings") if isinstance(body, dict) else None
@@ -71,10 +70,9 @@ def job_postings(body: Any) -> Values | None:
     }
 
 
-@parser("apollo_contacts")
 def contacts(body: Any) -> Values | None:
     """People of Apollo's free search: the surname is obscured, and no address is shown."""
-    return _contacts(
+    return contacts_of(
         {
             "id": text(each.get("id")),
             "name": " ".join(part for key in ("first_name", "last_name_obfuscated") if (part := text(each.get(key)))),
@@ -83,34 +81,24 @@ def contacts(body: Any) -> Values | None:
             "email": None,
             "linkedin_url": text(each.get("linkedin_url")),
         }
-        for each in _people(body, "people")
+        for each in people_in(body, "people")
     )
 
 
-@parser("hunter_contacts")
-def hunter_contacts(body: Any) -> Values | None:
-    """People of Hunter's domain search."""
-    return _contacts(
-        {
-            "id": None,
-            "name": " ".join(part for key in ("first_name", "last_name") if (part := text(each.get(key)))),
-            "title": text(each.get("position")),
-            "seniority": text(each.get("seniority")),
-            "email": (text(each.get("value")) or "").lower() or None,
-            "linkedin_url": text(each.get("linkedin")),
-        }
-        for each in _people(body, "emails")
-    )
-
-
-def _people(body: Any, name: str) -> list[dict[str, Any]]:
-    listed = body.get(name) if isinstance(body, dict) else None
-    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-
-
-def _contacts(people: Iterable[Values]) -> Values | None:
-    listed = [each for each in people if each["name"] or each["email"]]
-    if not listed:
+def matched_address(body: Any) -> Values | None:
+    """Apollo's person object, whose address may be locked or missing."""
+    address = address_in(body)
+    if address is None or address.startswith("email_not_unlocked@"):
         return None
-    titles = sorted({each["title"] for each in listed if each["title"]})
-    return {"contact_count": len(listed), "contact_titles": titles or None, "contacts": canonical_json(listed)}
+    status = (text(body.get("email_status")) or "").lower()
+    return {"email_address": address, "email_grade": _GRADES.get(status, "unknown"), "email_score": None, "email_from": "match"}
+
+
+PARSERS: dict[str, Parser] = {
+    "apollo_organization": organization,
+    "apollo_person": person,
+    "apollo_job_postings": job_postings,
+    "apollo_contacts": contacts,
+    "apollo_matched_address": matched_address,
+}
+"""By the names that rules/signals.yaml uses."""

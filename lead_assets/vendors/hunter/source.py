@@ -1,23 +1,34 @@
 """How Hunter is asked for a subject: a want in, a reply out.
 
 Belongs here: which of Hunter's calls an operation is, what was found and what it cost. Does not belong here: Hunter's HTTP (see
-`lead_assets.vendors.hunter.client`), how an address is graded (see `email_parsers`).
+`lead_assets.vendors.hunter.client`), how an address is graded (see `parsers`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Reply, Want
-from lead_assets.signals.signal import Signal, Source
 from lead_assets.vendors.hunter.client import Hunter
+from lead_assets.vendors.offer import Offer, Opening, SubjectKind
 
 # Verdicts that Hunter does not charge for.
 _FREE = frozenset({"unknown", "webmail", "disposable"})
 _PEOPLE_A_CREDIT = 10
+
+
+@asynccontextmanager
+async def open_source(opening: Opening) -> AsyncIterator[HunterSource]:
+    async def turn(operation: str) -> None:
+        terms = opening.terms[operation]
+        await opening.turns.turn(terms.bucket, terms.rates_in(opening.settings))
+
+    async with Hunter(opening.url, opening.key, turn=turn, connections=opening.connections, **opening.deadline) as client:
+        yield HunterSource(client)
 
 
 class HunterSource:
@@ -26,26 +37,26 @@ class HunterSource:
     def __init__(self, client: Hunter) -> None:
         self._client = client
 
-    async def call(self, signal: Signal, source: Source, wants: Sequence[Want]) -> list[Reply]:
+    async def call(self, kind: SubjectKind, offer: Offer, wants: Sequence[Want]) -> list[Reply]:
         if len(wants) != 1:
-            raise ProviderError("hunter", source.operation, "permanent", "provider_error", sent=False)
-        return [await self._reply(source, wants[0])]
+            raise ProviderError("hunter", offer.operation, "permanent", "provider_error", sent=False)
+        return [await self._reply(offer, wants[0])]
 
-    async def resume(self, source: Source, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def fetch(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
         # Work that goes on at Hunter is fetched by asking the same again, which is not charged twice.
-        return [await self._reply(source, want) for want in wants]
+        return [await self._reply(offer, want) for want in wants]
 
-    async def _reply(self, source: Source, want: Want) -> Reply:
+    async def _reply(self, offer: Offer, want: Want) -> Reply:
         body: dict[str, Any] | None
-        if source.operation == "email-verifier":
+        if offer.operation == "email-verifier":
             body = await self._client.verify(want.subject)
             if not body.get("status"):
-                raise ProviderError("hunter", source.operation, "contract", "bad_answer", status=200)
+                raise ProviderError("hunter", offer.operation, "contract", "bad_answer", status=200)
             return Reply("found", None, body, 0 if body["status"] in _FREE else want.price_micros)
-        if source.operation == "email-finder" and isinstance(want.payload, dict):
+        if offer.operation == "email-finder" and isinstance(want.payload, dict):
             body = await self._client.find(want.payload["domain"], want.payload["first_name"], want.payload["last_name"])
-        elif source.operation == "domain-search":
-            limit = int(source.config.get("limit", _PEOPLE_A_CREDIT))
+        elif offer.operation == "domain-search":
+            limit = int(offer.config.get("limit", _PEOPLE_A_CREDIT))
             body = await self._client.domain_search(want.subject, limit=limit)
             if body is not None and isinstance(body.get("emails"), list):
                 # A pattern without people is worth keeping, and free.
@@ -54,5 +65,5 @@ class HunterSource:
                     "found", None, body, min(want.price_micros, want.price_micros * credits // math.ceil(limit / _PEOPLE_A_CREDIT))
                 )
         else:
-            raise ProviderError("hunter", source.operation, "permanent", "provider_error", sent=False)
+            raise ProviderError("hunter", offer.operation, "permanent", "provider_error", sent=False)
         return Reply("not_found", "no_result") if body is None else Reply("found", None, body, want.price_micros)

@@ -1,7 +1,7 @@
 """How pipe0 is asked for the subjects of a batch: wants in, replies out.
 
 Belongs here: building pipe0's request from subjects, joining the pipes of several signals into one request, and reading off its answer what was
-found, what was not, and what was charged. Does not belong here: the life of a run (see `pipe0_runs`), pipe0's HTTP (see
+found, what was not, and what was charged. Does not belong here: the life of a run (see `runs`), pipe0's HTTP (see
 `lead_assets.vendors.pipe0.client`), what the values mean (see `parsers`), retries and money (see `lead_assets.ledger`).
 """
 
@@ -9,26 +9,48 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Reply, Want
-from lead_assets.signals.pipe0_runs import Runs
-from lead_assets.signals.signal import Signal, Source
-from lead_assets.signals.subjects import SubjectKind
-from lead_assets.vendors.pipe0.client import PipeField, PipesRun, RunFailed
+from lead_assets.vendors.offer import Offer, Opening, SubjectKind
+from lead_assets.vendors.pipe0.client import Pipe0, PipeField, PipesRun, RunFailed
+from lead_assets.vendors.pipe0.runs import Runs
+
+_FIRST_LOOK = 1.0
+_FIRST_LOOK_IN_SANDBOX = 0.03
+"""Seconds. The sandbox works no longer than a test or a benchmark says."""
 
 _Records = tuple[SubjectKind, tuple[str, ...]]
+
+
+@asynccontextmanager
+async def open_source(opening: Opening) -> AsyncIterator[Pipe0Source]:
+    settings, terms = opening.settings, opening.asked[0][1].terms
+    # The pipes of several signals travel in one request: more connections than one signal uses would stay idle.
+    client = Pipe0(opening.url, opening.key, environment=settings.pipe0_environment, connections=terms.concurrency, **opening.deadline)
+    runs = Runs(
+        client,
+        opening.turns,
+        bucket=terms.bucket,
+        rates=terms.rates_in(settings),
+        first_look=_FIRST_LOOK if settings.world == "live" else _FIRST_LOOK_IN_SANDBOX,
+        patience=terms.deadline or Runs.PATIENCE,
+    )
+    partners = Counter(kind for kind, _ in opening.asked)
+    async with client, runs, Pipe0Source(runs, partners) as source:
+        yield source
 
 
 @dataclass
 class _Joint:
     """A request in the making: the pipes that several signals want for the same records, and the keys of what each wants."""
 
-    asked: dict[str, tuple[Source, list[str]]] = field(default_factory=dict)
+    asked: dict[str, tuple[Offer, list[str]]] = field(default_factory=dict)
     """By the pipe's id."""
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[PipesRun] | None = None
@@ -58,35 +80,35 @@ class Pipe0Source:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def call(self, signal: Signal, source: Source, wants: Sequence[Want]) -> list[Reply]:
-        records: _Records = (signal.subject, tuple(want.subject for want in wants))
+    async def call(self, kind: SubjectKind, offer: Offer, wants: Sequence[Want]) -> list[Reply]:
+        records: _Records = (kind, tuple(want.subject for want in wants))
         keys = [want.key for want in wants]
-        if self._partners.get(signal.subject, 1) < 2:
-            run = await self._run([source], records, keys)
+        if self._partners.get(kind, 1) < 2:
+            run = await self._run([offer], records, keys)
         else:
-            run = await self._run_jointly(source, records, keys)
-        return [_reply(source, want, run) for want in wants]
+            run = await self._run_jointly(offer, records, keys)
+        return [_reply(offer, want, run) for want in wants]
 
-    async def resume(self, source: Source, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def fetch(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
         try:
-            run = await self._runs.end(vendor_ref, source.operation)
+            run = await self._runs.end(vendor_ref, offer.operation)
         except RunFailed as error:
             if error.kind != "transient":
                 raise
             # It would say so for ever: only a new run can help.
             raise ProviderError(error.provider, error.operation, "permanent", error.reason, status=error.status) from None
-        return [_reply(source, want, run) for want in wants]
+        return [_reply(offer, want, run) for want in wants]
 
-    async def _run_jointly(self, source: Source, records: _Records, keys: list[str]) -> PipesRun:
+    async def _run_jointly(self, offer: Offer, records: _Records, keys: list[str]) -> PipesRun:
         joint = self._joints.get(records)
-        if joint is not None and source.operation in joint.asked:
-            return await self._run([source], records, keys)
+        if joint is not None and offer.operation in joint.asked:
+            return await self._run([offer], records, keys)
         if joint is None:
             joint = self._joints[records] = _Joint()
             joint.task = asyncio.create_task(self._gather(joint, records))
             self._tasks.add(joint.task)
             joint.task.add_done_callback(self._tasks.discard)
-        joint.asked[source.operation] = (source, keys)
+        joint.asked[offer.operation] = (offer, keys)
         if len(joint.asked) == self._partners[records[0]]:
             joint.complete.set()
         assert joint.task is not None
@@ -97,19 +119,19 @@ class Pipe0Source:
             if error.kind != "permanent" or error.vendor_ref is not None or len(joint.asked) == 1:
                 raise
         # One pipe that pipe0 refuses fails the whole request; alone, only its own signal is refused.
-        return await self._run([source], records, keys)
+        return await self._run([offer], records, keys)
 
     async def _gather(self, joint: _Joint, records: _Records) -> PipesRun:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.JOIN_SECONDS):
                 await joint.complete.wait()
         del self._joints[records]
-        sources = [source for source, _ in joint.asked.values()]
-        return await self._run(sources, records, [key for _, keys in joint.asked.values() for key in keys])
+        offers = [offer for offer, _ in joint.asked.values()]
+        return await self._run(offers, records, [key for _, keys in joint.asked.values() for key in keys])
 
-    async def _run(self, sources: Sequence[Source], records: _Records, keys: list[str]) -> PipesRun:
+    async def _run(self, offers: Sequence[Offer], records: _Records, keys: list[str]) -> PipesRun:
         kind, subjects = records
-        pipes = [{"pipe_id": source.operation, **({"config": dict(source.config)} if source.config else {})} for source in sources]
+        pipes = [{"pipe_id": offer.operation, **({"config": dict(offer.config)} if offer.config else {})} for offer in offers]
         return await self._runs.run(pipes, [{"id": record_id(subject), **_input(kind, subject)} for subject in subjects], keys)
 
 
@@ -124,9 +146,9 @@ def _input(kind: SubjectKind, subject: str) -> dict[str, str]:
     return {"profile_url": subject} if kind == "person_profile" else {"email": subject}
 
 
-def _reply(source: Source, want: Want, run: PipesRun) -> Reply:
+def _reply(offer: Offer, want: Want, run: PipesRun) -> Reply:
     record = run.response.records.get(record_id(want.subject))
-    fields = _claimed_by(source.operation, record.fields) if record is not None else {}
+    fields = _claimed_by(offer.operation, record.fields) if record is not None else {}
     body = {"fields": {name: _journaled(field) for name, field in sorted(fields.items())}}
     reference = run.response.id
     statuses = {field.status for field in fields.values()}
@@ -139,7 +161,7 @@ def _reply(source: Source, want: Want, run: PipesRun) -> Reply:
     if "skipped" in statuses:
         return Reply("unknown", "skipped", body, 0, reference)
     if statuses <= {"no_result", "completed"}:
-        return Reply("not_found", "no_result", body, want.price_micros if source.billing == "always" else 0, reference)
+        return Reply("not_found", "no_result", body, want.price_micros if offer.billing == "always" else 0, reference)
     return Reply("unknown", "bad_answer", body, 0, reference)
 
 

@@ -4,7 +4,7 @@ pipe0 knows no idempotency key and lists no runs: a run whose id was lost is los
 the ledger is told before (from now on it may have been billed) and after (fetch it by this id).
 
 Belongs here: these notes, looking for the end of a run, and the pace pipe0 asks for. Does not belong here: what is asked and what the answer means
-(see `pipe0_source`), requests and their errors (see `lead_assets.vendors.pipe0.client`), claims and retries (see `lead_assets.ledger`).
+(see `source`), requests and their errors (see `lead_assets.vendors.pipe0.client`), claims and retries (see `lead_assets.ledger`).
 """
 
 from __future__ import annotations

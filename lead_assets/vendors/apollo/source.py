@@ -1,20 +1,28 @@
 """How Apollo is asked for the subjects of a batch: wants in, replies out.
 
 Belongs here: which of Apollo's calls an operation is, what was found and charged, and when an endpoint's windows are used up. Does not belong
-here: Apollo's HTTP (see `lead_assets.vendors.apollo.client`), what the values mean (see `record_parsers`).
+here: Apollo's HTTP (see `lead_assets.vendors.apollo.client`), what the values mean (see `parsers`).
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Reply, Want
-from lead_assets.signals.signal import Signal, Source
 from lead_assets.vendors.apollo.client import Apollo, Window
+from lead_assets.vendors.offer import Offer, Opening, SubjectKind
 from lead_assets.vendors.turns import Turns
+
+
+@asynccontextmanager
+async def open_source(opening: Opening) -> AsyncIterator[ApolloSource]:
+    windows = Windows(opening.turns, {operation: each.bucket for operation, each in opening.terms.items()})
+    async with Apollo(opening.url, opening.key, watch=windows.watch, connections=opening.connections, **opening.deadline) as client:
+        yield ApolloSource(client)
 
 
 class ApolloSource:
@@ -23,20 +31,20 @@ class ApolloSource:
     def __init__(self, client: Apollo) -> None:
         self._client = client
 
-    async def call(self, signal: Signal, source: Source, wants: Sequence[Want]) -> list[Reply]:
-        found = await self._ask(signal, source, wants)
+    async def call(self, kind: SubjectKind, offer: Offer, wants: Sequence[Want]) -> list[Reply]:
+        found = await self._ask(kind, offer, wants)
         return [
-            Reply("not_found", "no_result", cost_micros=want.price_micros if source.billing == "always" else 0)
+            Reply("not_found", "no_result", cost_micros=want.price_micros if offer.billing == "always" else 0)
             if not record
             else Reply("found", None, record, want.price_micros)
             for want, record in zip(wants, found, strict=True)
         ]
 
-    async def _ask(self, signal: Signal, source: Source, wants: Sequence[Want]) -> Sequence[dict[str, Any] | None]:
+    async def _ask(self, kind: SubjectKind, offer: Offer, wants: Sequence[Want]) -> Sequence[dict[str, Any] | None]:
         subjects = [want.subject for want in wants]
         payloads = [want.payload for want in wants]
-        limit = int(source.config.get("limit", 25))
-        match source.operation, signal.subject:
+        limit = int(offer.config.get("limit", 25))
+        match offer.operation, kind:
             case "organizations/bulk_enrich", "company_domain":
                 return await self._client.organizations(subjects)
             case "people/bulk_match", kind if all(isinstance(payload, dict) for payload in payloads) or kind in _PERSON_KEYS:
@@ -45,14 +53,14 @@ class ApolloSource:
                 postings = await self._client.job_postings(payloads[0]["organization_id"], limit=limit)
                 return [{"postings": postings} if postings else None]
             case "mixed_people/api_search", "company_domain" if len(wants) == 1:
-                filters = {name: value for name, value in source.config.items() if name != "limit"}
+                filters = {name: value for name, value in offer.config.items() if name != "limit"}
                 people = await self._client.people_at(subjects[0], limit=limit, **filters)
                 return [{"people": people} if people else None]
-        raise ProviderError("apollo", source.operation, "permanent", "provider_error", sent=False)
+        raise ProviderError("apollo", offer.operation, "permanent", "provider_error", sent=False)
 
-    async def resume(self, source: Source, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def fetch(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
         # Apollo answers at once and gives no id to come back with.
-        raise ProviderError("apollo", source.operation, "permanent", "provider_error", sent=False)
+        raise ProviderError("apollo", offer.operation, "permanent", "provider_error", sent=False)
 
 
 _PERSON_KEYS = {"person_profile": "linkedin_url", "email": "email"}

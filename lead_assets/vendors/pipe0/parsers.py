@@ -1,39 +1,18 @@
-"""What a provider's answer says: journaled body in, the contract's value columns out.
+"""What pipe0's answers say: journaled body in, a signal's value columns out.
 
-Belongs here: one function a source, registered by the name that rules/signals.yaml uses. Does not belong here: HTTP, states and prices. Bodies are
-parsed from the journal on every build, so a fix here reaches answers that were bought long ago.
+Does not belong here: HTTP, states and prices. Bodies are parsed from the journal on every build, so a fix here reaches answers that were bought long ago.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 from lead_assets.contracts.base import canonical_json
 from lead_assets.core.values import day, headcount_band, number, text, texts, usd, whole, year
-
-Values = dict[str, Any]
-
-Parser = Callable[[Any], Values | None]
-"""A journaled body to the signal's value columns; None where it holds nothing usable, and the next source is asked."""
-
-PARSERS: dict[str, Parser] = {}
+from lead_assets.vendors.answers import Parser, Values
 
 
-def parser(name: str) -> Callable[[Parser], Parser]:
-    """Registers a parser under the name that rules/signals.yaml calls it by."""
-
-    def register(function: Parser) -> Parser:
-        if name in PARSERS:
-            raise ValueError(f"two parsers are called '{name}'")
-        PARSERS[name] = function
-        return function
-
-    return register
-
-
-@parser("pipe0_company_overview")
 def company_overview(body: Any) -> Values | None:
     """Fields of pipe0's company:overview, all text on the wire."""
     said = pipe0_values(body)
@@ -52,7 +31,6 @@ def company_overview(body: Any) -> Values | None:
     return values if any(value is not None for value in values.values()) else None
 
 
-@parser("pipe0_tech_stack")
 def tech_stack(body: Any) -> Values | None:
     """Fields of pipe0's company:techstack:builtwith. The list is in the match as well, which is all that some answers have."""
     match = pipe0_value(body, "technology_match_builtwith")
@@ -70,7 +48,6 @@ def tech_stack(body: Any) -> Values | None:
     }
 
 
-@parser("pipe0_funding")
 def funding(body: Any) -> Values | None:
     """Fields of pipe0's company:funding:leadmagic. Amounts of a round are display text ("$250,000,000")."""
     listed = pipe0_value(body, "funding_history")
@@ -93,14 +70,12 @@ def funding(body: Any) -> Values | None:
     }
 
 
-@parser("pipe0_news")
 def news(body: Any) -> Values | None:
     """Field of pipe0's company:newssummary."""
     summary = text(pipe0_value(body, "company_news_summary"))
     return {"news_summary": summary} if summary else None
 
 
-@parser("pipe0_linkedin_posts")
 def linkedin_posts(body: Any) -> Values | None:
     """Fields of pipe0's people:posts:crustdata. Reposts without a thought of the person's own say nothing and are left out."""
     listed = pipe0_value(body, "crustdata_post_list")
@@ -135,3 +110,13 @@ def pipe0_values(body: Any) -> Values:
 
 def _name(value: Any) -> Any:
     return value.get("name") if isinstance(value, dict) else value
+
+
+PARSERS: dict[str, Parser] = {
+    "pipe0_company_overview": company_overview,
+    "pipe0_tech_stack": tech_stack,
+    "pipe0_funding": funding,
+    "pipe0_news": news,
+    "pipe0_linkedin_posts": linkedin_posts,
+}
+"""By the names that rules/signals.yaml uses."""

@@ -1,0 +1,10 @@
+"""Anthropic: the model. Its client is the engine's (see `lead_assets.model`), through the vendor's own SDK."""
+
+from lead_assets.vendors.vendor import Vendor
+
+VENDOR = Vendor(
+    package=__name__,
+    live_url="https://api.anthropic.com",
+    key_variable="ANTHROPIC_API_KEY",
+    without="rules-v1 classifies instead of a model",
+)

@@ -1,0 +1,29 @@
+"""Questions in Apollo's words."""
+
+from __future__ import annotations
+
+from lead_assets.vendors.questions import Ask, Facts, Question, person_at_company
+
+
+def organization_id(facts: Facts) -> list[Question]:
+    """The company by Apollo's id of it, which its organization answer holds."""
+    record = facts.known.get("apollo.organizations/bulk_enrich")
+    identifier = record.get("id") if isinstance(record, dict) else None
+    return [Question(facts.subject, {"organization_id": identifier})] if isinstance(identifier, str) and identifier else []
+
+
+def known_person(facts: Facts) -> list[Question]:
+    """The person by profile, which the person signal asks as well, else by name and company, else by address."""
+    if facts.profile:
+        return [Question(facts.profile, {"linkedin_url": facts.profile}, kind="person_profile")]
+    by_name = person_at_company(facts)
+    if by_name or not facts.email:
+        return by_name
+    return [Question(facts.email, {"email": facts.email}, kind="email")]
+
+
+QUESTIONS: dict[str, Ask] = {
+    "organization_id": organization_id,
+    "known_person": known_person,
+}
+"""By the names that rules/signals.yaml uses."""

@@ -1,0 +1,10 @@
+"""HubSpot."""
+
+from lead_assets.vendors.vendor import Vendor
+
+VENDOR = Vendor(
+    package=__name__,
+    live_url="https://api.hubapi.com",
+    key_variable="HUBSPOT_API_KEY",
+    without="nothing in the graph calls it yet",
+)

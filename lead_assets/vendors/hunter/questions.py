@@ -1,0 +1,52 @@
+"""Questions in Hunter's words: addresses guessed by the patterns that it tells."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from lead_assets.vendors.questions import Ask, Facts, Question
+
+MAX_GUESSES = 2
+"""A guess costs half a credit whether it is right or not: from the third on, the finder's whole credit, due only for a hit, is cheaper."""
+
+# The commonest patterns of business addresses, in Hunter's notation; together they fit four addresses in five.
+_PATTERNS = ("{first}.{last}", "{f}{last}")
+
+# Letters that Unicode does not decompose into a Latin letter and a mark.
+_PLAIN = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d"})
+
+
+def guessed_addresses(facts: Facts) -> list[Question]:
+    """Addresses made of name and domain: by the domain's pattern where Hunter has told it, else by the commonest ones."""
+    if not (facts.first_name and facts.last_name and facts.company_domain):
+        return []
+    if facts.so_far.get("email_grade") == "accept_all" and str(facts.so_far.get("email_address")).endswith(f"@{facts.company_domain}"):
+        return []  # a server that takes any address confirms no guess
+    found = facts.known.get("hunter.domain-search")
+    pattern = found.get("pattern") if isinstance(found, dict) else None
+    patterns = [pattern] if isinstance(pattern, str) and pattern else _PATTERNS
+    locals_ = dict.fromkeys(local for each in patterns[:MAX_GUESSES] if (local := _local_part(each, facts.first_name, facts.last_name)))
+    guesses = (f"{local}@{facts.company_domain}" for local in locals_)
+    return [Question(guess, kind="email") for guess in guesses if guess != facts.email]
+
+
+def _local_part(pattern: str, first_name: str, last_name: str) -> str | None:
+    """The part of an address before the @; None where the name has no Latin letters or the pattern is not one of Hunter's."""
+    first, last = _latin(first_name), _latin(last_name)
+    if not first or not last:
+        return None
+    parts = {"first": first, "last": last, "f": first[0], "l": last[0]}
+    local = re.sub(r"\{(\w+)\}", lambda found: parts.get(found[1], "{"), pattern)
+    return local if re.fullmatch(r"[a-z0-9._-]+", local) else None
+
+
+def _latin(name: str) -> str:
+    plain = unicodedata.normalize("NFKD", name.lower().translate(_PLAIN))
+    return re.sub(r"[^a-z]", "", plain)
+
+
+QUESTIONS: dict[str, Ask] = {
+    "guessed_addresses": guessed_addresses,
+}
+"""By the names that rules/signals.yaml uses."""

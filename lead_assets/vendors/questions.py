@@ -1,0 +1,66 @@
+"""What a vendor is asked for a subject, where that is not the subject itself: an address guessed from a name, a vendor's id of a company.
+
+Belongs here: the vocabulary of questions, and those that any vendor can be asked. Does not belong here: questions in one vendor's own words (its own
+`questions`), how a vendor is asked (its `source`), what its answer says (its `parsers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lead_assets.vendors.offer import SubjectKind
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What there is to ask with: a lead's own columns, what other signals' answers said, and what this signal knows so far."""
+
+    subject: str
+    email: str | None = None
+    first_name: str | None = None
+    last_name: str | None = None
+    company_domain: str | None = None
+    profile: str | None = None
+    known: Mapping[str, Any] = field(default_factory=dict)
+    """Bodies of other signals' answers, by provider-qualified operation (see `needs` and `reads` in rules/signals.yaml)."""
+    so_far: Mapping[str, Any] = field(default_factory=dict)
+
+    def subject_of(self, kind: SubjectKind) -> str | None:
+        """What another signal would call this subject."""
+        named = {"company_domain": self.company_domain, "person_profile": self.profile, "email": self.email, "contact": self.subject}
+        return named[kind]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """`subject` is what the answer is kept under, equal for equal questions; `payload` is what the client needs beside it."""
+
+    subject: str
+    payload: Any = None
+    kind: SubjectKind | None = None
+
+
+Ask = Callable[[Facts], list[Question]]
+"""The questions for a subject, best first; the next is asked only if the one before it did not settle the matter. None: nothing to ask."""
+
+
+def own_address(facts: Facts) -> list[Question]:
+    """The address that the lead gave."""
+    return [Question(facts.email, kind="email")] if facts.email else []
+
+
+def person_at_company(facts: Facts) -> list[Question]:
+    """Somebody of this name at this company."""
+    if not (facts.first_name and facts.last_name and facts.company_domain):
+        return []
+    payload = {"first_name": facts.first_name, "last_name": facts.last_name, "domain": facts.company_domain}
+    return [Question(f"{facts.first_name} {facts.last_name} @ {facts.company_domain}".lower(), payload)]
+
+
+QUESTIONS: dict[str, Ask] = {
+    "own_address": own_address,
+    "person_at_company": person_at_company,
+}
+"""By the names that rules/signals.yaml uses."""

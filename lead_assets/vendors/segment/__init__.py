@@ -1,0 +1,10 @@
+"""Segment."""
+
+from lead_assets.vendors.vendor import Vendor
+
+VENDOR = Vendor(
+    package=__name__,
+    live_url="https://api.segment.io",
+    key_variable="SEGMENT_WRITE_KEY",
+    without="nothing in the graph calls it yet",
+)
