@@ -165,7 +165,7 @@ def test_a_new_folder_is_a_vendor(acme: Acme, settings: Settings) -> None:
     assert [row["left"] for row in quotas(settings) if row["provider"] == "acme"] == [42]
     (spent,) = money.costs(settings, by=("provider", "signal"))["rows"]
     assert (spent["provider"], spent["signal"], spent["usd"]) == ("acme", "news", Decimal("0.20"))
-    assert money.set_budget(settings, "provider:acme", "5", "day")["budgets"][0]["name"] == "acme"
+    assert money.parse_scope("provider:acme") == ("provider", "acme")
     checks = {check["name"]: check["detail"] for check in examine(settings)["checks"]}
     assert checks["key: acme"] == "present"
     assert [each.op.name for each in signal_assets(settings)] == ["signals__acme", "signals__enriched_leads"]
