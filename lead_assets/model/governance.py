@@ -18,6 +18,9 @@ from pydantic import ValidationError
 from lead_assets.model import message_rules
 from lead_assets.model.profile import Answered, Facts, Profile
 
+VERSION = "1"
+"""Raised when an answer is judged otherwise than before: then `lead-assets replay` puts refused questions again, once. A test notices what is forgotten."""
+
 Code = Literal[
     "not_json",
     "wrong_type",

@@ -16,6 +16,9 @@ import polars as pl
 from lead_assets.model.profile import Facts
 from lead_assets.model.prompt import shown_text
 
+VERSION = "1"
+"""Raised when a message is judged otherwise than before, as `governance.VERSION` is."""
+
 
 class Shown:
     """What a model was shown of one lead; each form of it that a rule looks into is made once, and only if a rule needs it."""

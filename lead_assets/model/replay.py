@@ -10,7 +10,6 @@ Belongs here: what to send again, and what came of it. Does not belong here: rea
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -74,8 +73,11 @@ def replay(
 
 
 def fix_of(book: Rulebook[Limits], name: str | None = None) -> str:
-    """Names the state of all that decides on an answer besides the question itself: the rules of governance, the limits of a call, and `name`."""
-    rules = [hashlib.sha256(inspect.getsource(module).encode()).hexdigest() for module in (governance, message_rules)]
+    """Names the state of all that decides on an answer besides the question itself: the rules' declared versions, the limits of a call, and `name`.
+
+    Not the text of the rules: then a comment in their module would be a fix, and buy every refused answer again.
+    """
+    rules = [governance.VERSION, message_rules.VERSION]
     calls = book.limits.calls
     limits = {"max_tokens": calls.max_tokens, "truncated": calls.truncated_max_tokens, "effort": calls.effort, "repair": book.limits.repair}
     return hashlib.sha256(canonical_json([rules, limits, name]).encode()).hexdigest()[:16]
