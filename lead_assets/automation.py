@@ -69,8 +69,15 @@ rebuild_job = define_asset_job(
 def drop_sensor(
     context: SensorEvaluationContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive]
 ) -> SensorResult | SkipReason:
+    from lead_assets.core.document import RulesError
     from lead_assets.intake import landing
+    from lead_assets.rules.check import check_rules
 
+    try:
+        check_rules(settings)
+    except RulesError as error:
+        # The cursor stays as it is: the next tick after they are mended takes everything.
+        return SkipReason(f"the rules cannot be used; files stay where they are until they are mended:\n{error}")
     taken = landing.watch(settings, archive, context.cursor, now=datetime.now(UTC))
     if not taken.runs:
         context.update_cursor(taken.cursor)

@@ -15,7 +15,7 @@ from lead_assets.delivery import assets as delivery
 from lead_assets.identity import assets as identity
 from lead_assets.intake import assets as intake
 from lead_assets.kit.io_manager import WarehouseIOManager
-from lead_assets.kit.resources import ledger_resource
+from lead_assets.kit.resources import RULES, ledger_resource, rules_resource, warehouse_resource
 from lead_assets.kit.run_failures import retry_what_may_pass
 from lead_assets.ledger import Ledger
 from lead_assets.lookalike import assets as lookalike
@@ -38,7 +38,8 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         "settings": settings,
         "archive": archive_of(settings),
         "ledger": ledger_resource(Ledger(settings.ledger_location)),
-        "warehouse": WarehouseIOManager(warehouse_of(settings)),
+        "warehouse": warehouse_resource(WarehouseIOManager(warehouse_of(settings))),
+        RULES: rules_resource(lambda: _check_rules(settings)),
     }
     assets = [*load_assets_from_modules(ROOMS), *signal_assets(settings)]
     return Definitions(
@@ -50,6 +51,13 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         # Starting a process costs seconds of CPU for each step; parallelism comes from runs (campaigns) and from asyncio inside a step.
         executor=in_process_executor,
     )
+
+
+def _check_rules(settings: Settings) -> None:
+    # Imported when a run begins: it brings in every room.
+    from lead_assets.rules.check import check_rules
+
+    check_rules(settings)
 
 
 defs = build_defs()

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from lead_assets.briefs.brief import PROFILE
-from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.declared import Declared, RulesFile
 from lead_assets.core.settings import Settings
 from lead_assets.model.rulebook import Limits, Rulebook, load_prices
 
@@ -25,5 +25,8 @@ class BriefRules(Limits):
 
 
 def load_brief_rulebook(settings: Settings) -> Rulebook[BriefRules]:
-    """The rules and the one profile that briefs have. Raises ValueError naming file and field."""
-    return Rulebook(load_declared(settings, "classification.yaml", BriefRules), load_prices(settings), {PROFILE.name: PROFILE})
+    """The rules and the one profile that briefs have. Raises RulesError."""
+    return Rulebook(BRIEFS.load(settings), load_prices(settings), {PROFILE.name: PROFILE})
+
+
+BRIEFS = RulesFile("classification.yaml", BriefRules, summary=lambda rules: f"briefs for {', '.join(rules.summaries.tiers) or 'nobody'}")

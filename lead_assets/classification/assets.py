@@ -117,6 +117,7 @@ def golden_evaluation(
     context: AssetExecutionContext, ledger: ResourceParam[Ledger], settings: ResourceParam[Settings]
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
     from lead_assets.classification import golden, picture
+    from lead_assets.classification.baselines import load_baselines
 
     synthetic = settings.world == "sandbox"
     evaluation = golden.evaluate(ledger, settings, mode=mode_of(context))
@@ -132,7 +133,7 @@ def golden_evaluation(
         as_baseline=MetadataValue.md(f"```yaml\n{golden.as_baseline(evaluation, synthetic=synthetic)}```"),
         **{f"accuracy: {name}": share for name, share in evaluation.accuracy().items()},
     )
-    worse = golden.regressions(evaluation, golden.load_baselines(settings), synthetic=synthetic)
+    worse = golden.regressions(evaluation, load_baselines(settings), synthetic=synthetic)
     yield AssetCheckResult(asset_key=key_of(GoldenEvaluation), check_name=NO_REGRESSION.name, passed=not worse, metadata={"worse": worse})
 
 

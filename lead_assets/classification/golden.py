@@ -18,13 +18,12 @@ from typing import Any
 
 import polars as pl
 import yaml
-from pydantic import Field
 
+from lead_assets.classification.baselines import Baseline, Baselines
 from lead_assets.classification.classify import classify
 from lead_assets.classification.evaluation import Measured, measure
 from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.contracts import GOLDEN_CAMPAIGN, EnrichedLead, GoldenEvaluation, Lead
-from lead_assets.core.declared import Declared, load_declared
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.core.titles import title_roles
@@ -75,34 +74,10 @@ class Evaluation:
         return {f"{profile}.{field}": share for profile, field, share in correct.iter_rows()}
 
 
-class Baseline(Declared):
-    """What a model reached when it was last recorded."""
-
-    model: str
-    synthetic: bool = False
-    failure_rate: float = Field(ge=0, le=1)
-    accuracy: dict[str, float]
-
-
-class Baselines(Declared):
-    tolerance: float = Field(0.02, ge=0, le=1)
-    baselines: list[Baseline] = Field(min_length=1)
-
-    def of(self, model: str, *, synthetic: bool) -> Baseline | None:
-        return next(
-            (each for each in self.baselines if each.model == model and (each.synthetic == synthetic or model == RULES_MODEL)), None
-        )
-
-
 def load_golden() -> list[Golden]:
     """All labelled leads, the fixtures' scenarios first."""
     lines = (Path(__file__).parent / "golden.ndjson").read_text(encoding="utf-8").splitlines()
     return [*_scenarios(), *(Golden(**json.loads(line)) for line in lines)]
-
-
-def load_baselines(settings: Settings) -> Baselines:
-    """rules/golden_baseline.yaml, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
-    return load_declared(settings, "golden_baseline.yaml", Baselines)
 
 
 def evaluate(ledger: Ledger, settings: Settings, *, golden: Iterable[Golden] | None = None, mode: Mode = "interactive") -> Evaluation:

@@ -6,14 +6,15 @@ of calls and prices (see `lead_assets.model.rulebook`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
 import polars as pl
 
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.declared import Declared, Fault, RulesFile
+from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.model.profile import Profile
 from lead_assets.model.rulebook import Limits, Rulebook, load_prices
@@ -32,18 +33,13 @@ class ClassificationRules(Limits):
 
 
 def load_rulebook(settings: Settings) -> Rulebook[ClassificationRules]:
-    """The YAML and the declared profiles. Raises ValueError that says what to mend."""
-    limits, profiles = load_rules(settings), load_profiles()
-    for entry in limits.campaigns:
-        if entry.profile not in profiles:
-            known = ", ".join(sorted(profiles))
-            raise ValueError(f"classification.yaml: campaigns: profile {entry.profile!r} does not exist: use one of {known}")
-    return Rulebook(limits, load_prices(settings), profiles)
+    """The YAML and the declared profiles. Raises RulesError."""
+    return Rulebook(load_rules(settings), load_prices(settings), load_profiles())
 
 
 def load_rules(settings: Settings) -> ClassificationRules:
-    """rules/classification.yaml, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
-    return load_declared(settings, "classification.yaml", ClassificationRules)
+    """rules/classification.yaml, or the user's own. Raises RulesError."""
+    return CLASSIFICATION.load(settings)
 
 
 def choose(leads: pl.DataFrame, profiles: Mapping[str, Profile], rules: ClassificationRules) -> pl.Series:
@@ -62,3 +58,22 @@ def choose(leads: pl.DataFrame, profiles: Mapping[str, Profile], rules: Classifi
 
 def _by_campaign(campaign_id: str, rules: ClassificationRules) -> str | None:
     return next((entry.profile for entry in rules.campaigns if fnmatchcase(campaign_id, entry.pattern)), None)
+
+
+def _mistakes(rules: ClassificationRules) -> Iterator[Fault]:
+    profiles = load_profiles()
+    for index, entry in enumerate(rules.campaigns):
+        if entry.profile not in profiles:
+            known = ", ".join(sorted(profiles))
+            yield Fault(
+                ("campaigns", index, "profile"), f"unknown profile '{entry.profile}'{nearest(entry.profile, profiles)}: use one of {known}"
+            )
+
+
+CLASSIFICATION = RulesFile(
+    "classification.yaml",
+    ClassificationRules,
+    _mistakes,
+    lambda rules: f"profiles {', '.join(sorted(load_profiles()))}",
+    parts={"campaigns": "campaign"},
+)

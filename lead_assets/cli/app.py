@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from lead_assets.cli import money_app as cli_money
 from lead_assets.cli.terminal import Json, connected_world, err, fail_if_not_whole, print_answer, progress_bar
@@ -225,7 +226,8 @@ def main() -> None:
 def _stop(text: str) -> None:
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps({"ok": False, "error": text}) + "\n")
-    err.print(f"[bold red]error:[/] {text}", highlight=False)
+    # A fault may hold brackets, and a path that is broken in two cannot be copied.
+    err.print(f"[bold red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
     raise SystemExit(1)
 
 

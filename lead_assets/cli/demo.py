@@ -12,12 +12,14 @@ from lead_assets.cli import pipeline, runs
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.intake.ingest import ingest
+from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import archive_of
 
 
 def run(settings: Settings, progress: runs.Progress | None = None) -> dict[str, Any]:
     """Take the fixtures in (once: a second demo finds them there), run every campaign. Returns the answer of `lead-assets demo`."""
     began = time.monotonic()
+    check_rules(settings)
     _ingest_fixtures(settings)
     pipeline.sync_campaign_api(settings)
     answer = pipeline.run(settings, progress=progress)

@@ -19,6 +19,7 @@ from lead_assets.discovery.rules import load_discovery_rules
 from lead_assets.discovery.search import search
 from lead_assets.intake.ingest import ingest
 from lead_assets.ledger.opened import opened_ledger
+from lead_assets.rules.check import check_rules
 from lead_assets.signals.signal import load_signals
 from lead_assets.stores.opened import archive_of
 from lead_assets.vendors.quotas import quotas
@@ -26,6 +27,7 @@ from lead_assets.vendors.quotas import quotas
 
 def discover(settings: Settings, filters: Mapping[str, Sequence[str]], *, limit: int, people: int, campaign: str | None) -> dict[str, Any]:
     """Buy what the filters find and file it. Returns the answer of `lead-assets discover`. Raises ValueError without a key, or without an answer."""
+    check_rules(settings)
     rules = load_discovery_rules(settings)
     name = campaign_key(campaign or campaign_of(filters))
     credit_usd = _credit_usd(settings)

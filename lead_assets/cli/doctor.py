@@ -36,21 +36,11 @@ def _stores(settings: Settings) -> Iterator[dict[str, Any]]:
 
 
 def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
-    from lead_assets.briefs.rules import load_brief_rulebook
-    from lead_assets.classification.rulebook import load_rulebook
-    from lead_assets.discovery.rules import load_discovery_rules
-    from lead_assets.lookalike.rules import load_lookalike_rules
-    from lead_assets.routing.table import load_routing_table
-    from lead_assets.scoring.ruleset import load_scoring_rules
-    from lead_assets.signals.signal import load_signals
+    from lead_assets.rules.check import examine_rules
 
-    yield _check("rules: signals", lambda: f"{len(load_signals(settings))} signals")
-    yield _check("rules: classification", lambda: f"profiles {', '.join(sorted(load_rulebook(settings).profiles))}")
-    yield _check("rules: briefs", lambda: f"tiers {', '.join(load_brief_rulebook(settings).limits.summaries.tiers) or 'none'}")
-    yield _check("rules: scoring", lambda: f"version {load_scoring_rules(settings).version}")
-    yield _check("rules: lookalike", lambda: f"from a similarity of {load_lookalike_rules(settings).at_least}")
-    yield _check("rules: discovery", lambda: f"{load_discovery_rules(settings).search.credits} credits a search")
-    yield _check("rules: routing", lambda: f"{len(load_routing_table(settings).territories)} territories")
+    for each in examine_rules(settings):
+        name = each.name.removesuffix(".yaml")
+        yield {"name": f"rules: {name}", "ok": not each.faults, "detail": "\n".join(each.faults) or each.summary}
 
 
 def _keys(settings: Settings) -> Iterator[dict[str, Any]]:

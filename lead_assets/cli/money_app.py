@@ -39,8 +39,10 @@ def estimate(
         raise typer.BadParameter("give --campaign ID (once or more) or --all")
     from lead_assets.cli import show_money
     from lead_assets.estimating.estimate import estimate as expect
+    from lead_assets.rules.check import check_rules
 
     with connected_world() as settings:
+        check_rules(settings)
         answer = expect(settings, campaign)
     print_answer(answer, as_json, show_money.estimate)
 

@@ -16,6 +16,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.intake import campaign_api, landing
 from lead_assets.intake.ingest import IngestedDrop, ingest
 from lead_assets.ledger.opened import opened_ledger
+from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import archive_of, campaigns_of, warehouse_of
 
 
@@ -31,11 +32,12 @@ def run(
 ) -> dict[str, Any]:
     """Materialize campaigns (None: all in the archive). Returns the answer of `lead-assets run`.
 
-    Raises ValueError for a campaign that the archive does not know.
+    Raises ValueError for a campaign that the archive does not know, RulesError for rules that cannot be used.
     """
     from lead_assets.definitions import build_defs
 
     began = time.monotonic()
+    check_rules(settings)
     wanted = campaigns_of(settings, campaigns)
     definitions = build_defs(settings)
     with opened_ledger(settings) as ledger, runs.instance_of(settings) as instance:

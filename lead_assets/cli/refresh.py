@@ -16,6 +16,7 @@ from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Lifetimes
 from lead_assets.ledger.opened import opened_ledger
+from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import warehouse_of
 
 
@@ -32,6 +33,7 @@ def refresh(
     from lead_assets.signals.engine import collect
     from lead_assets.signals.signal import load_signals
 
+    check_rules(settings)
     signals = load_signals(settings)
     if signal not in signals:
         raise ValueError(f"no signal {signal!r}: use one of {', '.join(signals)}")

@@ -24,6 +24,7 @@ from lead_assets.ledger.opened import opened_ledger
 from lead_assets.model.cases import Case
 from lead_assets.model.replay import CODES, replay
 from lead_assets.model.rulebook import Rulebook
+from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import warehouse_of
 
 
@@ -79,6 +80,7 @@ def run(
     Returns the answer of `lead-assets replay`. Raises ValueError for a code that does not exist or a campaign that has not come so far.
     """
     began = time.monotonic()
+    check_rules(settings)
     if strangers := sorted(set(codes or ()) - set(CODES)):
         raise ValueError(f"--code {strangers[0]}: no such code: use {', '.join(CODES)}")
     declared, warehouse = STAGES[stage], warehouse_of(settings)

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from lead_assets.core.settings import Settings
 
@@ -59,5 +60,5 @@ def _plain(value: Any) -> Any:
 def fail_if_not_whole(answer: dict[str, Any]) -> None:
     if answer["failures"]:
         for failure in answer["failures"]:
-            err.print(f"[bold red]failed:[/] {failure}", highlight=False)
+            err.print(f"[bold red]failed:[/] {escape(failure)}", highlight=False, soft_wrap=True)
         raise typer.Exit(1)

@@ -96,11 +96,6 @@ class RulesFile(Generic[_R]):
         return f"{document.name} line {document.line(path)}: {''.join(named)}{fault.what}{at}"
 
 
-def load_declared(settings: Settings, name: str, model: type[_R]) -> _R:
-    """A file of rules that is all its model says. Raises RulesError."""
-    return _plain(name, model).load(settings)
-
-
 def document_of(settings: Settings, name: str) -> Document:
     """A rules file's content as it stands. Raises RulesError if it cannot be read."""
     return _read(source_of(name, settings))
@@ -131,11 +126,6 @@ def _of_path(path: Path, otherwise: str) -> Source:
     except (OSError, ValueError) as error:
         raise RulesError([f"{otherwise} ({type(error).__name__}): {path}: correct the path, or put the file there"]) from None
     return Source(str(path), path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
-
-
-@lru_cache(maxsize=64)
-def _plain(name: str, model: type[_R]) -> RulesFile[_R]:
-    return RulesFile(name, model)
 
 
 @lru_cache(maxsize=64)

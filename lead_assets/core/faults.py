@@ -64,8 +64,12 @@ def in_words(error: Mapping[str, Any], model: type[BaseModel], document: Documen
     if kind == "value_error":
         return str(error["msg"]).removeprefix("Value error, ")
     if kind in _WORDS:
-        return _WORDS[kind].format(**context)
+        return _WORDS[kind].format(**{name: _plain(value) for name, value in context.items()})
     return "not what belongs here: see the comments of the shipped file for what does"
+
+
+def _plain(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def keys_at(model: type[BaseModel], where: Sequence[int | str]) -> list[str]:

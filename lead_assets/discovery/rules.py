@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from pydantic import Field
 
-from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.declared import Declared, RulesFile
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
 from lead_assets.ledger.model import Lifetimes, Rate
@@ -48,5 +48,8 @@ class DiscoveryRules(Declared):
 
 
 def load_discovery_rules(settings: Settings) -> DiscoveryRules:
-    """Raises ValueError that names the file and the field."""
-    return load_declared(settings, "discovery.yaml", DiscoveryRules)
+    """How to search, and how to score what is found. Raises RulesError."""
+    return DISCOVERY.load(settings)
+
+
+DISCOVERY = RulesFile("discovery.yaml", DiscoveryRules, summary=lambda rules: f"{rules.search.credits} credits a search")

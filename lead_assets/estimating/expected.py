@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.declared import Declared, RulesFile
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import to_micros
 
@@ -37,21 +37,27 @@ class Expected:
     cost_micros: float
 
 
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
 class ModelShares(Declared):
     characters_per_token: float = Field(4, gt=0)
-    mended: float = Field(0, ge=0, le=1)
-    briefs: float = Field(1, ge=0, le=1)
-    output_tokens: dict[str, float] = {}
-    added_characters: dict[str, int] = {}
+    mended: Share = 0
+    briefs: Share = 1
+    output_tokens: dict[str, Annotated[float, Field(gt=0)]] = {}
+    added_characters: dict[str, Annotated[int, Field(ge=0)]] = {}
 
 
 class Shares(Declared):
     """rules/estimate.yaml."""
 
     enough: int = Field(200, ge=1)
-    billed: dict[str, float] = {}
-    asked: dict[str, list[float]] = {}
+    billed: dict[str, Share] = {}
+    asked: dict[str, list[Share]] = {}
     model: ModelShares = ModelShares()
+
+
+ESTIMATE = RulesFile("estimate.yaml", Shares, summary=lambda shares: f"the ledger's own experience from {shares.enough} answers on")
 
 
 @dataclass(frozen=True)
@@ -93,8 +99,8 @@ class Experience:
 
 
 def load_experience(settings: Settings, ledger: Ledger) -> Experience:
-    """Raises ValueError for a rules/estimate.yaml that cannot be used."""
-    shares = load_declared(settings, "estimate.yaml", Shares)
+    """Raises RulesError for a rules/estimate.yaml that cannot be used."""
+    shares = ESTIMATE.load(settings)
     seen = {
         row["operation"]: Seen(
             row["calls"] / row["answers"], to_micros(row["usd"]) / max(row["calls"], 1), row["output_tokens"] / row["answers"]

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.declared import Declared, RulesFile
 from lead_assets.core.settings import Settings
 from lead_assets.core.time_spans import Duration
 
@@ -23,7 +23,7 @@ class Weights(Declared):
     @model_validator(mode="after")
     def _sum_to_one(self) -> Self:
         if abs(sum(self.model_dump().values()) - 1) > 1e-9:
-            raise ValueError("the weights do not sum to 1")
+            raise ValueError("the weights do not sum to 1: raise or lower some")
         return self
 
 
@@ -35,5 +35,8 @@ class LookalikeRules(Declared):
 
 
 def load_lookalike_rules(settings: Settings) -> LookalikeRules:
-    """rules/lookalike.yaml, or the file of that name below settings.rules_dir. Raises ValueError that names the file and the field."""
-    return load_declared(settings, "lookalike.yaml", LookalikeRules)
+    """What counts in a comparison. Raises RulesError."""
+    return LOOKALIKE.load(settings)
+
+
+LOOKALIKE = RulesFile("lookalike.yaml", LookalikeRules, summary=lambda rules: f"from a similarity of {rules.at_least}")

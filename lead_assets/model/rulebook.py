@@ -14,7 +14,7 @@ from typing import Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from lead_assets.core.declared import Declared, load_declared
+from lead_assets.core.declared import Declared, RulesFile
 from lead_assets.core.settings import Settings
 from lead_assets.model.profile import Profile
 
@@ -131,5 +131,8 @@ class Rulebook(Generic[L]):
 
 
 def load_prices(settings: Settings) -> Prices:
-    """rules/prices.yaml, or the file of that name below settings.rules_dir. Raises ValueError naming file and field."""
-    return load_declared(settings, "prices.yaml", Prices)
+    """The prices in force. Raises RulesError."""
+    return PRICES.load(settings)
+
+
+PRICES = RulesFile("prices.yaml", Prices, summary=lambda prices: f"{len(prices.models)} models", parts={"models": "model"})

@@ -22,6 +22,7 @@ from dagster import (
 )
 
 from lead_assets.contracts import EnrichedLead, Lead, Table
+from lead_assets.core.document import RulesError
 from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import asset_of, assets_of, key_of, limited, result_of
 from lead_assets.kit.outages import circuits_shown
@@ -34,7 +35,12 @@ from lead_assets.signals.signal import Signal, load_signals
 
 def signal_assets(settings: Settings) -> list[AssetsDefinition]:
     """One multi-asset for each provider that is some signal's first source, and signals/enriched_leads over all signals."""
-    signals = sorted(load_signals(settings).values(), key=_provider)
+    try:
+        declared = load_signals(settings)
+    except RulesError:
+        # The graph still has to load, so that the sensor and every run can say what is wrong: neither goes on with such rules.
+        declared = load_signals(settings.model_copy(update={"rules_dir": None}))
+    signals = sorted(declared.values(), key=_provider)
     return [*(_bought_from(provider, list(group)) for provider, group in groupby(signals, key=_provider)), _merged(signals)]
 
 

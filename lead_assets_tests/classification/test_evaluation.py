@@ -11,9 +11,10 @@ import polars as pl
 import pytest
 import yaml
 
+from lead_assets.classification.baselines import Baselines
 from lead_assets.classification.checks import Answers, drift, trailing
 from lead_assets.classification.evaluation import measure, stability_index
-from lead_assets.classification.golden import Baselines, Golden, as_baseline, evaluate, load_golden, regressions
+from lead_assets.classification.golden import Golden, as_baseline, evaluate, load_golden, regressions
 from lead_assets.classification.picture import as_markdown, confusion_svg
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import Classification, GoldenEvaluation, Quarantined

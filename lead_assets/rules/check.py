@@ -1,0 +1,77 @@
+"""The check of all rules before the first step of a run: nothing is spent on rules that cannot be used.
+
+Belongs here: going through the files and collecting every fault. Does not belong here: who asks for it (commands, the drop sensor, Dagster's runs), or
+what one file says of another (see `across`). What was read stays in memory until its file changes, so a check costs a few milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lead_assets.core.declared import IN_SETTINGS, RulesFile, document_of
+from lead_assets.core.document import RulesError, nearest
+from lead_assets.core.settings import Settings
+from lead_assets.rules.across import across
+from lead_assets.rules.files import rules_files
+
+_LIKE_RULES = (".yaml", ".yml", ".json")
+
+
+@dataclass(frozen=True)
+class Examined:
+    """What became of one file: its faults, or in a few words what it says."""
+
+    name: str
+    faults: tuple[str, ...]
+    summary: str
+
+
+def check_rules(settings: Settings, files: Sequence[RulesFile[Any]] | None = None) -> None:
+    """Raises RulesError with every fault of every file, and of the folder they are in."""
+    faults = [fault for each in examine_rules(settings, files) for fault in each.faults]
+    if faults:
+        raise RulesError(faults)
+
+
+def examine_rules(settings: Settings, files: Sequence[RulesFile[Any]] | None = None) -> list[Examined]:
+    """Every file of rules, checked by itself and against the others, and the folder of the user's own."""
+    declared = rules_files() if files is None else tuple(files)
+    known: dict[RulesFile[Any], Any] = {}
+    faults: dict[str, list[str]] = {file.name: [] for file in declared}
+    for file in declared:
+        try:
+            known[file] = file.load(settings)
+        except RulesError as error:
+            faults[file.name] += error.faults
+    for file, fault in across(known, settings):
+        faults[file.name].append(file.said(document_of(settings, file.name), fault))
+    examined = [
+        Examined(name, tuple(dict.fromkeys(said)), ", ".join(file.summary(known[file]) for file in known if file.name == name))
+        for name, said in faults.items()
+    ]
+    if settings.rules_dir is not None:
+        examined.append(Examined("folder", tuple(_strangers(settings, settings.rules_dir, list(faults))), str(settings.rules_dir)))
+    return examined
+
+
+def _strangers(settings: Settings, folder: Path, known: Sequence[str]) -> Iterator[str]:
+    """Files that look like rules and that nobody reads: most likely a slip in the name, and the shipped rules would hold without a word."""
+    elsewhere = [
+        Path(value).resolve() for name in IN_SETTINGS.values() if (value := getattr(settings, name)) and not value.lstrip().startswith("{")
+    ]
+    if not folder.is_dir():
+        return  # every file says so
+    for path in sorted(folder.iterdir()):
+        if (
+            path.suffix.casefold() in _LIKE_RULES
+            and path.name not in known
+            and not path.name.startswith(".")
+            and path.resolve() not in elsewhere
+        ):
+            yield (
+                f"{path}: no rules are read from a file of this name{nearest(path.name, known)}: rename it, or move it elsewhere "
+                f"(known: {', '.join(sorted(known))})"
+            )

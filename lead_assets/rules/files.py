@@ -1,0 +1,31 @@
+"""Which files of rules there are: each is a model that a room declares, named here once.
+
+A file that is named here is read by `doctor`, checked before every run, and known by its name in LEAD_ASSETS_RULES_DIR.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from lead_assets.core.declared import RulesFile
+
+
+@cache
+def rules_files() -> tuple[RulesFile[Any], ...]:
+    """Every file of rules. classification.yaml is read by two rooms, each with a model of its part.
+
+    The rooms are imported when this is asked, not before: the code location is loaded by every run and every command.
+    """
+    from lead_assets.briefs.rules import BRIEFS
+    from lead_assets.classification.baselines import BASELINES
+    from lead_assets.classification.rulebook import CLASSIFICATION
+    from lead_assets.discovery.rules import DISCOVERY
+    from lead_assets.estimating.expected import ESTIMATE
+    from lead_assets.lookalike.rules import LOOKALIKE
+    from lead_assets.model.rulebook import PRICES
+    from lead_assets.routing.table import ROUTING
+    from lead_assets.scoring.ruleset import SCORING
+    from lead_assets.signals.signal import SIGNALS
+
+    return (SIGNALS, CLASSIFICATION, BRIEFS, PRICES, BASELINES, SCORING, LOOKALIKE, ROUTING, DISCOVERY, ESTIMATE)
