@@ -56,7 +56,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "signals.yaml",
         "  hunter:\n    # The",
         "  hunted:\n    # The",
-        "unknown value 'hunted' (did you mean 'hunter'?): write one of pipe0, apollo, hunter",
+        "provider 'hunted': no vendor 'hunted' (did you mean 'hunter'?): use one of ",
     ),
     (
         "classification.yaml",
