@@ -56,7 +56,7 @@ def normalise_emails(emails: pl.Series) -> pl.DataFrame:
 
 def email_kinds(domains: pl.Series) -> pl.Series:
     """business, free or disposable, for e-mail domains (normalised); null stays null. A subdomain is what its parent is."""
-    return map_distinct(domains, _kind)
+    return map_distinct(domains, email_kind)
 
 
 def email_domains(emails: pl.Series) -> pl.Series:
@@ -96,7 +96,8 @@ def _normalised_domain(domain: str) -> str | None:
     return normalised.partition("@")[2] if normalised else None
 
 
-def _kind(domain: str) -> str:
+def email_kind(domain: str) -> str:
+    """`email_kinds` of one domain."""
     free, disposable = _providers()
     labels = domain.split(".")
     names = [".".join(labels[start:]) for start in range(len(labels) - 1)]

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.core.columns import map_distinct
-from lead_assets.core.emails import ascii_host, email_domains, email_kinds
+from lead_assets.core.emails import ascii_host, email_domains, email_kind
 
 # Sites on which a company has a page, not a domain. A lead whose company is one of these still gets it from its e-mail.
 _OTHERS_SITES = frozenset((
@@ -83,7 +83,7 @@ def _company_of_host(host: str) -> str | None:
     domain = _registrable(host)
     if domain is None or domain in _OTHERS_SITES or _OTHERS_SITE_NAMES.match(domain):
         return None
-    return domain if email_kinds(pl.Series([domain])).item() == "business" else None
+    return domain if email_kind(domain) == "business" else None
 
 
 def _registrable(host: str) -> str | None:

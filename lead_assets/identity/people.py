@@ -13,11 +13,13 @@ import polars as pl
 
 from lead_assets.core.columns import map_distinct
 
-_LETTER = "[A-Za-zÀ-ÖØ-Þà-öø-þ]"
-_WORD = rf"{_LETTER}+(?:-{_LETTER}+)*"
+_LETTER = "[A-Za-zÀ-ÖØ-Þà-öø-þĀ-įĴ-ňŊ-ŷŹ-ž]"
+_WORD = rf"(?:{_LETTER}+(?:-{_LETTER}+)*|[A-Z]'[A-Z][a-z]+|{_LETTER}*[a-z]\d+)"
 _PLAIN = rf"^{_WORD} (?:(?:{_WORD}|{_LETTER}\.) )?{_WORD}$"
 # "DUPONT Marie": in France, Hungary and Japan the family name comes first, in capitals, so that nobody takes it for the given one.
 _FAMILY_FIRST = r"^(\p{Lu}{3,}(?:[-']\p{Lu}+)*) (\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)$"
+# "Doe, Jane". Two letters may be a degree, so that they are left to the library.
+_COMMA = rf"^({_LETTER}{{3,}}), ({_LETTER}{{3,}})$"
 _SEPARATOR = "\x1f"
 # Beyond this it is no name, and the library's time grows faster than the text.
 _LONGEST = 200
@@ -56,10 +58,13 @@ def _text(names: pl.Series) -> pl.Series:
 
 def _parse(names: pl.Series) -> pl.DataFrame:
     """Columns `field_0` (given) and `field_1` (family) of full names."""
-    words = names.str.to_lowercase().str.splitn(" ", 3).struct.unnest()
+    words = names.str.to_lowercase().str.replace_all(",", "", literal=True).str.splitn(" ", 3).struct.unnest()
     vocabulary = pl.Series("vocabulary", _vocabulary(), dtype=pl.String)
     known = pl.select(pl.any_horizontal(words[c].is_in(vocabulary.implode()).fill_null(False) for c in words.columns)).to_series()
-    text = pl.select(pl.when(known).then(names).otherwise(names.str.replace(_FAMILY_FIRST, "$2 $1"))).to_series()
+    turned = (
+        pl.when(names.str.contains(_COMMA)).then(names.str.replace(_COMMA, "$2 $1")).otherwise(names.str.replace(_FAMILY_FIRST, "$2 $1"))
+    )
+    text = pl.select(pl.when(known).then(names).otherwise(turned)).to_series()
     cased = text.str.contains(r"\p{Ll}").fill_null(True) & text.str.contains(r"\p{Lu}").fill_null(True)
     plain = (text.str.contains(_PLAIN) & ~known & (cased | ~text.str.contains(r"(?i)\bmc"))).fill_null(False)
     plain_text = text.set(~plain, None)

@@ -99,7 +99,8 @@ WORDS = st.one_of(
     st.text(LETTERS, min_size=1, max_size=7),
     st.text("ABCMÉÜ", min_size=1, max_size=5),
     st.sampled_from(["Jane", "Anne-Marie", "mcdonald", "O'Brien", "van", "de", "Dr", "Major",
-                      "Jr", "PhD", "II", "y", "Ma", "Esq", "Q.", "MD,", "Doe,", "St", "Al", "И", "Wei", "李"]),
+                      "Jr", "PhD", "II", "y", "Ma", "Esq", "Q.", "MD,", "Doe,", "St", "Al", "И", "Wei", "李", "D'Angelo",
+                      "o'neil", "Łukasz", "ŠIMŮNEK", "yıldız", "İpek", "Doe7", "jane12", "DOE3", "Novák,", "mcbee,", "KIM,"]),
 )  # fmt: skip
 
 
