@@ -253,12 +253,10 @@ def _every_language() -> dict[str, str]:
 
 def _names_in(languages: Iterable[str]) -> list[tuple[str, str]]:
     """(name, alpha-2) of every country in these languages. Names of one or two letters are left out: they would pass for codes."""
-    from babel import localedata
+    from babel import Locale
 
     iso = _iso_codes()
-    # A language's own names are all: what it would inherit names no country, and merging that in takes most of the time.
-    own = (localedata.load(language, merge_inherited=False).get("territories", {}) for language in languages)
-    territories = (item for names in own for item in names.items())
+    territories = (item for language in languages for item in Locale.parse(language).territories.items())
     return [(name, code) for code, name in territories if code in iso and (len(name) > 2 or not name.isascii())]
 
 
