@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 import polars as pl
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
 from lead_assets.model import message_rules
-from lead_assets.model.profile import Answered, Fact, Facts, Profile
+from lead_assets.model.profile import Answered, Fact, Facts, Profile, Quote
 
 _SYSTEM = """\
 You brief the sales person who owns a lead, before the first talk. From the facts of one lead (what it wrote, what providers know of its company, how it was
@@ -21,8 +21,6 @@ similar_accounts are other companies and not the lead's: each by name, what beca
 have in common. If there are any, the brief names the one that says most for or against this lead. That one was won promises nothing of this one.
 Name no person and no company that the facts do not name.
 """
-
-Quote = Annotated[str, StringConstraints(min_length=2, max_length=400)]
 
 
 class BriefAnswer(Answered):

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.core.declared import Declared, Fault, RulesFile
+from lead_assets.core.declared import Declared, Mistake, RulesFile
 from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.model.profile import RULES_MODEL
@@ -41,12 +41,12 @@ def load_baselines(settings: Settings) -> Baselines:
     return BASELINES.load(settings)
 
 
-def _mistakes(rules: Baselines) -> Iterator[Fault]:
+def _mistakes(rules: Baselines) -> Iterator[Mistake]:
     known = [f"{profile.name}.{field}" for profile in load_profiles().values() for field in profile.contract.model_fields]
     for index, each in enumerate(rules.baselines):
         for field in each.accuracy:
             if field not in known:
-                yield Fault(
+                yield Mistake(
                     ("baselines", index, "accuracy", field),
                     f"no profile has the field '{field}'{nearest(field, known)}: correct or remove it",
                 )

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.core.declared import Declared, Fault, RulesFile
+from lead_assets.core.declared import Declared, Mistake, RulesFile
 from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.model.profile import Profile
@@ -60,12 +60,12 @@ def _by_campaign(campaign_id: str, rules: ClassificationRules) -> str | None:
     return next((entry.profile for entry in rules.campaigns if fnmatchcase(campaign_id, entry.pattern)), None)
 
 
-def _mistakes(rules: ClassificationRules) -> Iterator[Fault]:
+def _mistakes(rules: ClassificationRules) -> Iterator[Mistake]:
     profiles = load_profiles()
     for index, entry in enumerate(rules.campaigns):
         if entry.profile not in profiles:
             known = ", ".join(sorted(profiles))
-            yield Fault(
+            yield Mistake(
                 ("campaigns", index, "profile"), f"unknown profile '{entry.profile}'{nearest(entry.profile, profiles)}: use one of {known}"
             )
 

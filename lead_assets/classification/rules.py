@@ -30,7 +30,7 @@ def cue(label: str, *alternatives: str, weight: float = 1.0) -> Cue:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CueVerdict:
     label: str
     quotes: tuple[str, ...] = ()
     """What in the text spoke for the label, as it stands in the text."""
@@ -46,7 +46,7 @@ _LEAD = 2.0
 """Weight by which a label must outweigh another that is also spoken for: contradiction is not decided by a coin."""
 
 
-def decide(text: str, cues: Sequence[Cue]) -> Verdict:
+def decide(text: str, cues: Sequence[Cue]) -> CueVerdict:
     """The label that the cues speak for, with the words that did; unknown where none does or where they contradict each other."""
     folded, origin = _fold_with_origin(text)
     weights: dict[str, float] = {}
@@ -60,11 +60,11 @@ def decide(text: str, cues: Sequence[Cue]) -> Verdict:
         quotes.setdefault(cue.label, []).append(text[start:end])
     ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
     if not ranked:
-        return Verdict(UNKNOWN)
+        return CueVerdict(UNKNOWN)
     if len(ranked) > 1 and ranked[0][1] - ranked[1][1] < _LEAD:
-        return Verdict(UNKNOWN)
+        return CueVerdict(UNKNOWN)
     label = ranked[0][0]
-    return Verdict(label, tuple(dict.fromkeys(quotes[label]))[:3])
+    return CueVerdict(label, tuple(dict.fromkeys(quotes[label]))[:3])
 
 
 def mentions(text: str, cues: Sequence[Cue]) -> bool:

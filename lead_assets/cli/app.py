@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from lead_assets.cli import money_app as cli_money
-from lead_assets.cli.terminal import Json, connected_world, err, fail_if_not_whole, print_answer, progress_bar
+from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar
 from lead_assets.core.settings import Settings
 
 app = typer.Typer(
@@ -33,7 +33,7 @@ class CommandError(Exception):
 
 
 @app.command()
-def demo(as_json: Json = False) -> None:
+def demo(as_json: AsJson = False) -> None:
     """Run the whole graph on the fixtures against the sandbox: no account, no key, nothing outside this machine."""
     from lead_assets.cli import demo as demonstration
     from lead_assets.cli import show
@@ -59,7 +59,7 @@ def run(
     from_ledger: Annotated[
         bool, typer.Option("--from-ledger", help="Buy nothing: use answers of any age that the ledger holds; what it lacks stays unknown.")
     ] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Materialize campaigns. What was bought before is not bought again."""
     if bool(campaign) == all_campaigns:
@@ -81,7 +81,7 @@ def ingest(
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="Rename a field on the way in: FROM=TO; may be given more than once.")
     ] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take drops into the archive. `run` then materializes their campaigns."""
     from lead_assets.cli import pipeline, show
@@ -106,7 +106,7 @@ def replay(
         typer.Option("--fix", help="Name of a fix made elsewhere, e.g. at the vendor: what an earlier replay sent is sent once more."),
     ] = None,
     batch: Annotated[bool, typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send quarantined leads again after a fix, exactly once each, and materialize their campaigns again."""
     from lead_assets.cli import replay as replaying
@@ -121,7 +121,7 @@ def replay(
 
 
 @app.command()
-def sync(as_json: Json = False) -> None:
+def sync(as_json: AsJson = False) -> None:
     """Fetch the campaign API's leads into the landing folder, and take them in."""
     from lead_assets.cli import pipeline, show
 
@@ -137,7 +137,7 @@ def export(
     file_format: Annotated[str, typer.Option("--format", help="csv, json or parquet.")] = "csv",
     campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only these campaigns.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of stdout.")] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write a table's rows to stdout or to a file."""
     from lead_assets.cli import exports
@@ -156,7 +156,7 @@ def export(
 
 
 @app.command()
-def doctor(as_json: Json = False) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Check settings, keys, stores and versions."""
     from lead_assets.cli import doctor as checks
     from lead_assets.cli import show
@@ -168,7 +168,7 @@ def doctor(as_json: Json = False) -> None:
 
 
 @app.command("verify-snowpipe")
-def verify_snowpipe(as_json: Json = False) -> None:
+def verify_snowpipe(as_json: AsJson = False) -> None:
     """Compare the archive's events with what Snowpipe has landed: pipe, files waiting, failed loads, events that did not arrive."""
     from lead_assets.cli import snowpipe
 
@@ -182,7 +182,7 @@ def verify_snowpipe(as_json: Json = False) -> None:
 def sandbox(
     port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 takes a free one.")] = 0,
     campaigns: Annotated[Path | None, typer.Option("--campaigns", help="JSON file of the campaigns that the campaign API serves.")] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Serve every external service on loopback, in its real wire format, until interrupted. GET /_meter says what it would have billed."""
     from lead_assets.sandbox import READY_LINE
@@ -195,7 +195,7 @@ def sandbox(
 def dev(
     port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI.")] = 3000,
     live: Annotated[bool, typer.Option("--live", help="Use the vendors whose keys are set, not the sandbox.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Open the Dagster UI with sensors on: a file dropped into the landing folder is routed without a click."""
     from lead_assets.cli import development, show

@@ -19,15 +19,15 @@ from lead_assets.ledger.money import Period, Scope
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.vendors import load_vendors
 
-By = Literal["day", "campaign", "provider", "operation", "signal"]
-BY: tuple[str, ...] = get_args(By)
+CostsBy = Literal["day", "campaign", "provider", "operation", "signal"]
+BY: tuple[str, ...] = get_args(CostsBy)
 PERIODS: tuple[str, ...] = get_args(Period)
 _MOST_USD = 1_000_000_000
 """Beyond it a limit is a slip of the keyboard. The ledger's 64-bit micro-dollars hold nine thousand times as much."""
 _FIGURES = ("answers", "calls", "usd", "uncertain_calls", "uncertain_usd", "input_tokens", "output_tokens")
 
 
-def costs(settings: Settings, by: Sequence[By] = ("provider", "operation"), campaigns: Sequence[str] | None = None) -> dict[str, Any]:
+def costs(settings: Settings, by: Sequence[CostsBy] = ("provider", "operation"), campaigns: Sequence[str] | None = None) -> dict[str, Any]:
     """What the journal says was spent. `calls` are answers that cost something. Returns the answer of `lead-assets costs`."""
     wanted = None if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
     with opened_ledger(settings) as ledger:

@@ -9,7 +9,7 @@ from typing import Annotated, cast
 
 import typer
 
-from lead_assets.cli.terminal import Json, connected_world, fail_if_not_whole, print_answer, progress_bar
+from lead_assets.cli.terminal import AsJson, connected_world, fail_if_not_whole, print_answer, progress_bar
 from lead_assets.core.settings import Settings
 
 budget = typer.Typer(no_args_is_help=True, help="Hard limits: reserved before each call, so nothing beyond them is ever spent.")
@@ -32,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
 def estimate(
     campaign: Campaigns = None,
     all_campaigns: Annotated[bool, typer.Option("--all", help="Every campaign in the archive.")] = False,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """What a run would cost, before anything is spent. What the ledger holds costs nothing."""
     if bool(campaign) == all_campaigns:
@@ -50,14 +50,14 @@ def estimate(
 def costs(
     by: Annotated[list[str] | None, typer.Option("--by", help="campaign, provider, signal, operation or day; may be given twice.")] = None,
     campaign: Campaigns = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """What was spent: sums of the ledger's journal."""
     from lead_assets.cli import money, show_money
 
     if unknown := [name for name in by or () if name not in money.BY]:
         raise typer.BadParameter(f"--by {unknown[0]}: use one of {', '.join(money.BY)}")
-    wanted = [cast(money.By, name) for name in by or ("provider", "operation")]
+    wanted = [cast(money.CostsBy, name) for name in by or ("provider", "operation")]
     print_answer(money.costs(Settings(), wanted, campaign), as_json, show_money.costs)
 
 
@@ -67,7 +67,7 @@ def set_budget(
     scope: Annotated[str, typer.Argument(help="total, campaign:ID or provider:NAME.")],
     usd: Annotated[str, typer.Argument(help="US dollars; 'none' lifts the limit.")],
     period: Annotated[str, typer.Option("--period", help="day (UTC) or all.")] = "day",
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Limit what may be spent. What was already spent in the period counts."""
     from lead_assets.cli import money, show_money
@@ -82,7 +82,7 @@ def set_budget(
 
 
 @budget.command("show")
-def show_budgets(as_json: Json = False) -> None:
+def show_budgets(as_json: AsJson = False) -> None:
     """All limits and what stands against them now."""
     from lead_assets.cli import money, show_money
 
@@ -91,7 +91,7 @@ def show_budgets(as_json: Json = False) -> None:
 
 def pause(
     provider: Annotated[str | None, typer.Argument(help="Only this provider; without it, all.")] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """The kill switch: no new call from now on, in any process. Calls under way end and are journaled."""
     from lead_assets.cli import money, show_money
@@ -101,7 +101,7 @@ def pause(
 
 def resume(
     provider: Annotated[str | None, typer.Argument(help="Only this provider; without it, all.")] = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Lift a pause, and call a provider again that was left alone after failures in a row."""
     from lead_assets.cli import money, show_money
@@ -109,7 +109,7 @@ def resume(
     print_answer(money.resume(Settings(), provider), as_json, show_money.budgets)
 
 
-def quotas(as_json: Json = False) -> None:
+def quotas(as_json: AsJson = False) -> None:
     """What the vendors say is left of the plans. Asking is free."""
     from lead_assets.cli import show_money
     from lead_assets.vendors.quotas import quotas as ask
@@ -123,7 +123,7 @@ def refresh(
     signal: Annotated[str, typer.Option("--signal", help="Signal, e.g. news.")],
     older_than: Annotated[str, typer.Option("--older-than", help="Age, e.g. 12h, 7d, 2w.")],
     campaign: Campaigns = None,
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Buy a signal's answers that are older anew, and make the tables that follow from them again."""
     from lead_assets.cli import refresh as refreshing
@@ -154,7 +154,7 @@ def discover(
     ] = 1,
     campaign: Annotated[str | None, typer.Option("--campaign", help="Campaign to file it under; default: one named by the search.")] = None,
     source: Annotated[str, typer.Option("--source", help="Where to search: apollo.")] = "apollo",
-    as_json: Json = False,
+    as_json: AsJson = False,
 ) -> None:
     """Search for companies and their people, and file them as a new campaign. The same search is not paid for twice while it is fresh."""
     from lead_assets.cli import discover as discovering

@@ -23,7 +23,7 @@ from lead_assets.kit import lost_storage
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, MODE_TAG
 from lead_assets.kit.partitions import backfill_policy, campaigns, contiguous_runs
 from lead_assets.kit.run_failures import RUNNER_TAG
-from lead_assets.ledger.owners import new_owner
+from lead_assets.ledger.holders import new_holder
 
 Progress = Callable[[int, int, str], None]
 """(steps done, steps in all, what is under way)"""
@@ -119,7 +119,7 @@ def run_campaigns(
     on_progress(steps done, steps in all, campaigns under way): called a few times a second.
     """
     tags = {
-        RUNNER_TAG: new_owner(),
+        RUNNER_TAG: new_holder(),
         **({LIMIT_TAG: str(limit)} if limit is not None else {}),
         **({MODE_TAG: "batch"} if batch else {}),
         **({BUY_TAG: "never"} if from_ledger else {}),

@@ -20,7 +20,7 @@ from lead_assets.core.settings import Settings
 
 err = Console(stderr=True)
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs on stderr.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs on stderr.")]
 
 
 @contextmanager

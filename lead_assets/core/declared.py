@@ -35,7 +35,7 @@ _R = TypeVar("_R", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Fault:
+class Mistake:
     """Something wrong at a place in a file, and the next step."""
 
     where: tuple[int | str, ...]
@@ -43,7 +43,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Source:
+class RulesSource:
     """Where a file's content comes from now. Equal sources have equal content."""
 
     name: str
@@ -52,7 +52,7 @@ class Source:
     text: str | None = None
 
 
-def _nothing(_rules: Any) -> Iterable[Fault]:
+def _nothing(_rules: Any) -> Iterable[Mistake]:
     return ()
 
 
@@ -62,7 +62,7 @@ class RulesFile(Generic[_R]):
 
     name: str
     model: type[_R]
-    mistakes: Callable[[_R], Iterable[Fault]] = _nothing
+    mistakes: Callable[[_R], Iterable[Mistake]] = _nothing
     """What a file that fits its model can still have wrong."""
     summary: Callable[[_R], str] = lambda _rules: "as declared"
     """What `doctor` says of it."""
@@ -79,12 +79,12 @@ class RulesFile(Generic[_R]):
             rules = self.model.model_validate(document.value)
         except ValidationError as error:
             items = error.errors(include_input=False, include_url=False)
-            raise RulesError(self.said(document, Fault(item["loc"], in_words(item, self.model, document))) for item in items) from None
+            raise RulesError(self.said(document, Mistake(item["loc"], in_words(item, self.model, document))) for item in items) from None
         if faults := [self.said(document, fault) for fault in self.mistakes(rules)]:
             raise RulesError(faults)
         return rules
 
-    def said(self, document: Document, fault: Fault) -> str:
+    def said(self, document: Document, fault: Mistake) -> str:
         """A fault as one line of an error."""
         path = document.path(fault.where)
         named = [
@@ -106,7 +106,7 @@ def rules_digest(settings: Settings, name: str) -> str:
     return _digest(source_of(name, settings))
 
 
-def source_of(name: str, settings: Settings) -> Source:
+def source_of(name: str, settings: Settings) -> RulesSource:
     """Where a rules file is read from: its setting, else LEAD_ASSETS_RULES_DIR, else the shipped rules. Raises RulesError."""
     own = IN_SETTINGS.get(name)
     given = getattr(settings, own) if own else None
@@ -114,22 +114,22 @@ def source_of(name: str, settings: Settings) -> Source:
         return _of_path(rules_file(name, settings), "cannot be read")
     variable = str(Settings.model_fields[str(own)].validation_alias)
     if given.lstrip().startswith("{"):
-        return Source(variable, text=given)
+        return RulesSource(variable, text=given)
     return _of_path(Path(given), f"{variable} is neither a JSON object nor the path of a file that can be read")
 
 
-def _of_path(path: Path, otherwise: str) -> Source:
+def _of_path(path: Path, otherwise: str) -> RulesSource:
     try:
         stat = path.stat()
         if not path.is_file():
             raise IsADirectoryError(path)
     except (OSError, ValueError) as error:
         raise RulesError([f"{otherwise} ({type(error).__name__}): {path}: correct the path, or put the file there"]) from None
-    return Source(str(path), path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
+    return RulesSource(str(path), path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
 @lru_cache(maxsize=64)
-def _read(source: Source) -> Document:
+def _read(source: RulesSource) -> Document:
     if source.path is None:
         return read_document(source.text or "", source.name)
     try:
@@ -139,12 +139,12 @@ def _read(source: Source) -> Document:
 
 
 @lru_cache(maxsize=64)
-def _loaded(file: RulesFile[Any], source: Source) -> BaseModel:
+def _loaded(file: RulesFile[Any], source: RulesSource) -> BaseModel:
     return file.parse(_read(source))
 
 
 @lru_cache(maxsize=64)
-def _digest(source: Source) -> str:
+def _digest(source: RulesSource) -> str:
     return hashlib.sha256(json.dumps(_read(source).value, default=str).encode()).hexdigest()[:16]
 
 

@@ -20,7 +20,7 @@ from lead_assets.model import prompt
 from lead_assets.model.buying import Mode
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt
 from lead_assets.model.profile import Profile
-from lead_assets.model.rulebook import Limits, Rulebook, Usage
+from lead_assets.model.rulebook import Limits, Rulebook, TokenUsage
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
@@ -58,4 +58,4 @@ def _micros(profile: Profile, size: int, settings: Settings, book: Rulebook[Limi
         "input_tokens": round(shown / shares.characters_per_token),
         "output_tokens": round(experience.output_tokens(OPERATION, profile.name)),
     }
-    return book.prices.cost_micros(settings.anthropic_model, Usage.model_validate(tokens), batch=batch)
+    return book.prices.cost_micros(settings.anthropic_model, TokenUsage.model_validate(tokens), batch=batch)

@@ -125,7 +125,7 @@ class Scan:
 
 
 @dataclass(frozen=True)
-class Run:
+class RunWanted:
     """A run to ask for: equal drops of a campaign give an equal key, on any machine, after any crash."""
 
     campaign_id: str
@@ -137,7 +137,7 @@ class Taken:
     """What a tick did. `postponed`: path → why a file that looked whole was left for a later tick (changed_while_read, still_being_written, unreadable)."""
 
     drops: list[IngestedDrop]
-    runs: list[Run]
+    runs: list[RunWanted]
     waiting: int
     cursor: str
     postponed: dict[str, str] = field(default_factory=dict)
@@ -285,7 +285,7 @@ def take(
             receipts.setdefault(campaign_id, []).append(receipt_id)
     for campaign_id, ids in receipts.items():
         due[campaign_id] = f"{campaign_id}:{hashlib.sha256(' '.join(sorted(ids)).encode()).hexdigest()[:16]}"
-    runs = [Run(campaign_id, due.pop(campaign_id)) for campaign_id in list(due)[:MAX_RUNS]]
+    runs = [RunWanted(campaign_id, due.pop(campaign_id)) for campaign_id in list(due)[:MAX_RUNS]]
     cursor = _bounded(replace(found.cursor, taken=taken, seen=seen, due=due), [*found.ready, *found.waiting])
     return Taken(drops, runs, len(found.waiting) + len(postponed), cursor.text(), postponed)
 

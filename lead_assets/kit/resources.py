@@ -36,14 +36,14 @@ def rules_resource(check: Callable[[], None]) -> ResourceDefinition:
 
 
 def ledger_resource(ledger: Ledger) -> ResourceDefinition:
-    """The ledger, closed for runs that carry the tag `lead_assets/buy` with the value `never`: such a run costs nothing, whatever it lacks."""
+    """The ledger, which only recalls in runs that carry the tag `lead_assets/buy` with the value `never`: such a run costs nothing, whatever it lacks."""
 
     def of_run(context: InitResourceContext) -> Ledger:
         wish = context.run.tags.get(BUY_TAG, "always") if context.run else "always"
         if wish not in ("always", "never"):
             # A misspelt "never" must not buy.
             raise ValueError(f"run tag {BUY_TAG}: {wish!r} means nothing: use 'never', or leave the tag out to buy what is missing")
-        return ledger.closed() if wish == "never" else ledger
+        return ledger.recall_only() if wish == "never" else ledger
 
     return ResourceDefinition(of_run, required_resource_keys={RULES}, description="Journal of what costs money or cannot be redone")
 

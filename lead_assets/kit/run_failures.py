@@ -17,7 +17,7 @@ from dagster._core.storage.tags import GRPC_INFO_TAG, RETRY_ON_ASSET_OR_OP_FAILU
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.kit import lost_storage
-from lead_assets.ledger.owners import is_gone
+from lead_assets.ledger.holders import is_gone
 
 
 def may_pass(error: BaseException | None) -> bool:

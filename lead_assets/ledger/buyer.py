@@ -14,10 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lead_assets.core.errors import ProviderError
+from lead_assets.ledger.holders import new_holder
 from lead_assets.ledger.model import Answer, History, Intent, Rate, Reply, Settlement, Want, missed
-from lead_assets.ledger.owners import new_owner
 from lead_assets.ledger.pacer import Pacer
-from lead_assets.ledger.purchase import Call, Purchase, Resume, Retry
+from lead_assets.ledger.purchase import Call, Purchase, Retry, TakeUp
 from lead_assets.ledger.teller import Teller, in_thread
 
 if TYPE_CHECKING:
@@ -63,14 +63,14 @@ class Buyer:
     concurrency: int
     rates: Sequence[Rate]
     bucket: str | None
-    resume: Resume | None
+    take_up: TakeUp | None
     intent: Intent | None
     prepare: Callable[[], Awaitable[None]] | None
     retry: Retry
     lease: float
     patience: float
     sleep: Callable[[float], Awaitable[None]]
-    owner: str = field(default_factory=new_owner)
+    holder: str = field(default_factory=new_holder)
 
     def __post_init__(self) -> None:
         self._result = Purchase()
@@ -78,7 +78,7 @@ class Buyer:
         self._busy: list[Want] = []
         self._sent: set[str] = set()
         self._stopped: dict[str, str] = {}
-        self._teller = Teller(self.ledger, self.owner, self.lease)
+        self._teller = Teller(self.ledger, self.holder, self.lease)
         self._pacer = Pacer(self.ledger, self.rates, self.retry.patience, self.sleep)
 
     async def run(self, wants: Sequence[Want]) -> Purchase:
@@ -108,7 +108,7 @@ class Buyer:
             await self._wait_for_others()
         except BaseException:
             await self._teller.finish()
-            await in_thread(self.ledger.give_up, self.owner, list(self._sent))
+            await in_thread(self.ledger.give_up, self.holder, list(self._sent))
             raise
         finally:
             heartbeat.cancel()
@@ -117,7 +117,7 @@ class Buyer:
     async def _heartbeat(self) -> None:
         while True:
             await asyncio.sleep(self.lease / 3)
-            await in_thread(self.ledger.renew, self.owner, self.lease)
+            await in_thread(self.ledger.renew, self.holder, self.lease)
 
     def _batches(self, wants: Iterable[Want]) -> list[list[Want]]:
         kinds: defaultdict[tuple[str, str], list[Want]] = defaultdict(list)
@@ -173,7 +173,7 @@ class Buyer:
             begun[grant.vendor_ref, grant.fresh].append(grant.want)
         unblocked = not self.rates and self._bucket(wants) not in claimed.blocked
         for (vendor_ref, fresh), granted in begun.items():
-            if vendor_ref is not None and self.resume is None:
+            if vendor_ref is not None and self.take_up is None:
                 # Nobody can fetch it: it is as lost as a call without an id.
                 lost = ProviderError(provider, wants[0].operation, "permanent", "uncertain")
                 granted = await self._book_failure(_Failed(lost, granted, [0] * len(granted)), uncertain=True)
@@ -222,8 +222,8 @@ class Buyer:
                 wants += await self._after(each)
 
     async def _request(self, wants: list[Want], vendor_ref: str | None) -> Sequence[Reply | ProviderError]:
-        if vendor_ref is not None and self.resume is not None:
-            replies = await self.resume(wants, vendor_ref)
+        if vendor_ref is not None and self.take_up is not None:
+            replies = await self.take_up(wants, vendor_ref)
         else:
             replies = await self.call(wants)
         if len(replies) != len(wants):
@@ -248,7 +248,7 @@ class Buyer:
         """Deal with what failed. Returns the wants that are to be tried again in the same way."""
         error, wants, vendor_ref = failed.error, failed.wants, failed.vendor_ref
         provider, reason = wants[0].provider, _reason(error)
-        if error.vendor_ref is not None and error.vendor_ref != vendor_ref and self.resume is not None:
+        if error.vendor_ref is not None and error.vendor_ref != vendor_ref and self.take_up is not None:
             await in_thread(self.ledger.attach_ref, [want.key for want in wants], error.vendor_ref)
             if error.kind == "rate_limited":
                 await self._pacer.hold(self._bucket(wants), max(self.retry.delay(failed.attempt), error.retry_after or 0.0))
@@ -329,7 +329,7 @@ class Buyer:
 
         reason = "uncertain" if uncertain else _reason(failed.error)
         failures = [Failure(want, reason, cost, uncertain) for want, cost in zip(wants, failed.costs, strict=True)]
-        allowed = await in_thread(self.ledger.again, failures, self.owner)
+        allowed = await in_thread(self.ledger.again, failures, self.holder)
         self._sent.difference_update(want.key for want in wants)
         for want, cost in zip(wants, failed.costs, strict=True):
             spent = self._result.spent[want.campaign_id]
@@ -341,7 +341,7 @@ class Buyer:
     async def _leave(self, wants: list[Want], vendor_ref: str | None, reason: str) -> None:
         """Give claims back. Nothing is journaled: the next purchase asks (or, for work under way at the vendor, fetches) at once."""
         keys = [want.key for want in wants]
-        await in_thread(self.ledger.release if vendor_ref is None else self.ledger.park, keys, self.owner)
+        await in_thread(self.ledger.release if vendor_ref is None else self.ledger.park, keys, self.holder)
         self._sent.difference_update(keys)
         self._miss(wants, reason)
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from lead_assets.ledger.buyer import Buyer
 from lead_assets.ledger.model import Intent, Rate, Want
-from lead_assets.ledger.purchase import Call, Purchase, Resume, Retry
+from lead_assets.ledger.purchase import Call, Purchase, Retry, TakeUp
 from lead_assets.ledger.recall import recall
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ async def buy(
     concurrency: int = 4,
     rates: Sequence[Rate] = (),
     bucket: str | None = None,
-    resume: Resume | None = None,
+    take_up: TakeUp | None = None,
     intent: Intent | None = None,
     prepare: Callable[[], Awaitable[None]] | None = None,
     retry: Retry | None = None,
@@ -39,13 +39,13 @@ async def buy(
 
     `batch_size`: most wants of one request. `rates`: the vendor's limits on requests, shared by all processes through `bucket` (default: the
     provider's name). `lease`: seconds after which a claim of a process that has gone silent is taken over (it is renewed while this one lives).
-    `intent` is journaled with the claims, in the same transaction, as if it were the vendor's id: `resume` makes the request of it, also that of a
+    `intent` is journaled with the claims, in the same transaction, as if it were the vendor's id: `take_up` makes the request of it, also that of a
     process that died before it could. `UNSENT` in place of an id leaves that to `call`, which then tells the ledger when the request leaves.
     `prepare` is awaited before the first claim, if there is anything to buy: what takes its time and need not be done while claims are open, for a
     process that dies meanwhile leaves them in doubt (imports, connections). `patience`: seconds to wait for answers that other processes are
     buying. `sleep` is for tests with a clock of their own.
 
-    A ledger that does not buy (`Ledger.closed`, `Ledger.rehearsal`) makes no call: see `recall`.
+    A ledger that does not buy (`Ledger.recall_only`, `Ledger.rehearsal`) makes no call: see `recall`.
 
     Raises what `call` raises beyond ProviderError: that is a fault in the program, not in the data.
     """
@@ -58,7 +58,7 @@ async def buy(
         concurrency=concurrency,
         rates=rates,
         bucket=bucket,
-        resume=resume,
+        take_up=take_up,
         intent=intent,
         prepare=prepare,
         retry=retry or Retry(),
@@ -78,7 +78,7 @@ def purchase(
     concurrency: int = 4,
     rates: Sequence[Rate] = (),
     bucket: str | None = None,
-    resume: Resume | None = None,
+    take_up: TakeUp | None = None,
     retry: Retry | None = None,
 ) -> Purchase:
     """`buy` for code that is not async. Clients that `call` uses must be made inside it: each purchase has an event loop of its own."""
@@ -91,7 +91,7 @@ def purchase(
             concurrency=concurrency,
             rates=rates,
             bucket=bucket,
-            resume=resume,
+            take_up=take_up,
             retry=retry,
         )
     )

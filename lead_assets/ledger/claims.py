@@ -1,6 +1,6 @@
 """Claims: the right to make one call, with its price reserved, until its answer is journaled.
 
-Belongs here: claim, renew, attach, settle, release, and what becomes of claims whose owner died. Does not belong here: the call (`purchase`).
+Belongs here: claim, renew, attach, settle, release, and what becomes of claims whose holder died. Does not belong here: the call (`purchase`).
 A key is in `claims` from reservation to journaling and at no other time, so reserved money and open claims are always equal.
 """
 
@@ -14,16 +14,16 @@ import sqlalchemy as sa
 
 from lead_assets.ledger import controls, journal, money, pacing
 from lead_assets.ledger.database import Tx, day_of, to_us
-from lead_assets.ledger.journal import Entry
+from lead_assets.ledger.holders import is_gone
+from lead_assets.ledger.journal import JournalEntry
 from lead_assets.ledger.model import UNSENT, Answer, Claimed, Granted, Intent, Settlement, Want
-from lead_assets.ledger.owners import is_gone
 from lead_assets.ledger.schema import claims
 
 Intents = Sequence[tuple[Sequence[Want], Intent]]
 """Wants of one request each, and what is journaled with their claims."""
 
 
-def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float, intents: Intents = ()) -> Claimed:
+def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Intents = ()) -> Claimed:
     """Claim wants and reserve their prices. Looks into the journal again first: somebody may have bought them since the caller looked."""
     if not wants:
         return Claimed([], [], {}, {})
@@ -44,7 +44,7 @@ def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float, intents: Inte
             answered[want.key] = fresh
         elif row is None:
             free.append(want)
-        elif row.owner == owner and tx.again:
+        elif row.owner == holder and tx.again:
             granted.append(_granted(want, row.vendor_ref))  # the claim of our own try that was cut off
         elif row.lease_until > tx.now_us and not is_gone(row.owner):
             busy.append(want)
@@ -58,7 +58,7 @@ def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float, intents: Inte
             free.append(want)
     resumed = [grant.want.key for grant in granted if grant.vendor_ref is not None]
     if resumed:
-        tx.execute(sa.update(claims).where(tx.among(claims.c.key, resumed)).values(owner=owner, lease_until=until))
+        tx.execute(sa.update(claims).where(tx.among(claims.c.key, resumed)).values(owner=holder, lease_until=until))
     book = _Booking(tx)
     book.drop(unsent)
     book.write_off(lapsed)
@@ -75,7 +75,7 @@ def claim(tx: Tx, wants: Sequence[Want], owner: str, lease: float, intents: Inte
         else:
             turned_away[want.key] = "over_budget"
     refs = _refs(affordable, intents)
-    book.reserve(affordable, owner, until, refs)
+    book.reserve(affordable, holder, until, refs)
     book.close()
     controls.begin_probes(tx, {want.provider for want in affordable})
     granted += [_granted(want, refs.get(want.key)) for want in affordable]
@@ -97,9 +97,9 @@ def _granted(want: Want, vendor_ref: str | None) -> Granted:
     return Granted(want, None if vendor_ref == UNSENT else vendor_ref, fresh=True)
 
 
-def renew(tx: Tx, owner: str, lease: float) -> None:
-    """The owner is alive: its leases begin anew."""
-    tx.execute(sa.update(claims).where(claims.c.owner == owner).values(lease_until=tx.now_us + int(lease * 1e6)))
+def renew(tx: Tx, holder: str, lease: float) -> None:
+    """The holder is alive: its leases begin anew."""
+    tx.execute(sa.update(claims).where(claims.c.owner == holder).values(lease_until=tx.now_us + int(lease * 1e6)))
 
 
 def attach_ref(tx: Tx, keys: Iterable[str], vendor_ref: str) -> None:
@@ -117,32 +117,32 @@ def sending(tx: Tx, keys: Iterable[str]) -> bool:
     return True
 
 
-def release(tx: Tx, keys: Iterable[str], owner: str) -> None:
+def release(tx: Tx, keys: Iterable[str], holder: str) -> None:
     """Give back claims whose call the vendor cannot have seen. Nothing is journaled."""
     book = _Booking(tx)
-    book.drop(_held(tx, keys, owner))
+    book.drop(_held(tx, keys, holder))
     book.close()
 
 
-def abandon(tx: Tx, keys: Iterable[str], owner: str) -> None:
+def abandon(tx: Tx, keys: Iterable[str], holder: str) -> None:
     """Give up claims whose call may have been seen and billed: they are journaled as uncertain."""
     book = _Booking(tx)
-    book.write_off(_held(tx, keys, owner))
+    book.write_off(_held(tx, keys, holder))
     book.close()
 
 
-def park(tx: Tx, keys: Iterable[str], owner: str) -> None:
+def park(tx: Tx, keys: Iterable[str], holder: str) -> None:
     """End the leases at once, so that the next purchase takes the claims over and fetches the work by its vendor_ref."""
     # In SQL a null is not unequal to anything: that leaves out claims without a reference, too.
-    mine = sa.and_(tx.among(claims.c.key, keys), claims.c.owner == owner, claims.c.vendor_ref != UNSENT)
+    mine = sa.and_(tx.among(claims.c.key, keys), claims.c.owner == holder, claims.c.vendor_ref != UNSENT)
     tx.execute(sa.update(claims).where(mine).values(lease_until=tx.now_us))
 
 
-def give_up(tx: Tx, owner: str, sent: Iterable[str]) -> None:
-    """End all claims of an owner who stops early: what has a vendor_ref is parked, what was sent is uncertain, the rest is given back."""
+def give_up(tx: Tx, holder: str, sent: Iterable[str]) -> None:
+    """End all claims of a holder who stops early: what has a vendor_ref is parked, what was sent is uncertain, the rest is given back."""
     sent = set(sent)
-    rows = list(tx.execute(sa.select(claims).where(claims.c.owner == owner)))
-    park(tx, [row.key for row in rows], owner)
+    rows = list(tx.execute(sa.select(claims).where(claims.c.owner == holder)))
+    park(tx, [row.key for row in rows], holder)
     book = _Booking(tx)
     book.write_off([row for row in rows if row.vendor_ref is None and row.key in sent])
     book.drop([row for row in rows if row.vendor_ref == UNSENT or (row.vendor_ref is None and row.key not in sent)])
@@ -159,9 +159,9 @@ class Failure:
     uncertain: bool = False
 
 
-def again(tx: Tx, failures: Sequence[Failure], owner: str) -> set[str]:
+def again(tx: Tx, failures: Sequence[Failure], holder: str) -> set[str]:
     """Book failed attempts and reserve the price once more. Returns the keys that may be tried again; the others' claims are given back."""
-    held = {row.key: row for row in _held(tx, [failure.want.key for failure in failures], owner)}
+    held = {row.key: row for row in _held(tx, [failure.want.key for failure in failures], holder)}
     mine = [failure for failure in failures if failure.want.key in held]
     book = _Booking(tx)
     for failure in mine:
@@ -175,15 +175,15 @@ def again(tx: Tx, failures: Sequence[Failure], owner: str) -> set[str]:
     purse = money.Purse(tx, [failure.want for failure in mine])
     affordable = [failure.want for failure in mine if purse.take(failure.want)]
     until = max((held[failure.want.key].lease_until for failure in mine), default=0)
-    book.reserve(affordable, owner, until, {})
+    book.reserve(affordable, holder, until, {})
     book.close()
     return {want.key for want in affordable}
 
 
-def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | None], owner: str) -> None:
+def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | None], holder: str) -> None:
     """Journal answers, settle their price against the reservation and drop the claims.
 
-    An answer is journaled even if its claim was lost to another owner meanwhile: it was paid for.
+    An answer is journaled even if its claim was lost to another holder meanwhile: it was paid for.
     """
     if tx.again:
         done = journal.already_written(tx, [(s.want.key, to_us(s.answered_at)) for s in settlements])
@@ -191,7 +191,7 @@ def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | N
         settlements, bodies = [s for s, _ in pairs], [b for _, b in pairs]
     if not settlements:
         return
-    held = {row.key: row for row in _held(tx, [s.want.key for s in settlements], owner)}
+    held = {row.key: row for row in _held(tx, [s.want.key for s in settlements], holder)}
     book = _Booking(tx)
     for settlement, body in zip(settlements, bodies, strict=True):
         want, reply, answered_us = settlement.want, settlement.reply, to_us(settlement.answered_at)
@@ -201,7 +201,7 @@ def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | N
         if settlement.uncertain:
             book.enter(_entry(want, "unknown", "uncertain", want.price_micros, answered_us, day, uncertain=True))
         book.enter(
-            Entry(
+            JournalEntry(
                 key=want.key,
                 state=reply.state,
                 reason=reply.reason,
@@ -229,11 +229,11 @@ class _Booking:
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
-        self._usage = money.Usage()
-        self._entries: list[Entry] = []
+        self._usage = money.UsageChanges()
+        self._entries: list[JournalEntry] = []
         self._dropped: list[str] = []
 
-    def reserve(self, wants: Sequence[Want], owner: str, until: int, refs: Mapping[str, str]) -> None:
+    def reserve(self, wants: Sequence[Want], holder: str, until: int, refs: Mapping[str, str]) -> None:
         tx = self._tx
         for want in wants:
             self._usage.add(want.provider, want.campaign_id, tx.day, reserved=want.price_micros)
@@ -246,7 +246,7 @@ class _Booking:
                 "campaign_id": want.campaign_id,
                 "price_micros": want.price_micros,
                 "day": tx.day,
-                "owner": owner,
+                "owner": holder,
                 "claimed_at": tx.now_us,
                 "lease_until": until,
                 "vendor_ref": refs.get(want.key),
@@ -267,7 +267,7 @@ class _Booking:
         self.drop(rows)
         for row in rows:
             self.enter(
-                Entry(
+                JournalEntry(
                     key=row.key,
                     state="unknown",
                     reason="uncertain",
@@ -283,7 +283,7 @@ class _Booking:
                 )
             )
 
-    def enter(self, entry: Entry) -> None:
+    def enter(self, entry: JournalEntry) -> None:
         self._entries.append(entry)
         amounts = {"uncertain": entry.cost_micros} if entry.uncertain else {"spent": entry.cost_micros}
         self._usage.add(entry.provider, entry.campaign_id, entry.day, **amounts)
@@ -297,8 +297,8 @@ class _Booking:
         self._entries, self._dropped = [], []
 
 
-def _entry(want: Want, state: Any, reason: str, cost_micros: int, answered_us: int, day: str, *, uncertain: bool = False) -> Entry:
-    return Entry(
+def _entry(want: Want, state: Any, reason: str, cost_micros: int, answered_us: int, day: str, *, uncertain: bool = False) -> JournalEntry:
+    return JournalEntry(
         key=want.key,
         state=state,
         reason=reason,
@@ -318,5 +318,5 @@ def _reference(row: Any) -> str | None:
     return row.vendor_ref if row is not None and row.vendor_ref != UNSENT else None
 
 
-def _held(tx: Tx, keys: Iterable[str], owner: str) -> list[Any]:
-    return list(tx.execute(sa.select(claims).where(tx.among(claims.c.key, keys), claims.c.owner == owner)))
+def _held(tx: Tx, keys: Iterable[str], holder: str) -> list[Any]:
+    return list(tx.execute(sa.select(claims).where(tx.among(claims.c.key, keys), claims.c.owner == holder)))

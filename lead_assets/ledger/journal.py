@@ -14,8 +14,9 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from lead_assets.contracts.signals import State
 from lead_assets.ledger.database import Tx, from_us
-from lead_assets.ledger.model import Answer, History, State
+from lead_assets.ledger.model import Answer, History
 from lead_assets.ledger.schema import calls, heads
 
 _PACK_FROM = 200
@@ -23,7 +24,7 @@ _PACK_FROM = 200
 
 
 @dataclass(frozen=True)
-class Entry:
+class JournalEntry:
     """One row of the journal, before it has an id."""
 
     key: str
@@ -69,7 +70,7 @@ def unpack(data: bytes | None) -> Any:
         return json.loads(text)
 
 
-def write(tx: Tx, entries: Sequence[Entry]) -> None:
+def write(tx: Tx, entries: Sequence[JournalEntry]) -> None:
     """Journal the entries; each answer becomes the newest of its key and state."""
     if not entries:
         return

@@ -64,7 +64,7 @@ class Ledger:
         """The ledger's time, UTC: equal for all who share it."""
         return self._db.now()
 
-    def closed(self) -> Ledger:
+    def recall_only(self) -> Ledger:
         """This ledger for a run that must cost nothing: purchases serve what it holds, of any age, and the rest is unknown (not_bought)."""
         return self._as("never")
 
@@ -96,15 +96,15 @@ class Ledger:
 
     # Claims
 
-    def claim(self, wants: Sequence[Want], owner: str, lease: float = 60.0) -> Claimed:
-        """Claim wants for `owner` (see `owners.new_owner`) for `lease` seconds and reserve their prices."""
-        return self.exchange([], wants, owner, lease)[1]
+    def claim(self, wants: Sequence[Want], holder: str, lease: float = 60.0) -> Claimed:
+        """Claim wants for `holder` (see `holders.new_holder`) for `lease` seconds and reserve their prices."""
+        return self.exchange([], wants, holder, lease)[1]
 
-    def renew(self, owner: str, lease: float = 60.0) -> None:
-        """Begin all leases of a living owner anew."""
+    def renew(self, holder: str, lease: float = 60.0) -> None:
+        """Begin all leases of a living holder anew."""
         from lead_assets.ledger import claims
 
-        self._db.write(lambda tx: claims.renew(tx, owner, lease))
+        self._db.write(lambda tx: claims.renew(tx, holder, lease))
 
     def sending(self, keys: Iterable[str]) -> bool:
         """Say that the request for claims made as `UNSENT` leaves now. False if one of them is no longer the caller's: then it must not leave."""
@@ -124,12 +124,12 @@ class Ledger:
         keys = list(keys)
         self._db.write(lambda tx: claims.attach_ref(tx, keys, vendor_ref))
 
-    def settle(self, settlements: Sequence[Settlement], owner: str) -> list[Answer]:
+    def settle(self, settlements: Sequence[Settlement], holder: str) -> list[Answer]:
         """Journal replies, settle their prices and drop the claims, all in one transaction. Returns the answers as any reader will see them."""
-        return self.exchange(settlements, [], owner)[0]
+        return self.exchange(settlements, [], holder)[0]
 
     def exchange(
-        self, settlements: Sequence[Settlement], wants: Sequence[Want], owner: str, lease: float = 60.0, intents: Intents = ()
+        self, settlements: Sequence[Settlement], wants: Sequence[Want], holder: str, lease: float = 60.0, intents: Intents = ()
     ) -> tuple[list[Answer], Claimed]:
         """Settle, then claim, in one transaction: see `settle` and `claim`. `intents` are journaled with the claims."""
         from lead_assets.ledger import claims, journal
@@ -140,45 +140,45 @@ class Ledger:
         bodies = [journal.pack(settlement.reply.body) for settlement in settlements]
 
         def work(tx: Tx) -> Claimed:
-            claims.settle(tx, settlements, bodies, owner)
-            return claims.claim(tx, wants, owner, lease, intents)
+            claims.settle(tx, settlements, bodies, holder)
+            return claims.claim(tx, wants, holder, lease, intents)
 
         claimed = self._db.write(work)
         return [_bought(settlement, journal.unpack(body)) for settlement, body in zip(settlements, bodies, strict=True)], claimed
 
-    def again(self, failures: Sequence[Failure], owner: str) -> set[str]:
+    def again(self, failures: Sequence[Failure], holder: str) -> set[str]:
         """Book failed attempts and reserve for the next. Returns the keys that may be tried again; the others' claims are given back."""
         from lead_assets.ledger import claims
 
-        return self._db.write(lambda tx: claims.again(tx, failures, owner))
+        return self._db.write(lambda tx: claims.again(tx, failures, holder))
 
-    def release(self, keys: Iterable[str], owner: str) -> None:
+    def release(self, keys: Iterable[str], holder: str) -> None:
         """Give back claims whose call was never sent."""
         from lead_assets.ledger import claims
 
         keys = list(keys)
-        self._db.write(lambda tx: claims.release(tx, keys, owner))
+        self._db.write(lambda tx: claims.release(tx, keys, holder))
 
-    def park(self, keys: Iterable[str], owner: str) -> None:
+    def park(self, keys: Iterable[str], holder: str) -> None:
         """End the leases of claims with a vendor_ref, whose work goes on at the vendor: the next purchase fetches it."""
         from lead_assets.ledger import claims
 
         keys = list(keys)
-        self._db.write(lambda tx: claims.park(tx, keys, owner))
+        self._db.write(lambda tx: claims.park(tx, keys, holder))
 
-    def give_up(self, owner: str, sent: Iterable[str]) -> None:
-        """End all claims of an owner who stops early: those whose call was sent are uncertain, the others are given back."""
+    def give_up(self, holder: str, sent: Iterable[str]) -> None:
+        """End all claims of a holder who stops early: those whose call was sent are uncertain, the others are given back."""
         from lead_assets.ledger import claims
 
         sent = list(sent)
-        self._db.write(lambda tx: claims.give_up(tx, owner, sent))
+        self._db.write(lambda tx: claims.give_up(tx, holder, sent))
 
-    def abandon(self, keys: Iterable[str], owner: str) -> None:
+    def abandon(self, keys: Iterable[str], holder: str) -> None:
         """Give up claims whose call may have been billed: counted as uncertain."""
         from lead_assets.ledger import claims
 
         keys = list(keys)
-        self._db.write(lambda tx: claims.abandon(tx, keys, owner))
+        self._db.write(lambda tx: claims.abandon(tx, keys, holder))
 
     # Money
 

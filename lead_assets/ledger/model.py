@@ -11,13 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import orjson
 
 from lead_assets.contracts.base import canonical_json
-
-State = Literal["found", "not_found", "unknown"]
+from lead_assets.contracts.signals import State
 
 PASSING = frozenset({"provider_error", "rate_limited", "timeout"})
 """Reasons of an unknown that may be gone a minute later. Whoever asks next asks the vendor again: it may be back, and while it is not, its circuit
@@ -197,7 +196,7 @@ class Claimed:
     refused: dict[str, str]
     """Not to be bought, by key: the reason (over_budget, paused, provider_error while the provider's circuit is open)."""
     uncertain: frozenset[str] = frozenset()
-    """Keys of which a dead owner's call was found and counted as uncertain; their wants are granted or refused like any other."""
+    """Keys of which a dead holder's call was found and counted as uncertain; their wants are granted or refused like any other."""
     blocked: frozenset[str] = frozenset()
     """Buckets whose vendors asked to be left alone for now."""
 

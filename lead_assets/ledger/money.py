@@ -15,7 +15,7 @@ from typing import Any, Literal
 import sqlalchemy as sa
 
 from lead_assets.ledger.database import Tx
-from lead_assets.ledger.journal import Entry
+from lead_assets.ledger.journal import JournalEntry
 from lead_assets.ledger.model import Want, to_usd
 from lead_assets.ledger.schema import budgets, spend, usage
 
@@ -53,7 +53,7 @@ class Budget:
         return {"scope": self.scope, "name": self.name, "period": self.period, **{name: to_usd(micros) for name, micros in amounts.items()}}
 
 
-class Usage:
+class UsageChanges:
     """Changes to usage that one transaction gathers and then writes, a row a line."""
 
     def __init__(self) -> None:
@@ -139,7 +139,7 @@ def list_budgets(tx: Tx) -> list[Budget]:
     return [Budget(row[0], row[1], row[2], row[3], row[4] or 0, row[5] or 0, row[6] or 0) for row in rows]
 
 
-def book(tx: Tx, entries: Iterable[Entry]) -> None:
+def book(tx: Tx, entries: Iterable[JournalEntry]) -> None:
     """Add journal entries to the summed-up spending."""
     sums: dict[tuple[str, ...], dict[str, Any]] = {}
     for entry in entries:

@@ -17,7 +17,7 @@ from lead_assets.ledger.model import Answer, Reply, Spent, Want, to_usd
 Call = Callable[[Sequence[Want]], Awaitable[Sequence[Reply | ProviderError]]]
 """Makes one vendor request for a batch; for each want, in their order, its reply or how it failed. Raises ProviderError where
 the request as a whole failed."""
-Resume = Callable[[Sequence[Want], str], Awaitable[Sequence[Reply | ProviderError]]]
+TakeUp = Callable[[Sequence[Want], str], Awaitable[Sequence[Reply | ProviderError]]]
 """Fetches work that was begun before, by the vendor's id of it; waits until it is done. Replies and errors as of `Call`."""
 
 

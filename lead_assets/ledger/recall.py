@@ -1,6 +1,6 @@
 """What a purchase is for who may not buy: answers that are in the journal, and a reason for the rest.
 
-Two kinds of ledger do not buy. One is closed (`Ledger.closed`): a rebuild or a backfill that must cost nothing takes answers of any age. One
+Two kinds of ledger do not buy. One only recalls (`Ledger.recall_only`): a rebuild or a backfill that must cost nothing takes answers of any age. One
 rehearses (`Ledger.rehearsal`): it serves what a purchase would serve, and notes what it would buy, so that an estimate asks the very code that spends.
 """
 
@@ -22,7 +22,7 @@ NOT_BOUGHT = "not_bought"
 
 
 def recall(ledger: Ledger, wants: Sequence[Want]) -> Purchase:
-    """An answer to every want without a call. A closed ledger's answers do not depend on the time at which they are asked for."""
+    """An answer to every want without a call. What a ledger that only recalls answers does not depend on when it is asked."""
     result = Purchase()
     unique = {want.key: want for want in wants}
     histories = ledger.histories(unique)

@@ -40,11 +40,11 @@ class _Errand:
 
 
 class Teller:
-    """Claims and settles for the workers of one purchase, for one owner."""
+    """Claims and settles for the workers of one purchase, for one holder."""
 
-    def __init__(self, ledger: Ledger, owner: str, lease: float) -> None:
+    def __init__(self, ledger: Ledger, holder: str, lease: float) -> None:
         self._ledger = ledger
-        self._owner = owner
+        self._holder = holder
         self._lease = lease
         self._waiting: list[_Errand] = []
         self._serving: asyncio.Task[None] | None = None
@@ -77,7 +77,7 @@ class Teller:
             wants = [want for errand in errands for want in errand.wants]
             intents = [(errand.wants, errand.intent) for errand in errands if errand.intent is not None]
             try:
-                answers, claimed = await in_thread(self._ledger.exchange, settlements, wants, self._owner, self._lease, intents)
+                answers, claimed = await in_thread(self._ledger.exchange, settlements, wants, self._holder, self._lease, intents)
             except BaseException as error:
                 _fail([*errands, *self._waiting], error)
                 self._waiting.clear()

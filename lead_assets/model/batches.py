@@ -40,7 +40,7 @@ _ON_ITS_WAY = 2.0
 
 
 class BatchClient:
-    """Buys wants by batches: `intent` names a purchase's claims, `resume` submits and fetches, `submit` begins anew what was forgotten. Use it as
+    """Buys wants by batches: `intent` names a purchase's claims, `take_up` submits and fetches, `submit` begins anew what was forgotten. Use it as
     `async with`."""
 
     def __init__(self, settings: Settings, limits: Limits, prices: Prices, otherwise: Call | None = None) -> None:
@@ -71,10 +71,10 @@ class BatchClient:
         return intent
 
     async def submit(self, wants: Sequence[Want]) -> list[Reply]:
-        """Never answers: hands the buyer a new intent, for wants whose batch the vendor has forgotten, upon which it calls `resume`."""
+        """Never answers: hands the buyer a new intent, for wants whose batch the vendor has forgotten, upon which it calls `take_up`."""
         raise ProviderError(PROVIDER, OPERATION, "transient", "to be submitted", vendor_ref=self.intent(len(wants)), sent=False)
 
-    async def resume(self, wants: Sequence[Want], vendor_ref: str) -> list[Reply | ProviderError]:
+    async def take_up(self, wants: Sequence[Want], vendor_ref: str) -> list[Reply | ProviderError]:
         """Replies of a batch, in the order of the wants; waits until it has ended. With an intent: submits, and hands the buyer the batch's id."""
         if not vendor_ref.startswith(_INTENT):
             replies = await self._results(vendor_ref)

@@ -71,7 +71,7 @@ async def _by_messages(wants: Sequence[Want], ledger: Ledger, settings: Settings
             concurrency=calls.concurrency,
             rates=_rates(calls),
             # What a batch run began and did not live to fetch is paid for: it is fetched, not asked again.
-            resume=batches.resume,
+            take_up=batches.take_up,
             prepare=call.open,
             retry=retry,
             lease=max(60.0, calls.timeout_seconds),
@@ -87,7 +87,7 @@ async def _by_batches(wants: Sequence[Want], ledger: Ledger, settings: Settings,
             batch_size=book.limits.batches.max_requests,
             concurrency=book.limits.batches.concurrency,
             bucket="anthropic.batches",
-            resume=batches.resume,
+            take_up=batches.take_up,
             intent=batches.intent,
             retry=retry,
         )

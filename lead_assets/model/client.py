@@ -19,7 +19,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Reply, Want
 from lead_assets.model.profile import Answered, Profile
 from lead_assets.model.prompt import Request
-from lead_assets.model.rulebook import Calls, Prices, Usage
+from lead_assets.model.rulebook import Calls, Prices, TokenUsage
 from lead_assets.vendors.anthropic import VENDOR
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def most_tokens(attempt: Attempt) -> int:
 
 def reply_of(message: Any, prices: Prices, *, model: str, batch: bool = False, fix: str | None = None) -> Reply:
     """The SDK's Message as a reply to be journaled. Whatever it says, it was billed: truncation and refusal are answers too."""
-    usage = Usage.model_validate(message.usage.model_dump())
+    usage = TokenUsage.model_validate(message.usage.model_dump())
     body = {
         "id": message.id,
         "model": message.model,

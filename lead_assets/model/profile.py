@@ -10,10 +10,10 @@ import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, get_origin
+from typing import Annotated, Any, Literal, get_origin
 
 import polars as pl
-from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import BaseModel, ConfigDict, StringConstraints, create_model
 
 from lead_assets.contracts.base import canonical_json
 
@@ -24,6 +24,10 @@ Facts = dict[str, Any]
 """What a model is shown of one lead: fact name → text or number. Absent facts are left out."""
 
 
+Quote = Annotated[str, StringConstraints(min_length=2, max_length=400)]
+"""Words of the facts, as they stand there."""
+
+
 class Answered(BaseModel):
     """Base of every profile's contract. Strict: the number "3" is not the number 3, and a field nobody asked for is a fault."""
 
@@ -32,7 +36,7 @@ class Answered(BaseModel):
     evidence: list[str]
 
 
-Source = Literal["lead", "enriched", "classification", "score", "lookalike"]
+FactTable = Literal["lead", "enriched", "classification", "score", "lookalike"]
 """A table that facts come from: identity.leads, signals.enriched_leads, classification.classifications, scoring.scores, lookalike.similarities."""
 
 
@@ -41,7 +45,7 @@ class Fact:
     """One thing a profile may see: a column of a table."""
 
     column: str
-    of: Source = "lead"
+    of: FactTable = "lead"
     is_name: bool = False
     """A person's or company's name: shown only if it reads like one, because a name field takes any text a stranger types."""
 

@@ -62,7 +62,7 @@ class ModelPrice(TokenRate):
     long: TokenRate | None = None
 
 
-class Usage(BaseModel):
+class TokenUsage(BaseModel):
     """Tokens of one call, as the vendor counts them. Vendors add counters: unknown ones are ignored."""
 
     model_config = ConfigDict(extra="ignore")
@@ -90,7 +90,7 @@ class Prices(Declared):
             return self.models[max(families, key=len)]
         return max(self.models.values(), key=lambda price: (price.output, price.input))
 
-    def cost_micros(self, model: str, usage: Usage, *, batch: bool = False) -> int:
+    def cost_micros(self, model: str, usage: TokenUsage, *, batch: bool = False) -> int:
         """What a call cost, micro-dollars, rounded up. A dollar per million tokens is a micro-dollar a token."""
         rate = self._rate(model, usage.prompt_tokens)
         written = usage.cache_creation_input_tokens or 0

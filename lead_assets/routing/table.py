@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from lead_assets.core.declared import Declared, Fault, RulesFile
+from lead_assets.core.declared import Declared, Mistake, RulesFile
 from lead_assets.core.document import nearest, read_document
 from lead_assets.core.settings import Settings
 from lead_assets.routing.fields import FIELDS, RoutingField
@@ -49,12 +49,12 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, str) else value
 
 
-Values = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed), Field(min_length=1)]
+OneOf = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed), Field(min_length=1)]
 
 
 # Told apart by shape before validation, so that an error speaks of the one that was meant.
 Test = Annotated[
-    Annotated[Values, Tag("values")] | Annotated[Between, Tag("between")],
+    Annotated[OneOf, Tag("values")] | Annotated[Between, Tag("between")],
     Discriminator(lambda value: "between" if isinstance(value, dict | Between) else "values"),
 ]
 """A condition: any of these values, or a number in these bounds."""
@@ -86,7 +86,7 @@ class Territory(Declared):
 class RoutingTable(Declared):
     """A table that has passed every check."""
 
-    regions: dict[str, Values] = {}
+    regions: dict[str, OneOf] = {}
     """Named groups of ISO 3166 codes: countries (DE) and subdivisions (US-CA)."""
     owners: tuple[Owner, ...] = Field(min_length=1)
     territories: tuple[Territory, ...] = ()
@@ -116,7 +116,7 @@ def parse_routing_table(text: str, name: str) -> RoutingTable:
     return ROUTING.parse(read_document(text, name))
 
 
-def _mistakes(table: RoutingTable) -> Iterator[Fault]:
+def _mistakes(table: RoutingTable) -> Iterator[Mistake]:
     """What a well-formed table can still have wrong. Fields and names first: the later checks need them to be known."""
     names = [
         *_repeated("owner", ("owners",), [owner.id for owner in table.owners]),
@@ -130,17 +130,17 @@ def _mistakes(table: RoutingTable) -> Iterator[Fault]:
         yield from _unreachable(table)
 
 
-def _repeated(kind: str, where: tuple[str, ...], names: list[str]) -> Iterator[Fault]:
+def _repeated(kind: str, where: tuple[str, ...], names: list[str]) -> Iterator[Mistake]:
     for index, name in enumerate(names):
         if name in names[:index]:
-            yield Fault((*where, index), f"{kind} '{name}' is declared twice: rename or remove one")
+            yield Mistake((*where, index), f"{kind} '{name}' is declared twice: rename or remove one")
 
 
-def _unknown_places(table: RoutingTable) -> Iterator[Fault]:
+def _unknown_places(table: RoutingTable) -> Iterator[Mistake]:
     for region, places in table.regions.items():
         for index, place in enumerate(places):
             if not _is_place(place):
-                yield Fault(("regions", region, index), f"'{place}' is not an ISO 3166 code: write a country as DE, a state as US-CA")
+                yield Mistake(("regions", region, index), f"'{place}' is not an ISO 3166 code: write a country as DE, a state as US-CA")
 
 
 def _is_place(code: str) -> bool:
@@ -154,21 +154,21 @@ def _is_place(code: str) -> bool:
     return pycountry.countries.get(alpha_2=code) is not None
 
 
-def _territory_mistakes(table: RoutingTable, index: int, territory: Territory) -> Iterator[Fault]:
+def _territory_mistakes(table: RoutingTable, index: int, territory: Territory) -> Iterator[Mistake]:
     owners = [owner.id for owner in table.owners]
     if territory.owner not in owners:
-        yield Fault(
+        yield Mistake(
             ("territories", index, "owner"), f"unknown owner '{territory.owner}'{nearest(territory.owner, owners)}: add it under owners"
         )
     for name, test in territory.when.items():
         where = ("territories", index, "when", name)
         if name not in FIELDS:
-            yield Fault(where, f"unknown field '{name}'{nearest(name, FIELDS)}; known fields: {', '.join(sorted(FIELDS))}")
+            yield Mistake(where, f"unknown field '{name}'{nearest(name, FIELDS)}; known fields: {', '.join(sorted(FIELDS))}")
         else:
-            yield from (Fault(where, what) for what in _test_mistakes(table, FIELDS[name], test))
+            yield from (Mistake(where, what) for what in _test_mistakes(table, FIELDS[name], test))
 
 
-def _test_mistakes(table: RoutingTable, field: RoutingField, test: Values | Between) -> Iterator[str]:
+def _test_mistakes(table: RoutingTable, field: RoutingField, test: OneOf | Between) -> Iterator[str]:
     if (field.kind == "number") != isinstance(test, Between):
         yield f"{field.name} " + (
             "is a number: write {min: …}, {max: …} or both" if field.kind == "number" else "is text: write a list of values"
@@ -184,24 +184,24 @@ def _test_mistakes(table: RoutingTable, field: RoutingField, test: Values | Betw
             yield f"unknown country_code '{value}': write the ISO 3166 code, as DE or GB"
 
 
-def _fallback_mistakes(table: RoutingTable) -> Iterator[Fault]:
+def _fallback_mistakes(table: RoutingTable) -> Iterator[Mistake]:
     owner = next((owner for owner in table.owners if owner.id == table.fallback_owner), None)
     if owner is None:
         known = [owner.id for owner in table.owners]
-        yield Fault(
+        yield Mistake(
             ("fallback_owner",), f"unknown owner '{table.fallback_owner}'{nearest(table.fallback_owner, known)}: add it under owners"
         )
     elif not owner.active:
-        yield Fault(("fallback_owner",), f"'{owner.id}' is not active, and the fallback has nowhere to fall: name an active owner")
+        yield Mistake(("fallback_owner",), f"'{owner.id}' is not active, and the fallback has nowhere to fall: name an active owner")
 
 
-def _unreachable(table: RoutingTable) -> Iterator[Fault]:
+def _unreachable(table: RoutingTable) -> Iterator[Mistake]:
     """Territories that can never match, because an earlier one takes all that they would. An inactive owner's territory takes nothing."""
     active = {owner.id for owner in table.owners if owner.active}
     for index, territory in enumerate(table.territories):
         for earlier in table.territories[:index]:
             if earlier.owner in active and _takes_all(table, earlier, territory):
-                yield Fault(
+                yield Mistake(
                     ("territories", index),
                     f"can never match: '{earlier.name}' above it takes every lead it would: move it up, narrow the other or remove it",
                 )
@@ -213,7 +213,7 @@ def _takes_all(table: RoutingTable, earlier: Territory, later: Territory) -> boo
     return all(_implied(table, name, test, later) for name, test in earlier.when.items())
 
 
-def _implied(table: RoutingTable, name: str, test: Values | Between, later: Territory) -> bool:
+def _implied(table: RoutingTable, name: str, test: OneOf | Between, later: Territory) -> bool:
     if name == "region":
         allowed = frozenset(place for region in test for place in table.regions[region]) if not isinstance(test, Between) else frozenset()
         inside = [table.places(later), frozenset(_values(later.when.get("country_code")))]
@@ -227,7 +227,7 @@ def _implied(table: RoutingTable, name: str, test: Values | Between, later: Terr
     return {value.lower() for value in other} <= {value.lower() for value in test}
 
 
-def _values(test: Values | Between | None) -> tuple[str, ...]:
+def _values(test: OneOf | Between | None) -> tuple[str, ...]:
     return test if isinstance(test, tuple) else ()
 
 

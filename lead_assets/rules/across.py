@@ -15,7 +15,7 @@ from pydantic import BaseModel
 from lead_assets.briefs.brief import PROFILE as BRIEF
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import TABLES, Classification, EnrichedLead, Lead, SignalRow
-from lead_assets.core.declared import Fault, RulesFile
+from lead_assets.core.declared import Mistake, RulesFile
 from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.estimating.expected import ESTIMATE, Shares
@@ -29,10 +29,10 @@ Where = tuple[int | str, ...]
 _R = TypeVar("_R", bound=BaseModel)
 
 
-def across(known: Mapping[RulesFile[Any], Any], settings: Settings) -> Iterator[tuple[RulesFile[Any], Fault]]:
+def across(known: Mapping[RulesFile[Any], Any], settings: Settings) -> Iterator[tuple[RulesFile[Any], Mistake]]:
     """Faults of files that can be read, each with the file that it is in."""
 
-    def of(file: RulesFile[_R], faults: Callable[[_R], Iterable[Fault]]) -> Iterator[tuple[RulesFile[Any], Fault]]:
+    def of(file: RulesFile[_R], faults: Callable[[_R], Iterable[Mistake]]) -> Iterator[tuple[RulesFile[Any], Mistake]]:
         if file in known:
             for fault in faults(cast(_R, known[file])):
                 yield file, fault
@@ -43,7 +43,7 @@ def across(known: Mapping[RulesFile[Any], Any], settings: Settings) -> Iterator[
         yield from of(ESTIMATE, lambda shares: _estimate(shares, _operations(known[SIGNALS], settings)))
 
 
-def _scoring(rules: ScoringRules) -> Iterator[Fault]:
+def _scoring(rules: ScoringRules) -> Iterator[Mistake]:
     profiles = load_profiles()
     for name, ruleset in rules.profiles.items():
         yield from _unknown(("profiles", name), "profile", name, profiles)
@@ -52,7 +52,7 @@ def _scoring(rules: ScoringRules) -> Iterator[Fault]:
                 yield from _rule(("profiles", name, "rules", index), rule, profiles[name].contract)
 
 
-def _rule(at: Where, rule: Rule, answer: type[BaseModel]) -> Iterator[Fault]:
+def _rule(at: Where, rule: Rule, answer: type[BaseModel]) -> Iterator[Mistake]:
     field = rule.column.removeprefix("answer.")
     if field != rule.column:
         yield from _unknown((*at, "column"), "field of the answer", field, answer.model_fields)
@@ -64,7 +64,7 @@ def _rule(at: Where, rule: Rule, answer: type[BaseModel]) -> Iterator[Fault]:
         yield from _unknown((*at, "values", value), f"value of {rule.column}", value, possible)
 
 
-def _routing(table: RoutingTable) -> Iterator[Fault]:
+def _routing(table: RoutingTable) -> Iterator[Mistake]:
     words = {"profile": tuple(load_profiles()), "adapter": tuple(adapter.name for adapter in ADAPTERS)}
     for index, territory in enumerate(table.territories):
         for field, test in territory.when.items():
@@ -72,7 +72,7 @@ def _routing(table: RoutingTable) -> Iterator[Fault]:
                 yield from _unknown(("territories", index, "when", field), field, word, words[field])
 
 
-def _estimate(shares: Shares, operations: Iterable[str]) -> Iterator[Fault]:
+def _estimate(shares: Shares, operations: Iterable[str]) -> Iterator[Mistake]:
     signals = [name.removeprefix("signals.") for name, contract in TABLES.items() if issubclass(contract, SignalRow)]
     profiles = [*load_profiles(), BRIEF.name]
     for operation in shares.billed:
@@ -92,10 +92,10 @@ def _operations(rules: Any, settings: Settings) -> set[str]:
     }
 
 
-def _unknown(where: Where, kind: str, word: str, known: Iterable[str]) -> Iterator[Fault]:
+def _unknown(where: Where, kind: str, word: str, known: Iterable[str]) -> Iterator[Mistake]:
     listed = sorted(known)
     if word not in listed:
-        yield Fault(where, f"unknown {kind} '{word}'{nearest(word, listed)}: correct or remove it; known: {', '.join(listed)}")
+        yield Mistake(where, f"unknown {kind} '{word}'{nearest(word, listed)}: correct or remove it; known: {', '.join(listed)}")
 
 
 def _words(contract: type[BaseModel], field: str) -> tuple[str, ...]:

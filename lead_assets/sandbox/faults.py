@@ -53,18 +53,18 @@ Special = Literal[
     "dropped_events",  # segment: 200, but matching events are not taken
 ]
 """Known to one vendor only."""
-Kind = Literal[Refusal, Spoiling, Pacing, Special]
+FaultKind = Literal[Refusal, Spoiling, Pacing, Special]
 REFUSALS: frozenset[str] = frozenset(get_args(Refusal))
 SPOILINGS: frozenset[str] = frozenset(get_args(Spoiling))
 
 
-class Fault(BaseModel):
+class InjectedFault(BaseModel):
     """One way for a service to misbehave, as `POST /_faults` takes it."""
 
     model_config = ConfigDict(extra="forbid")
 
     service: ServiceName
-    kind: Kind
+    kind: FaultKind
     operation: str | None = None
     """Only requests for this operation, named as in the meter."""
     match: str | None = None
@@ -95,7 +95,7 @@ class Fault(BaseModel):
     _in_window: int = PrivateAttr(0)
 
     @model_validator(mode="after")
-    def _complete(self) -> Fault:
+    def _complete(self) -> InjectedFault:
         if self.kind in ("rate_limit", "capacity") and self.rate is None:
             raise ValueError(f"a fault of kind {self.kind} needs `rate`")
         if self.kind == "status" and self.status is None:
@@ -143,9 +143,9 @@ class Faults:
     """The faults that are active."""
 
     def __init__(self) -> None:
-        self._active: list[Fault] = []
+        self._active: list[InjectedFault] = []
 
-    def add(self, fault: Fault) -> None:
+    def add(self, fault: InjectedFault) -> None:
         self._active.append(fault)
 
     def clear(self) -> None:
@@ -154,7 +154,7 @@ class Faults:
     def listed(self) -> list[dict[str, Any]]:
         return [fault.model_dump(exclude_defaults=True) for fault in self._active if not fault.spent]
 
-    def concerning(self, service: str, operations: tuple[str, ...], *texts: str) -> list[Fault]:
+    def concerning(self, service: str, operations: tuple[str, ...], *texts: str) -> list[InjectedFault]:
         """Faults that a request may run into, in the order they were set."""
         if not self._active:
             return []
@@ -163,13 +163,13 @@ class Faults:
     def any(self, service: str) -> bool:
         return any(fault.service == service for fault in self._active)
 
-    def hit(self, service: str, kind: Special, operation: str, *texts: str) -> Fault | None:
+    def hit(self, service: str, kind: Special, operation: str, *texts: str) -> InjectedFault | None:
         """The first special fault that strikes this record or request."""
         for fault in self._active:
             if fault.kind == kind and fault.concerns(service, (operation,), *texts) and fault.strikes():
                 return fault
         return None
 
-    def setting(self, service: str, kind: Kind) -> Fault | None:
+    def setting(self, service: str, kind: FaultKind) -> InjectedFault | None:
         """The latest fault of a kind that is a setting rather than an event, e.g. pipe0's capacity."""
         return next((fault for fault in reversed(self._active) if fault.service == service and fault.kind == kind), None)

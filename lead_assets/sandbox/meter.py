@@ -14,7 +14,7 @@ _KEPT_BODIES = 300
 
 
 @dataclass
-class Entry:
+class MeterEntry:
     """One operation of one service."""
 
     requests: int = 0
@@ -26,7 +26,7 @@ class Entry:
 
 
 @dataclass
-class Seen:
+class SeenRequest:
     """One request as it arrived."""
 
     at: float
@@ -42,16 +42,16 @@ class Meter:
         self.reset()
 
     def reset(self) -> None:
-        self._entries: dict[str, dict[str, Entry]] = {}
-        self._seen: dict[str, deque[Seen]] = {}
+        self._entries: dict[str, dict[str, MeterEntry]] = {}
+        self._seen: dict[str, deque[SeenRequest]] = {}
 
-    def received(self, service: str, operations: tuple[str, ...], method: str, path: str, body: bytes) -> Seen:
+    def received(self, service: str, operations: tuple[str, ...], method: str, path: str, body: bytes) -> SeenRequest:
         for operation in operations:
             self._entry(service, operation).requests += 1
         log = self._seen.setdefault(service, deque(maxlen=_KEPT_REQUESTS))
         if len(log) >= _KEPT_BODIES:
             log[-_KEPT_BODIES].body = None
-        log.append(Seen(time.time(), operations, method, path, body=body))
+        log.append(SeenRequest(time.time(), operations, method, path, body=body))
         return log[-1]
 
     def charge(self, service: str, operation: str, subject: str, nanos: int) -> None:
@@ -93,5 +93,5 @@ class Meter:
             for seen in self._seen.get(service, ())
         ]
 
-    def _entry(self, service: str, operation: str) -> Entry:
-        return self._entries.setdefault(service, {}).setdefault(operation, Entry())
+    def _entry(self, service: str, operation: str) -> MeterEntry:
+        return self._entries.setdefault(service, {}).setdefault(operation, MeterEntry())

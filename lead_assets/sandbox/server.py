@@ -23,20 +23,29 @@ from starlette.routing import Route
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 from lead_assets.sandbox import READY_LINE
-from lead_assets.sandbox.anthropic.service import Anthropic
-from lead_assets.sandbox.apollo.service import Apollo
-from lead_assets.sandbox.aturiya.service import Aturiya, read_campaigns
-from lead_assets.sandbox.faults import Fault, Faults
-from lead_assets.sandbox.hubspot.service import HubSpot
-from lead_assets.sandbox.hunter.service import Hunter
+from lead_assets.sandbox.anthropic.service import AnthropicService
+from lead_assets.sandbox.apollo.service import ApolloService
+from lead_assets.sandbox.aturiya.service import AturiyaService, read_campaigns
+from lead_assets.sandbox.faults import Faults, InjectedFault
+from lead_assets.sandbox.hubspot.service import HubSpotService
+from lead_assets.sandbox.hunter.service import HunterService
 from lead_assets.sandbox.meter import Meter
-from lead_assets.sandbox.pipe0.service import Pipe0
-from lead_assets.sandbox.segment.service import Segment
-from lead_assets.sandbox.sendgrid.service import SendGrid
+from lead_assets.sandbox.pipe0.service import Pipe0Service
+from lead_assets.sandbox.segment.service import SegmentService
+from lead_assets.sandbox.sendgrid.service import SendGridService
 from lead_assets.sandbox.service import Service, answer
-from lead_assets.sandbox.slack.service import Slack
+from lead_assets.sandbox.slack.service import SlackService
 
-SERVICES: tuple[type[Service], ...] = (Pipe0, Anthropic, Apollo, Hunter, HubSpot, Slack, Segment, SendGrid)
+SERVICES: tuple[type[Service], ...] = (
+    Pipe0Service,
+    AnthropicService,
+    ApolloService,
+    HunterService,
+    HubSpotService,
+    SlackService,
+    SegmentService,
+    SendGridService,
+)
 
 
 class Connections:
@@ -71,7 +80,7 @@ def application(connections: Connections, campaigns: Path | None = None) -> Star
     """All services and the steering endpoints."""
     meter, faults = Meter(), Faults()
     services: list[Service] = [kind(meter, faults, connections.hang_up) for kind in SERVICES]
-    services.append(Aturiya(meter, faults, connections.hang_up, read_campaigns(campaigns)))
+    services.append(AturiyaService(meter, faults, connections.hang_up, read_campaigns(campaigns)))
 
     async def show_meter(request: Request) -> Response:
         return answer(meter.report())
@@ -88,7 +97,7 @@ def application(connections: Connections, campaigns: Path | None = None) -> Star
 
     async def set_fault(request: Request) -> Response:
         try:
-            faults.add(Fault.model_validate_json(await request.body()))
+            faults.add(InjectedFault.model_validate_json(await request.body()))
         except ValidationError as error:
             return answer({"errors": [f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()]}, 400)
         return answer({"faults": faults.listed()})

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from lead_assets.sandbox.faults import REFUSALS, SPOILINGS, Fault, Faults
+from lead_assets.sandbox.faults import REFUSALS, SPOILINGS, Faults, InjectedFault
 from lead_assets.sandbox.meter import Meter
 
 REFUSED_CREDENTIAL = "invalid"
@@ -32,7 +32,7 @@ class BadRequest(Exception):
 
 
 @dataclass
-class Call:
+class ServiceCall:
     """One request, read to its end."""
 
     request: Request
@@ -68,8 +68,8 @@ class Call:
         return self._parsed
 
 
-Handler = Callable[[Call], Response | Awaitable[Response]]
-Operations = str | Callable[[Call], tuple[str, ...]]
+Handler = Callable[[ServiceCall], Response | Awaitable[Response]]
+Operations = str | Callable[[ServiceCall], tuple[str, ...]]
 
 
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None, media_type: str = "application/json") -> Response:
@@ -101,20 +101,20 @@ class Service(ABC):
     def routes(self) -> list[Route]: ...
 
     @abstractmethod
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         """The vendor's own answer to a missing or refused credential."""
 
     @abstractmethod
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         """The vendor's own form of an error with this status."""
 
-    def too_fast(self, call: Call, retry_after: float) -> Response:
+    def too_fast(self, call: ServiceCall, retry_after: float) -> Response:
         """The vendor's own answer to too many requests."""
         response = self.problem(429, call)
         response.headers["retry-after"] = str(max(1, round(retry_after + 0.499)))
         return response
 
-    def credential(self, call: Call) -> str | None:
+    def credential(self, call: ServiceCall) -> str | None:
         return bearer(call)
 
     def route(self, path: str, handler: Handler, operation: Operations, methods: tuple[str, ...] = ("POST",)) -> Route:
@@ -129,14 +129,14 @@ class Service(ABC):
         return self.route("/{rest:path}", lambda call: self.problem(404, call), "unknown_path", methods)
 
     async def _walk(self, request: Request, handler: Handler, operation: Operations) -> Response:
-        call = Call(request, (), await request.body())
+        call = ServiceCall(request, (), await request.body())
         call.operations = (operation,) if isinstance(operation, str) else operation(call)
         seen = self.meter.received(self.name, call.operations, call.method, request.url.path, call.body)
         response = await self._respond(call, handler)
         seen.status = response.status_code
         return response
 
-    async def _respond(self, call: Call, handler: Handler) -> Response:
+    async def _respond(self, call: ServiceCall, handler: Handler) -> Response:
         credential = self.credential(call)
         if not credential or credential == REFUSED_CREDENTIAL:
             return self.unauthorized(call)
@@ -157,14 +157,14 @@ class Service(ABC):
             await asyncio.sleep(late)
         return response if strike is None and response is not None else await self._afflict(call, strike, response)
 
-    async def _work(self, call: Call, handler: Handler) -> Response:
+    async def _work(self, call: ServiceCall, handler: Handler) -> Response:
         try:
             response = handler(call)
             return response if isinstance(response, Response) else await response
         except BadRequest as refused:
             return refused.response
 
-    async def _afflict(self, call: Call, fault: Fault | None, response: Response | None) -> Response:
+    async def _afflict(self, call: ServiceCall, fault: InjectedFault | None, response: Response | None) -> Response:
         """The answer that a fault leaves."""
         assert fault is not None
         body = bytes(response.body) if response is not None else b""
@@ -199,12 +199,12 @@ class Service(ABC):
         response.headers.update(fault.headers)
         return response
 
-    def _texts(self, call: Call) -> tuple[str, ...]:
+    def _texts(self, call: ServiceCall) -> tuple[str, ...]:
         """What a fault's `match` is looked for in: URL and body."""
         return (str(call.request.url), call.body.decode("utf-8", "replace"))
 
 
-def bearer(call: Call) -> str | None:
+def bearer(call: ServiceCall) -> str | None:
     """The token of `Authorization: Bearer`."""
     scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else None

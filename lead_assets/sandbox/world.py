@@ -76,7 +76,7 @@ class Posting:
 
 
 @dataclass(frozen=True)
-class Person:
+class MadeUpPerson:
     first_name: str
     last_name: str
     title: str
@@ -200,22 +200,22 @@ class Company:
         return sorted(found, key=lambda posting: (posting.day, posting.id), reverse=True)
 
     @cached_property
-    def people(self) -> list[Person]:
+    def people(self) -> list[MadeUpPerson]:
         """Whom the vendors know there."""
-        people: dict[str, Person] = {}
+        people: dict[str, MadeUpPerson] = {}
         for index in range(min(12, 2 + self.headcount // 40)):
             first, last = self.dice.pick(f"first {index}", FIRST_NAMES), self.dice.pick(f"last {index}", LAST_NAMES)
             person = self.person(first, last)
             people.setdefault(person.email, person)
         return list(people.values())
 
-    def person(self, first_name: str, last_name: str) -> Person:
+    def person(self, first_name: str, last_name: str) -> MadeUpPerson:
         """Somebody of this name at this company."""
         dice = Dice("person", self.domain, first_name.lower(), last_name.lower())
         title, seniority, department = dice.pick("title", TITLES)
         slug = "-".join(part for part in (slugged(first_name), slugged(last_name)) if part)
         address = self.address(first_name, last_name)
-        return Person(first_name, last_name, title, seniority, department, address, self.domain, slug)
+        return MadeUpPerson(first_name, last_name, title, seniority, department, address, self.domain, slug)
 
     def address(self, first_name: str, last_name: str) -> str:
         """The e-mail of somebody of this name, by the company's pattern."""

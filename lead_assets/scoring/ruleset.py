@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, model_validator
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead
-from lead_assets.core.declared import Declared, Fault, RulesFile
+from lead_assets.core.declared import Declared, Mistake, RulesFile
 from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 
@@ -77,20 +77,22 @@ def load_scoring_rules(settings: Settings) -> ScoringRules:
     return SCORING.load(settings)
 
 
-def _mistakes(rules: ScoringRules) -> Iterator[Fault]:
+def _mistakes(rules: ScoringRules) -> Iterator[Mistake]:
     if rules.default not in rules.profiles:
-        yield Fault(("default",), f"profile '{rules.default}' has no rules{nearest(rules.default, rules.profiles)}: add it under profiles")
+        yield Mistake(
+            ("default",), f"profile '{rules.default}' has no rules{nearest(rules.default, rules.profiles)}: add it under profiles"
+        )
     for profile, ruleset in rules.profiles.items():
         at = ("profiles", profile, "rules")
         total = sum(rule.max_points for rule in ruleset.rules)
         if total > 100:
-            yield Fault(at, f"the rules' maximum is {total} points: lower some, a score ends at 100")
+            yield Mistake(at, f"the rules' maximum is {total} points: lower some, a score ends at 100")
         names = [rule.name for rule in ruleset.rules]
         for index, rule in enumerate(ruleset.rules):
             if rule.name in names[:index]:
-                yield Fault((*at, index, "name"), f"two rules have one name, '{rule.name}': rename one")
+                yield Mistake((*at, index, "name"), f"two rules have one name, '{rule.name}': rename one")
             if not rule.column.startswith("answer.") and rule.column not in FEATURES:
-                yield Fault(
+                yield Mistake(
                     (*at, index, "column"),
                     f"unknown column '{rule.column}'{nearest(rule.column, FEATURES)}: use one of identity.leads, signals.enriched_leads or "
                     "classification.classifications, or answer.<field>",

@@ -24,7 +24,7 @@ from lead_assets.signals.signal import Signal
 from lead_assets.signals.stats import SignalStats
 from lead_assets.signals.subjects import subject
 from lead_assets.signals.waterfall import Charge, Desk, Subject, Verdict, ask
-from lead_assets.vendors.questions import Facts
+from lead_assets.vendors.questions import LeadFacts
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
@@ -107,7 +107,7 @@ def _subjects(signal: Signal, leads: pl.DataFrame, first: pl.DataFrame) -> dict[
         company_domain=subject("company_domain"),
         profile=subject("person_profile"),
     )
-    return {name: Subject(payer, Facts(name, *row)) for name, payer, row in zip(names, payers, facts.iter_rows(), strict=True)}
+    return {name: Subject(payer, LeadFacts(name, *row)) for name, payer, row in zip(names, payers, facts.iter_rows(), strict=True)}
 
 
 async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, Verdict], ledger: Ledger) -> None:

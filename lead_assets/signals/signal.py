@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import Field
 
 from lead_assets.contracts import TABLES, SignalRow, Table
-from lead_assets.core.declared import Declared, Fault, RulesFile
+from lead_assets.core.declared import Declared, Mistake, RulesFile
 from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.core.time_spans import Duration
@@ -230,26 +230,26 @@ class _Known:
     def all_parsers(self) -> Mapping[str, Parser]:
         return all_parsers() if self.parsers is None else self.parsers
 
-    def mistakes(self, rules: _RulesFile) -> Iterator[Fault]:
+    def mistakes(self, rules: _RulesFile) -> Iterator[Mistake]:
         """What a well-formed rules/signals.yaml can still have wrong."""
         vendors = [vendor.name for vendor in load_vendors().values() if vendor.answers_signals]
         for name in rules.providers:
             if name not in vendors:
-                yield Fault(("providers", name), _no_vendor(name, vendors))
+                yield Mistake(("providers", name), _no_vendor(name, vendors))
         before: list[str] = []
         for name, rule in rules.signals.items():
             at = ("signals", name)
             contract = self.contracts.get(f"signals.{name}")
             if contract is None or not issubclass(contract, SignalRow):
                 known = sorted(table.removeprefix("signals.") for table, each in self.contracts.items() if issubclass(each, SignalRow))
-                yield Fault(
+                yield Mistake(
                     at,
                     f"no contract 'signals.{name}'{nearest(name, known)}: add a SignalRow of that table to lead_assets/contracts/signals.py"
                     f" (there are: {', '.join(known)})",
                 )
             elif rule.prefer is not None and rule.prefer.column not in contract.model_fields:
                 columns = [column for column in contract.model_fields if column not in SignalRow.model_fields]
-                yield Fault(
+                yield Mistake(
                     (*at, "prefer", "column"),
                     f"no column '{rule.prefer.column}' in {contract.table}{nearest(rule.prefer.column, columns)}: use one of {', '.join(columns)}",
                 )
@@ -257,19 +257,19 @@ class _Known:
                 yield from self._of_source(rules, (*at, "sources", number), source, before)
             before.append(name)
 
-    def _of_source(self, rules: _RulesFile, at: tuple[int | str, ...], source: _SourceRule, before: list[str]) -> Iterator[Fault]:
+    def _of_source(self, rules: _RulesFile, at: tuple[int | str, ...], source: _SourceRule, before: list[str]) -> Iterator[Mistake]:
         vendors = [vendor.name for vendor in load_vendors().values() if vendor.answers_signals]
         if source.provider not in vendors:
-            yield Fault((*at, "provider"), _no_vendor(source.provider, vendors))
+            yield Mistake((*at, "provider"), _no_vendor(source.provider, vendors))
         elif source.provider not in rules.providers:
-            yield Fault((*at, "provider"), f"provider '{source.provider}' has no terms: add it under 'providers'")
+            yield Mistake((*at, "provider"), f"provider '{source.provider}' has no terms: add it under 'providers'")
         for key, word, known in (("parser", source.parser, self.all_parsers), ("ask", source.ask, all_questions())):
             if word is not None and word not in known:
-                yield Fault((*at, key), f"no {key} '{word}'{nearest(word, known)}: use one of {', '.join(sorted(known))}")
+                yield Mistake((*at, key), f"no {key} '{word}'{nearest(word, known)}: use one of {', '.join(sorted(known))}")
         for key, other in (("needs", source.needs), ("reads", source.reads)):
             if other is not None and other not in before:
                 where = "move it up" if other in rules.signals else f"use one of {', '.join(before) or 'none'}"
-                yield Fault((*at, key), f"signal '{other}' must be declared above this one{nearest(other, before)}: {where}")
+                yield Mistake((*at, key), f"signal '{other}' must be declared above this one{nearest(other, before)}: {where}")
 
 
 def _no_vendor(name: str, vendors: list[str]) -> str:

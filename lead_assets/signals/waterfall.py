@@ -23,7 +23,7 @@ from lead_assets.signals.stats import SignalStats
 from lead_assets.vendors import load_vendors
 from lead_assets.vendors.answers import Values
 from lead_assets.vendors.offer import SourceClient
-from lead_assets.vendors.questions import Facts, Question
+from lead_assets.vendors.questions import LeadFacts, Question
 from lead_assets.vendors.turns import Turns
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Subject:
     """Something to ask about: the campaign that pays, and what the first lead of it says (only where a source's question needs it)."""
 
     campaign_id: str
-    facts: Facts | None = None
+    facts: LeadFacts | None = None
 
 
 @dataclass
@@ -178,9 +178,9 @@ async def _known(
     if source.needs is None:
         return {}, {}, set()
     own = {name: _want(signal, source, Question(name), subject.campaign_id, desk) for name, subject in subjects.items()}
-    now, closed = desk.ledger.now(), desk.ledger.buying == "never"
+    now, recalls = desk.ledger.now(), desk.ledger.buying == "never"
     past = await asyncio.to_thread(desk.ledger.histories, [want.key for want in own.values()])
-    served = {name for name, want in own.items() if want.key in past and (closed or past[want.key].serve(want.lifetimes, now) is not None)}
+    served = {name for name, want in own.items() if want.key in past and (recalls or past[want.key].serve(want.lifetimes, now) is not None)}
     needed, first = source.needs, source.needs.sources[0]
     wants = {
         name: _want(needed, first, Question(name), subject.campaign_id, desk) for name, subject in subjects.items() if name not in served
@@ -262,8 +262,8 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
                 desk.refused[terms.bucket] = ProviderError(error.provider, error.operation, error.kind, error.reason, sent=False)
             raise
 
-    async def resume(batch: Sequence[Want], vendor_ref: str) -> Sequence[Reply]:
-        return await (await desk.client(source)).fetch(source, batch, vendor_ref)
+    async def take_up(batch: Sequence[Want], vendor_ref: str) -> Sequence[Reply]:
+        return await (await desk.client(source)).take_up(source, batch, vendor_ref)
 
     async def prepare() -> None:
         await desk.client(source)
@@ -272,7 +272,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         desk.ledger,
         wants,
         call,
-        resume=resume,
+        take_up=take_up,
         prepare=prepare,
         intent=(lambda _: UNSENT) if vendor.says_when_it_sends else None,
         retry=desk.retry,

@@ -96,6 +96,6 @@ class SourceClient(Protocol):
         """One vendor request for a batch; a reply per want, in order. Raises ProviderError where the request as a whole gave no answer."""
         ...
 
-    async def fetch(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def take_up(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
         """The replies of a request that was made before, by the vendor's id of it."""
         ...

@@ -14,7 +14,7 @@ from lead_assets.vendors.offer import SubjectKind
 
 
 @dataclass(frozen=True)
-class Facts:
+class LeadFacts:
     """What there is to ask with: a lead's own columns, what other signals' answers said, and what this signal knows so far."""
 
     subject: str
@@ -42,16 +42,16 @@ class Question:
     kind: SubjectKind | None = None
 
 
-Ask = Callable[[Facts], list[Question]]
+Ask = Callable[[LeadFacts], list[Question]]
 """The questions for a subject, best first; the next is asked only if the one before it did not settle the matter. None: nothing to ask."""
 
 
-def own_address(facts: Facts) -> list[Question]:
+def own_address(facts: LeadFacts) -> list[Question]:
     """The address that the lead gave."""
     return [Question(facts.email, kind="email")] if facts.email else []
 
 
-def person_at_company(facts: Facts) -> list[Question]:
+def person_at_company(facts: LeadFacts) -> list[Question]:
     """Somebody of this name at this company."""
     if not (facts.first_name and facts.last_name and facts.company_domain):
         return []

@@ -138,7 +138,7 @@ CREATE, FETCH = BatchClient._create, BatchClient._fetch
 @pytest.mark.parametrize(
     ("name", "how", "mode"),
     [
-        pytest.param("resume", die_here, "batch", id="before anything is done about its claims"),
+        pytest.param("take_up", die_here, "batch", id="before anything is done about its claims"),
         pytest.param("_create", die_here, "batch", id="before it is submitted"),
         pytest.param("_create", submit_and_die, "batch", id="before its id is journaled"),
         pytest.param("_create", submit_and_die, "interactive", id="before its id is journaled, then in haste"),

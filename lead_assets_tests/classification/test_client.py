@@ -17,7 +17,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Lifetimes, Reply, Want
 from lead_assets.model import prompt
 from lead_assets.model.client import Attempt, MessagesClient, most_tokens
-from lead_assets.model.rulebook import Prices, Usage, load_prices
+from lead_assets.model.rulebook import Prices, TokenUsage, load_prices
 from lead_assets.sandbox import Handle
 
 LENDING = load_profiles()["lending"]
@@ -144,21 +144,21 @@ def prices(**models: dict[str, Any]) -> Prices:
     ],
 )
 def test_every_kind_of_token_has_its_price(usage: dict[str, Any], micros: int) -> None:
-    assert prices(m={}).cost_micros("m", Usage.model_validate(usage)) == micros
+    assert prices(m={}).cost_micros("m", TokenUsage.model_validate(usage)) == micros
 
 
 def test_a_batch_costs_half_and_is_rounded_up() -> None:
-    assert prices(m={}).cost_micros("m", Usage(input_tokens=101, output_tokens=0), batch=True) == 51
+    assert prices(m={}).cost_micros("m", TokenUsage(input_tokens=101, output_tokens=0), batch=True) == 51
 
 
 def test_a_long_prompt_has_its_own_price() -> None:
     long = {"input": 10, "output": 50, "cache_write_5m": 12.5, "cache_write_1h": 20, "cache_read": 1}
     table = prices(m={"long_from": 1000, "long": long})
-    assert table.cost_micros("m", Usage(input_tokens=1000)) == 1000
-    assert table.cost_micros("m", Usage(input_tokens=1001)) == 10010
+    assert table.cost_micros("m", TokenUsage(input_tokens=1000)) == 1000
+    assert table.cost_micros("m", TokenUsage(input_tokens=1001)) == 10010
 
 
 def test_an_unknown_model_costs_as_much_as_the_dearest_and_a_dated_one_as_its_family() -> None:
     table = prices(cheap={}, dear={"input": 9, "output": 90})
-    assert table.cost_micros("brand-new", Usage(input_tokens=10)) == 90
-    assert table.cost_micros("cheap-20261001", Usage(input_tokens=10)) == 10
+    assert table.cost_micros("brand-new", TokenUsage(input_tokens=10)) == 90
+    assert table.cost_micros("cheap-20261001", TokenUsage(input_tokens=10)) == 10

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 import pytest
 from pydantic import Field
 
-from lead_assets.core.declared import Declared, Fault, RulesFile, rules_digest
+from lead_assets.core.declared import Declared, Mistake, RulesFile, rules_digest
 from lead_assets.core.document import RulesError, read_bytes, read_document
 from lead_assets.core.settings import Settings
 
@@ -34,11 +34,11 @@ class Timetable(Declared):
     lines: Annotated[dict[str, Line], Field(min_length=1)]
 
 
-def mistakes(table: Timetable) -> Iterator[Fault]:
+def mistakes(table: Timetable) -> Iterator[Mistake]:
     for name, line in table.lines.items():
         for index, stop in enumerate(line.stops):
             if stop.name == "Nowhere":
-                yield Fault(("lines", name, "stops", index, "name"), "nobody lives there: choose another stop")
+                yield Mistake(("lines", name, "stops", index, "name"), "nobody lives there: choose another stop")
 
 
 TIMETABLE = RulesFile("timetable.yaml", Timetable, mistakes, parts={"lines": "line", "stops": "stop"})

@@ -16,7 +16,7 @@ from lead_assets.cli import report, runs
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.kit.run_failures import RUNNER_TAG
-from lead_assets.ledger.owners import is_gone
+from lead_assets.ledger.holders import is_gone
 from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import archive_of, warehouse_of
 

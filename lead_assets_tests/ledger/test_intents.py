@@ -32,7 +32,7 @@ class Batches:
         self.intents.append(f"intent:{count}:{len(self.intents)}")
         return self.intents[-1]
 
-    async def resume(self, batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def take_up(self, batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
         if self.error is not None:
             raise self.error
         if vendor_ref.startswith("intent:"):
@@ -41,7 +41,7 @@ class Batches:
         return [Reply("found", body={}, cost_micros=10_000) for _ in batch]
 
     def buy(self, ledger: Ledger, things: Sequence[Want], **options: Any) -> Any:
-        return asyncio.run(buy(ledger, things, die_here, resume=self.resume, intent=self.intent, **options))
+        return asyncio.run(buy(ledger, things, die_here, take_up=self.take_up, intent=self.intent, **options))
 
 
 def buy_unsent(ledger: Ledger, vendor: Any, **options: Any) -> Any:
@@ -114,7 +114,7 @@ def test_an_intent_is_journaled_with_the_claims_and_knows_how_many_they_are(ledg
 
 def test_who_dies_with_an_intent_leaves_it_to_the_next_and_nothing_in_doubt(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     batches = Batches()
-    with killed(ledger, monkeypatch, batches, "resume", die_here):
+    with killed(ledger, monkeypatch, batches, "take_up", die_here):
         batches.buy(ledger, wants(3))
     result = batches.buy(ledger, wants(3))
     # The intent of the dead is taken up, and no new one made.

@@ -23,8 +23,8 @@ import sqlalchemy as sa
 from lead_assets.ledger import Ledger, Reply, Want, buy, purchase
 from lead_assets.ledger.claims import claim, settle
 from lead_assets.ledger.database import from_us
+from lead_assets.ledger.holders import new_holder
 from lead_assets.ledger.model import Settlement
-from lead_assets.ledger.owners import new_owner
 from lead_assets.ledger.schema import claims
 from lead_assets_tests.ledger.books import assert_books_agree
 from lead_assets_tests.ledger.conftest import Clock
@@ -158,11 +158,11 @@ def test_killed_with_the_vendors_id_journaled_the_work_is_fetched_and_not_sent_a
         purchase(ledger, wants(3), begun)
     vendor = Vendor()
 
-    async def resume(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def take_up(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
         assert vendor_ref == "batch-1"
         return [vendor.reply(one) for one in batch]
 
-    result = asyncio.run(buy(ledger, wants(3), vendor, resume=resume, patience=5))
+    result = asyncio.run(buy(ledger, wants(3), vendor, take_up=take_up, patience=5))
     assert (result.bought, result.uncertain, vendor.requests) == (3, 0, [])
     assert ledger.billed()["uncertain_calls"] == 0
     assert_books_agree(ledger)
@@ -234,7 +234,7 @@ def test_the_first_owner_of_an_account_stays_its_owner(ledger: Ledger, workers: 
 
 
 def test_a_transaction_whose_end_nobody_saw_is_not_done_twice(ledger: Ledger) -> None:
-    owner, thing = new_owner(), want("acme.example")
+    owner, thing = new_holder(), want("acme.example")
     ledger.claim([thing], owner)
     cut_off = ledger._db._once(lambda tx: claim(tx, [thing], owner, 60.0), write=True, again=True)
     assert [grant.want for grant in cut_off.granted] == [thing]

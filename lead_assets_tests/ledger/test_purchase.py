@@ -210,13 +210,13 @@ def test_work_that_the_vendor_goes_on_with_is_fetched_by_its_id_and_never_sent_a
     vendor = Vendor(error("transient", status=408, vendor_ref="run-7"))
     fetched: list[str] = []
 
-    async def resume(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def take_up(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
         fetched.append(vendor_ref)
         if len(fetched) == 1:
             raise transient()
         return [vendor.reply(one) for one in batch]
 
-    result = buy_with(timed, clock, wants(2), vendor, resume=resume)
+    result = buy_with(timed, clock, wants(2), vendor, take_up=take_up)
     assert (result.bought, len(vendor.requests), fetched) == (2, 1, ["run-7", "run-7"])
     assert {answer.vendor_ref for answer in timed.answers(result.answers).values()} == {"run-7"}
 
@@ -351,11 +351,11 @@ def test_one_want_may_fail_without_the_others_of_its_request(timed: Ledger, cloc
 def test_work_that_one_want_of_a_request_began_is_fetched_by_its_id(timed: Ledger, clock: Clock) -> None:
     vendor = Failing(slow=[error("transient", status=408, vendor_ref="run-9")])
 
-    async def resume(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def take_up(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
         assert ([one.subject for one in batch], vendor_ref) == (["slow"], "run-9")
         return [vendor.reply(one) for one in batch]
 
-    result = buy_with(timed, clock, [want("fine"), want("slow")], vendor, resume=resume)
+    result = buy_with(timed, clock, [want("fine"), want("slow")], vendor, take_up=take_up)
     assert (result.bought, dict(vendor.asked)) == (2, {"fine": 1, "slow": 1})
 
 
@@ -365,7 +365,7 @@ def test_a_vendor_that_forgets_its_work_is_asked_anew_once_and_not_without_end(t
     async def forgotten(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
         raise error("permanent", status=404)
 
-    result = buy_with(timed, clock, wants(2), vendor, resume=forgotten)
+    result = buy_with(timed, clock, wants(2), vendor, take_up=forgotten)
     assert (len(vendor.requests), result.missed) == (2, {"provider_error": 2})
     # Both times the work was begun and may be billed.
     assert timed.billed()["uncertain_calls"] == result.uncertain == 4
@@ -378,7 +378,7 @@ def test_a_vendor_that_gives_ever_new_ids_is_left_for_later(timed: Ledger, clock
         fetched.append(vendor_ref)
         raise error("transient", status=408, vendor_ref=f"{vendor_ref}x")
 
-    result = buy_with(timed, clock, wants(1), Vendor(error("transient", status=408, vendor_ref="run")), resume=moved)
+    result = buy_with(timed, clock, wants(1), Vendor(error("transient", status=408, vendor_ref="run")), take_up=moved)
     assert result.missed == {"timeout": 1}
     assert len(fetched) < 10
     # It is still under way there: the next purchase fetches it, by the newest id.
@@ -388,7 +388,7 @@ def test_a_vendor_that_gives_ever_new_ids_is_left_for_later(timed: Ledger, clock
         assert vendor_ref == fetched[-1] + "x"
         return [vendor.reply(one) for one in batch]
 
-    assert buy_with(timed, clock, wants(1), vendor, resume=done).bought == 1
+    assert buy_with(timed, clock, wants(1), vendor, take_up=done).bought == 1
     assert vendor.requests == []
 
 

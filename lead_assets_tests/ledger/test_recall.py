@@ -16,7 +16,7 @@ def test_a_closed_ledger_serves_answers_of_any_age_and_buys_nothing(timed: Ledge
     buy_with(timed, clock, wants(3), Vendor())
     clock.pass_by(timedelta(days=2000))
     vendor = Vendor()
-    result = buy_with(timed.closed(), clock, wants(5), vendor)
+    result = buy_with(timed.recall_only(), clock, wants(5), vendor)
     assert (result.hits, result.bought, result.cost_micros, result.missed, vendor.requests) == (3, 0, 0, {"not_bought": 2}, [])
     assert result.stale == 0
     # Nothing of it stands in the way of buying.
@@ -33,7 +33,7 @@ def test_what_a_closed_ledger_says_does_not_depend_on_when_it_is_asked(timed: Le
     said = []
     for days in (0, 1, 1000):
         clock.pass_by(timedelta(days=days))
-        answers = recall(timed.closed(), [renewed, kept]).answers
+        answers = recall(timed.recall_only(), [renewed, kept]).answers
         said.append([(answers[one.key].stale, answers[one.key].answered_at, answers[one.key].body) for one in (renewed, kept)])
     assert said[0] == said[1] == said[2]
     assert [stale for stale, _, _ in said[0]] == [True, False]
@@ -43,7 +43,7 @@ def test_a_closed_ledger_says_why_the_vendor_had_no_answer(timed: Ledger, clock:
     thing = want("acme.example")
     asked = buy_with(timed, clock, [thing], Vendor(*[transient()] * 4)).answers[thing.key]
     clock.pass_by(timedelta(days=1))
-    recalled = recall(timed.closed(), [thing]).answers[thing.key]
+    recalled = recall(timed.recall_only(), [thing]).answers[thing.key]
     assert (recalled.state, recalled.reason, recalled.answered_at) == (asked.state, asked.reason, asked.answered_at)
 
 
@@ -60,11 +60,11 @@ def test_a_rehearsal_notes_what_a_purchase_would_buy(timed: Ledger, clock: Clock
 
 
 def test_a_ledger_that_does_not_buy_writes_nothing_and_cannot_be_made_to(ledger: Ledger) -> None:
-    for view in (ledger.closed(), ledger.rehearsal()):
+    for view in (ledger.recall_only(), ledger.rehearsal()):
         view.bind_world("live")
         assert ledger.world() is None
         with pytest.raises(RuntimeError, match="buys nothing"):
             view.claim(wants(1), "somebody")
     ledger.bind_world("sandbox")
     with pytest.raises(WorldError):
-        ledger.closed().bind_world("live")
+        ledger.recall_only().bind_world("live")

@@ -37,7 +37,7 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.kit.run_failures import RUNNER_TAG, may_pass
-from lead_assets.ledger.owners import new_owner
+from lead_assets.ledger.holders import new_holder
 from lead_assets.sandbox import Handle
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import StoreError
@@ -190,7 +190,7 @@ def test_a_worker_that_its_code_server_knows_nothing_of_is_gone(daemon: Daemon) 
 
 def test_a_command_that_was_killed_gives_its_place_free(daemon: Daemon) -> None:
     run = daemon.runs("check")[0]
-    mine = new_owner()
+    mine = new_holder()
     with subprocess.Popen([sys.executable, "-c", ""]) as ended:
         ended.wait()
     killed = mine.replace(f":{os.getpid()}:", f":{ended.pid}:")

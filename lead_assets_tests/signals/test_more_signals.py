@@ -216,7 +216,7 @@ def test_a_closed_ledger_gives_the_same_rows_without_a_request(room: Room) -> No
     bought = collect_all(signals, leads, ledger=room.ledger, settings=room.settings)
     requests = {service: len(room.sandbox.requests(service)) for service in ("apollo", "hunter")}
     brief = [replace(signal, lifetimes=Lifetimes(timedelta(0), timedelta(0), timedelta(0))) for signal in signals]
-    again = collect_all(brief, leads, ledger=room.ledger.closed(), settings=room.settings)
+    again = collect_all(brief, leads, ledger=room.ledger.recall_only(), settings=room.settings)
     for name, one in bought.items():
         assert again[name].frame.equals(one.frame), name
     assert {service: len(room.sandbox.requests(service)) for service in requests} == requests

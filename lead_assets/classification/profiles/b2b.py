@@ -33,7 +33,7 @@ evidence - the words of the facts that back icp_fit and buying_stage where they 
   characters a quote. An empty list if nothing was decided.
 """
 
-Quote = Annotated[str, StringConstraints(min_length=1, max_length=400)]
+ShortQuote = Annotated[str, StringConstraints(min_length=1, max_length=400)]
 PainPoint = Annotated[str, StringConstraints(min_length=2, max_length=160)]
 
 
@@ -52,7 +52,7 @@ class B2bAnswer(Answered):
         description="First message to the lead"
     )
     rationale: str = Field(min_length=3, max_length=1500, description="Which facts led to the decision")
-    evidence: list[Quote] = Field(max_length=12, description="Exact quotes from the facts")
+    evidence: list[ShortQuote] = Field(max_length=12, description="Exact quotes from the facts")
 
 
 _FACTS = {

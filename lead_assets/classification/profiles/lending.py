@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from lead_assets.classification import rules
 from lead_assets.classification.rules import cue
-from lead_assets.model.profile import Answered, Fact, Facts, Profile
+from lead_assets.model.profile import Answered, Fact, Facts, Profile, Quote
 
 _SYSTEM = """\
 You classify leads of a lender that finances real-estate investors in the United States. From the facts of one lead, decide:
@@ -32,13 +32,12 @@ evidence - the words of the facts that back every decision other than unknown, e
 """
 
 LoanType = Literal["bridge_rtl", "rental", "unknown"]
-Experience = Literal["first_time", "experienced", "unknown"]
-Quote = Annotated[str, StringConstraints(min_length=2, max_length=400)]
+InvestorExperience = Literal["first_time", "experienced", "unknown"]
 
 
 class LendingAnswer(Answered):
     loan_type: LoanType = Field(description="The loan the lead is after")
-    investor_experience: Experience = Field(description="The investor's experience")
+    investor_experience: InvestorExperience = Field(description="The investor's experience")
     urgency_score: int = Field(ge=1, le=5, description="1 (only looking) to 5 (days)")
     outreach_message: Annotated[str, StringConstraints(min_length=10, max_length=280)] | None = Field(
         description="First message to the lead"

@@ -22,7 +22,7 @@ _ENTRIES_AT_A_TIME = 25
 """Worked on before other requests get their turn."""
 
 Message = Callable[[dict[str, Any]], dict[str, Any]]
-Verdict = Callable[[str, dict[str, Any]], dict[str, Any] | None]
+BatchVerdict = Callable[[str, dict[str, Any]], dict[str, Any] | None]
 
 
 @dataclass
@@ -61,7 +61,7 @@ class Batch:
         order = sorted(self.results, key=lambda custom_id: Dice("batch", custom_id).number("order"))
         return b"".join(orjson.dumps({"custom_id": custom_id, "result": self.results[custom_id]}) + b"\n" for custom_id in order)
 
-    async def work(self, message: Message, verdict: Verdict, seconds: float) -> None:
+    async def work(self, message: Message, verdict: BatchVerdict, seconds: float) -> None:
         """Answer every entry; `verdict` may say that an entry errors or expires instead."""
         await asyncio.sleep(seconds)
         for index, entry in enumerate(self.requests):

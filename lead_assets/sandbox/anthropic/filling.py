@@ -8,20 +8,20 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from lead_assets.sandbox.anthropic.judgement import Judgement, Lead, b2b, greeting, lending, summary
+from lead_assets.sandbox.anthropic.judgement import Judgement, ShownLead, b2b, greeting, lending, summary
 from lead_assets.sandbox.chance import Dice
 
 _BOUNDS = re.compile(r"(maximum|minimum): *(-?\d+(?:\.\d+)?)")
 
 
-def fill(schema: dict[str, Any], lead: Lead) -> dict[str, Any]:
+def fill(schema: dict[str, Any], lead: ShownLead) -> dict[str, Any]:
     """An answer of the schema's shape: a lending or a B2B judgement where its fields ask for one, else valid values by type."""
     names = schema.get("properties", {})
     judgement = lending(lead) if "loan_type" in names else b2b(lead) if "icp_fit" in names else summary(lead)
     return {name: _value(name, part, schema, lead, judgement) for name, part in names.items()}
 
 
-def _value(name: str, part: dict[str, Any], root: dict[str, Any], lead: Lead, judgement: Judgement) -> Any:
+def _value(name: str, part: dict[str, Any], root: dict[str, Any], lead: ShownLead, judgement: Judgement) -> Any:
     """One field of the answer."""
     part = _resolved(part, root)
     known = judgement.values.get(name)
@@ -47,7 +47,7 @@ def _value(name: str, part: dict[str, Any], root: dict[str, Any], lead: Lead, ju
     return str(known) if known is not None else _words(name, lead, judgement)
 
 
-def _list(name: str, part: dict[str, Any], root: dict[str, Any], lead: Lead, judgement: Judgement, known: Any) -> list[Any]:
+def _list(name: str, part: dict[str, Any], root: dict[str, Any], lead: ShownLead, judgement: Judgement, known: Any) -> list[Any]:
     item = _resolved(part.get("items") or {}, root)
     if item.get("type") == "object" and "evidence" in name:
         return [
@@ -70,7 +70,7 @@ def _evidence_part(name: str, part: dict[str, Any], root: dict[str, Any], topic:
     return quote if any(word in name for word in ("quote", "text", "excerpt")) else topic
 
 
-def _words(name: str, lead: Lead, judgement: Judgement) -> str:
+def _words(name: str, lead: ShownLead, judgement: Judgement) -> str:
     if "message" in name:
         return greeting(lead) + "thanks for reaching out. Could we talk this week?"
     if "name" in name:

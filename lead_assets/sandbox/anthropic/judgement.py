@@ -80,7 +80,7 @@ _TEXT_FIELDS = ("notes", "message", "comments", "comment", "bio", "description")
 
 
 @dataclass
-class Lead:
+class ShownLead:
     """The facts of a lead as the prompt gave them, and whatever else stood there."""
 
     facts: dict[str, Any]
@@ -117,7 +117,7 @@ class Judgement:
         return list(dict.fromkeys(quote for quotes in self.quotes.values() for quote in quotes))[:5]
 
 
-def lending(lead: Lead) -> Judgement:
+def lending(lead: ShownLead) -> Judgement:
     notes, quotes = lead.notes, dict[str, list[str]]()
     bridge, bridge_quotes = _weigh(notes, _BRIDGE)
     rental, rental_quotes = _weigh(notes, _RENTAL)
@@ -156,7 +156,7 @@ def lending(lead: Lead) -> Judgement:
     return Judgement(values, quotes)
 
 
-def b2b(lead: Lead) -> Judgement:
+def b2b(lead: ShownLead) -> Judgement:
     notes, quotes = lead.notes, dict[str, list[str]]()
     title = str(lead.get("title", "designation", "job_title", "role") or "")
     department = _first(
@@ -241,7 +241,7 @@ def b2b(lead: Lead) -> Judgement:
     return Judgement(values, quotes)
 
 
-def summary(lead: Lead) -> Judgement:
+def summary(lead: ShownLead) -> Judgement:
     """For any other schema: a few words about the lead."""
     parts = [
         lead.get("company", "company_name", "organization"),
@@ -317,5 +317,5 @@ def _find(source: Any, name: str) -> Any:
     return next((found for part in source.values() if (found := _find(part, name)) not in (None, "")), None)
 
 
-def greeting(lead: Lead) -> str:
+def greeting(lead: ShownLead) -> str:
     return f"Hi {lead.first_name}, " if lead.first_name else "Hello, "

@@ -13,7 +13,7 @@ from typing import Any
 
 from lead_assets.sandbox.anthropic.filling import fill
 from lead_assets.sandbox.anthropic.gullible import demands, without_instructions
-from lead_assets.sandbox.anthropic.judgement import Lead
+from lead_assets.sandbox.anthropic.judgement import ShownLead
 
 _TRIGGER = re.compile(r"\[\[sandbox:([a-z0-9_]+)\]\]")
 _TAGGED = re.compile(r"<([a-z_]+)>\s*(.*?)\s*</\1>", re.S)
@@ -55,7 +55,7 @@ def complete(params: dict[str, Any]) -> Completion:
     if schema is None:
         text = f"I read {len(reading.facts)} facts of a lead. Ask for a schema to get an answer."
         return _limited(Completion([{"type": "text", "text": text}]), params)
-    content = fill(schema, Lead(reading.facts, reading.context))
+    content = fill(schema, ShownLead(reading.facts, reading.context))
     content.update({name: value for name, value in reading.obeyed.items() if name in content})
     prose = _spoiled(content, reading)
     if tool is not None and prose is None:

@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from lead_assets.sandbox.anthropic.batches import USUAL_SECONDS, Batch, problem_of
 from lead_assets.sandbox.anthropic.model import Completion, complete
-from lead_assets.sandbox.service import BadRequest, Call, Service, answer, bearer
+from lead_assets.sandbox.service import BadRequest, Service, ServiceCall, answer, bearer
 
 # Nano-dollars per token: input, output, 5-minute cache write, 1-hour cache write, cache read.
 _PRICES: dict[str, tuple[int, int, int, int, int]] = {
@@ -48,7 +48,7 @@ _AMPLE_REQUESTS, _AMPLE_TOKENS = 50_000, 50_000_000
 
 
 @dataclass(frozen=True)
-class Usage:
+class SpentTokens:
     """Tokens of one message. `read` and `written` are the part of the prompt that the cache held, or now holds."""
 
     plain: int
@@ -87,7 +87,7 @@ class Usage:
         }
 
 
-class Anthropic(Service):
+class AnthropicService(Service):
     name = "anthropic"
     prefix = "/anthropic"
 
@@ -112,16 +112,16 @@ class Anthropic(Service):
             self.route("/v1/messages/batches/{id}/results", self._batch_results, "batches.results", ("GET",)),
         ]
 
-    def credential(self, call: Call) -> str | None:
+    def credential(self, call: ServiceCall) -> str | None:
         return bearer(call) or call.request.headers.get("x-api-key")
 
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         return error(401, "invalid x-api-key")
 
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         return error(status, {429: "This request would exceed your rate limit", 529: "Overloaded"}.get(status, f"HTTP {status}"))
 
-    def _messages(self, call: Call) -> Response:
+    def _messages(self, call: ServiceCall) -> Response:
         params = call.json()
         check_params(params)
         return answer(self.message(params), headers={"request-id": _request_id(), **self._limits(call)})
@@ -145,18 +145,18 @@ class Anthropic(Service):
             "usage": usage.body(batch=batch),
         }
 
-    def _count_tokens(self, call: Call) -> Response:
+    def _count_tokens(self, call: ServiceCall) -> Response:
         params = call.json()
         check_params(params, counting=True)
         return answer({"input_tokens": sum(tokens for tokens, _, _ in _pieces(params))}, headers={"request-id": _request_id()})
 
-    def _models(self, call: Call) -> Response:
+    def _models(self, call: ServiceCall) -> Response:
         data = [{"type": "model", "id": name, "display_name": name, "created_at": "2026-09-01T00:00:00Z"} for name in _PRICES]
         return answer({"data": data, "has_more": False, "first_id": data[0]["id"], "last_id": data[-1]["id"]})
 
     # --- batches ---
 
-    def _create_batch(self, call: Call) -> Response:
+    def _create_batch(self, call: ServiceCall) -> Response:
         body = call.json()
         wrong = problem_of(body)
         if wrong is not None:
@@ -179,7 +179,7 @@ class Anthropic(Service):
             return {"type": "errored", "error": {**error_body(500, "Internal server error"), "request_id": _request_id()}}
         return {"type": "expired"} if self.faults.hit(self.name, "batch_expired", "batches", *texts) else None
 
-    def _list_batches(self, call: Call) -> Response:
+    def _list_batches(self, call: ServiceCall) -> Response:
         newest_first = list(reversed(self._batches.values()))
         ids = [batch.id for batch in newest_first]
         limit = int(call.query.get("limit", 20))
@@ -197,41 +197,41 @@ class Anthropic(Service):
         }
         return answer(body, headers={"request-id": _request_id()})
 
-    def _show_batch(self, call: Call) -> Response:
+    def _show_batch(self, call: ServiceCall) -> Response:
         return self._shown(call, self._batch(call))
 
-    def _cancel_batch(self, call: Call) -> Response:
+    def _cancel_batch(self, call: ServiceCall) -> Response:
         batch = self._batch(call)
         if batch.ended_at is not None:
             return error(400, f"Batch {batch.id} has ended and cannot be canceled")
         batch.cancel_initiated_at = datetime.now(UTC)
         return self._shown(call, batch)
 
-    def _delete_batch(self, call: Call) -> Response:
+    def _delete_batch(self, call: ServiceCall) -> Response:
         batch = self._batch(call)
         if batch.ended_at is None:
             return error(400, f"Batch {batch.id} is still in progress; cancel it first")
         del self._batches[batch.id]
         return answer({"id": batch.id, "type": "message_batch_deleted"}, headers={"request-id": _request_id()})
 
-    def _batch_results(self, call: Call) -> Response:
+    def _batch_results(self, call: ServiceCall) -> Response:
         batch = self._batch(call)
         if batch.ended_at is None:
             return error(404, f"Batch {batch.id} has no results yet")
         return answer(batch.lines(), headers={"request-id": _request_id()}, media_type="application/binary")
 
-    def _batch(self, call: Call) -> Batch:
+    def _batch(self, call: ServiceCall) -> Batch:
         batch = self._batches.get(call.path("id"))
         if batch is None:
             raise BadRequest(error(404, "No batch with this id"))
         return batch
 
-    def _shown(self, call: Call, batch: Batch) -> Response:
+    def _shown(self, call: ServiceCall, batch: Batch) -> Response:
         return answer(batch.body(call.origin + self.prefix), headers={"request-id": _request_id()})
 
     # --- what a message costs ---
 
-    def _usage(self, params: dict[str, Any], completion: Completion) -> Usage:
+    def _usage(self, params: dict[str, Any], completion: Completion) -> SpentTokens:
         """Token figures, and the state of the prompt cache after them."""
         total = read = cut = 0
         now, digest = time.monotonic(), blake2b(params["model"].encode(), digest_size=16)
@@ -251,9 +251,9 @@ class Anthropic(Service):
         hour = bool(writes) and writes[-1][2] == "1h"
         thinking = sum(_tokens(block["thinking"]) for block in completion.content if block["type"] == "thinking")
         spoken = sum(_tokens(block.get("text") or orjson.dumps(block.get("input", "")).decode()) for block in completion.content)
-        return Usage(total - cut, read, 0 if hour else written, written if hour else 0, max(1, spoken + thinking), thinking)
+        return SpentTokens(total - cut, read, 0 if hour else written, written if hour else 0, max(1, spoken + thinking), thinking)
 
-    def _limits(self, call: Call) -> dict[str, str]:
+    def _limits(self, call: ServiceCall) -> dict[str, str]:
         limit, left, closes_in = call.limits or (_AMPLE_REQUESTS, _AMPLE_REQUESTS - 1, 1.0)
         reset = (datetime.now(UTC) + timedelta(seconds=closes_in)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         headers = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from lead_assets.sandbox.world import TODAY, Article, Company, Person, Posting, company
+from lead_assets.sandbox.world import TODAY, Article, Company, MadeUpPerson, Posting, company
 
 
 def organization_id(domain: str) -> str:
@@ -19,12 +19,12 @@ def organization_domain(identifier: str) -> str | None:
         return None
 
 
-def person_of_id(identifier: str) -> Person | None:
+def person_of_id(identifier: str) -> MadeUpPerson | None:
     parts = (organization_domain(identifier) or "").split("|")
     return company(parts[0]).person(parts[1], parts[2]) if len(parts) == 3 else None
 
 
-def _person_id(who: Person) -> str:
+def _person_id(who: MadeUpPerson) -> str:
     return f"{who.domain}|{who.first_name}|{who.last_name}".encode().hex()
 
 
@@ -94,7 +94,7 @@ def organization(facts: Company, *, short: bool = False) -> dict[str, Any]:
     }
 
 
-def person(who: Person, employer: Company) -> dict[str, Any]:
+def person(who: MadeUpPerson, employer: Company) -> dict[str, Any]:
     return {
         "id": _person_id(who),
         "first_name": who.first_name,
@@ -135,7 +135,7 @@ def person(who: Person, employer: Company) -> dict[str, Any]:
     }
 
 
-def person_teaser(who: Person, employer: Company) -> dict[str, Any]:
+def person_teaser(who: MadeUpPerson, employer: Company) -> dict[str, Any]:
     """A person as the free search shows them: no e-mail and half a surname."""
     last = who.last_name
     return {

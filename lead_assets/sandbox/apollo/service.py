@@ -22,9 +22,9 @@ from lead_assets.sandbox.apollo.records import (
     person_teaser,
 )
 from lead_assets.sandbox.chance import Dice
-from lead_assets.sandbox.service import Call, Service, answer
+from lead_assets.sandbox.service import Service, ServiceCall, answer
 from lead_assets.sandbox.universe import FILTERS, find_companies
-from lead_assets.sandbox.world import FREE_MAIL, Company, Person, company, domain_of, name_of_slug, slug_of, slugged
+from lead_assets.sandbox.world import FREE_MAIL, Company, MadeUpPerson, company, domain_of, name_of_slug, slug_of, slugged
 
 CREDIT_NANOS = 20_000_000
 """An assumption: Apollo's price of a credit depends on the plan; two US cents here."""
@@ -33,7 +33,7 @@ _UNKNOWN_ORGANIZATIONS, _UNKNOWN_PEOPLE = 0.08, 0.22
 _UNAUTHORIZED = "Invalid API key. See https://docs.apollo.io/reference/authentication for how to authenticate."
 
 
-class Apollo(Service):
+class ApolloService(Service):
     name = "apollo"
     prefix = "/apollo/api/v1"
 
@@ -52,13 +52,13 @@ class Apollo(Service):
             self.route("/usage_stats/api_usage_stats", self._api_usage, "api_usage_stats"),
         ]
 
-    def credential(self, call: Call) -> str | None:
+    def credential(self, call: ServiceCall) -> str | None:
         return call.request.headers.get("x-api-key") or super().credential(call)
 
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         return answer(_UNAUTHORIZED, 401, media_type="text/plain")
 
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         if status == 401:
             return self.unauthorized(call)
         path = call.request.url.path.removeprefix("/apollo/")
@@ -69,20 +69,20 @@ class Apollo(Service):
             return answer({"message": text}, 429)
         return answer({"error": f"HTTP {status}"}, status)
 
-    def too_fast(self, call: Call, retry_after: float) -> Response:
+    def too_fast(self, call: ServiceCall, retry_after: float) -> Response:
         response = super().too_fast(call, retry_after)
         response.headers.update(_limits(call))
         return response
 
     # --- organizations ---
 
-    def _organization(self, call: Call) -> Response:
+    def _organization(self, call: ServiceCall) -> Response:
         domain = domain_of(str(call.query.get("domain") or call.query.get("website") or ""))
         if not domain:
             return answer({"error": "Required parameter 'domain' missing"}, 422, _limits(call))
         return answer({"organization": self._sold_organization("organizations/enrich", domain)}, headers=_limits(call))
 
-    def _organizations(self, call: Call) -> Response:
+    def _organizations(self, call: ServiceCall) -> Response:
         asked = _filter(call, "domains") or [item.get("domain") or item.get("website") or "" for item in _filter(call, "details")]
         if not asked:
             return _failed(422, "UNKNOWN_ERROR", "domains missing", call)
@@ -109,7 +109,7 @@ class Apollo(Service):
         self.meter.charge(self.name, operation, domain, CREDIT_NANOS)
         return organization(facts)
 
-    def _postings(self, call: Call) -> Response:
+    def _postings(self, call: ServiceCall) -> Response:
         domain = organization_domain(call.path("id"))
         if domain is None:
             return answer({"error": "Organization not found"}, 404, _limits(call))
@@ -118,7 +118,7 @@ class Apollo(Service):
         postings = company(domain).postings[(page - 1) * per_page : page * per_page]
         return answer({"organization_job_postings": [job_posting(each, domain) for each in postings]}, headers=_limits(call))
 
-    def _news(self, call: Call) -> Response:
+    def _news(self, call: ServiceCall) -> Response:
         articles = []
         for each in _filter(call, "organization_ids"):
             domain = organization_domain(str(each))
@@ -131,14 +131,14 @@ class Apollo(Service):
 
     # --- people ---
 
-    def _match(self, call: Call) -> Response:
+    def _match(self, call: ServiceCall) -> Response:
         details = {**(call.json() or {}), **dict(call.query)}
         found = self._sold_person("people/match", details)
         return answer(
             {"person": found, "request_id": Dice("match", json.dumps(details, default=str)).number("request")}, headers=_limits(call)
         )
 
-    def _bulk_match(self, call: Call) -> Response:
+    def _bulk_match(self, call: ServiceCall) -> Response:
         asked = _filter(call, "details")
         if not asked:
             return _failed(400, "INVALID_REQUEST", "details missing", call)
@@ -164,7 +164,7 @@ class Apollo(Service):
         self.meter.charge(self.name, operation, f"{who.name.lower()} @ {who.domain}", CREDIT_NANOS)
         return person(who, company(who.domain))
 
-    def _search_people(self, call: Call) -> Response:
+    def _search_people(self, call: ServiceCall) -> Response:
         domains = [domain_of(str(each)) for each in _filter(call, "q_organization_domains_list") or _filter(call, "q_organization_domains")]
         domains += [domain for each in _filter(call, "organization_ids") if (domain := organization_domain(str(each)))]
         companies = [company(domain) for domain in dict.fromkeys(domains)] if domains else find_companies(_company_filters(call))
@@ -180,7 +180,7 @@ class Apollo(Service):
         people = [person_teaser(each, facts) for each, facts in found[(page - 1) * per_page : page * per_page]]
         return answer({"total_entries": len(found), "people": people}, headers=_limits(call))
 
-    def _search_companies(self, call: Call) -> Response:
+    def _search_companies(self, call: ServiceCall) -> Response:
         filters = _company_filters(call)
         found = find_companies(filters)
         page, per_page = _paging(call, 100)
@@ -203,7 +203,7 @@ class Apollo(Service):
 
     # --- usage ---
 
-    def _credit_usage(self, call: Call) -> Response:
+    def _credit_usage(self, call: ServiceCall) -> Response:
         used = sum(entry["billed"] for entry in self.meter.report().get(self.name, {}).values())
         stats = {"limit": 100_000, "consumed": used, "left_over": 100_000 - used}
         cycle = {"start_date": "2026-11-01T00:00:00Z", "end_date": "2026-12-01T00:00:00Z"}
@@ -211,7 +211,7 @@ class Apollo(Service):
         body = {"lead_credit": stats, "direct_dial_credit": empty, "export_credit": empty}
         return answer({"credit_usage_stats": body, "current_credit_cycle": cycle})
 
-    def _api_usage(self, call: Call) -> Response:
+    def _api_usage(self, call: ServiceCall) -> Response:
         window = {"limit": 1000, "consumed": 0, "left_over": 1000}
         return answer({json.dumps(["api/v1/people", "match"]): {"minute": window, "hour": window, "day": window}})
 
@@ -223,7 +223,7 @@ def _knows(facts: Company) -> bool:
     return not facts.dice.chance("unknown to apollo", _UNKNOWN_ORGANIZATIONS)
 
 
-def _who(details: dict[str, Any]) -> Person | None:
+def _who(details: dict[str, Any]) -> MadeUpPerson | None:
     """The person that the details mean, if Apollo knows one."""
     if details.get("id"):
         return person_of_id(str(details["id"]))
@@ -250,7 +250,7 @@ def _who(details: dict[str, Any]) -> Person | None:
     return company(domain).person(first, last)
 
 
-def _filter(call: Call, name: str) -> list[Any]:
+def _filter(call: ServiceCall, name: str) -> list[Any]:
     """A filter's values, from the query (`name[]=...`) or the JSON body."""
     values: list[Any] = [*call.query.getlist(f"{name}[]"), *call.query.getlist(name)]
     body = call.json()
@@ -260,11 +260,11 @@ def _filter(call: Call, name: str) -> list[Any]:
     return values
 
 
-def _company_filters(call: Call) -> dict[str, list[str]]:
+def _company_filters(call: ServiceCall) -> dict[str, list[str]]:
     return {name: [str(each) for each in values] for name in FILTERS if (values := _filter(call, name))}
 
 
-def _paging(call: Call, most: int) -> tuple[int, int]:
+def _paging(call: ServiceCall, most: int) -> tuple[int, int]:
     page = next(iter(_filter(call, "page")), 1)
     per_page = next(iter(_filter(call, "per_page")), 25)
     return max(1, int(page)), min(most, max(1, int(per_page)))
@@ -274,11 +274,11 @@ def _pagination(page: int, per_page: int, total: int) -> dict[str, int]:
     return {"page": page, "per_page": per_page, "total_entries": total, "total_pages": math.ceil(total / per_page)}
 
 
-def _failed(status: int, code: str, message: str, call: Call) -> Response:
+def _failed(status: int, code: str, message: str, call: ServiceCall) -> Response:
     return answer({"status": "failed", "error_code": code, "error_message": message}, status, _limits(call))
 
 
-def _limits(call: Call) -> dict[str, str]:
+def _limits(call: ServiceCall) -> dict[str, str]:
     """Apollo's three windows; without a limit the hour's and the day's are empty, as on a plan where they are unlimited."""
     limit, left, _ = call.limits or (1000, 999, 60.0)
     minute = {"x-rate-limit-minute": str(limit), "x-minute-usage": str(limit - left), "x-minute-requests-left": str(left)}

@@ -17,7 +17,7 @@ from starlette.routing import Route
 
 from lead_assets.sandbox.faults import Faults
 from lead_assets.sandbox.meter import Meter
-from lead_assets.sandbox.service import Call, Service, answer
+from lead_assets.sandbox.service import Service, ServiceCall, answer
 from lead_assets.sandbox.world import company
 
 _FIXTURE = Path(__file__).resolve().parents[3] / "fixtures" / "campaign_api.json"
@@ -38,7 +38,7 @@ def read_campaigns(path: Path | None) -> list[dict[str, Any]]:
     return campaigns
 
 
-class Aturiya(Service):
+class AturiyaService(Service):
     name = "aturiya"
     prefix = "/aturiya"
 
@@ -56,17 +56,17 @@ class Aturiya(Service):
             self.route(agent + "/leads", self._leads, "leads", ("GET",)),
         ]
 
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         return answer({"detail": "Not authenticated"}, 401)
 
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         return answer({"detail": "Too many requests" if status == 429 else f"Error {status}"}, status)
 
-    def _list(self, call: Call) -> Response:
+    def _list(self, call: ServiceCall) -> Response:
         shown = [{"id": item["id"], "name": item.get("name"), "total_leads": len(item.get("leads", []))} for item in self._campaigns]
         return answer({"data": shown})
 
-    def _leads(self, call: Call) -> Response:
+    def _leads(self, call: ServiceCall) -> Response:
         try:
             page, per_page = int(call.query.get("page", 1)), int(call.query.get("per_page", 50))
         except ValueError:

@@ -9,13 +9,13 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lead_assets.sandbox.service import Call, Service, answer
+from lead_assets.sandbox.service import Service, ServiceCall, answer
 
 MAX_INPUTS = 100
 OWNERS = (("6166860", "owner.one@sandbox.example"), ("6166861", "owner.two@sandbox.example"), ("6166862", "owner.three@sandbox.example"))
 
 
-class HubSpot(Service):
+class HubSpotService(Service):
     name = "hubspot"
     prefix = "/hubspot"
 
@@ -33,11 +33,11 @@ class HubSpot(Service):
             self.route("/crm/v3/owners", self._owners, "owners", ("GET",)),
         ]
 
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         text = "Authentication credentials not found. This API supports OAuth 2.0 authentication."
         return _error(401, text, "INVALID_AUTHENTICATION")
 
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         if status == 429:
             body = {
                 "status": "error",
@@ -52,7 +52,7 @@ class HubSpot(Service):
             status, f"HTTP {status}", {409: "CONFLICT", 403: "MISSING_SCOPES", 404: "OBJECT_NOT_FOUND"}.get(status, "VALIDATION_ERROR")
         )
 
-    def _upsert(self, call: Call) -> Response:
+    def _upsert(self, call: ServiceCall) -> Response:
         body = call.json()
         inputs = body.get("inputs") if isinstance(body, dict) else None
         if not isinstance(inputs, list) or not inputs or not all(_is_input(each) for each in inputs):
@@ -99,7 +99,7 @@ class HubSpot(Service):
             "links": {},
         }
 
-    def _search(self, call: Call) -> Response:
+    def _search(self, call: ServiceCall) -> Response:
         body = call.json() or {}
         wanted = [each for group in body.get("filterGroups", []) for each in group.get("filters", [])]
         found = [
@@ -109,7 +109,7 @@ class HubSpot(Service):
         ]
         return answer({"total": len(found), "results": found[: min(200, int(body.get("limit", 10)))]}, headers=_limits(call))
 
-    def _owners(self, call: Call) -> Response:
+    def _owners(self, call: ServiceCall) -> Response:
         wanted = call.query.get("email")
         owners = [
             {
@@ -138,7 +138,7 @@ def _error(status: int, message: str, category: str) -> Response:
     return answer({"status": "error", "message": message, "correlationId": str(uuid.uuid4()), "category": category}, status)
 
 
-def _limits(call: Call) -> dict[str, str]:
+def _limits(call: ServiceCall) -> dict[str, str]:
     limit, left, _ = call.limits or (190, 189, 10.0)
     return {
         "x-hubspot-ratelimit-daily": "650000",

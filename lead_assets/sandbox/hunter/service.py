@@ -13,8 +13,8 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lead_assets.sandbox.chance import Dice
-from lead_assets.sandbox.service import Call, Service, answer
-from lead_assets.sandbox.world import FREE_MAIL, Company, Person, company, domain_of, slug_of, slugged
+from lead_assets.sandbox.service import Service, ServiceCall, answer
+from lead_assets.sandbox.world import FREE_MAIL, Company, MadeUpPerson, company, domain_of, slug_of, slugged
 
 CREDIT_NANOS = 34_000_000
 """An assumption: Hunter's price of a credit depends on the plan; 3.4 US cents here."""
@@ -31,7 +31,7 @@ _ERRORS = {
 }
 
 
-class Hunter(Service):
+class HunterService(Service):
     name = "hunter"
     prefix = "/hunter/v2"
 
@@ -46,20 +46,20 @@ class Hunter(Service):
             self.route("/account", self._account, "account", ("GET",)),
         ]
 
-    def credential(self, call: Call) -> str | None:
+    def credential(self, call: ServiceCall) -> str | None:
         return call.request.headers.get("x-api-key") or super().credential(call) or call.query.get("api_key")
 
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         return self.problem(401, call)
 
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         identifier, details = _ERRORS.get(status, ("server_error", f"HTTP {status}"))
         return answer({"errors": [{"id": identifier, "code": status, "details": details}]}, status)
 
-    def too_fast(self, call: Call, retry_after: float) -> Response:
+    def too_fast(self, call: ServiceCall, retry_after: float) -> Response:
         return self.problem(403, call)  # no Retry-After: Hunter sends none
 
-    def _domain_search(self, call: Call) -> Response:
+    def _domain_search(self, call: ServiceCall) -> Response:
         domain = domain_of(call.query.get("domain") or "") or _domain_of_name(call.query.get("company"))
         try:
             limit, offset = int(call.query.get("limit", 10)), int(call.query.get("offset", 0))
@@ -99,7 +99,7 @@ class Hunter(Service):
         meta = {"results": len(found), "limit": limit, "offset": offset, "params": {"domain": domain, "company": call.query.get("company")}}
         return answer({"data": data, "meta": meta})
 
-    def _find(self, call: Call) -> Response:
+    def _find(self, call: ServiceCall) -> Response:
         query = call.query
         first, last = query.get("first_name") or "", query.get("last_name") or ""
         if not first and query.get("full_name"):
@@ -135,7 +135,7 @@ class Hunter(Service):
             self.meter.charge(self.name, "email-finder", who.email, CREDIT_NANOS)
         return answer({"data": data, "meta": {"params": {"domain": domain, "first_name": first, "last_name": last}}})
 
-    def _verify(self, call: Call) -> Response:
+    def _verify(self, call: ServiceCall) -> Response:
         email = str(call.query.get("email") or "").strip().lower()
         if not email:
             return self.problem(400, call)
@@ -167,7 +167,7 @@ class Hunter(Service):
         }
         return answer({"data": data, "meta": {"params": {"email": email}}})
 
-    def _account(self, call: Call) -> Response:
+    def _account(self, call: ServiceCall) -> Response:
         report = self.meter.report().get(self.name, {})
         used = {name: report.get(name, {}).get("billed", 0) for name in ("domain-search", "email-finder", "email-verifier")}
         searches = used["domain-search"] + used["email-finder"]
@@ -219,13 +219,13 @@ def _domain_of_name(name: str | None) -> str:
     return f"{slugged(name)}.com" if name else ""
 
 
-def _passes(who: Person, call: Call) -> bool:
+def _passes(who: MadeUpPerson, call: ServiceCall) -> bool:
     seniority = {"c_suite": "executive", "founder": "executive", "vp": "executive", "entry": "junior"}.get(who.seniority, "senior")
     wanted = call.query.get("seniority")
     return call.query.get("type") != "generic" and (not wanted or seniority in wanted.split(","))
 
 
-def _listed(who: Person, facts: Company) -> dict[str, Any]:
+def _listed(who: MadeUpPerson, facts: Company) -> dict[str, Any]:
     return {
         "value": who.email,
         "type": "personal",

@@ -23,7 +23,7 @@ UNKNOWN_COMPANIES = 0.12
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PipeOutcome:
     """What a pipe made of one record."""
 
     status: Literal["completed", "no_result", "skipped", "failed"]
@@ -41,7 +41,7 @@ class Pipe:
     price: float
     """Credits; of `people:posts:crustdata@1`, a post."""
     mode: Literal["always", "onSuccess"]
-    find: Callable[[str, dict[str, Any]], Outcome]
+    find: Callable[[str, dict[str, Any]], PipeOutcome]
 
     def subject(self, given: dict[str, Any]) -> str | None:
         """What is asked about: a domain or a profile; None if an input is missing."""
@@ -64,10 +64,10 @@ NEWS, POSTS = "company:newssummary:website@1", "people:posts:crustdata@1"
 
 
 @lru_cache(maxsize=20_000)
-def _overview(domain: str) -> Outcome:
+def _overview(domain: str) -> PipeOutcome:
     facts = company(domain)
     if facts.dice.chance("unknown to pipe0", UNKNOWN_COMPANIES):
-        return Outcome("no_result", reason=NO_RESULT)
+        return PipeOutcome("no_result", reason=NO_RESULT)
     values = {
         "company_description": facts.description,
         "company_industry": facts.industry.name,
@@ -79,13 +79,13 @@ def _overview(domain: str) -> Outcome:
     }
     # A vendor that knows a company seldom knows everything about it.
     absent = [name for name in ("estimated_revenue", "founded_year") if facts.dice.chance(f"overview lacks {name}", 0.08)]
-    return Outcome("completed", {name: value for name, value in values.items() if name not in absent})
+    return PipeOutcome("completed", {name: value for name, value in values.items() if name not in absent})
 
 
-def _techstack(domain: str) -> Outcome:
+def _techstack(domain: str) -> PipeOutcome:
     facts = company(domain)
     if facts.dice.chance("unknown to builtwith", 0.1):
-        return Outcome("no_result", reason=NO_RESULT)
+        return PipeOutcome("no_result", reason=NO_RESULT)
     trend = round(facts.dice.unit("spending trend") - 0.3, 2)
     monthly = 200 + 12 * facts.headcount
     history = [
@@ -98,13 +98,13 @@ def _techstack(domain: str) -> Outcome:
         "technology_list": facts.technologies,
         "technologies_by_tag": facts.stack,
     }
-    return Outcome("completed", {"technology_list": facts.technologies, "technology_match_builtwith": match, "spending_trend": trend})
+    return PipeOutcome("completed", {"technology_list": facts.technologies, "technology_match_builtwith": match, "spending_trend": trend})
 
 
-def _funding(domain: str) -> Outcome:
+def _funding(domain: str) -> PipeOutcome:
     facts = company(domain)
     if not facts.rounds:
-        return Outcome("no_result", reason=NO_RESULT)
+        return PipeOutcome("no_result", reason=NO_RESULT)
     history = [
         {
             "round": each.stage,
@@ -115,25 +115,25 @@ def _funding(domain: str) -> Outcome:
         for each in reversed(facts.rounds)
     ]
     news = [{"title": item.title, "outlet_name": item.outlet, "date": item.day.isoformat()} for item in facts.news]
-    return Outcome(
+    return PipeOutcome(
         "completed", {"funding_history": history, "funding_total_usd": facts.funding_total_usd, "leadmagic_company_news_list": news}
     )
 
 
-def _news(domain: str) -> Outcome:
+def _news(domain: str) -> PipeOutcome:
     facts = company(domain)
     if not facts.news:
-        return Outcome("no_result", reason=NO_RESULT)
+        return PipeOutcome("no_result", reason=NO_RESULT)
     lines = [f"- **{item.title}** ({item.outlet}, {item.day:%d %B %Y})" for item in facts.news]
-    return Outcome("completed", {"company_news_summary": f"Recent news about {facts.name}:\n\n" + "\n".join(lines)})
+    return PipeOutcome("completed", {"company_news_summary": f"Recent news about {facts.name}:\n\n" + "\n".join(lines)})
 
 
-def _posts(subject: str, config: dict[str, Any]) -> Outcome:
+def _posts(subject: str, config: dict[str, Any]) -> PipeOutcome:
     slug = slug_of(subject)
     dice, (first, last) = Dice("posts", slug), name_of_slug(slug)
     count = min(_post_limit(config), max(0, dice.between("count", -2, 8)))
     if not count:
-        return Outcome("no_result", reason=NO_RESULT)
+        return PipeOutcome("no_result", reason=NO_RESULT)
     texts = (
         "We are hiring for our operations team.",
         "Proud of what the team shipped this quarter.",
@@ -163,7 +163,7 @@ def _posts(subject: str, config: dict[str, Any]) -> Outcome:
             }
         )
     posts.sort(key=lambda post: str(post["date_posted"]), reverse=True)
-    return Outcome("completed", {"crustdata_post_list": posts, "post_list_string": [post["text"] for post in posts]})
+    return PipeOutcome("completed", {"crustdata_post_list": posts, "post_list_string": [post["text"] for post in posts]})
 
 
 def _post_limit(config: dict[str, Any]) -> int:

@@ -17,9 +17,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from lead_assets.sandbox.chance import Dice
-from lead_assets.sandbox.faults import Fault
-from lead_assets.sandbox.pipe0.pipes import CREDIT_NANOS, NO_RESULT, PIPES, Outcome, Pipe, format_of, type_of
-from lead_assets.sandbox.service import BadRequest, Call, Service, answer
+from lead_assets.sandbox.faults import InjectedFault
+from lead_assets.sandbox.pipe0.pipes import CREDIT_NANOS, NO_RESULT, PIPES, Pipe, PipeOutcome, format_of, type_of
+from lead_assets.sandbox.service import BadRequest, Service, ServiceCall, answer
 
 MAX_RECORDS = 100
 _UNLIMITED = 100_000
@@ -30,7 +30,7 @@ _KEPT_RUNS = 200
 
 
 @dataclass
-class Step:
+class RunStep:
     """One pipe of a run, with its configuration applied."""
 
     pipe: Pipe
@@ -46,10 +46,10 @@ class Step:
 
 
 @dataclass
-class Run:
+class BegunRun:
     id: str
     environment: str
-    steps: list[Step]
+    steps: list[RunStep]
     records: list[dict[str, Any]]
     status: str = "pending"
     errors: list[dict[str, Any]] = field(default_factory=list)
@@ -79,7 +79,7 @@ class Run:
         return fields
 
 
-class Pipe0(Service):
+class Pipe0Service(Service):
     name = "pipe0"
     prefix = "/pipe0"
 
@@ -87,7 +87,7 @@ class Pipe0(Service):
         for run in getattr(self, "_runs", {}).values():
             if run.timer:
                 run.timer.cancel()
-        self._runs: dict[str, Run] = {}
+        self._runs: dict[str, BegunRun] = {}
         self._finished: deque[str] = deque()
         self._admitted: deque[tuple[float, int]] = deque()
 
@@ -100,18 +100,18 @@ class Pipe0(Service):
             self.route("/v1/pipes/cancel/{run_id}", self._cancel, "cancel"),
         ]
 
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         return _problem(401, "unauthorized", "Missing or invalid API key")
 
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         return _problem(status, {429: "org-rate-limited", 503: "service-unavailable"}.get(status, f"http-{status}"), f"HTTP {status}")
 
-    def too_fast(self, call: Call, retry_after: float) -> Response:
+    def too_fast(self, call: ServiceCall, retry_after: float) -> Response:
         response = _problem(429, "org-rate-limited", "Request rate exceeded")
         response.headers["retry-after"] = str(max(1, round(retry_after + 0.499)))
         return response
 
-    async def _run_sync(self, call: Call) -> Response:
+    async def _run_sync(self, call: ServiceCall) -> Response:
         run = self._new_run(call)
         headers = self._priority(len(run.records))
         if (late := self._late(call, "sync_timeout")) is not None:
@@ -121,7 +121,7 @@ class Pipe0(Service):
         await asyncio.sleep(slow.latency_ms / 1000 if slow is not None else 0)
         return answer(run.body(), headers=headers)
 
-    def _run(self, call: Call) -> Response:
+    def _run(self, call: ServiceCall) -> Response:
         run = self._new_run(call)
         headers = self._priority(len(run.records))
         if (late := self._late(call, "sync_timeout")) is not None:
@@ -137,29 +137,29 @@ class Pipe0(Service):
         run.timer = loop.call_later(seconds * _PENDING_SHARE, process)
         return answer(run.body(), headers=headers)
 
-    def _timed_out(self, run: Run, late: Fault, headers: dict[str, str]) -> Response:
+    def _timed_out(self, run: BegunRun, late: InjectedFault, headers: dict[str, str]) -> Response:
         run.status = "processing"
         run.timer = asyncio.get_running_loop().call_later(late.latency_ms / 1000, self._finish, run)
         detail = f"The run did not finish in time. It goes on; poll /v1/pipes/check/{run.id}"
         body = {"type": "sync-timeout", "title": "Request Timeout", "status": 408, "detail": detail, "run_id": run.id}
         return answer(body, 408, headers)
 
-    def _late(self, call: Call, kind: Literal["sync_timeout", "run_delay"]) -> Fault | None:
+    def _late(self, call: ServiceCall, kind: Literal["sync_timeout", "run_delay"]) -> InjectedFault | None:
         for operation in call.operations:
             fault = self.faults.hit(self.name, kind, operation, *self._texts(call))
             if fault is not None:
                 return fault
         return None
 
-    def _validate(self, call: Call) -> Response:
+    def _validate(self, call: ServiceCall) -> Response:
         self._plan(call)
         return answer({"valid": True})
 
-    def _check(self, call: Call) -> Response:
+    def _check(self, call: ServiceCall) -> Response:
         run = self._runs.get(call.path("run_id"))
         return answer(run.body()) if run else _problem(404, "not-found", "No run with this id")
 
-    def _cancel(self, call: Call) -> Response:
+    def _cancel(self, call: ServiceCall) -> Response:
         run = self._runs.get(call.path("run_id"))
         if run is None:
             return _problem(404, "not-found", "No run with this id")
@@ -172,13 +172,13 @@ class Pipe0(Service):
 
     # --- a run ---
 
-    def _new_run(self, call: Call) -> Run:
+    def _new_run(self, call: ServiceCall) -> BegunRun:
         environment, steps, records = self._plan(call)
-        run = Run(f"run{uuid.uuid4().hex[:21]}", environment, steps, records)
+        run = BegunRun(f"run{uuid.uuid4().hex[:21]}", environment, steps, records)
         self._runs[run.id] = run
         return run
 
-    def _plan(self, call: Call) -> tuple[str, list[Step], list[dict[str, Any]]]:
+    def _plan(self, call: ServiceCall) -> tuple[str, list[RunStep], list[dict[str, Any]]]:
         """Environment, steps and records of a request; raises BadRequest with the errors that pipe0 would name."""
         body = call.json()
         if not isinstance(body, dict):
@@ -220,7 +220,7 @@ class Pipe0(Service):
         environment = (body.get("config") or {}).get("environment") or "production"
         return environment, steps, records
 
-    def _finish(self, run: Run) -> None:
+    def _finish(self, run: BegunRun) -> None:
         """Do the work, and bill what was done."""
         run.status = "completed"
         for step in run.steps:
@@ -236,7 +236,7 @@ class Pipe0(Service):
         if len(self._finished) > _KEPT_RUNS:
             self._runs.pop(self._finished.popleft(), None)
 
-    def _resolve(self, run: Run, step: Step, record: dict[str, Any], fields: dict[str, Any]) -> None:
+    def _resolve(self, run: BegunRun, step: RunStep, record: dict[str, Any], fields: dict[str, Any]) -> None:
         wanted = {name: shown for name, shown in step.outputs.items() if record.get(shown) in (None, "")}
         for name, shown in step.outputs.items():
             if name not in wanted:
@@ -246,9 +246,9 @@ class Pipe0(Service):
         given = {name: record.get(step.inputs.get(name, name)) for group in step.pipe.needs for name in group}
         subject = step.pipe.subject(given)
         if run.status == "failed":
-            outcome = Outcome("failed", reason=("TaskFailed", "The run failed"))
+            outcome = PipeOutcome("failed", reason=("TaskFailed", "The run failed"))
         elif not subject:
-            outcome = Outcome("skipped", reason=("RequirementUnmet", "A required input is missing"))
+            outcome = PipeOutcome("skipped", reason=("RequirementUnmet", "A required input is missing"))
         else:
             outcome = self._marked(step.pipe, subject) or step.pipe.find(subject, step.config)
         for name, shown in wanted.items():
@@ -263,14 +263,14 @@ class Pipe0(Service):
         if run.environment == "production" and worked and (done or step.pipe.mode == "always"):
             self.meter.charge(self.name, step.pipe.id, subject or "", round(step.pipe.credits(step.config) * CREDIT_NANOS))
 
-    def _marked(self, pipe: Pipe, subject: str) -> Outcome | None:
+    def _marked(self, pipe: Pipe, subject: str) -> PipeOutcome | None:
         """What a fault makes of this subject."""
         if self.faults.hit(self.name, "failed", pipe.id, subject):
-            return Outcome("failed", reason=("ProviderError", "The provider failed"))
+            return PipeOutcome("failed", reason=("ProviderError", "The provider failed"))
         if self.faults.hit(self.name, "skipped", pipe.id, subject):
-            return Outcome("skipped", reason=("PipeConditionUnmet", "The condition of the pipe was not met"))
+            return PipeOutcome("skipped", reason=("PipeConditionUnmet", "The condition of the pipe was not met"))
         if self.faults.hit(self.name, "no_result", pipe.id, subject):
-            return Outcome("no_result", reason=NO_RESULT)
+            return PipeOutcome("no_result", reason=NO_RESULT)
         return None
 
     def _priority(self, records: int) -> dict[str, str]:
@@ -287,14 +287,14 @@ class Pipe0(Service):
         return {"x-task-priority": str(priority), **{f"x-p{level}-capacity": str(max(0, room)) for level, room in left.items()}}
 
 
-def _pipe_ids(call: Call) -> tuple[str, ...]:
+def _pipe_ids(call: ServiceCall) -> tuple[str, ...]:
     body = call.json()
     pipes = body.get("pipes") if isinstance(body, dict) else None
     ids = dict.fromkeys(str(pipe.get("pipe_id")) for pipe in pipes if isinstance(pipe, dict)) if isinstance(pipes, list) else {}
     return tuple(name if name in PIPES else "unknown_pipe" for name in ids) or ("invalid",)
 
 
-def _step(pipe: Pipe, config: dict[str, Any]) -> Step:
+def _step(pipe: Pipe, config: dict[str, Any]) -> RunStep:
     outputs = {}
     chosen = config.get("output_fields") or {}
     for name, enabled in pipe.outputs.items():
@@ -302,7 +302,7 @@ def _step(pipe: Pipe, config: dict[str, Any]) -> Step:
         if override.get("enabled", enabled):
             outputs[name] = override.get("alias") or name
     inputs = {name: entry["alias"] for name, entry in (config.get("input_fields") or {}).items() if entry.get("alias")}
-    return Step(pipe, config, outputs, inputs)
+    return RunStep(pipe, config, outputs, inputs)
 
 
 def _input_fields(record: dict[str, Any]) -> dict[str, Any]:
@@ -325,7 +325,7 @@ def _field(
     name: str,
     value: Any,
     status: str,
-    claimed: Step | None = None,
+    claimed: RunStep | None = None,
     reason: tuple[str, str] | None = None,
     environment: str | None = None,
     subject: str = "",

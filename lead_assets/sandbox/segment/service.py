@@ -14,13 +14,13 @@ import orjson
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lead_assets.sandbox.service import Call, Service, answer
+from lead_assets.sandbox.service import Service, ServiceCall, answer
 
 MAX_EVENTS, MAX_EVENT_BYTES, MAX_BATCH_BYTES = 2_500, 32_000, 500_000
 _TYPES = ("identify", "track", "group", "page", "screen")
 
 
-class Segment(Service):
+class SegmentService(Service):
     name = "segment"
     prefix = "/segment"
 
@@ -35,7 +35,7 @@ class Segment(Service):
         single = [self.route(f"/v1/{kind}", self._single, kind) for kind in ("identify", "track", "group")]
         return [self.route("/v1/batch", self._batch, "batch"), *single]
 
-    def credential(self, call: Call) -> str | None:
+    def credential(self, call: ServiceCall) -> str | None:
         """The write key: user name of Basic, or a field of the body."""
         scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
@@ -46,25 +46,25 @@ class Segment(Service):
         body = call.json()
         return str(body["writeKey"]) if isinstance(body, dict) and body.get("writeKey") else None
 
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         return answer({"success": False, "message": "Invalid write key"}, 401)
 
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         return answer({"success": False, "message": f"HTTP {status}"}, status)
 
-    def too_fast(self, call: Call, retry_after: float) -> Response:
+    def too_fast(self, call: ServiceCall, retry_after: float) -> Response:
         response = super().too_fast(call, retry_after)
         response.headers["x-ratelimit-reset"] = response.headers["retry-after"]
         return response
 
-    def _single(self, call: Call) -> Response:
+    def _single(self, call: ServiceCall) -> Response:
         body = call.json()
         if not isinstance(body, dict) or len(call.body) > MAX_EVENT_BYTES:
             return answer({"success": False, "message": "Invalid JSON or event too large"}, 400)
         self._take({**body, "type": call.operations[0]}, call.operations[0])
         return answer({"success": True})
 
-    def _batch(self, call: Call) -> Response:
+    def _batch(self, call: ServiceCall) -> Response:
         body = call.json()
         if not isinstance(body, dict) or not isinstance(body.get("batch"), list) or len(call.body) > MAX_BATCH_BYTES:
             return answer({"success": False, "message": "Invalid JSON or batch too large"}, 400)

@@ -9,13 +9,13 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lead_assets.sandbox.service import Call, Service, answer
+from lead_assets.sandbox.service import Service, ServiceCall, answer
 
 MAX_CONTACTS, MAX_BYTES = 30_000, 6_000_000
 _JOB_SECONDS = 0.1
 
 
-class SendGrid(Service):
+class SendGridService(Service):
     name = "sendgrid"
     prefix = "/sendgrid"
 
@@ -32,13 +32,13 @@ class SendGrid(Service):
             self.route("/v3/marketing/contacts/imports/{job_id}", self._job, "imports", ("GET",)),
         ]
 
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         return _errors(401, "The provided authorization grant is invalid, expired, or revoked")
 
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         return _errors(status, "too many requests" if status == 429 else f"HTTP {status}")
 
-    def _upsert(self, call: Call) -> Response:
+    def _upsert(self, call: ServiceCall) -> Response:
         body = call.json()
         contacts = body.get("contacts") if isinstance(body, dict) else None
         if not isinstance(contacts, list) or not contacts:
@@ -72,7 +72,7 @@ class SendGrid(Service):
         self._jobs[job_id] = (time.time(), results)
         return answer({"job_id": job_id}, 202)
 
-    def _job(self, call: Call) -> Response:
+    def _job(self, call: ServiceCall) -> Response:
         if call.path("job_id") not in self._jobs:
             return _errors(404, "import job not found")
         started, results = self._jobs[call.path("job_id")]

@@ -12,12 +12,12 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lead_assets.sandbox.service import REFUSED_CREDENTIAL, Call, Service, answer, bearer
+from lead_assets.sandbox.service import REFUSED_CREDENTIAL, Service, ServiceCall, answer, bearer
 
 _MAX_TEXT, _MAX_BLOCKS = 40_000, 50
 
 
-class Slack(Service):
+class SlackService(Service):
     name = "slack"
     prefix = "/slack"
 
@@ -34,19 +34,19 @@ class Slack(Service):
             self.route("/services/{team}/{bot}/{token}", self._webhook, "webhook"),
         ]
 
-    def credential(self, call: Call) -> str | None:
+    def credential(self, call: ServiceCall) -> str | None:
         return call.path("token") if _is_webhook(call) else bearer(call)
 
-    def unauthorized(self, call: Call) -> Response:
+    def unauthorized(self, call: ServiceCall) -> Response:
         if _is_webhook(call):
             return answer("invalid_token", 403, media_type="text/plain")
         return _refusal("invalid_auth" if bearer(call) == REFUSED_CREDENTIAL else "not_authed")
 
-    def problem(self, status: int, call: Call) -> Response:
+    def problem(self, status: int, call: ServiceCall) -> Response:
         word = {429: "ratelimited", 404: "no_service", 410: "channel_is_archived", 403: "action_prohibited"}.get(status, "internal_error")
         return answer(word, status, media_type="text/plain") if _is_webhook(call) else answer({"ok": False, "error": word}, status)
 
-    def _post(self, call: Call) -> Response:
+    def _post(self, call: ServiceCall) -> Response:
         body = call.json()
         if not isinstance(body, dict):
             return _refusal("invalid_json")
@@ -68,12 +68,12 @@ class Slack(Service):
         message = {"type": "message", "subtype": "bot_message", "bot_id": "B0SANDBOX", "text": text, "ts": ts}
         return answer({"ok": True, "channel": channel, "ts": ts, "message": message})
 
-    def _auth_test(self, call: Call) -> Response:
+    def _auth_test(self, call: ServiceCall) -> Response:
         return answer(
             {"ok": True, "url": "https://sandbox.slack.example/", "team": "Sandbox", "user": "leadbot", "team_id": "T0", "user_id": "U0"}
         )
 
-    def _webhook(self, call: Call) -> Response:
+    def _webhook(self, call: ServiceCall) -> Response:
         if call.path("token") == "gone":
             return answer("no_service", 404, media_type="text/plain")
         body = call.json()
@@ -92,7 +92,7 @@ class Slack(Service):
         return ts
 
 
-def _is_webhook(call: Call) -> bool:
+def _is_webhook(call: ServiceCall) -> bool:
     return "/services/" in call.request.url.path
 
 

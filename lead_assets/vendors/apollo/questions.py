@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from lead_assets.vendors.questions import Ask, Facts, Question, person_at_company
+from lead_assets.vendors.questions import Ask, LeadFacts, Question, person_at_company
 
 
-def organization_id(facts: Facts) -> list[Question]:
+def organization_id(facts: LeadFacts) -> list[Question]:
     """The company by Apollo's id of it, which its organization answer holds."""
     record = facts.known.get("apollo.organizations/bulk_enrich")
     identifier = record.get("id") if isinstance(record, dict) else None
     return [Question(facts.subject, {"organization_id": identifier})] if isinstance(identifier, str) and identifier else []
 
 
-def known_person(facts: Facts) -> list[Question]:
+def known_person(facts: LeadFacts) -> list[Question]:
     """The person by profile, which the person signal asks as well, else by name and company, else by address."""
     if facts.profile:
         return [Question(facts.profile, {"linkedin_url": facts.profile}, kind="person_profile")]

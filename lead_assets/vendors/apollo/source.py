@@ -58,7 +58,7 @@ class ApolloSource:
                 return [{"people": people} if people else None]
         raise ProviderError("apollo", offer.operation, "permanent", "provider_error", sent=False)
 
-    async def fetch(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def take_up(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
         # Apollo answers at once and gives no id to come back with.
         raise ProviderError("apollo", offer.operation, "permanent", "provider_error", sent=False)
 

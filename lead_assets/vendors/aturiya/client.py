@@ -21,27 +21,27 @@ _MAX_PAGES = 10_000
 """A pagination that never ends is a fault of the vendor, not half a million leads more."""
 
 
-class _Wire(BaseModel):
+class _CampaignWire(BaseModel):
     # Input is hidden because a validation error would print people's data.
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True, coerce_numbers_to_str=True)
 
 
-class Campaign(_Wire):
+class Campaign(_CampaignWire):
     id: str
     name: str | None = None
 
 
-class Pagination(_Wire):
+class Pagination(_CampaignWire):
     page: int | None = None
     total_pages: int | None = None
     has_next_page: bool | None = None
 
 
-class CampaignList(_Wire):
+class CampaignList(_CampaignWire):
     data: list[Campaign]
 
 
-class LeadPage(_Wire):
+class LeadPage(_CampaignWire):
     """One page of leads: raw objects, whatever keys they have."""
 
     data: list[dict[str, Any]]

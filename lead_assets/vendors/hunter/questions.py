@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from lead_assets.vendors.questions import Ask, Facts, Question
+from lead_assets.vendors.questions import Ask, LeadFacts, Question
 
 MAX_GUESSES = 2
 """A guess costs half a credit whether it is right or not: from the third on, the finder's whole credit, due only for a hit, is cheaper."""
@@ -17,7 +17,7 @@ _PATTERNS = ("{first}.{last}", "{f}{last}")
 _PLAIN = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d"})
 
 
-def guessed_addresses(facts: Facts) -> list[Question]:
+def guessed_addresses(facts: LeadFacts) -> list[Question]:
     """Addresses made of name and domain: by the domain's pattern where Hunter has told it, else by the commonest ones."""
     if not (facts.first_name and facts.last_name and facts.company_domain):
         return []

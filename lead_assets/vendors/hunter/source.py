@@ -42,7 +42,7 @@ class HunterSource:
             raise ProviderError("hunter", offer.operation, "permanent", "provider_error", sent=False)
         return [await self._reply(offer, wants[0])]
 
-    async def fetch(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def take_up(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
         # Work that goes on at Hunter is fetched by asking the same again, which is not charged twice.
         return [await self._reply(offer, want) for want in wants]
 

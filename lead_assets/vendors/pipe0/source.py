@@ -89,7 +89,7 @@ class Pipe0Source:
             run = await self._run_jointly(offer, records, keys)
         return [_reply(offer, want, run) for want in wants]
 
-    async def fetch(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
+    async def take_up(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
         try:
             run = await self._runs.end(vendor_ref, offer.operation)
         except RunFailed as error:

@@ -1,7 +1,7 @@
 """Who holds a claim, and whether they can still be alive.
 
 A claim's lease ends by time. But a run that was killed is mostly started again on the same machine seconds later, and should not wait for
-a lease whose owner is plainly gone: an owner's name says on which machine and in which process it lives, and there the operating system knows.
+a lease whose holder is plainly gone: a holder's name says on which machine and in which process it lives, and there the operating system knows.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import uuid
 from pathlib import Path
 
 
-def new_owner() -> str:
+def new_holder() -> str:
     """A name for one purchase of this process."""
     return f"{_machine()}:{os.getpid()}:{uuid.uuid4().hex[:12]}"
 
 
-def is_gone(owner: str) -> bool:
-    """True only if the owner lived in this same machine and process space, and its process has ended. A re-used process id reads as alive."""
-    machine, _, rest = owner.partition(":")
+def is_gone(holder: str) -> bool:
+    """True only if the holder lived in this same machine and process space, and its process has ended. A re-used process id reads as alive."""
+    machine, _, rest = holder.partition(":")
     pid = rest.partition(":")[0]
     if machine != _machine() or not pid.isdigit() or sys.platform == "win32":
         return False
