@@ -28,6 +28,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import BUY_TAG, GRAIN_TAG
 from lead_assets.kit.partitions import campaigns
 from lead_assets.kit.run_failures import retry_what_may_pass
+from lead_assets.ledger import Ledger
 from lead_assets.stores.archive import Archive
 
 PIPELINE = "lead_pipeline"
@@ -88,6 +89,22 @@ def drop_sensor(
         dynamic_partitions_requests=[campaigns.build_add_request(sorted({run.campaign_id for run in taken.runs} - known))],
         cursor=taken.cursor,
     )
+
+
+@sensor(
+    job=pipeline_job,
+    minimum_interval_seconds=15,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Runs campaigns once more that lack answers of a provider which could not be had for a while, when its circuit closes.",
+)
+def missed_sensor(context: SensorEvaluationContext, ledger: ResourceParam[Ledger]) -> SensorResult | SkipReason:
+    from lead_assets.kit.outages import ask_again
+
+    requests, cursor = ask_again(context.instance, ledger, context.cursor)
+    if not requests:
+        context.update_cursor(cursor)
+        return SkipReason("no campaign lacks what can be had now")
+    return SensorResult(run_requests=requests, cursor=cursor)
 
 
 @op(

@@ -45,7 +45,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
     return Definitions(
         assets=[asset.with_hooks({retry_what_may_pass}) if isinstance(asset, AssetsDefinition) else asset for asset in assets],
         jobs=[automation.pipeline_job, automation.rebuild_job, automation.evaluation_job, automation.campaign_api_job],
-        sensors=[automation.drop_sensor],
+        sensors=[automation.drop_sensor, automation.missed_sensor],
         schedules=[automation.campaign_api_schedule],
         resources={**resources, **(overrides or {})},
         # Starting a process costs seconds of CPU for each step; parallelism comes from runs (campaigns) and from asyncio inside a step.

@@ -11,7 +11,7 @@ from dagster import AssetCheckResult, AssetCheckSpec, AssetExecutionContext, Ass
 from lead_assets.contracts import Classification, EnrichedLead, Lead, QuarantinedSummary, Score, SimilarAccount, Summary
 from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import assets_of, conservation_check, contract_check, counts_per_campaign, key_of, mode_of, result_of
-from lead_assets.kit.outages import circuits_shown
+from lead_assets.kit.outages import answered_by_rules, circuits_shown, note_misses
 from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
 
@@ -55,12 +55,14 @@ def classification__summaries(
 ) -> Iterator[MaterializeResult | AssetCheckResult]:
     from lead_assets.briefs.rules import load_brief_rulebook
     from lead_assets.briefs.summaries import summarise, worth_a_brief
+    from lead_assets.model.cases import PROVIDER
     from lead_assets.model.outcome import broken_contracts
 
     book = load_brief_rulebook(settings)
     made = summarise(
         leads, enriched, classifications, scores, similar, ledger=ledger, settings=settings, rulebook=book, mode=mode_of(context)
     )
+    note_misses(context, ledger, Summary, answered_by_rules(made.summaries, PROVIDER))
     figures = {name: made.stats[name] for name in ("questions", "calls", "repaired", "by_rules", "cost_usd")}
     yield result_of(Summary, made.summaries, circuits=circuits_shown(ledger), **figures)
     yield result_of(QuarantinedSummary, made.quarantine, codes=made.stats["quarantined_by_code"])

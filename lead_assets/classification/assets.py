@@ -40,7 +40,7 @@ from lead_assets.kit.declare import (
     result_of,
 )
 from lead_assets.kit.io_manager import WarehouseIOManager
-from lead_assets.kit.outages import circuits_shown
+from lead_assets.kit.outages import answered_by_rules, circuits_shown, note_misses
 from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
 
@@ -93,6 +93,7 @@ def classification__classifications(
     from lead_assets.classification.checks import drift, trailing
     from lead_assets.classification.classify import classify, of_the_run
     from lead_assets.classification.rulebook import load_rulebook
+    from lead_assets.model.cases import PROVIDER
     from lead_assets.model.outcome import broken_contracts
 
     mode, book = mode_of(context), load_rulebook(settings)
@@ -100,6 +101,7 @@ def classification__classifications(
     good, bad = classified.classifications, classified.quarantine
     models = dict(good["model"].value_counts().sort("model").iter_rows())
     before = trailing(warehouse.warehouse, context.partition_keys, context.instance.get_dynamic_partitions(str(campaigns.name)))
+    note_misses(context, ledger, Classification, answered_by_rules(good, PROVIDER))
     yield result_of(Classification, good, models=models, mode=mode, circuits=circuits_shown(ledger), **classified.stats)
     yield result_of(Quarantined, bad, codes=classified.stats["quarantined_by_code"])
     yield contract_check(MEETS_CONTRACT, broken_contracts(good, book.profiles))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.controls import Circuit
     from lead_assets.ledger.costs import Billed, By
     from lead_assets.ledger.database import Clock, Database, Tx
+    from lead_assets.ledger.misses import Cursor, Miss
     from lead_assets.ledger.money import Budget, Period, Scope
 
 World = Literal["sandbox", "live"]
@@ -250,6 +251,24 @@ class Ledger:
         from lead_assets.ledger import controls
 
         self._db.write(lambda tx: controls.resume(tx, provider))
+
+    def note_misses(
+        self, table: str, campaigns: Collection[str], lacking: Collection[tuple[str, str]], run_id: str, *, asked_again: bool = False
+    ) -> None:
+        """A run has made `table` for `campaigns`; `lacking` are (campaign, provider) whose answers it missed for a passing reason."""
+        from lead_assets.ledger import misses
+
+        self._db.write(lambda tx: misses.note(tx, table, campaigns, lacking, run_id, asked_again=asked_again))
+
+    def due_again(self, under_way: Collection[str], asked: Cursor) -> tuple[list[Miss], Cursor]:
+        """The misses that are to be asked for again now, and the cursor after them: see `misses.due`."""
+        from lead_assets.ledger import controls, misses
+
+        def work(tx: Tx) -> tuple[list[Miss], Cursor]:
+            circuits = {circuit.provider: circuit.open_until for circuit in controls.open_circuits(tx)}
+            return misses.due(misses.waiting(tx), circuits, controls.paused_providers(tx), under_way, asked, tx.now)
+
+        return self._db.read(work)
 
     def circuits(self) -> list[Circuit]:
         """The providers whose circuit is open now, and until when."""

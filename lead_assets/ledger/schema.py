@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0004"
+HEAD = "0005"
 """The migration that the code expects: known here so that the check on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -132,6 +132,19 @@ circuits = Table(
     _whole("open_until"),
     # True while a circuit's time is up and one batch tries whether the provider is back.
     Column("probing", Boolean, nullable=False, server_default=false()),
+)
+
+# What a campaign's tables lack because a provider could not be had for a while. A row is gone when the table is made again without that lack.
+misses = Table(
+    "misses",
+    metadata,
+    _text("table_name", primary_key=True),
+    _text("campaign_id", primary_key=True),
+    _text("provider", primary_key=True),
+    _whole("missed_at"),
+    _text("run_id"),
+    # True where the run was asked for because of a miss already, and no outage explains that it missed again.
+    Column("given_up", Boolean, nullable=False),
 )
 
 controls = Table(

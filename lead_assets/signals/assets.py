@@ -25,7 +25,7 @@ from lead_assets.contracts import EnrichedLead, Lead, Table
 from lead_assets.core.document import RulesError
 from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import asset_of, assets_of, key_of, limited, result_of
-from lead_assets.kit.outages import circuits_shown
+from lead_assets.kit.outages import circuits_shown, note_misses
 from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
 from lead_assets.signals.agreement import Agreement, ledger_agrees
@@ -76,6 +76,7 @@ def _bought_from(provider: str, signals: Sequence[Signal]) -> AssetsDefinition:
         collected = collect_all(wanted, limited(context, leads), ledger=ledger, settings=settings)
         circuits = circuits_shown(ledger)
         for signal in wanted:
+            note_misses(context, ledger, signal.contract, collected[signal.name].lacking)
             yield result_of(signal.contract, collected[signal.name].frame, circuits=circuits, **collected[signal.name].stats.metadata())
         if agrees.key in context.selected_asset_check_keys:
             stats = [each.stats for each in collected.values()]

@@ -37,6 +37,8 @@ class Collected:
 
     frame: pl.DataFrame
     stats: SignalStats
+    lacking: frozenset[tuple[str, str]]
+    """(campaign, provider) where an answer is missing for a reason that passes."""
 
 
 def collect(signal: Signal, leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, retry: Retry | None = None) -> Collected:
@@ -92,7 +94,15 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected
     stats.missed = Counter(verdict.reason or "no_result" for verdict in verdicts.values() if verdict.state != "found")
     if without:
         stats.missed["no_subject"] += without
-    return Collected(_rows(signal, asked, verdicts, charges), stats)
+    return Collected(_rows(signal, asked, verdicts, charges), stats, _lacking(asked, verdicts))
+
+
+def _lacking(asked: pl.DataFrame, verdicts: Mapping[str, Verdict]) -> frozenset[tuple[str, str]]:
+    providers = {name: verdict.lacks for name, verdict in verdicts.items() if verdict.lacks is not None}
+    if not providers:
+        return frozenset()
+    pairs = asked.select("campaign_id", "subject").filter(pl.col("subject").is_in(list(providers))).unique()
+    return frozenset((campaign, providers[name]) for campaign, name in pairs.iter_rows())
 
 
 def _subjects(signal: Signal, leads: pl.DataFrame, first: pl.DataFrame) -> dict[str, Subject]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
-from lead_assets.ledger.model import UNSENT, Answer, Reply, Want
+from lead_assets.ledger.model import PASSING, UNSENT, Answer, Reply, Want
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import ledger_parameters, open_source, price_micros
 from lead_assets.signals.stats import SignalStats
@@ -49,6 +49,8 @@ class Verdict:
     values: Values = field(default_factory=dict)
     address: str | None = None
     """The e-mail address that was asked about, where it was one."""
+    lacks: str | None = None
+    """The provider that could not be had for a while: asked again, it may answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +291,7 @@ def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) 
     if answer is None:
         return Verdict("unknown", "no_key")
     if answer.answered_at is None:  # nobody was asked, so nobody said it
-        return Verdict("unknown", answer.reason)
+        return Verdict("unknown", answer.reason, lacks=_passing(source, answer.reason))
     state: str = answer.state
     reason, values = answer.reason, None
     if answer.state == "found":
@@ -299,7 +301,12 @@ def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) 
         except Exception as error:  # a provider's junk must not cost the other leads their rows
             _log.warning("signal %s: parser of %s failed: %s", signal.name, source.ledger_operation, type(error).__name__)
             state, reason = "unknown", "bad_answer"
-    return Verdict(state, reason, source.provider, answer.answered_at, answer.stale, mock, values or {})
+    lacks = _passing(source, reason) if state == "unknown" else None
+    return Verdict(state, reason, source.provider, answer.answered_at, answer.stale, mock, values or {}, lacks=lacks)
+
+
+def _passing(source: Source, reason: str | None) -> str | None:
+    return source.provider if reason in PASSING else None
 
 
 def _is_settled(signal: Signal, verdict: Verdict) -> bool:
