@@ -48,7 +48,7 @@ class Ran:
     campaigns: tuple[str, ...]
     success: bool
     failures: tuple[str, ...]
-    """"step: error" for each failed step, without data."""
+    """"step: error" for each failed step, or what kept the run from its first one, without data."""
 
 
 def dagster_home(settings: Settings) -> str:
@@ -191,7 +191,11 @@ def _run_group(
             lost_storage.wait(instance)
             lost_storage.end(instance, run_id)
         raise
-    failures = tuple(_failure(event) for event in result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE))
+    failed = result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE)
+    if not failed and not result.success:
+        # Nothing of it began, because a resource could not be made: the rules, say, were broken between two groups.
+        failed = result.filter_events(lambda event: event.event_type == DagsterEventType.RUN_FAILURE)
+    failures = tuple(_failure(event) for event in failed)
     return Ran(run_id, tuple(group), result.success, failures)
 
 
@@ -222,13 +226,12 @@ def _progress(instance: DagsterInstance, run_id: str, on_progress: Callable[[int
 
 
 def _failure(event: object) -> str:
-    data = event.step_failure_data  # type: ignore[attr-defined]
-    error = data.error
+    error = event.event_specific_data.error  # type: ignore[attr-defined]
     while error is not None and error.cause is not None:
         error = error.cause
     # The first line only: a stack's locals and a vendor's body may hold data.
     text = (error.message if error else "no error text").strip().splitlines()[0]
-    return f"{event.step_key}: {text}"  # type: ignore[attr-defined]
+    return f"{event.step_key or 'before the first step'}: {text}"  # type: ignore[attr-defined]
 
 
 def _partitions_name() -> str:

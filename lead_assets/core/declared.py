@@ -102,8 +102,14 @@ def document_of(settings: Settings, name: str) -> Document:
 
 
 def rules_digest(settings: Settings, name: str) -> str:
-    """A hash of what a rules file says: another comment, spacing or layout gives the same. Raises RulesError if it cannot be read."""
-    return _digest(source_of(name, settings))
+    """A hash of what a rules file says: another comment, spacing or layout gives the same.
+
+    Never raises, so that a code location can carry it in its versions: a file that cannot be read has the hash of what is wrong with it.
+    """
+    try:
+        return _digest(source_of(name, settings))
+    except RulesError as error:
+        return _hash(error.faults)
 
 
 def source_of(name: str, settings: Settings) -> RulesSource:
@@ -145,7 +151,11 @@ def _loaded(file: RulesFile[Any], source: RulesSource) -> BaseModel:
 
 @lru_cache(maxsize=64)
 def _digest(source: RulesSource) -> str:
-    return hashlib.sha256(json.dumps(_read(source).value, default=str).encode()).hexdigest()[:16]
+    return _hash(_read(source).value)
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, default=str).encode()).hexdigest()[:16]
 
 
 def _called(document: Document, path: Sequence[int | str]) -> str:

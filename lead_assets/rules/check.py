@@ -13,6 +13,7 @@ from typing import Any
 
 from lead_assets.core.declared import IN_SETTINGS, RulesFile, document_of
 from lead_assets.core.document import RulesError, nearest
+from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
 from lead_assets.rules.across import across
 from lead_assets.rules.files import rules_files
@@ -63,7 +64,11 @@ def _strangers(settings: Settings, folder: Path, known: Sequence[str]) -> Iterat
         Path(value).resolve() for name in IN_SETTINGS.values() if (value := getattr(settings, name)) and not value.lstrip().startswith("{")
     ]
     if not folder.is_dir():
-        return  # every file says so
+        try:
+            rules_file("", settings)
+        except RulesError as error:
+            yield from error.faults
+        return
     for path in sorted(folder.iterdir()):
         if (
             path.suffix.casefold() in _LIKE_RULES

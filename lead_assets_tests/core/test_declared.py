@@ -194,5 +194,7 @@ def test_a_digest_is_of_what_a_file_says(tmp_path: Path) -> None:
     )
     assert digest(GOOD.replace("12", "13")) != first
     assert digest(GOOD.replace("Aeschenplatz", "Barfüsserplatz")) != first
+    broken = [digest("city: Basel\ncity: Bern\n"), digest("city: [\n"), digest("city: [\n# more\n")]
+    assert len({first, *broken}) == 4, "a code location that carries it loads, whatever the file is like"
     inline = Settings(rules_dir=tmp_path, routing_json='{"owners": []}')
     assert rules_digest(inline, "routing.yaml") != rules_digest(settings, "routing.yaml"), "a table in the environment is what holds"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from dagster import DagsterEventType, DagsterInstance, SensorResult, SkipReason, build_sensor_context
+from dagster import DagsterEventType, DagsterInstance, ResourceParam, SensorResult, SkipReason, build_sensor_context, job, op
 
 from lead_assets.automation import drop_sensor
 from lead_assets.cli import runs
@@ -19,6 +19,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.intake import landing
 from lead_assets.intake.ingest import ingest
+from lead_assets.ledger import Ledger
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import archive_of
@@ -80,6 +81,35 @@ def test_a_run_that_dagster_starts_ends_before_its_first_step(
     mend(broken)
     assert definition.execute_in_process(instance=instance, partition_key=partition).success
     assert requests(sandbox) > 0
+
+
+@pytest.mark.parametrize("selection", ["key:intake/raw_leads", "key:scoring/scores"])
+def test_a_run_of_one_asset_is_no_exception(broken: Settings, instance: DagsterInstance, selection: str) -> None:
+    """Rules that break in the middle of a long command's runs, which looked at them before: the run says so itself."""
+    ingest(archive_of(broken), json.dumps(LEAD).encode(), name="a.ndjson", received_at=AT, campaign="a")
+    runs.add_campaigns(instance, ["a"])
+    definitions = build_defs(broken)
+    (ran,) = runs.run_campaigns(definitions, instance, ["a"], assets=runs.select_assets(definitions, selection))
+    assert not ran.success
+    (failure,) = ran.failures
+    assert failure.startswith("before the first step: ")
+    assert FAULT in failure
+
+
+def test_a_run_that_only_spends_is_no_exception(broken: Settings, instance: DagsterInstance) -> None:
+    """The ledger asks for the rules itself, wherever the run's tables go."""
+
+    @op
+    def spend(ledger: ResourceParam[Ledger]) -> None:
+        raise AssertionError("no step may run")
+
+    @job(resource_defs=dict(build_defs(broken).resources or {}))
+    def spending() -> None:
+        spend()
+
+    done = spending.execute_in_process(instance=instance, raise_on_error=False)
+    assert not done.success
+    assert not [event for event in done.all_events if event.event_type == DagsterEventType.STEP_START]
 
 
 COMMANDS = [

@@ -174,5 +174,4 @@ def test_doctor_lists_every_file(command: Command, own: Settings) -> None:
     assert checks["rules: signals"]["detail"] == "10 signals"
     gone = command("doctor", "--json", LEAD_ASSETS_RULES_DIR=str(own.rules_dir) + "/nope")
     bad = [check["name"] for check in json.loads(gone.stdout)["checks"] if not check["ok"]]
-    assert bad == sorted(bad, key=list(checks).index), "in the list's order"
-    assert "rules: routing" in bad
+    assert set(bad) == set(checks), "each of them would be read from a folder that is not there"
