@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 Kind = Literal[
     "transient",  # may pass: server error, timeout, dropped connection. Retry with backoff
@@ -19,6 +19,7 @@ class ProviderError(Exception):
     """A call that gave no answer. Its text names provider, operation and status; never the key, the subject or the body.
 
     `sent` is False only if the vendor cannot have seen the request (DNS, refused connection): then nothing can have been billed.
+    `counted`: another purchase waited for the same request and has been told; one request that fails is one failure of the provider.
     `vendor_ref` is the vendor's own id of the work, where the failure carried one: poll that, never submit again.
     """
 
@@ -34,6 +35,7 @@ class ProviderError(Exception):
         vendor_ref: str | None = None,
         sent: bool = True,
         cost_micros: int = 0,
+        counted: bool = False,
     ) -> None:
         self.provider = provider
         self.operation = operation
@@ -44,5 +46,21 @@ class ProviderError(Exception):
         self.vendor_ref = vendor_ref
         self.sent = sent
         self.cost_micros = cost_micros
+        self.counted = counted
         at = f" (HTTP {status})" if status is not None else ""
         super().__init__(f"{provider} {operation}: {reason}{at}")
+
+    def for_another(self) -> Self:
+        """The same failure for another purchase that waited for the same request."""
+        return type(self)(
+            self.provider,
+            self.operation,
+            self.kind,
+            self.reason,
+            status=self.status,
+            retry_after=self.retry_after,
+            vendor_ref=self.vendor_ref,
+            sent=self.sent,
+            cost_micros=self.cost_micros,
+            counted=True,
+        )

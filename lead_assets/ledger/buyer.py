@@ -7,6 +7,7 @@ Belongs here: the order of these steps and what each failure means. Does not bel
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -280,7 +281,7 @@ class Buyer:
             state: Any = "not_found" if error.kind == "suppressed" else "unknown"
             await self._settle(wants, [Reply(state, reason, cost_micros=cost) for cost in failed.costs], failed.latency)
             return []
-        circuit_open = error.kind == "transient" and await in_thread(self.ledger.note_failure, provider)
+        circuit_open = error.kind == "transient" and await self._note(error, provider)
         most = 2 if error.kind == "contract" else self.retry.attempts
         delay = max(self.retry.delay(failed.attempt), error.retry_after or 0.0)
         if error.kind == "rate_limited":
@@ -299,6 +300,10 @@ class Buyer:
         if error.kind != "rate_limited":  # that one waits for its bucket, with all others who use it
             await self.sleep(delay)
         return wants
+
+    async def _note(self, error: ProviderError, provider: str) -> bool:
+        """Count a failure of the provider. True if its circuit is open now."""
+        return await in_thread(functools.partial(self.ledger.note_failure, provider, counts=not error.counted))
 
     async def _settle(self, wants: list[Want], replies: Sequence[Reply], latency: int, *, uncertain: bool = False) -> None:
         now = self.ledger.now()

@@ -66,9 +66,14 @@ def paused_providers(tx: Tx) -> set[str]:
     return {name.removeprefix(_PAUSED) for (name,) in tx.execute(sa.select(table.c.name).where(table.c.name.startswith(_PAUSED)))}
 
 
-def note_failure(tx: Tx, provider: str) -> bool:
-    """Count a call that failed by the provider's fault. Returns True if its circuit is open now, or its time is up and nobody has tried again."""
+def note_failure(tx: Tx, provider: str, *, counts: bool = True) -> bool:
+    """Count a call that failed by the provider's fault, unless it was counted before.
+
+    Returns True if its circuit is open now, or its time is up and nobody has tried again.
+    """
     row = tx.execute(sa.select(circuits).where(circuits.c.provider == provider)).first()
+    if not counts:
+        return row is not None and row.failures >= FAILURES_TO_OPEN
     if row is not None and row.failures >= FAILURES_TO_OPEN and not row.probing:
         # Sent before the circuit opened. A dozen of those under way together once kept a provider out for eight minutes.
         return True

@@ -234,11 +234,11 @@ class Ledger:
 
         return self._db.read(lambda tx: pacing.blocked_for(tx, bucket))
 
-    def note_failure(self, provider: str) -> bool:
-        """Count a call that failed by the provider's fault. Returns True if its circuit is open now."""
+    def note_failure(self, provider: str, *, counts: bool = True) -> bool:
+        """Count a call that failed by the provider's fault, unless it was counted before. Returns True if its circuit is open now."""
         from lead_assets.ledger import controls
 
-        return self._db.write(lambda tx: controls.note_failure(tx, provider))
+        return self._db.write(lambda tx: controls.note_failure(tx, provider, counts=counts))
 
     def pause(self, provider: str | None = None) -> None:
         """Allow no new call, to one provider or to all."""

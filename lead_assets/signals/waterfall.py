@@ -82,8 +82,15 @@ class Desk:
     retry: Retry | None = None
     refused: dict[str, ProviderError] = field(default_factory=dict)
     """By bucket: the key or the quota is no good for it in this run."""
+    _told: set[tuple[str, str, int | None]] = field(default_factory=set)
     _clients: dict[str, SourceClient] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def tell(self, error: ProviderError) -> None:
+        """Log a failure, the first of its kind: every attempt of every signal would be pages, and the run's figures count them all."""
+        kind = (error.provider, error.reason, error.status)
+        _log.log(logging.DEBUG if kind in self._told else logging.WARNING, "%s", error)
+        self._told.add(kind)
 
     async def client(self, source: Source) -> SourceClient:
         async with self._lock:
@@ -258,7 +265,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         try:
             return await (await desk.client(source)).call(signal.subject, source, batch)
         except ProviderError as error:
-            _log.warning("signal %s: %s", signal.name, error)
+            desk.tell(error)
             if error.kind in ("auth", "quota"):
                 # The next source or guess would only be told the same.
                 desk.refused[terms.bucket] = ProviderError(error.provider, error.operation, error.kind, error.reason, sent=False)

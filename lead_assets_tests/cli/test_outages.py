@@ -37,7 +37,7 @@ def circuits_of_assets(settings: Settings, run_id: str) -> dict[str, Any]:
 
 
 @pytest.mark.usefixtures("twelve")
-@pytest.mark.parametrize("provider", ["apollo", "pipe0", "hunter"])
+@pytest.mark.parametrize("provider", ["apollo", "hunter"])
 def test_a_run_says_who_is_left_alone_and_the_next_completes_the_leads(
     command: Command, settings: Settings, sandbox: Handle, monkeypatch: pytest.MonkeyPatch, provider: str
 ) -> None:
@@ -64,9 +64,10 @@ def test_a_run_says_who_is_left_alone_and_the_next_completes_the_leads(
 
 
 @pytest.mark.usefixtures("twelve")
-def test_a_provider_that_stumbled_is_asked_again_by_the_next_run(command: Command, sandbox: Handle) -> None:
+@pytest.mark.parametrize(("provider", "status"), [("apollo", 400), ("pipe0", 503)])
+def test_a_provider_that_stumbled_is_asked_again_by_the_next_run(command: Command, sandbox: Handle, provider: str, status: int) -> None:
     """Too few failures to open a circuit: nothing has to be resumed, and nothing waited for."""
-    sandbox.set_fault("apollo", "status", status=400)
+    sandbox.set_fault(provider, "status", status=status)
     first = command("run", "--all", *MISSING, "--json", sandbox_url=sandbox.url).answer()
     assert (first["circuits"], passing(first["missed"])) == ([], {"provider_error"})
     sandbox.clear_faults()

@@ -421,3 +421,21 @@ def test_an_answer_that_came_is_journaled_even_if_the_purchase_is_cancelled_then
     asyncio.run(cancelled())
     assert ledger.billed() == {"calls": 16, "usd": ledger.billed()["usd"], "uncertain_calls": 0}
     assert purchase(ledger, wants(40), Vendor()).bought == 24
+
+
+def test_a_request_that_fails_for_several_purchases_is_one_failure(timed: Ledger, clock: Clock) -> None:
+    """pipe0's requests serve up to four signals at once: two that failed once opened the circuit."""
+
+    async def together(number: int) -> None:
+        failed = transient()
+        purchases = (
+            buy(timed, [want(f"{number}", operation=name)], Vendor(told), retry=Retry(attempts=1), sleep=clock.sleep)
+            for name, told in {"overview": failed, "funding": failed.for_another(), "news": failed.for_another()}.items()
+        )
+        await asyncio.gather(*purchases)
+
+    for number in range(7):
+        asyncio.run(together(number))
+    assert timed.circuits() == []
+    asyncio.run(together(7))
+    assert [circuit.provider for circuit in timed.circuits()] == ["pipe0"]

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.purchase import Retry
-from lead_assets.signals.engine import collect
+from lead_assets.signals.engine import collect, collect_all
 from lead_assets.signals.signal import Signal
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import frame, lead
@@ -150,6 +150,17 @@ def test_what_passes_is_waited_out(room: Room, provider: str, of: Callable[[Room
         hasty(of(room), 0.5), LEADS.head(3), ledger=room.ledger, settings=room.settings, retry=Retry(attempts=3, first=0.01)
     ).frame
     assert "unknown" not in table["state"].to_list()
+
+
+def test_three_stumbles_of_four_signals_at_once_open_no_circuit(room: Room, caplog: pytest.LogCaptureFixture) -> None:
+    """One request of pipe0 serves four signals: each of its failures is one, and is told once."""
+    room.sandbox.set_fault("pipe0", "status", status=503, times=3)
+    signals = [room.signal(name) for name in ("company_overview", "tech_stack", "funding", "news")]
+    with caplog.at_level(logging.WARNING):
+        found = collect_all(signals, LEADS, ledger=room.ledger, settings=room.settings, retry=Retry(attempts=4, first=0.01))
+    assert room.ledger.circuits() == []
+    assert {reason for each in found.values() for reason in each.stats.missed} <= {"no_subject", "no_result"}
+    assert len(caplog.records) == 1, caplog.text
 
 
 def test_a_person_who_does_not_want_to_be_known_is_suppressed_by_every_provider(room: Room) -> None:

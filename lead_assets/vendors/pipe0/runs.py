@@ -85,10 +85,14 @@ class Runs:
     async def end(self, run_id: str, operation: str, *, first: float = 0.0) -> PipesRun:
         """A run at its end, looked for after `first` seconds and then ever less often. However many wait for it, one looks."""
         looking = self._ends.get(run_id)
+        began = looking is None
         if looking is None:
             looking = self._ends[run_id] = asyncio.create_task(self._look(run_id, operation, first))
             looking.add_done_callback(lambda _: self._ends.pop(run_id, None))
-        return await asyncio.shield(looking)
+        try:
+            return await asyncio.shield(looking)
+        except ProviderError as error:
+            raise (error if began else error.for_another()) from None
 
     async def _look(self, run_id: str, operation: str, first: float) -> PipesRun:
         clock = asyncio.get_running_loop().time

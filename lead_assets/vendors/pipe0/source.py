@@ -101,6 +101,7 @@ class Pipe0Source:
 
     async def _run_jointly(self, offer: Offer, records: _Records, keys: list[str]) -> PipesRun:
         joint = self._joints.get(records)
+        first = joint is None
         if joint is not None and offer.operation in joint.asked:
             return await self._run([offer], records, keys)
         if joint is None:
@@ -117,7 +118,7 @@ class Pipe0Source:
             return await asyncio.shield(joint.task)
         except ProviderError as error:
             if error.kind != "permanent" or error.vendor_ref is not None or len(joint.asked) == 1:
-                raise
+                raise (error if first else error.for_another()) from None
         # One pipe that pipe0 refuses fails the whole request; alone, only its own signal is refused.
         return await self._run([offer], records, keys)
 
