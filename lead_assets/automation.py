@@ -28,6 +28,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import BUY_TAG, GRAIN_TAG
 from lead_assets.kit.partitions import campaigns
 from lead_assets.kit.run_failures import retry_what_may_pass
+from lead_assets.kit.standing import standing_of
 from lead_assets.ledger import Ledger
 from lead_assets.stores.archive import Archive
 
@@ -65,7 +66,8 @@ rebuild_job = define_asset_job(
     job=pipeline_job,
     minimum_interval_seconds=1,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Takes files from the landing folder into the archive and runs the campaigns they touch. A file still being written waits.",
+    description="Takes files from the landing folder into the archive, sees them off (LEAD_ASSETS_LANDING_TAKEN) and runs the campaigns they touch. A file "
+    "still being written waits. A campaign whose run is queued is not asked for again; one whose run is under way is asked for once more after it.",
 )
 def drop_sensor(
     context: SensorEvaluationContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive]
@@ -80,14 +82,20 @@ def drop_sensor(
         # The cursor stays as it is: the next tick after they are mended takes everything.
         return SkipReason(f"the rules cannot be used; files stay where they are until they are mended:\n{error}")
     taken = landing.watch(settings, archive, context.cursor, now=datetime.now(UTC))
-    if not taken.runs:
-        context.update_cursor(taken.cursor)
-        return SkipReason(f"nothing new in {settings.landing_location}: {taken.waiting} files still being written")
+    if taken.postponed:
+        context.log.warning(f"{len(taken.postponed)} files wait: {', '.join(sorted(set(taken.postponed.values())))}")
+    runs, cursor = landing.ask(taken.cursor, standing_of(context.instance, PIPELINE) if taken.cursor.due else {})
+    if not runs:
+        context.update_cursor(cursor.text())
+        return SkipReason(
+            f"{settings.landing_location}: {len(taken.drops)} files taken, {taken.left} seen off, {taken.waiting} not whole yet; "
+            f"{len(cursor.due)} campaigns wait for their run to end"
+        )
     known = set(context.instance.get_dynamic_partitions("campaign"))
     return SensorResult(
-        run_requests=[RunRequest(run_key=run.run_key, partition_key=run.campaign_id) for run in taken.runs],
-        dynamic_partitions_requests=[campaigns.build_add_request(sorted({run.campaign_id for run in taken.runs} - known))],
-        cursor=taken.cursor,
+        run_requests=[RunRequest(run_key=run.run_key, partition_key=run.campaign_id) for run in runs],
+        dynamic_partitions_requests=[campaigns.build_add_request(sorted({run.campaign_id for run in runs} - known))],
+        cursor=cursor.text(),
     )
 
 

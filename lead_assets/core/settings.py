@@ -32,6 +32,10 @@ class Settings(BaseSettings):
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the ledger; default SQLite below home")
     archive_url: str | None = Field(None, description="Folder or bucket of the archive; default below home")
     landing_url: str | None = Field(None, description="Folder or bucket that is watched for drops")
+    landing_taken: Literal["move", "delete"] = Field(
+        "move",
+        description="What becomes of a file that was taken into the archive: moved to .taken/<day>/ in the landing folder, or deleted",
+    )
     gcs_enrichment_bucket: str | None = Field(
         None, validation_alias="GCS_ENRICHMENT_BUCKET", description="Bucket of archive, events and landing zone, in production only"
     )

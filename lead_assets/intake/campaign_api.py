@@ -19,7 +19,7 @@ import orjson
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
-from lead_assets.intake.landing import OPEN_DAYS, day_folder, landing_of
+from lead_assets.intake.landing import day_folder, landing_of
 from lead_assets.stores.archive import Archive
 from lead_assets.vendors.aturiya import VENDOR
 from lead_assets.vendors.aturiya.client import Aturiya
@@ -65,7 +65,7 @@ async def _sync(settings: Settings, archive: Archive, first_wait: float) -> Sync
     synced = Synced()
     landing, now = landing_of(settings), datetime.now(UTC)
     # Yesterday's as well: what was dropped before midnight may not have been taken yet.
-    days = [day_folder(now - timedelta(days=back)) for back in range(OPEN_DAYS)]
+    days = [day_folder(now - timedelta(days=back)) for back in range(2)]
     async with _client(settings) as client:
         for campaign in await _patiently(client.campaigns, first_wait):
             synced.campaigns += 1

@@ -1,31 +1,37 @@
-"""The drop sensor's decisions: which files of the landing zone are whole and new, what taking them in touches, what to remember.
+"""The drop sensor's decisions: which files of the landing zone are whole and new, which campaigns to run for them, what to remember.
 
 The landing zone is a folder or a bucket (`lead_assets.stores.objects`). In it a file's first folder names its campaign; machines put their files below a
 folder of the day they send them (UTC), people need not:
 
     [dt=2026-11-20/][<campaign>/]leads.ndjson
 
-A tick never lists it all. It lists the days that are open (yesterday and later), and one page of everything else, going on where the last tick
-ended; so a file that comes late to a closed day, or that a listing shows late, is found on the next round.
+A file is taken (its bytes go to the archive) in one tick and leaves in a later one, when the cursor that names its campaign is known to be kept: moved below
+`.taken/<day>/`, or deleted. So the landing zone holds what is still to be done, a tick lists two pages of it, and the cursor remembers no more files than
+one tick takes. A crash at any point costs nothing: a file taken twice leaves one receipt and asks for the same run, and none leaves before it counts.
 
-Everything is told from the listing, the clock that is handed in, and the cursor of the last tick. A crash at any point costs nothing: a file taken
-twice leaves one receipt and asks for the same run. Does not belong here: Dagster (see `lead_assets.automation`), reading a drop (see `drops`).
+A campaign whose run waits in the queue is not asked for again: that run will read what came meanwhile. One whose run is under way may have read the
+archive already: it is asked for once more when that run has ended.
+
+Does not belong here: Dagster (see `lead_assets.automation`, `lead_assets.kit.standing`), reading a drop (see `drops`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import posixpath
 import re
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import islice
+from typing import Literal
 
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
-from lead_assets.intake.ingest import DEFAULT_MAX_PAYLOAD_BYTES, IngestedDrop, ingest
+from lead_assets.intake.ingest import DEFAULT_MAX_PAYLOAD_BYTES, Arrival, IngestedDrop, ingest_many
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import Entry, ObjectChanged, Objects, open_objects
 
@@ -34,22 +40,26 @@ SETTLE_SECONDS = 2.0
 SETTLED_AGE_SECONDS = 10.0
 """A file last written this long ago is whole the first time it is seen."""
 BUDGET_SECONDS = 30.0
-"""Time for taking files in one tick; Dagster ends a tick after 60 s."""
+"""Time for a tick's files; Dagster ends a tick after 60 s."""
 MAX_RUNS = 25
 """Runs asked for in one tick; the rest are kept in the cursor for the next."""
-REMEMBERED = 20_000
-"""Files that a cursor remembers one by one; of more, the oldest are known by their time."""
-OPEN_DAYS = 2
-"""Days whose folders every tick lists whole, today's included."""
 PAGE = 1_000
-"""Other files that a tick lists: a bucket's page."""
-LAG_SECONDS = 300.0
-"""A listing may show a file this much later than its time of arrival says."""
+"""Files that a tick looks at, and so the most that it takes and remembers: a bucket's page."""
+MAX_DUE = 1_000
+"""Campaigns whose run is still to be asked for, above which no more files are taken: they are as safe where they are."""
+FORGET_SECONDS = 86_400.0
+"""A file that has not been seen for this long is gone."""
+TAKEN_FOLDER = ".taken/"
+"""Where taken files go. No campaign: what begins with a dot is not looked at."""
 
+_AT_ONCE = 8
+_TOGETHER = 128
+_TOGETHER_BYTES = 16 << 20
 _CONTENT_NAME = re.compile(r"-([0-9a-f]{16})\.ndjson$")
 _DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
-_AFTER_DAYS = "dt>"  # the first name behind all that begin with "dt="
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".swp", "~")
+
+Leave = Literal["move", "delete"]
 
 
 @dataclass(frozen=True)
@@ -78,48 +88,52 @@ class LandedFile:
 class Cursor:
     """What the sensor remembers between ticks.
 
-    `taken`: marks of files taken, with their time of arrival; `before`: everything that arrived up to this time and is not in `taken` was taken as
-    well; `seen`: marks of files that may still be written, with when they were first seen so; `due`: runs not yet asked for; `page`: the name from
-    which the next tick lists what is outside the open days; `began`: when this round of pages began; `round`: when the last one that ended began.
+    `taken`: marks of the files that the last tick took, and `stood`: from which name up to which they stood; `stuck`: marks of files that were taken before
+    and have not left, with when they were last seen; `seen`: marks of files that may still be written, with when they were first seen so; `due`: campaigns
+    whose run is still to be asked for, with its key; `page`: the name from which the next tick looks for new files.
     """
 
-    taken: dict[str, float] = field(default_factory=dict)
-    before: float = 0.0
+    taken: list[str] = field(default_factory=list)
+    stood: tuple[str, str] | None = None
+    stuck: dict[str, float] = field(default_factory=dict)
     seen: dict[str, float] = field(default_factory=dict)
     due: dict[str, str] = field(default_factory=dict)
     page: str = ""
-    began: float = 0.0
-    round: float = 0.0
 
     @classmethod
     def parse(cls, text: str | None) -> Cursor:
         """An unreadable cursor is an empty one: taking files again adds nothing."""
         try:
             value = json.loads(text or "{}")
+            taken, stood = value.get("taken", []), value.get("stood")
             return cls(
-                taken={str(mark): float(at) for mark, at in value.get("taken", {}).items()},
-                before=float(value.get("before", 0.0)),
+                taken=[str(mark) for mark in taken] if isinstance(taken, list) else [],
+                stood=(str(stood[0]), str(stood[1])) if stood else None,
+                stuck={str(mark): float(at) for mark, at in value.get("stuck", {}).items()},
                 seen={str(mark): float(at) for mark, at in value.get("seen", {}).items()},
                 due={str(campaign): str(key) for campaign, key in value.get("due", {}).items()},
                 page=str(value.get("page", "")),
-                began=float(value.get("began", 0.0)),
-                round=float(value.get("round", 0.0)),
             )
-        except (ValueError, TypeError, AttributeError):
+        except (ValueError, TypeError, AttributeError, LookupError):
             return cls()
 
     def text(self) -> str:
-        return json.dumps(self.__dict__, separators=(",", ":"))
+        return json.dumps({name: value for name, value in self.__dict__.items() if value}, separators=(",", ":"))
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What stands in the landing zone: `ready` to be taken (oldest first), `waiting` until they are whole, and the cursor so far."""
+    """What stands in the landing zone: `ready` to be taken (oldest first), `waiting` until they are whole, `leaving` since they were taken, and the cursor.
+
+    `page`: the name from which this tick looked for new files.
+    """
 
     landing: Objects
     ready: list[LandedFile]
     waiting: list[LandedFile]
+    leaving: list[LandedFile]
     cursor: Cursor
+    page: str = ""
     promised: frozenset[str] = frozenset()
     """Marks of files that are ready only because their name ends in the hash of their content: to be checked when they are read."""
 
@@ -134,13 +148,18 @@ class RunWanted:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a tick did. `postponed`: path → why a file that looked whole was left for a later tick (changed_while_read, still_being_written, unreadable)."""
+    """What a tick did. `left`: files that have left; `postponed`: path → why a file was left for a later tick (changed_while_read, still_being_written,
+    unreadable, cannot_leave)."""
 
     drops: list[IngestedDrop]
-    runs: list[RunWanted]
     waiting: int
-    cursor: str
+    cursor: Cursor
+    left: int = 0
     postponed: dict[str, str] = field(default_factory=dict)
+
+
+class LandingFull(OSError):
+    """Taken files do not leave the landing zone, and there are too many of them to be remembered."""
 
 
 def landing_of(settings: Settings) -> Objects:
@@ -153,86 +172,53 @@ def day_folder(now: datetime) -> str:
 
 
 def watch(settings: Settings, archive: Archive, cursor: str | None, *, now: datetime) -> Taken:
-    """One tick: look, take what is whole and new, say which campaigns to run."""
-    return take(scan(landing_of(settings), cursor, now=now), archive, now=now, max_payload_bytes=settings.max_payload_bytes)
+    """One tick: look, see off what was taken, take what is whole and new. `ask` then says which campaigns to run.
+
+    Raises LandingFull.
+    """
+    found = scan(landing_of(settings), cursor, now=now)
+    return take(found, archive, now=now, leave=settings.landing_taken, max_payload_bytes=settings.max_payload_bytes)
 
 
-def take_all(settings: Settings, archive: Archive) -> list[IngestedDrop]:
-    """Take every whole file now, without a sensor: what was new. A file that the sensor takes as well is one drop with one receipt."""
-    landing, now = landing_of(settings), datetime.now(UTC)
-    return _take_now(_sorted(landing, landing.entries(), Cursor(), now), settings, archive, now)
+def ask(cursor: Cursor, standing: Mapping[str, Literal["queued", "under_way"]]) -> tuple[list[RunWanted], Cursor]:
+    """The runs to ask for now, and the cursor without them. `standing`: campaigns that have a run, which must have been looked up after the files were
+    taken: a run that still waited then will read them."""
+    due = {campaign: key for campaign, key in cursor.due.items() if standing.get(campaign) != "queued"}
+    free = [campaign for campaign in due if campaign not in standing]
+    runs = [RunWanted(campaign, due.pop(campaign)) for campaign in free[:MAX_RUNS]]
+    return runs, replace(cursor, due=due)
 
 
 def take_these(settings: Settings, archive: Archive, paths: Iterable[str]) -> list[IngestedDrop]:
-    """Take files of the landing zone that are known to be whole: what was new. One that the sensor takes as well is one drop with one receipt."""
+    """Take files of the landing zone that are known to be whole: what was new. They stay for the sensor, to which they are the same drops, with one
+    receipt, and which sees them off."""
     landing, now = landing_of(settings), datetime.now(UTC)
     entries = [replace(entry, whole=True) for path in paths for entry in landing.entries(path) if entry.name == path]
-    return _take_now(_sorted(landing, entries, Cursor(), now), settings, archive, now)
+    found = _sorted(landing, entries, Cursor(), now)
+    outcomes = [
+        outcome for files in _batches(found.ready) for _, outcome in _take_batch(found, files, archive, now, settings.max_payload_bytes)
+    ]
+    return [outcome[1] for outcome in outcomes if isinstance(outcome, tuple) and outcome[1].status != "already_ingested"]
 
 
 def scan(landing: Objects, cursor: str | None, *, now: datetime) -> Scan:
-    """Tell new files that are whole from those still being written. Hidden files and unfinished downloads are not looked at.
+    """Tell new files that are whole from those still being written and from those already taken. Hidden files and unfinished downloads are not looked at.
 
     A file is whole if its store shows only whole ones, if it has not changed for a while, or if its name ends in the hash of its content (which
     `take` checks).
     """
-    known = Cursor.parse(cursor)
-    first_open = day_folder(now - timedelta(days=OPEN_DAYS - 1))
-    page, next_page = _page(landing, known.page, first_open)
-    found = _sorted(landing, [*landing.entries(start=first_open, end=_AFTER_DAYS), *page], known, now)
-    clock = now.timestamp()
-    began = known.began if known.page else clock
-    fresh = replace(found.cursor, page=next_page, began=began, round=known.round if next_page else began)
-    if known.page or next_page:
-        # What this tick did not list still stands somewhere; a file that never settles is forgotten after a day.
-        fresh = replace(
-            fresh,
-            taken=known.taken | fresh.taken,
-            seen={mark: at for mark, at in known.seen.items() if clock - at < 86_400} | fresh.seen,
-        )
-    return replace(found, cursor=fresh)
-
-
-def _page(landing: Objects, start: str, first_open: str) -> tuple[list[Entry], str]:
-    """At most PAGE entries outside the open days, from a name on, and the name from which the next page goes on ("" at the end)."""
-    found: list[Entry] = []
-    for low, high in (("", first_open), (_AFTER_DAYS, "")):
-        if not high or start < high:
-            found += islice(landing.entries(start=max(start, low), end=high), PAGE + 1 - len(found))
-        if len(found) > PAGE:
-            return found[:PAGE], found[PAGE].name
-    return found, ""
-
-
-def _sorted(landing: Objects, entries: Iterable[Entry], known: Cursor, now: datetime) -> Scan:
-    """The entries told apart. The scan's cursor knows of the entries only."""
-    clock = now.timestamp()
-    ready: list[LandedFile] = []
-    waiting: list[LandedFile] = []
-    taken: dict[str, float] = {}
-    seen: dict[str, float] = {}
-    promised: set[str] = set()
-    for entry in entries:
-        file = _landed(entry)
-        if file is None:
-            continue
-        if file.mark in known.taken:
-            taken[file.mark] = known.taken[file.mark]
-            continue
-        if file.arrived <= known.before:
-            continue
-        since = seen[file.mark] = min(known.seen.get(file.mark, clock), clock)
-        settled = entry.whole or clock - since >= SETTLE_SECONDS or clock - file.arrived >= SETTLED_AGE_SECONDS
-        if not settled and _CONTENT_NAME.search(file.path):
-            promised.add(file.mark)
-        (ready if settled or file.mark in promised else waiting).append(file)
-    ready.sort(key=lambda file: (file.arrived, file.path))
-    return Scan(landing, ready, waiting, replace(known, taken=taken, seen=seen), frozenset(promised))
-
-
-def _take_now(found: Scan, settings: Settings, archive: Archive, now: datetime) -> list[IngestedDrop]:
-    taken = take(found, archive, now=now, max_payload_bytes=settings.max_payload_bytes, budget_seconds=float("inf"))
-    return [drop for drop in taken.drops if drop.status != "already_ingested"]
+    known, clock = Cursor.parse(cursor), now.timestamp()
+    departing = list(islice(_entries(landing, *known.stood), 2 * PAGE)) if known.stood else []
+    page = list(islice(_entries(landing, known.page, ""), PAGE + 1))
+    next_page = page[PAGE].name if len(page) > PAGE else ""
+    found = _sorted(landing, page[:PAGE], known, now)
+    leaving = {file.mark: file for file in (*_sorted(landing, departing, known, now).leaving, *found.leaving)}
+    # Of the files that the last tick took, those that do not stand where they stood are gone, unless the listing was too long to say so.
+    unseen = dict.fromkeys(known.taken, clock) if len(departing) == 2 * PAGE else {}
+    stuck = {mark: at for mark, at in (known.stuck | unseen).items() if clock - at < FORGET_SECONDS}
+    seen = found.cursor.seen if not (known.page or next_page) else _newest(known.seen | found.cursor.seen)
+    fresh = Cursor(stuck=stuck | dict.fromkeys(leaving, clock), seen=seen, due=known.due, page=next_page)
+    return replace(found, leaving=list(leaving.values()), cursor=fresh, page=known.page)
 
 
 def take(
@@ -240,75 +226,182 @@ def take(
     archive: Archive,
     *,
     now: datetime,
+    leave: Leave = "move",
     max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
     budget_seconds: float = BUDGET_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Taken:
-    """Take ready files into the archive until the time is used up; what is left stays ready for the next tick. At least one file is tried."""
-    taken, seen, due = dict(found.cursor.taken), dict(found.cursor.seen), dict(found.cursor.due)
-    drops: list[IngestedDrop] = []
-    postponed: dict[str, str] = {}
-    receipts: dict[str, list[str]] = {}
-    end = clock() + budget_seconds
-    for index, file in enumerate(found.ready):
-        if index and clock() >= end:
-            break
-        try:
-            data = found.landing.get(file.path, file.entry)
-        except FileNotFoundError:
-            continue  # withdrawn by its sender
-        except ObjectChanged:
-            postponed[file.path] = "changed_while_read"
-            seen.pop(file.mark, None)
-            continue
-        except OSError as error:
-            postponed[file.path] = f"unreadable: {type(error).__name__}"
-            continue
-        sha256 = hashlib.sha256(data).hexdigest()
-        if file.mark in found.promised and not _is_named_by(file.path, sha256):
-            postponed[file.path] = "still_being_written"
-            continue
-        receipt_id = hashlib.sha256(f"{file.mark}\0{sha256}".encode()).hexdigest()[:32]
-        drop = ingest(
-            archive,
-            data,
-            name=file.path,
-            received_at=now,
-            campaign=file.campaign,
-            receipt_id=receipt_id,
-            max_payload_bytes=max_payload_bytes,
-        )
-        drops.append(drop)
-        taken[file.mark] = file.arrived
-        seen.pop(file.mark, None)
-        for campaign_id in drop.campaigns:
-            receipts.setdefault(campaign_id, []).append(receipt_id)
-    for campaign_id, ids in receipts.items():
-        due[campaign_id] = f"{campaign_id}:{hashlib.sha256(' '.join(sorted(ids)).encode()).hexdigest()[:16]}"
-    runs = [RunWanted(campaign_id, due.pop(campaign_id)) for campaign_id in list(due)[:MAX_RUNS]]
-    cursor = _bounded(replace(found.cursor, taken=taken, seen=seen, due=due), [*found.ready, *found.waiting])
-    return Taken(drops, runs, len(found.waiting) + len(postponed), cursor.text(), postponed)
+    """See taken files off and take ready ones into the archive until the time is used up; what remains is for the next tick. Some are always tried.
 
-
-def _bounded(cursor: Cursor, open_files: list[LandedFile]) -> Cursor:
-    """A cursor of at most REMEMBERED marks: the oldest are known by their time of arrival.
-
-    Never past a file that is still to be taken, nor past the time up to which the last whole round has surely shown everything.
+    Raises LandingFull if files that cannot leave are as many as a cursor may remember.
     """
-    excess = len(cursor.taken) - REMEMBERED
-    if excess <= 0:
-        return cursor
-    earliest_open = min((file.arrived for file in open_files if file.mark not in cursor.taken), default=float("inf"))
-    limit = min(earliest_open, cursor.round - LAG_SECONDS)
-    oldest = [(mark, at) for mark, at in sorted(cursor.taken.items(), key=lambda item: item[1])[:excess] if at < limit]
-    if not oldest:
-        return cursor
-    forgotten = {mark for mark, at in oldest}
-    return replace(
-        cursor,
-        taken={mark: at for mark, at in cursor.taken.items() if mark not in forgotten},
-        before=max(cursor.before, oldest[-1][1]),
+    end = clock() + budget_seconds
+    left, postponed = _see_off(found, leave, now, clock, end - budget_seconds / 2)
+    stuck = {mark: at for mark, at in found.cursor.stuck.items() if mark not in left}
+    room = PAGE - len(stuck)
+    if found.ready and room <= 0:
+        raise LandingFull(
+            f"{len(stuck)} files were taken and stay in {found.landing.location} ({next(iter(postponed.values()), 'there was no time to see them off')}): "
+            f"grant the right to {'delete' if leave == 'delete' else 'move and delete'} there, or move them away by hand; nothing more is taken until then"
+        )
+    seen, due = dict(found.cursor.seen), dict(found.cursor.due)
+    taken: list[str] = []
+    drops: list[IngestedDrop] = []
+    receipts: dict[str, list[str]] = {}
+    done = 0
+    for files in _batches(found.ready[:room]):
+        if len(due.keys() | receipts.keys()) >= MAX_DUE or (done and clock() >= end):
+            break
+        done += len(files)
+        for file, outcome in _take_batch(found, files, archive, now, max_payload_bytes):
+            if outcome is None:
+                continue
+            if isinstance(outcome, str):
+                postponed[file.path] = outcome
+                if outcome == "still_being_written":
+                    continue
+            else:
+                receipt_id, drop = outcome
+                drops.append(drop)
+                taken.append(file.mark)
+                for campaign_id in drop.campaigns:
+                    receipts.setdefault(campaign_id, []).append(receipt_id)
+            seen.pop(file.mark, None)
+    for campaign_id, ids in receipts.items():
+        parts = [due[campaign_id]] if campaign_id in due else []
+        due[campaign_id] = f"{campaign_id}:{hashlib.sha256(' '.join([*parts, *sorted(ids)]).encode()).hexdigest()[:16]}"
+    cursor = replace(
+        found.cursor,
+        taken=taken,
+        stood=(found.page, found.cursor.page) if taken else None,
+        stuck=stuck,
+        seen=seen,
+        due=due,
+        # What there was no time or room for is looked at again.
+        page=found.cursor.page if done >= len(found.ready) else found.page,
     )
+    return Taken(drops, len(found.waiting) + len(postponed), cursor, len(left), postponed)
+
+
+def _take_batch(
+    found: Scan, files: list[LandedFile], archive: Archive, now: datetime, max_payload_bytes: int
+) -> Iterator[tuple[LandedFile, tuple[str, IngestedDrop] | str | None]]:
+    """For each file its receipt's id and what became of it; else why it is left for a later tick, or None if its sender has withdrawn it."""
+    with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
+        read = list(pool.map(lambda file: _bytes_of(found, file), files))
+    arrivals: list[tuple[LandedFile, Arrival]] = []
+    for file, data in zip(files, read, strict=True):
+        if isinstance(data, bytes):
+            receipt_id = hashlib.sha256(f"{file.mark}\0{hashlib.sha256(data).hexdigest()}".encode()).hexdigest()[:32]
+            arrivals.append((file, Arrival(data, file.path, file.campaign, receipt_id)))
+        else:
+            yield file, data
+    drops = ingest_many(archive, [arrival for _, arrival in arrivals], received_at=now, max_payload_bytes=max_payload_bytes)
+    for (file, arrival), drop in zip(arrivals, drops, strict=True):
+        yield file, (arrival.receipt_id or "", drop)
+
+
+def _entries(landing: Objects, start: str, end: str) -> Iterator[Entry]:
+    """Entries from a name on and before another ("" is the end), without those that have left."""
+    behind = f"{TAKEN_FOLDER[:-1]}0"  # the first name behind all below the folder
+    for low, high in (("", TAKEN_FOLDER), (behind, "")):
+        begin, stop = max(start, low), min(end or high, high or end)
+        if not stop or begin < stop:
+            yield from landing.entries(start=begin, end=stop)
+
+
+def _sorted(landing: Objects, entries: Iterable[Entry], known: Cursor, now: datetime) -> Scan:
+    """The entries told apart. The scan's cursor knows of files that are or were waiting only."""
+    clock = now.timestamp()
+    ready: list[LandedFile] = []
+    waiting: list[LandedFile] = []
+    leaving: list[LandedFile] = []
+    seen: dict[str, float] = {}
+    promised: set[str] = set()
+    taken = {*known.taken, *known.stuck}
+    for entry in entries:
+        file = _landed(entry)
+        if file is None:
+            continue
+        if file.mark in taken:
+            leaving.append(file)
+            continue
+        since = seen[file.mark] = min(known.seen.get(file.mark, clock), clock)
+        settled = entry.whole or clock - since >= SETTLE_SECONDS or clock - file.arrived >= SETTLED_AGE_SECONDS
+        if not settled and _CONTENT_NAME.search(file.path):
+            promised.add(file.mark)
+        (ready if settled or file.mark in promised else waiting).append(file)
+    ready.sort(key=lambda file: (file.arrived, file.path))
+    return Scan(landing, ready, waiting, leaving, Cursor(seen=seen), promised=frozenset(promised))
+
+
+def _newest(seen: dict[str, float]) -> dict[str, float]:
+    """As many marks as a cursor may hold: a file that is forgotten waits a little longer."""
+    return dict(sorted(seen.items(), key=lambda item: item[1])[-PAGE:])
+
+
+def _see_off(found: Scan, leave: Leave, now: datetime, clock: Callable[[], float], end: float) -> tuple[set[str], dict[str, str]]:
+    """Marks of the files that have left, and path → why a file cannot."""
+    gone: set[str] = set()
+    postponed: dict[str, str] = {}
+
+    def see_off(file: LandedFile) -> str | None:
+        try:
+            if leave == "delete":
+                found.landing.remove(file.entry)
+            else:
+                found.landing.move(file.entry, _taken_name(file, now))
+        except (FileNotFoundError, ObjectChanged):
+            pass  # withdrawn, or written anew: then it is another file, which is looked at by itself
+        except OSError as error:
+            return f"cannot_leave: {type(error).__name__}"
+        return None
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for start in range(0, len(found.leaving), _TOGETHER):
+            if start and clock() >= end:
+                break
+            files = found.leaving[start : start + _TOGETHER]
+            for file, reason in zip(files, pool.map(see_off, files), strict=True):
+                if reason is None:
+                    gone.add(file.mark)
+                else:
+                    postponed[file.path] = reason
+    return gone, postponed
+
+
+def _taken_name(file: LandedFile, now: datetime) -> str:
+    """Where a taken file goes: its own path below the day, with its mark, so that a file of the same name replaces nothing."""
+    stem, ending = posixpath.splitext(file.path)
+    return f"{TAKEN_FOLDER}{day_folder(now)}{stem}-{file.mark[:8]}{ending}"
+
+
+def _batches(files: list[LandedFile]) -> Iterator[list[LandedFile]]:
+    batch: list[LandedFile] = []
+    size = 0
+    for file in files:
+        if batch and (len(batch) >= _TOGETHER or size + file.entry.size > _TOGETHER_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(file)
+        size += file.entry.size
+    if batch:
+        yield batch
+
+
+def _bytes_of(found: Scan, file: LandedFile) -> bytes | str | None:
+    """The file's bytes; else why it is left for a later tick, or None if its sender has withdrawn it."""
+    try:
+        data = found.landing.get(file.path, file.entry)
+    except FileNotFoundError:
+        return None
+    except ObjectChanged:
+        return "changed_while_read"
+    except OSError as error:
+        return f"unreadable: {type(error).__name__}"
+    if file.mark in found.promised and not _is_named_by(file.path, hashlib.sha256(data).hexdigest()):
+        return "still_being_written"
+    return data
 
 
 def _is_named_by(path: str, sha256: str) -> bool:

@@ -4,21 +4,42 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from dagster import DagsterInstance, Definitions, RunRequest, SensorResult, SkipReason, build_sensor_context
+from dagster import (
+    AssetKey,
+    DagsterInstance,
+    DagsterRun,
+    DagsterRunStatus,
+    Definitions,
+    RunRequest,
+    SensorResult,
+    SkipReason,
+    build_sensor_context,
+)
+from dagster._core.code_pointer import ModuleCodePointer
+from dagster._core.origin import JobPythonOrigin, RepositoryPythonOrigin
+from dagster._core.remote_origin import RegisteredCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
 
 from lead_assets.automation import drop_sensor
 from lead_assets.cli import report, runs
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
+from lead_assets.kit.declare import LIMIT_TAG
 from lead_assets.kit.run_failures import RUNNER_TAG
 from lead_assets.ledger.holders import is_gone
 from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import archive_of, warehouse_of
+
+ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("lead_assets"), "__repository__"), "lead_pipeline")
+CODE = JobPythonOrigin("lead_pipeline", RepositoryPythonOrigin(sys.executable, ModuleCodePointer("lead_assets.definitions", "defs")))
+"""Where a run's code is to be found, without which no run may be queued."""
 
 LEAD = {"email": "jane.doe@acme.example", "company": "Acme", "full_name": "Jane Doe", "title": "VP Sales", "country": "Germany"}
 
@@ -76,6 +97,58 @@ def test_a_dropped_file_becomes_a_run_of_its_campaign(
 
     again, _ = tick(settings, instance, cursor, monkeypatch)
     assert isinstance(again, SkipReason)
+    assert [path.name[:6] for path in Path(settings.landing_location).rglob("*.ndjson")] == ["leads-"], "moved below .taken"
+    assert (Path(settings.landing_location) / ".taken").is_dir()
+
+
+def test_a_campaign_that_is_queued_is_not_asked_for_again_and_one_under_way_once_more_after_it(
+    settings: Settings, instance: DagsterInstance, definitions: Definitions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The runs are Dagster's own records, in the states that its daemon gives them."""
+
+    def asked(number: int, cursor: str | None) -> tuple[list[str], str | None]:
+        drop(settings, f"spring/{number}.ndjson", LEAD | {"email": f"p{number}@acme.example"})
+        result, cursor = tick(settings, instance, cursor, monkeypatch)
+        requests = result.run_requests or [] if isinstance(result, SensorResult) else []
+        return [str(request.partition_key) for request in requests if isinstance(request, RunRequest)], cursor
+
+    def stands(status: DagsterRunStatus, campaigns: tuple[str, str] = ("spring", "spring"), **options: Any) -> DagsterRun:
+        first, last = campaigns
+        tags = (
+            {"dagster/partition": first}
+            if first == last
+            else {"dagster/asset_partition_range_start": first, "dagster/asset_partition_range_end": last}
+        )
+        job = definitions.resolve_job_def("lead_pipeline")
+        return instance.create_run_for_job(
+            job, tags=tags | options.pop("tags", {}), status=status, remote_job_origin=ORIGIN, job_code_origin=CODE, **options
+        )
+
+    runs.add_campaigns(instance, ["fall", "spring", "summer"])
+    requests, cursor = asked(0, None)
+    assert requests == ["spring"]
+    queued = stands(DagsterRunStatus.QUEUED)
+    requests, cursor = asked(1, cursor)
+    assert requests == []
+    instance.delete_run(queued.run_id)
+    # It may have read the archive before the second file came; a range as a backfill has it.
+    for under_way in (stands(DagsterRunStatus.STARTED), stands(DagsterRunStatus.STARTING, ("fall", "summer"))):
+        requests, cursor = asked(2, cursor)
+        assert requests == []
+        instance.delete_run(under_way.run_id) if under_way.status == DagsterRunStatus.STARTED else instance.report_run_failed(under_way)
+    result, cursor = tick(settings, instance, cursor, monkeypatch)
+    assert isinstance(result, SensorResult)
+    assert len(result.run_requests or []) == 1
+    # Runs that wait and will not do all of it: leads left out, a part of the graph, one that was never put into the queue; a command that was killed.
+    stands(DagsterRunStatus.QUEUED, tags={LIMIT_TAG: "5"})
+    stands(DagsterRunStatus.QUEUED, asset_selection=frozenset({AssetKey(["scoring", "scores"])}))
+    monkeypatch.setattr("lead_assets.kit.standing._SUBMITTED_WITHIN", 0.0)
+    stands(DagsterRunStatus.NOT_STARTED)
+    gone = subprocess.Popen(
+        [sys.executable, "-c", "from lead_assets.ledger.owners import new_owner; print(new_owner())"], stdout=subprocess.PIPE
+    )
+    stands(DagsterRunStatus.STARTED, tags={RUNNER_TAG: gone.communicate()[0].decode().strip()})
+    assert asked(3, cursor)[0] == ["spring"]
 
 
 def test_the_same_content_asks_for_the_same_run_again(

@@ -11,7 +11,8 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.intake import campaign_api
 from lead_assets.intake.campaign_api import Synced, sync
-from lead_assets.intake.landing import take_all
+from lead_assets.intake.ingest import IngestedDrop
+from lead_assets.intake.landing import landing_of, take_these
 from lead_assets.intake.read import read_campaigns
 from lead_assets.sandbox import Handle, start
 from lead_assets.stores.archive import Archive
@@ -29,9 +30,13 @@ def _sync(settings: Settings, archive: Archive) -> Synced:
     return sync(settings, archive, first_wait=0.001)
 
 
+def _take_all(settings: Settings, archive: Archive) -> list[IngestedDrop]:
+    return take_these(settings, archive, [entry.name for entry in landing_of(settings).entries()])
+
+
 def test_every_lead_of_every_campaign_is_dropped_as_the_vendor_sent_it(settings: Settings, archive: Archive) -> None:
     synced = _sync(settings, archive)
-    take_all(settings, archive)
+    _take_all(settings, archive)
 
     assert synced.metadata() | {"failures": ""} == {
         "campaigns": len(_SENT),
@@ -51,7 +56,7 @@ def test_every_lead_of_every_campaign_is_dropped_as_the_vendor_sent_it(settings:
 def test_a_second_sync_drops_nothing(settings: Settings, archive: Archive) -> None:
     _sync(settings, archive)
     assert _sync(settings, archive).dropped == []
-    take_all(settings, archive)
+    _take_all(settings, archive)
     for path in Path(settings.landing_location).rglob("*.ndjson"):
         path.unlink()
 
@@ -70,7 +75,7 @@ def test_all_pages_are_fetched(tmp_path: Path) -> None:
         settings = Settings(home=tmp_path / "home", sandbox_url=sandbox.url)
         archive = Archive(settings.archive_location)
         synced = _sync(settings, archive)
-        (drop,) = take_all(settings, archive)
+        (drop,) = _take_all(settings, archive)
 
     assert drop.campaigns == {"big": 120}
     assert len(synced.empty) == 1
@@ -129,5 +134,5 @@ def test_a_drop_appears_whole_or_not_at_all(settings: Settings, archive: Archive
         patched.setattr(Path, "write_bytes", full)
         with pytest.raises(OSError, match="disk full"):
             _sync(settings, archive)
-    assert take_all(settings, archive) == []
+    assert _take_all(settings, archive) == []
     assert len(campaign_api.sync(settings, archive).dropped) == len(_SENT)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from lead_assets.intake.ingest import ingest
-from lead_assets.intake.landing import Taken, scan, take
+from lead_assets.intake.landing import Leave, Taken, scan, take
 from lead_assets.intake.read import conservation, read_campaigns
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects.bucket import Bucket
@@ -33,9 +33,9 @@ def _drop(storage: GoogleStorage, zone: Bucket, name: str, data: bytes) -> None:
     storage.overwrite(bucket, f"{prefix}/{name}", data)
 
 
-def _tick(zone: Bucket, archive: Archive, cursor: str | None = None, seconds: int = 0) -> Taken:
+def _tick(zone: Bucket, archive: Archive, last: Taken | None = None, seconds: int = 0, leave: Leave = "move") -> Taken:
     now = NOW + timedelta(seconds=seconds)
-    return take(scan(zone, cursor, now=now), archive, now=now)
+    return take(scan(zone, last.cursor.text() if last else None, now=now), archive, now=now, leave=leave)
 
 
 def _lead(number: int) -> bytes:
@@ -46,24 +46,44 @@ def test_an_object_is_whole_when_it_is_listed(storage: GoogleStorage, zone: Buck
     _drop(storage, zone, f"{TODAY}/fall/leads.ndjson", ndjson(LENDING, INBOUND))
     taken = _tick(zone, archive)
     assert [(drop.campaigns, drop.name) for drop in taken.drops] == [({"fall": 2}, f"{TODAY}/fall/leads.ndjson")]
-    again = _tick(zone, archive, taken.cursor, 1)
-    assert (again.drops, again.runs) == ([], [])
+    again = _tick(zone, archive, taken, 1)
+    assert (again.drops, again.left) == ([], 1)
 
 
-def test_listings_begin_at_the_open_days(storage: GoogleStorage, zone: Bucket, archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three hundred closed days cost a tick one page, and it goes on where the last one ended."""
+@pytest.mark.parametrize("leave", ["move", "delete"])
+def test_taken_objects_leave_the_zone_and_are_not_listed_again(
+    storage: GoogleStorage, zone: Bucket, archive: Archive, monkeypatch: pytest.MonkeyPatch, leave: Leave
+) -> None:
     monkeypatch.setattr("lead_assets.intake.landing.PAGE", 50)
-    for number in range(150):
-        _drop(storage, zone, f"dt=2025-{1 + number // 28:02}-{1 + number % 28:02}/leads.ndjson", _lead(number))
-    _drop(storage, zone, f"{TODAY}/leads.ndjson", _lead(999))
+    for number in range(120):
+        _drop(storage, zone, f"{TODAY}/fall/{number:03}.ndjson", _lead(number))
+    last = None
+    for second in range(4):
+        last = _tick(zone, archive, last, second, leave)
+        assert len(last.cursor.text()) < 1_500
+    assert last is not None
+    assert last.cursor.text() == '{"due":{"fall":"' + last.cursor.due["fall"] + '"}}'
+    assert read_campaigns(archive, ["fall"]).raw_leads.height == 120
+    moved = zone.names("")
+    assert len(moved) == (120 if leave == "move" else 0)
+    assert all(name.startswith(f".taken/{TODAY}/{TODAY}/fall/") for name in moved)
     storage.requests.clear()
-    first = scan(zone, None, now=NOW)
-    assert (len(first.ready), len(storage.asked("list"))) == (51, 2)
-    names, cursor = {file.path for file in first.ready}, first.cursor.text()
-    for second in (1, 2, 3):
-        found = scan(zone, cursor, now=NOW + timedelta(seconds=second))
-        names, cursor = names | {file.path for file in found.ready}, found.cursor.text()
-    assert len(names) == 151
+    _tick(zone, archive, last, 10, leave)
+    # Before and behind what has left: none of it is listed.
+    assert len(storage.requests) == len(storage.asked("list")) == 2
+
+
+def test_an_account_that_may_not_delete_takes_each_object_once(storage: GoogleStorage, zone: Bucket, archive: Archive) -> None:
+    _drop(storage, zone, f"{TODAY}/fall/leads.ndjson", _lead(1))
+    storage.fault("delete", times=100, status=403)
+    first = _tick(zone, archive)
+    second = _tick(zone, archive, first, 1)
+    third = _tick(zone, archive, second, 2)
+    assert [len(tick.drops) for tick in (first, second, third)] == [1, 0, 0]
+    assert third.postponed == {f"{TODAY}/fall/leads.ndjson": "cannot_leave: StoreError"}
+    storage.faults.clear()
+    assert _tick(zone, archive, third, 3).left == 1
+    assert zone.names(TODAY) == []
 
 
 def test_an_object_replaced_while_it_is_read_is_taken_as_what_it_became(storage: GoogleStorage, zone: Bucket, archive: Archive) -> None:
@@ -73,7 +93,7 @@ def test_an_object_replaced_while_it_is_read_is_taken_as_what_it_became(storage:
     first = _tick(zone, archive)
     assert (first.drops, first.postponed) == ([], {name: "changed_while_read"})
     assert archive.campaigns() == []
-    assert [drop.rows for drop in _tick(zone, archive, first.cursor, 1).drops] == [2]
+    assert [drop.rows for drop in _tick(zone, archive, first, 1).drops] == [2]
 
 
 def test_a_listing_that_lags_loses_nothing(storage: GoogleStorage, zone: Bucket, archive: Archive) -> None:
@@ -83,7 +103,7 @@ def test_a_listing_that_lags_loses_nothing(storage: GoogleStorage, zone: Bucket,
     storage.hidden.update(late)
     first = _tick(zone, archive)
     storage.hidden.clear()
-    second = _tick(zone, archive, first.cursor, 240)
+    second = _tick(zone, archive, first, 240)
     assert [len(first.drops), len(second.drops)] == [1, 2]
     assert read_campaigns(archive, ["fall"]).raw_leads.height == 3
 
@@ -98,7 +118,7 @@ def test_a_bucket_that_cannot_be_read_postpones_and_the_next_tick_takes(storage:
         {f"{TODAY}/fall/bad.ndjson": "unreadable: StoreError"},
     )
     storage.faults.clear()
-    assert [drop.name for drop in _tick(zone, archive, first.cursor, 1).drops] == [f"{TODAY}/fall/bad.ndjson"]
+    assert [drop.name for drop in _tick(zone, archive, first, 1).drops] == [f"{TODAY}/fall/bad.ndjson"]
 
 
 def test_a_drop_that_came_before_is_known_by_its_index_alone(storage: GoogleStorage, archive: Archive) -> None:

@@ -89,6 +89,72 @@ def test_an_entry_names_a_content_and_no_other(objects: Objects, request: pytest
     assert objects.get("x") != b"old"
 
 
+def _overwrite(objects: Objects, name: str, data: bytes, request: pytest.FixtureRequest) -> None:
+    """What any other program may do: write without asking what is there."""
+    if objects.location.startswith("gs://"):
+        bucket, _, prefix = objects.location.removeprefix("gs://").partition("/")
+        request.getfixturevalue("storage").overwrite(bucket, f"{prefix}/{name}".lstrip("/"), data)
+    else:
+        (Path(objects.location) / name).write_bytes(data)
+
+
+def test_what_is_replaced_is_read_back(objects: Objects) -> None:
+    objects.replace("d/x", b"first")
+    objects.replace("d/x", b"second")
+    assert objects.get("d/x") == b"second"
+    assert objects.names("d/") == ["d/x"]
+
+
+def test_an_object_is_moved_with_what_is_in_it(objects: Objects) -> None:
+    objects.put("a/x é.json", b"data")
+    (entry,) = objects.entries()
+    objects.move(entry, "b/c/y#?.json")
+    assert objects.names("") == ["b/c/y#?.json"]
+    assert objects.get("b/c/y#?.json") == b"data"
+    with pytest.raises(FileNotFoundError):
+        objects.move(entry, "b/z.json")
+
+
+def test_an_object_is_removed_and_a_second_time_is_fine(objects: Objects) -> None:
+    objects.put("a/x", b"data")
+    (entry,) = objects.entries()
+    objects.remove(entry)
+    objects.remove(entry)
+    assert objects.names("") == []
+
+
+@pytest.mark.parametrize("way", ["move", "remove"])
+def test_what_was_replaced_after_it_was_listed_stays(objects: Objects, request: pytest.FixtureRequest, way: str) -> None:
+    objects.put("a/x", b"old")
+    (entry,) = objects.entries()
+    _overwrite(objects, "a/x", b"renewed", request)
+    with pytest.raises(ObjectChanged):
+        objects.move(entry, "b/x") if way == "move" else objects.remove(entry)
+    assert objects.names("") == ["a/x"]
+    assert objects.get("a/x") == b"renewed"
+
+
+def test_a_move_that_died_between_copy_and_delete_is_finished(patient: Bucket, storage: GoogleStorage) -> None:
+    patient.put("a", b"data")
+    (entry,) = patient.entries()
+    storage.fault("delete", status=403)
+    with pytest.raises(StoreError, match="delete on the bucket"):
+        patient.move(entry, "b")
+    assert patient.names("") == ["a", "b"]
+    patient.move(entry, "b")
+    assert patient.names("") == ["b"]
+
+
+@pytest.mark.parametrize("kind", ["copy", "delete"])
+def test_a_move_whose_answer_was_lost_is_made_once(patient: Bucket, storage: GoogleStorage, kind: str) -> None:
+    patient.put("a", b"data")
+    (entry,) = patient.entries()
+    storage.fault(kind, lose_answer=True)  # type: ignore[arg-type]
+    patient.move(entry, "b")
+    assert patient.names("") == ["b"]
+    assert patient.get("b") == b"data"
+
+
 def test_an_unknown_scheme_is_refused_with_what_can_be_used() -> None:
     with pytest.raises(ValueError, match="gs://<bucket>"):
         open_objects("s3://somewhere/else")

@@ -6,7 +6,6 @@ is not safe: https://cloud.google.com/storage/docs/retry-strategy. Checksums (CR
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import threading
 import time
@@ -112,13 +111,13 @@ class Bucket:
         from google.api_core.exceptions import NotFound, PreconditionFailed
 
         def delete() -> None:
-            with contextlib.suppress(NotFound):
-                self._blob(entry.name).delete(if_generation_match=int(entry.version), retry=self._retry(), timeout=_ASK_SECONDS)
+            self._blob(entry.name).delete(if_generation_match=int(entry.version), retry=self._retry(), timeout=_ASK_SECONDS)
 
         try:
-            self._said(delete, passing=lambda error: isinstance(error, PreconditionFailed))
-        except PreconditionFailed:
-            raise ObjectChanged(f"{entry.name} was replaced after it was listed") from None
+            self._said(delete, passing=lambda error: isinstance(error, NotFound | PreconditionFailed))
+        except (NotFound, PreconditionFailed):
+            if self.holds(entry.name):  # else it is gone: by a try whose answer was lost, or by its sender
+                raise ObjectChanged(f"{entry.name} was replaced after it was listed") from None
 
     def folders(self, prefix: str) -> list[str]:
         found: set[str] = set()
