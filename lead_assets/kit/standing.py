@@ -13,7 +13,7 @@ from dagster import DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, Ru
 
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG
 from lead_assets.kit.run_failures import RUNNER_TAG
-from lead_assets.ledger.owners import is_gone
+from lead_assets.ledger.holders import is_gone
 
 Standing = Literal["queued", "under_way"]
 

