@@ -17,6 +17,7 @@ from lead_assets.intake import assets as intake
 from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.kit.resources import RULES, ledger_resource, rules_resource, warehouse_resource
 from lead_assets.kit.run_failures import retry_what_may_pass
+from lead_assets.kit.versions import versioned
 from lead_assets.ledger import Ledger
 from lead_assets.lookalike import assets as lookalike
 from lead_assets.marts import assets as marts
@@ -42,6 +43,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         RULES: rules_resource(lambda: _check_rules(settings)),
     }
     assets = [*load_assets_from_modules(ROOMS), *signal_assets(settings)]
+    assets = [versioned(asset, settings) if isinstance(asset, AssetsDefinition) else asset for asset in assets]
     return Definitions(
         assets=[asset.with_hooks({retry_what_may_pass}) if isinstance(asset, AssetsDefinition) else asset for asset in assets],
         jobs=[automation.pipeline_job, automation.rebuild_job, automation.evaluation_job, automation.campaign_api_job],

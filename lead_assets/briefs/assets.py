@@ -1,71 +1,72 @@
-"""Dagster's view of the briefs room. Its tables are of the schema `classification`, where they were before it was a room.
-
-What a step needs beyond declarations is imported in the step: every run pays for what the code location loads.
-"""
-
-from collections.abc import Iterator
+"""Dagster's view of the briefs room. Its tables are in the schema `classification`, where they were before it was a room."""
 
 import polars as pl
-from dagster import AssetCheckResult, AssetCheckSpec, AssetExecutionContext, AssetIn, MaterializeResult, ResourceParam, multi_asset
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, QuarantinedSummary, Score, SimilarAccount, Summary
-from lead_assets.core.settings import Settings
-from lead_assets.kit.declare import assets_of, conservation_check, contract_check, counts_per_campaign, key_of, mode_of, result_of
+from lead_assets.kit.answers import meet_contract, mode_of, model_and_key, served
+from lead_assets.kit.checks import Check, Verdict, adds_up, stored_counts
 from lead_assets.kit.outages import answered_by_rules, circuits_shown, note_misses
-from lead_assets.kit.partitions import campaigns
-from lead_assets.ledger import Ledger
-
-CONSERVES = AssetCheckSpec(
-    "conserves",
-    asset=key_of(Summary),
-    blocking=True,
-    partitions_def=campaigns,
-    description="Scored leads worth a brief = summaries + quarantined, for every campaign.",
-)
-MEETS_CONTRACT = AssetCheckSpec(
-    "meets_contract",
-    asset=key_of(Summary),
-    blocking=True,
-    partitions_def=campaigns,
-    description="Every brief validates against its contract.",
-)
+from lead_assets.kit.step import Made, Step
+from lead_assets.kit.tables import figures_by, tables
 
 
-@multi_asset(
-    **assets_of([Summary, QuarantinedSummary], kinds=["anthropic"]),
-    ins={
-        "leads": AssetIn(key_of(Lead)),
-        "enriched": AssetIn(key_of(EnrichedLead)),
-        "classifications": AssetIn(key_of(Classification)),
-        "scores": AssetIn(key_of(Score)),
-        "similar": AssetIn(key_of(SimilarAccount)),
+def conserves(step: Step) -> dict[str, Verdict]:
+    from lead_assets.briefs.rules import load_brief_rulebook
+    from lead_assets.briefs.summaries import worth_a_brief
+
+    worth = worth_a_brief(step.stored(Score), load_brief_rulebook(step.settings)).group_by("campaign_id").agg(worth_a_brief=pl.len())
+    counts = stored_counts(step.warehouse, step.partitions, summaries=Summary, quarantined=QuarantinedSummary)
+    counts = counts.join(worth, on="campaign_id", how="left").with_columns(pl.col("worth_a_brief").fill_null(0))
+    return adds_up(counts, "worth_a_brief", "summaries", "quarantined")
+
+
+def meets_contract(step: Step) -> dict[str, Verdict]:
+    from lead_assets.briefs.rules import load_brief_rulebook
+    from lead_assets.model.outcome import broken_contracts
+
+    profiles = load_brief_rulebook(step.settings).profiles
+    return meet_contract(step, step.stored(Summary), lambda rows: broken_contracts(rows, profiles))
+
+
+@tables(
+    Summary,
+    QuarantinedSummary,
+    reads={
+        "leads": Lead,
+        "enriched": EnrichedLead,
+        "classifications": Classification,
+        "scores": Score,
+        "similar": SimilarAccount,
     },
-    check_specs=[CONSERVES, MEETS_CONTRACT],
+    kinds=["anthropic"],
     pool="anthropic",
+    logic=["lead_assets.briefs", "lead_assets.model"],
+    rules=["classification.yaml", "prices.yaml"],
+    outside=model_and_key,
+    checks=[
+        Check(Summary, "conserves", "Scored leads worth a brief = summaries + quarantined, as they are stored.", conserves, blocking=True),
+        Check(Summary, "meets_contract", "Every stored brief validates against its contract.", meets_contract, blocking=True),
+    ],
 )
 def classification__summaries(
-    context: AssetExecutionContext,
+    step: Step,
     leads: pl.DataFrame,
     enriched: pl.DataFrame,
     classifications: pl.DataFrame,
     scores: pl.DataFrame,
     similar: pl.DataFrame,
-    ledger: ResourceParam[Ledger],
-    settings: ResourceParam[Settings],
-) -> Iterator[MaterializeResult | AssetCheckResult]:
+) -> list[Made]:
     from lead_assets.briefs.rules import load_brief_rulebook
-    from lead_assets.briefs.summaries import summarise, worth_a_brief
+    from lead_assets.briefs.summaries import summarise
     from lead_assets.model.cases import PROVIDER
-    from lead_assets.model.outcome import broken_contracts
 
-    book = load_brief_rulebook(settings)
+    book, mode = load_brief_rulebook(step.settings), mode_of(step)
     made = summarise(
-        leads, enriched, classifications, scores, similar, ledger=ledger, settings=settings, rulebook=book, mode=mode_of(context)
+        leads, enriched, classifications, scores, similar, ledger=step.ledger, settings=step.settings, rulebook=book, mode=mode
     )
-    note_misses(context, ledger, Summary, answered_by_rules(made.summaries, PROVIDER))
-    figures = {name: made.stats[name] for name in ("questions", "calls", "repaired", "by_rules", "cost_usd")}
-    yield result_of(Summary, made.summaries, circuits=circuits_shown(ledger), **figures)
-    yield result_of(QuarantinedSummary, made.quarantine, codes=made.stats["quarantined_by_code"])
-    yield contract_check(MEETS_CONTRACT, broken_contracts(made.summaries, book.profiles))
-    counted = counts_per_campaign(worth_a_brief=worth_a_brief(scores, book), summaries=made.summaries, quarantined=made.quarantine)
-    yield conservation_check(CONSERVES, counted, "worth_a_brief", "summaries", "quarantined")
+    note_misses(step, Summary, answered_by_rules(made.summaries, PROVIDER))
+    kept = served(made.stats.looks)
+    return [
+        Made(made.summaries, made.stats.figures(), {"circuits": circuits_shown(step.ledger)}, kept),
+        Made(made.quarantine, figures_by(made.quarantine, codes=pl.col("code").unique().sort()), served=kept),
+    ]

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import orjson
 import polars as pl
@@ -19,7 +18,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model.buying import Mode, asking
 from lead_assets.model.cases import KEYS, Buy, Case, ask, gather
-from lead_assets.model.outcome import as_frames
+from lead_assets.model.outcome import AnswerStats, as_frames
 from lead_assets.model.rulebook import Rulebook
 
 _REASONS = 3
@@ -32,7 +31,7 @@ class Summarised:
 
     summaries: pl.DataFrame
     quarantine: pl.DataFrame
-    stats: dict[str, Any]
+    stats: AnswerStats
 
 
 def worth_a_brief(scores: pl.DataFrame, book: Rulebook[BriefRules]) -> pl.DataFrame:

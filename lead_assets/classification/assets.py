@@ -3,149 +3,134 @@
 What a step needs beyond declarations is imported in the step: every run pays for what the code location loads.
 """
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
-
 import polars as pl
-from dagster import (
-    AssetCheckResult,
-    AssetCheckSeverity,
-    AssetCheckSpec,
-    AssetExecutionContext,
-    AssetIn,
-    MaterializeResult,
-    MetadataValue,
-    ResourceParam,
-    asset,
-    multi_asset,
-)
+from dagster import AssetCheckSeverity, MetadataValue
 
-from lead_assets.contracts import (
-    Classification,
-    EnrichedLead,
-    GoldenEvaluation,
-    Lead,
-    Quarantined,
-    Table,
-)
-from lead_assets.core.settings import Settings
-from lead_assets.kit.declare import (
-    asset_of,
-    assets_of,
-    conservation_check,
-    contract_check,
-    counts_per_campaign,
-    key_of,
-    mode_of,
-    result_of,
-)
-from lead_assets.kit.io_manager import WarehouseIOManager
+from lead_assets.contracts import WHOLE_HOME, Classification, EnrichedLead, GoldenEvaluation, Lead, Quarantined
+from lead_assets.kit.answers import meet_contract, mode_of, model_and_key, served
+from lead_assets.kit.checks import Check, Verdict, adds_up, stored_counts
 from lead_assets.kit.outages import answered_by_rules, circuits_shown, note_misses
 from lead_assets.kit.partitions import campaigns
-from lead_assets.ledger import Ledger
-
-if TYPE_CHECKING:
-    from lead_assets.classification.checks import Drift
+from lead_assets.kit.step import Made, Step
+from lead_assets.kit.tables import counts_by, joined, named, tables
 
 
-def _check(contract: type[Table], name: str, description: str, *, blocking: bool = False) -> AssetCheckSpec:
-    return AssetCheckSpec(name, asset=key_of(contract), blocking=blocking, partitions_def=campaigns, description=description)
+def conserves(step: Step) -> dict[str, Verdict]:
+    counts = stored_counts(step.warehouse, step.partitions, enriched=EnrichedLead, classified=Classification, quarantined=Quarantined)
+    both = step.stored(Classification).join(step.stored(Quarantined), on=list(Classification.key), how="semi")["campaign_id"].unique()
+    found = adds_up(counts, "enriched", "classified", "quarantined")
+    return {key: Verdict(each.passed and key not in both, each.metadata) for key, each in found.items()}
 
 
-CONSERVES = _check(
-    Classification,
-    "conserves",
-    "Enriched leads = classifications + quarantined, and no lead is in both, for every campaign.",
-    blocking=True,
-)
-MEETS_CONTRACT = _check(
-    Classification,
-    "meets_contract",
-    "Every answer validates against its profile's contract, and the table's columns say what the answer says.",
-    blocking=True,
-)
-MIX_IS_STABLE = _check(
-    Classification,
-    "mix_is_stable",
-    "The mix of classes and the rate of failures are those of the campaigns before, by the population stability index.",
-)
-NO_REGRESSION = AssetCheckSpec(
-    "no_regression",
-    asset=key_of(GoldenEvaluation),
-    description="No field is less accurate, and no more answers fail, than recorded in rules/golden_baseline.yaml.",
-)
+def meets_contract(step: Step) -> dict[str, Verdict]:
+    from lead_assets.classification.rulebook import load_rulebook
+    from lead_assets.model.outcome import broken_contracts
+
+    profiles = load_rulebook(step.settings).profiles
+    return meet_contract(step, step.stored(Classification), lambda rows: broken_contracts(rows, profiles))
 
 
-@multi_asset(
-    **assets_of([Classification, Quarantined], kinds=["anthropic"]),
-    ins={"leads": AssetIn(key_of(Lead)), "enriched": AssetIn(key_of(EnrichedLead))},
-    check_specs=[CONSERVES, MEETS_CONTRACT, MIX_IS_STABLE],
-    pool="anthropic",
-)
-def classification__classifications(
-    context: AssetExecutionContext,
-    leads: pl.DataFrame,
-    enriched: pl.DataFrame,
-    ledger: ResourceParam[Ledger],
-    settings: ResourceParam[Settings],
-    warehouse: ResourceParam[WarehouseIOManager],
-) -> Iterator[MaterializeResult | AssetCheckResult]:
+def mix_is_stable(step: Step) -> dict[str, Verdict]:
     from lead_assets.classification.checks import drift, trailing
+    from lead_assets.classification.rulebook import load_rulebook
+
+    before = trailing(step.warehouse, step.partitions, step.context.instance.get_dynamic_partitions(str(campaigns.name)))
+    found = drift((step.stored(Classification), step.stored(Quarantined)), before, load_rulebook(step.settings).profiles)
+    verdicts: dict[str, Verdict] = {}
+    for key in step.partitions:
+        own = [each for each in found if each.campaign_id == key]
+        shifted = [each for each in own if each.shifted]
+        shown = {each.of: each.index for each in shifted or own}
+        verdicts[key] = Verdict(not shifted, {"stability_index": shown, "compared": len(own)})
+    return verdicts
+
+
+@tables(
+    Classification,
+    Quarantined,
+    reads={"leads": Lead, "enriched": EnrichedLead},
+    kinds=["anthropic"],
+    pool="anthropic",
+    logic=["lead_assets.classification", "lead_assets.model"],
+    rules=["classification.yaml", "prices.yaml"],
+    outside=model_and_key,
+    checks=[
+        Check(
+            Classification,
+            "conserves",
+            "Enriched leads = classifications + quarantined, as they are stored, and no lead is in both.",
+            conserves,
+            blocking=True,
+        ),
+        Check(
+            Classification,
+            "meets_contract",
+            "Every stored answer validates against its profile's contract, and the table's columns say what the answer says.",
+            meets_contract,
+            blocking=True,
+        ),
+        Check(
+            Classification,
+            "mix_is_stable",
+            "The mix of classes and the rate of failures are those of the campaigns before, by the population stability index.",
+            mix_is_stable,
+            severity=AssetCheckSeverity.WARN,
+        ),
+    ],
+)
+def classification__classifications(step: Step, leads: pl.DataFrame, enriched: pl.DataFrame) -> list[Made]:
     from lead_assets.classification.classify import classify, of_the_run
     from lead_assets.classification.rulebook import load_rulebook
     from lead_assets.model.cases import PROVIDER
-    from lead_assets.model.outcome import broken_contracts
 
-    mode, book = mode_of(context), load_rulebook(settings)
-    classified = classify(of_the_run(leads, enriched), enriched, ledger=ledger, settings=settings, rulebook=book, mode=mode)
-    good, bad = classified.classifications, classified.quarantine
-    models = dict(good["model"].value_counts().sort("model").iter_rows())
-    before = trailing(warehouse.warehouse, context.partition_keys, context.instance.get_dynamic_partitions(str(campaigns.name)))
-    note_misses(context, ledger, Classification, answered_by_rules(good, PROVIDER))
-    yield result_of(Classification, good, models=models, mode=mode, circuits=circuits_shown(ledger), **classified.stats)
-    yield result_of(Quarantined, bad, codes=classified.stats["quarantined_by_code"])
-    yield contract_check(MEETS_CONTRACT, broken_contracts(good, book.profiles))
-    yield drift_check(drift((good, bad), before, book.profiles))
-    counted = counts_per_campaign(enriched=enriched, classified=good, quarantined=bad)
-    yield conservation_check(CONSERVES, counted, "enriched", "classified", "quarantined")
+    mode, book = mode_of(step), load_rulebook(step.settings)
+    made = classify(of_the_run(leads, enriched), enriched, ledger=step.ledger, settings=step.settings, rulebook=book, mode=mode)
+    note_misses(step, Classification, answered_by_rules(made.classifications, PROVIDER))
+    kept = served(made.stats.looks)
+    models = named("models", counts_by(made.classifications, "model"))
+    return [
+        Made(made.classifications, joined(made.stats.figures(), models), {"mode": mode, "circuits": circuits_shown(step.ledger)}, kept),
+        Made(made.quarantine, named("codes", counts_by(made.quarantine, "code")), served=kept),
+    ]
 
 
-@asset(
-    **asset_of(GoldenEvaluation, kinds=["anthropic"]),
-    check_specs=[NO_REGRESSION],
+def no_regression(step: Step) -> dict[str, Verdict]:
+    worse = step.memo["worse"]
+    return {WHOLE_HOME: Verdict(not worse, {"worse": worse})}
+
+
+@tables(
+    GoldenEvaluation,
+    kinds=["anthropic"],
     pool="anthropic",
+    logic=["lead_assets.classification", "lead_assets.model"],
+    rules=["classification.yaml", "prices.yaml", "golden_baseline.yaml"],
+    # Whoever asks for it wants to see it made.
+    outside=lambda step, _: step.context.run.run_id,
+    checks=[
+        Check(
+            GoldenEvaluation,
+            "no_regression",
+            "No field is less accurate, and no more answers fail, than recorded in rules/golden_baseline.yaml.",
+            no_regression,
+        )
+    ],
 )
-def golden_evaluation(
-    context: AssetExecutionContext, ledger: ResourceParam[Ledger], settings: ResourceParam[Settings]
-) -> Iterator[MaterializeResult | AssetCheckResult]:
+def golden_evaluation(step: Step) -> Made:
     from lead_assets.classification import golden, picture
     from lead_assets.classification.baselines import load_baselines
 
-    synthetic = settings.world == "sandbox"
-    evaluation = golden.evaluate(ledger, settings, mode=mode_of(context))
+    synthetic = step.settings.world == "sandbox"
+    evaluation = golden.evaluate(step.ledger, step.settings, mode=mode_of(step))
+    step.memo["worse"] = golden.regressions(evaluation, load_baselines(step.settings), synthetic=synthetic)
     drawn = [picture.as_markdown(name, picture.confusion_svg(name, field.confusion)) for name, field in evaluation.fields.items()]
-    yield result_of(
-        GoldenEvaluation,
-        evaluation.rows,
-        model=evaluation.model,
-        leads=evaluation.leads,
-        governance_failure_rate=evaluation.failure_rate,
-        cost_usd=evaluation.cost_usd,
-        confusion=MetadataValue.md("\n\n".join(drawn)),
-        as_baseline=MetadataValue.md(f"```yaml\n{golden.as_baseline(evaluation, synthetic=synthetic)}```"),
+    shown = {
+        "model": evaluation.model,
+        "leads": evaluation.leads,
+        "governance_failure_rate": evaluation.failure_rate,
+        "cost_usd": evaluation.cost_usd,
+        "confusion": MetadataValue.md("\n\n".join(drawn)),
+        "as_baseline": MetadataValue.md(f"```yaml\n{golden.as_baseline(evaluation, synthetic=synthetic)}```"),
         **{f"accuracy: {name}": share for name, share in evaluation.accuracy().items()},
-    )
-    worse = golden.regressions(evaluation, load_baselines(settings), synthetic=synthetic)
-    yield AssetCheckResult(asset_key=key_of(GoldenEvaluation), check_name=NO_REGRESSION.name, passed=not worse, metadata={"worse": worse})
-
-
-def drift_check(found: "list[Drift]") -> AssetCheckResult:
-    shifted = [each for each in found if each.shifted]
-    shown = {f"{each.campaign_id}: {each.of}": each.index for each in shifted or found}
-    return AssetCheckResult(
-        asset_key=key_of(Classification),
-        check_name=MIX_IS_STABLE.name,
-        passed=not shifted,
-        severity=AssetCheckSeverity.WARN,
-        metadata={"stability_index": shown, "compared": len(found)},
-    )
+    }
+    return Made(evaluation.rows, shown=shown)

@@ -8,7 +8,6 @@ Belongs here: the walk from frames to frames. Does not belong here: how a questi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
@@ -18,7 +17,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model.buying import Mode, asking
 from lead_assets.model.cases import KEYS, Buy, Case, ask, gather
-from lead_assets.model.outcome import as_frames
+from lead_assets.model.outcome import AnswerStats, as_frames
 from lead_assets.model.rulebook import Rulebook
 
 
@@ -28,7 +27,7 @@ class Classified:
 
     classifications: pl.DataFrame
     quarantine: pl.DataFrame
-    stats: dict[str, Any]
+    stats: AnswerStats
 
 
 def classify(

@@ -31,17 +31,26 @@ WHOLE_HOME = "all"
 """Key of the one partition of a table of the whole home."""
 
 
+References = tuple[tuple[tuple[str, ...], str], ...]
+"""The tables that a table points at: (its own columns, "schema.table"), the columns in the order of the other table's key."""
+
+OF_A_LEAD: References = ((("campaign_id", "lead_id"), "identity.leads"),)
+
+
 @dataclass(frozen=True)
 class Column:
     """What pydantic's own field cannot say of a column.
 
     `pii`: kind of personal data, which becomes a column tag in Dagster and a masking policy in Snowflake.
     `source`: the upstream column it is copied or derived from, as "schema.table.column"; drives column lineage.
+    `low`, `high`: the range of its values, both included; checked where it is stored.
     """
 
     description: str
     pii: Pii | None = None
     source: str | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 class _JsonMarker:
@@ -78,6 +87,10 @@ class ColumnSpec:
     description: str
     pii: Pii | None
     source: str | None
+    values: tuple[str, ...] = ()
+    """The only values that it may take, where its type says so."""
+    low: float | None = None
+    high: float | None = None
 
 
 class Table(BaseModel):
@@ -89,6 +102,7 @@ class Table(BaseModel):
     table: ClassVar[str]
     key: ClassVar[tuple[str, ...]]
     grain: ClassVar[Grain] = "campaign"
+    refers: ClassVar[References] = ()
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -172,6 +186,9 @@ def _column_spec(name: str, field: Any) -> ColumnSpec:
         description=column.description,
         pii=column.pii,
         source=column.source,
+        values=tuple(map(str, typing.get_args(_unwrap(annotation)))) if typing.get_origin(_unwrap(annotation)) is Literal else (),
+        low=column.low,
+        high=column.high,
     )
 
 

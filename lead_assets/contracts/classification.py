@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Grain, Json, Money, Table
+from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, Json, Money, References, Table
 
 GOLDEN_CAMPAIGN = "golden-evaluation"
 """What the labelled leads, by which classifiers are measured, have for a campaign: in their rows and in the ledger. It is no partition of any table."""
@@ -16,6 +16,7 @@ class Classification(Table):
 
     table: ClassVar[str] = "classification.classifications"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    refers: ClassVar[References] = OF_A_LEAD
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="signals.enriched_leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="signals.enriched_leads.lead_id")]
@@ -52,6 +53,7 @@ class Quarantined(Table):
 
     table: ClassVar[str] = "classification.quarantine"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    refers: ClassVar[References] = OF_A_LEAD
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="signals.enriched_leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="signals.enriched_leads.lead_id")]
@@ -74,6 +76,7 @@ class Summary(Table):
 
     table: ClassVar[str] = "classification.summaries"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    refers: ClassVar[References] = OF_A_LEAD
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="scoring.scores.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="scoring.scores.lead_id")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Table
+from lead_assets.contracts.base import Column, References, Table
 
 Outcome = Literal["won", "lost", "no_response"]
 """What became of a lead in a past campaign, best first."""
@@ -57,6 +57,7 @@ class SimilarAccount(Table):
 
     table: ClassVar[str] = "lookalike.similarities"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "account_key", "rank")
+    refers: ClassVar[References] = ((("campaign_id", "account_key"), "lookalike.accounts"),)
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="lookalike.accounts.campaign_id")]
     account_key: Annotated[str, Column("Account", source="lookalike.accounts.account_key")]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Json, Money, Table
+from lead_assets.contracts.base import Column, Json, Money, References, Table
 
 
 class Score(Table):
@@ -13,10 +13,11 @@ class Score(Table):
 
     table: ClassVar[str] = "scoring.scores"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    refers: ClassVar[References] = ((("campaign_id", "lead_id"), "classification.classifications"),)
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="classification.classifications.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="classification.classifications.lead_id")]
-    score: Annotated[float, Column("0 to 100: the sum of the parts' points")]
+    score: Annotated[float, Column("0 to 100: the sum of the parts' points", low=0, high=100)]
     tier: Annotated[Literal["hot", "warm", "cold"], Column("Band of the score, by the thresholds in rules/scoring.yaml")]
     parts: Annotated[Json, Column('What the score is made of: [{"rule", "points", "max_points", "because"}]')]
     ruleset: Annotated[str, Column("Name and version of the rules that scored")]
@@ -27,6 +28,7 @@ class RoutingDecision(Table):
 
     table: ClassVar[str] = "routing.decisions"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    refers: ClassVar[References] = ((("campaign_id", "lead_id"), "scoring.scores"),)
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="scoring.scores.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="scoring.scores.lead_id")]
@@ -46,6 +48,7 @@ class EnrichmentEvent(Table):
 
     table: ClassVar[str] = "delivery.enrichment_events"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    refers: ClassVar[References] = ((("campaign_id", "lead_id"), "routing.decisions"),)
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="routing.decisions.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="routing.decisions.lead_id")]

@@ -5,13 +5,15 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Json, Money, Table
+from lead_assets.contracts.base import OF_A_LEAD, Column, Json, Money, References, Table
 
 State = Literal["found", "not_found", "unknown"]
 
 
 class SignalRow(Table):
     """The columns every signal table has: whose signal, what became of it, who said it, when and at what cost."""
+
+    refers: ClassVar[References] = OF_A_LEAD
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
@@ -184,6 +186,7 @@ class EnrichedLead(Table):
 
     table: ClassVar[str] = "signals.enriched_leads"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    refers: ClassVar[References] = OF_A_LEAD
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]

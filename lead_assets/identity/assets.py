@@ -1,33 +1,40 @@
 """Dagster's view of the identity room."""
 
-from collections.abc import Iterator
+import hashlib
 
 import polars as pl
-from dagster import AssetCheckResult, AssetCheckSpec, AssetIn, MaterializeResult, ResourceParam, multi_asset
 
 from lead_assets.contracts import Duplicate, Lead, RawLead, SuppressedLead
-from lead_assets.identity.resolve import conservation, resolve
-from lead_assets.kit.declare import assets_of, conservation_check, key_of, result_of
-from lead_assets.kit.partitions import campaigns
-from lead_assets.ledger import Ledger
+from lead_assets.identity.resolve import resolve
+from lead_assets.kit.checks import Check, Verdict, adds_up, stored_counts
+from lead_assets.kit.step import Made, Step
+from lead_assets.kit.tables import figures_by, tables
 
-CONSERVES = AssetCheckSpec(
-    "conserves",
-    asset=key_of(Lead),
-    blocking=True,
-    partitions_def=campaigns,
-    description="Raw leads = leads + duplicates + suppressed, for every campaign.",
+_NORMALISED = ("email_normalized", "company_domain", "country_code", "state_code", "phone_e164", "seniority")
+
+
+def conserves(step: Step) -> dict[str, Verdict]:
+    counts = stored_counts(step.warehouse, step.partitions, received=RawLead, leads=Lead, duplicate=Duplicate, suppressed=SuppressedLead)
+    return adds_up(counts, "received", "leads", "duplicate", "suppressed")
+
+
+def suppressions(step: Step, _: str) -> str:
+    """All of them: who is suppressed is only known when the leads are read."""
+    if "suppressions" not in step.memo:
+        step.memo["suppressions"] = step.ledger.suppressions()
+    return hashlib.sha256(step.memo["suppressions"].write_ndjson().encode()).hexdigest()
+
+
+@tables(
+    Lead,
+    Duplicate,
+    SuppressedLead,
+    reads={"raw_leads": RawLead},
+    logic=["lead_assets.identity", "lead_assets.core"],
+    outside=suppressions,
+    checks=[Check(Lead, "conserves", "Raw leads = leads + duplicates + suppressed, as they are stored.", conserves, blocking=True)],
 )
-
-
-@multi_asset(**assets_of([Lead, Duplicate, SuppressedLead]), ins={"raw_leads": AssetIn(key_of(RawLead))}, check_specs=[CONSERVES])
-def identity__leads(raw_leads: pl.DataFrame, ledger: ResourceParam[Ledger]) -> Iterator[MaterializeResult | AssetCheckResult]:
-    resolved = resolve(raw_leads, ledger.suppressions())
-    normalised = {
-        f"with_{name}": resolved.leads[name].count()
-        for name in ("email_normalized", "company_domain", "country_code", "state_code", "phone_e164", "seniority")
-    }
-    yield result_of(Lead, resolved.leads, **normalised)
-    yield result_of(Duplicate, resolved.duplicates)
-    yield result_of(SuppressedLead, resolved.suppressed)
-    yield conservation_check(CONSERVES, conservation(raw_leads, resolved), "received", "leads", "duplicate", "suppressed")
+def identity__leads(step: Step, raw_leads: pl.DataFrame) -> list[Made]:
+    resolved = resolve(raw_leads, step.memo.get("suppressions"))
+    normalised = figures_by(resolved.leads, **{f"with_{name}": pl.col(name).count() for name in _NORMALISED})
+    return [Made(resolved.leads, normalised), Made(resolved.duplicates), Made(resolved.suppressed)]

@@ -1,40 +1,49 @@
 """Dagster's view of the intake room."""
 
-from collections.abc import Iterator
-
-from dagster import AssetCheckResult, AssetCheckSpec, AssetExecutionContext, MaterializeResult, ResourceParam, multi_asset
-
 from lead_assets.contracts import RawLead, RejectedPayload
-from lead_assets.core.settings import Settings
 from lead_assets.intake.failed_leads import publish
 from lead_assets.intake.parsed import parsed_of
-from lead_assets.intake.read import conservation, read_campaigns
-from lead_assets.kit.declare import assets_of, conservation_check, key_of, result_of
-from lead_assets.kit.partitions import campaigns
-from lead_assets.stores.archive import Archive
+from lead_assets.intake.read import read_campaigns
+from lead_assets.kit.checks import Check, Verdict, adds_up, stored_counts
+from lead_assets.kit.step import Made, Step
+from lead_assets.kit.tables import counts_by, joined, named, tables
 from lead_assets.stores.objects import open_objects
 
-CONSERVES = AssetCheckSpec(
-    "conserves",
-    asset=key_of(RawLead),
-    blocking=True,
-    partitions_def=campaigns,
-    description="Payloads received = good + rejected, for every campaign: the receipts' count, made when the drop came in, against the rows.",
+
+def conserves(step: Step) -> dict[str, Verdict]:
+    counts = stored_counts(step.warehouse, step.partitions, good=RawLead, rejected=RejectedPayload)
+    return adds_up(counts.join(step.memo["received"], on="campaign_id", how="left"), "received", "good", "rejected")
+
+
+def receipts(step: Step, campaign_id: str) -> object:
+    return step.archive.receipt_names(campaign_id), step.settings.max_payload_bytes
+
+
+@tables(
+    RawLead,
+    RejectedPayload,
+    logic=["lead_assets.intake", "lead_assets.core"],
+    outside=receipts,
+    checks=[
+        Check(
+            RawLead,
+            "conserves",
+            "Payloads received = good + rejected: the receipts' count, made when the drop came in, against the stored rows.",
+            conserves,
+            blocking=True,
+        )
+    ],
 )
-
-
-@multi_asset(**assets_of([RawLead, RejectedPayload]), check_specs=[CONSERVES])
-def intake__raw_leads(
-    context: AssetExecutionContext, archive: ResourceParam[Archive], settings: ResourceParam[Settings]
-) -> Iterator[MaterializeResult | AssetCheckResult]:
-    read = read_campaigns(archive, context.partition_keys, max_payload_bytes=settings.max_payload_bytes, parsed=parsed_of(settings))
-    codes = dict(read.rejected["code"].value_counts().sort("code").iter_rows())
-    yield result_of(
-        RawLead,
-        read.raw_leads,
-        adapters=dict(read.raw_leads["adapter"].value_counts().sort("adapter").iter_rows()),
-        repeated_files=int(read.received["repeated_files"].sum()),
-    )
+def intake__raw_leads(step: Step) -> list[Made]:
+    settings = step.settings
+    read = read_campaigns(step.archive, step.partitions, max_payload_bytes=settings.max_payload_bytes, parsed=parsed_of(settings))
+    step.memo["received"] = read.received.select("campaign_id", "received")
     copies = publish(read.rejected, open_objects(settings.failed_leads_location)) if settings.failed_leads_location else None
-    yield result_of(RejectedPayload, read.rejected, codes=codes, failed_leads=copies)
-    yield conservation_check(CONSERVES, conservation(read), "received", "good", "rejected")
+    repeated = dict(read.received.select("campaign_id", "repeated_files").iter_rows())
+    return [
+        Made(
+            read.raw_leads,
+            joined(named("adapters", counts_by(read.raw_leads, "adapter")), named("repeated_files", repeated)),
+        ),
+        Made(read.rejected, joined(named("codes", counts_by(read.rejected, "code"))), {"failed_leads": copies}),
+    ]

@@ -7,17 +7,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from decimal import Decimal
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
 from dagster import (
-    AssetCheckResult,
-    AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
     AssetOut,
-    MaterializeResult,
     TableColumn,
     TableColumnConstraints,
     TableColumnDep,
@@ -32,6 +28,15 @@ from lead_assets.kit.partitions import partitioned
 # Chosen knowingly, and seen by every user of every command otherwise.
 warnings.filterwarnings("ignore", message=".*`backfill_policy`.*")
 warnings.filterwarnings("ignore", message=".*partitions_def on an AssetCheckSpec.*")
+
+_SQL_TYPES: dict[type[pl.DataType], str] = {
+    pl.String: "VARCHAR",
+    pl.Int64: "BIGINT",
+    pl.Float64: "DOUBLE",
+    pl.Boolean: "BOOLEAN",
+    pl.Datetime: "TIMESTAMP WITH TIME ZONE",
+    pl.Date: "DATE",
+}
 
 OWNERS = ["team:lead-data"]
 GRAIN_TAG = "lead_assets/grain"
@@ -50,41 +55,20 @@ def key_of(contract: type[Table]) -> AssetKey:
     return AssetKey(contract.table.split("."))
 
 
-def asset_of(contract: type[Table], *, logic_version: str = "1", kinds: Iterable[str] = ()) -> dict[str, Any]:
-    """Arguments of `@asset` for the table of a contract. `logic_version` is raised when the same inputs give other rows."""
-    return {
-        "key": key_of(contract),
-        "io_manager_key": IO_MANAGER,
-        **partitioned(contract.grain),
-        **_common(contract, logic_version, kinds),
-    }
-
-
-def assets_of(
-    contracts: Sequence[type[Table]], *, logic_version: str = "1", kinds: Iterable[str] = (), required: bool = True
-) -> dict[str, Any]:
-    """Arguments of `@multi_asset` for tables that one step fills. Its function yields one `result_of` a contract, in this order.
-
-    required=False: for a step that can be subset.
-    """
+def assets_of(contracts: Sequence[type[Table]], *, kinds: Iterable[str] = (), required: bool = True) -> dict[str, Any]:
+    """Arguments of `@multi_asset` for tables that one step fills. required=False: for a step that can be subset."""
     kinds = list(kinds)
     (grain,) = {contract.grain for contract in contracts}  # one step has one kind of partition
     return {
         "name": f"{contracts[0].schema_name()}__{'__'.join(contract.table_name() for contract in contracts)}",
         "outs": {
             contract.table_name(): AssetOut(
-                key=key_of(contract), io_manager_key=IO_MANAGER, is_required=required, **_common(contract, logic_version, kinds)
+                key=key_of(contract), io_manager_key=IO_MANAGER, is_required=required, **_common(contract, kinds)
             )
             for contract in contracts
         },
         **partitioned(grain),
     }
-
-
-def result_of(contract: type[Table], frame: pl.DataFrame, **metadata: Any) -> MaterializeResult:
-    """The frame as the asset's value, with its row count and whatever else is worth seeing in the UI (never personal data)."""
-    shown = {name: float(value) if isinstance(value, Decimal) else value for name, value in metadata.items() if value is not None}
-    return MaterializeResult(asset_key=key_of(contract), value=frame, metadata={"dagster/row_count": frame.height, **shown})
 
 
 def limited(context: AssetExecutionContext, leads: pl.DataFrame) -> pl.DataFrame:
@@ -94,36 +78,6 @@ def limited(context: AssetExecutionContext, leads: pl.DataFrame) -> pl.DataFrame
         return leads
     order = ["campaign_id", "received_at", "drop_sha256", "position", "lead_id"]
     return leads.sort(order).group_by("campaign_id", maintain_order=True).head(int(limit))
-
-
-def mode_of(context: AssetExecutionContext) -> Literal["interactive", "batch"]:
-    """Backfills can wait and are many leads: they go by Message Batches, at half the price, as does any run that asks for it by its tag."""
-    tags = context.run.tags
-    return "batch" if tags.get(MODE_TAG, "batch" if "dagster/backfill" in tags else "interactive") == "batch" else "interactive"
-
-
-def counts_per_campaign(**frames: pl.DataFrame) -> pl.DataFrame:
-    """One row a campaign, one column a frame: how many rows it has there."""
-    counted = [frame.group_by("campaign_id").len(name) for name, frame in frames.items()]
-    result = counted[0]
-    for other in counted[1:]:
-        result = result.join(other, on="campaign_id", how="full", coalesce=True)
-    return result.with_columns(pl.col(list(frames)).fill_null(0))
-
-
-def conservation_check(spec: AssetCheckSpec, counts: pl.DataFrame, whole: str, *parts: str) -> AssetCheckResult:
-    """Whether `whole` is the sum of its `parts` in every row of `counts` (campaign_id and those columns); failing campaigns are named."""
-    broken = counts.filter(pl.col(whole) != pl.sum_horizontal(parts))
-    metadata: dict[str, Any] = {name: int(counts[name].sum()) for name in (whole, *parts)}
-    if broken.height:
-        metadata["campaigns_that_do_not_add_up"] = broken.head(20).to_dicts()
-    return AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, passed=broken.height == 0, metadata=metadata)
-
-
-def contract_check(spec: AssetCheckSpec, broken: dict[str, int]) -> AssetCheckResult:
-    """Passed if nothing is broken; `broken` counts rows by what is wrong with them."""
-    metadata = {"broken": broken} if broken else {}
-    return AssetCheckResult(asset_key=spec.asset_key, check_name=spec.name, passed=not broken, metadata=metadata)
 
 
 def table_schema(contract: type[Table]) -> TableSchema:
@@ -141,7 +95,7 @@ def column_lineage(contract: type[Table]) -> TableColumnLineage:
     )
 
 
-def _common(contract: type[Table], logic_version: str, kinds: Iterable[str]) -> dict[str, Any]:
+def _common(contract: type[Table], kinds: Iterable[str]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"dagster/column_schema": table_schema(contract), "dagster/table_name": contract.table}
     if any(column.source for column in contract.columns()):
         metadata["dagster/column_lineage"] = column_lineage(contract)
@@ -151,7 +105,6 @@ def _common(contract: type[Table], logic_version: str, kinds: Iterable[str]) -> 
         "owners": OWNERS,
         "kinds": {"polars", *kinds},
         "tags": {GRAIN_TAG: contract.grain},
-        "code_version": f"{logic_version}-{contract.fingerprint()}",
         "metadata": metadata,
     }
 
@@ -159,11 +112,22 @@ def _common(contract: type[Table], logic_version: str, kinds: Iterable[str]) -> 
 def _table_column(contract: type[Table], column: ColumnSpec) -> TableColumn:
     return TableColumn(
         name=column.name,
-        type="json" if column.json else str(column.dtype),
+        type=sql_type(column),
         description=column.description,
         constraints=TableColumnConstraints(nullable=column.nullable, unique=(column.name,) == contract.key),
         tags=_tags(column),
     )
+
+
+def sql_type(column: ColumnSpec) -> str:
+    """The column's type as an analyst writes it in SQL."""
+    if column.json:
+        return "JSON"
+    if isinstance(column.dtype, pl.List):
+        return "VARCHAR[]"
+    if isinstance(column.dtype, pl.Decimal):
+        return f"DECIMAL({column.dtype.precision}, {column.dtype.scale})"
+    return _SQL_TYPES[column.dtype.base_type()]
 
 
 def _tags(column: ColumnSpec) -> Mapping[str, str] | None:

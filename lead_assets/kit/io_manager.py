@@ -16,8 +16,11 @@ from dagster import (
 )
 
 from lead_assets.contracts import TABLES, WHOLE_HOME, Table
-from lead_assets.stores.warehouse.base import Warehouse
+from lead_assets.stores.warehouse.base import Noting, Warehouse
 from lead_assets.stores.warehouse.caller import on_behalf_of
+
+Written = tuple[pl.DataFrame, Sequence[str], Noting | None]
+"""Rows, the partitions that they replace, and what is noted of each."""
 
 
 class WarehouseIOManager(IOManager):
@@ -26,10 +29,15 @@ class WarehouseIOManager(IOManager):
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
 
-    def handle_output(self, context: OutputContext, obj: pl.DataFrame) -> None:
+    def handle_output(self, context: OutputContext, obj: Written | pl.DataFrame) -> None:
+        """Replace the partitions of the run by a frame's rows, or those that were made by theirs (see `kit.tables`)."""
         with on_behalf_of(context.run_id, context.asset_key.to_user_string()):
             contract = contract_of(context.asset_key)
-            self.warehouse.write(contract, obj, [WHOLE_HOME] if contract.grain == "home" else context.asset_partition_keys)
+            if isinstance(obj, pl.DataFrame):
+                obj = obj, [WHOLE_HOME] if contract.grain == "home" else context.asset_partition_keys, None
+            frame, partitions, noting = obj
+            if partitions:
+                self.warehouse.write(contract, frame, partitions, noting)
 
     def load_input(self, context: InputContext) -> pl.DataFrame:
         step = _reading_step(context)

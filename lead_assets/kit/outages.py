@@ -9,12 +9,13 @@ import json
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetExecutionContext, DagsterInstance, DagsterRunStatus, RunRequest, RunsFilter
+from dagster import DagsterInstance, DagsterRunStatus, RunRequest, RunsFilter
 
 from lead_assets.contracts import Table
 from lead_assets.kit.declare import LIMIT_TAG, MODE_TAG
 from lead_assets.kit.partitions import campaigns
 from lead_assets.kit.run_failures import RUNNER_TAG
+from lead_assets.kit.step import Step
 from lead_assets.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -38,10 +39,10 @@ def circuits_shown(ledger: Ledger) -> dict[str, str] | None:
     return {circuit["provider"]: circuit["open_until"] for circuit in (each.as_row() for each in ledger.circuits())} or None
 
 
-def note_misses(context: AssetExecutionContext, ledger: Ledger, contract: type[Table], lacking: Collection[tuple[str, str]]) -> None:
-    """Note what the run's campaigns lack for a passing reason, as (campaign, provider). A run that does not buy changes nothing in the list."""
-    if ledger.buying == "always":
-        ledger.note_misses(contract.table, context.partition_keys, lacking, context.run.run_id, asked_again=AGAIN_TAG in context.run.tags)
+def note_misses(step: Step, contract: type[Table], lacking: Collection[tuple[str, str]]) -> None:
+    """Note what the step's campaigns lack for a passing reason, as (campaign, provider). A run that does not buy changes nothing in the list."""
+    if step.ledger.buying == "always":
+        step.ledger.note_misses(contract.table, step.partitions, lacking, step.context.run.run_id, asked_again=AGAIN_TAG in step.tags)
 
 
 def answered_by_rules(rows: pl.DataFrame, provider: str) -> set[tuple[str, str]]:

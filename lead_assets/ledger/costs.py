@@ -81,3 +81,8 @@ def billed(tx: Tx, since: int | None, campaigns: Collection[str] | None) -> Bill
 
 def last_call(tx: Tx) -> int:
     return int(tx.execute(sa.select(sa.func.max(calls.c.id))).scalar() or 0)
+
+
+def called_since(tx: Tx, call: int) -> set[str]:
+    """The keys of all calls after an id."""
+    return {key for (key,) in tx.rows(sa.select(calls.c.key).where(calls.c.id > call).distinct())}

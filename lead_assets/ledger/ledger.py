@@ -213,6 +213,12 @@ class Ledger:
 
         return self._db.read(costs.last_call)
 
+    def called_since(self, call: int) -> set[str]:
+        """The keys of all calls after an id that `last_call` gave."""
+        from lead_assets.ledger import costs
+
+        return self._db.read(lambda tx: costs.called_since(tx, call))
+
     # Pace and stops
 
     def reserve_slots(self, bucket: str, rates: Sequence[Rate], count: int = 1, most: float = math.inf) -> datetime | None:

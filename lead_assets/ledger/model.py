@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -149,6 +150,24 @@ class History:
         tried = self.unknown.answered_at if self.unknown else None
         outlived = tried is not None and tried - self.known.answered_at >= lifetimes.of(self.known.state)
         return replace(self.known, stale=True) if outlived else self.known
+
+
+_LASTING = frozenset({"no_key", "not_bought"})
+"""Reasons of misses that last until the settings change, or somebody buys."""
+
+
+def stands_until(want: Want, answer: Answer | None, *, buying: bool = True) -> float:
+    """Seconds since the epoch until which asking again would give the same; infinity if that does not depend on the time.
+
+    `buying`: whether what has grown too old would be bought anew.
+    """
+    if answer is None or (answer.answered_at is None and answer.reason in _LASTING):
+        return math.inf
+    if answer.answered_at is None or (answer.stale and buying):
+        return 0.0
+    if answer.stale:
+        return math.inf
+    return (answer.answered_at + want.lifetimes.of(answer.state)).timestamp()
 
 
 def missed(want: Want, reason: str) -> Answer:

@@ -1,21 +1,24 @@
-"""Dagster's view of the marts room: one asset a SQL file, its dependencies read from the SQL."""
+"""Dagster's view of the marts room: one asset per SQL file, its dependencies read from the SQL."""
 
-from dagster import AssetExecutionContext, AssetsDefinition, MaterializeResult, MetadataValue, ResourceParam, asset
+from dagster import AssetsDefinition, MetadataValue
 
 from lead_assets.contracts import CampaignFunnel, Table
-from lead_assets.kit.declare import asset_of, key_of, result_of
-from lead_assets.kit.io_manager import WarehouseIOManager
+from lead_assets.kit.step import Made, Step
+from lead_assets.kit.tables import tables
 from lead_assets.marts.mart import mart
 
 
 def mart_asset(contract: type[Table]) -> AssetsDefinition:
     """The asset of a mart. Adding one takes a contract and sql/marts/<table>.sql."""
+    declared = mart(contract)
+    # Of a table of its own grain a mart sees the partitions that are made; of any other, and for a mart of the whole home, all there is.
+    own = [read for read in declared.reads if read.grain == contract.grain != "home"]
+    whole = {read: None for read in declared.reads if read not in own}
 
-    @asset(**asset_of(contract, kinds=["sql"], logic_version=mart(contract).version), deps=[key_of(read) for read in mart(contract).reads])
-    def build(context: AssetExecutionContext, warehouse: ResourceParam[WarehouseIOManager]) -> MaterializeResult:
-        declared = mart(contract)
-        frame = warehouse.query(context, declared.sql, declared.reads)
-        return result_of(contract, frame, sql=MetadataValue.md(f"```sql\n{declared.sql}\n```"))
+    @tables(contract, queries=own, whole=whole, version=declared.version, kinds=["sql"])
+    def build(step: Step) -> Made:
+        frame = step.query(declared.sql, declared.reads)
+        return Made(frame, shown={"sql": MetadataValue.md(f"```sql\n{declared.sql}\n```")})
 
     return build
 

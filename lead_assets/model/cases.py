@@ -10,6 +10,7 @@ put, each replay that sent it again is one more. A run follows the generations t
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +18,7 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.ledger.model import Answer, Lifetimes, Want
+from lead_assets.ledger.model import Answer, Lifetimes, Want, stands_until
 from lead_assets.model import governance, prompt
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
 from lead_assets.model.governance import Claim, Violation
@@ -49,6 +50,10 @@ class Case:
     violations: tuple[Violation, ...] = ()
     unavailable: str | None = None
     """Why no model answered, where none did."""
+    keys: set[str] = field(default_factory=set)
+    """Of all wants that were looked for, answered or not."""
+    until: float = math.inf
+    """Seconds since the epoch from which asking again may give something else."""
 
     @property
     def codes(self) -> set[str]:
@@ -107,6 +112,8 @@ def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
     while pending:
         wants = [first_want(case, generation, asking) for case in pending]
         held = asking.held(wants)
+        for case, want in zip(pending, wants, strict=True):
+            case.keys.add(want.key)
         known = [case for case, want in zip(pending, wants, strict=True) if held[want.key].state == "found"]
         again = [
             case for case in pending if asking.fix is not None and case not in known and case.answers[-1].body.get("fix") != asking.fix
@@ -157,13 +164,13 @@ def _put(cases: Sequence[Case], generation: int, asking: Asking) -> None:
     """One attempt for each case, and one more for those that a second one may mend."""
     first = {id(case): first_want(case, generation, asking) for case in cases}
     answers = asking.buy(list(first.values()))
-    answered = _take(cases, [answers[want.key] for want in first.values()])
+    answered = _take(cases, list(first.values()), answers)
     if not asking.book.limits.repair:
         return
     second = [(case, want) for case in answered if (want := second_want(case, first[id(case)], asking)) is not None]
     if second:
         answers = asking.buy([want for _, want in second])
-        _take([case for case, _ in second], [answers[want.key] for _, want in second])
+        _take([case for case, _ in second], [want for _, want in second], answers)
 
 
 def _want(case: Case, attempt: Attempt, parameters: dict[str, Any], asking: Asking) -> Want:
@@ -179,11 +186,14 @@ def _want(case: Case, attempt: Attempt, parameters: dict[str, Any], asking: Aski
     )
 
 
-def _take(cases: Sequence[Case], answers: Sequence[Answer]) -> list[Case]:
+def _take(cases: Sequence[Case], wants: Sequence[Want], answers: Mapping[str, Answer]) -> list[Case]:
     """Judge an attempt's answers. Returns the cases that have one; for the others, what was judged before stands."""
     taken: list[Case] = []
     to_judge: list[Case] = []
-    for case, answer in zip(cases, answers, strict=True):
+    for case, want in zip(cases, wants, strict=True):
+        answer = answers[want.key]
+        case.keys.add(want.key)
+        case.until = min(case.until, stands_until(want, answer))
         if answer.state != "found" or not isinstance(answer.body, dict):
             if not case.answers:
                 case.unavailable = answer.reason or "provider_error"

@@ -6,8 +6,10 @@ room's own), or how a case came to its end (`cases`).
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +18,8 @@ import polars as pl
 from pydantic import ValidationError
 
 from lead_assets.contracts import Table, canonical_json
-from lead_assets.ledger.model import Answer, to_usd
+from lead_assets.ledger.figures import money
+from lead_assets.ledger.model import Answer, Spent, to_usd
 from lead_assets.model import governance
 from lead_assets.model.cases import KEYS, Case
 from lead_assets.model.profile import RULES_MODEL, Answered, Profile
@@ -26,13 +29,12 @@ _LONGEST_REASON = 2_000
 
 def as_frames(
     cases: Iterable[Case], good_rows: type[Table], bad_rows: type[Table], *, synthetic: bool
-) -> tuple[pl.DataFrame, pl.DataFrame, dict[str, Any]]:
+) -> tuple[pl.DataFrame, pl.DataFrame, AnswerStats]:
     """Rows of what met the contract, rows of what did not (every lead is in exactly one), and figures for the materialization's metadata."""
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
-    stats = _Stats()
+    cases = list(cases)
     for case in cases:
-        stats.count(case)
         if case.unavailable is not None:
             _answer_by_rules(case, good, bad)
             continue
@@ -46,7 +48,7 @@ def as_frames(
                 )
             else:
                 bad.append(row | _rejected(case) | {"raw_text": case.last_text, "quarantined_at": _answered_at(case)})
-    return good_rows.frame(good).sort(KEYS), bad_rows.frame(bad).sort(KEYS), stats.as_dict(len(good), len(bad))
+    return good_rows.frame(good).sort(KEYS), bad_rows.frame(bad).sort(KEYS), AnswerStats(cases)
 
 
 def broken_contracts(classifications: pl.DataFrame, profiles: Mapping[str, Profile]) -> dict[str, int]:
@@ -136,41 +138,83 @@ def _fault(row: Mapping[str, object], profile: Profile | None) -> str | None:
     return f"column {moved[0]} differs from the answer" if moved else None
 
 
-class _Stats:
-    """What a materialization says of itself."""
+@dataclass
+class _Count:
+    """What is counted of one campaign's leads, and of the questions that its leads were the first to ask."""
 
-    def __init__(self) -> None:
-        self.cases = 0
-        self.bought: list[Answer] = []
-        self.by_rules: Counter[str] = Counter()
-        self.quarantined: Counter[str] = Counter()
-        self.repaired = 0
+    questions: int = 0
+    bought: list[Answer] = field(default_factory=list)
+    saved: int = 0
+    classified: int = 0
+    repaired: int = 0
+    by_rules: Counter[str] = field(default_factory=Counter)
+    quarantined: Counter[str] = field(default_factory=Counter)
 
-    def count(self, case: Case) -> None:
-        self.cases += 1
-        self.bought += [answer for answer in case.answers if answer.bought]
-        if case.unavailable is not None:
-            self.by_rules[case.unavailable] += len(case.leads)
-        elif case.accepted is None:
-            self.quarantined[case.violations[0].code] += len(case.leads)
-        elif len(case.answers) > 1:
-            self.repaired += 1
+    def add(self, other: _Count) -> None:
+        self.questions += other.questions
+        self.bought += other.bought
+        self.saved += other.saved
+        self.classified += other.classified
+        self.repaired += other.repaired
+        self.by_rules += other.by_rules
+        self.quarantined += other.quarantined
 
-    def as_dict(self, classified: int, quarantined: int) -> dict[str, Any]:
-        latencies = sorted(answer.latency_ms for answer in self.bought)
+    def shown(self) -> dict[str, Any]:
+        spent = Spent(
+            hits=self.saved,
+            bought=len(self.bought),
+            cost_micros=sum(answer.cost_micros for answer in self.bought),
+            latencies_ms=[answer.latency_ms for answer in self.bought],
+        )
         return {
-            "leads": classified + quarantined,
-            "classified": classified,
-            "quarantined": quarantined,
+            "leads": self.classified + self.quarantined.total(),
+            "classified": self.classified,
+            "quarantined": self.quarantined.total(),
             "quarantined_by_code": dict(sorted(self.quarantined.items())),
-            "by_rules": dict(sorted(self.by_rules.items())),
-            "questions": self.cases,
-            "calls": len(self.bought),
+            "by_rules": self.by_rules.total(),
+            "by_rules_for": dict(sorted(self.by_rules.items())),
+            "questions": self.questions,
             "repaired": self.repaired,
-            "cost_usd": float(to_usd(sum(answer.cost_micros for answer in self.bought))),
+            **money(spent),
             "input_tokens": sum(answer.input_tokens for answer in self.bought),
             "cached_tokens": sum((answer.body.get("usage") or {}).get("cache_read_input_tokens") or 0 for answer in self.bought),
             "output_tokens": sum(answer.output_tokens for answer in self.bought),
-            "latency_ms_p50": latencies[len(latencies) // 2] if latencies else None,
-            "latency_ms_p95": latencies[int(len(latencies) * 0.95)] if latencies else None,
         }
+
+
+class AnswerStats:
+    """The figures of what was asked, in all and of each campaign: a question counts for the campaign of its first lead, which pays for it."""
+
+    def __init__(self, cases: Iterable[Case] = ()) -> None:
+        self._of: defaultdict[str, _Count] = defaultdict(_Count)
+        self.looks: dict[str, tuple[set[str], float]] = {}
+        """campaign → keys that were looked for in the ledger on behalf of its leads, and until when the answers stand (seconds since the epoch)."""
+        for case in cases:
+            self._count(case)
+
+    def _count(self, case: Case) -> None:
+        payer = self._of[case.leads[0]["campaign_id"]]
+        bought = [answer for answer in case.answers if answer.bought]
+        payer.questions += 1
+        payer.bought += bought
+        payer.saved += len(case.answers) - len(bought)
+        payer.repaired += case.accepted is not None and len(case.answers) > 1
+        for lead in case.leads:
+            own = self._of[lead["campaign_id"]]
+            if case.accepted is None and case.violations:
+                own.quarantined[case.violations[0].code] += 1
+            else:
+                own.classified += 1
+            if case.unavailable is not None:
+                own.by_rules[case.unavailable] += 1
+            keys, until = self.looks.get(lead["campaign_id"], (set(), math.inf))
+            self.looks[lead["campaign_id"]] = keys | case.keys, min(until, case.until)
+
+    def total(self) -> dict[str, Any]:
+        total = _Count()
+        for each in self._of.values():
+            total.add(each)
+        return total.shown()
+
+    def figures(self) -> dict[str, dict[str, Any]]:
+        return {campaign: count.shown() for campaign, count in self._of.items()}

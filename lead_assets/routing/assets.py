@@ -1,34 +1,29 @@
 """Dagster's view of the routing room."""
 
+import math
+
 import polars as pl
-from dagster import AssetIn, MaterializeResult, ResourceParam, asset
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, RoutingDecision, Score
-from lead_assets.core.settings import Settings
-from lead_assets.kit.declare import asset_of, key_of, result_of
-from lead_assets.ledger import Ledger
+from lead_assets.kit.notes import Served
+from lead_assets.kit.step import Made, Step
+from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
 from lead_assets.routing.ownership import decide
 from lead_assets.routing.table import load_routing_table
 from lead_assets.routing.territories import routing_frame
 
 
-@asset(
-    **asset_of(RoutingDecision),
-    ins={
-        "leads": AssetIn(key_of(Lead)),
-        "enriched": AssetIn(key_of(EnrichedLead)),
-        "classifications": AssetIn(key_of(Classification)),
-        "scores": AssetIn(key_of(Score)),
-    },
+@tables(
+    RoutingDecision,
+    reads={"leads": Lead, "enriched": EnrichedLead, "classifications": Classification, "scores": Score},
+    logic=["lead_assets.routing"],
+    rules=["routing.yaml"],
+    # ROUTING_JSON replaces the file.
+    outside=lambda step, _: step.settings.routing_json,
 )
-def decisions(
-    leads: pl.DataFrame,
-    enriched: pl.DataFrame,
-    classifications: pl.DataFrame,
-    scores: pl.DataFrame,
-    ledger: ResourceParam[Ledger],
-    settings: ResourceParam[Settings],
-) -> MaterializeResult:
-    frame = decide(routing_frame(leads, enriched, classifications, scores), load_routing_table(settings), ledger.assign)
-    owners = dict(frame["owner"].value_counts().sort("owner").iter_rows())
-    return result_of(RoutingDecision, frame, owners=owners, by_fallback=frame["fallback"].sum())
+def decisions(step: Step, leads: pl.DataFrame, enriched: pl.DataFrame, classifications: pl.DataFrame, scores: pl.DataFrame) -> Made:
+    frame = decide(routing_frame(leads, enriched, classifications, scores), load_routing_table(step.settings), step.ledger.assign)
+    owners = named("owners", counts_by(frame, "owner"))
+    # Assignments stay: what was decided stands for as long as the ledger is this one.
+    kept = dict.fromkeys(step.partitions, Served(frozenset(), math.inf))
+    return Made(frame, joined(owners, figures_by(frame, by_fallback=pl.col("fallback").sum())), served=kept)

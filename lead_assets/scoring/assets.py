@@ -1,48 +1,38 @@
 """Dagster's view of the scoring room."""
 
-from collections.abc import Iterator
-
 import polars as pl
-from dagster import AssetCheckResult, AssetCheckSpec, AssetIn, MaterializeResult, ResourceParam, asset
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, Score
-from lead_assets.core.settings import Settings
-from lead_assets.kit.declare import asset_of, key_of, result_of
-from lead_assets.kit.partitions import campaigns
+from lead_assets.kit.checks import Check, Verdict
+from lead_assets.kit.step import Made, Step
+from lead_assets.kit.tables import counts_by, figures_by, joined, tables
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.scoring.score import score
 
-NOBODY_QUARANTINED = AssetCheckSpec(
-    "nobody_quarantined",
-    asset=key_of(Score),
-    blocking=True,
-    partitions_def=campaigns,
-    description="No lead of classification.quarantine has a score: an answer that did not meet its contract reaches no route and no customer.",
-)
+
+def nobody_quarantined(step: Step) -> dict[str, Verdict]:
+    both = step.stored(Score).join(step.stored(Quarantined), on=list(Score.key), how="semi")
+    counted = dict(both.group_by("campaign_id").len().iter_rows())
+    return {key: Verdict(not counted.get(key), {"quarantined_and_scored": counted.get(key, 0)}) for key in step.partitions}
 
 
-@asset(
-    **asset_of(Score),
-    ins={
-        "classifications": AssetIn(key_of(Classification)),
-        "quarantine": AssetIn(key_of(Quarantined)),
-        "leads": AssetIn(key_of(Lead)),
-        "enriched": AssetIn(key_of(EnrichedLead)),
-    },
-    check_specs=[NOBODY_QUARANTINED],
+@tables(
+    Score,
+    reads={"classifications": Classification, "quarantine": Quarantined, "leads": Lead, "enriched": EnrichedLead},
+    logic=["lead_assets.scoring"],
+    rules=["scoring.yaml"],
+    checks=[
+        Check(
+            Score,
+            "nobody_quarantined",
+            "No lead of classification.quarantine has a score: an answer that did not meet its contract reaches no route and no customer.",
+            nobody_quarantined,
+            blocking=True,
+        )
+    ],
 )
-def scores(
-    settings: ResourceParam[Settings],
-    classifications: pl.DataFrame,
-    quarantine: pl.DataFrame,
-    leads: pl.DataFrame,
-    enriched: pl.DataFrame,
-) -> Iterator[MaterializeResult | AssetCheckResult]:
-    rules = load_scoring_rules(settings)
+def scores(step: Step, classifications: pl.DataFrame, quarantine: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame) -> Made:
+    rules = load_scoring_rules(step.settings)
     frame = score(classifications, leads, enriched, rules)
-    tiers = dict(frame["tier"].value_counts().sort("tier").iter_rows())
-    yield result_of(Score, frame, **tiers, mean_score=frame["score"].mean(), rules_version=rules.version)
-    both = frame.join(quarantine, on=list(Score.key), how="semi").height
-    yield AssetCheckResult(
-        asset_key=key_of(Score), check_name=NOBODY_QUARANTINED.name, passed=both == 0, metadata={"quarantined_and_scored": both}
-    )
+    tiers = {campaign: {"hot": 0, "warm": 0, "cold": 0} | found for campaign, found in counts_by(frame, "tier").items()}
+    return Made(frame, joined(tiers, figures_by(frame, mean_score=pl.col("score").mean())), {"rules_version": rules.version})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -28,12 +28,12 @@ class Agreement:
         return self.ledger_usd == self.asset_usd and self.ledger_uncertain == self.asset_uncertain
 
 
-def ledger_agrees(ledger: Ledger, since: int, campaigns: Collection[str], stats: Iterable[SignalStats]) -> Agreement:
-    """Compare the stats of a step with the calls that the campaigns have paid for since the call id `since` (`Ledger.last_call` when it began).
+def ledger_agrees(ledger: Ledger, since: int, campaign: str, stats: Iterable[SignalStats]) -> Agreement:
+    """Compare the stats of a step with the calls that a campaign has paid for since the call id `since` (`Ledger.last_call` when it began).
 
     Two runs that buy for one campaign at the same time see each other's calls, and disagree: the check that shows this is a warning, not a wall.
     """
-    stats = list(stats)
-    billed = ledger.billed(since, campaigns)
-    spent = to_usd(sum(each.total.cost_micros for each in stats))
-    return Agreement(billed["usd"], spent, billed["uncertain_calls"], sum(each.total.uncertain for each in stats))
+    spent = [each.spent[campaign] for each in stats]
+    billed = ledger.billed(since, [campaign])
+    cost, uncertain = sum(each.cost_micros for each in spent), sum(each.uncertain for each in spent)
+    return Agreement(billed["usd"], to_usd(cost), billed["uncertain_calls"], uncertain)

@@ -1,36 +1,30 @@
-"""Dagster's view of the signals room: one step a provider for all its signals, and the table that merges them.
+"""Dagster's view of the signals room: one step per provider for all its signals, and the table that merges them.
 
 Adding a signal takes an entry in rules/signals.yaml, a contract and a parser in its vendor's folder: its asset follows from these.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby
-from typing import cast
 
 import polars as pl
-from dagster import (
-    AssetCheckResult,
-    AssetCheckSeverity,
-    AssetCheckSpec,
-    AssetExecutionContext,
-    AssetIn,
-    AssetsDefinition,
-    MaterializeResult,
-    ResourceParam,
-    asset,
-    multi_asset,
-)
+from dagster import AssetCheckSeverity, AssetsDefinition
 
-from lead_assets.contracts import EnrichedLead, Lead, Table
+from lead_assets.contracts import EnrichedLead, Lead
 from lead_assets.core.document import RulesError
 from lead_assets.core.settings import Settings
-from lead_assets.kit.declare import asset_of, assets_of, key_of, limited, result_of
+from lead_assets.kit.checks import Check, Verdict
+from lead_assets.kit.declare import key_of, limited
+from lead_assets.kit.notes import Served, prefixes
 from lead_assets.kit.outages import circuits_shown, note_misses
-from lead_assets.kit.partitions import campaigns
-from lead_assets.ledger import Ledger
-from lead_assets.signals.agreement import Agreement, ledger_agrees
+from lead_assets.kit.step import Made, Step
+from lead_assets.kit.tables import figures_by, tables
+from lead_assets.signals.agreement import ledger_agrees
 from lead_assets.signals.merge import enrich
 from lead_assets.signals.signal import Signal, load_signals
+from lead_assets.vendors import load_vendors
+
+_LOGIC = ["lead_assets.signals", "lead_assets.vendors", "lead_assets.core"]
+_RULES = ["signals.yaml"]
 
 
 def signal_assets(settings: Settings) -> list[AssetsDefinition]:
@@ -51,57 +45,82 @@ def _provider(signal: Signal) -> str:
 def _bought_from(provider: str, signals: Sequence[Signal]) -> AssetsDefinition:
     contracts = [signal.contract for signal in signals]
     by_key = {key_of(signal.contract): signal for signal in signals}
-    agrees = AssetCheckSpec(
-        "ledger_agrees",
-        asset=key_of(contracts[0]),
-        partitions_def=campaigns,
-        description=f"What the signals of {provider} say they spent in this run is what the ledger journaled for these campaigns meanwhile.",
-    )
+    asked = sorted({source.provider for signal in signals for source in signal.sources})
 
-    @multi_asset(
-        **{**assets_of(contracts, kinds=["api"], required=False), "name": f"signals__{provider}"},
-        ins={"leads": AssetIn(key_of(Lead))},
-        check_specs=[agrees],
-        can_subset=True,
+    def who_answers(step: Step, _: str) -> object:
+        vendors = load_vendors()
+        return [(name, vendors[name].key(step.settings) is not None, vendors[name].is_mock(step.settings)) for name in asked]
+
+    def agrees(step: Step) -> dict[str, Verdict]:
+        since, stats = step.memo["since"], step.memo["stats"]
+        return {key: _verdict(step, since, key, stats) for key in step.partitions}
+
+    @tables(
+        *contracts,
+        reads={"leads": Lead},
+        name=f"signals__{provider}",
+        kinds=["api"],
         pool=provider,
+        can_subset=True,
+        logic=_LOGIC,
+        rules=_RULES,
+        outside=who_answers,
+        checks=[
+            Check(
+                contracts[0],
+                "ledger_agrees",
+                f"What the signals of {provider} say they spent on the campaign in this run is what the ledger journaled for it meanwhile.",
+                agrees,
+                severity=AssetCheckSeverity.WARN,
+            )
+        ],
     )
-    def bought(
-        context: AssetExecutionContext, leads: pl.DataFrame, ledger: ResourceParam[Ledger], settings: ResourceParam[Settings]
-    ) -> Iterator[MaterializeResult | AssetCheckResult]:
+    def bought(step: Step, leads: pl.DataFrame) -> list[Made]:
         # Buying is loaded where it is done: every run pays for what the code location loads.
         from lead_assets.signals.engine import collect_all
 
-        wanted = [signal for key, signal in by_key.items() if key in context.selected_asset_keys]
-        since = ledger.last_call()
-        collected = collect_all(wanted, limited(context, leads), ledger=ledger, settings=settings)
-        circuits = circuits_shown(ledger)
+        wanted = [by_key[key_of(contract)] for contract in step.contracts]
+        step.memo["since"] = step.ledger.last_call()
+        collected = collect_all(wanted, limited(step.context, leads), ledger=step.ledger, settings=step.settings)
+        step.memo["stats"] = [each.stats for each in collected.values()]
+        circuits = circuits_shown(step.ledger)
         for signal in wanted:
-            note_misses(context, ledger, signal.contract, collected[signal.name].lacking)
-            yield result_of(signal.contract, collected[signal.name].frame, circuits=circuits, **collected[signal.name].stats.metadata())
-        if agrees.key in context.selected_asset_check_keys:
-            stats = [each.stats for each in collected.values()]
-            yield agreement_check(agrees, ledger_agrees(ledger, since, context.partition_keys, stats))
+            note_misses(step, signal.contract, collected[signal.name].lacking)
+        return [
+            Made(
+                collected[signal.name].frame,
+                collected[signal.name].stats.figures(collected[signal.name].frame),
+                {"circuits": circuits},
+                served={key: Served(prefixes(look.keys), look.until) for key, look in collected[signal.name].looks.items()},
+            )
+            for signal in wanted
+        ]
 
     return bought
 
 
-def agreement_check(spec: AssetCheckSpec, agreement: Agreement) -> AssetCheckResult:
+def _verdict(step: Step, since: int, campaign: str, stats: Sequence) -> Verdict:
+    agreement = ledger_agrees(step.ledger, since, campaign, stats)
     shown = {"ledger_usd": float(agreement.ledger_usd), "asset_usd": float(agreement.asset_usd)}
-    return AssetCheckResult(
-        asset_key=spec.asset_key,
-        check_name=spec.name,
-        passed=agreement.holds,
-        severity=AssetCheckSeverity.WARN,
-        metadata={**shown, "ledger_uncertain_calls": agreement.ledger_uncertain, "asset_uncertain_calls": agreement.asset_uncertain},
-    )
+    counted = {"ledger_uncertain_calls": agreement.ledger_uncertain, "asset_uncertain_calls": agreement.asset_uncertain}
+    return Verdict(agreement.holds, shown | counted)
 
 
 def _merged(signals: Sequence[Signal]) -> AssetsDefinition:
-    ins = {signal.name: AssetIn(key_of(cast(type[Table], signal.contract))) for signal in signals}
-
-    @asset(**asset_of(EnrichedLead), ins={"leads": AssetIn(key_of(Lead)), **ins})
-    def enriched_leads(context: AssetExecutionContext, leads: pl.DataFrame, **collected: pl.DataFrame) -> MaterializeResult:
-        frame = enrich(limited(context, leads), collected)
-        return result_of(EnrichedLead, frame, with_a_signal=frame.filter(pl.col("signals_found").list.len() > 0).height)
+    @tables(
+        EnrichedLead,
+        reads={"leads": Lead, **{signal.name: signal.contract for signal in signals}},
+        logic=["lead_assets.signals.merge"],
+        rules=_RULES,
+    )
+    def enriched_leads(step: Step, leads: pl.DataFrame, **collected: pl.DataFrame) -> Made:
+        frame = enrich(limited(step.context, leads), collected)
+        found = figures_by(
+            frame,
+            with_a_signal=(pl.col("signals_found").list.len() > 0).sum(),
+            enrichment_quality=pl.col("enrichment_quality").mean(),
+            table_cost_usd=pl.col("signals_cost_usd").sum(),
+        )
+        return Made(frame, found)
 
     return enriched_leads

@@ -21,7 +21,7 @@ import polars as pl
 from lead_assets.contracts.base import MONEY_DTYPE
 from lead_assets.core.settings import Settings
 from lead_assets.signals.signal import Signal
-from lead_assets.signals.stats import SignalStats
+from lead_assets.signals.stats import Look, SignalStats
 from lead_assets.signals.subjects import subject
 from lead_assets.signals.waterfall import Charge, Desk, Subject, Verdict, ask
 from lead_assets.vendors.questions import LeadFacts
@@ -39,6 +39,8 @@ class Collected:
     stats: SignalStats
     lacking: frozenset[tuple[str, str]]
     """(campaign, provider) where an answer is missing for a reason that passes."""
+    looks: dict[str, Look]
+    """By campaign."""
 
 
 def collect(signal: Signal, leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, retry: Retry | None = None) -> Collected:
@@ -94,7 +96,7 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected
     stats.missed = Counter(verdict.reason or "no_result" for verdict in verdicts.values() if verdict.state != "found")
     if without:
         stats.missed["no_subject"] += without
-    return Collected(_rows(signal, asked, verdicts, charges), stats, _lacking(asked, verdicts))
+    return Collected(_rows(signal, asked, verdicts, charges), stats, _lacking(asked, verdicts), _looks(asked, stats))
 
 
 def _lacking(asked: pl.DataFrame, verdicts: Mapping[str, Verdict]) -> frozenset[tuple[str, str]]:
@@ -118,6 +120,16 @@ def _subjects(signal: Signal, leads: pl.DataFrame, first: pl.DataFrame) -> dict[
         profile=subject("person_profile"),
     )
     return {name: Subject(payer, LeadFacts(name, *row)) for name, payer, row in zip(names, payers, facts.iter_rows(), strict=True)}
+
+
+def _looks(asked: pl.DataFrame, stats: SignalStats) -> dict[str, Look]:
+    """What each campaign's rows rest on in the ledger: all that was looked for on behalf of its subjects, whoever paid."""
+    looks = {campaign: Look() for campaign in asked["campaign_id"].unique()}
+    for campaign, name in asked.select("campaign_id", "subject").drop_nulls().unique().iter_rows():
+        if name in stats.looks:
+            looks[campaign].keys |= stats.looks[name].keys
+            looks[campaign].until = min(looks[campaign].until, stats.looks[name].until)
+    return looks
 
 
 async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, Verdict], ledger: Ledger) -> None:

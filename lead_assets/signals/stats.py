@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from lead_assets.ledger.model import Spent, to_usd
+from lead_assets.ledger.figures import money
+from lead_assets.ledger.model import Spent, Want
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+@dataclass
+class Look:
+    """What was looked for in the ledger for a subject, answered or not, and until when the answers stand (seconds since the epoch)."""
+
+    keys: set[str] = field(default_factory=set)
+    until: float = math.inf
 
 
 @dataclass
@@ -22,6 +32,8 @@ class SignalStats:
     """Distinct subjects, by the campaign that pays for them."""
     spent: defaultdict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
     """By campaign."""
+    looks: dict[str, Look] = field(default_factory=dict)
+    """By subject."""
     found: int = 0
     """Subjects with a value."""
     missed: Counter[str] = field(default_factory=Counter)
@@ -44,6 +56,12 @@ class SignalStats:
         for campaign, each in other.spent.items():
             self.spent[campaign].add_cost(each)
 
+    def looked(self, subject: str, want: Want, until: float) -> None:
+        """Note that an answer was looked for, and how long it stands."""
+        look = self.looks.setdefault(subject, Look())
+        look.keys.add(want.key)
+        look.until = min(look.until, until)
+
     def metadata(self) -> dict[str, Any]:
         """Of the whole run."""
         missed = dict(sorted(self.missed.items()))
@@ -63,20 +81,3 @@ class SignalStats:
             shown = figures.setdefault(campaign, {"found": 0, "missed": 0, "missed_by_reason": {}})
             shown |= {"subjects": self.subjects[campaign], **money(self.spent[campaign])}
         return figures
-
-
-def money(spent: Spent) -> dict[str, Any]:
-    """The figures that every asset that buys shows, under the names that all of them use."""
-    latencies = sorted(spent.latencies_ms)
-    return {
-        "calls_saved": spent.hits,
-        "calls_bought": spent.bought,
-        "cost_usd": float(to_usd(spent.cost_micros)),
-        "uncertain_calls": spent.uncertain,
-        "latency_p50_ms": _percentile(latencies, 0.50),
-        "latency_p95_ms": _percentile(latencies, 0.95),
-    }
-
-
-def _percentile(ordered: Sequence[int], share: float) -> int:
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else 0

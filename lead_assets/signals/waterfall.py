@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
-from lead_assets.ledger.model import PASSING, UNSENT, Answer, Reply, Want
+from lead_assets.ledger.model import PASSING, UNSENT, Answer, Reply, Want, stands_until
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import ledger_parameters, open_source, price_micros
 from lead_assets.signals.stats import SignalStats
@@ -109,6 +110,7 @@ async def ask(signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats
     charges: list[Charge] = []
     for source in sources:
         mock = load_vendors()[source.provider].is_mock(desk.settings)
+        buying = load_vendors()[source.provider].key(desk.settings) is not None
         still_open = [name for name in subjects if name not in verdicts or not _is_settled(signal, verdicts[name])]
         if not still_open:
             break
@@ -130,6 +132,7 @@ async def ask(signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats
                 answers = await _answers(signal, source, [want for _, _, want in wants], desk, stats)
                 for name, kind, want in wants:
                     answer = answers.get(want.key)
+                    stats.looked(name, want, stands_until(want, answer, buying=buying))
                     verdict = _verdict(signal, source, answer, mock)
                     if kind == "email":
                         verdict.address = want.subject
@@ -183,7 +186,7 @@ async def _known(
     """Other signals' answers that the question goes by, with the misses among those it cannot do without, and the subjects whose own answer is
     in the ledger so that nothing need be asked."""
     if source.reads is not None:
-        return await _read(source.reads, subjects, desk), {}, set()
+        return await _read(source.reads, subjects, desk, stats), {}, set()
     if source.needs is None:
         return {}, {}, set()
     own = {name: _want(signal, source, Question(name), subject.campaign_id, desk) for name, subject in subjects.items()}
@@ -202,6 +205,8 @@ async def _known(
     missed: dict[str, Verdict] = {}
     for name, want in wants.items():
         answer = answers.get(want.key)
+        stats.looked(name, want, stands_until(want, answer, buying=load_vendors()[first.provider].key(desk.settings) is not None))
+        stats.looked(name, own[name], math.inf)
         if answer is not None and answer.cost_micros and needed.subject not in first.charged_elsewhere:
             charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
         if desk.ledger.buying == "rehearsed" and answer is not None and answer.reason == "not_bought":
@@ -216,7 +221,7 @@ async def _known(
     return known, missed, served
 
 
-async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk) -> dict[str, dict[str, object]]:
+async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats) -> dict[str, dict[str, object]]:
     """What the ledger holds of another signal, from any of its sources that is asked for the subject itself."""
     wants = [
         (name, source, _want(reads, source, Question(other), subject.campaign_id, desk))
@@ -228,6 +233,7 @@ async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk) -> d
     answers = await asyncio.to_thread(owned, desk.ledger, [want for _, _, want in wants])
     known: dict[str, dict[str, object]] = {}
     for name, source, want in wants:
+        stats.looked(name, want, math.inf)
         if want.key in answers:
             known.setdefault(name, {})[source.ledger_operation] = answers[want.key].body
     return known

@@ -12,7 +12,7 @@ import pytest
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import Classification, Quarantined, RoutingDecision, Score
 from lead_assets.core.settings import Settings
-from lead_assets.kit.declare import mode_of
+from lead_assets.kit.answers import mode_of
 from lead_assets.model.outcome import broken_contracts
 from lead_assets.sandbox import Handle
 from lead_assets.scoring import assets as scoring
@@ -40,7 +40,7 @@ def pipeline(settings: Settings) -> Iterator[Graph]:
     ],
 )
 def test_a_run_says_by_its_tags_how_it_buys(tags: dict[str, str], mode: str) -> None:
-    assert mode_of(cast(Any, SimpleNamespace(run=SimpleNamespace(tags=tags)))) == mode
+    assert mode_of(cast(Any, SimpleNamespace(tags=tags))) == mode
 
 
 def test_a_backfill_goes_by_batches(pipeline: Graph, settings: Settings, sandbox: Handle) -> None:

@@ -48,7 +48,7 @@ def test_leads_are_classified_in_the_contract_of_the_table(run: Run, sandbox: Ha
     assert result.classifications.schema == Classification.polars_schema()
     assert result.classifications["loan_type"].to_list() == ["bridge_rtl", "rental", "unknown"]
     # Two of the three calls found the stable part of the prompt in the vendor's cache.
-    assert 0.5 * result.stats["input_tokens"] < result.stats["cached_tokens"] < result.stats["input_tokens"]
+    assert 0.5 * result.stats.total()["input_tokens"] < result.stats.total()["cached_tokens"] < result.stats.total()["input_tokens"]
     row = result.classifications.row(0, named=True)
     assert (row["profile"], row["schema_version"], row["investor_experience"], row["attempts"]) == (
         "lending",
@@ -72,7 +72,7 @@ def test_a_second_run_buys_nothing_and_gives_the_same_rows(run: Run, sandbox: Ha
     assert sandbox.meter()["anthropic"]["messages"]["requests"] == calls == 4
     assert second.classifications.equals(first.classifications)
     assert second.quarantine.equals(first.quarantine)
-    assert second.stats["calls"] == 0
+    assert second.stats.total()["calls_bought"] == 0
 
 
 def test_leads_that_show_the_same_are_one_call_that_is_paid_once(run: Run, sandbox: Handle) -> None:
@@ -111,7 +111,7 @@ def test_a_failing_answer_is_quarantined_with_its_code_text_and_cost(run: Run, t
     assert (row["raw_text"] == "") == (trigger in ("refusal", "empty"))
     assert row["cost_usd"] > 0
     assert row["input_tokens"] > 0
-    assert result.stats["quarantined_by_code"] == {code: 1}
+    assert result.stats.total()["quarantined_by_code"] == {code: 1}
 
 
 def test_a_thinking_block_before_the_answer_changes_nothing(run: Run) -> None:
@@ -122,7 +122,7 @@ def test_a_thinking_block_before_the_answer_changes_nothing(run: Run) -> None:
 def test_an_answer_is_mended_once_with_what_is_wrong(run: Run, sandbox: Handle) -> None:
     result = run(noted("Fix and flip, 12 flips done [[sandbox:bad_once]]"))
     row = only(result.classifications)
-    assert (row["loan_type"], row["attempts"], result.stats["repaired"]) == ("bridge_rtl", 2, 1)
+    assert (row["loan_type"], row["attempts"], result.stats.total()["repaired"]) == ("bridge_rtl", 2, 1)
     told = json.loads(sandbox.requests("anthropic")[-1]["body"])["messages"][-1]["content"]
     assert "loan_type" in told
     billed = Decimal(str(sandbox.meter()["anthropic"]["messages"]["usd"]))
@@ -297,5 +297,5 @@ def test_no_failure_shows_personal_data(run: Run, sandbox: Handle, impatient: Bu
     )
     with caplog.at_level("WARNING"):
         result = run(noted("Fix and flip by Jordan"), buy=impatient)
-    assert result.stats["by_rules"] == {"provider_error": 1}
-    assert "Jordan" not in caplog.text + str(result.stats)
+    assert result.stats.total()["by_rules_for"] == {"provider_error": 1}
+    assert "Jordan" not in caplog.text + str(result.stats.figures())

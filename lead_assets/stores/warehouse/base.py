@@ -6,7 +6,7 @@ Does not belong here: any one store's SQL or files.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import polars as pl
@@ -22,6 +22,10 @@ class PartitionMissing(LookupError):
     """A table was asked for a partition that was never written."""
 
 
+Noting = Callable[[str, pl.DataFrame], str]
+"""The note to keep with a partition: of its key and its rows, as they are written."""
+
+
 class Warehouse(Protocol):
     """Tables of contract rows. What a partition is follows from the contract's grain: a campaign's key, a day as YYYY-MM-DD, or WHOLE_HOME."""
 
@@ -32,8 +36,17 @@ class Warehouse(Protocol):
     def prepare(self) -> None:
         """Make what the contracts say and is not there yet: empty tables, views. Safe in many processes at once."""
 
-    def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
-        """Replace all and only the given partitions by the frame's rows, each atomically; a partition without rows is emptied."""
+    def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str], noting: Noting | None = None) -> None:
+        """Replace all and only the given partitions by the frame's rows, each atomically; a partition without rows is emptied.
+
+        `noting` makes the note that is kept with each partition; without it the partition has none, whatever it had before.
+        """
+
+    def notes(self, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
+        """The notes of those of the partitions that are there and have one. What they say is the business of `lead_assets.kit.notes`."""
+
+    def renote(self, contract: type[Table], notes: Mapping[str, str]) -> None:
+        """Replace the notes of partitions."""
 
     def read(self, contract: type[Table], partitions: Sequence[str] | None = None) -> pl.DataFrame:
         """Rows of the partitions (None: all there are), in the contract's columns and types. Raises PartitionMissing."""
@@ -100,6 +113,14 @@ def conform(contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str
     return frame.sort(keys, maintain_order=True)
 
 
+def split(contract: type[Table], frame: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """A conformed frame's rows by the key of their partition."""
+    if frame.is_empty():
+        return {}
+    parts = frame.with_columns(_key=partition_key(contract)).partition_by("_key", as_dict=True, maintain_order=True, include_key=False)
+    return {str(key): rows for (key,), rows in parts.items()}
+
+
 def _uncastable(frame: pl.DataFrame, wanted: pl.Schema) -> str:
     """Which columns do not fit, without their values."""
     faults = []
@@ -112,11 +133,23 @@ def _uncastable(frame: pl.DataFrame, wanted: pl.Schema) -> str:
 
 
 def digest(frame: pl.DataFrame) -> str:
-    """SHA-256 (hex) over the sorted rows' content: equal tables have equal digests on any machine and in any warehouse."""
-    ordered = frame.select(sorted(frame.columns))
-    text = ordered.with_columns(
-        [pl.col(name).cast(pl.String) for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Decimal)]
-        + [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Datetime)]
-    ).write_ndjson()
-    lines = sorted(text.encode().splitlines())
+    """SHA-256 (hex) over the sorted rows' content: equal rows have equal digests on any machine and in any warehouse."""
+    lines = sorted(_as_text(frame).splitlines())
     return hashlib.sha256(b"\n".join(lines)).hexdigest()
+
+
+def digest_in_order(frame: pl.DataFrame) -> str:
+    """SHA-256 (hex) over the content of a conformed frame's rows, which have one order already."""
+    return hashlib.sha256(_as_text(frame)).hexdigest()
+
+
+def _as_text(frame: pl.DataFrame) -> bytes:
+    ordered = frame.select(sorted(frame.columns))
+    return (
+        ordered.with_columns(
+            [pl.col(name).cast(pl.String) for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Decimal)]
+            + [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Datetime)]
+        )
+        .write_ndjson()
+        .encode()
+    )

@@ -12,15 +12,16 @@ import contextlib
 import os
 import urllib.parse
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
 
 from lead_assets.contracts import TABLES, Grain, Table
-from lead_assets.stores.warehouse.base import PartitionMissing, conform, partition_key, partitions_of_query, quoted
+from lead_assets.stores.warehouse.base import Noting, PartitionMissing, conform, partitions_of_query, quoted, split
 
 _FILE = "part.parquet"
+_NOTE = "note.json"  # beside it: what it was made from
 # An extension that is missing must be an error here, never a download.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
 _EMPTY = ""  # key of a typed file without rows, which no partition has: the view works, with its types, before the first write
@@ -43,12 +44,35 @@ class DuckDBWarehouse:
         """The file an analyst opens: `duckdb warehouse.duckdb`."""
         return self.folder / "warehouse.duckdb"
 
-    def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
-        frame = conform(contract, frame, partitions)
+    def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str], noting: Noting | None = None) -> None:
+        by_key = split(contract, conform(contract, frame, partitions))
         self.prepare()
-        by_key = frame.with_columns(_key=partition_key(contract)).partition_by("_key", as_dict=True, maintain_order=True, include_key=False)
         for key in partitions:
-            self._replace(self._partition(contract, key), by_key.get((key,), contract.empty()))
+            path, rows = self._partition(contract, key), by_key.get(key, contract.empty())
+            # The note first: whoever finds it with the old rows, after a crash, finds it unsealed.
+            if noting is None:
+                path.with_name(_NOTE).unlink(missing_ok=True)
+            else:
+                self._write_note(path, noting(key, rows))
+            self._replace(path, rows)
+
+    def notes(self, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
+        found: dict[str, str] = {}
+        for key in partitions:
+            path = self._partition(contract, key)
+            with contextlib.suppress(FileNotFoundError):
+                note = path.with_name(_NOTE).read_text(encoding="utf-8")
+                if path.exists():
+                    found[key] = note
+        return found
+
+    def renote(self, contract: type[Table], notes: Mapping[str, str]) -> None:
+        for key, note in notes.items():
+            self._write_note(self._partition(contract, key), note)
+
+    def _write_note(self, path: Path, note: str) -> None:
+        with self._aside(path.with_name(_NOTE)) as aside:
+            aside.write_text(note, encoding="utf-8")
 
     def read(self, contract: type[Table], partitions: Sequence[str] | None = None) -> pl.DataFrame:
         keys = self.partitions(contract) if partitions is None else partitions

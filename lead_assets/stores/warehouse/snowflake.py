@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -21,7 +22,7 @@ import polars as pl
 from lead_assets.contracts import TABLES, WHOLE_HOME, ColumnSpec, Grain, Table
 from lead_assets.core.settings import Settings
 from lead_assets.stores.warehouse import snowflake_ddl as ddl
-from lead_assets.stores.warehouse.base import PartitionMissing, conform, partition_key, partitions_of_query
+from lead_assets.stores.warehouse.base import Noting, PartitionMissing, conform, partition_key, partitions_of_query, split
 from lead_assets.stores.warehouse.snowflake_ddl import identifier, qualified
 from lead_assets.stores.warehouse.snowflake_session import Session, Sessions, begin_again
 
@@ -50,13 +51,15 @@ class SnowflakeWarehouse:
     def close(self) -> None:
         self._sessions.close()
 
-    def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str]) -> None:
+    def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str], noting: Noting | None = None) -> None:
         frame = conform(contract, frame, partitions)
         keys = list(dict.fromkeys(partitions))
         if not keys:
             return
+        rows = split(contract, frame) if noting is not None else {}
+        notes = {key: noting(key, rows.get(key, contract.empty())) if noting is not None else "" for key in keys}
         file = _parquet(contract, frame) if frame.height else None
-        self._sessions.run(f"writing {contract.table}", lambda session: self._replace(session, contract, keys, file, frame.height))
+        self._sessions.run(f"writing {contract.table}", lambda session: self._replace(session, contract, notes, file, frame.height))
         with self._lock:
             self._written.setdefault(contract.table, set()).update(keys)
 
@@ -92,7 +95,33 @@ class SnowflakeWarehouse:
         """Rows of any statement in the warehouse's database, for commands that look after it. What it does must be harmless if done twice."""
         return self._sessions.run("a query", lambda session: session.execute(sql, binds))
 
-    def _replace(self, session: Session, contract: type[Table], keys: list[str], file: io.BytesIO | None, rows: int) -> None:
+    def notes(self, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
+        wanted = list(dict.fromkeys(partitions))
+
+        def work(session: Session) -> dict[str, str]:
+            self._ensure(session, [contract])
+            found: dict[str, str] = {}
+            for some in _batches(wanted):
+                rows = session.execute(
+                    f"SELECT PARTITION_KEY, NOTE FROM {self._notes()} WHERE TABLE_NAME = ? AND GENERATION = ? "
+                    f"AND PARTITION_KEY IN ({', '.join('?' * len(some))}) ORDER BY NOTED_AT",
+                    [contract.table, self._generations[contract.table], *some],
+                )
+                found |= dict(rows)  # the latest of a partition comes last
+            return {key: note for key, note in found.items() if note}
+
+        return self._sessions.run(f"reading the notes of {contract.table}", work) if wanted else {}
+
+    def renote(self, contract: type[Table], notes: Mapping[str, str]) -> None:
+        def work(session: Session) -> None:
+            self._ensure(session, [contract])
+            self._write_notes(session, contract, notes)
+
+        if notes:
+            self._sessions.run(f"noting {contract.table}", work)
+
+    def _replace(self, session: Session, contract: type[Table], notes: Mapping[str, str], file: io.BytesIO | None, rows: int) -> None:
+        keys = list(notes)
         self._ensure(session, [contract])
         table = ddl.table_of(self.database, contract)
         source = session.upload(file) if file is not None else None
@@ -106,6 +135,7 @@ class SnowflakeWarehouse:
                 if count != rows:
                     raise begin_again(f"COPY loaded {count} of {rows} rows")
             self._note(session, contract, new)
+            self._write_notes(session, contract, notes)
         self._count_again(session, contract, keys, rows)
 
     def _count_again(self, session: Session, contract: type[Table], keys: list[str], rows: int) -> None:
@@ -163,6 +193,17 @@ class SnowflakeWarehouse:
             binds = [value for key in some for value in (contract.table, self._generations[contract.table], key)]
             # Only ever inserted: a MERGE would lock the one table that every write of every run touches.
             session.execute(f"INSERT INTO {self._register()} (TABLE_NAME, GENERATION, PARTITION_KEY) VALUES {values}", binds)
+
+    def _write_notes(self, session: Session, contract: type[Table], notes: Mapping[str, str]) -> None:
+        """Only ever inserted, like the register: the latest counts."""
+        for some in _batches(list(notes)):
+            values = ", ".join("(?, ?, ?, ?, ?)" for _ in some)
+            generation, now = self._generations[contract.table], time.time_ns()
+            binds = [value for key in some for value in (contract.table, generation, key, notes[key], now)]
+            session.execute(f"INSERT INTO {self._notes()} (TABLE_NAME, GENERATION, PARTITION_KEY, NOTE, NOTED_AT) VALUES {values}", binds)
+
+    def _notes(self) -> str:
+        return qualified(self.database, ddl.META_SCHEMA, ddl.NOTES_TABLE)
 
     def _register(self) -> str:
         return qualified(self.database, ddl.META_SCHEMA, ddl.PARTITIONS_TABLE)

@@ -20,6 +20,7 @@ from lead_assets.stores.warehouse.base import quoted
 
 META_SCHEMA = "lead_assets"
 PARTITIONS_TABLE = "partitions"
+NOTES_TABLE = "notes"
 PII_TAG = "pii"
 _TEXT_SUFFIX = "__text"
 
@@ -132,14 +133,18 @@ def fingerprint(contract: type[Table]) -> str:
 
 def create_meta(database: str, present: Collection[str] = ()) -> list[str]:
     """The schema and table that say which partitions were written: an emptied partition is there and has no rows. `present`: the table's columns."""
-    table = qualified(database, META_SCHEMA, PARTITIONS_TABLE)
-    if "CAMPAIGN_ID" in present:  # made when every partition was a campaign
-        return [f'ALTER TABLE {table} RENAME COLUMN "CAMPAIGN_ID" TO "PARTITION_KEY"']
+    partitions, notes = (qualified(database, META_SCHEMA, name) for name in (PARTITIONS_TABLE, NOTES_TABLE))
+    # Made when every partition was a campaign.
+    rename = [f'ALTER TABLE {partitions} RENAME COLUMN "CAMPAIGN_ID" TO "PARTITION_KEY"'] if "CAMPAIGN_ID" in present else []
     return [
         f"CREATE SCHEMA IF NOT EXISTS {qualified(database, META_SCHEMA)}",
-        f"CREATE TABLE IF NOT EXISTS {table} "
+        *rename,
+        f"CREATE TABLE IF NOT EXISTS {partitions} "
         '("TABLE_NAME" VARCHAR NOT NULL, "GENERATION" VARCHAR NOT NULL, "PARTITION_KEY" VARCHAR NOT NULL) '
         "COMMENT = 'Partitions that were written, empty ones too. Rows may repeat; none is ever removed.'",
+        f"CREATE TABLE IF NOT EXISTS {notes} "
+        '("TABLE_NAME" VARCHAR NOT NULL, "GENERATION" VARCHAR NOT NULL, "PARTITION_KEY" VARCHAR NOT NULL, "NOTE" VARCHAR, "NOTED_AT" NUMBER(38,0)) '
+        "COMMENT = 'What each partition was made from, so that it is not made again for nothing. The latest row of a partition counts.'",
     ]
 
 

@@ -1,0 +1,91 @@
+"""What is noted with a stored partition: the hash of its rows, what they were made from, and what its materialization showed.
+
+A partition whose note says that it would be made from the same again is neither computed nor written. The warehouse keeps the text and does not read it; it
+goes when the partition goes.
+
+Belongs here: the note, and whether it still holds. Does not belong here: when a step asks (see `tables`), or how notes are stored (see the warehouses).
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import orjson
+
+_PREFIX = 16
+"""Hex digits of a ledger key that a note keeps: 64 bits, at which two of a million keys meet once in 36 million homes."""
+
+
+@dataclass(frozen=True)
+class Served:
+    """Which of the ledger's answers a partition shows, and until when it would show the same ones."""
+
+    keys: frozenset[str]
+    """Prefixes of the keys that were looked for, answered or not."""
+    until: float
+    """Seconds since the epoch from which an answer is too old, or a miss may be tried again; infinity if never."""
+
+
+@dataclass(frozen=True)
+class Note:
+    content: str
+    """Hash of the rows: `stores.warehouse.base.digest_in_order`."""
+    rows: int
+    made_from: str
+    """Hash of the code version, the content of every input, and whatever else the rows follow from; empty where that cannot be told."""
+    figures: dict[str, Any] = field(default_factory=dict)
+    sealed: bool = False
+    """Whether all checks of the partition have passed since it was written."""
+    until: float | None = None
+    last_call: int | None = None
+    """The newest call in the ledger when its answers were served; None for a partition that shows no answers."""
+    keys: str = ""
+
+    @classmethod
+    def read(cls, text: str) -> Note | None:
+        """The note, or None for a text that is none of this version's."""
+        try:
+            return cls(**orjson.loads(text))
+        except (orjson.JSONDecodeError, TypeError):
+            return None
+
+    def text(self) -> str:
+        return orjson.dumps(asdict(self), default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def with_served(note: Note, served: Served, last_call: int) -> Note:
+    packed = base64.b64encode(bytes.fromhex("".join(sorted(served.keys)))).decode()
+    until = None if served.until == float("inf") else served.until
+    return Note(**{**asdict(note), "until": until, "last_call": last_call, "keys": packed})
+
+
+def prefix(key: str) -> str:
+    return key[:_PREFIX]
+
+
+def prefixes(keys: Iterable[str]) -> frozenset[str]:
+    return frozenset(map(prefix, keys))
+
+
+def answers_hold(note: Note, *, now: float, last_call: int, called_since: Callable[[int], Collection[str]], ageless: bool) -> bool:
+    """Whether the ledger would serve the same answers as when the note was written.
+
+    `called_since` gives the keys of all calls after an id. `ageless`: in this run answers of any age are served.
+    """
+    if note.last_call is None:
+        return True
+    if not ageless and note.until is not None and now >= note.until:
+        return False
+    if last_call < note.last_call:
+        return False  # another ledger
+    if last_call == note.last_call:
+        return True
+    return not (prefixes(called_since(note.last_call)) & _unpacked(note.keys))
+
+
+def _unpacked(keys: str) -> frozenset[str]:
+    digits = base64.b64decode(keys).hex()
+    return frozenset(digits[start : start + _PREFIX] for start in range(0, len(digits), _PREFIX))

@@ -1,0 +1,333 @@
+"""How tables become assets: what they read, which function makes their rows, what is checked of them, and when they need not be made again.
+
+    @tables(Score, reads={"leads": Lead}, checks=[...], logic=["lead_assets.scoring"], rules=["scoring.yaml"])
+    def scores(step: Step, leads: pl.DataFrame) -> Made: ...
+
+The function gets the rows of the partitions that have to be made, and returns theirs. A partition whose code version, inputs and served answers are those of
+its last materialization is neither computed nor written: it costs a look and Dagster's own events.
+
+Belongs here: the walk of a step. Does not belong here: what a table is (`declare`), what a note says (`notes`), what is checked (`checks`).
+https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+import polars as pl
+from dagster import (
+    AssetDep,
+    AssetExecutionContext,
+    AssetsDefinition,
+    AssetSpec,
+    MaterializeResult,
+    PartitionMapping,
+    ResourceParam,
+    multi_asset,
+)
+
+from lead_assets.contracts import WHOLE_HOME, Table
+from lead_assets.core.settings import Settings
+from lead_assets.kit import notes, versions
+from lead_assets.kit.checks import Check, as_declared, evaluations
+from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, assets_of, column_lineage, key_of
+from lead_assets.kit.io_manager import WarehouseIOManager
+from lead_assets.kit.notes import Note
+from lead_assets.kit.step import Made, Step
+from lead_assets.kit.versions import Logic
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.stores.archive import Archive
+from lead_assets.stores.warehouse.base import Warehouse, digest_in_order
+from lead_assets.stores.warehouse.caller import on_behalf_of
+
+CALLS_SAVED, CALLS_BOUGHT, COST_USD = "calls_saved", "calls_bought", "cost_usd"
+"""Figures of what a run did, which a partition that was kept shows as what it did not have to do."""
+_OF_A_RUN = (
+    CALLS_BOUGHT,
+    COST_USD,
+    "uncertain_calls",
+    "latency_p50_ms",
+    "latency_p95_ms",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+)
+
+
+Outside = Callable[[Step, str], Any]
+"""What a partition's rows follow from besides its inputs, code and rules: anything that JSON can hold."""
+
+
+def tables(
+    *contracts: type[Table],
+    reads: Mapping[str, type[Table]] | None = None,
+    queries: Iterable[type[Table]] = (),
+    whole: Mapping[type[Table], PartitionMapping | None] | None = None,
+    checks: Iterable[Check] = (),
+    logic: Iterable[str] = (),
+    rules: Iterable[str] = (),
+    outside: Outside | None = None,
+    version: str = "",
+    kinds: Iterable[str] = (),
+    pool: str | None = None,
+    name: str | None = None,
+    can_subset: bool = False,
+) -> Callable[[Callable[..., Made | Sequence[Made]]], AssetsDefinition]:
+    """Declare the tables that a function makes. It is called as `function(step, **frames)` and returns what it made, one `Made` for each of `step.contracts`.
+
+    reads: argument → the table whose rows of the same partitions it gets. queries: tables that it reads itself, the same partitions of them; whole: all
+    partitions.
+    logic: packages and modules whose source decides the rows. rules: files of the business's YAML that do. version: whatever else does (a mart's SQL).
+    """
+    reads, queries, whole = dict(reads or {}), list(queries), dict(whole or {})
+    every = [check for contract in contracts for check in (as_declared(contract), *(c for c in checks if c.of is contract))]
+    of_code = Logic(tuple(logic), tuple(rules), version)
+
+    def decorate(make: Callable[..., Made | Sequence[Made]]) -> AssetsDefinition:
+        declared = assets_of(contracts, kinds=kinds, required=not can_subset)
+        deps: list[AssetDep | AssetSpec] = [AssetDep(key_of(contract)) for contract in [*reads.values(), *queries]]
+        deps += [AssetDep(key_of(contract), partition_mapping=mapping) for contract, mapping in whole.items()]
+
+        @multi_asset(
+            **{**declared, **({"name": name} if name else {})},
+            deps=deps,
+            check_specs=[check.spec for check in every],
+            can_subset=can_subset,
+            pool=pool,
+        )
+        def built(
+            context: AssetExecutionContext,
+            settings: ResourceParam[Settings],
+            ledger: ResourceParam[Ledger],
+            archive: ResourceParam[Archive],
+            warehouse: ResourceParam[WarehouseIOManager],
+        ) -> Iterator[Any]:
+            chosen = [contract for contract in contracts if key_of(contract) in context.selected_asset_keys]
+            step = Step(context, [], chosen, settings, ledger, archive, warehouse)
+            with on_behalf_of(context.run.run_id, context.op_execution_context.op_def.name):
+                yield from _walk(step, make, reads, _Inputs([*reads.values(), *queries], list(whole)), every, of_code, outside)
+
+        for contract in contracts:
+            versions.register(key_of(contract), of_code, contract)
+        return built
+
+    return decorate
+
+
+def figures_by(frame: pl.DataFrame, **columns: pl.Expr) -> dict[str, dict[str, Any]]:
+    """campaign → {name: value of an aggregate over its rows}."""
+    if frame.is_empty():
+        return {}
+    return {row.pop("campaign_id"): row for row in frame.group_by("campaign_id").agg(**columns).to_dicts()}
+
+
+def counts_by(frame: pl.DataFrame, column: str) -> dict[str, dict[str, int]]:
+    """campaign → {value of the column: rows}, nulls left out."""
+    counted = frame.drop_nulls(column).group_by("campaign_id", column).len().sort("campaign_id", column)
+    found: dict[str, dict[str, int]] = {}
+    for campaign, value, count in counted.select("campaign_id", column, "len").iter_rows():
+        found.setdefault(campaign, {})[value] = count
+    return found
+
+
+def joined(*figures: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Figures of several kinds, each by partition, as one."""
+    together: dict[str, dict[str, Any]] = {}
+    for each in figures:
+        for key, shown in each.items():
+            together.setdefault(key, {}).update(shown)
+    return together
+
+
+def named(name: str, by_partition: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """One value for each partition as figures under a name."""
+    return {key: {name: value} for key, value in by_partition.items()}
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Tables of which the same partitions are read, and those of which all are."""
+
+    same: Sequence[type[Table]]
+    whole: Sequence[type[Table]]
+
+
+def _walk(
+    step: Step,
+    make: Callable[..., Made | Sequence[Made]],
+    reads: Mapping[str, type[Table]],
+    inputs: _Inputs,
+    checks: Sequence[Check],
+    logic: Logic,
+    outside: Outside | None,
+) -> Iterator[Any]:
+    context = step.context
+    wanted = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [WHOLE_HOME]
+    made_from = _made_from(step, wanted, inputs, logic, outside)
+    kept = _kept(step, wanted, made_from)
+    step.partitions = [key for key in wanted if key not in kept]
+    made: Sequence[Made] = [Made(contract.empty()) for contract in step.contracts]
+    if step.partitions:
+        frames = {argument: step.warehouse.read(contract, _own(contract, step.partitions)) for argument, contract in reads.items()}
+        result = make(step, **frames)
+        made = [result] if isinstance(result, Made) else list(result)
+    # After what this step bought itself. An answer that another process buys meanwhile for the same key replaces one that was too old here, too.
+    last_call = step.ledger.last_call() if any(each.served for each in made) else 0
+    written: dict[type[Table], dict[str, Note]] = {}
+    for contract, each in zip(step.contracts, made, strict=True):
+        noted = written[contract] = {}
+        yield _result(step, contract, each, {key: found[contract] for key, found in kept.items()}, made_from, last_call, noted)
+    selected = context.selected_asset_check_keys
+    passed = set(step.partitions) if all(check.spec.key in selected for check in checks if check.of in step.contracts) else set()
+    for check in checks:
+        if check.spec.key in selected:
+            verdicts = check.judge(step) if step.partitions else {}
+            passed -= {key for key, verdict in verdicts.items() if not verdict.passed}
+            yield from evaluations(context, check, verdicts, kept)
+    for contract, noted in written.items():
+        step.warehouse.renote(contract, {key: _sealed(note).text() for key, note in noted.items() if key in passed and note.made_from})
+
+
+def _made_from(step: Step, wanted: Sequence[str], inputs: _Inputs, logic: Logic, outside: Outside | None) -> dict[str, str]:
+    """Partition → hash of all that its rows follow from; empty where an input has no note, so that it cannot be told."""
+    whole = [_content_of_all(step.warehouse, contract) for contract in inputs.whole]
+    common = {
+        "code": [logic.digest(step.settings), *(contract.fingerprint() for contract in step.contracts)],
+        "limit": step.tags.get(LIMIT_TAG),
+        "buying": step.tags.get(BUY_TAG),
+        "world": step.settings.world,
+        "whole": whole,
+    }
+    own_ = {contract: _content(step.warehouse, contract, _own(contract, wanted)) for contract in inputs.same}
+    hashes: dict[str, str] = {}
+    for key in wanted:
+        own = {contract.table: found.get(key) if contract.grain != "home" else found.get(WHOLE_HOME) for contract, found in own_.items()}
+        if None in own.values() or None in whole:
+            hashes[key] = ""
+            continue
+        said = outside(step, key) if outside is not None else None
+        hashes[key] = hashlib.sha256(orjson.dumps([common, own, said], default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+    return hashes
+
+
+def _own(contract: type[Table], partitions: Sequence[str]) -> Sequence[str]:
+    return [WHOLE_HOME] if contract.grain == "home" else partitions
+
+
+def _content(warehouse: Warehouse, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
+    found = ((key, Note.read(text)) for key, text in warehouse.notes(contract, partitions).items())
+    return {key: note.content for key, note in found if note is not None}
+
+
+def _content_of_all(warehouse: Warehouse, contract: type[Table]) -> str | None:
+    """One hash over all partitions that have rows or were emptied; None if one of them has no note."""
+    partitions = warehouse.partitions(contract)
+    found = _content(warehouse, contract, partitions)
+    if len(found) < len(partitions):
+        return None
+    return hashlib.sha256(orjson.dumps(found, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _kept(step: Step, wanted: Sequence[str], made_from: Mapping[str, str]) -> dict[str, dict[type[Table], Note]]:
+    """The partitions that are as they would be made again, with the note of each of the step's tables."""
+    kept: dict[str, dict[type[Table], Note]] = {}
+    read = {contract: step.warehouse.notes(contract, wanted) for contract in step.contracts}
+    hold = functools.partial(_answers_hold, step, _Now(step.ledger))
+    for key in wanted:
+        notes_ = {contract: Note.read(texts[key]) for contract, texts in read.items() if key in texts}
+        good = {
+            contract: note
+            for contract, note in notes_.items()
+            if note is not None and note.sealed and note.made_from == made_from[key] != ""
+        }
+        if len(good) == len(step.contracts) and all(hold(note) for note in good.values()):
+            kept[key] = good
+    return kept
+
+
+class _Now:
+    """What the ledger says now, asked once a step and only if a note wants to know."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._called: dict[int, Collection[str]] = {}
+
+    @functools.cached_property
+    def last_call(self) -> int:
+        return self._ledger.last_call()
+
+    @functools.cached_property
+    def time(self) -> float:
+        return self._ledger.now().timestamp()
+
+    def called_since(self, call: int) -> Collection[str]:
+        if call not in self._called:
+            self._called[call] = self._ledger.called_since(call)
+        return self._called[call]
+
+
+def _answers_hold(step: Step, now: _Now, note: Note) -> bool:
+    if note.last_call is None:
+        return True
+    ageless = step.ledger.buying == "never"
+    return notes.answers_hold(note, now=now.time, last_call=now.last_call, called_since=now.called_since, ageless=ageless)
+
+
+def _result(
+    step: Step,
+    contract: type[Table],
+    made: Made,
+    kept: Mapping[str, Note],
+    made_from: Mapping[str, str],
+    last_call: int,
+    noted: dict[str, Note],
+) -> MaterializeResult:
+    """The table's output: the IO manager writes the partitions that were made, and each partition's figures are shown on its own materialization."""
+
+    def note(key: str, rows: pl.DataFrame) -> str:
+        own = Note(digest_in_order(rows), rows.height, made_from[key], _plain(made.figures.get(key, {})))
+        noted[key] = notes.with_served(own, made.served[key], last_call) if key in made.served else own
+        return noted[key].text()
+
+    heights = _heights(contract, made.frame)
+    own = {key: {"rows": heights.get(key, 0), **_plain(made.figures.get(key, {})), "kept": False} for key in step.partitions}
+    own |= {key: {"rows": note.rows, **_unspent(note.figures), "kept": True} for key, note in kept.items()}
+    shown = _plain(made.shown)
+    if any(column.source for column in contract.columns()):
+        shown["dagster/column_lineage"] = column_lineage(contract)
+    if contract.grain == "home":
+        (figures,) = own.values()
+        shown |= {"dagster/row_count": figures["rows"], **figures}
+    else:
+        for key, figures in own.items():
+            step.context.add_asset_metadata(
+                {"dagster/partition_row_count": figures["rows"], **figures}, asset_key=key_of(contract), partition_key=key
+            )
+    return MaterializeResult(asset_key=key_of(contract), value=(made.frame, step.partitions, note), metadata=shown)
+
+
+def _heights(contract: type[Table], frame: pl.DataFrame) -> dict[str, int]:
+    column = contract.partition_column()
+    if column is None:
+        return {WHOLE_HOME: frame.height}
+    return dict(frame.group_by(pl.col(column).cast(pl.String)).len().iter_rows()) if frame.height else {}
+
+
+def _unspent(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """The figures of a partition that was kept: nothing was bought, and all that its rows rest on was saved."""
+    shown = {name: value for name, value in figures.items() if name not in _OF_A_RUN}
+    if CALLS_SAVED in figures:
+        saved = figures[CALLS_SAVED] + figures.get(CALLS_BOUGHT, 0)
+        shown |= {CALLS_SAVED: saved, CALLS_BOUGHT: 0, COST_USD: 0.0, "uncertain_calls": 0}
+    return shown
+
+
+def _plain(figures: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: float(value) if type(value).__name__ == "Decimal" else value for name, value in figures.items() if value is not None}
+
+
+def _sealed(note: Note) -> Note:
+    return Note(**{**asdict(note), "sealed": True})
