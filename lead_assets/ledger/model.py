@@ -163,9 +163,9 @@ def stands_until(want: Want, answer: Answer | None, *, buying: bool = True) -> f
     """
     if answer is None or (answer.answered_at is None and answer.reason in _LASTING):
         return math.inf
-    if answer.answered_at is None or (answer.stale and buying):
+    if answer.answered_at is None or (buying and (answer.stale or answer.state == "unknown")):
         return 0.0
-    if answer.stale:
+    if answer.stale or answer.state == "unknown":
         return math.inf
     return (answer.answered_at + want.lifetimes.of(answer.state)).timestamp()
 

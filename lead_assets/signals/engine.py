@@ -75,7 +75,8 @@ async def _collect_all(
     signals: Sequence[Signal], leads: pl.DataFrame, ledger: Ledger, settings: Settings, retry: Retry | None
 ) -> dict[str, Collected]:
     async with AsyncExitStack() as stack:
-        desk = Desk(ledger, settings, signals, stack, retry)
+        stats = {signal.name: SignalStats(leads=leads.height) for signal in signals}
+        desk = Desk(ledger, settings, signals, stack, retry, stats)
         collected = await asyncio.gather(*(_collect(signal, leads, desk) for signal in signals))
     return {signal.name: one for signal, one in zip(signals, collected, strict=True)}
 
@@ -86,7 +87,8 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected
     first = asked.with_row_index("row").drop_nulls("subject").sort("received_at", "campaign_id", "lead_id")
     first = first.unique("subject", keep="first", maintain_order=True)
     subjects = _subjects(signal, leads, first)
-    stats = SignalStats(leads=leads.height, subjects=Counter(subject.campaign_id for subject in subjects.values()))
+    stats = desk.stats[signal.name]
+    stats.subjects = Counter(subject.campaign_id for subject in subjects.values())
     verdicts, charges = await ask(signal, subjects, desk, stats)
 
     if signal.subject != "company_domain":

@@ -52,9 +52,11 @@ class SignalStats:
             self.spent[campaign].add(each)
 
     def add_chained(self, other: SignalStats) -> None:
-        """What had to be bought first, in order to ask at all: its cost is this run's, its answers are another signal's."""
+        """What had to be bought first, in order to ask at all. What the ledger held of it saves nothing here: it is another signal's answer."""
         for campaign, each in other.spent.items():
-            self.spent[campaign].add_cost(each)
+            own = self.spent[campaign]
+            own.bought += each.bought
+            own.add_cost(each)
 
     def looked(self, subject: str, want: Want, until: float) -> None:
         """Note that an answer was looked for, and how long it stands."""

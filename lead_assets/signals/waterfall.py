@@ -81,6 +81,8 @@ class Desk:
     signals: Sequence[Signal]
     stack: AsyncExitStack
     retry: Retry | None = None
+    stats: Mapping[str, SignalStats] = field(default_factory=dict)
+    """Of each signal that is collected with these clients, by its name."""
     refused: dict[str, ProviderError] = field(default_factory=dict)
     """By bucket: the key or the quota is no good for it in this run."""
     _told: set[tuple[str, str, int | None]] = field(default_factory=set)
@@ -199,7 +201,8 @@ async def _known(
     }
     bought = SignalStats()
     answers = await _answers(needed, first, list(wants.values()), desk, bought)
-    stats.add_chained(bought)
+    # What was bought for its own sake by another signal of this step is that one's: whoever of the two was first.
+    desk.stats.get(needed.name, stats).add_chained(bought)
     mock = load_vendors()[first.provider].is_mock(desk.settings)
     known: dict[str, dict[str, object]] = {}
     missed: dict[str, Verdict] = {}
