@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from lead_assets.cli import money_app as cli_money
-from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar
+from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar, told_campaigns
 from lead_assets.core.settings import Settings
 
 app = typer.Typer(
@@ -46,7 +46,9 @@ def demo(as_json: AsJson = False) -> None:
 
 @app.command()
 def run(
-    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Campaign id; may be given more than once.")] = None,
+    campaign: Annotated[
+        list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Campaign id; may be given more than once.")
+    ] = None,
     all_campaigns: Annotated[bool, typer.Option("--all", help="Every campaign in the archive.")] = False,
     select: Annotated[str | None, typer.Option("--select", help="Assets, in Dagster's selection syntax, e.g. 'group:scoring'.")] = None,
     limit: Annotated[
@@ -77,7 +79,9 @@ def run(
 @app.command()
 def ingest(
     files: Annotated[list[Path], typer.Argument(help="Drops: JSON, NDJSON or CSV, each also gzipped.")],
-    campaign: Annotated[str | None, typer.Option("--campaign", help="Campaign of all leads in these files.")] = None,
+    campaign: Annotated[
+        str | None, typer.Option("--campaign", callback=told_campaigns, help="Campaign of all leads in these files.")
+    ] = None,
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="Rename a field on the way in: FROM=TO; may be given more than once.")
     ] = None,
@@ -100,7 +104,9 @@ def replay(
         list[str] | None,
         typer.Option("--code", help="Only leads in quarantine for this reason, e.g. placeholder; may be given more than once."),
     ] = None,
-    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only this campaign; may be given more than once.")] = None,
+    campaign: Annotated[
+        list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Only this campaign; may be given more than once.")
+    ] = None,
     fix: Annotated[
         str | None,
         typer.Option("--fix", help="Name of a fix made elsewhere, e.g. at the vendor: what an earlier replay sent is sent once more."),
@@ -127,7 +133,7 @@ def sync(as_json: AsJson = False) -> None:
 
     with connected_world() as settings:
         answer = pipeline.sync_campaign_api(settings)
-    print_answer(answer, as_json, show.ingested)
+    print_answer(answer, as_json, show.synced)
     fail_if_not_whole(answer)
 
 
@@ -135,7 +141,7 @@ def sync(as_json: AsJson = False) -> None:
 def export(
     table: Annotated[str, typer.Argument(help="Table, as schema.table, e.g. routing.decisions.")],
     file_format: Annotated[str, typer.Option("--format", help="csv, json or parquet.")] = "csv",
-    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only these campaigns.")] = None,
+    campaign: Annotated[list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Only these campaigns.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of stdout.")] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -9,12 +9,14 @@ from typing import Annotated, cast
 
 import typer
 
-from lead_assets.cli.terminal import AsJson, connected_world, fail_if_not_whole, print_answer, progress_bar
+from lead_assets.cli.terminal import AsJson, connected_world, fail_if_not_whole, print_answer, progress_bar, told_campaigns
 from lead_assets.core.settings import Settings
 
 budget = typer.Typer(no_args_is_help=True, help="Hard limits: reserved before each call, so nothing beyond them is ever spent.")
 
-Campaigns = Annotated[list[str] | None, typer.Option("--campaign", help="Campaign id; may be given more than once.")]
+Campaigns = Annotated[
+    list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Campaign id; may be given more than once.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -152,7 +154,10 @@ def discover(
     people: Annotated[
         int, typer.Option("--people", min=0, max=25, help="People of each company, a credit each; 0 only lists companies.")
     ] = 1,
-    campaign: Annotated[str | None, typer.Option("--campaign", help="Campaign to file it under; default: one named by the search.")] = None,
+    campaign: Annotated[
+        str | None,
+        typer.Option("--campaign", callback=told_campaigns, help="Campaign to file it under; default: one named by the search."),
+    ] = None,
     source: Annotated[str, typer.Option("--source", help="Where to search: apollo.")] = "apollo",
     as_json: AsJson = False,
 ) -> None:

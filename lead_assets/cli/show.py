@@ -48,6 +48,20 @@ def ingested(answer: dict[str, Any]) -> None:
         out.print(f"[yellow]{escape(path)} has no column {escape(named)}: --map renamed nothing there[/]", soft_wrap=True)
 
 
+def synced(answer: dict[str, Any]) -> None:
+    if answer["drops"]:
+        ingested(answer)
+        return
+    had = (
+        f"all {answer['leads']} leads of its {answer['campaigns']} campaigns had come in before"
+        if answer["campaigns"]
+        else "it has no campaigns"
+    )
+    if answer["failures"]:
+        had = f"{answer['unchanged']} of its {answer['campaigns']} campaigns had come in before, the others could not be fetched"
+    out.print(f"nothing new at the campaign API: {had}; nothing was taken in", soft_wrap=True)
+
+
 def replayed(answer: dict[str, Any]) -> None:
     if not answer["selected"]:
         out.print("nothing in quarantine matches")

@@ -16,11 +16,28 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
 
 err = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs on stderr.")]
+
+
+def told_campaigns(given: Any) -> Any:
+    """Callback of `--campaign` options: a name that is not its own key becomes one, and that is said."""
+    for name in [given] if isinstance(given, str) else given or ():
+        try:
+            key = campaign_key(name)
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+        if key != name:
+            err.print(
+                f"campaign {escape(repr(name))} has the key {key}: so it is called in tables, partitions and --json",
+                highlight=False,
+                soft_wrap=True,
+            )
+    return given
 
 
 @contextmanager

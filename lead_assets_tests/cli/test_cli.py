@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from lead_assets.cli import show
+from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.sandbox import Handle
 from lead_assets_tests.conftest import Command
 
@@ -31,10 +32,38 @@ def test_ingest_says_what_came_in_for_which_campaign(command: Command, drop: Pat
     assert len(row["sha256"]) == 64
 
 
-def test_a_file_that_came_before_is_said_to_be_a_duplicate(command: Command, drop: Path) -> None:
-    command("ingest", str(drop), "--json").answer()
-    (row,) = command("ingest", str(drop), "--json").answer()["drops"]
-    assert row["status"] == "duplicate_file"
+def test_a_file_that_came_before_is_said_to_be_a_duplicate_and_counts_nothing(command: Command, drop: Path) -> None:
+    command("ingest", str(drop), "--campaign", "c", "--json").answer()
+    (row,) = command("ingest", str(drop), "--campaign", "c", "--json").answer()["drops"]
+    assert (row["status"], row["rows"], row["rejected"]) == ("duplicate_file", 0, 0)
+    assert "duplicate_file" in command("ingest", str(drop), "--campaign", "c").stdout
+    (campaign,) = command("run", "--all", "--json").answer()["campaigns"]
+    assert (campaign["received"], campaign["rejected"], campaign["leads"]) == (2, 1, 1)
+
+
+def test_a_campaigns_name_that_becomes_another_is_said(command: Command, drop: Path) -> None:
+    done = command("ingest", str(drop), "--campaign", "ü", "--json")
+    (row,) = done.answer()["drops"]
+    assert row["campaign_id"] == campaign_key("ü") != "ü"
+    assert f"campaign 'ü' has the key {row['campaign_id']}" in done.stderr
+    assert "has the key" not in command("export", "intake.raw_leads", "--campaign", row["campaign_id"]).stderr
+    assert "campaign 'ü' has the key" in command("estimate", "--campaign", "ü", "--json").stderr
+    assert command("ingest", str(drop), "--campaign", " ").code == 2
+
+
+def test_campaigns_without_a_lead_run_to_zeros(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_bytes(b"")
+    (tmp_path / "header.csv").write_text("email,company\n")
+    (tmp_path / "bad.ndjson").write_text('{"email": "broken\n{"email": "no"}\n')
+    for name in ("empty.csv", "header.csv", "bad.ndjson"):
+        command("ingest", str(tmp_path / name), "--campaign", name.partition(".")[0], "--json").answer()
+    answer = command("run", "--all", "--json").answer()
+    assert answer["failures"] == []
+    counts = {row["campaign_id"]: (row["received"], row["rejected"], row["leads"], row["routed"]) for row in answer["campaigns"]}
+    assert counts == {"bad": (2, 2, 0, 0), "empty": (1, 1, 0, 0), "header": (1, 1, 0, 0)}
+    funnel = csv.DictReader(io.StringIO(command("export", "marts.campaign_funnel").stdout))
+    assert {row["campaign_id"]: int(row["leads"]) for row in funnel} == {"bad": 0, "empty": 0, "header": 0}
+    assert "empty: nobody" in command("run", "--campaign", "empty").stdout
 
 
 def test_a_csv_column_can_be_renamed_on_the_way_in(command: Command, tmp_path: Path) -> None:
@@ -70,6 +99,16 @@ def test_campaigns_that_the_api_does_not_give_are_named(command: Command, sandbo
     assert done.code == 1
     assert len(said["drops"]) == 1
     assert [failure.partition(":")[0] for failure in said["failures"]] == ["cmp_revops_q4"]
+
+
+def test_a_sync_that_brings_nothing_says_so(command: Command, sandbox: Handle) -> None:
+    first = command("sync", sandbox_url=sandbox.url)
+    assert (first.code, "nothing new" in first.stdout) == (0, False)
+    again = command("sync", sandbox_url=sandbox.url)
+    assert again.code == 0
+    assert "nothing new at the campaign API: all" in again.stdout
+    said = command("sync", "--json", sandbox_url=sandbox.url).answer()
+    assert (said["drops"], said["dropped"], said["unchanged"], said["failures"]) == ([], 0, said["campaigns"], [])
 
 
 def test_without_keys_a_lead_is_still_classified_scored_and_routed(command: Command, drop: Path) -> None:
