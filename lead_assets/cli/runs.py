@@ -20,6 +20,7 @@ from lead_assets.automation import PIPELINE, of_campaigns
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.kit import lost_storage
+from lead_assets.kit.dagster_internals import HISTORY, load
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, MODE_TAG
 from lead_assets.kit.partitions import backfill_policy, campaigns, contiguous_runs
 from lead_assets.kit.run_failures import RUNNER_TAG
@@ -57,7 +58,7 @@ def dagster_home(settings: Settings) -> str:
         folder = settings.home.resolve() / "dagster"
         folder.mkdir(parents=True, exist_ok=True)
         wanted = project_file("deploy/dagster.yaml" if settings.env == "production" else "dagster.yaml").read_text()
-        if settings.env != "production":
+        if settings.env != "production" and load(HISTORY) is not None:
             wanted += _HISTORY.format(json.dumps(str(folder)))
         target = folder / "dagster.yaml"
         if not target.exists() or target.read_text() != wanted:

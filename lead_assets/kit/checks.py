@@ -11,10 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import polars as pl
-from dagster import AssetCheckEvaluation, AssetCheckResult, AssetCheckSeverity, AssetCheckSpec, AssetExecutionContext, Output
+from dagster import (
+    AssetCheckEvaluation,
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetExecutionContext,
+    AssetKey,
+    AssetRecordsFilter,
+    Output,
+)
 
 from lead_assets.contracts import TABLES, WHOLE_HOME, Table
-from lead_assets.kit.dagster_internals import target_of
+from lead_assets.kit.dagster_internals import TARGETS, load
 from lead_assets.kit.partitions import partitioned
 from lead_assets.kit.step import Step
 from lead_assets.stores.warehouse.base import Warehouse, quoted
@@ -80,7 +89,7 @@ def evaluations(context: AssetExecutionContext, check: Check, verdicts: Mapping[
         )
         return
     yield Output(None, output_name=spec.get_python_identifier())
-    targets = target_of(context, spec.asset_key)
+    targets = _targets(context, spec.asset_key)
     for key in context.partition_keys:
         verdict = verdicts.get(key, Verdict(True, {"kept": True} if key in kept else {}))
         yield AssetCheckEvaluation(
@@ -199,3 +208,19 @@ def _rules(contract: type[Table]) -> list[_Rule]:
         missing = f"r{number}.{quoted(target.key[0])} IS NULL AND {given}"
         rules.append(_Rule(f"({own}) is in {table}", missing, f" LEFT JOIN {table} AS r{number} ON {joined}", target))
     return rules
+
+
+def _targets(context: AssetExecutionContext, key: AssetKey) -> dict[str, Any]:
+    """The materialization of each partition of the run that a verdict is about: the one that this run has just made."""
+    internals = load(TARGETS)
+    if internals is None:
+        return {}
+    target = internals.AssetCheckEvaluationTargetMaterializationData
+    keys = list(context.partition_keys)
+    wanted = AssetRecordsFilter(asset_key=key, asset_partitions=keys)
+    records = context.instance.fetch_materializations(wanted, limit=len(keys)).records
+    return {
+        record.partition_key: target(run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp)
+        for record in records
+        if record.partition_key is not None and record.run_id == context.run.run_id
+    }

@@ -1,29 +1,73 @@
-"""The one module that imports what Dagster keeps private, each piece with what is done where it is gone.
+"""Everything of Dagster that the product uses and Dagster does not promise to keep: names, and what is lost where one is gone.
 
-A test fails loudly when an upgrade moves one of them.
+An upgrade may move any of them. Then a test fails and names it (lead_assets_tests/graph/test_dagster_internals.py), a warning says so, and the product goes
+on with Dagster's stock behaviour. Nothing else in the package imports what begins with an underscore.
+
+Belongs here: where such a name is found. Does not belong here: what is done with it (see `run_history`, `run_failures`, `checks`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+import logging
+from dataclasses import dataclass
+from functools import cache
+from importlib import import_module
+from types import SimpleNamespace
 
-from dagster import AssetExecutionContext, AssetKey, AssetRecordsFilter
+import dagster
 
-try:
-    from dagster._core.definitions.asset_checks.asset_check_evaluation import AssetCheckEvaluationTargetMaterializationData as Target
-except ImportError:  # a verdict then does not say which materialization it is about
-    Target = None  # type: ignore[assignment,misc]
+_log = logging.getLogger(__name__)
+
+# Tags that Dagster sets or reads. Their values are in its database, so that they change even less than their names.
+GRPC_INFO_TAG = ".dagster/grpc_info"
+RETRY_ON_ASSET_OR_OP_FAILURE_TAG = "dagster/retry_on_asset_or_op_failure"
 
 
-def target_of(context: AssetExecutionContext, key: AssetKey) -> dict[str, Any]:
-    """The materialization of each partition of the run that a verdict is about: the one that this run has just made."""
-    if Target is None:
-        return {}
-    keys = list(context.partition_keys)
-    wanted = AssetRecordsFilter(asset_key=key, asset_partitions=keys)
-    records = context.instance.fetch_materializations(wanted, limit=len(keys)).records
-    return {
-        record.partition_key: Target(run_id=record.run_id, storage_id=record.storage_id, timestamp=record.timestamp)
-        for record in records
-        if record.partition_key is not None and record.run_id == context.run.run_id
-    }
+@dataclass(frozen=True)
+class Part:
+    """Names that are used together."""
+
+    what_for: str
+    instead: str
+    """What happens without it."""
+    names: tuple[str, ...]
+    """module:name"""
+
+
+HISTORY = Part(
+    what_for="a run history that does not wait for the disk at every event",
+    instead="Dagster's own SQLite storage keeps it, in the same files",
+    names=("dagster._core.storage.sqlite_storage:DagsterSqliteStorage",),
+)
+WORKERS = Part(
+    what_for="telling that the worker of a run is gone",
+    instead="runs of a lost machine stand as started until run_monitoring's longest run time",
+    names=(
+        "dagster._core.errors:DagsterUserCodeUnreachableError",
+        "dagster._core.launcher:CheckRunHealthResult",
+        "dagster._core.launcher:WorkerStatus",
+        "dagster._grpc.client:DagsterGrpcClient",
+        "dagster._grpc.types:CanCancelExecutionRequest",
+        "dagster._grpc.types:CanCancelExecutionResult",
+    ),
+)
+TARGETS = Part(
+    what_for="saying which materialization a check's verdict is about",
+    instead="a verdict does not say it",
+    names=("dagster._core.definitions.asset_checks.asset_check_evaluation:AssetCheckEvaluationTargetMaterializationData",),
+)
+PARTS = (HISTORY, WORKERS, TARGETS)
+
+
+@cache
+def load(part: Part) -> SimpleNamespace | None:
+    """The names of a part; None, and a warning, if this version of Dagster lacks one."""
+    found = SimpleNamespace()
+    for place in part.names:
+        module, _, name = place.partition(":")
+        try:
+            setattr(found, name, getattr(import_module(module), name))
+        except (ImportError, AttributeError):
+            _log.warning("dagster %s has no %s, which is needed for %s: %s", dagster.__version__, place, part.what_for, part.instead)
+            return None
+    return found

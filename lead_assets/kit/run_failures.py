@@ -4,7 +4,7 @@ Dagster's `run_retries` (deploy/dagster.yaml) retries every failed step alike, `
 would fail five times more. So each step carries a hook that tells what may pass from what cannot. And Dagster's own launcher cannot tell whether a
 worker lives, so that `run_monitoring` alone would let a run stand as started for ever once its machine is lost.
 
-Does not belong here: retries inside a step (ledger, warehouse and bucket have their own), or runs inside a command (see `commands.lost_storage`).
+Does not belong here: retries inside a step (ledger, warehouse and bucket have their own), or runs inside a command (see `lost_storage`).
 https://docs.dagster.io/deployment/execution/run-retries
 """
 
@@ -12,11 +12,10 @@ import json
 from typing import Any
 
 from dagster import DagsterRun, DefaultRunLauncher, Failure, HookContext, failure_hook
-from dagster._core.launcher import CheckRunHealthResult, WorkerStatus
-from dagster._core.storage.tags import GRPC_INFO_TAG, RETRY_ON_ASSET_OR_OP_FAILURE_TAG
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.kit import lost_storage
+from lead_assets.kit.dagster_internals import GRPC_INFO_TAG, RETRY_ON_ASSET_OR_OP_FAILURE_TAG, WORKERS, load
 from lead_assets.ledger.holders import is_gone
 
 
@@ -59,41 +58,44 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
     @property
     def supports_check_run_worker_health(self) -> bool:
-        return True
+        return load(WORKERS) is not None
 
-    def check_run_worker_health(self, run: DagsterRun) -> CheckRunHealthResult:
+    def check_run_worker_health(self, run: DagsterRun) -> Any:
+        """Dagster's CheckRunHealthResult; NotImplementedError, as of Dagster's own launcher, where it cannot be told."""
+        internals = load(WORKERS)
+        if internals is None:
+            return super().check_run_worker_health(run)
+        result, status = internals.CheckRunHealthResult, internals.WorkerStatus
         address = run.tags.get(GRPC_INFO_TAG)
         if address is None:
             # A run inside a command, which no code server started.
             if is_gone(run.tags.get(RUNNER_TAG, "")):
-                return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the command that ran it was killed")
-            return CheckRunHealthResult(WorkerStatus.RUNNING)
+                return result(status.NOT_FOUND, "the command that ran it was killed")
+            return result(status.RUNNING)
         try:
-            alive = _works_at(json.loads(address), run.run_id)
+            alive = _works_at(internals, json.loads(address), run.run_id)
         except ConnectionError:
-            return CheckRunHealthResult(WorkerStatus.NOT_FOUND, "the code server that started the run is gone")
-        return CheckRunHealthResult(WorkerStatus.RUNNING if alive else WorkerStatus.NOT_FOUND)
+            return result(status.NOT_FOUND, "the code server that started the run is gone")
+        return result(status.RUNNING if alive else status.NOT_FOUND)
 
 
-def _works_at(address: dict[str, Any], run_id: str) -> bool:
+def _works_at(internals: Any, address: dict[str, Any], run_id: str) -> bool:
     """Whether the code server at this address has a worker for the run. Raises ConnectionError if there is no server."""
     import grpc  # type: ignore[import-untyped]
     from dagster import deserialize_value
-    from dagster._core.errors import DagsterUserCodeUnreachableError
-    from dagster._grpc.client import DagsterGrpcClient
-    from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionResult
 
-    client = DagsterGrpcClient(
+    client = internals.DagsterGrpcClient(
         host=address.get("host") or "localhost",
         port=address.get("port"),
         socket=address.get("socket"),
         use_ssl=bool(address.get("use_ssl")),
     )
     try:
-        answer = client.can_cancel_execution(CanCancelExecutionRequest(run_id=run_id), timeout=10)
-    except DagsterUserCodeUnreachableError as error:
+        answer = client.can_cancel_execution(internals.CanCancelExecutionRequest(run_id=run_id), timeout=10)
+    except internals.DagsterUserCodeUnreachableError as error:
         cause = error.__cause__
         if isinstance(cause, grpc.RpcError) and cause.code() == grpc.StatusCode.UNAVAILABLE:
             raise ConnectionError("no code server answers there") from error
         return True  # too busy to answer in time is not gone
-    return deserialize_value(answer, CanCancelExecutionResult).can_cancel
+    can_cancel: bool = deserialize_value(answer, internals.CanCancelExecutionResult).can_cancel
+    return can_cancel

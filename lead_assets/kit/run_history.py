@@ -1,4 +1,5 @@
-"""Dagster's run history on this machine: its SQLite files, without a wait for the disk at every event. Named in the dagster.yaml of a home (`commands.runs`).
+"""Dagster's run history on this machine: its SQLite files, without a wait for the disk at every event. Named in the dagster.yaml of a home (`cli.runs`),
+unless Dagster has lost what it is made of (see `dagster_internals`).
 
 Dagster opens and closes a database for each event. Whoever closes one last has SQLite copy its log into it and wait for the disk three times, a thousand
 times a run; that is as long as all the work of a small campaign. Here one more connection to each database stays open, so that nobody closes it last, and
@@ -18,26 +19,29 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any, Self
 
-from dagster import _check as check
-from dagster._core.storage.sqlite_storage import DagsterSqliteStorage
-from dagster._serdes import ConfigurableClassData
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
+
+from lead_assets.kit import dagster_internals
+
+_internals = dagster_internals.load(dagster_internals.HISTORY)
+_DagsterSqliteStorage: Any = _internals.DagsterSqliteStorage if _internals else object
 
 _MOST_OPEN = 32
 """Databases held open: the common ones and the runs of late; each run has its own."""
 
 
-class LocalRunHistory(DagsterSqliteStorage):
+class LocalRunHistory(_DagsterSqliteStorage):
     """The files of Dagster's own SQLite storage, where it would put them; either can read what the other wrote."""
 
-    def __init__(self, base_dir: str, inst_data: ConfigurableClassData | None = None) -> None:
-        _hold_open_below(os.path.realpath(check.str_param(base_dir, "base_dir")))
+    def __init__(self, base_dir: str, inst_data: Any = None) -> None:
+        _hold_open_below(os.path.realpath(base_dir))
         super().__init__(base_dir, inst_data=inst_data)
 
     @classmethod
-    def from_config_value(cls, inst_data: ConfigurableClassData, config_value: Mapping[str, Any]) -> Self:
-        return cls.from_local(inst_data=inst_data, **config_value)
+    def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
+        made: Self = cls.from_local(inst_data=inst_data, **config_value)
+        return made
 
 
 _folders: set[str] = set()

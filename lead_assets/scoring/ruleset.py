@@ -19,7 +19,7 @@ FEATURES: frozenset[str] = frozenset(column.name for contract in (Lead, Enriched
 """Columns a rule may look at: those of the lead, its signals and its classification. `answer.x` is field x of the classifier's answer."""
 
 
-class Step(Declared):
+class PointsStep(Declared):
     at_least: float
     points: Annotated[int, Field(ge=0)]
 
@@ -30,7 +30,7 @@ class Rule(Declared):
     name: str
     column: str
     values: dict[str, Annotated[int, Field(ge=0)]] | None = None
-    steps: list[Step] | None = None
+    steps: list[PointsStep] | None = None
     present: Annotated[int, Field(ge=0)] | None = None
     otherwise: Annotated[int, Field(ge=0)] = 0
 

@@ -23,7 +23,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.signals.signal import Signal
 from lead_assets.signals.stats import Look, SignalStats
 from lead_assets.signals.subjects import subject
-from lead_assets.signals.waterfall import Charge, Desk, Subject, Verdict, ask
+from lead_assets.signals.waterfall import Charge, Desk, Subject, SubjectVerdict, ask
 from lead_assets.vendors.questions import LeadFacts
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected
     return Collected(_rows(signal, asked, verdicts, charges), stats, _lacking(asked, verdicts), _looks(asked, stats))
 
 
-def _lacking(asked: pl.DataFrame, verdicts: Mapping[str, Verdict]) -> frozenset[tuple[str, str]]:
+def _lacking(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict]) -> frozenset[tuple[str, str]]:
     providers = {name: verdict.lacks for name, verdict in verdicts.items() if verdict.lacks is not None}
     if not providers:
         return frozenset()
@@ -134,7 +134,7 @@ def _looks(asked: pl.DataFrame, stats: SignalStats) -> dict[str, Look]:
     return looks
 
 
-async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, Verdict], ledger: Ledger) -> None:
+async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict], ledger: Ledger) -> None:
     """Who asked a provider not to be processed is not processed here either: from the next run on the identity room keeps them out."""
     claimed = {name: verdict for name, verdict in verdicts.items() if verdict.reason == "suppressed"}
     if not claimed:
@@ -150,7 +150,7 @@ async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, Verdict], ledger
     await asyncio.to_thread(ledger.suppress_all, rows)
 
 
-def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, Verdict], charges: Sequence[Charge]) -> pl.DataFrame:
+def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict], charges: Sequence[Charge]) -> pl.DataFrame:
     """The verdicts joined back to the leads, and each charge to the first lead of the campaign that paid it."""
     schema = signal.contract.polars_schema()
     common = ("state", "reason", "provider", "as_of", "stale", "synthetic")
@@ -165,7 +165,7 @@ def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, Verdict], 
         strict=False,
     )
     costs = _costs(asked, charges)
-    nobody = Verdict("unknown", "no_subject")
+    nobody = SubjectVerdict("unknown", "no_subject")
     return (
         asked.join(facts, on="subject", how="left", maintain_order="left")
         .join(costs, on=["campaign_id", "lead_id"], how="left", maintain_order="left")

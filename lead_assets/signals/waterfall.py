@@ -38,7 +38,7 @@ AT_ONCE = 5_000
 
 
 @dataclass(slots=True)
-class Verdict:
+class SubjectVerdict:
     """What became of one subject: the winning answer's values, or the last miss."""
 
     state: str = "unknown"
@@ -103,12 +103,14 @@ class Desk:
         return self._clients[source.provider]
 
 
-async def ask(signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats) -> tuple[dict[str, Verdict], list[Charge]]:
+async def ask(
+    signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats
+) -> tuple[dict[str, SubjectVerdict], list[Charge]]:
     """Every subject's verdict, and what its answers cost, whenever and by whom they were bought."""
     sources = signal.active_sources
     if not sources:
-        return {name: Verdict() for name in subjects}, []
-    verdicts: dict[str, Verdict] = {}
+        return {name: SubjectVerdict() for name in subjects}, []
+    verdicts: dict[str, SubjectVerdict] = {}
     charges: list[Charge] = []
     for source in sources:
         mock = load_vendors()[source.provider].is_mock(desk.settings)
@@ -142,7 +144,7 @@ async def ask(signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats
                     if answer is not None and answer.cost_micros and kind not in source.charged_elsewhere:
                         charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
     for name in subjects:
-        verdicts.setdefault(name, Verdict("unknown", "no_subject"))
+        verdicts.setdefault(name, SubjectVerdict("unknown", "no_subject"))
     return verdicts, charges
 
 
@@ -162,11 +164,11 @@ async def _questions(
     signal: Signal,
     source: Source,
     subjects: Mapping[str, Subject],
-    verdicts: Mapping[str, Verdict],
+    verdicts: Mapping[str, SubjectVerdict],
     desk: Desk,
     stats: SignalStats,
     charges: list[Charge],
-) -> tuple[dict[str, list[Question]], dict[str, Verdict]]:
+) -> tuple[dict[str, list[Question]], dict[str, SubjectVerdict]]:
     """What to ask the source for each subject; and verdicts on those for whom that cannot be said, because a needed answer is missing."""
     if source.ask is None:
         return {name: [Question(name, kind=signal.subject)] for name in subjects}, {}
@@ -178,13 +180,13 @@ async def _questions(
         so_far = verdicts[name].values if name in verdicts else {}
         asked[name] = source.ask(replace(subject.facts, known=known.get(name, {}), so_far=so_far))
         if not asked[name] and source.needs is not None:
-            missed[name] = Verdict("unknown", "bad_answer", source.provider)
+            missed[name] = SubjectVerdict("unknown", "bad_answer", source.provider)
     return asked, missed
 
 
 async def _known(
     signal: Signal, source: Source, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats, charges: list[Charge]
-) -> tuple[dict[str, dict[str, object]], dict[str, Verdict], set[str]]:
+) -> tuple[dict[str, dict[str, object]], dict[str, SubjectVerdict], set[str]]:
     """Other signals' answers that the question goes by, with the misses among those it cannot do without, and the subjects whose own answer is
     in the ledger so that nothing need be asked."""
     if source.reads is not None:
@@ -205,7 +207,7 @@ async def _known(
     desk.stats.get(needed.name, stats).add_chained(bought)
     mock = load_vendors()[first.provider].is_mock(desk.settings)
     known: dict[str, dict[str, object]] = {}
-    missed: dict[str, Verdict] = {}
+    missed: dict[str, SubjectVerdict] = {}
     for name, want in wants.items():
         answer = answers.get(want.key)
         stats.looked(name, want, stands_until(want, answer, buying=load_vendors()[first.provider].key(desk.settings) is not None))
@@ -303,11 +305,11 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
     return purchase.answers
 
 
-def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) -> Verdict:
+def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) -> SubjectVerdict:
     if answer is None:
-        return Verdict("unknown", "no_key")
+        return SubjectVerdict("unknown", "no_key")
     if answer.answered_at is None:  # nobody was asked, so nobody said it
-        return Verdict("unknown", answer.reason, lacks=_passing(source, answer.reason))
+        return SubjectVerdict("unknown", answer.reason, lacks=_passing(source, answer.reason))
     state: str = answer.state
     reason, values = answer.reason, None
     if answer.state == "found":
@@ -318,27 +320,27 @@ def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) 
             _log.warning("signal %s: parser of %s failed: %s", signal.name, source.ledger_operation, type(error).__name__)
             state, reason = "unknown", "bad_answer"
     lacks = _passing(source, reason) if state == "unknown" else None
-    return Verdict(state, reason, source.provider, answer.answered_at, answer.stale, mock, values or {}, lacks=lacks)
+    return SubjectVerdict(state, reason, source.provider, answer.answered_at, answer.stale, mock, values or {}, lacks=lacks)
 
 
 def _passing(source: Source, reason: str | None) -> str | None:
     return source.provider if reason in PASSING else None
 
 
-def _is_settled(signal: Signal, verdict: Verdict) -> bool:
+def _is_settled(signal: Signal, verdict: SubjectVerdict) -> bool:
     """Nobody else need be asked. Nor may they, where the person has asked one provider not to be processed."""
     if verdict.reason == "suppressed":
         return True
     return verdict.state == "found" and (signal.prefer is None or verdict.values.get(signal.prefer.column) in signal.prefer.enough)
 
 
-def _note(signal: Signal, verdicts: dict[str, Verdict], name: str, new: Verdict) -> None:
+def _note(signal: Signal, verdicts: dict[str, SubjectVerdict], name: str, new: SubjectVerdict) -> None:
     old = verdicts.get(name)
     if old is None or _outranks(signal, new, old):
         verdicts[name] = new
 
 
-def _outranks(signal: Signal, new: Verdict, old: Verdict) -> bool:
+def _outranks(signal: Signal, new: SubjectVerdict, old: SubjectVerdict) -> bool:
     """A hit beats all misses; among misses unknown beats not_found, because "nobody has it" is only true if all were asked and answered."""
     if new.reason == "suppressed":
         return True
@@ -347,7 +349,7 @@ def _outranks(signal: Signal, new: Verdict, old: Verdict) -> bool:
     return (old.state == "not_found" and new.state == "unknown") or (old.state == new.state == "not_found")
 
 
-def _grade(signal: Signal, verdict: Verdict) -> int:
+def _grade(signal: Signal, verdict: SubjectVerdict) -> int:
     """The place of a hit in the signal's order, best first; what is not in it comes last."""
     if signal.prefer is None:
         return 0
