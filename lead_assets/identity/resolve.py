@@ -94,29 +94,23 @@ def _groups(rows: pl.DataFrame) -> pl.Series:
     tangled = links.filter((pl.len().over("by_id") > 1) | (pl.len().over("by_email") > 1))
     if tangled.is_empty():
         return ids.alias("group")
-    roots = _components(tangled["by_id"].to_list(), tangled["by_email"].to_list())
-    return ids.replace(list(roots), list(roots.values())).alias("group")
+    roots = smallest_of_component(tangled)
+    return ids.replace(roots["by_id"], roots["smallest"]).alias("group")
 
 
-def _components(ids: list[int], emails: list[int]) -> dict[int, int]:
-    """Union-find over the links between ids and e-mails: each id's smallest id in its component."""
-    parent: dict[tuple[str, int], tuple[str, int]] = {}
+def smallest_of_component(links: pl.DataFrame) -> pl.DataFrame:
+    """Links by_id, by_email (numbers) → each by_id, and the smallest that it is connected with, itself included."""
+    import numpy as np
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
 
-    def root(node: tuple[str, int]) -> tuple[str, int]:
-        parent.setdefault(node, node)
-        while parent[node] != node:
-            parent[node] = parent[parent[node]]
-            node = parent[node]
-        return node
-
-    # "email" sorts before "id", so ids are joined to the smaller node and every root is translated to its smallest id below.
-    for lead_id, email in zip(ids, emails, strict=True):
-        first, second = sorted((root(("id", lead_id)), root(("email", email))))
-        parent[second] = first
-    smallest: dict[tuple[str, int], int] = {}
-    for lead_id in sorted(set(ids)):
-        smallest.setdefault(root(("id", lead_id)), lead_id)
-    return {lead_id: smallest[root(("id", lead_id))] for lead_id in set(ids)}
+    nodes = links.select(pl.all().rank("dense") - 1)
+    ids, emails = nodes["by_id"].to_numpy().astype(np.int64), nodes["by_email"].to_numpy().astype(np.int64)
+    emails += ids.max() + 1
+    size = emails.max() + 1
+    _, component = connected_components(coo_array((np.ones(len(ids), np.int8), (ids, emails)), shape=(size, size)), directed=False)
+    of_id = links.select("by_id", component=pl.Series(component[ids])).unique()
+    return of_id.select("by_id", smallest=pl.col("by_id").min().over("component"))
 
 
 def _banned(rows: pl.DataFrame, suppressions: pl.DataFrame | None) -> pl.DataFrame:

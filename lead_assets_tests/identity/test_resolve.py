@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from lead_assets.contracts import Duplicate, Lead, RawLead, SuppressedLead
-from lead_assets.identity.resolve import Resolved, conservation, resolve, value_hash
+from lead_assets.identity.resolve import Resolved, conservation, resolve, smallest_of_component, value_hash
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -331,3 +331,23 @@ def test_the_groups_are_the_connected_components(rows: list[dict[str, Any]]) -> 
             keys |= group
         groups.append(keys)
     assert resolve(frame).leads.height == len(groups)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=30))
+def test_a_component_is_named_by_its_smallest_id(links: list[tuple[int, int]]) -> None:
+    """Against the walk: from an id to its e-mails, to their ids, until nothing new is met."""
+    expected = {}
+    for start in {by_id for by_id, _ in links}:
+        ids = {start}
+        while True:
+            emails = {by_email for by_id, by_email in links if by_id in ids}
+            met = {by_id for by_id, by_email in links if by_email in emails}
+            if met == ids:
+                break
+            ids = met
+        expected[start] = min(ids)
+    frame = pl.DataFrame({"by_id": [by_id * 7 for by_id, _ in links], "by_email": [by_email * 3 for _, by_email in links]}).unique()
+    found = smallest_of_component(frame)
+    assert {row["by_id"] // 7: row["smallest"] // 7 for row in found.iter_rows(named=True)} == expected
+    assert found["by_id"].is_unique().all()

@@ -6,7 +6,7 @@ import pytest
 from dagster import DagsterInstance, OpExecutionContext, job, op
 
 from lead_assets.kit.declare import BUY_TAG
-from lead_assets.kit.resources import ledger_resource
+from lead_assets.kit.resources import ledger_resource, rules_resource
 from lead_assets.ledger import Ledger, purchase
 from lead_assets_tests.ledger.vendor import Vendor, wants
 
@@ -19,7 +19,7 @@ def bought_under(tags: dict[str, str], ledger: Ledger) -> tuple[bool, int, str]:
     def buys(context: OpExecutionContext) -> None:
         purchase(context.resources.ledger, wants(3), vendor)
 
-    @job(resource_defs={"ledger": ledger_resource(ledger)})
+    @job(resource_defs={"ledger": ledger_resource(ledger), "rules": rules_resource(lambda: None)})
     def run() -> None:
         buys()
 
