@@ -78,6 +78,7 @@ class Buyer:
         self._histories: dict[str, History] = {}
         self._busy: list[Want] = []
         self._sent: set[str] = set()
+        self._settling: set[asyncio.Task[None]] = set()
         self._stopped: dict[str, str] = {}
         self._teller = Teller(self.ledger, self.holder, self.lease)
         self._pacer = Pacer(self.ledger, self.rates, self.retry.patience, self.sleep)
@@ -107,8 +108,10 @@ class Buyer:
         try:
             await self._work(self._batches(wants))
             await self._wait_for_others()
+            await asyncio.gather(*self._settling)
         except BaseException:
             await self._teller.finish()
+            await asyncio.gather(*self._settling, return_exceptions=True)
             await in_thread(self.ledger.give_up, self.holder, list(self._sent))
             raise
         finally:
@@ -212,13 +215,16 @@ class Buyer:
             started = time.perf_counter()
             try:
                 replies = await self._request(wants, vendor_ref)
-                failed = await self._settle_replies(wants, replies, _milliseconds_since(started))
+                failed = self._settle_replies(wants, replies, _milliseconds_since(started))
             except ProviderError as error:
                 costs = _shares(error.cost_micros, len(wants))
                 failed = [_Failed(error, wants, costs, attempt, _milliseconds_since(started), vendor_ref, begun, forgotten)]
             else:
                 failed = [replace(each, attempt=attempt, vendor_ref=vendor_ref, begun=begun, forgotten=forgotten) for each in failed]
             wants = []
+            if failed:
+                # What is tried again is sent without a new claim: not before what came with it is committed.
+                await asyncio.gather(*self._settling)
             for each in failed:
                 wants += await self._after(each)
 
@@ -231,11 +237,11 @@ class Buyer:
             raise ProviderError(wants[0].provider, wants[0].operation, "contract", "bad_answer", status=200)
         return replies
 
-    async def _settle_replies(self, wants: list[Want], replies: Sequence[Reply | ProviderError], latency: int) -> list[_Failed]:
+    def _settle_replies(self, wants: list[Want], replies: Sequence[Reply | ProviderError], latency: int) -> list[_Failed]:
         """Settle what was answered. Returns what failed singly, those that failed alike together."""
         answered = [(want, reply) for want, reply in zip(wants, replies, strict=True) if isinstance(reply, Reply)]
         if answered:
-            await self._settle([want for want, _ in answered], [reply for _, reply in answered], latency)
+            self._settle([want for want, _ in answered], [reply for _, reply in answered], latency)
         failed: dict[tuple[Any, ...], _Failed] = {}
         for want, error in zip(wants, replies, strict=True):
             if isinstance(error, ProviderError):
@@ -265,7 +271,7 @@ class Buyer:
         if error.kind == "permanent" and vendor_ref is not None:
             # The vendor has forgotten the work. Once it is begun anew; a vendor that forgets again would have us pay without end.
             if failed.forgotten:
-                await self._settle(wants, [Reply("unknown", reason)] * len(wants), failed.latency, uncertain=True)
+                self._settle(wants, [Reply("unknown", reason)] * len(wants), failed.latency, uncertain=True)
             else:
                 await self._attempt(await self._book_failure(failed, uncertain=True), forgotten=True)
             return []
@@ -279,7 +285,7 @@ class Buyer:
                 return []
             # A person who asked the vendor not to be processed is an answer, and no error: it is not asked again in minutes.
             state: Any = "not_found" if error.kind == "suppressed" else "unknown"
-            await self._settle(wants, [Reply(state, reason, cost_micros=cost) for cost in failed.costs], failed.latency)
+            self._settle(wants, [Reply(state, reason, cost_micros=cost) for cost in failed.costs], failed.latency)
             return []
         circuit_open = error.kind == "transient" and await self._note(error, provider)
         most = 2 if error.kind == "contract" else self.retry.attempts
@@ -293,7 +299,7 @@ class Buyer:
                 await self._leave(wants, vendor_ref, "timeout" if vendor_ref is not None else reason)
             else:
                 replies = [Reply("unknown", reason, cost_micros=cost) for cost in failed.costs]
-                await self._settle(wants, replies, failed.latency, uncertain=uncertain)
+                self._settle(wants, replies, failed.latency, uncertain=uncertain)
             return []
         wants = await self._book_failure(failed, uncertain=uncertain)
         self._sent.difference_update(want.key for want in wants)
@@ -305,10 +311,22 @@ class Buyer:
         """Count a failure of the provider. True if its circuit is open now."""
         return await in_thread(functools.partial(self.ledger.note_failure, provider, counts=not error.counted))
 
-    async def _settle(self, wants: list[Want], replies: Sequence[Reply], latency: int, *, uncertain: bool = False) -> None:
+    def _settle(self, wants: list[Want], replies: Sequence[Reply], latency: int, *, uncertain: bool = False) -> None:
+        """Journal what was answered. It is not waited for here: the worker's next claim is in the same transaction or a later one, and its next request
+        leaves when that is committed."""
         now = self.ledger.now()
         settlements = [Settlement(want, reply, now, latency, uncertain) for want, reply in zip(wants, replies, strict=True)]
-        answers = await self._teller.settle(settlements)
+        task = asyncio.create_task(self._keep(self._teller.settle(settlements), wants, latency, uncertain))
+        self._settling.add(task)
+        task.add_done_callback(self._settled)
+
+    def _settled(self, task: asyncio.Task[None]) -> None:
+        # One that failed is kept, and raises where all are waited for.
+        if not task.cancelled() and task.exception() is None:
+            self._settling.discard(task)
+
+    async def _keep(self, settled: asyncio.Future[list[Answer]], wants: list[Want], latency: int, uncertain: bool) -> None:
+        answers = await settled
         self._sent.difference_update(want.key for want in wants)
         result = self._result
         result.latencies_ms.append(latency)

@@ -6,6 +6,7 @@ A key is in `claims` from reservation to journaling and at no other time, so res
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lead_assets.ledger import controls, journal, money, pacing
-from lead_assets.ledger.database import Tx, day_of, to_us
+from lead_assets.ledger.database import Tx, day_of, one_of, to_us
 from lead_assets.ledger.holders import is_gone
 from lead_assets.ledger.journal import JournalEntry
 from lead_assets.ledger.model import UNSENT, Answer, Claimed, Granted, Intent, Settlement, Want
@@ -30,7 +31,7 @@ def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Int
     until = tx.now_us + int(lease * 1e6)
     wants = list({want.key: want for want in wants}.values())
     past = journal.histories(tx, [want.key for want in wants])
-    held = {row.key: row for row in tx.execute(sa.select(claims).where(tx.among(claims.c.key, [want.key for want in wants])))}
+    held = {row.key: row for row in tx.execute(_claims_of(tx.postgres), {"listed": tx.listed(want.key for want in wants)})}
     granted: list[Granted] = []
     busy: list[Want] = []
     answered: dict[str, Answer] = {}
@@ -254,7 +255,7 @@ class _Booking:
             for want in wants
         ]
         if rows:
-            tx.execute(sa.insert(claims), rows)
+            tx.execute(_INSERT, rows)
 
     def drop(self, rows: Iterable[Any]) -> None:
         for row in rows:
@@ -290,7 +291,7 @@ class _Booking:
 
     def close(self) -> None:
         if self._dropped:
-            self._tx.execute(sa.delete(claims).where(self._tx.among(claims.c.key, self._dropped)))
+            self._tx.execute(_dropping(self._tx.postgres), {"listed": self._tx.listed(self._dropped)})
         journal.write(self._tx, self._entries)
         money.book(self._tx, self._entries)
         self._usage.write(self._tx)
@@ -319,4 +320,17 @@ def _reference(row: Any) -> str | None:
 
 
 def _held(tx: Tx, keys: Iterable[str], holder: str) -> list[Any]:
-    return list(tx.execute(sa.select(claims).where(tx.among(claims.c.key, keys), claims.c.owner == holder)))
+    return [row for row in tx.execute(_claims_of(tx.postgres), {"listed": tx.listed(keys)}) if row.owner == holder]
+
+
+@functools.cache
+def _claims_of(postgres: bool) -> Any:
+    return sa.select(claims).where(one_of(claims.c.key, postgres))
+
+
+@functools.cache
+def _dropping(postgres: bool) -> Any:
+    return sa.delete(claims).where(one_of(claims.c.key, postgres))
+
+
+_INSERT = sa.insert(claims)

@@ -38,8 +38,7 @@ def refusals(tx: Tx, providers: set[str]) -> dict[str, str]:
         return {}
     paused = paused_providers(tx)
     reasons = dict.fromkeys(providers if "" in paused else providers & paused, "paused")
-    rows = tx.execute(sa.select(circuits).where(circuits.c.failures >= FAILURES_TO_OPEN, circuits.c.open_until > tx.now_us))
-    for row in rows:
+    for row in tx.execute(_OPEN, {"now": tx.now_us}):
         if row.provider in providers:
             reasons.setdefault(row.provider, "provider_error")
     return reasons
@@ -63,7 +62,7 @@ def resume(tx: Tx, provider: str | None) -> None:
 
 def paused_providers(tx: Tx) -> set[str]:
     """Providers that are paused; the empty name stands for all."""
-    return {name.removeprefix(_PAUSED) for (name,) in tx.execute(sa.select(table.c.name).where(table.c.name.startswith(_PAUSED)))}
+    return {name.removeprefix(_PAUSED) for (name,) in tx.execute(_PAUSES)}
 
 
 def note_failure(tx: Tx, provider: str, *, counts: bool = True) -> bool:
@@ -88,7 +87,7 @@ def note_failure(tx: Tx, provider: str, *, counts: bool = True) -> bool:
 
 def begin_probes(tx: Tx, providers: set[str]) -> None:
     """Of a circuit whose time is up one batch is let through: until that has ended, or should have, everybody else stays out."""
-    if providers:
+    if providers & _failing(tx):
         tx.execute(
             sa.update(circuits)
             .where(circuits.c.provider.in_(sorted(providers)), circuits.c.failures >= FAILURES_TO_OPEN)
@@ -104,8 +103,18 @@ def open_circuits(tx: Tx) -> list[Circuit]:
 
 def close_circuits(tx: Tx, providers: set[str]) -> None:
     """The providers answered: nothing is wrong with them."""
-    if providers:
+    if providers & _failing(tx):
         tx.execute(sa.delete(circuits).where(circuits.c.provider.in_(sorted(providers))))
+
+
+def _failing(tx: Tx) -> set[str]:
+    """The providers whose last call failed: as a rule there is none."""
+    return {provider for (provider,) in tx.raw_rows(_FAILING)}
+
+
+_FAILING = sa.select(circuits.c.provider)
+_OPEN = sa.select(circuits).where(circuits.c.failures >= FAILURES_TO_OPEN, circuits.c.open_until > sa.bindparam("now"))
+_PAUSES = sa.select(table.c.name).where(table.c.name.startswith(_PAUSED))
 
 
 def bind_world(tx: Tx, world: str) -> str:

@@ -8,6 +8,7 @@ transaction (budget, claim) still holds when it commits, and no deadlock exists.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import os
@@ -65,34 +66,65 @@ class Tx:
     def rows(self, statement: Any) -> list[Any]:
         return list(self.connection.execute(statement).all())
 
-    def raw_rows(self, statement: Any) -> list[tuple[Any, ...]]:
+    def raw_rows(self, statement: Any, parameters: Any = None) -> list[tuple[Any, ...]]:
         """Rows as the driver gives them: for lookups of thousands, where SQLAlchemy's own rows cost as much as the database."""
-        cursor: Any = self.connection.execute(statement).cursor
+        cursor: Any = self.connection.execute(statement, parameters).cursor
         fetched: list[tuple[Any, ...]] = cursor.fetchall()
         return fetched
 
     def among(self, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """`column` is one of the values: one bound parameter, however many there are."""
+        listed = self.listed(values)
+        return _among(column, sa.bindparam(None, listed, type_=_listed_type(column)) if self.postgres else listed, postgres=self.postgres)
+
+    def listed(self, values: Iterable[Any]) -> Any:
+        """The parameter `listed` of a statement with `one_of`."""
         listed = sorted(values)
-        if self.postgres:
-            return column == sa.any_(sa.bindparam(None, listed, type_=ARRAY(column.type.as_generic())))
-        table = sa.func.json_each(json.dumps(listed)).table_valued("value")
-        return column.in_(sa.select(table.c.value))
+        return listed if self.postgres else json.dumps(listed)
 
     def insert(self, table: sa.Table) -> Any:
         """An INSERT that can say ON CONFLICT."""
-        return postgresql_insert(table) if self.postgres else sqlite_insert(table)
+        return insert_into(table, self.postgres)
 
     def add_up(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
         """Add the rows' numbers to those of the same primary key; a new key begins at zero."""
         if not rows:
             return
-        statement = self.insert(table)
         keys = [column.name for column in table.primary_key]
-        sums = {c.name: table.c[c.name] + statement.excluded[c.name] for c in table.columns if c.name not in keys}
         # In one order everywhere, so that a reader of the statement log sees the same rows in the same place.
         ordered = sorted(rows, key=lambda row: [row[key] for key in keys])
-        self.execute(statement.on_conflict_do_update(index_elements=keys, set_=sums), ordered)
+        self.execute(_adding_up(table, self.postgres), ordered)
+
+
+def insert_into(table: sa.Table, postgres: bool) -> Any:
+    """An INSERT that can say ON CONFLICT."""
+    return postgresql_insert(table) if postgres else sqlite_insert(table)
+
+
+# Making a statement of SQLAlchemy takes longer than SQLite takes to run it: those of every purchase are made once.
+
+
+@functools.cache
+def _adding_up(table: sa.Table, postgres: bool) -> Any:
+    statement = insert_into(table, postgres)
+    keys = [column.name for column in table.primary_key]
+    sums = {c.name: table.c[c.name] + statement.excluded[c.name] for c in table.columns if c.name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=sums)
+
+
+def one_of(column: sa.Column[Any], postgres: bool) -> sa.ColumnElement[bool]:
+    """`Tx.among` for a statement that is made once: the values are its parameter `listed` (see `Tx.listed`)."""
+    return _among(column, sa.bindparam("listed", type_=_listed_type(column) if postgres else None), postgres=postgres)
+
+
+def _among(column: sa.Column[Any], listed: Any, *, postgres: bool) -> sa.ColumnElement[bool]:
+    if postgres:
+        return column == sa.any_(listed)
+    return column.in_(sa.select(sa.func.json_each(listed).table_valued("value").c.value))
+
+
+def _listed_type(column: sa.Column[Any]) -> Any:
+    return ARRAY(column.type.as_generic())
 
 
 class Database:

@@ -5,6 +5,7 @@ Belongs here: writing and reading `calls` and `heads`, and how a body is packed.
 
 from __future__ import annotations
 
+import functools
 import json
 import zlib
 from collections.abc import Iterable, Sequence
@@ -15,7 +16,7 @@ import orjson
 import sqlalchemy as sa
 
 from lead_assets.contracts.signals import State
-from lead_assets.ledger.database import Tx, from_us
+from lead_assets.ledger.database import Tx, from_us, insert_into, one_of
 from lead_assets.ledger.model import Answer, History
 from lead_assets.ledger.schema import calls, heads
 
@@ -74,7 +75,7 @@ def write(tx: Tx, entries: Sequence[JournalEntry]) -> None:
     """Journal the entries; each answer becomes the newest of its key and state."""
     if not entries:
         return
-    first = (tx.execute(sa.select(sa.func.max(calls.c.id))).scalar() or 0) + 1
+    first = (tx.execute(_LAST_ID).scalar() or 0) + 1
     rows: list[dict[str, Any]] = []
     known: list[dict[str, Any]] = []
     unknown: list[dict[str, Any]] = []
@@ -102,18 +103,18 @@ def write(tx: Tx, entries: Sequence[JournalEntry]) -> None:
         )
         if not entry.uncertain:
             (unknown if entry.state == "unknown" else known).append({"key": entry.key, "id": number})
-    tx.execute(sa.insert(calls), rows)
+    tx.execute(_INSERT, rows)
     _point(tx, "known_id", known)
     _point(tx, "unknown_id", unknown)
 
 
 def histories(tx: Tx, keys: Iterable[str]) -> dict[str, History]:
     """The newest known and unknown answer of each key that has one."""
-    found = tx.raw_rows(sa.select(heads.c.key, heads.c.known_id, heads.c.unknown_id).where(tx.among(heads.c.key, keys)))
+    found = tx.raw_rows(_heads_of(tx.postgres), {"listed": tx.listed(keys)})
     wanted = [number for _, known, unknown in found for number in (known, unknown) if number is not None]
     if not wanted:
         return {}
-    rows = tx.raw_rows(_ANSWERS.where(tx.among(calls.c.id, wanted)))
+    rows = tx.raw_rows(_answers_of(tx.postgres), {"listed": tx.listed(wanted)})
     answers = {row[0]: _answer(*row[1:]) for row in rows}
     return {key: History(answers.get(known), answers.get(unknown)) for key, known, unknown in found}
 
@@ -185,5 +186,24 @@ def _answer(
 def _point(tx: Tx, column: str, rows: list[dict[str, Any]]) -> None:
     if not rows:
         return
-    statement = tx.insert(heads).values({"key": sa.bindparam("key"), column: sa.bindparam("id")})
-    tx.execute(statement.on_conflict_do_update(index_elements=["key"], set_={column: statement.excluded[column]}), rows)
+    tx.execute(_pointing(column, tx.postgres), rows)
+
+
+_LAST_ID = sa.select(sa.func.max(calls.c.id))
+_INSERT = sa.insert(calls)
+
+
+@functools.cache
+def _heads_of(postgres: bool) -> Any:
+    return sa.select(heads.c.key, heads.c.known_id, heads.c.unknown_id).where(one_of(heads.c.key, postgres))
+
+
+@functools.cache
+def _answers_of(postgres: bool) -> Any:
+    return _ANSWERS.where(one_of(calls.c.id, postgres))
+
+
+@functools.cache
+def _pointing(column: str, postgres: bool) -> Any:
+    statement = insert_into(heads, postgres).values({"key": sa.bindparam("key"), column: sa.bindparam("id")})
+    return statement.on_conflict_do_update(index_elements=["key"], set_={column: statement.excluded[column]})

@@ -161,8 +161,11 @@ _SPEND_KEYS = [column.name for column in spend.primary_key]
 _SPEND_SUMS = [column.name for column in spend.columns if column.name not in _SPEND_KEYS]
 
 
+_BUDGETS = sa.select(budgets)
+
+
 def _free(tx: Tx, buyers: set[tuple[str, str]]) -> dict[Line, int]:
-    limits = {(scope, name, tx.day if period == "day" else "all"): limit for scope, name, period, limit in tx.rows(sa.select(budgets))}
+    limits = {(scope, name, tx.day if period == "day" else "all"): limit for scope, name, period, limit in tx.rows(_BUDGETS)}
     wanted = {line for provider, campaign_id in buyers for line in lines(provider, campaign_id, tx.day)} & limits.keys()
     if not wanted:
         return {}

@@ -45,8 +45,10 @@ def penalise(tx: Tx, bucket: str, until: datetime) -> None:
 
 def blocked(tx: Tx) -> frozenset[str]:
     """The buckets that must not be used now."""
-    waiting = sa.and_(rate_windows.c.per_us == _BLOCK, rate_windows.c.due_us > tx.now_us)
-    return frozenset(bucket for (bucket,) in tx.raw_rows(sa.select(rate_windows.c.bucket).where(waiting)))
+    return frozenset(bucket for (bucket,) in tx.raw_rows(_BLOCKED, {"now": tx.now_us}))
+
+
+_BLOCKED = sa.select(rate_windows.c.bucket).where(rate_windows.c.per_us == _BLOCK, rate_windows.c.due_us > sa.bindparam("now"))
 
 
 def blocked_for(tx: Tx, bucket: str) -> float:

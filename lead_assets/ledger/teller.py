@@ -1,8 +1,8 @@
 """Group commit: what the workers of one purchase ask of the ledger at the same time is one transaction.
 
 A transaction costs milliseconds, whatever it holds. A purchase that calls singly, sixteen calls at once, would pay for two a call; here an
-errand that comes while a transaction is under way waits for the next one, with all others that came meanwhile. Nobody waits who need not,
-and nobody goes on before their errand is committed.
+errand that comes while a transaction is under way waits for the next one, with all others that came meanwhile: a worker's settlement and its next
+claim are one. Nobody waits who need not, and no request leaves before what its worker asked is committed.
 
 Does not belong here: what the transactions do (see `claims`), or the order of claim, call and settlement (see `buyer`).
 """
@@ -54,21 +54,20 @@ class Teller:
         claimed: Claimed = await self._send(_Errand(wants=wants, intent=intent))
         return claimed
 
-    async def settle(self, settlements: Sequence[Settlement]) -> list[Answer]:
-        """Journal what the vendor said; returns when it is committed."""
-        answers: list[Answer] = await self._send(_Errand(settlements=settlements))
-        return answers
+    def settle(self, settlements: Sequence[Settlement]) -> asyncio.Future[list[Answer]]:
+        """Journal what the vendor said; done when it is committed. What is claimed afterwards is committed with it, or later."""
+        return self._send(_Errand(settlements=settlements))
 
     async def finish(self) -> None:
         """Wait until all that was asked is committed, even if those who asked were cancelled: an answer that was paid for is never dropped."""
         while self._serving is not None and not self._serving.done():
             await asyncio.wait([self._serving])
 
-    async def _send(self, errand: _Errand) -> Any:
+    def _send(self, errand: _Errand) -> asyncio.Future[Any]:
         self._waiting.append(errand)
         if self._serving is None or self._serving.done():
             self._serving = asyncio.create_task(self._serve())
-        return await errand.done
+        return errand.done
 
     async def _serve(self) -> None:
         while self._waiting:
