@@ -11,7 +11,7 @@ import shutil
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
@@ -131,12 +131,12 @@ def run_campaigns(
 
     def run(group: list[str], stage: Sequence[AssetKey], before: int) -> Ran:
         def progress(done: int) -> None:
-            if on_progress:
+            if on_progress is not None:
                 on_progress(before + done, len(groups) * sum(steps), ", ".join(group))
 
         return lost_storage.outlast(
             instance,
-            lambda: _run_group(definitions, instance, group, stage, tags, progress),
+            lambda: _run_group(definitions, instance, group, stage, tags, progress if on_progress is not None else None),
             is_lost=lambda ran: not ran.success and all(map(lost_storage.is_lost_text, ran.failures)),
         )
 
@@ -170,14 +170,14 @@ def _run_group(
     group: list[str],
     assets: Sequence[AssetKey],
     tags: dict[str, str],
-    on_progress: Callable[[int], None],
+    on_progress: Callable[[int], None] | None,
 ) -> Ran:
     job = definitions.resolve_job_def(PIPELINE)
     if len(group) > 1:
         tags = tags | {"dagster/asset_partition_range_start": group[0], "dagster/asset_partition_range_end": group[-1]}
     run_id = str(uuid.uuid4())
     try:
-        with _progress(instance, run_id, on_progress):
+        with _progress(instance, run_id, on_progress) if on_progress is not None else nullcontext():
             result = job.execute_in_process(
                 run_config=_QUIET,
                 instance=instance,

@@ -49,12 +49,15 @@ def connected_world(*, prefer_sandbox: bool = False) -> Iterator[Settings]:
 
 
 @contextmanager
-def progress_bar(label: str, as_json: bool) -> Iterator[Callable[[int, int, str], None]]:
-    """A progress bar on stderr; calls say (steps done, steps in all, what is under way)."""
+def progress_bar(label: str, as_json: bool) -> Iterator[Callable[[int, int, str], None] | None]:
+    """A progress bar on stderr; calls say (steps done, steps in all, what is under way). None where nobody looks at one."""
+    if as_json or not err.is_terminal:
+        yield None
+        return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("assets"), TimeElapsedColumn())
-    with Progress(*columns, console=err, disable=as_json or not err.is_terminal) as bar:
+    with Progress(*columns, console=err) as bar:
         task = bar.add_task(label, total=None)
 
         def report(done: int, total: int, under_way: str) -> None:
