@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -159,7 +159,7 @@ def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, SubjectVer
         {
             "subject": list(verdicts),
             **{column: [getattr(verdict, column) for verdict in said] for column in common},
-            **{column: [verdict.values.get(column) for verdict in said] for column in signal.value_columns},
+            **{column: _series([verdict.values.get(column) for verdict in said], dtype) for column, dtype in signal.value_schema.items()},
         },
         schema={"subject": pl.String, **{column: schema[column] for column in common}, **signal.value_schema},
         strict=False,
@@ -178,6 +178,15 @@ def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, SubjectVer
         )
         .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     )
+
+
+def _series(values: list[Any], dtype: pl.DataType) -> Any:
+    """The values, as they are or, for lists, as Arrow has them: polars would make a series of each list."""
+    if not isinstance(dtype, pl.List):
+        return values
+    import pyarrow as pa
+
+    return pl.Series(values=pa.array(values, pa.large_list(pa.large_string())), dtype=dtype)
 
 
 def _costs(asked: pl.DataFrame, charges: Sequence[Charge]) -> pl.DataFrame:

@@ -178,7 +178,7 @@ async def _questions(
         if name in served or name in missed or subject.facts is None:
             continue
         so_far = verdicts[name].values if name in verdicts else {}
-        asked[name] = source.ask(replace(subject.facts, known=known.get(name, {}), so_far=so_far))
+        asked[name] = source.ask(subject.facts.with_answers(known.get(name, {}), so_far))
         if not asked[name] and source.needs is not None:
             missed[name] = SubjectVerdict("unknown", "bad_answer", source.provider)
     return asked, missed
@@ -193,14 +193,14 @@ async def _known(
         return await _read(source.reads, subjects, desk, stats), {}, set()
     if source.needs is None:
         return {}, {}, set()
-    own = {name: _want(signal, source, Question(name), subject.campaign_id, desk) for name, subject in subjects.items()}
+    own_want = _asking(signal, source, desk)
+    own = {name: own_want(name, subject.campaign_id, None) for name, subject in subjects.items()}
     now, recalls = desk.ledger.now(), desk.ledger.buying == "never"
     past = await asyncio.to_thread(desk.ledger.histories, [want.key for want in own.values()])
     served = {name for name, want in own.items() if want.key in past and (recalls or past[want.key].serve(want.lifetimes, now) is not None)}
     needed, first = source.needs, source.needs.sources[0]
-    wants = {
-        name: _want(needed, first, Question(name), subject.campaign_id, desk) for name, subject in subjects.items() if name not in served
-    }
+    needed_want = _asking(needed, first, desk)
+    wants = {name: needed_want(name, subject.campaign_id, None) for name, subject in subjects.items() if name not in served}
     bought = SignalStats()
     answers = await _answers(needed, first, list(wants.values()), desk, bought)
     # What was bought for its own sake by another signal of this step is that one's: whoever of the two was first.
@@ -228,24 +228,20 @@ async def _known(
 
 async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats) -> dict[str, dict[str, object]]:
     """What the ledger holds of another signal, from any of its sources that is asked for the subject itself."""
-    wants = [
-        (name, source, _want(reads, source, Question(other), subject.campaign_id, desk))
-        for name, subject in subjects.items()
-        if subject.facts is not None and (other := subject.facts.subject_of(reads.subject)) is not None
-        for source in reads.sources
-        if source.ask is None
-    ]
-    answers = await asyncio.to_thread(owned, desk.ledger, [want for _, _, want in wants])
-    known: dict[str, dict[str, object]] = {}
-    for name, source, want in wants:
-        stats.looked(name, want, math.inf)
-        if want.key in answers:
-            known.setdefault(name, {})[source.ledger_operation] = answers[want.key].body
-    return known
-
-
-def _want(signal: Signal, source: Source, question: Question, campaign_id: str, desk: Desk) -> Want:
-    return _asking(signal, source, desk)(question.subject, campaign_id, question.payload)
+    askers = [(source.ledger_operation, _asking(reads, source, desk)) for source in reads.sources if source.ask is None]
+    subject_of = {name: subject.facts.subject_of(reads.subject) for name, subject in subjects.items() if subject.facts is not None}
+    others = {name: other for name, other in subject_of.items() if other is not None}
+    payers = {other: subjects[name].campaign_id for name, other in others.items()}
+    wants = {other: {operation: want_of(other, payer, None) for operation, want_of in askers} for other, payer in payers.items()}
+    answers = await asyncio.to_thread(owned, desk.ledger, [want for asked in wants.values() for want in asked.values()])
+    bodies: dict[str, dict[str, object]] = {
+        other: {operation: answers[want.key].body for operation, want in asked.items() if want.key in answers}
+        for other, asked in wants.items()
+    }
+    for name, other in others.items():
+        for want in wants[other].values():
+            stats.looked(name, want, math.inf)
+    return {name: bodies[other] for name, other in others.items()}
 
 
 def _asking(signal: Signal, source: Source, desk: Desk) -> Callable[[str, str, object], Want]:

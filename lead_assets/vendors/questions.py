@@ -32,6 +32,9 @@ class LeadFacts:
         named = {"company_domain": self.company_domain, "person_profile": self.profile, "email": self.email, "contact": self.subject}
         return named[kind]
 
+    def with_answers(self, known: Mapping[str, Any], so_far: Mapping[str, Any]) -> LeadFacts:
+        return LeadFacts(self.subject, self.email, self.first_name, self.last_name, self.company_domain, self.profile, known, so_far)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

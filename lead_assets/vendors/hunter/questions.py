@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 from lead_assets.vendors.questions import Ask, LeadFacts, Question
 
@@ -37,13 +38,19 @@ def _local_part(pattern: str, first_name: str, last_name: str) -> str | None:
     if not first or not last:
         return None
     parts = {"first": first, "last": last, "f": first[0], "l": last[0]}
-    local = re.sub(r"\{(\w+)\}", lambda found: parts.get(found[1], "{"), pattern)
-    return local if re.fullmatch(r"[a-z0-9._-]+", local) else None
+    local = _PLACE.sub(lambda found: parts.get(found[1], "{"), pattern)
+    return local if _LOCAL_PART.fullmatch(local) else None
 
 
+_PLACE = re.compile(r"\{(\w+)\}")
+_LOCAL_PART = re.compile(r"[a-z0-9._-]+")
+_NOT_LATIN = re.compile(r"[^a-z]")
+
+
+@lru_cache(maxsize=10_000)
 def _latin(name: str) -> str:
     plain = unicodedata.normalize("NFKD", name.lower().translate(_PLAIN))
-    return re.sub(r"[^a-z]", "", plain)
+    return _NOT_LATIN.sub("", plain)
 
 
 QUESTIONS: dict[str, Ask] = {
