@@ -2,6 +2,8 @@
 
 from lead_assets.contracts.base import WHOLE_HOME, Column, ColumnSpec, Grain, Json, Money, Table, canonical_json
 from lead_assets.contracts.classification import GOLDEN_CAMPAIGN, Classification, GoldenEvaluation, Quarantined, QuarantinedSummary, Summary
+from lead_assets.contracts.enriched import EnrichedLead
+from lead_assets.contracts.found import declared
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
 from lead_assets.contracts.lookalike import Account, SimilarAccount
@@ -10,7 +12,6 @@ from lead_assets.contracts.signals import (
     CompanyOverview,
     Contacts,
     EmailAddress,
-    EnrichedLead,
     Funding,
     JobPostings,
     LinkedinPosts,
@@ -21,39 +22,17 @@ from lead_assets.contracts.signals import (
     TechStack,
 )
 
-TABLES: dict[str, type[Table]] = {
-    contract.table: contract
-    for contract in (
-        RawLead,
-        RejectedPayload,
-        Lead,
-        Duplicate,
-        SuppressedLead,
-        CompanyOverview,
-        TechStack,
-        Funding,
-        News,
-        LinkedinPosts,
-        Organization,
-        PersonProfile,
-        JobPostings,
-        Contacts,
-        EmailAddress,
-        EnrichedLead,
-        Account,
-        SimilarAccount,
-        Classification,
-        Quarantined,
-        Score,
-        Summary,
-        QuarantinedSummary,
-        RoutingDecision,
-        EnrichmentEvent,
-        CampaignFunnel,
-        GoldenEvaluation,
-    )
-}
-"""Every warehouse table by name, in the order the graph fills them."""
+_ROOMS = ("intake", "identity", "signals", "lookalike", "classification", "scoring", "routing", "delivery", "marts")
+
+
+def _place(contract: type[Table]) -> tuple[int, bool]:
+    """By room, in the order the graph fills them; of signals, the table that they come together in last."""
+    room = contract.schema_name()
+    return (*_ROOMS, room).index(room), contract is EnrichedLead
+
+
+TABLES: dict[str, type[Table]] = {contract.table: contract for contract in sorted(declared(), key=_place)}
+"""Every table that a module here declares, by name, in the order the graph fills them."""
 
 __all__ = [
     "GOLDEN_CAMPAIGN",

@@ -18,6 +18,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 import polars as pl
 from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
 Pii = Literal["email", "name", "phone", "address", "profile", "free_text"]
 
@@ -42,15 +43,24 @@ class Column:
     """What pydantic's own field cannot say of a column.
 
     `pii`: kind of personal data, which becomes a column tag in Dagster and a masking policy in Snowflake.
-    `source`: the upstream column it is copied or derived from, as "schema.table.column"; drives column lineage.
+    `source`: the upstream column it is copied or derived from, as "schema.table.column", or several of them, the first that has a value first; drives
+    column lineage.
     `low`, `high`: the range of its values, both included; checked where it is stored.
+    `enriches`: of a signal's own column, the column of signals.enriched_leads that it fills: True for the one of its own name, False for none (see
+    `signals`). `rank`: where several signals fill one column, the lowest rank that has a value wins.
     """
 
     description: str
     pii: Pii | None = None
-    source: str | None = None
+    source: str | tuple[str, ...] | None = None
     low: float | None = None
     high: float | None = None
+    enriches: str | bool | None = None
+    rank: int = 1
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.source,) if isinstance(self.source, str) else self.source or ()
 
 
 class _JsonMarker:
@@ -86,7 +96,7 @@ class ColumnSpec:
     json: bool
     description: str
     pii: Pii | None
-    source: str | None
+    sources: tuple[str, ...]
     values: tuple[str, ...] = ()
     """The only values that it may take, where its type says so."""
     low: float | None = None
@@ -159,6 +169,12 @@ class Table(BaseModel):
         return hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:12]
 
 
+def contracts_of(module: types.ModuleType) -> list[type[Table]]:
+    """The tables that a module declares, in its order."""
+    declared = [each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Table)]
+    return [each for each in declared if each.__module__ == module.__name__ and hasattr(each, "table")]
+
+
 def canonical_json(value: Any) -> str:
     """JSON text with sorted keys, so that equal content gives equal text and equal hashes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
@@ -174,10 +190,10 @@ def _columns(contract: type[Table]) -> tuple[ColumnSpec, ...]:
     return tuple(_column_spec(name, field) for name, field in contract.model_fields.items())
 
 
-def _column_spec(name: str, field: Any) -> ColumnSpec:
+def _column_spec(name: str, field: FieldInfo) -> ColumnSpec:
     annotation, nullable = _strip_optional(field.annotation)
-    markers = [*field.metadata, *_metadata_of(annotation), *_metadata_of_optional(field.annotation)]
-    column = next((m for m in markers if isinstance(m, Column)), Column(field.description or ""))
+    markers = _markers(field)
+    column = column_of(field)
     return ColumnSpec(
         name=name,
         dtype=_dtype(_unwrap(annotation)),
@@ -185,11 +201,21 @@ def _column_spec(name: str, field: Any) -> ColumnSpec:
         json=any(isinstance(m, _JsonMarker) for m in markers),
         description=column.description,
         pii=column.pii,
-        source=column.source,
+        sources=column.sources,
         values=tuple(map(str, typing.get_args(_unwrap(annotation)))) if typing.get_origin(_unwrap(annotation)) is Literal else (),
         low=column.low,
         high=column.high,
     )
+
+
+def column_of(field: FieldInfo) -> Column:
+    """What a contract says of a column beside its type."""
+    return next((m for m in _markers(field) if isinstance(m, Column)), Column(field.description or ""))
+
+
+def _markers(field: FieldInfo) -> list[Any]:
+    annotation, _ = _strip_optional(field.annotation)
+    return [*field.metadata, *_metadata_of(annotation), *_metadata_of_optional(field.annotation)]
 
 
 def _dtype(annotation: Any) -> pl.DataType:

@@ -34,7 +34,8 @@ def _lines() -> Iterator[str]:
 
 def _row(contract: type[Table], column: ColumnSpec) -> str:
     kind = "JSON" if column.json else str(column.dtype).replace("Datetime(time_unit='us', time_zone='UTC')", "Timestamp")
-    origin = f" (from `{column.source}`)" if column.source and column.source.split(".")[-1] != column.name else ""
+    elsewhere = len(column.sources) > 1 or any(source.split(".")[-1] != column.name for source in column.sources)
+    origin = f" (from {', else '.join(f'`{source}`' for source in column.sources)})" if elsewhere else ""
     description = column.description.replace("|", "\\|")
     return f"| `{column.name}` | {kind} | {'yes' if column.nullable else ''} | {column.pii or ''} | {description}{origin} |"
 

@@ -91,13 +91,13 @@ def table_schema(contract: type[Table]) -> TableSchema:
 def column_lineage(contract: type[Table]) -> TableColumnLineage:
     """Where each column comes from, as far as the contract says."""
     return TableColumnLineage(
-        {column.name: [_column_dep(column.source)] for column in contract.columns() if column.source is not None},
+        {column.name: [_column_dep(source) for source in column.sources] for column in contract.columns() if column.sources},
     )
 
 
 def _common(contract: type[Table], kinds: Iterable[str]) -> dict[str, Any]:
     metadata: dict[str, Any] = {"dagster/column_schema": table_schema(contract), "dagster/table_name": contract.table}
-    if any(column.source for column in contract.columns()):
+    if any(column.sources for column in contract.columns()):
         metadata["dagster/column_lineage"] = column_lineage(contract)
     return {
         "group_name": contract.schema_name(),

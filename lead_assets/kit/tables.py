@@ -296,7 +296,7 @@ def _result(
     own = {key: {"rows": heights.get(key, 0), **_plain(made.figures.get(key, {})), "kept": False} for key in step.partitions}
     own |= {key: {"rows": note.rows, **_unspent(note.figures), "kept": True} for key, note in kept.items()}
     shown = _plain(made.shown)
-    if any(column.source for column in contract.columns()):
+    if any(column.sources for column in contract.columns()):
         shown["dagster/column_lineage"] = column_lineage(contract)
     if contract.grain == "home":
         (figures,) = own.values()

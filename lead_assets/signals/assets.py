@@ -9,7 +9,7 @@ from itertools import groupby
 import polars as pl
 from dagster import AssetCheckSeverity, AssetsDefinition
 
-from lead_assets.contracts import EnrichedLead, Lead
+from lead_assets.contracts import EnrichedLead, Lead, canonical_json
 from lead_assets.core.document import RulesError
 from lead_assets.core.settings import Settings
 from lead_assets.kit.checks import Check, Verdict
@@ -19,7 +19,7 @@ from lead_assets.kit.outages import circuits_shown, note_misses
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import figures_by, tables
 from lead_assets.signals.agreement import ledger_agrees
-from lead_assets.signals.merge import enrich
+from lead_assets.signals.merge import PRECEDENCE, enrich
 from lead_assets.signals.signal import Signal, load_signals
 from lead_assets.vendors import load_vendors
 
@@ -112,6 +112,7 @@ def _merged(signals: Sequence[Signal]) -> AssetsDefinition:
         reads={"leads": Lead, **{signal.name: signal.contract for signal in signals}},
         logic=["lead_assets.signals.merge"],
         rules=_RULES,
+        version=canonical_json(PRECEDENCE),
     )
     def enriched_leads(step: Step, leads: pl.DataFrame, **collected: pl.DataFrame) -> Made:
         frame = enrich(limited(step.context, leads), collected)

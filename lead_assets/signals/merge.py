@@ -13,28 +13,13 @@ import polars as pl
 from lead_assets.contracts import EnrichedLead
 from lead_assets.contracts.base import MONEY_DTYPE
 
-PRECEDENCE: dict[str, tuple[tuple[str, str], ...]] = {
-    "company_description": (("company_overview", "company_description"), ("organization", "company_description")),
-    "company_industry": (("company_overview", "company_industry"), ("organization", "company_industry")),
-    "company_region": (("company_overview", "company_region"),),
-    "estimated_revenue": (("company_overview", "estimated_revenue"),),
-    "founded_year": (("company_overview", "founded_year"), ("organization", "founded_year")),
-    "headcount": (("company_overview", "headcount"),),
-    "headcount_min": (("company_overview", "headcount_min"),),
-    "headcount_max": (("company_overview", "headcount_max"),),
-    "technologies": (("tech_stack", "technologies"), ("organization", "technologies")),
-    "funding_total_usd": (("funding", "funding_total_usd"), ("organization", "funding_total_usd")),
-    "latest_round": (("funding", "latest_round"),),
-    "latest_round_on": (("funding", "latest_round_on"),),
-    "news_summary": (("news", "news_summary"),),
-    "post_texts": (("linkedin_posts", "post_texts"),),
-    "posting_count": (("job_postings", "posting_count"),),
-    "posting_titles": (("job_postings", "posting_titles"),),
-    "contact_titles": (("contacts", "contact_titles"),),
-    "email_address": (("email", "email_address"),),
-    "email_grade": (("email", "email_grade"),),
+PRECEDENCE: dict[str, list[tuple[str, str]]] = {
+    column.name: [(table, source) for schema, table, source in (each.split(".") for each in column.sources)]
+    for column in EnrichedLead.columns()
+    if any(each.startswith("signals.") for each in column.sources)
 }
-"""For each column of enriched_leads, the signals' columns that can fill it: the first that has a value wins, in whatever order they arrived."""
+"""For each column of enriched_leads, the signals' columns that can fill it: the first that has a value wins, in whatever order they arrived.
+The signals' contracts say so (see `lead_assets.contracts.enriched`)."""
 
 _KEYS = ["campaign_id", "lead_id"]
 

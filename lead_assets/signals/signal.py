@@ -68,7 +68,7 @@ class Signal:
     @property
     def value_columns(self) -> list[str]:
         """The contract's own columns, without those that every signal table has."""
-        return [name for name in self.contract.model_fields if name not in SignalRow.model_fields]
+        return list(self.contract.value_fields())
 
     @property
     def value_schema(self) -> pl.Schema:
@@ -244,11 +244,11 @@ class _Known:
                 known = sorted(table.removeprefix("signals.") for table, each in self.contracts.items() if issubclass(each, SignalRow))
                 yield Mistake(
                     at,
-                    f"no contract 'signals.{name}'{nearest(name, known)}: add a SignalRow of that table to lead_assets/contracts/signals.py"
+                    f"no contract 'signals.{name}'{nearest(name, known)}: add a SignalRow of that table to a module of lead_assets/contracts"
                     f" (there are: {', '.join(known)})",
                 )
             elif rule.prefer is not None and rule.prefer.column not in contract.model_fields:
-                columns = [column for column in contract.model_fields if column not in SignalRow.model_fields]
+                columns = list(contract.value_fields())
                 yield Mistake(
                     (*at, "prefer", "column"),
                     f"no column '{rule.prefer.column}' in {contract.table}{nearest(rule.prefer.column, columns)}: use one of {', '.join(columns)}",

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
-from typing import ClassVar
+from typing import Annotated, Any, ClassVar, cast
 
 import polars as pl
 import pytest
+from pydantic import create_model
 
-from lead_assets.contracts import TABLES, Classification, GoldenEvaluation, Grain, RawLead, Table
+from lead_assets.contracts import TABLES, Classification, Column, EnrichedLead, GoldenEvaluation, Grain, RawLead, SignalRow, Table
+from lead_assets.contracts.enriched import with_values
 from lead_assets.contracts.reference import reference
 from lead_assets.kit.declare import column_lineage, key_of, table_schema
 
@@ -26,9 +29,9 @@ def test_every_column_is_described_and_every_key_is_required(contract: type[Tabl
 @EVERY
 def test_lineage_names_columns_that_exist(contract: type[Table]) -> None:
     for column in contract.columns():
-        if column.source:
-            schema, table, name = column.source.split(".")
-            assert name in TABLES[f"{schema}.{table}"].polars_schema(), f"{contract.table}.{column.name} comes from {column.source}"
+        for source in column.sources:
+            schema, table, name = source.split(".")
+            assert name in TABLES[f"{schema}.{table}"].polars_schema(), f"{contract.table}.{column.name} comes from {source}"
     assert set(column_lineage(contract).deps_by_column) <= set(contract.polars_schema())
 
 
@@ -73,6 +76,71 @@ def test_another_grain_is_another_version_of_the_table() -> None:
         grain: ClassVar[Grain] = "home"
 
     assert Whole.fingerprint() != Classification.fingerprint()
+
+
+def test_what_signals_fill_has_the_lineage_of_all_of_them_the_preferred_first() -> None:
+    lineage = column_lineage(EnrichedLead).deps_by_column
+    assert [dep.asset_key.path[-1] for dep in lineage["company_industry"]] == ["company_overview", "organization"]
+    unnamed = {name for name in EnrichedLead.polars_schema() if name not in lineage}
+    assert unnamed == {
+        *("provenance", "signals_found", "signals_missed", "miss_reasons"),
+        *("enrichment_quality", "signals_cost_usd", "synthetic"),
+    }
+
+
+class Named(Table):
+    """Leads by id."""
+
+    campaign_id: str
+    lead_id: str
+
+
+def fills(name: str, kind: type = str, **said: Any) -> type[SignalRow]:
+    """A signal of one column, `said`."""
+    about = create_model(f"{name.title()}Row", __base__=SignalRow, found=(Annotated[kind | None, Column("Found", **said)], None))  # type: ignore[call-overload]
+    about.table = f"signals.{name}"
+    return cast(type[SignalRow], about)
+
+
+def test_a_signals_column_that_does_not_say_where_it_goes_is_refused() -> None:
+    with pytest.raises(
+        TypeError, match=r"CloudsRow: not said whether found goes into signals.enriched_leads: give its Column enriches=True"
+    ):
+        fills("clouds")
+
+
+def test_signals_fill_the_leads_table_by_rank_and_what_is_kept_out_stays_out() -> None:
+    first, second = fills("first", enriches="sky", pii="profile"), fills("second", enriches="sky", rank=2)
+    for order in ([first, second], [second, first]):
+        merged = with_values(Named, [*order, fills("kept", enriches=False)], reserved=[])
+        assert {column.name: column.sources for column in merged.columns()} == {
+            "campaign_id": (),
+            "lead_id": (),
+            "sky": ("signals.first.found", "signals.second.found"),
+        }
+        assert merged.columns()[-1].pii == "profile"
+
+
+@pytest.mark.parametrize(
+    ("second", "says"),
+    [
+        (fills("second", enriches="sky"), "signals.first.found and signals.second.found fill enriched_leads.sky at the same rank"),
+        (fills("second", int, enriches="sky", rank=2), "fill enriched_leads.sky and are of several types"),
+        (fills("second", enriches="lead_id"), "signals.second.found: enriched_leads.lead_id is not filled by signals"),
+        (fills("second", enriches="provenance"), "signals.second.found: enriched_leads.provenance is not filled by signals"),
+    ],
+)
+def test_signals_that_contradict_each_other_are_refused(second: type[SignalRow], says: str) -> None:
+    with pytest.raises(TypeError, match=re.escape(says)):
+        with_values(Named, [fills("first", enriches="sky"), second], reserved=["provenance"])
+
+
+def test_every_contract_of_the_package_is_a_table_once() -> None:
+    """Found by its module, and no list can forget one."""
+    modules = [path.stem for path in (Path(__file__).parents[2] / "lead_assets" / "contracts").glob("*.py")]
+    written = "".join((Path(__file__).parents[2] / "lead_assets" / "contracts" / f"{name}.py").read_text() for name in modules)
+    assert sorted(re.findall(r'^    table: ClassVar\[str\] = "(.+)"$', written, re.MULTILINE)) == sorted(TABLES)
+    assert {contract.table: contract for contract in TABLES.values()} == TABLES
 
 
 def test_a_table_is_the_asset_of_the_same_name() -> None:

@@ -339,7 +339,7 @@ class Region(SignalRow):
     table: ClassVar[str] = "signals.region"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
 
-    region: Annotated[str | None, Column("Region")] = None
+    region: Annotated[str | None, Column("Region", enriches=False)] = None
 
 
 def test_a_new_signal_is_one_entry_one_contract_and_one_parser(room: Room, tmp_path: Path) -> None:

@@ -1,0 +1,90 @@
+"""signals.enriched_leads: what the signals' contracts say they fill of it, beside the lead's identity and what became of each signal.
+
+Belongs here: its columns, and from which signals each is filled, best first; both follow from the signals' contracts. Does not belong here: choosing a
+lead's value (see `lead_assets.signals.merge`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+
+from pydantic import create_model
+
+from lead_assets.contracts.base import OF_A_LEAD, Column, Json, Money, References, Table, column_of
+from lead_assets.contracts.found import declared
+from lead_assets.contracts.signals import SignalRow
+
+
+def signal_contracts() -> list[type[SignalRow]]:
+    """The signals of all modules, those of `signals` first."""
+    every = [contract for contract in declared(but=["enriched"]) if issubclass(contract, SignalRow)]
+    return sorted(every, key=lambda contract: contract.__module__ != SignalRow.__module__)
+
+
+def with_values(lead: type[Table], signals: Iterable[type[SignalRow]], *, reserved: Collection[str]) -> type[Table]:
+    """The contract `lead` and, after its own columns, one for each that the signals fill, described as in the signal that is preferred.
+
+    Raises TypeError where signals contradict each other, or fill a column that is not theirs.
+    """
+    fillers: dict[str, list[tuple[int, type[SignalRow], str]]] = {}
+    for signal in signals:
+        for name, field in signal.value_fields().items():
+            column = column_of(field)
+            if column.enriches:
+                fillers.setdefault(name if column.enriches is True else column.enriches, []).append((column.rank, signal, name))
+    fields: dict[str, Any] = {}
+    for target, filled in fillers.items():
+        ranked = sorted(filled, key=lambda each: each[0])
+        sources = tuple(f"{signal.table}.{name}" for _, signal, name in ranked)
+        if target in lead.model_fields or target in reserved:
+            raise TypeError(f"{sources[0]}: enriched_leads.{target} is not filled by signals: give its Column another enriches=")
+        if len({rank for rank, _, _ in ranked}) < len(ranked):
+            raise TypeError(
+                f"{' and '.join(sources)} fill enriched_leads.{target} at the same rank: give one a higher rank=, which is taken after"
+            )
+        if len({str(signal.polars_schema()[name]) for _, signal, name in ranked}) > 1:
+            raise TypeError(
+                f"{' and '.join(sources)} fill enriched_leads.{target} and are of several types: fill a column each, or make them one type"
+            )
+        _, signal, name = ranked[0]
+        field = signal.model_fields[name]
+        column = replace(column_of(field), source=sources, enriches=None)
+        annotation: Any = field.annotation
+        markers = [column if isinstance(marker, Column) else marker for marker in field.metadata]
+        fields[target] = (Annotated[annotation | None, *markers], None)
+    return create_model("WithValues", __base__=lead, **fields)
+
+
+class _Lead(Table):
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
+    lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
+    account_key: Annotated[str, Column("What ownership goes by", source="identity.leads.account_key")]
+    company_domain: Annotated[str | None, Column("Registrable domain of the company", source="identity.leads.company_domain")] = None
+
+
+class _Outcome(Table):
+    provenance: Annotated[Json, Column('Who said each value and when: {"column": {"provider", "as_of"}}')]
+    signals_found: Annotated[list[str], Column("Names of the signals that were found, sorted")]
+    signals_missed: Annotated[list[str], Column("Names of the signals that were not, sorted")]
+    miss_reasons: Annotated[Json, Column('Why each missed signal is missing: {"signal": "reason"}')]
+    enrichment_quality: Annotated[
+        float | None, Column("Share of the signals asked for that were found, 0 to 1; null if none was asked for")
+    ] = None
+    signals_cost_usd: Annotated[Money, Column("What this lead's signals cost, US dollars")]
+    synthetic: Annotated[bool, Column("True if any value came from the sandbox")]
+
+
+if TYPE_CHECKING:
+    _LeadWithValues = _Lead
+else:
+    _LeadWithValues = with_values(_Lead, signal_contracts(), reserved=_Outcome.model_fields)
+
+
+class EnrichedLead(_Outcome, _LeadWithValues):
+    """One row per lead: the signals' values beside the lead's identity, who said each value, and which signals are missing and why."""
+
+    table: ClassVar[str] = "signals.enriched_leads"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    refers: ClassVar[References] = OF_A_LEAD
