@@ -173,6 +173,18 @@ def doctor(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
+@app.command()
+def status(
+    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only this campaign; may be given more than once.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is missing or out of date, for each campaign and table, and why. Nothing is made and nothing is asked."""
+    from lead_assets.cli import show
+    from lead_assets.cli.status import status as standing
+
+    print_answer(standing(Settings(), campaign), as_json, show.status)
+
+
 @app.command("verify-snowpipe")
 def verify_snowpipe(as_json: AsJson = False) -> None:
     """Compare the archive's events with what Snowpipe has landed: pipe, files waiting, failed loads, events that did not arrive."""

@@ -85,6 +85,14 @@ def doctor(answer: dict[str, Any]) -> None:
     out.print(table)
 
 
+def status(answer: dict[str, Any]) -> None:
+    for campaign in answer["campaigns"]:
+        out.print(f"\n{escape(campaign['campaign_id'])}")
+        for row in campaign["tables"]:
+            out.print(f"  {row['table']}: {row['state'].replace('_', ' ')}: {escape('; '.join(row['why']))}")
+    out.print(f"\n{answer['current']:,} current, {answer['out_of_date']:,} out of date, {answer['missing']:,} missing")
+
+
 def funnel(campaigns: list[dict[str, Any]]) -> None:
     table = Table("campaign", box=None, header_style="bold", pad_edge=False)
     for name in _COUNTS:

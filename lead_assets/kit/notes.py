@@ -34,8 +34,9 @@ class Note:
     content: str
     """Hash of the rows: `stores.warehouse.base.digest_in_order`."""
     rows: int
-    made_from: str
-    """Hash of the code version, the content of every input, and whatever else the rows follow from; empty where that cannot be told."""
+    made_from: dict[str, str | None]
+    """What the rows follow from, each as a hash: "code" (contract, logic, rules), each input by its table's name, "run" (limit, who may buy), "outside". An
+    input without a note has none, and then it cannot be told whether the rows would be the same."""
     figures: dict[str, Any] = field(default_factory=dict)
     sealed: bool = False
     """Whether all checks of the partition have passed since it was written."""
@@ -54,6 +55,12 @@ class Note:
 
     def text(self) -> str:
         return orjson.dumps(asdict(self), default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
+def differs(note: Note, made_from: dict[str, str | None]) -> list[str]:
+    """What is not as it was when the partition was made, or cannot be told: names of parts of `made_from`."""
+    names = [*made_from, *(name for name in note.made_from if name not in made_from)]
+    return [name for name in names if made_from.get(name) is None or made_from[name] != note.made_from.get(name)]
 
 
 def with_served(note: Note, served: Served, last_call: int) -> Note:

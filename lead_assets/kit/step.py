@@ -39,6 +39,8 @@ class Step:
     """One step over some partitions. `partitions` are those that have to be made; what the function reads holds their rows only."""
 
     context: AssetExecutionContext
+    tags: Mapping[str, str]
+    """Of the run."""
     partitions: list[str]
     contracts: Sequence[type[Table]]
     """Tables that are to be made: all of the step, or those that were selected."""
@@ -52,10 +54,6 @@ class Step:
     @property
     def warehouse(self) -> Warehouse:
         return self.io.warehouse
-
-    @property
-    def tags(self) -> Mapping[str, str]:
-        return self.context.run.tags
 
     def query(self, sql: str, reads: Sequence[type[Table]]) -> pl.DataFrame:
         """A SELECT over the step's partitions of the tables of its own grain, and over all of the others. A table of the whole home sees all there is."""

@@ -61,6 +61,44 @@ Outside = Callable[[Step, str], Any]
 """What a partition's rows follow from besides its inputs, code and rules: anything that JSON can hold."""
 
 
+@dataclass(frozen=True)
+class Basis:
+    """What the rows of a step's tables follow from."""
+
+    contracts: Sequence[type[Table]]
+    same: Sequence[type[Table]]
+    """Tables of which the same partitions are read."""
+    whole: Sequence[type[Table]]
+    """Tables of which all partitions are read."""
+    logic: Logic
+    outside: Outside | None
+    always: bool = False
+    """Made whenever somebody asks."""
+
+    def of(self, step: Step, partitions: Sequence[str]) -> dict[str, dict[str, str | None]]:
+        """Partition → the parts of `Note.made_from`."""
+        common: dict[str, str | None] = {
+            "code": _hash([self.logic.digest(step.settings), *(contract.fingerprint() for contract in step.contracts)]),
+            "run": _hash([step.tags.get(LIMIT_TAG), step.tags.get(BUY_TAG), step.settings.world]),
+            **{contract.table: _content_of_all(step.warehouse, contract) for contract in self.whole},
+        }
+        inputs = {contract: _content(step.warehouse, contract, _own(contract, partitions)) for contract in self.same}
+        found: dict[str, dict[str, str | None]] = {}
+        for key in partitions:
+            own = {contract.table: content.get(WHOLE_HOME if contract.grain == "home" else key) for contract, content in inputs.items()}
+            outside = {"outside": _hash(self.outside(step, key))} if self.outside is not None else {}
+            found[key] = {**common, **own, **outside, **({"always": None} if self.always else {})}
+        return found
+
+
+BASES: dict[str, Basis] = {}
+"""By table, of every asset that is declared."""
+
+
+def _hash(said: Any) -> str:
+    return hashlib.sha256(orjson.dumps(said, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
+
+
 def tables(
     *contracts: type[Table],
     reads: Mapping[str, type[Table]] | None = None,
@@ -70,6 +108,7 @@ def tables(
     logic: Iterable[str] = (),
     rules: Iterable[str] = (),
     outside: Outside | None = None,
+    always: bool = False,
     version: str = "",
     kinds: Iterable[str] = (),
     pool: str | None = None,
@@ -81,10 +120,12 @@ def tables(
     reads: argument → the table whose rows of the same partitions it gets. queries: tables that it reads itself, the same partitions of them; whole: all
     partitions.
     logic: packages and modules whose source decides the rows. rules: files of the business's YAML that do. version: whatever else does (a mart's SQL).
+    always: made anew whenever somebody asks.
     """
     reads, queries, whole = dict(reads or {}), list(queries), dict(whole or {})
     every = [check for contract in contracts for check in (as_declared(contract), *(c for c in checks if c.of is contract))]
     of_code = Logic(tuple(logic), tuple(rules), version)
+    basis = Basis(contracts, [*reads.values(), *queries], list(whole), of_code, outside, always)
 
     def decorate(make: Callable[..., Made | Sequence[Made]]) -> AssetsDefinition:
         declared = assets_of(contracts, kinds=kinds, required=not can_subset)
@@ -106,12 +147,13 @@ def tables(
             warehouse: ResourceParam[WarehouseIOManager],
         ) -> Iterator[Any]:
             chosen = [contract for contract in contracts if key_of(contract) in context.selected_asset_keys]
-            step = Step(context, [], chosen, settings, ledger, archive, warehouse)
+            step = Step(context, context.run.tags, [], chosen, settings, ledger, archive, warehouse)
             with on_behalf_of(context.run.run_id, context.op_execution_context.op_def.name):
-                yield from _walk(step, make, reads, _Inputs([*reads.values(), *queries], list(whole)), every, of_code, outside)
+                yield from _walk(step, make, reads, basis, every)
 
         for contract in contracts:
             versions.register(key_of(contract), of_code, contract)
+            BASES[contract.table] = basis
         return built
 
     return decorate
@@ -147,26 +189,12 @@ def named(name: str, by_partition: Mapping[str, Any]) -> dict[str, dict[str, Any
     return {key: {name: value} for key, value in by_partition.items()}
 
 
-@dataclass(frozen=True)
-class _Inputs:
-    """Tables of which the same partitions are read, and those of which all are."""
-
-    same: Sequence[type[Table]]
-    whole: Sequence[type[Table]]
-
-
 def _walk(
-    step: Step,
-    make: Callable[..., Made | Sequence[Made]],
-    reads: Mapping[str, type[Table]],
-    inputs: _Inputs,
-    checks: Sequence[Check],
-    logic: Logic,
-    outside: Outside | None,
+    step: Step, make: Callable[..., Made | Sequence[Made]], reads: Mapping[str, type[Table]], basis: Basis, checks: Sequence[Check]
 ) -> Iterator[Any]:
     context = step.context
     wanted = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [WHOLE_HOME]
-    made_from = _made_from(step, wanted, inputs, logic, outside)
+    made_from = basis.of(step, wanted)
     kept = _kept(step, wanted, made_from)
     step.partitions = [key for key in wanted if key not in kept]
     made: Sequence[Made] = [Made(contract.empty()) for contract in step.contracts]
@@ -188,29 +216,7 @@ def _walk(
             passed -= {key for key, verdict in verdicts.items() if not verdict.passed}
             yield from evaluations(context, check, verdicts, kept)
     for contract, noted in written.items():
-        step.warehouse.renote(contract, {key: _sealed(note).text() for key, note in noted.items() if key in passed and note.made_from})
-
-
-def _made_from(step: Step, wanted: Sequence[str], inputs: _Inputs, logic: Logic, outside: Outside | None) -> dict[str, str]:
-    """Partition → hash of all that its rows follow from; empty where an input has no note, so that it cannot be told."""
-    whole = [_content_of_all(step.warehouse, contract) for contract in inputs.whole]
-    common = {
-        "code": [logic.digest(step.settings), *(contract.fingerprint() for contract in step.contracts)],
-        "limit": step.tags.get(LIMIT_TAG),
-        "buying": step.tags.get(BUY_TAG),
-        "world": step.settings.world,
-        "whole": whole,
-    }
-    own_ = {contract: _content(step.warehouse, contract, _own(contract, wanted)) for contract in inputs.same}
-    hashes: dict[str, str] = {}
-    for key in wanted:
-        own = {contract.table: found.get(key) if contract.grain != "home" else found.get(WHOLE_HOME) for contract, found in own_.items()}
-        if None in own.values() or None in whole:
-            hashes[key] = ""
-            continue
-        said = outside(step, key) if outside is not None else None
-        hashes[key] = hashlib.sha256(orjson.dumps([common, own, said], default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-    return hashes
+        step.warehouse.renote(contract, {key: _sealed(note).text() for key, note in noted.items() if key in passed})
 
 
 def _own(contract: type[Table], partitions: Sequence[str]) -> Sequence[str]:
@@ -231,11 +237,11 @@ def _content_of_all(warehouse: Warehouse, contract: type[Table]) -> str | None:
     return hashlib.sha256(orjson.dumps(found, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _kept(step: Step, wanted: Sequence[str], made_from: Mapping[str, str]) -> dict[str, dict[type[Table], Note]]:
+def _kept(step: Step, wanted: Sequence[str], made_from: Mapping[str, dict[str, str | None]]) -> dict[str, dict[type[Table], Note]]:
     """The partitions that are as they would be made again, with the note of each of the step's tables."""
     kept: dict[str, dict[type[Table], Note]] = {}
     read = {contract: step.warehouse.notes(contract, wanted) for contract in step.contracts}
-    hold = functools.partial(_answers_hold, step, _Now(step.ledger))
+    hold = functools.partial(answers_hold, step, Now(step.ledger))
     for key in wanted:
         notes_ = {contract: Note.read(texts[key]) for contract, texts in read.items() if key in texts}
         good = {
@@ -248,7 +254,7 @@ def _kept(step: Step, wanted: Sequence[str], made_from: Mapping[str, str]) -> di
     return kept
 
 
-class _Now:
+class Now:
     """What the ledger says now, asked once a step and only if a note wants to know."""
 
     def __init__(self, ledger: Ledger) -> None:
@@ -269,7 +275,8 @@ class _Now:
         return self._called[call]
 
 
-def _answers_hold(step: Step, now: _Now, note: Note) -> bool:
+def answers_hold(step: Step, now: Now, note: Note) -> bool:
+    """Whether the ledger would serve a partition the same answers again."""
     if note.last_call is None:
         return True
     ageless = step.ledger.buying == "never"
@@ -281,7 +288,7 @@ def _result(
     contract: type[Table],
     made: Made,
     kept: Mapping[str, Note],
-    made_from: Mapping[str, str],
+    made_from: Mapping[str, dict[str, str | None]],
     last_call: int,
     noted: dict[str, Note],
 ) -> MaterializeResult:

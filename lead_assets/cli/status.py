@@ -1,0 +1,106 @@
+"""What is missing or out of date, for each campaign and table, and why. Nothing is made and nothing is asked.
+
+Does not belong here: how a partition is known to be as it was (see `lead_assets.kit.tables` and `lead_assets.kit.notes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from lead_assets.cli.worlds import bound_world, opened_ledger
+from lead_assets.contracts import TABLES, WHOLE_HOME, Table
+from lead_assets.core.settings import Settings
+from lead_assets.kit.io_manager import WarehouseIOManager
+from lead_assets.kit.notes import Note, differs
+from lead_assets.kit.step import Step
+from lead_assets.kit.tables import BASES, Basis, Now, answers_hold
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.stores.opened import archive_of, campaigns_of, warehouse_of
+
+State = Literal["current", "out_of_date", "missing"]
+_PARTS = {
+    "code": "its code or its rules changed",
+    "outside": "what it is made from outside of the tables changed",
+    "run": "it was made by a run with a limit, or one that buys nothing",
+}
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a partition stands. `why` is for a person, and empty for what is current."""
+
+    state: State
+    why: tuple[str, ...] = ()
+
+
+_CURRENT = Standing("current")
+
+
+def status(settings: Settings, campaigns: Sequence[str] | None = None) -> dict[str, Any]:
+    """The answer of `lead-assets status`: {"current", "out_of_date", "missing": counts, "campaigns": [{campaign_id, tables: [{table, state, why}]}]}; tables
+    that are current are left out. Tables of the whole home stand under the campaign "all"."""
+    from lead_assets.definitions import build_defs
+
+    if bound_world(settings) == "sandbox" and settings.sandbox_url is None:
+        settings = settings.model_copy(update={"sandbox_url": "http://127.0.0.1"})  # whose answers it holds; nobody is asked
+    build_defs(settings)  # declares every table, under these settings' rules
+    wanted = campaigns_of(settings, campaigns)
+    found: dict[str, dict[str, Standing]] = {key: {} for key in [*wanted, WHOLE_HOME]}
+    with opened_ledger(settings) as ledger:
+        now = Now(ledger)
+        for name, contract in TABLES.items():
+            if name not in BASES or BASES[name].always or contract.grain == "day":
+                continue
+            step = _step(settings, ledger, BASES[name])
+            keys = [WHOLE_HOME] if contract.grain == "home" else wanted
+            made_from = BASES[name].of(step, keys)
+            texts = step.warehouse.notes(contract, keys)
+            for key in keys:
+                note = Note.read(texts[key]) if key in texts else None
+                above = _above(BASES[name], key, found)
+                found[key][name] = _standing(step, now, note, made_from[key], above)
+    counts = [each.state for tables in found.values() for each in tables.values()]
+    return {
+        **{state: counts.count(state) for state in ("current", "out_of_date", "missing")},
+        "campaigns": [{"campaign_id": key, "tables": rows} for key, tables in found.items() if (rows := _rows(tables))],
+    }
+
+
+def _step(settings: Settings, ledger: Ledger, basis: Basis) -> Step:
+    """A step of a run without tags, which nobody runs."""
+    io = WarehouseIOManager(warehouse_of(settings))
+    return Step(cast(Any, None), {}, [], basis.contracts, settings, ledger, archive_of(settings), io)
+
+
+def _standing(
+    step: Step,
+    now: Now,
+    note: Note | None,
+    made_from: dict[str, str | None],
+    above: Sequence[str],
+) -> Standing:
+    if note is None:
+        return Standing("missing", ("it was never made",))
+    why = [_PARTS.get(name, f"{name} changed") for name in differs(note, made_from) if name not in above]
+    why += [f"{name} is not current" for name in above]
+    if not answers_hold(step, now, note):
+        why.append("answers are too old, or newer ones were bought")
+    if not why and not note.sealed:
+        why.append("a check of it did not pass")
+    return Standing("out_of_date", tuple(why)) if why else Standing("current")
+
+
+def _above(basis: Basis, key: str, found: Mapping[str, Mapping[str, Standing]]) -> list[str]:
+    """Tables that it reads and that are not current."""
+
+    def stale(contract: type[Table], keys: Sequence[str]) -> bool:
+        return any(found.get(each, {}).get(contract.table, _CURRENT).state != "current" for each in keys)
+
+    same = [contract.table for contract in basis.same if stale(contract, [WHOLE_HOME if contract.grain == "home" else key])]
+    return same + [contract.table for contract in basis.whole if stale(contract, list(found))]
+
+
+def _rows(tables: Mapping[str, Standing]) -> list[dict[str, Any]]:
+    return [{"table": name, "state": each.state, "why": list(each.why)} for name, each in tables.items() if each.state != "current"]

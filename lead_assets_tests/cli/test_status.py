@@ -1,0 +1,72 @@
+"""`lead-assets status`: what is missing or out of date, for each campaign and table, and why."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lead_assets.cli.pipeline import run
+from lead_assets.cli.status import status
+from lead_assets.core.settings import Settings
+from lead_assets_tests.classification.pipeline import ingest_notes
+
+
+def told(settings: Settings) -> dict[tuple[str, str], tuple[str, str]]:
+    """(campaign, table) → (state, why) of what is not current, tables of the whole home left out."""
+    answer = status(settings)
+    return {
+        (campaign["campaign_id"], row["table"]): (row["state"], "; ".join(row["why"]))
+        for campaign in answer["campaigns"]
+        for row in campaign["tables"]
+        if campaign["campaign_id"] != "all"
+    }
+
+
+@pytest.fixture
+def made(settings: Settings) -> Settings:
+    for campaign in ("fall", "spring"):
+        ingest_notes(settings, campaign, ["Fix and flip, 12 flips done", "Rental refinance, tenants in place"])
+    assert not run(settings)["failures"]
+    return settings
+
+
+def test_what_was_made_is_current_and_what_was_not_is_missing(made: Settings) -> None:
+    assert told(made) == {}
+    ingest_notes(made, "winter", ["Bridge loan"])
+    found = told(made)
+    assert {campaign for campaign, _ in found} == {"winter"}
+    assert found["winter", "intake.raw_leads"] == ("missing", "it was never made")
+
+
+def test_a_new_drop_is_told_and_all_that_hangs_on_it(made: Settings) -> None:
+    ingest_notes(made, "spring", ["Rental refinance", "Fix and flip", "Bridge loan for a duplex"])
+    found = told(made)
+    assert found["spring", "intake.raw_leads"] == ("out_of_date", "what it is made from outside of the tables changed")
+    assert found["spring", "routing.decisions"][1].startswith("identity.leads is not current")
+    assert ("fall", "identity.leads") not in found
+    run(made, campaigns=["spring"])
+    assert ("spring", "routing.decisions") not in told(made)
+
+
+def test_edited_scoring_rules_are_told_of_scores_and_what_hangs_on_them_and_nothing_else(made: Settings, tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    shipped = (Path(__file__).parents[2] / "lead_assets" / "rules" / "scoring.yaml").read_text()
+    settings = made.model_copy(update={"rules_dir": rules})
+    (rules / "scoring.yaml").write_text("# a comment\n" + shipped)
+    assert told(settings) == {}
+    (rules / "scoring.yaml").write_text(re.sub(r"hot: \d+", "hot: 99", shipped, count=1))
+    found = told(settings)
+    assert found["fall", "scoring.scores"] == ("out_of_date", "its code or its rules changed")
+    assert {table for _, table in found} == {
+        "scoring.scores",
+        "routing.decisions",
+        "delivery.enrichment_events",
+        "classification.summaries",
+        "classification.summary_quarantine",
+        "marts.campaign_funnel",
+    }
+    run(settings)
+    assert told(settings) == {}
