@@ -95,11 +95,12 @@ def _standing(
 def _above(basis: Basis, key: str, found: Mapping[str, Mapping[str, Standing]]) -> list[str]:
     """Tables that it reads and that are not current."""
 
-    def stale(contract: type[Table], keys: Sequence[str]) -> bool:
-        return any(found.get(each, {}).get(contract.table, _CURRENT).state != "current" for each in keys)
+    def stands(contract: type[Table], each: str) -> State:
+        return found.get(each, {}).get(contract.table, _CURRENT).state
 
-    same = [contract.table for contract in basis.same if stale(contract, [WHOLE_HOME if contract.grain == "home" else key])]
-    return same + [contract.table for contract in basis.whole if stale(contract, list(found))]
+    same = [contract.table for contract in basis.same if stands(contract, WHOLE_HOME if contract.grain == "home" else key) != "current"]
+    # A campaign that was never run leaves the others as they are.
+    return same + [contract.table for contract in basis.whole if any(stands(contract, each) == "out_of_date" for each in found)]
 
 
 def _rows(tables: Mapping[str, Standing]) -> list[dict[str, Any]]:
