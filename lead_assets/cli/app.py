@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from rich.markup import escape
 from lead_assets.cli import money_app as cli_money
 from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar, told_campaigns
 from lead_assets.core.settings import Settings
+from lead_assets.core.unknown_words import UnknownWord, unknown
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -26,6 +28,19 @@ app = typer.Typer(
     help="Raw campaign leads in, enriched, classified, scored and routed leads out.",
 )
 cli_money.add_to(app)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"lead-assets {metadata.version('lead-assets')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and stop.")] = False,
+) -> None:
+    """Options of the command itself, before any subcommand."""
 
 
 class CommandError(Exception):
@@ -119,7 +134,7 @@ def replay(
     from lead_assets.cli import show
 
     if stage not in replaying.STAGES:
-        raise typer.BadParameter(f"--stage {stage}: use one of {', '.join(replaying.STAGES)}")
+        raise unknown("--stage", stage, replaying.STAGES)
     with connected_world() as settings, progress_bar("replay", as_json) as progress:
         answer = replaying.run(settings, stage=stage, codes=code, campaigns=campaign, fix=fix, batch=batch, progress=progress)
     print_answer(answer, as_json, show.replayed)
@@ -149,7 +164,7 @@ def export(
     from lead_assets.cli import exports
 
     if file_format not in exports.FORMATS:
-        raise typer.BadParameter(f"--format {file_format}: use one of {', '.join(exports.FORMATS)}")
+        raise unknown("--format", file_format, exports.FORMATS)
     frame = exports.rows(Settings(), table, campaign)
     if as_json and out is None:
         raise typer.BadParameter("--json says where the rows went: give --out PATH as well, or --format json for the rows themselves")
@@ -198,8 +213,11 @@ def verify_snowpipe(as_json: AsJson = False) -> None:
 
 @app.command()
 def sandbox(
-    port: Annotated[int, typer.Option("--port", help="Port on loopback; 0 takes a free one.")] = 0,
-    campaigns: Annotated[Path | None, typer.Option("--campaigns", help="JSON file of the campaigns that the campaign API serves.")] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 0,
+    campaigns: Annotated[
+        Path | None,
+        typer.Option("--campaigns", exists=True, dir_okay=False, help="JSON file of the campaigns that the campaign API serves."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Serve every external service on loopback, in its real wire format, until interrupted. GET /_meter says what it would have billed."""
@@ -211,7 +229,7 @@ def sandbox(
 
 @app.command()
 def dev(
-    port: Annotated[int, typer.Option("--port", help="Port of the Dagster UI.")] = 3000,
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
     live: Annotated[bool, typer.Option("--live", help="Use the vendors whose keys are set, not the sandbox.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -223,15 +241,18 @@ def dev(
 
 
 def main() -> None:
-    """Entry point. Turns the product's own errors into one line on stderr (with --json also an object on stdout) and exit code 1."""
+    """Entry point. Turns the product's own errors into one line on stderr (with --json also an object on stdout) and exit code 1, or 2 if
+    a word of the command line is one that nobody knows."""
     try:
         app()
     except SystemExit as stop:
         if stop.code == 2 and "--json" in sys.argv:
-            sys.stdout.write(json.dumps({"ok": False, "error": "the command line is wrong: stderr says how"}) + "\n")
+            sys.stdout.write(json.dumps({"ok": False, "error": _usage_error(stop)}) + "\n")
         raise
     except CommandError as error:
         _stop(str(error))
+    except UnknownWord as error:
+        _stop(str(error), code=2)
     except Exception as error:
         from lead_assets.cli.errors import explained
 
@@ -241,12 +262,19 @@ def main() -> None:
         _stop(text)
 
 
-def _stop(text: str) -> None:
+def _usage_error(stop: SystemExit) -> str:
+    """What is wrong with the command line. Typer has printed it for a person, and left with its error as the context of the exit."""
+    # Told by what it can do, because newer versions of Typer have a Click of their own, whose errors are other classes.
+    message = getattr(stop.__context__, "format_message", None)
+    return f"the command line is wrong: {message() if message else 'stderr says how'}"
+
+
+def _stop(text: str, code: int = 1) -> None:
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps({"ok": False, "error": text}) + "\n")
     # A fault may hold brackets, and a path that is broken in two cannot be copied.
     err.print(f"[bold red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
-    raise SystemExit(1)
+    raise SystemExit(code)
 
 
 def _pairs(mapping: list[str]) -> dict[str, str]:
@@ -255,10 +283,7 @@ def _pairs(mapping: list[str]) -> dict[str, str]:
         raise typer.BadParameter("--map takes FROM=TO, e.g. --map 'Work Mail=email'")
     from lead_assets.intake.csv_payloads import check_column_map
 
-    try:
-        check_column_map(pairs)
-    except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+    check_column_map(pairs)
     return pairs
 
 

@@ -8,19 +8,22 @@ from collections.abc import Callable, Sequence
 import polars as pl
 
 from lead_assets.contracts import TABLES
-from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
-from lead_assets.stores.opened import warehouse_of
+from lead_assets.core.unknown_words import UnknownWord, unknown
+from lead_assets.stores.opened import campaigns_of, warehouse_of
 
 _ISO_8601 = "%Y-%m-%dT%H:%M:%S%.6f%:z"
 
 
 def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None) -> pl.DataFrame:
-    """Rows of a table, sorted by its key. Raises ValueError for an unknown table, PartitionMissing for an unknown campaign."""
+    """Rows of a table, sorted by its key. Raises UnknownWord for a table or campaign that does not exist, PartitionMissing for a campaign
+    that has not been run yet."""
     contract = TABLES.get(table)
     if contract is None:
-        raise ValueError(f"no table {table!r}: use one of {', '.join(TABLES)}")
-    partitions = None if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
+        raise unknown("no table", table, TABLES)
+    if campaigns and contract.grain != "campaign":
+        raise UnknownWord(f"--campaign: {table} is not kept by campaign: export it without --campaign")
+    partitions = campaigns_of(settings, campaigns) if campaigns else None
     return warehouse_of(settings).read(contract, partitions).sort(contract.key)
 
 

@@ -14,9 +14,11 @@ import polars as pl
 from lead_assets.cli.worlds import bound_world
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
+from lead_assets.core.unknown_words import unknown
 from lead_assets.ledger.model import to_micros
 from lead_assets.ledger.money import Period, Scope
 from lead_assets.ledger.opened import opened_ledger
+from lead_assets.stores.opened import archive_of, unknown_campaign
 from lead_assets.vendors import load_vendors
 
 CostsBy = Literal["day", "campaign", "provider", "operation", "signal"]
@@ -28,9 +30,15 @@ _FIGURES = ("answers", "calls", "usd", "uncertain_calls", "uncertain_usd", "inpu
 
 
 def costs(settings: Settings, by: Sequence[CostsBy] = ("provider", "operation"), campaigns: Sequence[str] | None = None) -> dict[str, Any]:
-    """What the journal says was spent. `calls` are answers that cost something. Returns the answer of `lead-assets costs`."""
-    wanted = None if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
+    """What the journal says was spent. `calls` are answers that cost something. Returns the answer of `lead-assets costs`.
+
+    Raises UnknownWord for a campaign that has neither leads nor costs."""
+    wanted = [campaign_key(campaign) for campaign in campaigns] if campaigns else None
     with opened_ledger(settings) as ledger:
+        # A campaign may have spent before it has a lead (a search for companies), and may have leads and have spent nothing.
+        known = {*archive_of(settings).campaigns(), *ledger.costs(["campaign"])["campaign_id"]} if wanted else set()
+        if strangers := [key for key in wanted or () if key not in known]:
+            raise unknown_campaign(strangers[0], sorted(known))
         frame = ledger.costs([name if name != "signal" else "operation" for name in by], wanted)
     if "signal" in by:
         frame = _by_signal(frame, settings)
@@ -59,17 +67,21 @@ def show_budgets(settings: Settings) -> dict[str, Any]:
 
 def pause(settings: Settings, provider: str | None) -> dict[str, Any]:
     """Allow no new call, to one provider or to all; calls under way end and are journaled."""
+    if provider:
+        _known(provider)
     with opened_ledger(settings) as ledger:
-        ledger.pause(_known(provider) if provider else None)
+        ledger.pause(provider)
     return show_budgets(settings)
 
 
 def resume(settings: Settings, provider: str | None) -> dict[str, Any]:
     """Lift a pause and close the circuit; without a provider, all of them. Raises ValueError if all are paused and one is to go on."""
+    if provider:
+        _known(provider)
     with opened_ledger(settings) as ledger:
         if provider and "" in ledger.paused():
             raise ValueError(f"all providers are paused: '{provider}' cannot go on alone; lift that with 'lead-assets resume'")
-        ledger.resume(_known(provider) if provider else None)
+        ledger.resume(provider)
     return show_budgets(settings)
 
 
@@ -108,7 +120,7 @@ def _known(provider: str) -> str:
     # A budget or a pause for a misspelt name would guard nothing.
     providers = load_vendors()
     if provider not in providers:
-        raise ValueError(f"no provider {provider!r}: use one of {', '.join(providers)}")
+        raise unknown("no provider", provider, providers)
     return provider
 
 

@@ -11,6 +11,7 @@ import typer
 
 from lead_assets.cli.terminal import AsJson, connected_world, fail_if_not_whole, print_answer, progress_bar, told_campaigns
 from lead_assets.core.settings import Settings
+from lead_assets.core.unknown_words import unknown
 
 budget = typer.Typer(no_args_is_help=True, help="Hard limits: reserved before each call, so nothing beyond them is ever spent.")
 
@@ -57,8 +58,8 @@ def costs(
     """What was spent: sums of the ledger's journal."""
     from lead_assets.cli import money, show_money
 
-    if unknown := [name for name in by or () if name not in money.BY]:
-        raise typer.BadParameter(f"--by {unknown[0]}: use one of {', '.join(money.BY)}")
+    if strangers := [name for name in by or () if name not in money.BY]:
+        raise unknown("--by", strangers[0], money.BY)
     wanted = [cast(money.CostsBy, name) for name in by or ("provider", "operation")]
     print_answer(money.costs(Settings(), wanted, campaign), as_json, show_money.costs)
 
@@ -75,7 +76,7 @@ def set_budget(
     from lead_assets.cli import money, show_money
 
     if period not in money.PERIODS:
-        raise typer.BadParameter(f"--period {period}: use one of {', '.join(money.PERIODS)}")
+        raise unknown("--period", period, money.PERIODS)
     try:
         of, limit = money.parse_scope(scope), money.parse_amount(usd)
     except ValueError as error:
@@ -167,7 +168,7 @@ def discover(
     from lead_assets.vendors.apollo.search import company_filters
 
     if source != "apollo":
-        raise typer.BadParameter(f"--source {source}: use apollo")
+        raise unknown("--source", source, ["apollo"])
     filters = company_filters(
         query=query, locations=location or (), industries=industry or (), employees=_span(employees), funding=funding or ()
     )

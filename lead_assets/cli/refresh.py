@@ -12,12 +12,12 @@ from typing import Any
 
 from lead_assets.cli import pipeline, runs
 from lead_assets.contracts import Lead
-from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
+from lead_assets.core.unknown_words import unknown
 from lead_assets.ledger.model import Lifetimes
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
-from lead_assets.stores.opened import warehouse_of
+from lead_assets.stores.opened import campaigns_of, warehouse_of
 
 
 def refresh(
@@ -29,18 +29,19 @@ def refresh(
     progress: runs.Progress | None = None,
 ) -> dict[str, Any]:
     """Buy the signal anew for all subjects whose answer is older, then make its table and all that follow from it (None: of every campaign that has
-    been run). Returns the answer of `lead-assets refresh`. Raises ValueError for an unknown signal, or a campaign that has not been run."""
+    been run). Returns the answer of `lead-assets refresh`. Raises UnknownWord for a signal or campaign that does
+    not exist, ValueError for a campaign that has not been run."""
     from lead_assets.signals.engine import collect
     from lead_assets.signals.signal import load_signals
 
     check_rules(settings)
     signals = load_signals(settings)
     if signal not in signals:
-        raise ValueError(f"no signal {signal!r}: use one of {', '.join(signals)}")
+        raise unknown("no signal", signal, signals)
     warehouse = warehouse_of(settings)
     warehouse.prepare()
     known = warehouse.partitions(Lead)
-    wanted = known if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
+    wanted = campaigns_of(settings, campaigns) if campaigns else known
     if strangers := sorted(set(wanted) - set(known)):
         raise ValueError(
             f"campaign {strangers[0]!r} has no leads in the warehouse: run it first with 'lead-assets run --campaign {strangers[0]}'"

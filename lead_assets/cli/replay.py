@@ -18,14 +18,14 @@ from lead_assets.classification.classify import cases_of, of_the_run
 from lead_assets.classification.rulebook import ClassificationRules, load_rulebook
 from lead_assets.cli import pipeline, report, runs
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, QuarantinedSummary, Score, SimilarAccount, Table
-from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
+from lead_assets.core.unknown_words import unknown
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.model.cases import Case
 from lead_assets.model.replay import CODES, replay
 from lead_assets.model.rulebook import Rulebook
 from lead_assets.rules.check import check_rules
-from lead_assets.stores.opened import warehouse_of
+from lead_assets.stores.opened import campaigns_of, warehouse_of
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,17 @@ def run(
 ) -> dict[str, Any]:
     """Send what a stage (of STAGES) quarantined of these codes and campaigns (None: all) again, once for each fix, and materialize what changed by it.
 
-    Returns the answer of `lead-assets replay`. Raises ValueError for a code that does not exist or a campaign that has not come so far.
+    Returns the answer of `lead-assets replay`. Raises UnknownWord for a code or campaign that does not exist, ValueError for a campaign
+    that has not come so far.
     """
     began = time.monotonic()
     check_rules(settings)
     if strangers := sorted(set(codes or ()) - set(CODES)):
-        raise ValueError(f"--code {strangers[0]}: no such code: use {', '.join(CODES)}")
+        raise unknown("--code", strangers[0], CODES)
     declared, warehouse = STAGES[stage], warehouse_of(settings)
     book = declared.book(settings)
     known = warehouse.partitions(declared.quarantine)
-    wanted = known if campaigns is None else [campaign_key(campaign) for campaign in campaigns]
+    wanted = campaigns_of(settings, campaigns) if campaigns else known
     if unseen := sorted(set(wanted) - set(known)):
         raise ValueError(f"campaign {unseen[0]!r} has not been through {stage} yet: `lead-assets run --campaign {unseen[0]}` first")
     quarantine = warehouse.read(declared.quarantine, wanted)

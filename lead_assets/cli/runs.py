@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 
 from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
 
 from lead_assets.automation import PIPELINE, of_campaigns
+from lead_assets.core.document import nearest
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
+from lead_assets.core.unknown_words import UnknownWord
 from lead_assets.kit import lost_storage
 from lead_assets.kit.dagster_internals import HISTORY, load
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, MODE_TAG
@@ -88,17 +91,28 @@ def known_campaigns(instance: DagsterInstance) -> list[str]:
 
 
 def select_assets(definitions: Definitions, selection: str | None) -> list[AssetKey]:
-    """Keys of the assets that a selection names ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises ValueError if none."""
+    """Keys of the assets that a selection names ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises UnknownWord if none."""
     graph = definitions.resolve_asset_graph()
+    groups = {key.to_user_string(): graph.get(key).group_name for key in of_campaigns.resolve(graph)}
     try:
         chosen = of_campaigns if selection is None else AssetSelection.from_string(selection) & of_campaigns
         # A table that is made together with others (classifications and their quarantine) brings those along.
         keys = sorted(chosen.required_multi_asset_neighbors().resolve(graph))
     except DagsterError as error:
-        raise ValueError(f"--select {selection!r} cannot be read: {str(error).splitlines()[0]}") from error
+        raise _unknown_selection(selection or "", f"cannot be read ({str(error).splitlines()[0]})", groups) from error
     if not keys:
-        raise ValueError(f"--select {selection!r} names no asset: try 'group:scoring' or 'key:\"routing/decisions\"+'")
+        raise _unknown_selection(selection or "", "names no asset that is made by campaign", groups)
     return keys
+
+
+def _unknown_selection(selection: str, fault: str, groups_of_assets: Mapping[str, str]) -> UnknownWord:
+    assets, groups = sorted(groups_of_assets), sorted(set(groups_of_assets.values()))
+    words = [word for word in re.findall(r"[\w/]+", selection) if word not in {*assets, *groups, "key", "group", "and", "or", "not"}]
+    meant = next(filter(None, (nearest(word, [*assets, *groups]) for word in words)), "")
+    return UnknownWord(
+        f"--select {selection!r} {fault}{meant}: write 'group:scoring', 'key:\"routing/decisions\"+' and the like; "
+        f"groups: {', '.join(groups)}; keys: {', '.join(assets)}"
+    )
 
 
 def run_campaigns(

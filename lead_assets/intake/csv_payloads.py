@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from lead_assets.core.unknown_words import unknown
 from lead_assets.intake.adapters import FIELD_KEYS
 from lead_assets.intake.json_payloads import C0
 from lead_assets.intake.payloads import Chunk, Fault, Reject, too_large
@@ -83,9 +84,9 @@ def header_key(header: str) -> str:
 
 
 def check_column_map(column_map: Mapping[str, str]) -> None:
-    """Raises ValueError if a target of `--map from=to` is no field a lead can have."""
-    if unknown := sorted(target for target in column_map.values() if target not in FIELD_KEYS):
-        raise ValueError(f"--map: no such field: {', '.join(unknown)}. Fields are: {', '.join(sorted(FIELD_KEYS))}")
+    """Raises UnknownWord if a target of `--map from=to` is not a field that a lead can have."""
+    if strangers := sorted(target for target in column_map.values() if target not in FIELD_KEYS):
+        raise unknown("--map: no field", strangers[0], sorted(FIELD_KEYS))
 
 
 def sniff(data: bytes, column_map: Mapping[str, str], max_payload_bytes: int) -> Dialect | None:

@@ -252,9 +252,9 @@ def test_the_command_sends_quarantined_briefs_again_once_each(command: Command, 
     ("arguments", "code", "says"),
     [
         (["--stage", "routing"], 2, "use one of classification, summaries"),
-        (["--code", "no_such"], 1, "--code no_such: no such code: use not_json"),
-        (["--campaign", "never-seen"], 1, "'never-seen' has not been through classification yet"),
-        (["--stage", "summaries", "--campaign", "never-seen"], 1, "'never-seen' has not been through summaries yet"),
+        (["--code", "no_such"], 2, "--code 'no_such': use one of not_json"),
+        (["--campaign", "never-seen"], 2, "'never-seen' has no leads in the archive"),
+        (["--stage", "summaries", "--campaign", "never-seen"], 2, "'never-seen' has no leads in the archive"),
     ],
 )
 def test_errors_of_the_command_say_what_to_do(command: Command, arguments: list[str], code: int, says: str) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from datetime import datetime
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -158,10 +159,34 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
         (["ingest", "nowhere.csv"], 2, "no such file: nowhere.csv"),
         (["ingest"], 2, "Missing argument"),
         (["ingest", "."], 2, ". is a folder: name the files in it"),
-        (["ingest", "/dev/null", "--map", "a=nonsense"], 2, "--map: no such field: nonsense. Fields are"),
-        (["export", "no.such"], 1, "no table 'no.such': use one of intake.raw_leads"),
+        (["ingest", "/dev/null", "--map", "a=qqq"], 2, "--map: no field 'qqq': use one of bio"),
+        (["ingest", "/dev/null", "--map", "a=emial"], 2, "--map: no field 'emial' (did you mean 'email'?): use one of"),
+        (["ingest", "/dev/null", "--map", "a"], 2, "--map takes FROM=TO"),
+        (["export", "no.such"], 2, "no table 'no.such': use one of intake.raw_leads"),
+        (["export", "routing.decision"], 2, "(did you mean 'routing.decisions'?): use one of"),
+        (["export", "routing.decisions", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
         (["export", "routing.decisions", "--format", "xml"], 2, "use one of csv, json, parquet"),
-        (["run", "--campaign", "never-seen"], 1, "campaign 'never-seen' has no leads in the archive: ingest a file for it first"),
+        (["run", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive, and no other campaign has: ingest a"),
+        (["estimate", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
+        (["replay", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
+        (["replay", "--stage", "summary"], 2, "--stage 'summary' (did you mean 'summaries'?): use one of classification, summaries"),
+        (["replay", "--code", "placehoder"], 2, "--code 'placehoder' (did you mean 'placeholder'?): use one of"),
+        (["refresh", "--signal", "new", "--older-than", "7d"], 2, "no signal 'new' (did you mean 'news'?): use one of"),
+        (["refresh", "--signal", "news", "--older-than", "soon"], 2, "--older-than soon"),
+        (["refresh", "--signal", "news", "--older-than", "7d", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads"),
+        (["costs", "--by", "provide"], 2, "--by 'provide' (did you mean 'provider'?): use one of day, campaign"),
+        (["costs", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
+        (["pause", "pip0"], 2, "no provider 'pip0' (did you mean 'pipe0'?): use one of"),
+        (["resume", "pip0"], 2, "no provider 'pip0' (did you mean 'pipe0'?): use one of"),
+        (["budget", "set", "provider:pip0", "5"], 2, "no provider 'pip0' (did you mean 'pipe0'?): use one of"),
+        (["budget", "set", "totl", "5"], 2, "use total, campaign:ID or provider:NAME"),
+        (["budget", "set", "total", "-5"], 2, "a limit cannot be negative"),
+        (["budget", "set", "total", "five"], 2, "'five' is not an amount"),
+        (["budget", "set", "total", "5", "--period", "days"], 2, "--period 'days' (did you mean 'day'?): use one of"),
+        (["discover", "--query", "x", "--source", "apolo"], 2, "--source 'apolo' (did you mean 'apollo'?): use one of apollo"),
+        (["discover", "--employees", "many"], 2, "--employees many: give FROM..TO"),
+        (["sandbox", "--campaigns", "nowhere.json"], 2, "nowhere.json"),
+        (["dev", "--port", "70000"], 2, "--port"),
         (["no-such-command"], 2, "No such command"),
         (["run", "--all"], 1, "nothing to run: ingest a file first"),
     ],
@@ -173,11 +198,39 @@ def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int
     assert done.stdout == ""
 
 
-def test_a_selection_that_cannot_be_read_is_said(command: Command, drop: Path) -> None:
+def test_the_version_is_said(command: Command) -> None:
+    done = command("--version")
+    assert (done.code, done.stdout) == (0, f"lead-assets {metadata.version('lead-assets')}\n")
+
+
+@pytest.mark.parametrize(
+    ("selection", "says"),
+    [
+        ("nowhere/at_all", "--select 'nowhere/at_all'"),
+        ("group:scorin", "(did you mean 'scoring'?)"),
+        ('key:"routing/decision"+', "(did you mean 'routing/decisions'?)"),
+        ("(group:scoring", "cannot be read"),
+    ],
+)
+def test_a_selection_that_cannot_be_read_is_said(command: Command, drop: Path, selection: str, says: str) -> None:
     command("ingest", str(drop), "--json").answer()
-    done = command("run", "--all", "--select", "nowhere/at_all", "--json")
-    assert done.code == 1
-    assert "--select 'nowhere/at_all'" in json.loads(done.stdout)["error"]
+    done = command("run", "--all", "--select", selection, "--json")
+    error = json.loads(done.stdout)["error"]
+    assert done.code == 2
+    assert says in error
+    assert {"scoring,", "routing/decisions,"} <= set(error.split())
+
+
+def test_a_campaign_that_is_not_there_is_a_wrong_word_and_one_that_was_not_run_is_not(command: Command, drop: Path) -> None:
+    command("ingest", str(drop), "--campaign", "spring-launch", "--json").answer()
+    wrong = command("run", "--campaign", "sprong-launch")
+    assert wrong.code == 2
+    assert (
+        "campaign 'sprong-launch' has no leads in the archive (did you mean 'spring-launch'?): use one of spring-launch, or" in wrong.stderr
+    )
+    for arguments in (["export", "routing.decisions"], ["replay"], ["refresh", "--signal", "news", "--older-than", "7d"]):
+        assert command(*arguments, "--campaign", "spring-launch").code == 1
+    assert command("costs", "--campaign", "spring-launch").code == 0
 
 
 def test_a_vendor_that_cannot_be_reached_is_not_passed_over_in_silence(
@@ -197,11 +250,20 @@ def test_a_vendor_that_cannot_be_reached_is_not_passed_over_in_silence(
 def test_with_json_a_wrong_command_line_is_one_object_too(command: Command) -> None:
     done = command("run", "--json")
     assert done.code == 2
-    assert json.loads(done.stdout)["ok"] is False
+    assert json.loads(done.stdout) == {
+        "ok": False,
+        "error": "the command line is wrong: Invalid value: give --campaign ID (once or more) or --all",
+    }
+
+
+def test_with_json_a_wrong_word_is_one_object_too(command: Command) -> None:
+    done = command("pause", "pip0", "--json")
+    assert done.code == 2
+    assert json.loads(done.stdout)["error"].startswith("no provider 'pip0' (did you mean 'pipe0'?)")
 
 
 def test_with_json_an_error_is_one_object_too(command: Command) -> None:
-    done = command("run", "--campaign", "never-seen", "--json")
+    done = command("run", "--all", "--json")
     assert done.code == 1
     assert json.loads(done.stdout)["ok"] is False
 

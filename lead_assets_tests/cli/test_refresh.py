@@ -36,9 +36,9 @@ def test_what_is_older_is_bought_anew_and_shows_in_the_tables(command: Command, 
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
-        (["--signal", "weather", "--older-than", "7d"], 1, "no signal 'weather': use one of company_overview"),
+        (["--signal", "weather", "--older-than", "7d"], 2, "no signal 'weather': use one of company_overview"),
         (["--signal", "news", "--older-than", "a week"], 2, "a whole number and a unit"),
-        (["--signal", "news", "--older-than", "7d", "--campaign", "x"], 1, "run it first with 'lead-assets run --campaign x'"),
+        (["--signal", "news", "--older-than", "7d", "--campaign", "x"], 2, "campaign 'x' has no leads in the archive"),
     ],
 )
 def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int, says: str) -> None:
