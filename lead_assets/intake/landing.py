@@ -60,6 +60,7 @@ _DAY = re.compile(r"dt=\d{4}-\d{2}-\d{2}")
 _UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".swp", "~")
 
 Leave = Literal["move", "delete"]
+Standing = Literal["queued", "under_way"]
 
 
 @dataclass(frozen=True)
@@ -180,7 +181,7 @@ def watch(settings: Settings, archive: Archive, cursor: str | None, *, now: date
     return take(found, archive, now=now, leave=settings.landing_taken, max_payload_bytes=settings.max_payload_bytes)
 
 
-def ask(cursor: Cursor, standing: Mapping[str, Literal["queued", "under_way"]]) -> tuple[list[RunWanted], Cursor]:
+def ask(cursor: Cursor, standing: Mapping[str, Standing]) -> tuple[list[RunWanted], Cursor]:
     """The runs to ask for now, and the cursor without them. `standing`: campaigns that have a run, which must have been looked up after the files were
     taken: a run that still waited then will read them."""
     due = {campaign: key for campaign, key in cursor.due.items() if standing.get(campaign) != "queued"}

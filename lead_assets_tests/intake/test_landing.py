@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Literal
 
 import pytest
 
 from lead_assets.core.settings import Settings
 from lead_assets.intake import landing
 from lead_assets.intake.ingest import IngestedDrop
-from lead_assets.intake.landing import Cursor, LandingFull, Leave, RunWanted, Scan, Taken, ask, scan, take, take_these, watch
+from lead_assets.intake.landing import Cursor, LandingFull, Leave, RunWanted, Scan, Standing, Taken, ask, scan, take, take_these, watch
 from lead_assets.intake.read import conservation, read_campaigns
 from lead_assets.stores.archive import Archive, Receipt
 from lead_assets.stores.objects import Entry
@@ -69,7 +68,7 @@ class Tick:
     cursor: str
 
 
-def _ticked(taken: Taken, standing: Mapping[str, Literal["queued", "under_way"]] | None = None) -> Tick:
+def _ticked(taken: Taken, standing: Mapping[str, Standing] | None = None) -> Tick:
     runs, cursor = ask(taken.cursor, standing or {})
     return Tick(taken.drops, runs, taken.waiting, taken.left, taken.postponed, cursor.text())
 
@@ -80,7 +79,7 @@ def _tick(
     cursor: str | None = None,
     seconds: float = 0,
     *,
-    standing: Mapping[str, Literal["queued", "under_way"]] | None = None,
+    standing: Mapping[str, Standing] | None = None,
     leave: Leave = "move",
 ) -> Tick:
     return _ticked(take(_scan(folder, cursor, seconds), archive, now=NOW + timedelta(seconds=seconds), leave=leave), standing)
@@ -489,7 +488,7 @@ def test_what_came_while_a_run_was_queued_needs_no_other(folder: Path, archive: 
 
 def test_campaigns_are_asked_for_past_those_that_must_wait() -> None:
     due = {f"c{number:02}": f"c{number:02}:key" for number in range(60)}
-    busy: dict[str, Literal["queued", "under_way"]] = {f"c{number:02}": "under_way" for number in range(30)}
+    busy: dict[str, Standing] = {f"c{number:02}": "under_way" for number in range(30)}
     runs, cursor = ask(Cursor(due=due), busy)
 
     assert [run.campaign_id for run in runs] == [f"c{number:02}" for number in range(30, 55)]
