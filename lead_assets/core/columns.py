@@ -5,13 +5,19 @@ Belongs here: what every normaliser of this room shares. Does not belong here: k
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import polars as pl
+from anyascii import anyascii
 
-# Letters that Unicode does not decompose, though people write them without their stroke or as two letters.
-_LETTERS = {"ß": "ss", "ẞ": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
+PLAIN_LETTERS = {
+    letter: anyascii(letter)
+    for letter in map(chr, range(0xC0, 0x180))
+    if letter.isalpha() and letter.islower() and unicodedata.normalize("NFKD", letter) == letter
+}
+"""Small letters of European names that Unicode does not decompose, though people write them without their stroke or as two: "ø" → "o", "ß" → "ss"."""
 
 
 def fold(text: pl.Series) -> pl.Series:
@@ -23,7 +29,7 @@ def fold(text: pl.Series) -> pl.Series:
         text.str.to_lowercase()
         .str.normalize("NFKD")
         .str.replace_all(r"[\u0300-\u036f.]", "")
-        .str.replace_many(list(_LETTERS), list(_LETTERS.values()))
+        .str.replace_many(list(PLAIN_LETTERS), list(PLAIN_LETTERS.values()))
         .str.replace_all("&", " and ", literal=True)
         .str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ")
         .str.strip_chars(" ")

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
+from lead_assets.core.columns import PLAIN_LETTERS
 from lead_assets.vendors.questions import Ask, LeadFacts, Question
 
 MAX_GUESSES = 2
@@ -14,8 +15,7 @@ MAX_GUESSES = 2
 # The commonest patterns of business addresses, in Hunter's notation; together they fit four addresses in five.
 _PATTERNS = ("{first}.{last}", "{f}{last}")
 
-# Letters that Unicode does not decompose into a Latin letter and a mark.
-_PLAIN = str.maketrans({"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "æ": "ae", "œ": "oe", "ı": "i", "þ": "th", "ð": "d"})
+_PLAIN = str.maketrans(PLAIN_LETTERS)
 
 
 def guessed_addresses(facts: LeadFacts) -> list[Question]:
