@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from dagster import (
     AssetSelection,
+    AutomationConditionSensorDefinition,
     DefaultScheduleStatus,
     DefaultSensorStatus,
     Failure,
@@ -46,6 +47,20 @@ pipeline_job = define_asset_job(
     PIPELINE,
     selection=of_campaigns,
     description="Every asset for one campaign or a range of them, from the archive to the marts.",
+)
+
+home_job = define_asset_job(
+    HOME_TABLES,
+    selection=of_home,
+    description="Every table of the whole home, from what the campaigns' tables and the ledger hold now.",
+)
+
+home_sensor = AutomationConditionSensorDefinition(
+    "home_sensor",
+    target=of_home,
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Makes the tables of the whole home again when campaigns have changed and none is under way any more.",
 )
 
 evaluation_job = define_asset_job(

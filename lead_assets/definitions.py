@@ -20,13 +20,15 @@ from lead_assets.kit.run_failures import retry_what_may_pass
 from lead_assets.kit.versions import versioned
 from lead_assets.ledger import Ledger
 from lead_assets.lookalike import assets as lookalike
-from lead_assets.marts import assets as marts
+from lead_assets.marts.assets import mart_assets
 from lead_assets.routing import assets as routing
 from lead_assets.scoring import assets as scoring
-from lead_assets.signals.assets import signal_assets
+from lead_assets.signals.assets import loadable_signals, signal_assets
+from lead_assets.signals.signal import signals_of_operations
+from lead_assets.spending.assets import spending_assets
 from lead_assets.stores.opened import archive_of, warehouse_of
 
-ROOMS = [intake, identity, lookalike, classification, scoring, briefs, routing, delivery, marts]
+ROOMS = [intake, identity, lookalike, classification, scoring, briefs, routing, delivery]
 
 
 def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:
@@ -42,12 +44,23 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         "warehouse": warehouse_resource(WarehouseIOManager(warehouse_of(settings))),
         RULES: rules_resource(lambda: _check_rules(settings)),
     }
-    assets = [*load_assets_from_modules(ROOMS), *signal_assets(settings)]
+    assets = [
+        *load_assets_from_modules(ROOMS),
+        *signal_assets(settings),
+        *spending_assets(signals_of_operations(loadable_signals(settings).values())),
+        *mart_assets(),
+    ]
     assets = [versioned(asset, settings) if isinstance(asset, AssetsDefinition) else asset for asset in assets]
     return Definitions(
         assets=[asset.with_hooks({retry_what_may_pass}) if isinstance(asset, AssetsDefinition) else asset for asset in assets],
-        jobs=[automation.pipeline_job, automation.rebuild_job, automation.evaluation_job, automation.campaign_api_job],
-        sensors=[automation.drop_sensor, automation.missed_sensor],
+        jobs=[
+            automation.pipeline_job,
+            automation.rebuild_job,
+            automation.home_job,
+            automation.evaluation_job,
+            automation.campaign_api_job,
+        ],
+        sensors=[automation.drop_sensor, automation.missed_sensor, automation.home_sensor],
         schedules=[automation.campaign_api_schedule],
         resources={**resources, **(overrides or {})},
         # Starting a process costs seconds of CPU for each step; parallelism comes from runs (campaigns) and from asyncio inside a step.

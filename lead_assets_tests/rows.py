@@ -30,5 +30,5 @@ def _plain(dtype: pl.DataType, json: bool) -> Any:
         return "{}"
     if isinstance(dtype, pl.List):
         return []
-    plain = {pl.String: "x", pl.Int64: 0, pl.Float64: 0.0, pl.Boolean: False, pl.Datetime: AT}
+    plain = {pl.String: "x", pl.Int64: 0, pl.Float64: 0.0, pl.Boolean: False, pl.Datetime: AT, pl.Date: AT.date()}
     return next((value for kind, value in plain.items() if isinstance(dtype, kind)), Decimal(0))

@@ -27,6 +27,7 @@ def run(settings: Settings, progress: runs.Progress | None = None) -> dict[str, 
     answer["seconds"] = round(time.monotonic() - began, 2)
     answer["next"] = [
         ("open the graph; drop a file into the landing folder and watch it being routed", "make dev"),
+        ("compare the campaigns", f"{home}.venv/bin/lead-assets export marts.campaign_scorecard"),
         ("ask why a lead has its owner", f"{home}.venv/bin/lead-assets export routing.decisions --format csv | head"),
     ]
     return answer

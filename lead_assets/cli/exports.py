@@ -16,15 +16,18 @@ _ISO_8601 = "%Y-%m-%dT%H:%M:%S%.6f%:z"
 
 
 def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None) -> pl.DataFrame:
-    """Rows of a table, sorted by its key. Raises UnknownWord for a table or campaign that does not exist, PartitionMissing for a campaign
-    that has not been run yet."""
+    """Rows of a table, sorted by its key; only of some campaigns, if these are given. Raises UnknownWord for a table or campaign that does not exist
+    and for a table whose rows belong to no campaign, PartitionMissing for a campaign that has not been run yet."""
     contract = TABLES.get(table)
     if contract is None:
         raise unknown("no table", table, TABLES)
-    if campaigns and contract.grain != "campaign":
-        raise UnknownWord(f"--campaign: {table} is not kept by campaign: export it without --campaign")
-    partitions = campaigns_of(settings, campaigns) if campaigns else None
-    return warehouse_of(settings).read(contract, partitions).sort(contract.key)
+    wanted = campaigns_of(settings, campaigns) if campaigns else None
+    warehouse = warehouse_of(settings)
+    if wanted is None or contract.grain == "campaign":
+        return warehouse.read(contract, wanted).sort(contract.key)
+    if "campaign_id" not in contract.polars_schema():
+        raise UnknownWord(f"--campaign: no row of {table} belongs to one campaign: export it without --campaign")
+    return warehouse.read(contract).filter(pl.col("campaign_id").is_in(wanted)).sort(contract.key)
 
 
 def encode(frame: pl.DataFrame, file_format: str) -> bytes:

@@ -126,20 +126,9 @@ def _known(provider: str) -> str:
 
 def _by_signal(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:
     """Operations renamed to the signals they serve: one that serves two is one purchase for both; one that serves none keeps its name."""
-    names = cast(Mapping[str, str], signals_of_operations(settings))
+    from lead_assets.signals.signal import load_signals, signals_of_operations
+
+    names = cast(Mapping[str, str], signals_of_operations(load_signals(settings).values()))
     others = [name for name in frame.columns if name not in _FIGURES and name != "operation"]
     renamed = frame.with_columns(pl.col("operation").replace(names).alias("signal"))
     return renamed.group_by(*others, "signal").agg(pl.col(_FIGURES).sum()).sort(*others, "signal")
-
-
-def signals_of_operations(settings: Settings) -> dict[str, str]:
-    """Ledger operation → the signals that ask it, as "a + b"."""
-    from lead_assets.signals.signal import load_signals
-
-    served: dict[str, list[str]] = {}
-    for signal in load_signals(settings).values():
-        for source in signal.sources:
-            names = served.setdefault(source.ledger_operation, [])
-            if signal.name not in names:
-                names.append(signal.name)
-    return {operation: " + ".join(names) for operation, names in served.items()}

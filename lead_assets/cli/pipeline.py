@@ -61,7 +61,9 @@ def run(
         "circuits": [circuit.as_row() for circuit in circuits],
         "tables": report.tables(warehouse),
         "failures": [
-            f"{', '.join(each.campaigns)}: {failure}" for each in ran for failure in each.failures or (() if each.success else ("failed",))
+            f"{', '.join(each.campaigns) or 'the whole home'}: {failure}"
+            for each in ran
+            for failure in each.failures or (() if each.success else ("failed",))
         ],
         "warehouse": warehouse.location,
         "synthetic": settings.world == "sandbox",

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
 
-from lead_assets.automation import PIPELINE, of_campaigns
+from lead_assets.automation import HOME_TABLES, PIPELINE, of_campaigns, of_home
 from lead_assets.core.document import nearest
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
@@ -46,10 +46,11 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Ran:
-    """One run over neighbouring campaigns."""
+    """One run over neighbouring campaigns, or of the tables of the whole home."""
 
     run_id: str
     campaigns: tuple[str, ...]
+    """None for a run of the whole home."""
     success: bool
     failures: tuple[str, ...]
     """"step: error" for each failed step, or what kept the run from its first one, without data."""
@@ -93,15 +94,16 @@ def known_campaigns(instance: DagsterInstance) -> list[str]:
 def select_assets(definitions: Definitions, selection: str | None) -> list[AssetKey]:
     """Keys of the assets that a selection names ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises UnknownWord if none."""
     graph = definitions.resolve_asset_graph()
-    groups = {key.to_user_string(): graph.get(key).group_name for key in of_campaigns.resolve(graph)}
+    every = of_campaigns | of_home
+    groups = {key.to_user_string(): graph.get(key).group_name for key in every.resolve(graph)}
     try:
-        chosen = of_campaigns if selection is None else AssetSelection.from_string(selection) & of_campaigns
+        chosen = every if selection is None else AssetSelection.from_string(selection) & every
         # A table that is made together with others (classifications and their quarantine) brings those along.
         keys = sorted(chosen.required_multi_asset_neighbors().resolve(graph))
     except DagsterError as error:
         raise _unknown_selection(selection or "", f"cannot be read ({str(error).splitlines()[0]})", groups) from error
     if not keys:
-        raise _unknown_selection(selection or "", "names no asset that is made by campaign", groups)
+        raise _unknown_selection(selection or "", "names no asset that a run makes", groups)
     return keys
 
 
@@ -127,6 +129,7 @@ def run_campaigns(
     on_progress: Progress | None = None,
 ) -> list[Ran]:
     """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process; with several groups, one for each of `stages_of`.
+    Then, in one run, those of the assets that are of the whole home: also where a campaign failed, from what its tables hold.
 
     limit: at most so many leads of each campaign go on from identity into the rooms that cost money.
     batch: the model is asked by Message Batches, at half the price and in its own time.
@@ -140,13 +143,17 @@ def run_campaigns(
         **({BUY_TAG: "never"} if from_ledger else {}),
     }
     groups = contiguous_runs(wanted, known_campaigns(instance), backfill_policy.max_partitions_per_run or 1)
-    stages = stages_of(definitions, assets) if len(groups) > 1 else [list(assets)]
-    steps = [len({id(definitions.resolve_assets_def(key)) for key in stage}) for stage in stages]
+    graph = definitions.resolve_asset_graph()
+    of_each = [key for key in assets if graph.get(key).is_partitioned]
+    whole = [key for key in assets if not graph.get(key).is_partitioned] if groups else []
+    stages = stages_of(definitions, of_each) if len(groups) > 1 else [of_each]
+    work = [(group, stage) for stage in stages if stage for group in groups] + ([([], whole)] if whole else [])
+    steps = [len({id(definitions.resolve_assets_def(key)) for key in stage}) for _, stage in work]
 
     def run(group: list[str], stage: Sequence[AssetKey], before: int) -> Ran:
         def progress(done: int) -> None:
             if on_progress is not None:
-                on_progress(before + done, len(groups) * sum(steps), ", ".join(group))
+                on_progress(before + done, sum(steps), ", ".join(group) or "all campaigns")
 
         return lost_storage.outlast(
             instance,
@@ -156,12 +163,11 @@ def run_campaigns(
 
     ran: list[Ran] = []
     begun = 0
-    for stage, count in zip(stages, steps, strict=True):
-        failed = {each.campaigns for each in ran if not each.success}
-        for group in groups:
-            if tuple(group) not in failed:
-                ran.append(run(group, stage, begun))
-            begun += count
+    for (group, stage), count in zip(work, steps, strict=True):
+        # A group that failed goes no further.
+        if not any(each.campaigns == tuple(group) and not each.success for each in ran):
+            ran.append(run(group, stage, begun))
+        begun += count
     return ran
 
 
@@ -186,7 +192,7 @@ def _run_group(
     tags: dict[str, str],
     on_progress: Callable[[int], None] | None,
 ) -> Ran:
-    job = definitions.resolve_job_def(PIPELINE)
+    job = definitions.resolve_job_def(PIPELINE if group else HOME_TABLES)
     if len(group) > 1:
         tags = tags | {"dagster/asset_partition_range_start": group[0], "dagster/asset_partition_range_end": group[-1]}
     run_id = str(uuid.uuid4())

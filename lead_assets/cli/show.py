@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lead_assets.contracts import TABLES
+
 out = Console(highlight=False)
 if out.width < 120:
     # A funnel that wraps in a narrow or unknown terminal is still read more easily than one with its numbers cut off.
@@ -33,6 +35,8 @@ def run(answer: dict[str, Any]) -> None:
 def demo(answer: dict[str, Any]) -> None:
     out.print("[bold]lead_assets demo[/]: every provider answer below comes from the sandbox and is synthetic.\n")
     run(answer)
+    whole = [f"{name} {answer['tables'][name]['rows']}" for name, contract in TABLES.items() if contract.grain == "home"]
+    out.print(f"over all campaigns  rows of {', '.join(whole)}", soft_wrap=True)
     out.print("\n[bold]Next[/]")
     for title, command in answer["next"]:
         out.print(f"  {title}\n    [cyan]{escape(command)}[/]", soft_wrap=True)

@@ -7,7 +7,8 @@ from lead_assets.contracts.found import declared
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
 from lead_assets.contracts.lookalike import Account, SimilarAccount
-from lead_assets.contracts.outcome import CampaignFunnel, EnrichmentEvent, RoutingDecision, Score
+from lead_assets.contracts.marts import CampaignFunnel
+from lead_assets.contracts.outcome import EnrichmentEvent, RoutingDecision, Score
 from lead_assets.contracts.signals import (
     CompanyOverview,
     Contacts,
@@ -21,8 +22,9 @@ from lead_assets.contracts.signals import (
     SignalRow,
     TechStack,
 )
+from lead_assets.contracts.spending import Calls
 
-_ROOMS = ("intake", "identity", "signals", "lookalike", "classification", "scoring", "routing", "delivery", "marts")
+_ROOMS = ("intake", "identity", "signals", "lookalike", "classification", "scoring", "routing", "delivery", "spending", "marts")
 
 
 def _place(contract: type[Table]) -> tuple[int, bool]:
@@ -39,6 +41,7 @@ __all__ = [
     "TABLES",
     "WHOLE_HOME",
     "Account",
+    "Calls",
     "CampaignFunnel",
     "Classification",
     "Column",

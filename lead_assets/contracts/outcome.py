@@ -1,11 +1,11 @@
-"""Rows of the last rooms: scores, owners, events, and the funnel that counts them all."""
+"""Rows of the last rooms: scores, owners, events."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Json, Money, References, Table
+from lead_assets.contracts.base import Column, Json, References, Table
 
 
 class Score(Table):
@@ -57,25 +57,3 @@ class EnrichmentEvent(Table):
     schema_version: Annotated[str, Column("Version of the event's shape")]
     enriched_at: Annotated[datetime, Column("When the classification was answered", source="classification.classifications.enriched_at")]
     archived_as: Annotated[str, Column("Path of the NDJSON file in the archive that holds the event")]
-
-
-class CampaignFunnel(Table):
-    """One row a campaign: how many leads came in and what became of every one of them."""
-
-    table: ClassVar[str] = "marts.campaign_funnel"
-    key: ClassVar[tuple[str, ...]] = ("campaign_id",)
-
-    campaign_id: Annotated[str, Column("Campaign: the partition key")]
-    received: Annotated[int, Column("Payloads received: raw leads and rejects")]
-    rejected: Annotated[int, Column("Payloads that could not be taken")]
-    duplicate: Annotated[int, Column("Payloads older than their lead's newest")]
-    suppressed: Annotated[int, Column("Leads that must not be processed")]
-    leads: Annotated[int, Column("Leads: received less rejected, duplicate and suppressed")]
-    enriched: Annotated[int, Column("Leads with at least one signal found")]
-    classified: Annotated[int, Column("Leads whose classification met its contract")]
-    quarantined: Annotated[int, Column("Leads whose answer did not")]
-    scored: Annotated[int, Column("Leads scored")]
-    routed: Annotated[int, Column("Leads with an owner")]
-    routed_fallback: Annotated[int, Column("Of those, by the fallback")]
-    hot: Annotated[int, Column("Leads scored hot")]
-    cost_usd: Annotated[Money, Column("Signals and classification, US dollars")]

@@ -14,6 +14,7 @@ from dagster import (
     AssetExecutionContext,
     AssetKey,
     AssetOut,
+    AutomationCondition,
     TableColumn,
     TableColumnConstraints,
     TableColumnDep,
@@ -55,7 +56,9 @@ def key_of(contract: type[Table]) -> AssetKey:
     return AssetKey(contract.table.split("."))
 
 
-def assets_of(contracts: Sequence[type[Table]], *, kinds: Iterable[str] = (), required: bool = True) -> dict[str, Any]:
+def assets_of(
+    contracts: Sequence[type[Table]], *, kinds: Iterable[str] = (), required: bool = True, condition: AutomationCondition | None = None
+) -> dict[str, Any]:
     """Arguments of `@multi_asset` for tables that one step fills. required=False: for a step that can be subset."""
     kinds = list(kinds)
     (grain,) = {contract.grain for contract in contracts}  # one step has one kind of partition
@@ -63,7 +66,11 @@ def assets_of(contracts: Sequence[type[Table]], *, kinds: Iterable[str] = (), re
         "name": f"{contracts[0].schema_name()}__{'__'.join(contract.table_name() for contract in contracts)}",
         "outs": {
             contract.table_name(): AssetOut(
-                key=key_of(contract), io_manager_key=IO_MANAGER, is_required=required, **_common(contract, kinds)
+                key=key_of(contract),
+                io_manager_key=IO_MANAGER,
+                is_required=required,
+                automation_condition=condition,
+                **_common(contract, kinds),
             )
             for contract in contracts
         },

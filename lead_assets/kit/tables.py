@@ -23,6 +23,7 @@ from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     AssetSpec,
+    AutomationCondition,
     MaterializeResult,
     PartitionMapping,
     ResourceParam,
@@ -114,22 +115,26 @@ def tables(
     pool: str | None = None,
     name: str | None = None,
     can_subset: bool = False,
+    after: Iterable[type[Table]] = (),
+    condition: AutomationCondition | None = None,
 ) -> Callable[[Callable[..., Made | Sequence[Made]]], AssetsDefinition]:
     """Declare the tables that a function makes. It is called as `function(step, **frames)` and returns what it made, one `Made` for each of `step.contracts`.
 
     reads: argument → the table whose rows of the same partitions it gets. queries: tables that it reads itself, the same partitions of them; whole: all
-    partitions.
+    partitions. after: tables that have to be made before it, of which it reads nothing.
     logic: packages and modules whose source decides the rows. rules: files of the business's YAML that do. version: whatever else does (a mart's SQL).
     always: made anew whenever somebody asks.
+    condition: when Dagster makes the tables without being asked.
     """
     reads, queries, whole = dict(reads or {}), list(queries), dict(whole or {})
+    first = list(after)
     every = [check for contract in contracts for check in (as_declared(contract), *(c for c in checks if c.of is contract))]
     of_code = Logic(tuple(logic), tuple(rules), version)
     basis = Basis(contracts, [*reads.values(), *queries], list(whole), of_code, outside, always)
 
     def decorate(make: Callable[..., Made | Sequence[Made]]) -> AssetsDefinition:
-        declared = assets_of(contracts, kinds=kinds, required=not can_subset)
-        deps: list[AssetDep | AssetSpec] = [AssetDep(key_of(contract)) for contract in [*reads.values(), *queries]]
+        declared = assets_of(contracts, kinds=kinds, required=not can_subset, condition=condition)
+        deps: list[AssetDep | AssetSpec] = [AssetDep(key_of(contract)) for contract in [*reads.values(), *queries, *first]]
         deps += [AssetDep(key_of(contract), partition_mapping=mapping) for contract, mapping in whole.items()]
 
         @multi_asset(

@@ -1,26 +1,38 @@
-"""Dagster's view of the marts room: one asset per SQL file, its dependencies read from the SQL."""
+"""Dagster's view of the marts room: one asset for each contract of the schema `marts`, its dependencies read from its SQL."""
+
+from collections.abc import Mapping
+from pathlib import Path
 
 from dagster import AssetsDefinition, MetadataValue
 
-from lead_assets.contracts import CampaignFunnel, Table
+from lead_assets.contracts import TABLES, Table
+from lead_assets.kit.conditions import after_the_campaigns
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import tables
-from lead_assets.marts.mart import mart
+from lead_assets.marts.mart import Mart, marts_of, shipped_sql
 
 
-def mart_asset(contract: type[Table]) -> AssetsDefinition:
-    """The asset of a mart. Adding one takes a contract and sql/marts/<table>.sql."""
-    declared = mart(contract)
+def mart_assets(contracts: Mapping[str, type[Table]] = TABLES, folder: Path | None = None) -> list[AssetsDefinition]:
+    """The assets of all marts. Adding one takes a contract (lead_assets/contracts/marts.py) and <folder>/<table>.sql (default: sql/marts)."""
+    return [_asset(mart) for mart in marts_of(contracts.values(), folder or shipped_sql())]
+
+
+def _asset(mart: Mart) -> AssetsDefinition:
+    of_home = mart.contract.grain == "home"
     # Of a table of its own grain a mart sees the partitions that are made; of any other, and for a mart of the whole home, all there is.
-    own = [read for read in declared.reads if read.grain == contract.grain != "home"]
-    whole = {read: None for read in declared.reads if read not in own}
+    own = [read for read in mart.reads if read.grain == mart.contract.grain and not of_home]
+    whole = {read: None for read in mart.reads if read not in own}
 
-    @tables(contract, queries=own, whole=whole, version=declared.version, kinds=["sql"])
+    @tables(
+        mart.contract,
+        queries=own,
+        whole=whole,
+        version=mart.version,
+        kinds=["sql"],
+        condition=after_the_campaigns() if of_home else None,
+    )
     def build(step: Step) -> Made:
-        frame = step.query(declared.sql, declared.reads)
-        return Made(frame, shown={"sql": MetadataValue.md(f"```sql\n{declared.sql}\n```")})
+        frame = step.query(mart.sql, mart.reads)
+        return Made(frame, shown={"sql": MetadataValue.md(f"```sql\n{mart.sql}\n```")})
 
     return build
-
-
-campaign_funnel = mart_asset(CampaignFunnel)

@@ -1,17 +1,22 @@
-"""A mart is a SELECT in sql/marts/<table>.sql over tables named schema.table; what it reads and how its columns come about is read from the SQL.
+"""A mart is a SELECT in sql/marts/<table>.sql over tables named schema.table, and a contract of that table; what it reads is read from the SQL.
+
+A mart of the grain `campaign` sees the run's campaigns; one of the grain `home` sees all there are.
 
 Does not belong here: any one mart's SQL.
 """
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
 from lead_assets.contracts import TABLES, Table
 from lead_assets.core.project_files import project_file
+
+SCHEMA = "marts"
 
 
 @dataclass(frozen=True)
@@ -28,10 +33,27 @@ class Mart:
         return hashlib.sha256(self.sql.encode()).hexdigest()[:12]
 
 
-@functools.cache
-def mart(contract: type[Table]) -> Mart:
+def shipped_sql() -> Path:
+    """The folder of the product's own marts."""
+    return project_file("sql") / "marts"
+
+
+def marts_of(contracts: Iterable[type[Table]], folder: Path) -> list[Mart]:
+    """The marts among the contracts. Raises ValueError for one without SQL, and for SQL without a contract, which would never be run."""
+    declared = {contract.table_name(): contract for contract in contracts if contract.schema_name() == SCHEMA}
+    written = {path.stem for path in folder.glob("*.sql")}
+    if lacking := sorted(declared.keys() - written):
+        raise ValueError(f"mart {SCHEMA}.{lacking[0]} has a contract and no SQL: write {folder / lacking[0]}.sql")
+    if unknown := sorted(written - declared.keys()):
+        raise ValueError(
+            f"{folder / unknown[0]}.sql has no contract: declare a Table with table = '{SCHEMA}.{unknown[0]}' in lead_assets/contracts/marts.py"
+        )
+    return [mart(contract, folder) for contract in declared.values()]
+
+
+def mart(contract: type[Table], folder: Path | None = None) -> Mart:
     """The mart whose rows are of this contract."""
-    sql = (project_file("sql") / "marts" / f"{contract.table_name()}.sql").read_text()
+    sql = ((folder or shipped_sql()) / f"{contract.table_name()}.sql").read_text(encoding="utf-8")
     return Mart(contract, sql, tuple(read for name, read in TABLES.items() if _names(sql, name)))
 
 

@@ -29,13 +29,17 @@ _RULES = ["signals.yaml"]
 
 def signal_assets(settings: Settings) -> list[AssetsDefinition]:
     """One multi-asset for each provider that is some signal's first source, and signals/enriched_leads over all signals."""
+    signals = sorted(loadable_signals(settings).values(), key=_provider)
+    return [*(_bought_from(provider, list(group)) for provider, group in groupby(signals, key=_provider)), _merged(signals)]
+
+
+def loadable_signals(settings: Settings) -> dict[str, Signal]:
+    """The declared signals, or the product's own where the declarations cannot be read."""
     try:
-        declared = load_signals(settings)
+        return load_signals(settings)
     except RulesError:
         # The graph still has to load, so that the sensor and every run can say what is wrong: neither goes on with such rules.
-        declared = load_signals(settings.model_copy(update={"rules_dir": None}))
-    signals = sorted(declared.values(), key=_provider)
-    return [*(_bought_from(provider, list(group)) for provider, group in groupby(signals, key=_provider)), _merged(signals)]
+        return load_signals(settings.model_copy(update={"rules_dir": None}))
 
 
 def _provider(signal: Signal) -> str:

@@ -6,7 +6,7 @@ says (its `parsers`), which column of a lead is a subject (see `subjects`).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Literal
@@ -92,6 +92,17 @@ def load_signals(
     for name, rule in rules.signals.items():
         signals[name] = _signal(name, rule, rules, signals, contracts, known.all_parsers)
     return _charged_once(signals)
+
+
+def signals_of_operations(signals: Iterable[Signal]) -> dict[str, str]:
+    """Ledger operation → the signals that ask it, as "a + b"."""
+    served: dict[str, list[str]] = {}
+    for signal in signals:
+        for source in signal.sources:
+            names = served.setdefault(source.ledger_operation, [])
+            if signal.name not in names:
+                names.append(signal.name)
+    return {operation: " + ".join(names) for operation, names in served.items()}
 
 
 class _SourceRule(Declared):

@@ -93,6 +93,19 @@ def test_a_table_as_csv_has_times_that_every_reader_takes(command: Command, drop
     assert "nowhere/leads.csv: no such file or directory: see that" in " ".join(done.stderr.split())
 
 
+def test_rows_of_one_campaign_are_given_of_any_table_that_has_them(command: Command, drop: Path) -> None:
+    for name in ("spring", "autumn"):
+        command("ingest", str(drop), "--campaign", name, "--json").answer()
+    command("run", "--all", "--json").answer()
+    for table in ("identity.leads", "marts.campaign_scorecard"):
+        (row,) = csv.DictReader(io.StringIO(command("export", table, "--campaign", "spring").stdout))
+        assert row["campaign_id"] == "spring"
+    assert len(command("export", "marts.campaign_scorecard").stdout.splitlines()) == 3
+    done = command("export", "marts.provider_yield", "--campaign", "spring")
+    assert done.code == 2
+    assert "no row of marts.provider_yield belongs to one campaign: export it without --campaign" in " ".join(done.stderr.split())
+
+
 def test_campaigns_that_the_api_does_not_give_are_named(command: Command, sandbox: Handle) -> None:
     sandbox.set_fault("aturiya", "status", operation="leads", status=404, match="cmp_revops_q4")
     done = command("sync", "--json", sandbox_url=sandbox.url)

@@ -91,7 +91,7 @@ def test_a_dropped_file_becomes_a_run_of_its_campaign(
 
     runs.add_campaigns(instance, added.partition_keys)
     ran = runs.run_campaigns(definitions, instance, ["spring"], assets=runs.select_assets(definitions, None))
-    assert [each.success for each in ran] == [True]
+    assert [(each.campaigns, each.success) for each in ran] == [(("spring",), True), ((), True)]
     (row,) = report.funnel(warehouse_of(settings), ["spring"])
     assert (row["received"], row["routed"]) == (1, 1)
 
@@ -194,10 +194,10 @@ def test_a_run_over_neighbouring_campaigns_writes_each(
         )
     tick(settings, instance, None, monkeypatch)
     runs.add_campaigns(instance, ["a", "b", "c"])
-    (ran,) = runs.run_campaigns(definitions, instance, ["a", "b", "c"], assets=runs.select_assets(definitions, None))
-    assert ran.success
-    (run,) = instance.get_runs()
-    assert not is_gone(run.tags[RUNNER_TAG]), "by this a daemon knows whether the command still lives"
+    ran, whole = runs.run_campaigns(definitions, instance, ["a", "b", "c"], assets=runs.select_assets(definitions, None))
+    assert (ran.success, whole.success) == (True, True)
+    assert len(instance.get_runs()) == 2
+    assert not any(is_gone(run.tags[RUNNER_TAG]) for run in instance.get_runs()), "by this a daemon knows whether the command still lives"
     assert [(row["campaign_id"], row["routed"]) for row in report.funnel(warehouse_of(settings), ["a", "b", "c"])] == [
         ("a", 2),
         ("b", 2),
@@ -215,7 +215,7 @@ def test_a_failed_step_is_told_without_data(
     for path in (Path(settings.archive_location) / "objects").rglob("*"):
         if path.is_file():
             path.unlink()
-    (ran,) = runs.run_campaigns(definitions, instance, ["a"], assets=runs.select_assets(definitions, None))
+    ran, _ = runs.run_campaigns(definitions, instance, ["a"], assets=runs.select_assets(definitions, None))
     assert not ran.success
     assert len(ran.failures) == 1
     assert "archive: object" in ran.failures[0]

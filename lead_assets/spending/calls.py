@@ -1,0 +1,20 @@
+"""The ledger's sums as rows of contracts.Calls. The ledger is read as it is, so that a rebuild of the warehouse gives the same rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from lead_assets.contracts import Calls
+from lead_assets.ledger.ledger import Ledger
+
+
+def calls(ledger: Ledger, signals: Mapping[str, str]) -> pl.DataFrame:
+    """All calls there have been, by day, campaign, operation and outcome. `signals`: an operation → the signals that ask it."""
+    sums = ledger.costs(["day", "campaign", "provider", "operation", "state", "reason"])
+    frame = sums.rename({"usd": "cost_usd"}).with_columns(
+        pl.col("day").str.to_date("%Y-%m-%d"),
+        pl.col("operation").replace_strict(dict(signals), default=None, return_dtype=pl.String).alias("signal"),
+    )
+    return frame.select(Calls.polars_schema().names())

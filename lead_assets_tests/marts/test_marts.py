@@ -1,0 +1,218 @@
+"""What the marts of the whole home say, on both warehouses; and that a mart is a SQL file and a contract."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any, ClassVar
+
+import polars as pl
+import pytest
+from dagster import DagsterInstance, materialize
+
+from lead_assets.contracts import TABLES, WHOLE_HOME, Calls, CampaignFunnel, Column, Grain, Lead, Score, Table
+from lead_assets.contracts.marts import CampaignScorecard, DuplicateAcrossCampaigns, ProviderYield, SpendByDay
+from lead_assets.core.settings import Settings
+from lead_assets.definitions import build_defs
+from lead_assets.kit.io_manager import WarehouseIOManager
+from lead_assets.ledger import Ledger
+from lead_assets.marts.assets import mart_assets
+from lead_assets.marts.mart import mart, marts_of
+from lead_assets.stores.opened import archive_of
+from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
+from lead_assets_tests.rows import AT, rows
+from lead_assets_tests.stores.conftest import Store
+from lead_assets_tests.stores.frames import scores
+
+
+def made(store: Store, contract: type[Table]) -> list[dict[str, Any]]:
+    """The rows of a mart as its asset would store them."""
+    declared = mart(contract)
+    store.warehouse.write(contract, store.warehouse.query(declared.sql, declared.reads), [WHOLE_HOME])
+    return store.warehouse.read(contract).rows(named=True)
+
+
+def called(store: Store, *calls: dict[str, Any]) -> None:
+    """Rows of spending.calls."""
+    plain = {
+        "provider": "apollo",
+        "operation": "apollo.organizations/bulk_enrich",
+        "signal": "organization",
+        "state": "found",
+        "reason": "",
+    }
+    store.warehouse.write(
+        Calls, rows(Calls, [plain | {"day": date(2026, 11, 24), "campaign_id": "a"} | call for call in calls]), [WHOLE_HOME]
+    )
+
+
+def test_spend_by_day_has_every_campaign_and_the_sums_that_go_over_them(store: Store) -> None:
+    called(
+        store,
+        {"answers": 5, "calls": 4, "cost_usd": "0.08"},
+        {"state": "unknown", "reason": "bad_answer", "answers": 1},
+        {"state": "unknown", "reason": "uncertain", "uncertain_calls": 2, "uncertain_usd": "0.04"},
+        {
+            "campaign_id": "b",
+            "provider": "anthropic",
+            "operation": "anthropic.messages",
+            "signal": None,
+            "answers": 3,
+            "calls": 3,
+            "cost_usd": "0.01",
+        },
+        {"day": date(2026, 11, 25), "answers": 1, "calls": 1, "cost_usd": "0.02"},
+    )
+    found = made(store, SpendByDay)
+    assert [(str(row["day"]), row["provider"], row["campaign_id"], row["answers"], row["calls"]) for row in found] == [
+        ("2026-11-24", "anthropic", "b", 3, 3),
+        ("2026-11-24", "apollo", "a", 6, 4),
+        ("2026-11-25", "apollo", "a", 1, 1),
+    ]
+    assert [str(row["cost_usd"]) for row in found] == ["0.010000", "0.080000", "0.020000"]
+    assert [str(row["day_usd"]) for row in found] == ["0.090000", "0.090000", "0.020000"]
+    assert [str(row["total_usd"]) for row in found] == ["0.010000", "0.080000", "0.100000"]
+    assert (found[1]["uncertain_calls"], str(found[1]["uncertain_usd"])) == (2, "0.040000")
+
+
+def test_an_unknown_counts_against_the_yield_and_not_against_the_hit_rate(store: Store) -> None:
+    called(
+        store,
+        {"answers": 6, "calls": 6, "cost_usd": "0.12"},
+        {"campaign_id": "b", "state": "not_found", "reason": "no_result", "answers": 2},
+        {"state": "unknown", "reason": "bad_answer", "answers": 1},
+        {"state": "unknown", "reason": "uncertain", "uncertain_calls": 3, "uncertain_usd": "0.06"},
+        {
+            "provider": "hunter",
+            "operation": "hunter.email-verifier",
+            "signal": "email",
+            "state": "unknown",
+            "reason": "provider_error",
+            "answers": 4,
+        },
+        {"provider": "anthropic", "operation": "anthropic.messages", "signal": None, "answers": 9},
+    )
+    apollo, hunter = made(store, ProviderYield)
+    assert (apollo["provider"], apollo["signal"], apollo["asked"], apollo["found"], apollo["not_found"], apollo["unknown"]) == (
+        "apollo", "organization", 12, 6, 2, 4,
+    )  # fmt: skip
+    assert (apollo["hit_rate"], apollo["yield_rate"], apollo["usd_per_found"], apollo["campaigns"]) == (0.75, 0.5, 0.02, 2)
+    assert (hunter["hit_rate"], hunter["yield_rate"], hunter["usd_per_found"], hunter["unknown"]) == (None, 0.0, None, 4)
+
+
+def test_who_is_a_lead_of_several_campaigns_is_told_by_ids_alone(store: Store) -> None:
+    def lead(campaign_id: str, lead_id: str, days: int = 0, **facts: Any) -> dict[str, Any]:
+        return {
+            "campaign_id": campaign_id,
+            "lead_id": lead_id,
+            "account_key": "acme.example",
+            "received_at": AT + timedelta(days=days),
+        } | facts
+
+    ana, bo, by_phone = {"email_normalized": "ana@acme.example"}, {"email_normalized": "bo@acme.example"}, {"account_key": "person:1f"}
+    people = [
+        lead("autumn", "1", days=3, **ana),
+        lead("autumn", "2", **bo),
+        lead("autumn", "3", **by_phone),
+        lead("spring", "1", days=1, **ana),
+        lead("spring", "9", days=1),
+        lead("summer", "7", days=2, **ana),
+        lead("summer", "8", days=-2, **by_phone),
+        lead("summer", "9", days=2),
+    ]
+    for name in ("autumn", "spring", "summer"):
+        store.warehouse.write(Lead, rows(Lead, [row for row in people if row["campaign_id"] == name]), [name])
+    found = made(store, DuplicateAcrossCampaigns)
+    shown = [
+        (
+            row["campaign_id"],
+            row["lead_id"],
+            row["matched_on"],
+            row["first_campaign_id"],
+            row["first_lead_id"],
+            row["is_first"],
+            row["campaigns"],
+        )
+        for row in found
+    ]
+    assert shown == [
+        ("autumn", "1", "email", "spring", "1", False, 3),
+        ("autumn", "3", "person", "summer", "8", False, 2),
+        ("spring", "1", "email", "spring", "1", True, 3),
+        ("summer", "7", "email", "spring", "1", False, 3),
+        ("summer", "8", "person", "summer", "8", True, 2),
+    ]
+    assert not [value for row in found for value in row.values() if "@" in str(value)]
+
+
+def test_a_scorecard_compares_all_campaigns_and_its_shares_sum_to_one(store: Store) -> None:
+    figures = {"received": 10, "rejected": 1, "duplicate": 2, "leads": 6, "enriched": 3, "quarantined": 3, "scored": 3, "routed": 3}
+    spring = {"campaign_id": "spring", **figures, "routed_fallback": 1, "hot": 1, "cost_usd": "0.3"}
+    autumn = {"campaign_id": "autumn", "received": 30, "leads": 2, "scored": 2, "routed": 2, "hot": 1, "cost_usd": "0.1"}
+    for row in (spring, autumn, {"campaign_id": "nothing"}):
+        store.warehouse.write(CampaignFunnel, rows(CampaignFunnel, [row]), [row["campaign_id"]])
+    found = {row["campaign_id"]: row for row in made(store, CampaignScorecard)}
+    assert set(found) == {"spring", "autumn", "nothing"}
+    of = found["spring"]
+    rates = (
+        "rejected_rate",
+        "duplicate_rate",
+        "enriched_rate",
+        "quarantined_rate",
+        "routed_rate",
+        "fallback_rate",
+        "hot_rate",
+        "usd_per_lead",
+    )
+    assert [of[name] for name in rates] == pytest.approx([0.1, 0.2, 0.5, 0.5, 0.5, 1 / 3, 1 / 3, 0.05])
+    shares = [name for name in CampaignScorecard.polars_schema() if name.startswith("share_of_")]
+    assert [of[name] for name in shares] == pytest.approx([0.25, 0.75, 0.5, 0.75])
+    assert [sum(row[name] for row in found.values()) for name in shares] == pytest.approx([1.0] * 4)
+    assert [found["nothing"][name] for name in rates] == [None] * len(rates)
+
+
+def test_a_home_without_anything_has_empty_marts(store: Store) -> None:
+    for contract in (SpendByDay, ProviderYield, DuplicateAcrossCampaigns, CampaignScorecard):
+        assert made(store, contract) == [], contract.table
+
+
+class Tiers(Table):
+    """One row per tier: a mart that somebody adds."""
+
+    table: ClassVar[str] = "marts.tiers"
+    key: ClassVar[tuple[str, ...]] = ("tier",)
+    grain: ClassVar[Grain] = "home"
+
+    tier: Annotated[str, Column("Band of the score", source="scoring.scores.tier")]
+    leads: Annotated[int, Column("Leads of all campaigns")]
+    campaigns: Annotated[int, Column("Campaigns")]
+
+
+def test_a_mart_is_a_sql_file_and_a_contract(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else names it: it is an asset, a table with a view, and has the rows of all campaigns."""
+    (tmp_path / "tiers.sql").write_text(
+        "SELECT tier, COUNT(*) AS leads, COUNT(DISTINCT campaign_id) AS campaigns FROM scoring.scores GROUP BY tier"
+    )
+    monkeypatch.setitem(TABLES, Tiers.table, Tiers)
+    warehouse = DuckDBWarehouse(settings.warehouse_folder)
+    warehouse.write(Score, pl.concat([scores("a", 2), scores("b", 3)]), ["a", "b"])
+    (asset,) = mart_assets({Tiers.table: Tiers}, tmp_path)
+    assert [key.to_user_string() for key in asset.asset_deps[asset.key]] == ["scoring/scores"]
+    with DagsterInstance.ephemeral() as instance:
+        stores = {"archive": archive_of(settings), "ledger": Ledger(settings.ledger_location), "warehouse": WarehouseIOManager(warehouse)}
+        ran = materialize([asset], instance=instance, resources={"settings": settings, **stores})
+    assert ran.success
+    assert warehouse.read(Tiers).rows() == [("warm", 5, 2)]
+
+
+def test_every_contract_of_the_schema_is_an_asset_of_the_code_location(settings: Settings) -> None:
+    made = {key.to_user_string() for key in build_defs(settings).resolve_asset_graph().get_all_asset_keys() if key.path[0] == "marts"}
+    assert made == {name.replace(".", "/") for name in TABLES if name.startswith("marts.")}
+
+
+def test_half_a_mart_is_refused_with_what_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"mart marts\.tiers has a contract and no SQL: write .*tiers\.sql"):
+        marts_of([Tiers], tmp_path)
+    (tmp_path / "forgotten.sql").write_text("SELECT 1")
+    with pytest.raises(ValueError, match=r"forgotten\.sql has no contract: declare a Table with table = 'marts\.forgotten'"):
+        marts_of([Score], tmp_path)
