@@ -96,10 +96,14 @@ def judge(claims: Sequence[Claim]) -> list[Judged]:
     return _judge_answers([(claim.profile, claim.facts, answer) for claim, answer in zip(claims, read, strict=True)])
 
 
-def judge_rules(profile: Profile, facts: Facts, value: dict[str, Any]) -> Judged:
-    """The same for the rules classifier's answer, which leaves out what only a model may write."""
-    answer = _meets_contract(profile.rules_contract, {**value, **dict.fromkeys(profile.model_only)})
-    return _judge_answers([(profile, facts, answer)])[0]
+def judge_rules(asked: Sequence[tuple[Profile, Facts]]) -> list[Judged]:
+    """The same for what the rules classifier answers, which leaves out what only a model may write."""
+    return _judge_answers(
+        [
+            (profile, facts, _meets_contract(profile.rules_contract, {**profile.by_rules(facts), **dict.fromkeys(profile.model_only)}))
+            for profile, facts in asked
+        ]
+    )
 
 
 def _read(claim: Claim) -> Answered | tuple[Violation, ...]:

@@ -34,9 +34,11 @@ def as_frames(
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     cases = list(cases)
+    unanswered = [case for case in cases if case.unavailable is not None]
+    for case, judged in zip(unanswered, governance.judge_rules([(case.profile, case.facts) for case in unanswered]), strict=True):
+        _answer_by_rules(case, judged, good, bad)
     for case in cases:
         if case.unavailable is not None:
-            _answer_by_rules(case, good, bad)
             continue
         payers = _payers(case)
         for lead in case.leads:
@@ -63,8 +65,7 @@ def broken_contracts(classifications: pl.DataFrame, profiles: Mapping[str, Profi
     return dict(sorted(found.items()))
 
 
-def _answer_by_rules(case: Case, good: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
-    judged = governance.judge_rules(case.profile, case.facts, case.profile.by_rules(case.facts))
+def _answer_by_rules(case: Case, judged: governance.Judged, good: list[dict[str, Any]], bad: list[dict[str, Any]]) -> None:
     case.violations = judged.violations
     for lead in case.leads:
         row = _common(case, lead) | _paid([]) | {"model": RULES_MODEL, "synthetic": False}
@@ -208,7 +209,8 @@ class AnswerStats:
             if case.unavailable is not None:
                 own.by_rules[case.unavailable] += 1
             keys, until = self.looks.get(lead["campaign_id"], (set(), math.inf))
-            self.looks[lead["campaign_id"]] = keys | case.keys, min(until, case.until)
+            keys |= case.keys  # in place: a copy for each lead would be quadratic
+            self.looks[lead["campaign_id"]] = keys, min(until, case.until)
 
     def total(self) -> dict[str, Any]:
         total = _Count()

@@ -67,7 +67,12 @@ class Request:
     @property
     def size(self) -> int:
         """UTF-8 bytes of all text: no tokenizer makes more tokens than that."""
-        return len(self.system.encode()) + sum(len(message["content"].encode()) for message in self.messages)
+        return _system_size(self.system) + sum(len(message["content"].encode()) for message in self.messages)
+
+
+@cache
+def _system_size(system: str) -> int:
+    return len(system.encode())
 
 
 def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:

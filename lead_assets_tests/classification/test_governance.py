@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -215,10 +216,12 @@ def test_amounts_are_no_contact_details() -> None:
 
 
 def test_rules_answers_are_held_to_the_same_contract_without_a_message() -> None:
-    judged = governance.judge_rules(LENDING, FACTS, {name: value for name, value in GOOD.items() if name != "outreach_message"})
+    said = {name: value for name, value in GOOD.items() if name != "outreach_message"}
+    good, bad = (replace(LENDING, by_rules=lambda _, value=value: value) for value in (said, {**GOOD, "loan_type": "mezzanine"}))
+    judged, refused = governance.judge_rules([(good, FACTS), (bad, FACTS)])
     assert judged.answer is not None
     assert judged.answer.outreach_message is None
-    assert governance.judge_rules(LENDING, FACTS, {**GOOD, "loan_type": "mezzanine"}).answer is None
+    assert refused.answer is None
 
 
 def test_many_answers_are_judged_like_each_alone() -> None:

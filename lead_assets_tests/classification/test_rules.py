@@ -64,7 +64,7 @@ def test_labelled_leads_are_read_right(field: str, place: int) -> None:
 def test_every_answer_by_rules_meets_the_contract() -> None:
     for facts, _, _ in labelled():
         for profile in (LENDING, B2B):
-            judged = governance.judge_rules(profile, facts, profile.by_rules(facts))
+            (judged,) = governance.judge_rules([(profile, facts)])
             assert judged.answer is not None, judged.violations
 
 

@@ -142,7 +142,7 @@ def test_without_a_model_rules_brief_and_say_so(briefed: Brief, sandbox: Handle)
     "facts", [{}, {"tier": "hot"}, {"first_name": "Jordan", "notes": "x", "tier": "warm"}, {"tier": "hot", "urgency": 5}]
 )
 def test_rules_meet_the_contract_of_a_brief_whatever_is_known(facts: dict[str, Any]) -> None:
-    judged = governance.judge_rules(brief.PROFILE, facts, brief.PROFILE.by_rules(facts))
+    (judged,) = governance.judge_rules([(brief.PROFILE, facts)])
     assert [violation.code for violation in judged.violations] == ([] if facts else ["evidence_missing"])
 
 
