@@ -85,6 +85,15 @@ _DTYPES: dict[Any, pl.DataType] = {
     Decimal: MONEY_DTYPE,
 }
 
+_SQL_TYPES: dict[type[pl.DataType], str] = {
+    pl.String: "VARCHAR",
+    pl.Int64: "BIGINT",
+    pl.Float64: "DOUBLE",
+    pl.Boolean: "BOOLEAN",
+    pl.Datetime: "TIMESTAMP WITH TIME ZONE",
+    pl.Date: "DATE",
+}
+
 
 @dataclass(frozen=True)
 class ColumnSpec:
@@ -101,6 +110,17 @@ class ColumnSpec:
     """The only values that it may take, where its type says so."""
     low: float | None = None
     high: float | None = None
+
+    @property
+    def sql_type(self) -> str:
+        """The type as an analyst writes it in SQL, and as DuckDB shows it."""
+        if self.json:
+            return "JSON"
+        if isinstance(self.dtype, pl.List):
+            return "VARCHAR[]"
+        if isinstance(self.dtype, pl.Decimal):
+            return f"DECIMAL({self.dtype.precision},{self.dtype.scale})"
+        return _SQL_TYPES[self.dtype.base_type()]
 
 
 class Table(BaseModel):

@@ -23,6 +23,7 @@ def _lines() -> Iterator[str]:
     yield "# Tables"
     yield ""
     yield "Written from the contracts in `lead_assets/contracts` by `make tables`; a test keeps it current. Times are UTC, money is US dollars."
+    yield "Types are those of SQL, as DuckDB shows them. DuckDB has these words as comments, too: `SELECT column_name, comment FROM duckdb_columns()`."
     yield "Personal data is marked by kind: the tag `pii` in Dagster's column schema."
     for contract in TABLES.values():
         yield from ("", f"## {contract.table}", "", contract.description(), "")
@@ -33,11 +34,10 @@ def _lines() -> Iterator[str]:
 
 
 def _row(contract: type[Table], column: ColumnSpec) -> str:
-    kind = "JSON" if column.json else str(column.dtype).replace("Datetime(time_unit='us', time_zone='UTC')", "Timestamp")
     elsewhere = len(column.sources) > 1 or any(source.split(".")[-1] != column.name for source in column.sources)
     origin = f" (from {', else '.join(f'`{source}`' for source in column.sources)})" if elsewhere else ""
     description = column.description.replace("|", "\\|")
-    return f"| `{column.name}` | {kind} | {'yes' if column.nullable else ''} | {column.pii or ''} | {description}{origin} |"
+    return f"| `{column.name}` | {column.sql_type} | {'yes' if column.nullable else ''} | {column.pii or ''} | {description}{origin} |"
 
 
 if __name__ == "__main__":

@@ -30,15 +30,6 @@ from lead_assets.kit.partitions import partitioned
 warnings.filterwarnings("ignore", message=".*`backfill_policy`.*")
 warnings.filterwarnings("ignore", message=".*partitions_def on an AssetCheckSpec.*")
 
-_SQL_TYPES: dict[type[pl.DataType], str] = {
-    pl.String: "VARCHAR",
-    pl.Int64: "BIGINT",
-    pl.Float64: "DOUBLE",
-    pl.Boolean: "BOOLEAN",
-    pl.Datetime: "TIMESTAMP WITH TIME ZONE",
-    pl.Date: "DATE",
-}
-
 OWNERS = ["team:lead-data"]
 GRAIN_TAG = "lead_assets/grain"
 """Tag of every asset: what one partition of its table holds, a campaign, a day or the whole home. Jobs select by it, and so may who looks at the UI."""
@@ -119,22 +110,11 @@ def _common(contract: type[Table], kinds: Iterable[str]) -> dict[str, Any]:
 def _table_column(contract: type[Table], column: ColumnSpec) -> TableColumn:
     return TableColumn(
         name=column.name,
-        type=sql_type(column),
+        type=column.sql_type,
         description=column.description,
         constraints=TableColumnConstraints(nullable=column.nullable, unique=(column.name,) == contract.key),
         tags=_tags(column),
     )
-
-
-def sql_type(column: ColumnSpec) -> str:
-    """The column's type as an analyst writes it in SQL."""
-    if column.json:
-        return "JSON"
-    if isinstance(column.dtype, pl.List):
-        return "VARCHAR[]"
-    if isinstance(column.dtype, pl.Decimal):
-        return f"DECIMAL({column.dtype.precision}, {column.dtype.scale})"
-    return _SQL_TYPES[column.dtype.base_type()]
 
 
 def _tags(column: ColumnSpec) -> Mapping[str, str] | None:

@@ -10,7 +10,7 @@ import duckdb
 import polars as pl
 import pytest
 
-from lead_assets.contracts import CampaignFunnel, RawLead, Score
+from lead_assets.contracts import TABLES, CampaignFunnel, RawLead, Score
 from lead_assets.stores.warehouse.base import digest
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.stores.frames import scores
@@ -50,6 +50,26 @@ def test_a_file_written_before_the_contract_gained_a_column_still_reads(warehous
     pl.read_parquet(old).drop("ruleset").write_parquet(old)
     assert warehouse.read(Score)["ruleset"].to_list() == [None, "b2b-rules-1"]
     assert rows_of(warehouse, "SELECT ruleset FROM scoring.scores ORDER BY campaign_id") == [(None,), ("b2b-rules-1",)]
+
+
+def test_the_catalog_says_of_each_column_what_the_contract_says(warehouse: DuckDBWarehouse) -> None:
+    warehouse.prepare()
+    said = rows_of(warehouse, "SELECT schema_name, table_name, column_name, data_type, comment FROM duckdb_columns() WHERE NOT internal")
+    wanted = [
+        (contract.schema_name(), contract.table_name(), column.name, column.sql_type, column.description)
+        for contract in TABLES.values()
+        for column in contract.columns()
+    ]
+    assert sorted(said) == sorted(wanted)
+    tables = rows_of(warehouse, "SELECT schema_name, view_name, comment FROM duckdb_views() WHERE NOT internal")
+    assert sorted(tables) == sorted((each.schema_name(), each.table_name(), each.description()) for each in TABLES.values())
+
+
+def test_a_column_of_json_is_asked_as_json_and_read_back_as_the_text_it_was(warehouse: DuckDBWarehouse) -> None:
+    frame = scores("a", 1).with_columns(parts=pl.lit('[{"points":7.5,"rule":"size"}]'))
+    warehouse.write(Score, frame, ["a"])
+    assert rows_of(warehouse, "SELECT parts[0].points::DOUBLE, parts->0->>'rule' FROM scoring.scores") == [(7.5, "size")]
+    assert warehouse.read(Score)["parts"].to_list() == ['[{"points":7.5,"rule":"size"}]']
 
 
 def test_a_catalog_of_older_contracts_is_replaced(warehouse: DuckDBWarehouse) -> None:

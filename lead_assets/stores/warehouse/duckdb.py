@@ -122,15 +122,19 @@ class DuckDBWarehouse:
         for contract in TABLES.values():
             self._replace(self._partition(contract, _EMPTY), contract.empty())
         with self._aside(self.database) as aside, duckdb.connect(str(aside), config=_CONFIG) as connection:
+            connection.begin()  # one write to disk for all of them
             for statement in self._views():
                 connection.execute(statement)
+            connection.commit()
         with self._aside(note) as aside:
             aside.write_text(statements)
         self._catalog_is_current = True
 
     def _views(self) -> Iterator[str]:
         yield from (f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in sorted({c.schema_name() for c in TABLES.values()}))
-        yield from (_view(contract, [self._all(contract)]) for contract in TABLES.values())
+        for contract in TABLES.values():
+            yield _view(contract, [self._all(contract)], json_type="JSON")
+            yield from _comments(contract)
 
     def _table(self, contract: type[Table]) -> Path:
         return self.folder / contract.schema_name() / contract.table_name()
@@ -172,10 +176,28 @@ def _prefix(contract: type[Table]) -> str:
     return f"{contract.partition_column() or contract.grain}="
 
 
-def _view(contract: type[Table], files: Sequence[str]) -> str:
-    listed = ", ".join("'" + file.replace("'", "''") + "'" for file in files)
-    columns = ", ".join(quoted(column.name) for column in contract.columns())
+def _view(contract: type[Table], files: Sequence[str], json_type: str | None = None) -> str:
+    """json_type: the type that columns holding JSON get; None leaves them text, as they are stored."""
+    listed = ", ".join(_text(file) for file in files)
+    names = [(quoted(column.name), column.json and json_type) for column in contract.columns()]
+    columns = ", ".join(f"CAST({name} AS {other}) AS {name}" if other else name for name, other in names)
     return (
-        f"CREATE OR REPLACE VIEW {quoted(contract.schema_name())}.{quoted(contract.table_name())} AS "
+        f"CREATE OR REPLACE VIEW {_qualified(contract)} AS "
         f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
     )
+
+
+def _comments(contract: type[Table]) -> Iterator[str]:
+    """What the contract says of the table and its columns, for whoever looks there: `FROM duckdb_columns()`."""
+    yield f"COMMENT ON VIEW {_qualified(contract)} IS {_text(contract.description())}"
+    for column in contract.columns():
+        yield f"COMMENT ON COLUMN {_qualified(contract)}.{quoted(column.name)} IS {_text(column.description)}"
+
+
+def _qualified(contract: type[Table]) -> str:
+    return f"{quoted(contract.schema_name())}.{quoted(contract.table_name())}"
+
+
+def _text(text: str) -> str:
+    """As a literal: a file's name and a comment cannot be bound."""
+    return "'" + text.replace("'", "''") + "'"
