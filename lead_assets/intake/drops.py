@@ -17,13 +17,14 @@ from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.intake.csv_payloads import header_key
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Chunk, Reject
-from lead_assets.intake.rows import DROP_SCHEMA, rows
+from lead_assets.intake.rows import NOTHING, rows
 from lead_assets.stores.archive import Receipt
 
 _SMALL_BYTES = 64 << 10
 """Drops up to this size are put together."""
 _TOGETHER_BYTES = 4 << 20
 _TOGETHER_PAYLOADS = 4_096
+_NOTHING = NOTHING.clone().insert_column(0, pl.Series("drop", [], dtype=pl.Int64))
 
 _REJECT_SCHEMA = pl.Schema(
     {
@@ -106,7 +107,7 @@ def read_drops(drops: Iterable[tuple[bytes, Mapping[str, str]]], *, max_payload_
 
     Without `documents` the leads' `payload` and `extra` are left out: enough to count them, in half the time.
     """
-    frames: list[pl.DataFrame] = [DROP_SCHEMA.to_frame().insert_column(0, pl.Series("drop", [], dtype=pl.Int64))]
+    frames: list[pl.DataFrame] = [_NOTHING]
     rejected: list[tuple[int, Reject]] = []
     unmapped: list[tuple[str, ...]] = []
     for chunk, places in _together(_chunks(drops, max_payload_bytes, unmapped)):

@@ -25,6 +25,8 @@ from lead_assets.intake.payloads import Chunk, Fault, Reject, campaign_of
 RECEIPT_COLUMNS = ("campaign_id", "drop_sha256", "drop_name", "received_at")
 DROP_SCHEMA = pl.Schema({name: dtype for name, dtype in RawLead.polars_schema().items() if name not in RECEIPT_COLUMNS})
 """What a payload says by itself: RawLead without what only the receipt of its drop knows."""
+NOTHING = DROP_SCHEMA.to_frame()
+"""No payload at all: making the empty frame anew for each small drop would cost as much as reading it."""
 
 _IDS = frozenset({"lead_id", "source_campaign"})
 _TEXT = [name for name, dtype in DROP_SCHEMA.items() if dtype == pl.String and name not in ("adapter", "payload", "extra")]
@@ -68,7 +70,7 @@ def rows(chunk: Chunk, *, documents: bool = True, adapters: tuple[Adapter, ...] 
         frame, faulty = _group(chunk, adapter, members, keys, extras if documents else None)
         frames.append(frame)
         rejects += faulty
-    frame = pl.concat(frames).sort("position") if frames else DROP_SCHEMA.to_frame()
+    frame = pl.concat(frames).sort("position") if frames else NOTHING
     return frame, sorted(rejects, key=lambda reject: reject.position)
 
 
@@ -92,36 +94,36 @@ def _group(
     of_key = {key: name for name, key in reversed(chunk.headers.items())} if chunk.headers is not None else {key: key for key in keys}
     columns: dict[str, pl.Series] = {}
     for column, candidates in adapter.sources.items():
-        names = [of_key[key] for key in candidates if key in of_key]
-        columns[column] = _typed(column, _values(values, names), names, values, faults)
+        if names := [of_key[key] for key in candidates if key in of_key]:
+            columns[column] = _typed(column, _values(values, names), names, values, faults)
+    text = [name for name in _TEXT if name in columns]
+    columns["position"] = pl.Series([chunk.positions[index] for index in members], dtype=pl.Int64)
     frame = pl.DataFrame(columns).with_columns(
-        position=pl.Series([chunk.positions[index] for index in members], dtype=pl.Int64),
         adapter=pl.lit(adapter.name),
         payload=pl.lit("{}") if extras is None else _documents(values),
         extra=_extras(values, members, extras) if extras else pl.lit("{}"),
     )
-    frame = frame.with_columns(pl.col(_TEXT).str.strip_chars()).with_columns(
-        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in _TEXT
+    frame = frame.with_columns(pl.col(text).str.strip_chars()).with_columns(
+        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in text
     )
-    frame = _identify(frame, adapter, faults)
+    # Columns that no payload has are added as nulls, all at once.
+    frame = _identify(pl.concat([NOTHING, frame], how="diagonal"), adapter, faults)
     if not faults:
-        return frame.select(DROP_SCHEMA.names()).cast(DROP_SCHEMA), []
+        return frame, []
     keep = pl.Series([index not in faults for index in range(len(members))], dtype=pl.Boolean)
     rejects = [
         Reject(chunk.positions[members[index]], chunk.raws[members[index]], fault, _own_campaign(values[index], of_key))
         for index, fault in faults.items()
     ]
-    return frame.filter(keep).select(DROP_SCHEMA.names()).cast(DROP_SCHEMA), rejects
+    return frame.filter(keep), rejects
 
 
 def _own_campaign(value: dict[str, Any], of_key: dict[str, str]) -> str | None:
     return campaign_of({key: value.get(of_key.get(key, key)) for key in ("campaign_id", "utm_campaign")})
 
 
-def _values(values: list[dict[str, Any]], names: list[str]) -> list[Any] | None:
-    """The first value that is neither null nor blank among the named keys of each payload; None if no payload can have any."""
-    if not names:
-        return None
+def _values(values: list[dict[str, Any]], names: list[str]) -> list[Any]:
+    """The first value that is neither null nor blank among the named keys of each payload."""
     if len(names) > 1:
         return [next((item for name in names if not _is_blank(item := value.get(name))), None) for value in values]
     try:
@@ -134,10 +136,8 @@ def _is_blank(item: Any) -> bool:
     return item is None or (type(item) is str and not item.strip())
 
 
-def _typed(column: str, found: list[Any] | None, names: list[str], values: list[dict[str, Any]], faults: dict[int, Fault]) -> pl.Series:
+def _typed(column: str, found: list[Any], names: list[str], values: list[dict[str, Any]], faults: dict[int, Fault]) -> pl.Series:
     dtype = DROP_SCHEMA[column]
-    if found is None:
-        return pl.Series(column, [None], dtype=dtype).new_from_index(0, len(values))
 
     def refuse(index: int, code: str, reason: str) -> None:
         name = next((name for name in names if values[index].get(name) is not None), names[0])
