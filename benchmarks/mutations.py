@@ -153,12 +153,12 @@ def mutants(file: str) -> list[Mutant]:
     return [Mutant(file, number, line, what) for number, (line, what) in enumerate(found)]
 
 
-def mutated(file: str, number: int) -> str:
-    tree = ast.parse((ROOT / CODE / file).read_text())
+def mutated(text: str, number: int) -> str:
+    tree = ast.parse(text)
     for place, _ in enumerate(changes(tree)):
         if place == number:
             return ast.unparse(ast.fix_missing_locations(tree))
-    raise ValueError(f"{file} has no mutation {number}")
+    raise ValueError(f"there is no mutation {number}")
 
 
 def files(wanted: Sequence[str]) -> dict[str, list[str]]:
@@ -232,13 +232,13 @@ def main() -> None:
                 break
             path, tests = folder / CODE / each.file, tuple(chosen[each.file])
             whole = path.read_text()
-            path.write_text(mutated(each.file, each.number))
+            path.write_text(mutated(whole, each.number))
             alive = passes(folder, tests, patience[tests])
             path.write_text(whole)
             tried += 1
             killed += not alive
             if alive:
-                text = (ROOT / CODE / each.file).read_text().splitlines()[each.line - 1].strip()
+                text = whole.splitlines()[each.line - 1].strip()
                 survived.append({"file": each.file, "line": each.line, "what": each.what, "code": text})
                 print(f"survived  {each.file}:{each.line}  {each.what}:  {text}", file=sys.stderr, flush=True)
     print(json.dumps({"benchmark": "mutations", "seed": options.seed, "tried": tried, "killed": killed, "survived": survived}, indent=1))

@@ -119,8 +119,8 @@ def owners(campaigns: list[dict[str, Any]]) -> None:
 def circuits(found: list[dict[str, str]]) -> None:
     for circuit in found:
         out.print(
-            f"[yellow]not asked[/] {circuit['provider']} failed too often in a row and is left alone until {circuit['open_until']};"
-            f" 'lead-assets resume {circuit['provider']}' if it is back before",
+            f"[yellow]not asked[/] {circuit['provider']} failed too often in a row: no call before {circuit['open_until']}, then one tries;"
+            f" 'lead-assets resume {circuit['provider']}' if it is back",
             soft_wrap=True,
         )
 

@@ -35,7 +35,7 @@ _UNDER_WAY = [
 
 
 def circuits_shown(ledger: Ledger) -> dict[str, str] | None:
-    """For an asset's metadata: the providers whose circuit is open now, and until when; None if there are none."""
+    """For an asset's metadata: the providers whose circuit is not closed, and until when they are left alone; None if there are none."""
     return {circuit["provider"]: circuit["open_until"] for circuit in (each.as_row() for each in ledger.circuits())} or None
 
 

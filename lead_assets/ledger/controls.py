@@ -96,7 +96,7 @@ def begin_probes(tx: Tx, providers: set[str]) -> None:
 
 
 def open_circuits(tx: Tx) -> list[Circuit]:
-    """The providers that are left alone after failures in a row, and until when: then one call tries again."""
+    """The providers that failed too often in a row and have not answered since, and until when they are left alone: then one call tries again."""
     statement = sa.select(circuits.c.provider, circuits.c.open_until).where(circuits.c.failures >= FAILURES_TO_OPEN)
     return [Circuit(provider, from_us(until)) for provider, until in tx.rows(statement.order_by(circuits.c.provider))]
 

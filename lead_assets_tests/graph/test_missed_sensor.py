@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
+import sqlalchemy as sa
 from dagster import DagsterInstance, Definitions, RunRequest, SensorResult, build_sensor_context
 
 from lead_assets.automation import PIPELINE, missed_sensor
@@ -17,6 +18,7 @@ from lead_assets.intake.ingest import ingest
 from lead_assets.kit.declare import LIMIT_TAG
 from lead_assets.kit.outages import AGAIN_TAG, campaigns_under_way
 from lead_assets.ledger import Ledger
+from lead_assets.ledger.schema import circuits
 from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import archive_of
 
@@ -83,15 +85,17 @@ def daemon(settings: Settings, instance: DagsterInstance, definitions: Definitio
 
 def test_a_campaign_is_completed_when_the_circuit_closes_and_left_alone_then(daemon: Daemon, sandbox: Handle) -> None:
     daemon.file("a", "b")
-    sandbox.set_fault("pipe0", "status", status=503)
+    sandbox.set_fault("apollo", "status", status=503)
     daemon.run("a", "b")
-    assert daemon.ledger.circuits()
+    assert [each.provider for each in daemon.ledger.circuits()] == ["apollo"]
+    # Open for longer than the slowest machine takes.
+    daemon.ledger._db.write(lambda tx: tx.execute(sa.update(circuits).values(open_until=tx.now_us + 3_600_000_000)))
     assert daemon.tick() == []
 
     sandbox.clear_faults()
-    daemon.ledger.resume("pipe0")
+    daemon.ledger.resume("apollo")
     requests = daemon.tick()
-    assert [(each.partition_key, each.tags[AGAIN_TAG]) for each in requests] == [("a", "pipe0"), ("b", "pipe0")]
+    assert [(each.partition_key, each.tags[AGAIN_TAG]) for each in requests] == [("a", "apollo"), ("b", "apollo")]
     assert len({each.run_key for each in requests}) == 2
     assert {key.to_user_string() for key in requests[0].asset_selection or ()} == {
         key.to_user_string() for key in runs.select_assets(daemon.definitions, SIGNALS)
