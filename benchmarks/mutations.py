@@ -29,8 +29,8 @@ ROOT = Path(__file__).parent.parent
 CODE, SUITE = "lead_assets", "lead_assets_tests"
 
 TESTS: dict[str, list[str]] = {
-    "ledger/money.py": ["ledger/test_budgets.py", "ledger/test_many.py"],
-    "ledger/claims.py": ["ledger/test_budgets.py", "ledger/test_intents.py", "ledger/test_purchase.py", "ledger/test_many.py"],
+    "ledger/money.py": ["ledger/test_budgets.py"],
+    "ledger/claims.py": ["ledger/test_budgets.py", "ledger/test_intents.py", "ledger/test_purchase.py"],
     "ledger/pacing.py": ["ledger/test_pacer.py", "ledger/test_ledger.py", "ledger/test_purchase.py"],
     "ledger/pacer.py": ["ledger/test_pacer.py", "ledger/test_purchase.py"],
     "ledger/controls.py": ["ledger/test_purchase.py", "ledger/test_ledger.py"],
@@ -38,14 +38,15 @@ TESTS: dict[str, list[str]] = {
     "ledger/costs.py": ["ledger/test_budgets.py", "ledger/test_ledger.py"],
     "ledger/recall.py": ["ledger/test_recall.py"],
     "ledger/model.py": ["ledger/test_pacer.py", "ledger/test_recall.py", "ledger/test_purchase.py"],
-    "ledger/buyer.py": ["ledger/test_purchase.py", "ledger/test_intents.py", "ledger/test_many.py"],
-    "ledger/registers.py": ["ledger/test_ledger.py", "ledger/test_many.py"],
+    "ledger/buyer.py": ["ledger/test_purchase.py", "ledger/test_intents.py"],
+    "ledger/registers.py": ["ledger/test_ledger.py"],
     "identity/resolve.py": ["identity"],
     "signals/merge.py": ["signals/test_merge.py"],
     "routing": ["routing"],
     "stores/warehouse": ["stores"],
 }
-"""Code below lead_assets → tests below lead_assets_tests, those that fail soonest first."""
+"""Code below lead_assets → tests below lead_assets_tests, those that fail soonest first. Not ledger/test_many.py: its many processes are half a minute
+for each mutation, and on a busy machine it fails of itself."""
 
 _COMPARED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Lt: ast.LtE,
