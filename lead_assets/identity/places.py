@@ -130,11 +130,6 @@ def resolve_places(countries: pl.Series, states: pl.Series) -> pl.DataFrame:
     )
 
 
-def country_codes(countries: pl.Series) -> pl.Series:
-    """ISO 3166-1 alpha-2 of country texts on their own; null where nothing, or more than one country, fits."""
-    return resolve_places(countries, pl.Series("state", [None] * countries.len(), dtype=pl.String))["country_code"]
-
-
 @dataclass(frozen=True)
 class _Text:
     """A text as received, folded, and its folded parts."""

@@ -220,10 +220,6 @@ class Claimed:
     """Buckets whose vendors asked to be left alone for now."""
 
     @property
-    def over_budget(self) -> list[str]:
-        return [key for key, reason in self.refused.items() if reason == "over_budget"]
-
-    @property
     def paused(self) -> list[str]:
         return [key for key, reason in self.refused.items() if reason == "paused"]
 

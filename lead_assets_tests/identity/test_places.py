@@ -8,7 +8,7 @@ import pytest
 from babel import Locale
 
 from lead_assets.core.columns import folded
-from lead_assets.identity.places import _country_names, _every_language, _state_names, country_codes, resolve_places
+from lead_assets.identity.places import _country_names, _every_language, _state_names, resolve_places
 
 COUNTRIES = {
     "US": "US", "us": "US", "USA": "US", "U.S.A.": "US", "U.S.": "US", "U S A": "US", "United States": "US",
@@ -81,6 +81,11 @@ PAIRS: list[tuple[str | None, str | None, str | None, str | None]] = [
     (None, "SP", None, None),
     (None, None, None, None),
 ]
+
+
+def country_codes(countries: pl.Series) -> pl.Series:
+    """Countries on their own, without a state."""
+    return resolve_places(countries, pl.Series("state", [None] * countries.len(), dtype=pl.String))["country_code"]
 
 
 def test_a_country_in_any_spelling() -> None:

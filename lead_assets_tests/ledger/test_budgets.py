@@ -40,7 +40,7 @@ def test_spend_belongs_to_the_day_that_reserved_it(timed: Ledger, clock: Clock) 
     before, after = wants(10, price=1_000_000, campaign="spring"), wants(20, price=1_000_000, campaign="spring")[10:]
     timed.set_budget("total", 10_000_000)
     assert len(timed.claim(before, "owner").granted) == 10
-    assert timed.claim(after, "owner").over_budget == [one.key for one in after]
+    assert timed.claim(after, "owner").refused == {one.key: "over_budget" for one in after}
     clock.pass_by(timedelta(seconds=20))
     assert len(timed.claim(after, "owner").granted) == 10, "a new day's budget holds nothing of yesterday's reservations"
     done = [Settlement(one, Reply("found", body={}, cost_micros=1_000_000), clock.time) for one in (*before, *after)]
@@ -49,7 +49,7 @@ def test_spend_belongs_to_the_day_that_reserved_it(timed: Ledger, clock: Clock) 
     assert by_day(timed) == {FIRST: Decimal(10), SECOND: Decimal(10)}
     [budget] = timed.budgets()
     assert (budget.spent_micros, budget.free_micros) == (10_000_000, 0)
-    assert timed.claim([want("late.example", price=1)], "owner").over_budget
+    assert set(timed.claim([want("late.example", price=1)], "owner").refused.values()) == {"over_budget"}
     assert_books_agree(timed)
 
 

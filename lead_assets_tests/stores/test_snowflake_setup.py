@@ -15,7 +15,7 @@ import sqlglot
 from sqlglot import exp
 
 from lead_assets.cli.snowpipe import statements
-from lead_assets.contracts import TABLES, Score
+from lead_assets.contracts import TABLES, Score, Table
 from lead_assets.core.project_files import project_file
 from lead_assets.stores.warehouse import snowflake_ddl as ddl
 from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse, restricted
@@ -42,6 +42,12 @@ UNPARSED = {
 
 NOT_RUN = UNPARSED - {"ALTER TABLE"} | {"CREATE STORAGE INTEGRATION", "CREATE WAREHOUSE", "DESC INTEGRATION", "USE ROLE"}
 """What fakesnow has no such thing of; everything else in the files is run on it."""
+
+
+def all_columns() -> Iterator[tuple[type[Table], ddl.Physical]]:
+    for contract in TABLES.values():
+        for column in ddl.physical(contract):
+            yield contract, column
 
 
 @pytest.fixture(autouse=True)
@@ -118,12 +124,12 @@ def test_every_kind_of_personal_data_may_be_a_value_of_the_tag() -> None:
     sql = (project_file("sql") / "snowflake" / "04_masking.sql").read_text()
     allowed = re.search(r"ALLOWED_VALUES (.*)", sql)
     assert allowed is not None
-    assert {column.pii for _, column in ddl.all_columns() if column.pii} <= set(re.findall(r"'(\w+)'", allowed[1]))
+    assert {column.pii for _, column in all_columns() if column.pii} <= set(re.findall(r"'(\w+)'", allowed[1]))
 
 
 def test_every_type_of_personal_data_has_a_masking_policy() -> None:
     sql = (project_file("sql") / "snowflake" / "04_masking.sql").read_text()
-    assert {column.type for _, column in ddl.all_columns() if column.pii} <= set(re.findall(r"\(VALUE (\w+)\) RETURNS", sql))
+    assert {column.type for _, column in all_columns() if column.pii} <= set(re.findall(r"\(VALUE (\w+)\) RETURNS", sql))
 
 
 def test_only_the_roles_that_may_see_personal_data_are_named_by_the_masks() -> None:
@@ -245,6 +251,6 @@ def test_a_marts_sql_is_restricted_wherever_it_names_a_table() -> None:
 
 
 def test_lists_that_json_prints_exactly_need_no_text_beside_them() -> None:
-    exact = {column.name for _, column in ddl.all_columns() if column.source.dtype == pl.List(pl.String())}
+    exact = {column.name for _, column in all_columns() if column.source.dtype == pl.List(pl.String())}
     assert exact
-    assert all(not ddl.keeps_text(column.source) for _, column in ddl.all_columns() if column.name in exact)
+    assert all(not ddl.keeps_text(column.source) for _, column in all_columns() if column.name in exact)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from lead_assets.contracts import TABLES, ColumnSpec, Grain, Table
+from lead_assets.contracts import ColumnSpec, Grain, Table
 from lead_assets.stores.warehouse.base import quoted
 
 META_SCHEMA = "lead_assets"
@@ -195,13 +195,6 @@ def migrate(database: str, contract: type[Table], present: Mapping[str, str], ge
 def present_columns(rows: Sequence[tuple[str, str, int | None, int | None]]) -> dict[str, str]:
     """information_schema's (column_name, data_type, numeric_precision, numeric_scale) as column name → type."""
     return {name: f"{type_}({precision},{scale})" if type_ == "NUMBER" else type_ for name, type_, precision, scale in rows}
-
-
-def all_columns() -> Iterator[tuple[type[Table], Physical]]:
-    """Every column of every table, for checks over all of them."""
-    for contract in TABLES.values():
-        for column in physical(contract):
-            yield contract, column
 
 
 def _tags(database: str, contract: type[Table], columns: Sequence[Physical]) -> Iterator[str]:
