@@ -19,7 +19,7 @@ from lead_assets.ledger.recall import recall
 from lead_assets.model.batches import BatchClient
 from lead_assets.model.cases import Asking, Buy
 from lead_assets.model.client import MessagesClient
-from lead_assets.model.rulebook import Calls, Limits, Rulebook
+from lead_assets.model.rulebook import CallLimits, Limits, Rulebook
 from lead_assets.vendors.anthropic import VENDOR
 
 Mode = Literal["interactive", "batch"]
@@ -99,7 +99,7 @@ def from_ledger(wants: Sequence[Want], ledger: Ledger, reason: str) -> dict[str,
     return {want.key: held.get(want.key) or missed(want, reason) for want in wants}
 
 
-def _rates(calls: Calls) -> list[Rate]:
+def _rates(calls: CallLimits) -> list[Rate]:
     if calls.requests_per_minute is None:
         return []
     return [Rate(limit=calls.requests_per_minute, per=60.0, burst=max(1, calls.requests_per_minute // 10))]

@@ -19,7 +19,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Reply, Want
 from lead_assets.model.profile import Answered, Profile
 from lead_assets.model.prompt import Request
-from lead_assets.model.rulebook import Calls, Prices, TokenUsage
+from lead_assets.model.rulebook import CallLimits, Prices, TokenUsage
 from lead_assets.vendors.anthropic import VENDOR
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Attempt:
     """The replay that asks, if one does: kept with the answer, so that it is not sent again under the same fix."""
 
 
-def parameters(attempt: Attempt, model: str, calls: Calls) -> dict[str, Any]:
+def parameters(attempt: Attempt, model: str, calls: CallLimits) -> dict[str, Any]:
     """The attempt as the arguments of messages.create, and as the params of one request of a batch."""
     output: dict[str, Any] = {"format": {"type": "json_schema", "schema": _wire_schema(attempt.profile.contract)}}
     if calls.effort is not None:
@@ -102,7 +102,7 @@ def reply_of(message: Any, prices: Prices, *, model: str, batch: bool = False, f
 class MessagesClient:
     """Calls Messages, one want a call. Open it in the event loop that uses it: `async with MessagesClient(...) as call`."""
 
-    def __init__(self, settings: Settings, calls: Calls, prices: Prices) -> None:
+    def __init__(self, settings: Settings, calls: CallLimits, prices: Prices) -> None:
         self.settings = settings
         self.calls = calls
         self.prices = prices
@@ -167,7 +167,7 @@ class MessagesClient:
                 self._held_until = max(self._held_until, _epoch(headers.get(f"anthropic-ratelimit-{kind}-reset")))
 
 
-def open_sdk(settings: Settings, calls: Calls) -> anthropic.AsyncAnthropic:
+def open_sdk(settings: Settings, calls: CallLimits) -> anthropic.AsyncAnthropic:
     """The vendor's SDK without its own retries: the ledger's buyer retries, and counts them. The key is explicit, so that no profile on disk is used."""
     import anthropic
 

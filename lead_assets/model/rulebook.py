@@ -19,7 +19,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.model.profile import Profile
 
 
-class Calls(Declared):
+class CallLimits(Declared):
     """How a question is put by Messages."""
 
     max_tokens: int = Field(2048, ge=64, le=20_000)
@@ -42,7 +42,7 @@ class Batches(Declared):
 class Limits(Declared):
     """The engine's part of a room's rules."""
 
-    calls: Calls = Calls()
+    calls: CallLimits = CallLimits()
     repair: bool = True
     batches: Batches = Batches()
 
