@@ -1,0 +1,126 @@
+"""A backfill of campaigns of which nothing has changed, against the same graph with assets that do nothing, in one process and one run after the other.
+
+    python -m benchmarks.backfill_again [--campaigns 100] [--leads 100]
+
+Prints one JSON object: seconds of the first run (buys from the sandbox), of the second (all kept), of the empty graph, of a run with the warehouse deleted, the
+ratios to the empty graph, and the peak of memory. The empty graph has the same assets, checks, dependencies and partitions, and writes nothing.
+"""
+
+import argparse
+import json
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from dagster import (
+    AssetExecutionContext,
+    AssetsDefinition,
+    AssetSpec,
+    Definitions,
+    MaterializeResult,
+    in_process_executor,
+    multi_asset,
+)
+
+from lead_assets import automation
+from lead_assets.cli import runs
+from lead_assets.contracts import TABLES
+from lead_assets.core.settings import Settings
+from lead_assets.definitions import build_defs
+from lead_assets.intake.ingest import ingest
+from lead_assets.kit.checks import Check, evaluations
+from lead_assets.sandbox import start
+from lead_assets.stores.opened import archive_of
+
+
+def fill(settings: Settings, campaigns: int, leads: int) -> list[str]:
+    """Campaigns of leads at a tenth as many companies, some of them shared."""
+    names = [f"c{number:04}" for number in range(campaigns)]
+    for number, name in enumerate(names):
+        rows = [
+            {
+                "lead_id": f"{name}-{row}",
+                "email": f"p{row}@company{(number * 7 + row) % (campaigns * leads // 10)}.example",
+                "full_name": "Jane Doe",
+            }
+            | {"company": f"Company {row}", "title": "VP Sales", "country": "Germany", "notes": f"Please call about {row}"}
+            for row in range(leads)
+        ]
+        data = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        ingest(
+            archive_of(settings),
+            data,
+            name=f"{name}.ndjson",
+            received_at=datetime(2026, 11, 2, tzinfo=UTC),
+            campaign=name,
+            max_payload_bytes=1 << 20,
+        )
+    return names
+
+
+def empty(real: AssetsDefinition) -> AssetsDefinition:
+    """The same asset, that does nothing but say so."""
+    specs = [
+        AssetSpec(spec.key, deps=spec.deps, tags=spec.tags, partitions_def=spec.partitions_def, code_version="1") for spec in real.specs
+    ]
+    checks = [
+        Check(TABLES[".".join(spec.asset_key.path)], spec.name, "", lambda step: {}, blocking=spec.blocking) for spec in real.check_specs
+    ]
+
+    @multi_asset(
+        specs=specs, name=f"empty__{real.op.name}", check_specs=[check.spec for check in checks], backfill_policy=real.backfill_policy
+    )
+    def nothing(context: AssetExecutionContext) -> Iterator[Any]:
+        for spec in specs:
+            yield MaterializeResult(asset_key=spec.key, metadata={"rows": 0})
+        for check in checks:
+            yield from evaluations(context, check, {}, {})
+
+    return nothing
+
+
+def emptied(settings: Settings) -> Definitions:
+    graph = build_defs(settings)
+    assets = [asset for asset in graph.assets or () if isinstance(asset, AssetsDefinition) and asset.partitions_def is not None]
+    return Definitions(assets=[empty(asset) for asset in assets], jobs=[automation.pipeline_job], executor=in_process_executor)
+
+
+def timed(definitions: Definitions, settings: Settings, names: list[str]) -> float:
+    with runs.instance_of(settings) as instance:
+        runs.add_campaigns(instance, names)
+        assets = runs.select_assets(definitions, None)
+        began = time.perf_counter()
+        ran = runs.run_campaigns(definitions, instance, names, assets=assets)
+        took = time.perf_counter() - began
+    failures = [failure for each in ran for failure in each.failures]
+    assert all(each.success for each in ran), failures[:3]
+    return took
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--campaigns", type=int, default=100)
+    parser.add_argument("--leads", type=int, default=100)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, start() as sandbox:
+        settings = Settings(home=Path(folder) / "home", sandbox_url=sandbox.url)
+        names = fill(settings, options.campaigns, options.leads)
+        first = timed(build_defs(settings), settings, names)
+        again = timed(build_defs(settings), settings, names)
+        nothing = timed(emptied(settings), settings, names)
+        shutil.rmtree(settings.warehouse_folder)
+        rebuilt = timed(build_defs(settings), settings, names)
+    figures = {"first": first, "again": again, "empty": nothing, "rebuilt": rebuilt}
+    ratios = {"again / empty": again / nothing, "rebuilt / empty": rebuilt / nothing}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    shown = {name: round(value, 2) for name, value in (figures | ratios).items()}
+    print(json.dumps({"campaigns": options.campaigns, "leads": options.leads, **shown, "peak_mb": round(peak)}))
+
+
+if __name__ == "__main__":
+    main()
