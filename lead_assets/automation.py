@@ -63,6 +63,14 @@ home_sensor = AutomationConditionSensorDefinition(
     description="Makes the tables of the whole home again when campaigns have changed and none is under way any more.",
 )
 
+free_sensor = AutomationConditionSensorDefinition(
+    "free_sensor",
+    target=AssetSelection.assets("scoring/scores", "routing/decisions") | (AssetSelection.groups("marts") & of_campaigns),
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Brings scores, routing and the campaigns' marts up to date when their rules, their code or what they read has changed: it costs nothing.",
+)
+
 evaluation_job = define_asset_job(
     EVALUATION,
     selection=AssetSelection.assets(f"classification/{EVALUATION}"),

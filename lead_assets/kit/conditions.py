@@ -22,3 +22,14 @@ def after_the_campaigns() -> AutomationCondition:
     return (changed & ~under_way & ~AutomationCondition.any_deps_in_progress() & ~AutomationCondition.in_progress()).with_label(
         "after_the_campaigns"
     )
+
+
+def where_it_costs_nothing() -> AutomationCondition:
+    """For tables of campaigns that are made without buying anything: a campaign's is made again when its code, its rules or what it reads has changed. What
+    was never made is left to whoever runs the campaign, and what costs money to a person.
+    """
+    edited: AutomationCondition = AutomationCondition.code_version_changed()
+    changed = edited.since_last_handled() | AutomationCondition.any_deps_updated().since_last_handled()
+    busy = AutomationCondition.in_progress() | AutomationCondition.any_deps_in_progress()
+    lacking = AutomationCondition.missing() | AutomationCondition.any_deps_missing()
+    return (changed & ~busy & ~lacking).with_label("where_it_costs_nothing")

@@ -6,7 +6,7 @@ from pathlib import Path
 from dagster import AssetsDefinition, MetadataValue
 
 from lead_assets.contracts import TABLES, Table
-from lead_assets.kit.conditions import after_the_campaigns
+from lead_assets.kit.conditions import after_the_campaigns, where_it_costs_nothing
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import tables
 from lead_assets.marts.mart import Mart, marts_of, shipped_sql
@@ -29,7 +29,7 @@ def _asset(mart: Mart) -> AssetsDefinition:
         whole=whole,
         version=mart.version,
         kinds=["sql"],
-        condition=after_the_campaigns() if of_home else None,
+        condition=after_the_campaigns() if of_home else where_it_costs_nothing(),
     )
     def build(step: Step) -> Made:
         frame = step.query(mart.sql, mart.reads)

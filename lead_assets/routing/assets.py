@@ -5,6 +5,7 @@ import math
 import polars as pl
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, RoutingDecision, Score
+from lead_assets.kit.conditions import where_it_costs_nothing
 from lead_assets.kit.notes import Served
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
@@ -16,6 +17,7 @@ from lead_assets.routing.territories import routing_frame
 @tables(
     RoutingDecision,
     reads={"leads": Lead, "enriched": EnrichedLead, "classifications": Classification, "scores": Score},
+    condition=where_it_costs_nothing(),
     logic=["lead_assets.routing"],
     rules=["routing.yaml"],
     # ROUTING_JSON replaces the file.

@@ -4,6 +4,7 @@ import polars as pl
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, Score
 from lead_assets.kit.checks import Check, Verdict
+from lead_assets.kit.conditions import where_it_costs_nothing
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, tables
 from lead_assets.scoring.ruleset import load_scoring_rules
@@ -19,6 +20,7 @@ def nobody_quarantined(step: Step) -> dict[str, Verdict]:
 @tables(
     Score,
     reads={"classifications": Classification, "quarantine": Quarantined, "leads": Lead, "enriched": EnrichedLead},
+    condition=where_it_costs_nothing(),
     logic=["lead_assets.scoring"],
     rules=["scoring.yaml"],
     checks=[
