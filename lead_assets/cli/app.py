@@ -43,10 +43,6 @@ def options(
     """Options of the command itself, before any subcommand."""
 
 
-class CommandError(Exception):
-    """The command could not do its work; the text names the thing and the next step."""
-
-
 @app.command()
 def demo(as_json: AsJson = False) -> None:
     """Run the whole graph on the fixtures against the sandbox: no account, no key, nothing outside this machine."""
@@ -249,8 +245,6 @@ def main() -> None:
         if stop.code == 2 and "--json" in sys.argv:
             sys.stdout.write(json.dumps({"ok": False, "error": _usage_error(stop)}) + "\n")
         raise
-    except CommandError as error:
-        _stop(str(error))
     except UnknownWord as error:
         _stop(str(error), code=2)
     except Exception as error:

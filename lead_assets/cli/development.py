@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from lead_assets.cli import runs
+from lead_assets.cli.errors import CommandError
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.stores.opened import archive_of
@@ -19,8 +22,35 @@ from lead_assets.stores.opened import archive_of
 def serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], None]) -> int:
     """Run `dagster dev` until interrupted; returns its exit code. Campaigns already in the archive are partitions from the start.
 
-    `announce` is called once with {"ui", "landing", "vendors", "home"}.
+    `announce` is called once with {"ui", "landing", "vendors", "home"}. Raises CommandError if this home has one.
     """
+    with only_one(settings.home, f"http://127.0.0.1:{port}"):
+        return _serve(settings, port, announce)
+
+
+@contextmanager
+def only_one(home: Path, ui: str) -> Iterator[None]:
+    """Hold this home's lock for `dev` while the block runs. Two of them would both answer every file in the landing folder and every schedule.
+
+    The lock is the operating system's, so that it ends with the process however that ends. Raises CommandError.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "dev.lock").open("a+", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise CommandError(
+                f"'lead-assets dev' runs on this home already ({lock.read().strip() or 'it has just started'}): use that one, end it with Ctrl-C, "
+                f"or set LEAD_ASSETS_HOME to another folder (this one is {home.resolve()})"
+            ) from None
+        lock.truncate(0)
+        lock.write(f"{ui}, process {os.getpid()}")
+        lock.flush()
+        yield
+
+
+def _serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], None]) -> int:
     if "://" not in settings.landing_location:
         Path(settings.landing_location).mkdir(parents=True, exist_ok=True)
     with runs.instance_of(settings) as instance:

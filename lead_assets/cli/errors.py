@@ -9,6 +9,10 @@ from lead_assets.core.settings import Settings
 from lead_assets.ledger import WorldError
 
 
+class CommandError(Exception):
+    """The command could not do its work; the text names the thing and the next step."""
+
+
 def explained(error: Exception) -> str | None:
     """The text of an error that says what, where and what to do; None for a bug. Never shows the value of a setting."""
     if isinstance(error, ValidationError):
@@ -19,7 +23,7 @@ def explained(error: Exception) -> str | None:
         return "a database cannot be reached (ledger or Dagster's storage): see that it runs, and that LEAD_ASSETS_LEDGER_URL is right"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror.lower()}: see that it is there, that you may use it, and that the disk has room"
-    if isinstance(error, ValueError | LookupError | OSError | WorldError | ProviderError) and error.args:
+    if isinstance(error, ValueError | LookupError | OSError | WorldError | ProviderError | CommandError) and error.args:
         return str(error)
     return None
 

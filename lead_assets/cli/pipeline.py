@@ -51,13 +51,15 @@ def run(
     if not ran:
         raise ValueError("nothing to run: ingest a file first (lead-assets ingest FILE)")
     warehouse = warehouse_of(settings)
+    missed = report.missed(warehouse, wanted)
     return {
         "home": str(settings.home.resolve()),
         "seconds": round(time.monotonic() - began, 2),
         "run_ids": [each.run_id for each in ran],
         "campaigns": report.funnel(warehouse, wanted),
         "billed": billed,
-        "missed": report.missed(warehouse, wanted),
+        "missed": missed,
+        "without_key": report.without_key(settings, missed),
         "circuits": [circuit.as_row() for circuit in circuits],
         "tables": report.tables(warehouse),
         "failures": [

@@ -12,8 +12,12 @@ from typing import Any
 import polars as pl
 
 from lead_assets.contracts import TABLES, CampaignFunnel, Classification, RoutingDecision, SignalRow, Table
+from lead_assets.core.settings import Settings
 from lead_assets.kit.notes import Note
+from lead_assets.signals.signal import load_signals
 from lead_assets.stores.warehouse.base import Warehouse, digest_in_order
+from lead_assets.vendors import load_vendors
+from lead_assets.vendors.anthropic import VENDOR as MODEL
 
 
 def funnel(warehouse: Warehouse, campaigns: Sequence[str]) -> list[dict[str, Any]]:
@@ -60,6 +64,22 @@ def missed(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[str
         if counted.height:
             result[name] = dict(counted.sort("count", "reason", descending=[True, False]).iter_rows())
     return result
+
+
+def without_key(settings: Settings, missed: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
+    """Who was not asked because a credential is not set: {"provider", "variable", "unknown", "by_rules"}, the signals that stayed unknown for it and
+    the leads that rules classified instead. Nobody who was not missed."""
+    for_want_of_key = {name: reasons["no_key"] for name, reasons in missed.items() if "no_key" in reasons}
+    sources = {
+        name: {source.provider for source in signal.sources} for name, signal in load_signals(settings).items() if name in for_want_of_key
+    }
+    rows = []
+    for vendor in load_vendors().values():
+        unknown = [name for name, providers in sources.items() if vendor.name in providers]
+        by_rules = for_want_of_key.get("classification", 0) if vendor.name == MODEL.name else 0
+        if (unknown or by_rules) and vendor.key(settings) is None:
+            rows.append({"provider": vendor.name, "variable": vendor.key_variable, "unknown": unknown, "by_rules": by_rules})
+    return rows
 
 
 def tables(warehouse: Warehouse) -> dict[str, dict[str, Any]]:

@@ -22,8 +22,11 @@ def run(answer: dict[str, Any]) -> None:
     funnel(answer["campaigns"])
     if answer["campaigns"]:
         owners(answer["campaigns"])
+    without_key(answer["without_key"])
     for name, reasons in answer["missed"].items():
-        why = ", ".join(f"{reason} {leads}" for reason, leads in reasons.items())
+        why = ", ".join(f"{reason} {leads}" for reason, leads in reasons.items() if reason != "no_key")
+        if not why:
+            continue
         out.print(
             f"[yellow]not had[/]  {name}{', answered by rules' if name == 'classification' else ''}: {why} leads; run again when it may be had"
         )
@@ -114,6 +117,22 @@ def owners(campaigns: list[dict[str, Any]]) -> None:
     for row in campaigns:
         per_owner = ", ".join(f"{owner} {count}" for owner, count in row["owners"].items()) or "nobody"
         out.print(f"  {row['campaign_id']}: {per_owner}", soft_wrap=True)
+
+
+def without_key(found: list[dict[str, Any]]) -> None:
+    """One line for each credential that is not set, and what came of it."""
+    for row in found:
+        if leads := row["by_rules"]:
+            out.print(
+                f"[yellow]rules answered[/] instead of a model: {leads} {'lead' if leads == 1 else 'leads'} classified without {row['provider']};"
+                f" set {row['variable']} and run again",
+                soft_wrap=True,
+            )
+        if row["unknown"]:
+            out.print(
+                f"[yellow]not asked[/] {row['provider']}: {', '.join(row['unknown'])} stay unknown; set {row['variable']} and run again",
+                soft_wrap=True,
+            )
 
 
 def circuits(found: list[dict[str, str]]) -> None:

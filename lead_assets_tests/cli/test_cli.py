@@ -125,7 +125,7 @@ def test_a_sync_that_brings_nothing_says_so(command: Command, sandbox: Handle) -
     assert (said["drops"], said["dropped"], said["unchanged"], said["failures"]) == ([], 0, said["campaigns"], [])
 
 
-def test_without_keys_a_lead_is_still_classified_scored_and_routed(command: Command, drop: Path) -> None:
+def test_without_keys_a_lead_is_still_classified_scored_and_routed(command: Command, drop: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """No key, no sandbox: signals are unknown, rules classify, and the lead has an owner."""
     command("ingest", str(drop), "--campaign", "c", "--json").answer()
     said = command("run", "--all", "--json").answer()
@@ -133,6 +133,14 @@ def test_without_keys_a_lead_is_still_classified_scored_and_routed(command: Comm
     assert (row["received"], row["rejected"], row["enriched"], row["classified"], row["routed"]) == (2, 1, 0, 1, 1)
     assert said["billed"]["calls"] == 0
     assert said["synthetic"] is False
+    show.run(said)
+    shown = capfd.readouterr().out.splitlines()
+    assert "rules answered instead of a model: 1 lead classified without anthropic; set ANTHROPIC_API_KEY and run again" in shown
+    (pipe0,) = [line for line in shown if line.startswith("not asked pipe0: ")]
+    assert "company_overview" in pipe0
+    assert pipe0.endswith(" stay unknown; set PIPE0_API_KEY and run again")
+    assert [line.split()[2] for line in shown if line.startswith("not asked ")] == ["apollo:", "hunter:", "pipe0:"]
+    assert not [line for line in shown if "no_key" in line], "each is told once"
     exported = command("export", "classification.classifications", "--format", "json").stdout
     (classified,) = json.loads(exported)
     assert (classified["model"], classified["fallback_reason"], classified["outreach_message"]) == ("rules-v1", "no_key", None)
@@ -156,7 +164,9 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
     path = tmp_path / "five.ndjson"
     path.write_text("".join(json.dumps(LEAD | {"email": f"p{n}@firm{n}.example"}) + "\n" for n in range(5)))
     command("ingest", str(path), "--campaign", "c", "--json").answer()
-    (row,) = command("run", "--all", "--limit", "2", "--json", sandbox_url=sandbox.url).answer()["campaigns"]
+    said = command("run", "--all", "--limit", "2", "--json", sandbox_url=sandbox.url).answer()
+    assert said["without_key"] == []
+    (row,) = said["campaigns"]
     assert (row["leads"], row["classified"], row["routed"]) == (5, 2, 2)
     assert sandbox.billed("pipe0", "company:overview@2") == 2
     (row,) = command("run", "--all", "--json", sandbox_url=sandbox.url).answer()["campaigns"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from dagster import AssetCheckEvaluation, AssetKey, AssetRecordsFilter, ExecuteInProcessResult
+from dagster import AssetCheckEvaluation, AssetKey, AssetRecordsFilter, ExecuteInProcessResult, TableColumnLineageMetadataValue
 
 from lead_assets.contracts import TABLES, Lead, SignalRow
 from lead_assets.core.settings import Settings
@@ -125,6 +125,21 @@ def test_every_campaign_has_its_own_verdict_of_every_check(ran: tuple[Graph, Exe
     assert {key: each["received"].value for key, each in leads.items()} == {key: 3 + number % 5 for number, key in enumerate(CAMPAIGNS)}, (
         "what the check shows is the campaign's"
     )
+
+
+def test_every_materialization_says_where_its_columns_come_from(ran: tuple[Graph, ExecuteInProcessResult]) -> None:
+    _, result = ran
+    said: dict[str, set[Any]] = {name: set() for name in OF_CAMPAIGNS}
+    for event in result.get_asset_materialization_events():
+        value = event.materialization.metadata.get("dagster/column_lineage")
+        deps = value.value.deps_by_column if isinstance(value, TableColumnLineageMetadataValue) else {}
+        found = {(column, ".".join(dep.asset_key.path), dep.column_name) for column, each in deps.items() for dep in each}
+        said[".".join(event.asset_key.path)].add(frozenset(found))
+    wanted = {
+        name: {frozenset((column.name, *source.rsplit(".", 1)) for column in contract.columns() for source in column.sources)}
+        for name, contract in OF_CAMPAIGNS.items()
+    }
+    assert said == wanted
 
 
 def test_what_is_as_it_was_is_neither_computed_nor_written(ran: tuple[Graph, ExecuteInProcessResult], shared_sandbox: Any) -> None:
