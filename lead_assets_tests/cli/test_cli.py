@@ -162,12 +162,15 @@ def test_a_live_home_refuses_the_sandbox(home: Path, command: Command, drop: Pat
 
 def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Path, sandbox: Handle) -> None:
     path = tmp_path / "five.ndjson"
-    path.write_text("".join(json.dumps(LEAD | {"email": f"p{n}@firm{n}.example"}) + "\n" for n in range(5)))
+    # By arrival, and not by id.
+    path.write_text("".join(json.dumps(LEAD | {"lead_id": f"L{9 - n}", "email": f"p{n}@firm{n}.example"}) + "\n" for n in range(5)))
     command("ingest", str(path), "--campaign", "c", "--json").answer()
     said = command("run", "--all", "--limit", "2", "--json", sandbox_url=sandbox.url).answer()
     assert said["without_key"] == []
     (row,) = said["campaigns"]
     assert (row["leads"], row["classified"], row["routed"]) == (5, 2, 2)
+    command("export", "signals.enriched_leads", "--format", "json", "--out", str(tmp_path / "enriched.json"), "--json").answer()
+    assert {row["lead_id"] for row in json.loads((tmp_path / "enriched.json").read_text())} == {"L9", "L8"}
     assert sandbox.billed("pipe0", "company:overview@2") == 2
     (row,) = command("run", "--all", "--json", sandbox_url=sandbox.url).answer()["campaigns"]
     assert (row["leads"], row["routed"]) == (5, 5)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from dagster import AssetSpec, BackfillPolicy, Definitions, TableSchema
+from dagster import AssetSpec, BackfillPolicy, Definitions, TableSchema, in_process_executor
 
 from lead_assets.contracts import TABLES
 from lead_assets.core.settings import Settings
@@ -80,6 +80,13 @@ def test_intake_is_held_to_conservation_by_a_blocking_check(definitions: Definit
 def test_the_definitions_load_without_touching_the_home_folder(tmp_path: Path) -> None:
     build_defs(Settings(home=tmp_path / "home"))
     assert not (tmp_path / "home").exists()
+
+
+def test_every_job_walks_its_steps_in_one_process(definitions: Definitions) -> None:
+    """Dagster's default starts a process for each step, which costs seconds of CPU for each of them."""
+    jobs = definitions.get_repository_def().get_all_jobs()
+    assert {"lead_pipeline", "lead_rebuild", "__ASSET_JOB"} <= {job.name for job in jobs}
+    assert {job.name: job.executor_def.name for job in jobs} == {job.name: in_process_executor.name for job in jobs}
 
 
 def test_heavy_libraries_are_not_loaded_with_the_code_location() -> None:
