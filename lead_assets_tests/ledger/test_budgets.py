@@ -141,6 +141,21 @@ def test_a_budget_for_each_of_two_campaigns_a_day_is_kept_by_one_purchase_of_bot
     assert {budget.name: budget.free_micros for budget in timed.budgets()} == {"spring": 0, "fall": 0}
 
 
+def test_a_limit_is_changed_and_lifted_and_no_other_with_it(timed: Ledger) -> None:
+    timed.set_budget("total", 10_000)
+    timed.set_budget("total", 20_000, period="all")
+    timed.set_budget("campaign", 30_000, name="spring")
+    timed.set_budget("total", 40_000)
+    assert [(each.scope, each.period, each.limit_micros) for each in timed.budgets()] == [
+        ("total", "all", 20_000),
+        ("total", "day", 40_000),
+        ("campaign", "day", 30_000),
+    ]
+    timed.set_budget("total", None)
+    timed.set_budget("campaign", None, name="fall")
+    assert [(each.scope, each.period) for each in timed.budgets()] == [("total", "all"), ("campaign", "day")]
+
+
 def test_a_ledger_of_before_goes_on_with_its_calls_and_claims(url: str, clock: Clock) -> None:
     """A claim that an older release opened before midnight is settled by this one, for its day; the older calls keep the day they had."""
     clock.time = LATE

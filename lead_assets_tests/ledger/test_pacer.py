@@ -44,6 +44,12 @@ def test_a_slot_used_a_little_late_is_used(timed: Ledger, clock: Clock) -> None:
     assert sent[2] - sent[1] < rate.interval + rate.tolerance
 
 
+def test_who_waits_exactly_as_long_as_it_takes_gets_the_slot(timed: Ledger, clock: Clock) -> None:
+    timed.penalise("pipe0", clock.time + timedelta(seconds=60))
+    assert timed.reserve_slots("pipe0", [Rate(1, 1.0)], most=59.9) is None
+    assert timed.reserve_slots("pipe0", [Rate(1, 1.0)], most=60.0) == clock.time + timedelta(seconds=60)
+
+
 def test_a_machine_that_is_always_late_gets_through_in_the_end(timed: Ledger, clock: Clock) -> None:
     rate = Rate(10, 1.0)
     assert len(used(timed, clock, rate, 2, lambda _: 2 * rate.interval)) == 2
