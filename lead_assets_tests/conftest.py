@@ -40,6 +40,7 @@ LONG_FIRST = (
     "production/test_run_failures.py",
     "classification/test_assets.py",
     "cli/test_from_ledger.py",
+    "signals/test_adding_a_signal.py",
     "ledger/test_many.py",
 )
 

@@ -127,8 +127,8 @@ def test_a_new_signal_is_bought_merged_estimated_and_documented(checkout: Path, 
 
     documented = said["reference"]
     own, merged = (documented.partition(f"## signals.{name}\n")[2].partition("\n## ")[0] for name in ("address_pattern", "enriched_leads"))
-    assert "| `webmail` | Boolean | yes |  | True if anybody can have an address there |" in own
-    assert "| `address_pattern` | String | yes |  | Pattern of the company's addresses |" in merged
+    assert "| `webmail` | BOOLEAN | yes |  | True if anybody can have an address there |" in own
+    assert "| `address_pattern` | VARCHAR | yes |  | Pattern of the company's addresses |" in merged
     assert (
         "(from `signals.company_overview.company_industry`, else `signals.organization.company_industry`, else `signals.address_pattern.industry`)"
         in merged
