@@ -224,7 +224,7 @@ def test_dagster_knows_rows_schema_and_checks_of_each_materialization(demo: Demo
         event = instance.get_latest_materialization_event(AssetKey(["identity", "leads"]))
         assert event is not None
         assert event.asset_materialization is not None
-        assert "dagster/row_count" in event.asset_materialization.metadata
+        assert "dagster/partition_row_count" in event.asset_materialization.metadata
         run_id, whole = demo.answer["run_ids"]
         assert {key.to_user_string() for key in instance.get_run_by_id(whole).asset_selection} == {  # type: ignore[union-attr]
             name.replace(".", "/") for name, contract in TABLES.items() if contract.grain == "home"
