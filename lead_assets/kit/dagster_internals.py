@@ -37,7 +37,10 @@ class Part:
 HISTORY = Part(
     what_for="a run history that does not wait for the disk at every event",
     instead="Dagster's own SQLite storage keeps it, in the same files",
-    names=("dagster._core.storage.sqlite_storage:DagsterSqliteStorage",),
+    names=(
+        "dagster._core.storage.sqlite_storage:DagsterSqliteStorage",
+        "dagster._core.storage.event_log.sqlite.sqlite_event_log:SqliteEventLogStorage",
+    ),
 )
 WORKERS = Part(
     what_for="telling that the worker of a run is gone",

@@ -15,6 +15,9 @@ from typing import Any
 
 import orjson
 
+CONTENT = "lead_assets/content"
+"""Metadata of a materialization: the hash of the partition's rows, which is its data version."""
+
 _PREFIX = 16
 """Hex digits of a ledger key that a note keeps: 64 bits, at which two of a million keys meet once in 36 million homes."""
 

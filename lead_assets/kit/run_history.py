@@ -23,9 +23,12 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from lead_assets.kit import dagster_internals
+from lead_assets.kit.notes import CONTENT
 
 _internals = dagster_internals.load(dagster_internals.HISTORY)
 _DagsterSqliteStorage: Any = _internals.DagsterSqliteStorage if _internals else object
+_SqliteEventLogStorage: Any = _internals.SqliteEventLogStorage if _internals else object
+_DATA_VERSION, _USER_PROVIDED = "dagster/data_version", "dagster/data_version_is_user_provided"
 
 _MOST_OPEN = 32
 """Databases held open: the common ones and the runs of late; each run has its own."""
@@ -37,11 +40,31 @@ class LocalRunHistory(_DagsterSqliteStorage):
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         _hold_open_below(os.path.realpath(base_dir))
         super().__init__(base_dir, inst_data=inst_data)
+        # Made by the class above; all it does is done by it, once the version is what it should be.
+        self._event_log_storage.__class__ = _EventLog
 
     @classmethod
     def from_config_value(cls, inst_data: Any, config_value: Mapping[str, Any]) -> Self:
         made: Self = cls.from_local(inst_data=inst_data, **config_value)
         return made
+
+
+class _EventLog(_SqliteEventLogStorage):
+    """Dagster's own event log, in which a partition's data version is the hash of its content.
+
+    A run over many partitions gives all of them one data version, which changes with the company they are made in: made again with others to the same rows, all
+    that hangs on a partition would be out of date.
+    """
+
+    def store_event(self, event: Any) -> None:
+        made = event.dagster_event.step_materialization_data.materialization if _is_materialization(event) else None
+        if made is not None and CONTENT in made.metadata and isinstance(made.tags, dict):
+            made.tags.update({_DATA_VERSION: made.metadata[CONTENT].value, _USER_PROVIDED: "true"})
+        super().store_event(event)
+
+
+def _is_materialization(event: Any) -> bool:
+    return event.is_dagster_event and event.dagster_event.event_type_value == "ASSET_MATERIALIZATION"
 
 
 _folders: set[str] = set()

@@ -36,7 +36,7 @@ from lead_assets.kit import notes, versions
 from lead_assets.kit.checks import Check, as_declared, evaluations
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, assets_of, column_lineage, key_of
 from lead_assets.kit.io_manager import WarehouseIOManager
-from lead_assets.kit.notes import Note
+from lead_assets.kit.notes import CONTENT, Note
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.versions import Logic
 from lead_assets.ledger.ledger import Ledger
@@ -302,11 +302,13 @@ def _result(
     def note(key: str, rows: pl.DataFrame) -> str:
         own = Note(digest_in_order(rows), rows.height, made_from[key], _plain(made.figures.get(key, {})))
         noted[key] = notes.with_served(own, made.served[key], last_call) if key in made.served else own
+        partition = None if contract.grain == "home" else key
+        step.context.add_asset_metadata({CONTENT: own.content}, asset_key=key_of(contract), partition_key=partition)
         return noted[key].text()
 
     heights = _heights(contract, made.frame)
     own = {key: {"rows": heights.get(key, 0), **_plain(made.figures.get(key, {})), "kept": False} for key in step.partitions}
-    own |= {key: {"rows": note.rows, **_unspent(note.figures), "kept": True} for key, note in kept.items()}
+    own |= {key: {"rows": note.rows, **_unspent(note.figures), "kept": True, CONTENT: note.content} for key, note in kept.items()}
     shown = _plain(made.shown)
     if any(column.sources for column in contract.columns()):
         shown["dagster/column_lineage"] = column_lineage(contract)

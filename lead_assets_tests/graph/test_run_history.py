@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from dagster import DagsterEventType, DagsterInstance, job, op
+from dagster import AssetKey, DagsterEventType, DagsterInstance, job, op
 from dagster._core.storage.event_log import SqliteEventLogStorage
 
 from lead_assets.cli import runs
 from lead_assets.core.settings import Settings
+from lead_assets.definitions import build_defs
+from lead_assets_tests.classification.pipeline import QUIET, Graph, ingest_notes
 
 
 @op
@@ -56,3 +59,34 @@ def test_the_history_is_dagsters_own(instance: DagsterInstance, history: Path) -
     run = small.execute_in_process(instance=instance)
     plain = SqliteEventLogStorage(str(history))
     assert len(plain.get_logs_for_run(run.run_id)) == len(instance.all_logs(run.run_id)) > 5
+
+
+def test_a_partitions_data_version_is_its_content_whatever_company_it_is_made_in(instance: DagsterInstance, settings: Settings) -> None:
+    from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
+    from dagster._core.loader import LoadingContextForTest
+
+    from lead_assets.contracts import TABLES
+
+    for campaign in ("fall", "spring"):
+        ingest_notes(settings, campaign, ["Fix and flip, 12 flips done", "Rental refinance"])
+    made = Graph(settings, instance, build_defs(settings))
+    keys = [AssetKey(name.split(".")) for name, contract in TABLES.items() if contract.grain == "campaign"]
+
+    def stale() -> set[str]:
+        resolver = CachingStaleStatusResolver(instance, made.definitions.resolve_asset_graph(), LoadingContextForTest(instance))
+        found = {(key, campaign): resolver.get_status(key, campaign) for key in keys for campaign in ("fall", "spring")}
+        return {f"{key.to_user_string()} {campaign}" for (key, campaign), status in found.items() if status != StaleStatus.FRESH}
+
+    assert made.run("fall", "spring").success
+    assert stale() == set()
+    shutil.rmtree(settings.warehouse_folder / "scoring")
+    assert made.run("spring").success, "made again alone, to the same rows"
+    assert made.run("fall").success
+    assert stale() == set()
+
+    ingest_notes(settings, "spring", ["Bridge loan for a duplex"])
+    assets = [AssetKey(["intake", "raw_leads"]), AssetKey(["intake", "rejected_payloads"])]
+    job = made.definitions.resolve_job_def("lead_pipeline")
+    assert job.execute_in_process(instance=instance, partition_key="spring", asset_selection=assets, run_config=QUIET).success
+    assert "identity/leads spring" in stale()
+    assert "identity/leads fall" not in stale()
