@@ -84,7 +84,7 @@ async def call_one(batch):  # type: ignore[no-untyped-def]
 
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
-    [(["estimate"], 2, "--campaign ID (once or more) or --all"), (["estimate", "--campaign", "nobody"], 1, "ingest a file for it first")],
+    [(["estimate"], 2, "--campaign ID (once or more) or --all"), (["estimate", "--campaign", "nobody"], 2, "ingest a file for it first")],
 )
 def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int, says: str) -> None:
     done = command(*arguments)
