@@ -9,7 +9,12 @@ import csv
 import gzip
 import io
 import json
+import os
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +51,51 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     home = tmp_path_factory.mktemp("demo") / "home"
     with start() as sandbox:
         yield Demo(home, sandbox, lead_assets(home, "demo", "--json", sandbox_url=sandbox.url).answer(), sandbox.meter())
+
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def readers(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of somebody who reads on after `make demo`, and tries what the README shows, from the top."""
+    home = tmp_path_factory.mktemp("readers") / ".lead_assets"
+    shutil.copytree(demo.home, home)
+    return home
+
+
+@pytest.mark.parametrize("line", re.findall(r"^lead-assets .*$", README, re.MULTILINE))
+def test_each_command_of_the_readme_runs_as_it_stands(
+    demo: Demo, readers: Path, command: Command, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    monkeypatch.chdir(ROOT)
+    _, *arguments = shlex.split(line, comments=True)
+    done = command(*arguments, at=readers, sandbox_url=demo.sandbox.url)
+    assert done.code == 0, done.stderr
+    found = {"ingest": "ingested", "discover": "postings", "export": "campaign_id,lead_id", "replay": "1 leads in quarantine"}
+    assert found.get(arguments[0], "") in done.stdout
+
+
+def test_the_readme_s_command_of_dagster_runs_as_it_stands(readers: Path) -> None:
+    (line,) = re.findall(r"^DAGSTER_HOME=.* dagster .*$", README, re.MULTILINE)
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    ran = subprocess.run(
+        ["bash", "-c", line], env=environment, cwd=readers.parent, capture_output=True, text=True, timeout=200, check=False
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert "RUN_SUCCESS" in ran.stderr + ran.stdout
+
+
+@pytest.mark.parametrize(("sql", "printed"), re.findall(r"^```sql\n(.*?)```\n```\n(.*?)```", README, re.MULTILINE | re.DOTALL))
+def test_each_question_of_the_readme_has_the_answer_that_it_shows(demo: Demo, sql: str, printed: str) -> None:
+    shown = [re.split(r"\s{2,}", line.strip()) for line in printed.splitlines()]
+    assert shown == [[str(value) for value in row if value is not None] for row in demo.rows(sql)]
+
+
+def test_the_readme_is_what_is_tried() -> None:
+    assert len(re.findall(r"^lead-assets ", README, re.MULTILINE)) >= 10
+    assert README.count("```sql") == 2
 
 
 def labels(name: str) -> list[dict[str, str]]:
