@@ -103,7 +103,7 @@ def test_quotas_are_what_the_vendors_say_is_left(command: Command, sandbox: Hand
         (["budget", "set", "total", "5", "--perod", "all"], 2, "--perod"),
         (["budget", "set", "total", "5", "--period", "week"], 2, "use one of day, all"),
         (["costs", "--by", "owner"], 2, "use one of day, campaign"),
-        (["pause", "nobody"], 1, "no provider 'nobody'"),
+        (["pause", "nobody"], 2, "no provider 'nobody'"),
     ],
 )
 def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int, says: str) -> None:

@@ -74,7 +74,7 @@ def test_without_money_for_people_the_companies_are_listed(command: Command, san
         (["--funding", "Series Z"], 1, "use one of seed, angel, series a"),
         (["--employees", "500..50"], 2, "give FROM..TO"),
         (["--employees", "many"], 2, "give FROM..TO"),
-        (["--query", "x", "--source", "hunter"], 2, "use apollo"),
+        (["--query", "x", "--source", "hunter"], 2, "use one of apollo"),
     ],
 )
 def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int, says: str) -> None:
