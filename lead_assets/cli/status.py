@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from typing import Any, Literal, cast
 
 from lead_assets.cli.worlds import bound_world, opened_ledger
@@ -50,8 +51,9 @@ def status(settings: Settings, campaigns: Sequence[str] | None = None) -> dict[s
     found: dict[str, dict[str, Standing]] = {key: {} for key in [*wanted, WHOLE_HOME]}
     with opened_ledger(settings) as ledger:
         now = Now(ledger)
-        for name, contract in TABLES.items():
-            if name not in BASES or BASES[name].always or contract.grain == "day":
+        for name in _upstream_first():
+            contract = TABLES[name]
+            if BASES[name].always or contract.grain == "day":
                 continue
             step = _step(settings, ledger, BASES[name])
             keys = [WHOLE_HOME] if contract.grain == "home" else wanted
@@ -66,6 +68,12 @@ def status(settings: Settings, campaigns: Sequence[str] | None = None) -> dict[s
         **{state: counts.count(state) for state in ("current", "out_of_date", "missing")},
         "campaigns": [{"campaign_id": key, "tables": rows} for key, tables in found.items() if (rows := _rows(tables))],
     }
+
+
+def _upstream_first() -> list[str]:
+    """Every declared table after those that it reads."""
+    reads = {name: {contract.table for contract in [*basis.same, *basis.whole]} for name, basis in BASES.items() if name in TABLES}
+    return [name for name in TopologicalSorter(reads).static_order() if name in reads]
 
 
 def _step(settings: Settings, ledger: Ledger, basis: Basis) -> Step:

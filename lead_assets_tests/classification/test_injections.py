@@ -63,6 +63,8 @@ def test_no_attempt_changes_an_owner_a_score_or_what_the_owner_is_told(settings:
 
 def test_the_same_attempts_succeed_where_the_prompt_is_careless(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prompt, "COMMON", "Classify the lead.")
+    for kept in ("system_of", "prompt_hash"):  # each is worked out once for a profile
+        monkeypatch.setattr(prompt, kept, getattr(prompt, kept).__wrapped__)
     assert len(fell(run, attacked())) >= 0.8 * len(INJECTIONS)
 
 

@@ -40,6 +40,8 @@ class Demo:
     sandbox: Handle
     answer: dict[str, Any]
     meter: dict[str, Any]
+    subjects: dict[str, dict[str, int]]
+    """What pipe0 was asked about in the demo, by pipe: others ask the same sandbox later."""
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.home / "warehouse" / "warehouse.duckdb"), read_only=True) as connection:
@@ -50,7 +52,8 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     home = tmp_path_factory.mktemp("demo") / "home"
     with start() as sandbox:
-        yield Demo(home, sandbox, lead_assets(home, "demo", "--json", sandbox_url=sandbox.url).answer(), sandbox.meter())
+        answer = lead_assets(home, "demo", "--json", sandbox_url=sandbox.url).answer()
+        yield Demo(home, sandbox, answer, sandbox.meter(), sandbox.subjects("pipe0"))
 
 
 ROOT = Path(__file__).parents[2]
@@ -137,7 +140,7 @@ def test_the_ledger_bills_what_the_sandbox_meters(demo: Demo) -> None:
 
 
 def test_a_company_is_bought_once_however_many_leads_it_has(demo: Demo) -> None:
-    subjects = demo.sandbox.subjects("pipe0")["company:overview@2"]
+    subjects = demo.subjects["company:overview@2"]
     ((leads, domains),) = demo.rows("SELECT COUNT(*), COUNT(DISTINCT company_domain) FROM identity.leads WHERE company_domain IS NOT NULL")
     assert max(subjects.values()) == 1
     assert len(subjects) == domains < leads
@@ -331,4 +334,4 @@ def test_each_provider_step_spent_what_the_ledger_journaled(demo: Demo, monkeypa
             ]
             assert evaluations, asset
             assert all(each.passed for each in evaluations), asset
-            assert sum(each.metadata["ledger_usd"].value for each in evaluations) > 0, asset
+            assert sum(each.metadata["ledger_usd"].value for each in evaluations if "ledger_usd" in each.metadata) > 0, asset

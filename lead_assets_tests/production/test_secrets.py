@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -104,6 +105,9 @@ def test_secrets_and_personal_data_stay_where_they_belong(
     for path in (home / "archive" / "objects").rglob("*"):
         if path.is_file():
             path.unlink()
+    # What was made from them goes, too, or nothing would be read again.
+    for folder in ("warehouse", "derived"):
+        shutil.rmtree(home / folder)
     assert run("run", "--campaign", "good").code == 1
     run("doctor")
     unreachable = f"postgresql+psycopg2://u:{DATABASE_PASSWORD}@127.0.0.1:1/none"

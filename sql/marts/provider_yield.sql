@@ -20,9 +20,9 @@ SELECT
     found,
     not_found,
     unknown,
-    CAST(found AS DOUBLE) / NULLIF(found + not_found, 0) AS hit_rate,
-    CAST(found AS DOUBLE) / NULLIF(asked, 0) AS yield_rate,
+    ROUND(CAST(found AS DOUBLE) / NULLIF(found + not_found, 0), 6) AS hit_rate,
+    ROUND(CAST(found AS DOUBLE) / NULLIF(asked, 0), 6) AS yield_rate,
     cost_usd,
-    CAST(cost_usd AS DOUBLE) / NULLIF(found, 0) AS usd_per_found,
+    ROUND(CAST(cost_usd AS DOUBLE) / NULLIF(found, 0), 6) AS usd_per_found,
     campaigns
 FROM asked
