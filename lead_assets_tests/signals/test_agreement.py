@@ -18,12 +18,12 @@ def test_a_step_and_the_ledger_agree_until_one_of_them_says_something_else(tmp_p
     stats = SignalStats()
     stats.add(purchase(ledger, wants(7), Vendor()).spent)
     purchase(ledger, wants(3, operation="other", campaign="fall"), Vendor())
-    agreement = ledger_agrees(ledger, since, ["spring"], [stats])
+    agreement = ledger_agrees(ledger, since, "spring", [stats])
     assert (agreement.holds, agreement.ledger_usd, agreement.asset_usd) == (True, Decimal("0.03"), Decimal("0.03"))
-    assert not ledger_agrees(ledger, since, ["spring", "fall"], [stats]).holds
+    assert not ledger_agrees(ledger, since, "fall", [stats]).holds
     stats.spent["spring"].cost_micros += 1
-    assert not ledger_agrees(ledger, since, ["spring"], [stats]).holds
+    assert not ledger_agrees(ledger, since, "spring", [stats]).holds
     stats.spent["spring"].cost_micros -= 1
     stats.spent["spring"].uncertain += 1
-    assert not ledger_agrees(ledger, since, ["spring"], [stats]).holds
+    assert not ledger_agrees(ledger, since, "spring", [stats]).holds
     ledger.close()
