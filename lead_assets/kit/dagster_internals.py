@@ -40,6 +40,8 @@ HISTORY = Part(
     names=(
         "dagster._core.storage.sqlite_storage:DagsterSqliteStorage",
         "dagster._core.storage.event_log.sqlite.sqlite_event_log:SqliteEventLogStorage",
+        "dagster._core.storage.runs.sqlite.sqlite_run_storage:SqliteRunStorage",
+        "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage:SqliteScheduleStorage",
     ),
 )
 WORKERS = Part(

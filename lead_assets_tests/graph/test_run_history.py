@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from dagster import AssetKey, DagsterEventType, DagsterInstance, job, op
 from dagster._core.storage.event_log import SqliteEventLogStorage
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
 
 from lead_assets.cli import runs
 from lead_assets.core.settings import Settings
@@ -53,6 +56,30 @@ def test_what_was_written_is_there_for_every_other_process_at_once(instance: Dag
     with sqlite3.connect(history / f"{run.run_id}.db") as other:
         events = [name for (name,) in other.execute("SELECT dagster_event_type FROM event_logs ORDER BY id") if name]
     assert events[-1] == DagsterEventType.RUN_SUCCESS.value
+
+
+def test_a_run_makes_an_engine_for_its_own_database_and_not_for_each_statement(
+    instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    small.execute_in_process(instance=instance)
+    made = []
+    for module in (sqlite_event_log, sqlite_run_storage, sqlite_schedule_storage):
+        own = module.create_engine
+        monkeypatch.setattr(module, "create_engine", lambda *args, own=own, **named: made.append(args) or own(*args, **named))
+    run = small.execute_in_process(instance=instance)
+    assert len(instance.all_logs(run.run_id)) > 5
+    assert len(made) <= 1
+
+
+def test_a_history_that_was_deleted_begins_anew_in_the_same_process(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        monkeypatch.delenv("DAGSTER_HOME", raising=False)
+        with runs.instance_of(Settings(home=home)) as instance:
+            assert instance.get_runs() == []
+            run = small.execute_in_process(instance=instance)
+            assert [each.run_id for each in instance.get_runs()] == [run.run_id]
+            assert instance.all_logs(run.run_id)
+        shutil.rmtree(home)
 
 
 def test_the_history_is_dagsters_own(instance: DagsterInstance, history: Path) -> None:
