@@ -10,15 +10,20 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 import urllib.parse
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from lead_assets.contracts import TABLES, Grain, Table
 from lead_assets.stores.warehouse.base import Noting, PartitionMissing, conform, partitions_of_query, quoted, split
+
+if TYPE_CHECKING:
+    import duckdb
 
 _FILE = "part.parquet"
 _NOTE = "note.json"  # beside it: what it was made from
@@ -87,19 +92,20 @@ class DuckDBWarehouse:
     def query(
         self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str] | None = None, grain: Grain = "campaign"
     ) -> pl.DataFrame:
-        import duckdb
-
         self.prepare()
-        with duckdb.connect(":memory:", config=_CONFIG) as connection:
-            connection.execute("SET TimeZone = 'UTC'")  # a day is a UTC day, wherever the machine stands
-            for contract in reads:
-                seen = partitions_of_query(contract, partitions, grain)
-                files = [self._existing(contract, key) for key in seen or ()] or [self._partition(contract, _EMPTY)]
-                connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(contract.schema_name())}")
-                connection.execute(_view(contract, [self._all(contract)] if seen is None else [str(file) for file in files]))
+        connection = _connection()
+        for contract in reads:
+            seen = partitions_of_query(contract, partitions, grain)
+            files = [self._existing(contract, key) for key in seen or ()] or [self._partition(contract, _EMPTY)]
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(contract.schema_name())}")
+            connection.execute(_view(contract, [self._all(contract)] if seen is None else [str(file) for file in files]))
+        try:
             frame = pl.from_arrow(connection.sql(sql).to_arrow_table())
-            assert isinstance(frame, pl.DataFrame)
-            return frame
+        finally:
+            for contract in reads:
+                connection.execute(f"DROP VIEW {_qualified(contract)}")
+        assert isinstance(frame, pl.DataFrame)
+        return frame
 
     def partitions(self, contract: type[Table]) -> list[str]:
         folder, prefix = self._table(contract), _prefix(contract)
@@ -169,6 +175,21 @@ class DuckDBWarehouse:
             os.replace(aside, path)
         finally:
             aside.unlink(missing_ok=True)
+
+
+_connections = threading.local()
+
+
+def _connection() -> duckdb.DuckDBPyConnection:
+    """This thread's own database in memory, empty between two queries. To open one takes as long as most queries."""
+    import duckdb
+
+    if not hasattr(_connections, "open"):
+        _connections.open = duckdb.connect(":memory:", config=_CONFIG)
+        _connections.open.execute("SET TimeZone = 'UTC'")  # a day is a UTC day, wherever the machine stands
+        _connections.open.execute("SET enable_external_file_cache = false")  # a partition's file is replaced under the same name
+    opened: duckdb.DuckDBPyConnection = _connections.open
+    return opened
 
 
 def _prefix(contract: type[Table]) -> str:
