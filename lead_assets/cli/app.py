@@ -275,7 +275,7 @@ def _pairs(mapping: list[str]) -> dict[str, str]:
     pairs = dict(item.partition("=")[::2] for item in mapping)
     if not all(pairs.values()) or not all(pairs):
         raise typer.BadParameter("--map takes FROM=TO, e.g. --map 'Work Mail=email'")
-    from lead_assets.intake.csv_payloads import check_column_map
+    from lead_assets.intake.headers import check_column_map
 
     check_column_map(pairs)
     return pairs

@@ -1,7 +1,7 @@
 """The payload shapes the product takes, one declaration each. A new shape is one more `Adapter` in `ADAPTERS` and nothing else.
 
 An adapter is chosen by the payload's own keys, never by the name of its file. Does not belong here: reading values (see `rows`) and CSV headers
-(see `csv_payloads`, which maps them to the keys named here).
+(see `headers`, which maps them to the keys named here).
 """
 
 from __future__ import annotations

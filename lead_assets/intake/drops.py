@@ -14,7 +14,7 @@ import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.campaign_keys import campaign_key
-from lead_assets.intake.csv_payloads import header_key
+from lead_assets.intake.headers import header_key
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Chunk, Reject
 from lead_assets.intake.rows import NOTHING, rows

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from lead_assets.core.campaign_keys import campaign_key, inbound_key
-from lead_assets.intake.csv_payloads import check_column_map
 from lead_assets.intake.drops import read_drops
+from lead_assets.intake.headers import check_column_map
 from lead_assets.stores.archive import Archive, Receipt
 
 DEFAULT_MAX_PAYLOAD_BYTES = 1 << 20

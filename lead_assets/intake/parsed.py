@@ -40,6 +40,7 @@ MODULES = (
     "lead_assets.intake.adapters",
     "lead_assets.intake.csv_payloads",
     "lead_assets.intake.drops",
+    "lead_assets.intake.headers",
     "lead_assets.intake.json_payloads",
     "lead_assets.intake.parse",
     "lead_assets.intake.payloads",

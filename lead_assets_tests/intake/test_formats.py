@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from lead_assets.intake.adapters import FIELD_KEYS
-from lead_assets.intake.csv_payloads import HEADER_ALIASES, header_key
+from lead_assets.intake.headers import HEADER_ALIASES, header_key
 from lead_assets_tests.intake.samples import CRM, INBOUND, LENDING, LIMIT, codes, ndjson, read
 
 PEOPLE = [
