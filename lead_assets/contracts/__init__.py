@@ -28,13 +28,13 @@ _ROOMS = ("intake", "identity", "signals", "lookalike", "classification", "scori
 
 
 def _place(contract: type[Table]) -> tuple[int, bool]:
-    """By room, in the order the graph fills them; of signals, the table that they come together in last."""
+    """By room, in the order the graph fills them; within signals, enriched_leads comes last."""
     room = contract.schema_name()
     return (*_ROOMS, room).index(room), contract is EnrichedLead
 
 
 TABLES: dict[str, type[Table]] = {contract.table: contract for contract in sorted(declared(), key=_place)}
-"""Every table that a module here declares, by name, in the order the graph fills them."""
+"""All contracts by table name, in the order the graph fills them."""
 
 __all__ = [
     "GOLDEN_CAMPAIGN",

@@ -1,7 +1,7 @@
-"""What a row is, said once: a pydantic model per table, from which DDL, polars schema, Dagster column schema and docs follow.
+"""Table contracts: one pydantic model per table, which drives DDL, polars schema, Dagster column schema and docs.
 
-Belongs here: the vocabulary of contracts (`Table`, `Column`, `Json`). Does not belong here: any one table (see the sibling modules, one a room)
-and anything that reads or writes rows (see `lead_assets.stores.warehouse`).
+Belongs here: the vocabulary of contracts (`Table`, `Column`, `Json`). Does not belong here: any one table (see the sibling modules, one per room)
+or anything that reads or writes rows (see `lead_assets.stores.warehouse`).
 """
 
 from __future__ import annotations
@@ -23,31 +23,31 @@ from pydantic.fields import FieldInfo
 Pii = Literal["email", "name", "phone", "address", "profile", "free_text"]
 
 Grain = Literal["campaign", "day", "home"]
-"""What one partition of a table holds: a campaign, a day (UTC), or all there is in the home."""
+"""What one partition of a table holds: a campaign, a day (UTC), or everything in the home."""
 
 PARTITION_COLUMNS: dict[Grain, str] = {"campaign": "campaign_id", "day": "day"}
-"""The column that names a row's partition. A table of the whole home has one partition and needs no such column."""
+"""The column that names a row's partition. A home-wide table has one partition and needs no such column."""
 
 WHOLE_HOME = "all"
-"""Key of the one partition of a table of the whole home."""
+"""Key of the single partition of a home-wide table."""
 
 
 References = tuple[tuple[tuple[str, ...], str], ...]
-"""The tables that a table points at: (its own columns, "schema.table"), the columns in the order of the other table's key."""
+"""References to other tables: (own columns, "schema.table"), with the columns in the order of the other table's key."""
 
 OF_A_LEAD: References = ((("campaign_id", "lead_id"), "identity.leads"),)
 
 
 @dataclass(frozen=True)
 class Column:
-    """What pydantic's own field cannot say of a column.
+    """What pydantic's own `Field` cannot say about a column.
 
     `pii`: kind of personal data, which becomes a column tag in Dagster and a masking policy in Snowflake.
-    `source`: the upstream column it is copied or derived from, as "schema.table.column", or several of them, the first that has a value first; drives
+    `source`: the upstream column it is copied or derived from, as "schema.table.column", or several in order of preference; drives
     column lineage.
-    `low`, `high`: the range of its values, both included; checked where it is stored.
-    `enriches`: of a signal's own column, the column of signals.enriched_leads that it fills: True for the one of its own name, False for none (see
-    `signals`). `rank`: where several signals fill one column, the lowest rank that has a value wins.
+    `low`, `high`: the range of its values, inclusive; checked on the stored rows.
+    `enriches`: for a signal's column, the column of signals.enriched_leads that it fills: True for the one with the same name, False for none (see
+    `signals`). `rank`: when several signals fill one column, the lowest rank with a value wins.
     """
 
     description: str
@@ -64,14 +64,14 @@ class Column:
 
 
 class _JsonMarker:
-    """Marks a text column that holds one JSON document (VARIANT in Snowflake)."""
+    """Marks a text column as holding one JSON document (VARIANT in Snowflake)."""
 
 
 Json = Annotated[str, _JsonMarker()]
-"""A text column holding one JSON document with sorted keys, so that equal content is equal text."""
+"""A text column with one JSON document, keys sorted, so that equal content is equal text."""
 
 Money = Annotated[Decimal, "USD"]
-"""US dollars, exact to a millionth."""
+"""US dollars, exact to one millionth."""
 
 MONEY_DTYPE = pl.Decimal(18, 6)
 
@@ -107,13 +107,13 @@ class ColumnSpec:
     pii: Pii | None
     sources: tuple[str, ...]
     values: tuple[str, ...] = ()
-    """The only values that it may take, where its type says so."""
+    """The values it may take, if its type lists them."""
     low: float | None = None
     high: float | None = None
 
     @property
     def sql_type(self) -> str:
-        """The type as an analyst writes it in SQL, and as DuckDB shows it."""
+        """The SQL type, as DuckDB shows it."""
         if self.json:
             return "JSON"
         if isinstance(self.dtype, pl.List):
@@ -124,7 +124,7 @@ class ColumnSpec:
 
 
 class Table(BaseModel):
-    """Base of every warehouse table's contract. Subclasses set `table` ("schema.name"), `key` (the columns that name a row), and `grain` unless the
+    """Base class of all table contracts. Subclasses set `table` ("schema.name"), `key` (the columns that identify a row), and `grain` unless the
     table is partitioned by campaign."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -140,13 +140,13 @@ class Table(BaseModel):
         column = cls.partition_column()
         if hasattr(cls, "table") and column is not None and column not in cls.model_fields:
             raise TypeError(
-                f"{cls.__name__}: a table of the grain {cls.grain!r} needs a column {column!r}, which names each row's partition: "
+                f"{cls.__name__}: a table with grain {cls.grain!r} needs a column {column!r} that names each row's partition: "
                 f"add it, or set `grain` to another of {', '.join(typing.get_args(Grain))}"
             )
 
     @classmethod
     def partition_column(cls) -> str | None:
-        """The column whose value is the row's partition; None for a table of the whole home."""
+        """The column that holds the row's partition; None for a home-wide table."""
         return PARTITION_COLUMNS.get(cls.grain)
 
     @classmethod
@@ -155,17 +155,17 @@ class Table(BaseModel):
 
     @classmethod
     def polars_schema(cls) -> pl.Schema:
-        """Names and types of the columns, in order: one object for all who ask, to be read only."""
+        """Column names and types, in order. The object is shared: do not change it."""
         return _schema(cls)
 
     @classmethod
     def empty(cls) -> pl.DataFrame:
-        """A frame of no rows with the contract's columns and types."""
+        """An empty frame with the contract's columns and types."""
         return pl.DataFrame(schema=cls.polars_schema())
 
     @classmethod
     def frame(cls, rows: typing.Iterable[dict[str, Any]]) -> pl.DataFrame:
-        """Rows (dicts; a missing key is null) as a frame of the contract's columns and types."""
+        """A frame of the given rows (dicts; a missing key is null) with the contract's columns and types."""
         return pl.DataFrame(list(rows), schema=cls.polars_schema(), orient="row")
 
     @classmethod
@@ -182,7 +182,7 @@ class Table(BaseModel):
 
     @classmethod
     def fingerprint(cls) -> str:
-        """Changes when the columns, their types or their nullability do, or the grain; part of the asset's code version."""
+        """Changes with the columns, their types or nullability, and the grain; part of the asset's code version."""
         shape: list[Any] = [(column.name, str(column.dtype), column.nullable, column.json) for column in cls.columns()]
         if cls.grain != "campaign":
             shape.append(cls.grain)
@@ -190,13 +190,13 @@ class Table(BaseModel):
 
 
 def contracts_of(module: types.ModuleType) -> list[type[Table]]:
-    """The tables that a module declares, in its order."""
+    """The tables declared in a module, in order."""
     declared = [each for each in vars(module).values() if isinstance(each, type) and issubclass(each, Table)]
     return [each for each in declared if each.__module__ == module.__name__ and hasattr(each, "table")]
 
 
 def canonical_json(value: Any) -> str:
-    """JSON text with sorted keys, so that equal content gives equal text and equal hashes."""
+    """JSON text with sorted keys, so that equal content has equal text and equal hashes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
 
 
@@ -229,7 +229,7 @@ def _column_spec(name: str, field: FieldInfo) -> ColumnSpec:
 
 
 def column_of(field: FieldInfo) -> Column:
-    """What a contract says of a column beside its type."""
+    """What a contract says about a column besides its type."""
     return next((m for m in _markers(field) if isinstance(m, Column)), Column(field.description or ""))
 
 

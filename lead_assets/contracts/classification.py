@@ -1,4 +1,4 @@
-"""Rows of the classification room: the model's claims that met their contract, and those that did not."""
+"""Tables of the classification room: model answers that met their contract, and those that did not."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, Json, Money, References, Table
 
 GOLDEN_CAMPAIGN = "golden-evaluation"
-"""What the labelled leads, by which classifiers are measured, have for a campaign: in their rows and in the ledger. It is no partition of any table."""
+"""Stands in for a campaign id on the labelled leads that measure classifiers, in their rows and in the ledger. No table has a partition of this name."""
 
 
 class Classification(Table):
-    """One row a classified lead: the answer met its profile's contract, whoever gave it (a model, or rules where no model could be had)."""
+    """One row per classified lead: an answer that met its profile's contract, from a model or, if none was available, from rules."""
 
     table: ClassVar[str] = "classification.classifications"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -22,7 +22,7 @@ class Classification(Table):
     lead_id: Annotated[str, Column("Lead id", source="signals.enriched_leads.lead_id")]
     profile: Annotated[str, Column("Classification profile: lending, b2b")]
     schema_version: Annotated[str, Column("Version of the profile's contract, e.g. lending-1")]
-    loan_type: Annotated[Literal["bridge_rtl", "rental", "unknown"] | None, Column("lending: the loan the lead is after")] = None
+    loan_type: Annotated[Literal["bridge_rtl", "rental", "unknown"] | None, Column("lending: the loan the lead wants")] = None
     investor_experience: Annotated[Literal["first_time", "experienced", "unknown"] | None, Column("lending: the investor's experience")] = (
         None
     )
@@ -31,25 +31,25 @@ class Classification(Table):
         Literal["economic_buyer", "champion", "technical_evaluator", "end_user", "unknown"] | None, Column("b2b: role in the purchase")
     ] = None
     buying_stage: Annotated[
-        Literal["awareness", "consideration", "decision", "unknown"] | None, Column("b2b: where the lead stands in buying")
+        Literal["awareness", "consideration", "decision", "unknown"] | None, Column("b2b: stage of the buying process")
     ] = None
-    pain_points: Annotated[list[str] | None, Column("b2b: problems the lead names, in a few words each", pii="free_text")] = None
-    urgency_score: Annotated[int | None, Column("Urgency, 1 (none) to 5 (days)")] = None
+    pain_points: Annotated[list[str] | None, Column("b2b: problems that the lead mentions, a few words each", pii="free_text")] = None
+    urgency_score: Annotated[int | None, Column("Urgency, from 1 (none) to 5 (within days)")] = None
     outreach_message: Annotated[str | None, Column("First message to the lead; null when rules answered", pii="free_text")] = None
-    classification_rationale: Annotated[str | None, Column("Why, in the classifier's words", pii="free_text")] = None
+    classification_rationale: Annotated[str | None, Column("The classifier's reasons, in its own words", pii="free_text")] = None
     answer: Annotated[Json, Column("The whole validated answer, as a JSON object", pii="free_text")]
     model: Annotated[str, Column("Model that answered, or rules-v1")]
     fallback_reason: Annotated[str | None, Column("Why rules answered instead of a model: no_key, over_budget, provider_error, …")] = None
-    attempts: Annotated[int, Column("Calls made for this answer, repair included; 0 for rules")]
-    input_tokens: Annotated[int, Column("Input tokens of all attempts, cache reads and writes included")]
+    attempts: Annotated[int, Column("Calls made for this answer, including the repair; 0 for rules")]
+    input_tokens: Annotated[int, Column("Input tokens of all attempts, including cache reads and writes")]
     output_tokens: Annotated[int, Column("Output tokens of all attempts")]
-    cost_usd: Annotated[Money, Column("Cost of all attempts, US dollars")]
-    enriched_at: Annotated[datetime, Column("When the ledger's call was answered; for rules, when the lead was received")]
+    cost_usd: Annotated[Money, Column("Cost of all attempts in US dollars")]
+    enriched_at: Annotated[datetime, Column("When the model answered (from the ledger); for rules, when the lead was received")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
 
 
 class Quarantined(Table):
-    """Leads whose answer did not meet the contract: never scored, routed or sent, and replayable after a fix."""
+    """Leads whose answer did not meet the contract. They are never scored, routed or sent, and can be replayed after a fix."""
 
     table: ClassVar[str] = "classification.quarantine"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -62,17 +62,17 @@ class Quarantined(Table):
     code: Annotated[str, Column("Machine-readable reason, e.g. invalid_enum, out_of_range, placeholder, refusal, truncated")]
     reason: Annotated[str, Column("What is wrong, field by field")]
     attempt: Annotated[int, Column("Number of attempts made")]
-    raw_text: Annotated[str, Column("The last answer as the model gave it", pii="free_text")]
+    raw_text: Annotated[str, Column("The model's last answer, verbatim", pii="free_text")]
     model: Annotated[str, Column("Model that answered")]
     input_tokens: Annotated[int, Column("Input tokens of all attempts")]
     output_tokens: Annotated[int, Column("Output tokens of all attempts")]
-    cost_usd: Annotated[Money, Column("Cost of all attempts, US dollars")]
-    quarantined_at: Annotated[datetime, Column("When the ledger's last call was answered")]
+    cost_usd: Annotated[Money, Column("Cost of all attempts in US dollars")]
+    quarantined_at: Annotated[datetime, Column("When the model's last answer came (from the ledger)")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
 
 
 class Summary(Table):
-    """One row a scored lead that is worth a brief (its tier is in rules/classification.yaml): what its owner should know before the first talk."""
+    """One row per lead in a tier that gets a brief (see rules/classification.yaml): what its owner should know before the first conversation."""
 
     table: ClassVar[str] = "classification.summaries"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -82,42 +82,42 @@ class Summary(Table):
     lead_id: Annotated[str, Column("Lead id", source="scoring.scores.lead_id")]
     profile: Annotated[str, Column("Profile of the brief")]
     schema_version: Annotated[str, Column("Version of the profile's contract, e.g. brief-1")]
-    brief: Annotated[str, Column("Who the lead is, what it wants and why it is worth the time", pii="free_text")]
+    brief: Annotated[str, Column("Who the lead is, what they want and why they are worth the owner's time", pii="free_text")]
     next_step: Annotated[str, Column("What to do first", pii="free_text")]
     answer: Annotated[Json, Column("The whole validated answer, as a JSON object", pii="free_text")]
     model: Annotated[str, Column("Model that answered, or rules-v1")]
     fallback_reason: Annotated[str | None, Column("Why rules answered instead of a model: no_key, over_budget, provider_error, …")] = None
-    attempts: Annotated[int, Column("Calls made for this answer, repair included; 0 for rules")]
-    input_tokens: Annotated[int, Column("Input tokens of all attempts, cache reads and writes included")]
+    attempts: Annotated[int, Column("Calls made for this answer, including the repair; 0 for rules")]
+    input_tokens: Annotated[int, Column("Input tokens of all attempts, including cache reads and writes")]
     output_tokens: Annotated[int, Column("Output tokens of all attempts")]
-    cost_usd: Annotated[Money, Column("Cost of all attempts, US dollars")]
-    enriched_at: Annotated[datetime, Column("When the ledger's call was answered; for rules, when the lead was received")]
+    cost_usd: Annotated[Money, Column("Cost of all attempts in US dollars")]
+    enriched_at: Annotated[datetime, Column("When the model answered (from the ledger); for rules, when the lead was received")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
 
 
 class QuarantinedSummary(Quarantined):
-    """Leads whose brief did not meet the contract: their owner has none."""
+    """Leads whose brief did not meet the contract, so that their owner has none."""
 
     table: ClassVar[str] = "classification.summary_quarantine"
 
 
 class GoldenEvaluation(Table):
-    """One row a labelled field of a golden lead: what a person says is true, and what the classifier answered."""
+    """One row per labelled field of a golden lead: a person's label and the classifier's answer."""
 
     table: ClassVar[str] = "classification.golden_evaluation"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id", "field")
     grain: ClassVar[Grain] = "home"
 
-    campaign_id: Annotated[str, Column("Always golden-evaluation, under which the ledger keeps what the labelled leads cost")]
+    campaign_id: Annotated[str, Column("Always golden-evaluation: the name under which the ledger records the cost of labelled leads")]
     lead_id: Annotated[str, Column("Golden lead")]
-    kind: Annotated[str, Column("What makes it worth asking: scenario, plain, sparse, vague, contradictory, multilingual, adversarial")]
+    kind: Annotated[str, Column("Kind of test case: scenario, plain, sparse, vague, contradictory, multilingual, adversarial")]
     profile: Annotated[str, Column("Classification profile")]
     field: Annotated[str, Column("Field of the profile's contract")]
-    expected: Annotated[str, Column("The label; a range of numbers as low..high")]
+    expected: Annotated[str, Column("The label; a numeric range is written low..high")]
     answered: Annotated[str | None, Column("The answer; null if it was quarantined")] = None
-    correct: Annotated[bool, Column("True if the answer is the label, or within it")]
+    correct: Annotated[bool, Column("True if the answer equals the label or lies in its range")]
     code: Annotated[str | None, Column("Why it was quarantined")] = None
     model: Annotated[str, Column("Model that answered, or rules-v1")]
     attempts: Annotated[int, Column("Calls made for the lead's answer")]
-    cost_usd: Annotated[Money, Column("Cost of the lead's answer, on the first of its fields, US dollars")]
+    cost_usd: Annotated[Money, Column("Cost of the lead's answer in US dollars, counted on its first field only")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]

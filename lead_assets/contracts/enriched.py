@@ -1,6 +1,6 @@
-"""signals.enriched_leads: what the signals' contracts say they fill of it, beside the lead's identity and what became of each signal.
+"""signals.enriched_leads: the columns that signal contracts fill, beside the lead's identity and the outcome of each signal.
 
-Belongs here: its columns, and from which signals each is filled, best first; both follow from the signals' contracts. Does not belong here: choosing a
+Belongs here: its columns, and the signals that fill each, best first; both follow from the signals' contracts. Does not belong here: choosing a
 lead's value (see `lead_assets.signals.merge`).
 """
 
@@ -18,15 +18,15 @@ from lead_assets.contracts.signals import SignalRow
 
 
 def signal_contracts() -> list[type[SignalRow]]:
-    """The signals of all modules, those of `signals` first."""
+    """The signals of all modules, with those of `signals` first."""
     every = [contract for contract in declared(but=["enriched"]) if issubclass(contract, SignalRow)]
     return sorted(every, key=lambda contract: contract.__module__ != SignalRow.__module__)
 
 
 def with_values(lead: type[Table], signals: Iterable[type[SignalRow]], *, reserved: Collection[str]) -> type[Table]:
-    """The contract `lead` and, after its own columns, one for each that the signals fill, described as in the signal that is preferred.
+    """The contract `lead`, followed by one column for each that signals fill, described as in the preferred signal.
 
-    Raises TypeError where signals contradict each other, or fill a column that is not theirs.
+    Raises TypeError if signals contradict each other or fill a column that is not theirs.
     """
     fillers: dict[str, list[tuple[int, type[SignalRow], str]]] = {}
     for signal in signals:
@@ -39,14 +39,14 @@ def with_values(lead: type[Table], signals: Iterable[type[SignalRow]], *, reserv
         ranked = sorted(filled, key=lambda each: each[0])
         sources = tuple(f"{signal.table}.{name}" for _, signal, name in ranked)
         if target in lead.model_fields or target in reserved:
-            raise TypeError(f"{sources[0]}: enriched_leads.{target} is not filled by signals: give its Column another enriches=")
+            raise TypeError(f"{sources[0]}: signals may not fill enriched_leads.{target}: give its Column another enriches=")
         if len({rank for rank, _, _ in ranked}) < len(ranked):
             raise TypeError(
-                f"{' and '.join(sources)} fill enriched_leads.{target} at the same rank: give one a higher rank=, which is taken after"
+                f"{' and '.join(sources)} fill enriched_leads.{target} with the same rank: give the less preferred one a higher rank="
             )
         if len({str(signal.polars_schema()[name]) for _, signal, name in ranked}) > 1:
             raise TypeError(
-                f"{' and '.join(sources)} fill enriched_leads.{target} and are of several types: fill a column each, or make them one type"
+                f"{' and '.join(sources)} fill enriched_leads.{target} but differ in type: use one type, or fill different columns"
             )
         _, signal, name = ranked[0]
         field = signal.model_fields[name]
@@ -60,19 +60,19 @@ def with_values(lead: type[Table], signals: Iterable[type[SignalRow]], *, reserv
 class _Lead(Table):
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
-    account_key: Annotated[str, Column("What ownership goes by", source="identity.leads.account_key")]
+    account_key: Annotated[str, Column("Account that ownership is decided by", source="identity.leads.account_key")]
     company_domain: Annotated[str | None, Column("Registrable domain of the company", source="identity.leads.company_domain")] = None
 
 
 class _Outcome(Table):
-    provenance: Annotated[Json, Column('Who said each value and when: {"column": {"provider", "as_of"}}')]
+    provenance: Annotated[Json, Column('Provider and time of each value: {"column": {"provider", "as_of"}}')]
     signals_found: Annotated[list[str], Column("Names of the signals that were found, sorted")]
-    signals_missed: Annotated[list[str], Column("Names of the signals that were not, sorted")]
-    miss_reasons: Annotated[Json, Column('Why each missed signal is missing: {"signal": "reason"}')]
+    signals_missed: Annotated[list[str], Column("Names of the signals that were not found, sorted")]
+    miss_reasons: Annotated[Json, Column('Reason for each missed signal: {"signal": "reason"}')]
     enrichment_quality: Annotated[
-        float | None, Column("Share of the signals asked for that were found, 0 to 1; null if none was asked for")
+        float | None, Column("Share of requested signals that were found, 0 to 1; null if none was requested")
     ] = None
-    signals_cost_usd: Annotated[Money, Column("What this lead's signals cost, US dollars")]
+    signals_cost_usd: Annotated[Money, Column("Cost of this lead's signals in US dollars")]
     synthetic: Annotated[bool, Column("True if any value came from the sandbox")]
 
 
@@ -83,7 +83,7 @@ else:
 
 
 class EnrichedLead(_Outcome, _LeadWithValues):
-    """One row per lead: the signals' values beside the lead's identity, who said each value, and which signals are missing and why."""
+    """One row per lead: its identity, the values from all signals, which provider gave each value, and which signals are missing and why."""
 
     table: ClassVar[str] = "signals.enriched_leads"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")

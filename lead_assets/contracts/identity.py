@@ -1,4 +1,4 @@
-"""Rows of the identity room: who each lead is."""
+"""Tables of the identity room: who each lead is."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from lead_assets.contracts.intake import LeadFields
 
 
 class Lead(LeadFields):
-    """One row a lead: the newest of its payloads, with normalised columns beside the originals."""
+    """One row per lead: its newest payload, with normalised columns beside the originals."""
 
     table: ClassVar[str] = "identity.leads"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -35,7 +35,7 @@ class Lead(LeadFields):
     company_domain: Annotated[
         str | None,
         Column(
-            "Registrable domain of the company: from the website, else from a business e-mail",
+            "Registrable domain of the company: from the website, otherwise from a business e-mail",
             source="intake.raw_leads.website",
         ),
     ] = None
@@ -44,7 +44,7 @@ class Lead(LeadFields):
     state_code: Annotated[
         str | None,
         Column(
-            "State or province of the US or Canada, ISO 3166-2 without the country, e.g. CA",
+            "US state or Canadian province, ISO 3166-2 without the country, e.g. CA",
             source="intake.raw_leads.state",
         ),
     ] = None
@@ -78,14 +78,14 @@ class Lead(LeadFields):
     account_key: Annotated[
         str,
         Column(
-            "What ownership goes by: the company domain, else 'person:' and a hash of the person's identity",
+            "Account that ownership is decided by: the company domain, otherwise 'person:' and a hash of the person's identity",
             source="intake.raw_leads.email",
         ),
     ]
 
 
 class Duplicate(Table):
-    """Every readable payload that is not the newest of its lead, and which lead it belongs to."""
+    """Every readable payload that is not the newest of its lead, and the lead it belongs to."""
 
     table: ClassVar[str] = "identity.duplicates"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "position")
@@ -99,12 +99,12 @@ class Duplicate(Table):
     duplicate_of: Annotated[str, Column("lead_id of the lead that was kept")]
     kept_drop_sha256: Annotated[str, Column("Drop of the payload that was kept")]
     kept_position: Annotated[int, Column("Position of the payload that was kept")]
-    matched_on: Annotated[Literal["lead_id", "email"], Column("What made it the same lead")]
+    matched_on: Annotated[Literal["lead_id", "email"], Column("What identified it as the same lead")]
     payload: Annotated[Json, Column("The duplicate's payload", pii="free_text", source="intake.raw_leads.payload")]
 
 
 class SuppressedLead(Table):
-    """Leads that asked not to be processed or contacted: kept out of every later room, counted, and named by id only."""
+    """People who asked not to be processed or contacted: counted, named by id only, and kept out of every later room."""
 
     table: ClassVar[str] = "identity.suppressed"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")

@@ -1,4 +1,4 @@
-"""Rows of the intake room: what came in and could be read, and what could not."""
+"""Tables of the intake room: the payloads that could be read and those that could not."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lead_assets.contracts.base import Column, Json, Table
 
 
 class LeadFields(Table):
-    """The fields a lead may bring, as received: text stays as it was written, only surrounding white space is gone."""
+    """The fields a lead may have, as received: text is unchanged except for surrounding white space."""
 
     email: Annotated[str | None, Column("E-mail address as received", pii="email")] = None
     phone: Annotated[str | None, Column("Phone number as received", pii="phone")] = None
@@ -25,7 +25,7 @@ class LeadFields(Table):
     city: Annotated[str | None, Column("City as received (a lending form's property city)")] = None
     industry: Annotated[str | None, Column("Industry as received")] = None
     company_size: Annotated[str | None, Column("Company size as received, e.g. '51-200'")] = None
-    source: Annotated[str | None, Column("Where the lead came from, as the sender says: form, ad, event")] = None
+    source: Annotated[str | None, Column("Where the lead came from, according to the sender: form, ad, event")] = None
     status: Annotated[str | None, Column("Status in the sending system")] = None
     notes: Annotated[str | None, Column("Free text of the lead: notes of a lending form, bio of a CRM row", pii="free_text")] = None
     property_address: Annotated[str | None, Column("Street address of the property", pii="address")] = None
@@ -35,45 +35,45 @@ class LeadFields(Table):
     estimated_arv: Annotated[float | None, Column("Estimated after-repair value, US dollars")] = None
     web_activity_score: Annotated[float | None, Column("Web activity score of the sending CRM, 0-100")] = None
     email_engagement_score: Annotated[float | None, Column("E-mail engagement score of the sending CRM, 0-100")] = None
-    outcome: Annotated[str | None, Column("What became of the lead in a past campaign: won, lost, no_response")] = None
+    outcome: Annotated[str | None, Column("Outcome of the lead in a past campaign: won, lost, no_response")] = None
     outcome_at: Annotated[datetime | None, Column("When the outcome was known")] = None
-    extra: Annotated[Json, Column("Fields of the payload that no column holds, as a JSON object", pii="free_text")] = "{}"
+    extra: Annotated[Json, Column("Payload fields that have no column of their own, as a JSON object", pii="free_text")] = "{}"
 
 
 class RawLead(LeadFields):
-    """Every lead payload that could be read, one row a payload, before duplicates are taken out. Names the drop and the position it came from."""
+    """One row per readable payload, before duplicates are removed, with the drop and position it came from."""
 
     table: ClassVar[str] = "intake.raw_leads"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "position")
 
     campaign_id: Annotated[str, Column("Campaign the lead belongs to: the partition key")]
-    lead_id: Annotated[str, Column("The sender's id, else one derived from the lead's identity: 'ld_' and 16 hex digits")]
+    lead_id: Annotated[str, Column("The sender's id, or one derived from the lead's identity: 'ld_' and 16 hex digits")]
     adapter: Annotated[str, Column("Payload shape that matched: lending_form, inbound_b2b, campaign_api, crm_row, csv")]
     drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
     drop_name: Annotated[str, Column("File name or origin of the drop")]
-    position: Annotated[int, Column("Position in the drop: line of NDJSON or CSV (the header is line 1), element of an array; from 1")]
+    position: Annotated[int, Column("Position in the drop, from 1: line of NDJSON or CSV (the header is line 1), or element of an array")]
     received_at: Annotated[datetime, Column("When the drop was received")]
-    submitted_at: Annotated[datetime | None, Column("When the lead was submitted, as the sender says")] = None
+    submitted_at: Annotated[datetime | None, Column("When the lead was submitted, according to the sender")] = None
     source_campaign: Annotated[str | None, Column("Campaign id as the sender wrote it")] = None
     payload: Annotated[Json, Column("The whole payload as it was read, as a JSON object", pii="free_text")]
 
 
 class RejectedPayload(Table):
-    """Every payload that could not be taken, with the reason and its raw text, so that it can be mended and replayed."""
+    """Every rejected payload, with the reason and its raw text, so that it can be fixed and sent again."""
 
     table: ClassVar[str] = "intake.rejected_payloads"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "received_at", "position")
 
-    campaign_id: Annotated[str, Column("Campaign of the payload, or of the drop where the payload's own cannot be read")]
+    campaign_id: Annotated[str, Column("Campaign of the payload, or of the drop if the payload's own cannot be read")]
     drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
     drop_name: Annotated[str, Column("File name or origin of the drop")]
-    position: Annotated[int, Column("Position in the drop, from 1; 0 when the whole file is meant")]
+    position: Annotated[int, Column("Position in the drop, from 1; 0 means the whole file")]
     received_at: Annotated[datetime, Column("When the drop was received")]
     code: Annotated[str, Column("Machine-readable reason, e.g. not_json, truncated_json, duplicate_key, invalid_email")]
     reason: Annotated[str, Column("What is wrong and what to do, without the value itself")]
-    field: Annotated[str | None, Column("Field at fault, where there is one")] = None
+    field: Annotated[str | None, Column("Field at fault, if there is one")] = None
     raw_text: Annotated[
         str,
-        Column("The payload as received, at most 64 KiB of it; bytes that are not text are escaped", pii="free_text"),
+        Column("The payload as received, cut at 64 KiB; bytes that are not text are escaped", pii="free_text"),
     ]
     raw_bytes: Annotated[int, Column("Size of the whole payload in bytes")]

@@ -1,4 +1,4 @@
-"""Rows of the lookalike room: what the house knows of each company, and which companies are alike."""
+"""Tables of the lookalike room: what is known about each company, and which companies are alike."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Annotated, ClassVar, Literal
 from lead_assets.contracts.base import Column, References, Table
 
 Outcome = Literal["won", "lost", "no_response"]
-"""What became of a lead in a past campaign, best first."""
+"""Outcomes of leads in past campaigns, best first."""
 
 
 class Account(Table):
-    """One row a company of a campaign's leads that there is something to compare of. No person's data; leads of free mailboxes have no company."""
+    """One row per company in a campaign with something to compare. No personal data; leads with free mailboxes have no company."""
 
     table: ClassVar[str] = "lookalike.accounts"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "account_key")
@@ -22,38 +22,42 @@ class Account(Table):
     company_name: Annotated[
         str,
         Column(
-            "Name of the company: as a lead wrote it if the domain says the same, else read from the domain",
+            "Company name: as a lead wrote it if it matches the domain, otherwise derived from the domain",
             source="identity.leads.company_clean",
         ),
     ]
     industry: Annotated[
-        str | None, Column("Industry: a provider's, else as a lead wrote it", source="signals.enriched_leads.company_industry")
+        str | None, Column("Industry: from a provider, otherwise as a lead wrote it", source="signals.enriched_leads.company_industry")
     ] = None
     headcount_min: Annotated[
-        int | None, Column("Lower bound of headcount: a provider's, else as a lead wrote it", source="signals.enriched_leads.headcount_min")
+        int | None,
+        Column("Lower bound of headcount: from a provider, otherwise as a lead wrote it", source="signals.enriched_leads.headcount_min"),
     ] = None
     headcount_max: Annotated[
-        int | None, Column("Upper bound of headcount, from where the lower one is", source="signals.enriched_leads.headcount_max")
+        int | None,
+        Column("Upper bound of headcount, from the same source as the lower bound", source="signals.enriched_leads.headcount_max"),
     ] = None
-    country_code: Annotated[str | None, Column("Country of its first lead that has one", source="identity.leads.country_code")] = None
+    country_code: Annotated[str | None, Column("Country of its first lead with a known country", source="identity.leads.country_code")] = (
+        None
+    )
     region: Annotated[str | None, Column("Region of the head office", source="signals.enriched_leads.company_region")] = None
     technologies: Annotated[list[str] | None, Column("Technologies by name", source="signals.enriched_leads.technologies")] = None
     company_description: Annotated[str | None, Column("What the company does", source="signals.enriched_leads.company_description")] = None
     known_at: Annotated[datetime, Column("When its first lead in the campaign was received", source="intake.raw_leads.received_at")]
     won_known_at: Annotated[
-        datetime | None, Column("When the first payload was received that says won", source="intake.raw_leads.outcome")
+        datetime | None, Column("When the first payload saying won was received", source="intake.raw_leads.outcome")
     ] = None
     lost_known_at: Annotated[
-        datetime | None, Column("When the first payload was received that says lost", source="intake.raw_leads.outcome")
+        datetime | None, Column("When the first payload saying lost was received", source="intake.raw_leads.outcome")
     ] = None
     no_response_known_at: Annotated[
-        datetime | None, Column("When the first payload was received that says no_response", source="intake.raw_leads.outcome")
+        datetime | None, Column("When the first payload saying no_response was received", source="intake.raw_leads.outcome")
     ] = None
     synthetic: Annotated[bool, Column("True if any value came from the sandbox", source="signals.enriched_leads.synthetic")]
 
 
 class SimilarAccount(Table):
-    """One row for each of the few companies most like a campaign's account, of those that were known when the account came in."""
+    """One row per account and similar company: the few most similar companies among those known when the account arrived."""
 
     table: ClassVar[str] = "lookalike.similarities"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "account_key", "rank")
@@ -62,10 +66,10 @@ class SimilarAccount(Table):
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="lookalike.accounts.campaign_id")]
     account_key: Annotated[str, Column("Account", source="lookalike.accounts.account_key")]
     rank: Annotated[int, Column("1 is the most similar")]
-    similar_account_key: Annotated[str, Column("The account it is like, of any campaign", source="lookalike.accounts.account_key")]
+    similar_account_key: Annotated[str, Column("The similar account, from any campaign", source="lookalike.accounts.account_key")]
     similar_company: Annotated[str, Column("Its name", source="lookalike.accounts.company_name")]
-    similarity: Annotated[float, Column("0 to 1: the sum of the shares of rules/lookalike.yaml, each by how far the two agree")]
+    similarity: Annotated[float, Column("0 to 1: the weights in rules/lookalike.yaml, each multiplied by how well the two agree, summed")]
     shared: Annotated[list[str], Column("What the two have in common, in words")]
-    outcome: Annotated[Outcome | None, Column("What had become of its leads when the account came in; won beats the rest")] = None
+    outcome: Annotated[Outcome | None, Column("Outcome of its leads, as known when the account arrived; won takes precedence")] = None
     similar_known_at: Annotated[datetime, Column("When its first lead was received", source="lookalike.accounts.known_at")]
-    synthetic: Annotated[bool, Column("True if any value that was compared came from the sandbox")]
+    synthetic: Annotated[bool, Column("True if any compared value came from the sandbox")]

@@ -1,4 +1,4 @@
-"""Rows of the last rooms: scores, owners, events."""
+"""Tables of the last rooms: scores, owners, events."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lead_assets.contracts.base import Column, Json, References, Table
 
 
 class Score(Table):
-    """One row a classified lead: a score from 0 to 100 and the parts that sum to it."""
+    """One row per classified lead: a score from 0 to 100 and the parts that add up to it."""
 
     table: ClassVar[str] = "scoring.scores"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -17,14 +17,14 @@ class Score(Table):
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="classification.classifications.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="classification.classifications.lead_id")]
-    score: Annotated[float, Column("0 to 100: the sum of the parts' points", low=0, high=100)]
-    tier: Annotated[Literal["hot", "warm", "cold"], Column("Band of the score, by the thresholds in rules/scoring.yaml")]
+    score: Annotated[float, Column("0 to 100: the sum of the points of all parts", low=0, high=100)]
+    tier: Annotated[Literal["hot", "warm", "cold"], Column("Tier of the score, by the thresholds in rules/scoring.yaml")]
     parts: Annotated[Json, Column('What the score is made of: [{"rule", "points", "max_points", "because"}]')]
-    ruleset: Annotated[str, Column("Name and version of the rules that scored")]
+    ruleset: Annotated[str, Column("Name and version of the scoring rules")]
 
 
 class RoutingDecision(Table):
-    """One row a scored lead: its owner, the rule that chose, and why."""
+    """One row per scored lead: its owner, the rule that chose the owner, and why."""
 
     table: ClassVar[str] = "routing.decisions"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -32,19 +32,19 @@ class RoutingDecision(Table):
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="scoring.scores.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="scoring.scores.lead_id")]
-    account_key: Annotated[str, Column("Account the owner holds", source="identity.leads.account_key")]
+    account_key: Annotated[str, Column("Account that the owner is assigned to", source="identity.leads.account_key")]
     owner: Annotated[str, Column("Owner's id in the routing table")]
     territory: Annotated[str, Column("Territory that matched, or 'fallback'")]
     rule: Annotated[str, Column("Rule that matched")]
     reason: Annotated[str, Column("Why this owner, in words")]
     fallback: Annotated[bool, Column("True if no territory matched")]
-    tier: Annotated[Literal["hot", "warm", "cold"], Column("Band of the score", source="scoring.scores.tier")]
+    tier: Annotated[Literal["hot", "warm", "cold"], Column("Tier of the score", source="scoring.scores.tier")]
     score: Annotated[float, Column("Score", source="scoring.scores.score")]
-    assigned_at: Annotated[datetime, Column("When the ledger gave the account to this owner")]
+    assigned_at: Annotated[datetime, Column("When the ledger assigned the account to this owner")]
 
 
 class EnrichmentEvent(Table):
-    """One row a routed lead: the event a CDP takes, as it is archived and sent."""
+    """One row per routed lead: the event for a CDP, exactly as archived and sent."""
 
     table: ClassVar[str] = "delivery.enrichment_events"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -52,8 +52,8 @@ class EnrichmentEvent(Table):
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="routing.decisions.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="routing.decisions.lead_id")]
-    event_id: Annotated[str, Column("UUIDv5 of the lead and the event's content: the same content has the same id")]
+    event_id: Annotated[str, Column("UUIDv5 of the lead and the event's content: equal content has an equal id")]
     event: Annotated[Json, Column("The event: lead, AI fields, score, routing, raw, metadata", pii="free_text")]
-    schema_version: Annotated[str, Column("Version of the event's shape")]
-    enriched_at: Annotated[datetime, Column("When the classification was answered", source="classification.classifications.enriched_at")]
+    schema_version: Annotated[str, Column("Version of the event format")]
+    enriched_at: Annotated[datetime, Column("When the lead was classified", source="classification.classifications.enriched_at")]
     archived_as: Annotated[str, Column("Path of the NDJSON file in the archive that holds the event")]

@@ -10,7 +10,7 @@ from lead_assets.contracts import TABLES, ColumnSpec, Grain, Table
 _GRAINS: dict[Grain, str] = {
     "campaign": "one partition per campaign",
     "day": "one partition per day",
-    "home": "one partition for the whole home",
+    "home": "one partition for the whole home folder",
 }
 
 
@@ -22,9 +22,9 @@ def reference() -> str:
 def _lines() -> Iterator[str]:
     yield "# Tables"
     yield ""
-    yield "Written from the contracts in `lead_assets/contracts` by `make tables`; a test keeps it current. Times are UTC, money is US dollars."
-    yield "Types are those of SQL, as DuckDB shows them. DuckDB has these words as comments, too: `SELECT column_name, comment FROM duckdb_columns()`."
-    yield "Personal data is marked by kind: the tag `pii` in Dagster's column schema."
+    yield "Generated from the contracts in `lead_assets/contracts` by `make tables`; a test keeps it current. Times are UTC, money is in US dollars."
+    yield "Types are SQL types as DuckDB shows them. DuckDB carries the descriptions as comments: `SELECT column_name, comment FROM duckdb_columns()`."
+    yield "Personal data is marked by kind; Dagster's column schema has it as the tag `pii`."
     for contract in TABLES.values():
         yield from ("", f"## {contract.table}", "", contract.description(), "")
         key = ", ".join(f"`{name}`" for name in contract.key)

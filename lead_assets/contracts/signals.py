@@ -1,7 +1,7 @@
-"""What providers say of a lead's company or person: one contract per signal.
+"""What providers say about a lead's company or person: one contract per signal.
 
-Each column of a signal says whether it fills a column of signals.enriched_leads (`enriches=True`, or the column's name) or stays in the signal's own
-table (`enriches=False`). Where several signals fill the same column, `rank` says which is preferred. `enriched` follows from that.
+Each signal column says whether it fills a column of signals.enriched_leads (`enriches=True`, or the column's name) or stays in the signal's own
+table (`enriches=False`). When several signals fill the same column, `rank` sets the preference. `enriched` is built from this.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ State = Literal["found", "not_found", "unknown"]
 
 
 class SignalRow(Table):
-    """The columns every signal table has: whose signal, what became of it, who said it, when and at what cost."""
+    """The columns of every signal table: the lead, the outcome, the provider, the time and the cost."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         if unsaid := [name for name, field in cls.value_fields().items() if column_of(field).enriches is None]:
             raise TypeError(
-                f"{cls.__name__}: not said whether {', '.join(unsaid)} goes into signals.enriched_leads: give its Column enriches=True, the name of "
-                "the column that it fills, or enriches=False to keep it in the signal's own table"
+                f"{cls.__name__}: does {', '.join(unsaid)} go into signals.enriched_leads? Give its Column enriches=True, the name of "
+                "the column it fills, or enriches=False to keep it in the signal's own table"
             )
 
     @classmethod
     def value_fields(cls) -> dict[str, FieldInfo]:
-        """The signal's own columns, without those that every signal table has."""
+        """The signal's own columns, without those common to all signals."""
         return {name: field for name, field in cls.model_fields.items() if name not in SignalRow.model_fields}
 
     refers: ClassVar[References] = OF_A_LEAD
@@ -40,18 +40,18 @@ class SignalRow(Table):
     subject: Annotated[str | None, Column("What was asked about, e.g. the company domain; null if the lead has none", pii="profile")] = None
     state: Annotated[State, Column("found, not_found (the provider has nothing), unknown (no valid answer: see reason)")]
     reason: Annotated[str | None, Column("Why there is no value: no_result, no_subject, no_key, over_budget, provider_error, …")] = None
-    provider: Annotated[str | None, Column("Provider whose answer this is")] = None
+    provider: Annotated[str | None, Column("Provider that gave this answer")] = None
     as_of: Annotated[datetime | None, Column("When the provider answered")] = None
-    stale: Annotated[bool, Column("True if the answer is older than its time to live and no newer one could be had")]
-    synthetic: Annotated[bool, Column("True if the answer came from the sandbox and says nothing about the real world")]
+    stale: Annotated[bool, Column("True if the answer is older than its time to live and no newer one was available")]
+    synthetic: Annotated[bool, Column("True if the answer came from the sandbox, so it says nothing about the real world")]
     cost_usd: Annotated[
         Money,
-        Column("This lead's share of what the answer cost, US dollars: an answer's price counts once, on its first lead"),
+        Column("Cost of the answer in US dollars, counted once: on the first lead that uses it"),
     ]
 
 
 class CompanyOverview(SignalRow):
-    """Company overview a lead: description, industry, region, revenue, founding year, headcount."""
+    """Overview of a lead's company: description, industry, region, revenue, founding year, headcount."""
 
     table: ClassVar[str] = "signals.company_overview"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -67,14 +67,14 @@ class CompanyOverview(SignalRow):
 
 
 class TechStack(SignalRow):
-    """Technologies a lead's company uses, as seen on its website."""
+    """Technologies that a lead's company uses, as seen on its website."""
 
     table: ClassVar[str] = "signals.tech_stack"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
 
-    technologies: Annotated[list[str] | None, Column("Technologies by name, sorted", enriches=True)] = None
+    technologies: Annotated[list[str] | None, Column("Technologies, sorted by name", enriches=True)] = None
     technologies_by_tag: Annotated[Json | None, Column('Technologies by kind: {"analytics": ["…"]}', enriches=False)] = None
-    spending_trend: Annotated[float | None, Column("Change of technology spend as a fraction, e.g. 0.23", enriches=False)] = None
+    spending_trend: Annotated[float | None, Column("Change in technology spend as a fraction, e.g. 0.23", enriches=False)] = None
 
 
 class Funding(SignalRow):
@@ -93,7 +93,7 @@ class Funding(SignalRow):
 
 
 class News(SignalRow):
-    """What has lately been written about a lead's company."""
+    """Recent news about a lead's company."""
 
     table: ClassVar[str] = "signals.news"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -102,14 +102,14 @@ class News(SignalRow):
 
 
 class LinkedinPosts(SignalRow):
-    """What the lead has lately posted on LinkedIn."""
+    """The lead's recent LinkedIn posts."""
 
     table: ClassVar[str] = "signals.linkedin_posts"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
 
-    post_count: Annotated[int | None, Column("Number of posts that were bought", enriches=False)] = None
+    post_count: Annotated[int | None, Column("Number of posts bought", enriches=False)] = None
     latest_post_on: Annotated[date | None, Column("Day of the latest post", enriches=False)] = None
-    total_reactions: Annotated[int | None, Column("Reactions to these posts", enriches=False)] = None
+    total_reactions: Annotated[int | None, Column("Total reactions to these posts", enriches=False)] = None
     post_texts: Annotated[
         list[str] | None, Column("Texts of the lead's latest LinkedIn posts, newest first", pii="free_text", enriches=True)
     ] = None
@@ -117,28 +117,28 @@ class LinkedinPosts(SignalRow):
 
 
 class Organization(SignalRow):
-    """A lead's company as a contact database has it."""
+    """A lead's company, as a contact database describes it."""
 
     table: ClassVar[str] = "signals.organization"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
 
-    organization_id: Annotated[str | None, Column("The provider's id of the company", enriches=False)] = None
+    organization_id: Annotated[str | None, Column("The provider's id for the company", enriches=False)] = None
     organization_name: Annotated[str | None, Column("Name of the company", enriches=False)] = None
     company_description: Annotated[str | None, Column("What the company does", enriches=True, rank=2)] = None
     company_industry: Annotated[str | None, Column("Industry", enriches=True, rank=2)] = None
     employees: Annotated[int | None, Column("Estimated number of employees", enriches=False)] = None
     founded_year: Annotated[int | None, Column("Year founded", enriches=True, rank=2)] = None
-    annual_revenue_usd: Annotated[float | None, Column("Estimated revenue a year, US dollars", enriches=False)] = None
+    annual_revenue_usd: Annotated[float | None, Column("Estimated annual revenue, US dollars", enriches=False)] = None
     funding_total_usd: Annotated[float | None, Column("All funding raised, US dollars", enriches=True, rank=2)] = None
     latest_round: Annotated[str | None, Column("Name of the latest funding round", enriches=False)] = None
-    technologies: Annotated[list[str] | None, Column("Technologies by name, sorted", enriches=True, rank=2)] = None
+    technologies: Annotated[list[str] | None, Column("Technologies, sorted by name", enriches=True, rank=2)] = None
     hq_city: Annotated[str | None, Column("City of the head office", enriches=False)] = None
     hq_state: Annotated[str | None, Column("State of the head office", enriches=False)] = None
     hq_country: Annotated[str | None, Column("Country of the head office", enriches=False)] = None
 
 
 class PersonProfile(SignalRow):
-    """A lead as a contact database has them: position, company, mailbox."""
+    """A lead's position, company and mailbox, as a contact database describes them."""
 
     table: ClassVar[str] = "signals.person"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -150,34 +150,34 @@ class PersonProfile(SignalRow):
     person_departments: Annotated[list[str] | None, Column("Departments, as the provider names them, sorted", enriches=False)] = None
     person_email: Annotated[str | None, Column("E-mail address", pii="email", enriches=False)] = None
     person_email_status: Annotated[
-        str | None, Column("What the provider knows of the address: verified, extrapolated, …", enriches=False)
+        str | None, Column("Status of the address at the provider: verified, extrapolated, …", enriches=False)
     ] = None
-    person_company_domain: Annotated[str | None, Column("Domain of the present employer", enriches=False)] = None
+    person_company_domain: Annotated[str | None, Column("Domain of the current employer", enriches=False)] = None
     person_city: Annotated[str | None, Column("City", pii="address", enriches=False)] = None
     person_state: Annotated[str | None, Column("State", pii="address", enriches=False)] = None
     person_country: Annotated[str | None, Column("Country", enriches=False)] = None
 
 
 class JobPostings(SignalRow):
-    """Open jobs of a lead's company."""
+    """Open jobs at a lead's company."""
 
     table: ClassVar[str] = "signals.job_postings"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
 
-    posting_count: Annotated[int | None, Column("Number of open jobs that were bought", enriches=True)] = None
+    posting_count: Annotated[int | None, Column("Number of open jobs bought", enriches=True)] = None
     latest_posting_on: Annotated[date | None, Column("Day of the newest posting", enriches=False)] = None
-    posting_titles: Annotated[list[str] | None, Column("Titles of the open jobs, each once, sorted", enriches=True)] = None
+    posting_titles: Annotated[list[str] | None, Column("Distinct titles of the open jobs, sorted", enriches=True)] = None
     postings: Annotated[Json | None, Column("The postings as the provider lists them", enriches=False)] = None
 
 
 class Contacts(SignalRow):
-    """People found at a lead's company, as the provider shows them before they are bought."""
+    """People found at a lead's company, as the provider previews them before purchase."""
 
     table: ClassVar[str] = "signals.contacts"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
 
     contact_count: Annotated[int | None, Column("Number of people listed, at most the configured limit", enriches=False)] = None
-    contact_titles: Annotated[list[str] | None, Column("Job titles of the people found, each once, sorted", enriches=True)] = None
+    contact_titles: Annotated[list[str] | None, Column("Distinct job titles of the people found, sorted", enriches=True)] = None
     contacts: Annotated[
         Json | None,
         Column('[{"id", "name", "title", "seniority", "email", "linkedin_url"}]; a surname may be obscured', pii="name", enriches=False),
@@ -188,7 +188,7 @@ EmailGrade = Literal["valid", "probable", "accept_all", "invalid", "unknown"]
 
 
 class EmailAddress(SignalRow):
-    """The best e-mail address that is known of a lead, how good it is, and where it is from."""
+    """The best known e-mail address of a lead, its quality and its source."""
 
     table: ClassVar[str] = "signals.email"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -196,10 +196,12 @@ class EmailAddress(SignalRow):
     email_address: Annotated[str | None, Column("Best known e-mail address", pii="email", enriches=True)] = None
     email_grade: Annotated[
         EmailGrade | None,
-        Column("valid, probable (likely, not confirmed), accept_all (its server takes any address), invalid, unknown", enriches=True),
+        Column("valid, probable (likely but unconfirmed), accept_all (the server accepts any address), invalid, unknown", enriches=True),
     ] = None
     email_score: Annotated[int | None, Column("The provider's own confidence, 0 to 100", enriches=False)] = None
     email_from: Annotated[
         Literal["own", "guess", "finder", "match"] | None,
-        Column("own: the lead gave it; guess: from name and domain, verified; finder, match: a provider knows it", enriches=False),
+        Column(
+            "own: given by the lead; guess: built from name and domain, then verified; finder, match: known to a provider", enriches=False
+        ),
     ] = None

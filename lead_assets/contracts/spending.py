@@ -1,4 +1,4 @@
-"""Rows of the spending room: what the ledger says was asked of whom, and what it cost. No row names a person or a company."""
+"""Tables of the spending room: calls and their cost, from the ledger. No row names a person or a company."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from lead_assets.contracts.base import Column, Grain, Money, Table
 
 
 class Calls(Table):
-    """Calls to providers and to the model, counted by day, campaign, operation and outcome: the ledger's journal, summed up."""
+    """Calls to providers and models, counted by day, campaign, operation and outcome, from the ledger's journal."""
 
     table: ClassVar[str] = "spending.calls"
     key: ClassVar[tuple[str, ...]] = ("day", "campaign_id", "provider", "operation", "state", "reason")
     grain: ClassVar[Grain] = "home"
 
-    day: Annotated[date, Column("Day (UTC) whose budgets the calls stand against")]
-    campaign_id: Annotated[str, Column("Campaign that paid; also of a discovery or evaluation, which have no leads")]
-    provider: Annotated[str, Column("Provider that was asked")]
+    day: Annotated[date, Column("Day (UTC) whose budgets the calls count against")]
+    campaign_id: Annotated[str, Column("Campaign that paid; also a discovery or an evaluation, which have no leads")]
+    provider: Annotated[str, Column("Provider that was called")]
     operation: Annotated[str, Column("The provider's operation, e.g. pipe0.company:overview@2")]
-    signal: Annotated[str | None, Column("Signal that asks this operation, or several as 'a + b'; null if none does")] = None
-    state: Annotated[Literal["found", "not_found", "unknown"], Column("What came of the calls")]
-    reason: Annotated[str, Column("Why, as a code, e.g. no_result, bad_answer, uncertain; empty if there is nothing to explain")]
-    answers: Annotated[int, Column("Calls that were answered", low=0)]
-    calls: Annotated[int, Column("Of those, the ones that cost something", low=0)]
-    cost_usd: Annotated[Money, Column("What they cost, US dollars")]
+    signal: Annotated[str | None, Column("Signal that uses this operation, or 'a + b' if several do; null if none does")] = None
+    state: Annotated[Literal["found", "not_found", "unknown"], Column("Outcome of the calls")]
+    reason: Annotated[str, Column("Reason code, e.g. no_result, bad_answer, uncertain; empty if there is nothing to explain")]
+    answers: Annotated[int, Column("Answered calls", low=0)]
+    calls: Annotated[int, Column("Answered calls that cost something", low=0)]
+    cost_usd: Annotated[Money, Column("Cost of the calls in US dollars")]
     uncertain_calls: Annotated[int, Column("Calls whose answer was lost and which may have been billed", low=0)]
-    uncertain_usd: Annotated[Money, Column("What those would have cost, US dollars; not part of cost_usd")]
-    input_tokens: Annotated[int, Column("Input tokens of a model, cache reads and writes included", low=0)]
+    uncertain_usd: Annotated[Money, Column("Possible cost of the uncertain calls in US dollars; not part of cost_usd")]
+    input_tokens: Annotated[int, Column("Input tokens of a model, including cache reads and writes", low=0)]
     output_tokens: Annotated[int, Column("Output tokens of a model", low=0)]

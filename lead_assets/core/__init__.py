@@ -1,1 +1,1 @@
-"""What everything stands on and that knows neither Dagster nor a room: settings, the reader of the business's YAML, campaign keys, errors, columns."""
+"""The base of everything, free of Dagster and of any room: settings, the YAML reader for business rules, campaign keys, errors, columns."""

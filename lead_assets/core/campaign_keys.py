@@ -1,4 +1,4 @@
-"""The one door by which a campaign id from outside (a URL parameter, a CSV cell, a vendor's API) becomes a partition key.
+"""The one place where a campaign id from outside (a URL parameter, a CSV cell, a vendor's API) becomes a partition key.
 
 A key is also a folder name, an object name and a value in SQL. Does not belong here: Dagster's partitions (see `lead_assets.kit.partitions`).
 """
@@ -15,14 +15,14 @@ _HASH_LENGTH = 8
 
 
 def campaign_key(raw: str) -> str:
-    """The partition key of a campaign id: `[a-z0-9._-]`, at most 64 characters, with a hash suffix where that changed the id.
+    """The partition key for a campaign id: `[a-z0-9._-]`, at most 64 characters, plus a hash suffix if that changed the id.
 
-    The suffix keeps ids apart that would otherwise fall together ("Q4 / US", "Q4-US" and "q4-us"). Surrounding white space is no part of an id. A key is
-    its own key. Raises ValueError for an id with nothing left to name.
+    The suffix keeps ids apart that would otherwise collide ("Q4 / US", "Q4-US" and "q4-us"). Surrounding white space is ignored. A key maps
+    to itself. Raises ValueError for an id with nothing left in it.
     """
     name = raw.strip()
     if not name:
-        raise ValueError("a campaign id is empty: give the campaign a name")
+        raise ValueError("the campaign id is empty: give the campaign a name")
     slug = re.sub(r"[^a-z0-9._-]+", "-", unicodedata.normalize("NFKC", name).casefold())
     slug = re.sub(r"\.{2,}", ".", slug).strip("-.")
     if slug == name and len(slug) <= _MAX_LENGTH:
@@ -33,5 +33,5 @@ def campaign_key(raw: str) -> str:
 
 
 def inbound_key(received_at: datetime) -> str:
-    """The partition of leads that name no campaign: the UTC day they were received."""
+    """The partition for leads that name no campaign: the UTC day they were received."""
     return f"inbound-{received_at:%Y-%m-%d}"

@@ -1,6 +1,6 @@
-"""How a column is worked on here: folded for comparison, or sent through a Python library once for each distinct value.
+"""Column helpers: fold text for comparison, or run a Python function once per distinct value.
 
-Belongs here: what every normaliser of this room shares. Does not belong here: knowledge of any one kind of value (e-mail, phone, place).
+Belongs here: what all normalisers share. Does not belong here: knowledge of one kind of value (e-mail, phone, place).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ PLAIN_LETTERS = {
     for letter in map(chr, range(0xC0, 0x180))
     if letter.isalpha() and letter.islower() and unicodedata.normalize("NFKD", letter) == letter
 }
-"""Small letters of European names that Unicode does not decompose, though people write them without their stroke or as two: "ø" → "o", "ß" → "ss"."""
+"""Letters in European names that Unicode does not decompose but people often type plainly: "ø" → "o", "ß" → "ss"."""
 
 
 def fold(text: pl.Series) -> pl.Series:
-    """Text as it is compared: lower case, Latin accents and full stops gone, other punctuation one space. "U.S.A. " → "usa".
+    """Text in the form used for comparison: lower case, no Latin accents or full stops, other punctuation as one space. "U.S.A. " → "usa".
 
-    Only U+0300-036F is taken off: the marks of Indic scripts are vowels, and without them different words fall together.
+    Only U+0300-036F is stripped: in Indic scripts combining marks are vowels, and without them different words would become equal.
     """
     return (
         text.str.to_lowercase()
@@ -42,7 +42,7 @@ def folded(words: Iterable[str]) -> list[str]:
 
 
 def map_distinct(values: pl.Series, function: Callable[[str], Any], dtype: Any = pl.String) -> pl.Series:
-    """`function` of every value, called once for each distinct one; null stays null."""
+    """Apply `function` to every value, calling it once per distinct value; null stays null."""
     distinct = values.drop_nulls().unique()
     answers = pl.Series("answer", [function(value) for value in distinct.to_list()], dtype=dtype)
     if distinct.len() == 0:

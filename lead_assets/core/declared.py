@@ -1,7 +1,7 @@
-"""Declarations in YAML, the business's own: a file is a model, and a fault names the file, the line, what was meant and the next step.
+"""Business rules declared in YAML: each file has a pydantic model, and each fault names the file, the line, the likely intent and the next step.
 
-Belongs here: how a declared file is found, read once, checked against its model, and hashed. Does not belong here: what any file means (see the room
-that declares it), what one file says of another (see `lead_assets.rules`), or YAML itself (see `document`).
+Belongs here: finding a rules file, reading it once, checking it against its model, hashing it. Does not belong here: what a file means (see the room
+that declares it), references between files (see `lead_assets.rules`), or YAML itself (see `document`).
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
 
 IN_SETTINGS = {"routing.yaml": "routing_json"}
-"""Files that a setting can replace: its value is inline JSON, or the path of a JSON or YAML file."""
+"""Files that a setting can replace. The setting holds inline JSON, or the path of a JSON or YAML file."""
 
 
 class Declared(BaseModel):
-    """What a YAML file may hold: a key that is not declared is a mistake."""
+    """Base model for anything in a rules file: undeclared keys are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -36,7 +36,7 @@ _R = TypeVar("_R", bound=BaseModel)
 
 @dataclass(frozen=True)
 class Mistake:
-    """Something wrong at a place in a file, and the next step."""
+    """One problem at one place in a file, with the next step."""
 
     where: tuple[int | str, ...]
     what: str
@@ -44,7 +44,7 @@ class Mistake:
 
 @dataclass(frozen=True)
 class RulesSource:
-    """Where a file's content comes from now. Equal sources have equal content."""
+    """Where a file's content currently comes from. Equal sources have equal content."""
 
     name: str
     path: Path | None = None
@@ -58,23 +58,23 @@ def _nothing(_rules: Any) -> Iterable[Mistake]:
 
 @dataclass(frozen=True, eq=False)
 class RulesFile(Generic[_R]):
-    """A file of the business's rules. Declaring one, and naming it in `lead_assets.rules`, is all it takes to have it checked before every run."""
+    """One rules file. Declare it, list it in `lead_assets.rules`, and it is checked before every run."""
 
     name: str
     model: type[_R]
     mistakes: Callable[[_R], Iterable[Mistake]] = _nothing
-    """What a file that fits its model can still have wrong."""
+    """Finds mistakes that the model alone cannot see."""
     summary: Callable[[_R], str] = lambda _rules: "as declared"
-    """What `doctor` says of it."""
+    """The line `doctor` prints about the file."""
     parts: Mapping[str, str] = field(default_factory=dict)
-    """Lists and mappings whose entries an error calls by name: {"territories": "territory"} gives "territory 'dach'"."""
+    """Lists and mappings whose entries errors refer to by name: {"territories": "territory"} gives "territory 'dach'"."""
 
     def load(self, settings: Settings) -> _R:
-        """The rules in force: of LEAD_ASSETS_RULES_DIR if the file is there, else the shipped ones. Raises RulesError with every fault."""
+        """The rules in force: from LEAD_ASSETS_RULES_DIR if it has the file, otherwise the shipped ones. Raises RulesError listing every fault."""
         return _loaded(self, source_of(self.name, settings))  # type: ignore[return-value]
 
     def parse(self, document: Document) -> _R:
-        """A document as these rules. Raises RulesError with every fault."""
+        """Parse a document into these rules. Raises RulesError listing every fault."""
         try:
             rules = self.model.model_validate(document.value)
         except ValidationError as error:
@@ -85,7 +85,7 @@ class RulesFile(Generic[_R]):
         return rules
 
     def said(self, document: Document, fault: Mistake) -> str:
-        """A fault as one line of an error."""
+        """Format a fault as one line of an error."""
         path = document.path(fault.where)
         named = [
             f"{self.parts[container]} {_called(document, path[: index + 2])}: "
@@ -97,14 +97,14 @@ class RulesFile(Generic[_R]):
 
 
 def document_of(settings: Settings, name: str) -> Document:
-    """A rules file's content as it stands. Raises RulesError if it cannot be read."""
+    """The current content of a rules file. Raises RulesError if it cannot be read."""
     return _read(source_of(name, settings))
 
 
 def rules_digest(settings: Settings, name: str) -> str:
-    """A hash of what a rules file says: another comment, spacing or layout gives the same.
+    """A hash of what a rules file says. Comments, spacing and layout do not change it.
 
-    Never raises, so that a code location can carry it in its versions: a file that cannot be read has the hash of what is wrong with it.
+    Never raises, so that code versions can always include it: an unreadable file gets a hash of its error.
     """
     try:
         return _digest(source_of(name, settings))
@@ -113,7 +113,7 @@ def rules_digest(settings: Settings, name: str) -> str:
 
 
 def source_of(name: str, settings: Settings) -> RulesSource:
-    """Where a rules file is read from: its setting, else LEAD_ASSETS_RULES_DIR, else the shipped rules. Raises RulesError."""
+    """Where a rules file is read from: its own setting, then LEAD_ASSETS_RULES_DIR, then the shipped rules. Raises RulesError."""
     own = IN_SETTINGS.get(name)
     given = getattr(settings, own) if own else None
     if not given:
@@ -121,7 +121,7 @@ def source_of(name: str, settings: Settings) -> RulesSource:
     variable = str(Settings.model_fields[str(own)].validation_alias)
     if given.lstrip().startswith("{"):
         return RulesSource(variable, text=given)
-    return _of_path(Path(given), f"{variable} is neither a JSON object nor the path of a file that can be read")
+    return _of_path(Path(given), f"{variable} is neither a JSON object nor the path of a readable file")
 
 
 def _of_path(path: Path, otherwise: str) -> RulesSource:
@@ -130,7 +130,7 @@ def _of_path(path: Path, otherwise: str) -> RulesSource:
         if not path.is_file():
             raise IsADirectoryError(path)
     except (OSError, ValueError) as error:
-        raise RulesError([f"{otherwise} ({type(error).__name__}): {path}: correct the path, or put the file there"]) from None
+        raise RulesError([f"{otherwise} ({type(error).__name__}): {path}: correct the path or create the file"]) from None
     return RulesSource(str(path), path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
@@ -141,7 +141,7 @@ def _read(source: RulesSource) -> Document:
     try:
         return read_bytes(source.path.read_bytes(), source.name)
     except OSError as error:
-        raise RulesError([f"{source.name}: cannot be read ({type(error).__name__}): see that you may read it"]) from None
+        raise RulesError([f"{source.name}: cannot be read ({type(error).__name__}): check its permissions"]) from None
 
 
 @lru_cache(maxsize=64)
@@ -159,7 +159,7 @@ def _hash(value: Any) -> str:
 
 
 def _called(document: Document, path: Sequence[int | str]) -> str:
-    """What a person calls an entry of a list or a mapping."""
+    """The name a person would use for an entry of a list or mapping."""
     entry = document.at(path)
     if isinstance(path[-1], int):
         name = next((entry[key] for key in ("name", "id", "pattern", "model") if isinstance(entry, dict) and entry.get(key)), None)

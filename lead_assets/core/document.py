@@ -1,7 +1,7 @@
-"""A YAML or JSON text as values that know their lines, read strictly and as a person means it.
+"""Strict YAML and JSON reading: values that know their line, interpreted as a person would expect.
 
-Belongs here: reading, and what is wrong with a text before anybody asks what it means, in words that say where and what to do. Does not belong here:
-what may stand in a file (see `declared`), or where the files are (see `project_files`).
+Belongs here: reading, and clear errors for texts that cannot be read. Does not belong here:
+what a file may contain (see `declared`), or where files are (see `project_files`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import yaml
 
 
 class RulesError(ValueError):
-    """The business's rules cannot be used. One line per fault: file, line, what is wrong, and the next step."""
+    """The business rules cannot be used. One line per fault: file, line, problem and next step."""
 
     def __init__(self, faults: Iterable[str]) -> None:
         self.faults = tuple(dict.fromkeys(faults))
@@ -30,8 +30,8 @@ _PLAIN = {
 
 
 def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
-    """Which plain words are no text. YAML 1.1 also reads NO (Norway) as false, ON (Ontario) as true, 1:30 as 90, 010 as 8 and 2026-01-01 as a date:
-    here these are text, and a model makes what it wants of them."""
+    """Decides which unquoted words are not text. YAML 1.1 also reads NO (Norway) as false, ON (Ontario) as true, 1:30 as 90, 010 as 8 and 2026-01-01 as
+    a date. Here all of these stay text, and each model converts them as it needs."""
     mine = {
         first: [(tag, pattern) for tag, pattern in rules if tag not in {*_PLAIN, "tag:yaml.org,2002:timestamp"}]
         for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -39,7 +39,7 @@ def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
     for tag, (pattern, firsts) in _PLAIN.items():
         for first in firsts:
             mine.setdefault(first, []).insert(0, (tag, pattern))
-    # A float of YAML 1.1 may have colons, too.
+    # YAML 1.1 allows colons in floats, too.
     number = re.compile(
         r"^[-+]?(?:[0-9][0-9_]*\.[0-9_]*(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.[0-9]+|\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN))$"
     )
@@ -49,7 +49,7 @@ def _resolvers() -> dict[str, list[tuple[str, re.Pattern[str]]]]:
 
 
 class _Loader(yaml.SafeLoader):
-    """Slow, and says best what is wrong."""
+    """Slow, but gives the clearest errors."""
 
     yaml_implicit_resolvers = _resolvers()
 
@@ -60,15 +60,15 @@ class _FastLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignor
 
 @dataclass(frozen=True)
 class Document:
-    """A text's values, and the tree that knows where they stand."""
+    """The values of a text, and the node tree that knows their lines."""
 
     name: str
-    """What errors call it: a path, or the variable that holds it."""
+    """The name used in errors: a path, or the variable that holds the text."""
     value: Any
     root: yaml.Node
 
     def path(self, steps: Sequence[int | str]) -> list[int | str]:
-        """Those of the steps that are there. A model's own steps (the name of a union's branch) and a missing key are not."""
+        """The steps that exist in the document. Steps that pydantic adds (the name of a union branch) and missing keys do not."""
         found: list[int | str] = []
         value: Any = self.value
         for step in steps:
@@ -79,7 +79,7 @@ class Document:
         return found
 
     def line(self, steps: Sequence[int | str]) -> int:
-        """The line, from 1, of the value at the steps, or of the deepest one that is there."""
+        """The line (from 1) of the value at these steps, or of the deepest step that exists."""
         node, line = self.root, self.root.start_mark.line + 1
         for step in self.path(steps):
             found = _step(node, step)
@@ -89,7 +89,7 @@ class Document:
         return line
 
     def at(self, path: Sequence[int | str]) -> Any:
-        """The value at a path that is there."""
+        """The value at an existing path."""
         value: Any = self.value
         for step in path:
             value = value[step]
@@ -97,7 +97,7 @@ class Document:
 
 
 def read_bytes(data: bytes, name: str) -> Document:
-    """A file's content. Raises RulesError."""
+    """Read a file. Raises RulesError."""
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -107,7 +107,7 @@ def read_bytes(data: bytes, name: str) -> Document:
 
 
 def read_document(text: str, name: str) -> Document:
-    """YAML or JSON text (JSON is read as the YAML it is). A key written twice in one mapping is refused. Raises RulesError."""
+    """Read YAML or JSON (JSON is valid YAML). Refuses a key that occurs twice in one mapping. Raises RulesError."""
     # JSON may be indented with tabs, YAML may not. A tab inside a JSON string is written \t, so this cannot touch a value.
     source = text.replace("\t", " ") if text.lstrip().startswith("{") else text
     try:
@@ -122,20 +122,20 @@ def read_document(text: str, name: str) -> Document:
         raise RulesError([f"{name} line {line}: cannot be read: {what}"]) from None
     except yaml.reader.ReaderError as error:
         line = source.count("\n", 0, error.position) + 1
-        raise RulesError([f"{name} line {line}: cannot be read: a control character stands here: remove it"]) from None
+        raise RulesError([f"{name} line {line}: cannot be read: this line contains a control character: remove it"]) from None
     except RecursionError:
-        raise RulesError([f"{name}: cannot be read: it is nested too deeply: take out some of the brackets"]) from None
+        raise RulesError([f"{name}: cannot be read: it is nested too deeply: remove some levels"]) from None
     except ValueError as error:
         if isinstance(error, RulesError):
             raise
-        raise RulesError([f"{name}: cannot be read: a value is not what its '!!' tag says: remove the tag"]) from None
+        raise RulesError([f"{name}: cannot be read: a value does not match its '!!' tag: remove the tag"]) from None
     if root is None or value is None:
-        raise RulesError([f"{name} line 1: the file is empty: write its rules, or remove it so that the shipped ones hold"])
+        raise RulesError([f"{name} line 1: the file is empty: add rules, or delete it to use the shipped ones"])
     return Document(name, value, root)
 
 
 def nearest(word: object, known: Iterable[str]) -> str:
-    """ " (did you mean 'b2b'?)", or nothing if no known word is near."""
+    """ " (did you mean 'b2b'?)", or an empty text if no known word is close."""
     close = difflib.get_close_matches(str(word), list(known), n=1)
     return f" (did you mean '{close[0]}'?)" if close else ""
 
@@ -163,7 +163,7 @@ def _step(node: yaml.Node, step: int | str) -> tuple[int, yaml.Node] | None:
 
 
 def _refuse_repeated_keys(root: yaml.Node, name: str) -> None:
-    """YAML and JSON parsers keep the last of two equal keys and say nothing: half a table would be lost without a word."""
+    """YAML and JSON parsers silently keep the last of two equal keys, which could drop half a table unnoticed."""
     faults: dict[int, str] = {}
     waiting, seen = [root], set()
     while waiting:
@@ -179,8 +179,8 @@ def _refuse_repeated_keys(root: yaml.Node, name: str) -> None:
                     continue
                 line = key.start_mark.line + 1
                 if key.value in first:
-                    at = "in this line" if first[key.value] == line else f"here and in line {first[key.value]}"
-                    faults[line] = f"{name} line {line}: the key '{key.value}' stands twice, {at}: merge the two"
+                    at = "on this line" if first[key.value] == line else f"here and on line {first[key.value]}"
+                    faults[line] = f"{name} line {line}: the key '{key.value}' occurs twice, {at}: merge the two"
                 first.setdefault(key.value, line)
         elif isinstance(node, yaml.SequenceNode):
             waiting.extend(node.value)
@@ -189,28 +189,28 @@ def _refuse_repeated_keys(root: yaml.Node, name: str) -> None:
 
 
 _WORDS = (
-    (r"found character '\\t'", "a tab stands here: YAML is indented with spaces, replace it"),
-    (r"found character '(?P<sign>.)' that cannot start", "a text cannot begin with {sign} unless it is in quotes: put it in quotes"),
-    (r"expected ',' or '\]'", "the [ that opens here is not closed, or a comma is missing in it: write the missing sign"),
-    (r"expected ',' or '\}'", "the {{ that opens here is not closed, or a comma is missing in it: write the missing sign"),
-    (r"found unexpected end of stream", "the quote that opens here is not closed: close it"),
-    (r"mapping values are not allowed", "a colon stands where no key can be: mend the indentation, or put a text that holds ': ' in quotes"),
-    (r"sequence entries are not allowed", "a '- ' stands where no list can begin: put it on a line of its own, indented"),
-    (r"could not find expected ':'", "a key without its colon: write key: value"),
-    (r"expected <block end>", "the line does not fit the ones above it: mend its indentation, its quotes or its brackets"),
+    (r"found character '\\t'", "a tab is not allowed here: indent with spaces"),
+    (r"found character '(?P<sign>.)' that cannot start", "unquoted text cannot begin with {sign}: put it in quotes"),
+    (r"expected ',' or '\]'", "the [ opened here is not closed, or a comma is missing inside it: add the missing character"),
+    (r"expected ',' or '\}'", "the {{ opened here is not closed, or a comma is missing inside it: add the missing character"),
+    (r"found unexpected end of stream", "the quote opened here is not closed: close it"),
+    (r"mapping values are not allowed", "unexpected colon: fix the indentation, or put text that contains ': ' in quotes"),
+    (r"sequence entries are not allowed", "unexpected '- ': a list starts on its own line, indented"),
+    (r"could not find expected ':'", "a key has no colon: write key: value"),
+    (r"expected <block end>", "this line does not fit the ones above it: check its indentation, quotes and brackets"),
     (r"expected the node content, but found '<stream end>'", "the file ends before a bracket or a mapping is closed: close it"),
-    (r"expected the node content", "a value is missing before this place, or a sign too many stands in it: write the value, or remove the sign"),
-    (r"found undefined alias '(?P<sign>[^']*)'", "*{sign} points at nothing: write &{sign} at the value that it means, or put the text in quotes"),
-    (r"found unknown escape character", "a backslash in double quotes: use single quotes"),
-    (r"but found another document", "a second document begins with ---: a file holds one, remove the line"),
-    (r"could not determine a constructor", "a tag that begins with ! has no meaning here: remove it, or put the text in quotes"),
-    (r"found unhashable key", "a list or a mapping cannot be a key: write a text"),
-    (r"expected '<document start>'", "something stands behind the end of the value: remove it, or a bracket too many"),
+    (r"expected the node content", "a value is missing before this place, or there is a stray character: add the value or remove the character"),
+    (r"found undefined alias '(?P<sign>[^']*)'", "*{sign} refers to nothing: mark the value it means with &{sign}, or put the text in quotes"),
+    (r"found unknown escape character", "unknown backslash escape in double quotes: use single quotes"),
+    (r"but found another document", "--- starts a second document, but a file holds only one: remove the line"),
+    (r"could not determine a constructor", "tags (words that begin with !) have no meaning here: remove it, or put the text in quotes"),
+    (r"found unhashable key", "a list or mapping cannot be a key: use text"),
+    (r"expected '<document start>'", "unexpected text after the end of the value: remove it, or an extra bracket before it"),
 )  # fmt: skip
 
 
 def _in_words(error: yaml.MarkedYAMLError) -> tuple[int, str]:
-    """Line and words for what a YAML parser found."""
+    """Line and message for a YAML parser's error."""
     problem = error.problem or error.context or ""
     opening = problem.startswith(("expected ',' or", "found unexpected end of stream"))
     mark = (error.context_mark if opening else None) or error.problem_mark or error.context_mark
@@ -218,4 +218,4 @@ def _in_words(error: yaml.MarkedYAMLError) -> tuple[int, str]:
     for pattern, words in _WORDS:
         if found := re.match(f".*{pattern}", problem):
             return line, words.format(**found.groupdict())
-    return line, "neither YAML nor JSON: look at this line and the one above for a missing quote, bracket or colon"
+    return line, "neither YAML nor JSON: check this line and the one above for a missing quote, bracket or colon"

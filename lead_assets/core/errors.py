@@ -1,26 +1,26 @@
-"""How a provider can fail, told apart by what the buyer may do next."""
+"""The ways a provider call can fail, grouped by what the buyer may do next."""
 
 from __future__ import annotations
 
 from typing import Literal, Self
 
 Kind = Literal[
-    "transient",  # may pass: server error, timeout, dropped connection. Retry with backoff
+    "transient",  # temporary: server error, timeout, dropped connection. Retry with backoff
     "rate_limited",  # too fast: wait `retry_after` (or back off), then retry
     "permanent",  # this request can never succeed: bad input, unknown pipe. Do not retry
-    "auth",  # the credential is refused: nothing more to this provider in this run
-    "quota",  # credits or spend limit used up: nothing more to this provider in this run
-    "suppressed",  # the person asked the vendor not to be processed: suppress the lead
-    "contract",  # the answer is not what the wire format says: HTML, truncated JSON, wrong shape. Retry once, then unknown
+    "auth",  # the credential was refused: no more calls to this provider in this run
+    "quota",  # credits or spend limit used up: no more calls to this provider in this run
+    "suppressed",  # the person opted out with the vendor: suppress the lead
+    "contract",  # the answer breaks the wire format: HTML, truncated JSON, wrong shape. Retry once, then unknown
 ]
 
 
 class ProviderError(Exception):
-    """A call that gave no answer. Its text names provider, operation and status; never the key, the subject or the body.
+    """A call without an answer. Its text names provider, operation and status; never the key, the subject or the body.
 
-    `sent` is False only if the vendor cannot have seen the request (DNS, refused connection): then nothing can have been billed.
-    `counted`: another purchase waited for the same request and has been told; one request that fails is one failure of the provider.
-    `vendor_ref` is the vendor's own id of the work, where the failure carried one: poll that, never submit again.
+    `sent` is False only if the vendor cannot have seen the request (DNS failure, refused connection), so nothing can have been billed.
+    `counted`: another purchase shared this request and has already counted the failure; one failed request is one failure of the provider.
+    `vendor_ref` is the vendor's own id for the work, if the failure carried one: poll it, never submit again.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ProviderError(Exception):
         super().__init__(f"{provider} {operation}: {reason}{at}")
 
     def for_another(self) -> Self:
-        """The same failure for another purchase that waited for the same request."""
+        """The same failure, for another purchase that shared the request."""
         return type(self)(
             self.provider,
             self.operation,

@@ -1,6 +1,6 @@
-"""What a model refuses, in words for whoever wrote the file: what is wrong, what was probably meant, what to write.
+"""Pydantic errors in plain words for whoever wrote the file: what is wrong, what was probably meant, what to write.
 
-Belongs here: pydantic's errors in plain words. Does not belong here: faults that only a room can see (see the `mistakes` of its `RulesFile`).
+Does not belong here: faults that only a room can see (see `mistakes` in its `RulesFile`).
 """
 
 from __future__ import annotations
@@ -16,32 +16,32 @@ from lead_assets.core.document import Document, nearest
 
 _WORDS = {
     "string_type": "not text: put the value in quotes",
-    "string_too_short": "is empty: write a text",
-    "int_type": "not a whole number: write one, as 3",
-    "int_parsing": "not a whole number: write one, as 3",
-    "int_from_float": "not a whole number: write one, as 3",
-    "float_type": "not a number: write one, as 0.5",
-    "float_parsing": "not a number: write one, as 0.5",
-    "finite_number": "not a number: write one, as 0.5",
-    "decimal_type": "not a number: write one, as 0.5",
-    "decimal_parsing": "not a number: write one, as 0.5",
+    "string_too_short": "is empty: write some text",
+    "int_type": "not a whole number: write one, such as 3",
+    "int_parsing": "not a whole number: write one, such as 3",
+    "int_from_float": "not a whole number: write one, such as 3",
+    "float_type": "not a number: write one, such as 0.5",
+    "float_parsing": "not a number: write one, such as 0.5",
+    "finite_number": "not a number: write one, such as 0.5",
+    "decimal_type": "not a number: write one, such as 0.5",
+    "decimal_parsing": "not a number: write one, such as 0.5",
     "bool_type": "neither true nor false: write one of the two",
     "bool_parsing": "neither true nor false: write one of the two",
-    "list_type": "not a list: write [one, two], or one line with '- ' for each",
-    "tuple_type": "not a list: write [one, two], or one line with '- ' for each",
+    "list_type": "not a list: write [one, two], or one line starting with '- ' per entry",
+    "tuple_type": "not a list: write [one, two], or one line starting with '- ' per entry",
     "dict_type": "not a mapping: write key: value",
     "greater_than": "must be above {gt}: write a larger number",
     "greater_than_equal": "must be at least {ge}: write a larger number",
     "less_than": "must be below {lt}: write a smaller number",
     "less_than_equal": "must be at most {le}: write a smaller number",
     "too_short": "has too few entries: write at least {min_length}",
-    "too_long": "has too many entries: leave at most {max_length}",
-    "string_pattern_mismatch": "is not written as it must be: it has to match {pattern}",
+    "too_long": "has too many entries: keep at most {max_length}",
+    "string_pattern_mismatch": "has the wrong format: it must match {pattern}",
 }
 
 
 def in_words(error: Mapping[str, Any], model: type[BaseModel], document: Document) -> str:
-    """One of pydantic's errors. A value is repeated only if it is a short word: a table that is given in the environment may hold anything."""
+    """Describe one pydantic error. Only short words are repeated, because a table passed in the environment may hold anything."""
     where, kind, context = error["loc"], error["type"], error.get("ctx", {})
     if where and where[-1] == "[key]":
         where = where[:-1]
@@ -65,7 +65,7 @@ def in_words(error: Mapping[str, Any], model: type[BaseModel], document: Documen
         return str(error["msg"]).removeprefix("Value error, ")
     if kind in _WORDS:
         return _WORDS[kind].format(**{name: _plain(value) for name, value in context.items()})
-    return "not what belongs here: see the comments of the shipped file for what does"
+    return "not valid here: see the comments in the shipped file for what is"
 
 
 def _plain(value: Any) -> Any:
@@ -73,12 +73,12 @@ def _plain(value: Any) -> Any:
 
 
 def keys_at(model: type[BaseModel], where: Sequence[int | str]) -> list[str]:
-    """The keys that may stand at a place in a model's file; none if the place takes no fixed keys."""
+    """The keys allowed at a place in a model's file; empty if the place takes no fixed keys."""
     return [key for kind in _kinds_at(model, where) if isinstance(kind, type) and issubclass(kind, BaseModel) for key in kind.model_fields]
 
 
 def _next_step(model: type[BaseModel], where: Sequence[int | str]) -> str:
-    """What the model says to write for a key, where it says so."""
+    """What to write for a key, if the model says."""
     for kind in _kinds_at(model, where[:-1]):
         if isinstance(kind, type) and issubclass(kind, BaseModel) and where[-1] in kind.model_fields:
             return kind.model_fields[str(where[-1])].description or "add it"
@@ -93,7 +93,7 @@ def _kinds_at(model: type[BaseModel], where: Sequence[int | str]) -> list[Any]:
 
 
 def _inside(kind: Any, step: int | str) -> list[Any]:
-    """The types that may stand one step below a type."""
+    """The types allowed one step below a type."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return _alternatives(kind.model_fields[step].annotation) if step in kind.model_fields else []
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
@@ -101,7 +101,7 @@ def _inside(kind: Any, step: int | str) -> list[Any]:
         return _alternatives(arguments[1])
     if origin in (list, tuple) and arguments and isinstance(step, int):
         return _alternatives(arguments[0])
-    return [kind] if isinstance(step, str) else []  # the name of a union's branch is no step of the file
+    return [kind] if isinstance(step, str) else []  # the name of a union branch is not a step in the file
 
 
 def _alternatives(kind: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Files that stand beside the package in a checkout and inside it in a wheel: `sql/`, `fixtures/`, `dagster.yaml`; and the business's own rules."""
+"""Finds files that lie beside the package in a checkout and inside it in a wheel (`sql/`, `fixtures/`, `dagster.yaml`), and business rules."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ def project_file(name: str) -> Path:
     for root in (_PACKAGE.parent, _PACKAGE / "shipped"):
         if (root / name).exists():
             return root / name
-    raise FileNotFoundError(f"{name} is neither beside the package nor in it: reinstall lead-assets")
+    raise FileNotFoundError(f"{name} is missing from the installation: reinstall lead-assets")
 
 
 def rules_file(name: str, settings: Settings) -> Path:
-    """A file of business rules: the user's own (LEAD_ASSETS_RULES_DIR), else the one that ships.
+    """The path of a rules file: the user's own (LEAD_ASSETS_RULES_DIR), otherwise the shipped one.
 
-    Raises RulesError if the user's folder does not exist: a slip in its name must not send leads by the shipped rules.
+    Raises RulesError if the user's folder does not exist: a typo in its name must not route leads by the shipped rules.
     """
     if settings.rules_dir is not None and not settings.rules_dir.is_dir():
         raise RulesError(
-            [f"LEAD_ASSETS_RULES_DIR is {settings.rules_dir}, which is not a folder: correct it, or unset it for the shipped rules"]
+            [f"LEAD_ASSETS_RULES_DIR is {settings.rules_dir}, which is not a folder: correct it, or unset it to use the shipped rules"]
         )
     if settings.rules_dir is not None and (settings.rules_dir / name).exists():
         return settings.rules_dir / name

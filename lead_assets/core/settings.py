@@ -1,6 +1,6 @@
-"""Every environment variable the product reads, typed, in one place.
+"""Every environment variable that the product reads, typed, in one place.
 
-Vendors' variables keep the names that users of the vendors have; the product's own begin with LEAD_ASSETS_. Nothing else in the package reads
+Vendors' variables keep the names that their users know; the product's own begin with LEAD_ASSETS_. Nothing else in the package reads
 os.environ. `.env.example` lists them all and says what works without each.
 """
 
@@ -16,7 +16,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 class Settings(BaseSettings):
-    """The environment as the product sees it. Empty variables count as unset. The product's own are read with their prefix only: HOME is not ours."""
+    """The environment as the product sees it. Empty variables count as unset. The prefix is required, so that $HOME is never read as LEAD_ASSETS_HOME."""
 
     model_config = SettingsConfigDict(
         env_file=".env", env_ignore_empty=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True, env_prefix="LEAD_ASSETS_"
@@ -31,10 +31,10 @@ class Settings(BaseSettings):
     )
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the ledger; default SQLite below home")
     archive_url: str | None = Field(None, description="Folder or bucket of the archive; default below home")
-    landing_url: str | None = Field(None, description="Folder or bucket that is watched for drops")
+    landing_url: str | None = Field(None, description="Folder or bucket watched for drops")
     landing_taken: Literal["move", "delete"] = Field(
         "move",
-        description="What becomes of a file that was taken into the archive: moved to .taken/<day>/ in the landing folder, or deleted",
+        description="What happens to a landing file once the archive has it: moved to .taken/<day>/ in the landing folder, or deleted",
     )
     gcs_enrichment_bucket: str | None = Field(
         None, validation_alias="GCS_ENRICHMENT_BUCKET", description="Bucket of archive, events and landing zone, in production only"
@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         None,
         description="Folder of YAML that replaces lead_assets/rules file by file",
     )
-    max_payload_bytes: int = Field(1 << 20, gt=0, description="A larger single payload is rejected, bytes")
+    max_payload_bytes: int = Field(1 << 20, gt=0, description="Largest accepted payload in bytes; larger ones are rejected")
 
     anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
     anthropic_model: str = Field("claude-haiku-5-5", validation_alias="ANTHROPIC_MODEL")
@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         None, validation_alias="SNOWFLAKE_TOKEN_FILE_PATH", description="File with the OAuth token; read for each session"
     )
     snowflake_url: str | None = Field(
-        None, validation_alias="SNOWFLAKE_URL", description="Where the account is reached, if not at its usual address (private link)"
+        None, validation_alias="SNOWFLAKE_URL", description="URL of the account, if not the usual one (private link)"
     )
     snowflake_statement_timeout_seconds: int = Field(
         900, validation_alias="SNOWFLAKE_STATEMENT_TIMEOUT_SECONDS", description="Snowflake ends a statement that takes longer"
@@ -90,16 +90,16 @@ class Settings(BaseSettings):
     snowflake_network_timeout_seconds: int = Field(
         930,
         validation_alias="SNOWFLAKE_NETWORK_TIMEOUT_SECONDS",
-        description="How long the connector tries a request again. It counts a running statement with the same clock: keep it above the statement's",
+        description="How long the connector retries a request. Running statements count towards it: keep it above the statement timeout",
     )
 
     @property
     def world(self) -> Literal["sandbox", "live"]:
-        """Whose answers a ledger holds: the two must never meet, or a made-up answer would be served as a fact."""
+        """Whose answers the ledger holds. The two never mix, or a made-up answer would be served as a fact."""
         return "sandbox" if self.sandbox_url else "live"
 
     def secret(self, variable: str) -> SecretStr | None:
-        """A credential by its environment variable: a field of these settings, else read from where they are read. For what a vendor's folder names."""
+        """A vendor's credential by its environment variable: a field of these settings, or read from the same source."""
         for name, field in type(self).model_fields.items():
             if field.validation_alias == variable:
                 declared: SecretStr | None = getattr(self, name)
@@ -124,19 +124,19 @@ class Settings(BaseSettings):
 
     @property
     def derived_location(self) -> str:
-        """Folder or gs:// URL of what was worked out from the archive and may be deleted at any time."""
+        """Folder or gs:// URL of what is derived from the archive and may be deleted at any time."""
         return f"{self.archive_location}/derived" if self.env == "production" else str(self.home / "derived")
 
     @property
     def failed_leads_location(self) -> str | None:
-        """gs:// URL that rejected payloads are also written to; None, as everywhere outside production, if nowhere."""
+        """gs:// URL that rejected payloads are also written to; None if not set, and always None outside production."""
         if self.env != "production" or not self.gcs_failed_leads_bucket:
             return None
         return _bucket_url(self.gcs_failed_leads_bucket)
 
     @property
     def ledger_location(self) -> str:
-        """SQLAlchemy URL, its password included: never to be shown. Raises ValueError if production has no Postgres."""
+        """SQLAlchemy URL including the password: never display it. Raises ValueError if production has no Postgres."""
         url = self.ledger_url.get_secret_value() if self.ledger_url else None
         if self.env == "production" and not (url or "").startswith("postgresql+psycopg2://"):
             raise ValueError(

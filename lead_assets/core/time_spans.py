@@ -1,4 +1,4 @@
-"""Spans of time as the business writes them in its YAML."""
+"""Durations as people write them in YAML."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def duration(value: Any) -> timedelta:
-    """ "30s", "5m", "12h", "90d" or "2w" as time. Raises ValueError."""
+    """Parse "30s", "5m", "12h", "90d" or "2w". Raises ValueError."""
     found = re.fullmatch(r"(\d+)\s*([smhdw])", value) if isinstance(value, str) else None
     if found is None:
         raise ValueError("a duration is a whole number and a unit, e.g. 30s, 5m, 12h, 90d, 2w")

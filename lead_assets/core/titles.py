@@ -1,4 +1,4 @@
-"""Job titles: how senior, and in which department, by declared words in several languages. The first row that matches wins.
+"""Seniority and department from job titles, by word lists in several languages. The first matching row wins.
 
 Belongs here: the words. `_WORDS` match whole words of the folded title (lower case, no accents, no full stops; "*" stands for the rest of a word);
 `_STEMS` match anywhere, for languages that write words together (Chinese, Japanese, Korean, German compounds).
@@ -123,11 +123,11 @@ _DEPARTMENT_STEMS: list[tuple[str, str]] = [
 
 
 _OWNERS_OF_A_THING = r"\b(product|process|data|system|service|application|solution|risk|asset|content|platform) owner\b"
-"""Somebody's role in a team, not who owns the company."""
+"""Words for a role in a team, as opposed to the owner of the company."""
 
 
 def title_roles(titles: pl.Series) -> pl.DataFrame:
-    """Columns `seniority` and `department`; null where the title says nothing of it. "VP of Sales" → vp, sales."""
+    """Columns `seniority` and `department`; null where the title does not say. "VP of Sales" → vp, sales."""
     distinct = pl.DataFrame({"title": titles.unique()})
     text = pl.DataFrame({"title": distinct["title"], "text": fold(distinct["title"])})
     rules = _rules()
@@ -153,7 +153,7 @@ def _rules() -> dict[str, list[tuple[str, str]]]:
 
 
 def _patterns(words: list[tuple[str, str]], stems: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """One pattern a row, the stems' after the words': a whole word says more than a part of one."""
+    """One pattern per row, stems after words: a whole word is stronger evidence than part of one."""
     whole = [(answer, r"(?:^| )(?:" + _alternatives(declared) + r")(?: |$)") for answer, declared in words]
     parts = [(answer, _alternatives(declared)) for answer, declared in stems]
     return whole + parts

@@ -1,6 +1,6 @@
-"""A word from outside that should be one of a list, and is not: what was probably meant, and what may be written.
+"""The error for a word from outside that is not in the list it should be in: what was probably meant, and what is allowed.
 
-Belongs here: the one error for such words, which the command line turns into exit code 2. Does not belong here: any list of words.
+The command line turns it into exit code 2. Does not belong here: any list of words.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from lead_assets.core.document import nearest
 
 
 class UnknownWord(ValueError):
-    """Somebody wrote a word that means nothing here: nothing was done, and writing it right is the next step."""
+    """An unknown word from a user. Nothing was done; the next step is to correct the word."""
 
 
 def unknown(what: str, word: str, known: Iterable[str]) -> UnknownWord:

@@ -1,6 +1,6 @@
-"""Values out of what others write: text, years, numbers, days, dollars and bands of headcount, each None where it is not one.
+"""Reads plain values out of what others write: text, years, numbers, days, dollars and headcount bands. Anything unreadable is None.
 
-Belongs here: one value in, one plain value out, whoever wrote it. Does not belong here: where in an answer a value stands (each vendor's own parsers).
+Belongs here: one value in, one plain value out, whoever wrote it. Does not belong here: where a value is in an answer (each vendor's own parsers).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 
 def text(value: Any) -> str | None:
-    """Text without surrounding white space; numbers as they print; None for what is blank or not a scalar."""
+    """Text without surrounding white space; numbers as printed; None if blank or not a scalar."""
     if not isinstance(value, str):
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
@@ -22,7 +22,7 @@ def text(value: Any) -> str | None:
 
 
 def year(value: Any) -> int | None:
-    """A year between 1000 and 2999 out of "1998", "1998.0", "founded 1998" or 1998."""
+    """A year between 1000 and 2999, from "1998", "1998.0", "founded 1998" or 1998."""
     found = _YEAR.search(text(value) or "")
     return int(found[1]) if found else None
 
@@ -31,12 +31,12 @@ _YEAR = re.compile(r"(?<![\d.])([12]\d{3})(?!\d)", re.ASCII)
 
 
 def texts(value: Any) -> list[str]:
-    """The texts of a list, in order; an empty list for what is none."""
+    """The texts in a list, in order; an empty list if the value is not a list."""
     return [found for each in value if (found := text(each))] if isinstance(value, list) else []
 
 
 def number(value: Any) -> float | None:
-    """A finite number out of a number or plain decimal text."""
+    """A finite number, from a number or plain decimal text."""
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         return None
     try:
@@ -47,7 +47,7 @@ def number(value: Any) -> float | None:
 
 
 def whole(value: Any) -> int | None:
-    """A whole number that a 64-bit column can hold."""
+    """A whole number that fits a 64-bit column."""
     found = number(value)
     return int(found) if found is not None and found.is_integer() and abs(found) < 2**53 else None
 
@@ -61,7 +61,7 @@ def day(value: Any) -> date | None:
 
 
 def usd(value: Any) -> float | None:
-    """US dollars out of a display amount: "$250,000,000", "$2.5M", 1000000. An amount in another currency is not dollars: None."""
+    """US dollars from a display amount: "$250,000,000", "$2.5M", 1000000. Amounts in other currencies give None."""
     found = re.fullmatch(r"(?i)\s*(?:US?D?\s*)?\$?\s*(\d[\d,]*(?:\.\d+)?)\s*([kmb])?\s*(?:USD)?\s*", text(value) or "", re.ASCII)
     if found is None:
         return None
@@ -71,9 +71,9 @@ def usd(value: Any) -> float | None:
 
 @lru_cache(maxsize=1024)
 def headcount_band(value: str | None) -> tuple[int | None, int | None]:
-    """Bounds of a headcount as providers print it: "51-200", "10,001+", "1–10 employees", "5k-10k", "250". An open or missing bound is None.
+    """The bounds of a headcount as providers print it: "51-200", "10,001+", "1–10 employees", "5k-10k", "250". An open or missing bound is None.
 
-    What is not one or two whole numbers gives (None, None): a wrong bound is worse than none, because scores are computed from it.
+    Anything but one or two whole numbers gives (None, None): scores depend on the bounds, so a wrong one is worse than none.
     """
     words = re.sub(r"(?<=\d)[.,\u00a0\u202f'’ ](?=\d{3}(?!\d))", "", value or "")
     found = re.fullmatch(

@@ -96,7 +96,7 @@ def test_estimate_rules_that_cannot_be_used_are_named(command: Command, drop: Pa
     (tmp_path / "rules" / "estimate.yaml").write_text("enough: some")
     command("ingest", str(drop), "--campaign", "c", "--json").answer()
     done = command("estimate", "--all", LEAD_ASSETS_RULES_DIR=str(tmp_path / "rules"))
-    assert (done.code, "estimate.yaml line 1: not a whole number: write one, as 3 (at enough)" in done.stderr.replace("\n", "")) == (
+    assert (done.code, "estimate.yaml line 1: not a whole number: write one, such as 3 (at enough)" in done.stderr.replace("\n", "")) == (
         1,
         True,
     )

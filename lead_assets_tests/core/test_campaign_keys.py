@@ -51,7 +51,7 @@ def test_different_ids_have_different_keys(one: str, other: str) -> None:
 
 
 def test_an_empty_id_is_refused() -> None:
-    with pytest.raises(ValueError, match="a campaign id is empty"):
+    with pytest.raises(ValueError, match="the campaign id is empty"):
         campaign_key(" \t")
 
 

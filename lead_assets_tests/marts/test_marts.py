@@ -183,7 +183,7 @@ class Tiers(Table):
     key: ClassVar[tuple[str, ...]] = ("tier",)
     grain: ClassVar[Grain] = "home"
 
-    tier: Annotated[str, Column("Band of the score", source="scoring.scores.tier")]
+    tier: Annotated[str, Column("Tier of the score", source="scoring.scores.tier")]
     leads: Annotated[int, Column("Leads of all campaigns")]
     campaigns: Annotated[int, Column("Campaigns")]
 

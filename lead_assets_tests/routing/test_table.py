@@ -75,8 +75,8 @@ def refused(old: str, new: str) -> str:
         ),
         ("- {id: desk,", "- {id: nina,", "line 7: owner 'nina' is declared twice"),
         ("name: dach", "name: bridge", "line 12: territory 'bridge': territory 'bridge' is declared twice"),
-        ("  DACH: [", "  West: [DE]\n  DACH: [", "line 4: the key 'West' stands twice, here and in line 2: merge the two"),
-        ("[DE, AT, CH]", "[DE, AT, CH", "routing.yaml line 2: cannot be read: the [ that opens here is not closed"),
+        ("  DACH: [", "  West: [DE]\n  DACH: [", "line 4: the key 'West' occurs twice, here and on line 2: merge the two"),
+        ("[DE, AT, CH]", "[DE, AT, CH", "routing.yaml line 2: cannot be read: the [ opened here is not closed"),
     ],
 )
 def test_a_wrong_table_is_refused_with_the_place_and_the_next_step(old: str, new: str, said: str) -> None:
@@ -149,7 +149,7 @@ def test_routing_json_replaces_the_table_inline_or_by_path(tmp_path: Path) -> No
 def test_a_wrong_routing_json_is_named_by_its_variable(tmp_path: Path) -> None:
     with pytest.raises(RulesError, match="ROUTING_JSON line 1: unknown owner 'b'"):
         load_routing_table(Settings(routing_json='{"owners": [{"id": "a", "name": "A"}], "fallback_owner": "b"}'))
-    with pytest.raises(RulesError, match=r"ROUTING_JSON is neither a JSON object nor the path of a file .*gone\.json"):
+    with pytest.raises(RulesError, match=r"ROUTING_JSON is neither a JSON object nor the path of a readable file .*gone\.json"):
         load_routing_table(Settings(routing_json=str(tmp_path / "gone.json")))
     with pytest.raises(RulesError, match="ROUTING_JSON line 1: cannot be read: the file ends before a bracket"):
         load_routing_table(Settings(routing_json='{"owners": ['))

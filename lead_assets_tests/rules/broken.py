@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 BROKEN: list[tuple[str, str, str, str]] = [
-    ("signals.yaml", "  tech_stack:\n", "  company_overview:\n", "the key 'company_overview' stands twice, here and in line "),
+    ("signals.yaml", "  tech_stack:\n", "  company_overview:\n", "the key 'company_overview' occurs twice, here and on line "),
     (
         "signals.yaml",
         "    subject: person_profile\n    lifetimes: {found: 14d",
@@ -50,7 +50,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "signals.yaml",
         "credits: 2, billing: on_success",
         "credits: two, billing: on_success",
-        "signal 'funding': source 1: not a number: write one, as 0.5",
+        "signal 'funding': source 1: not a number: write one, such as 0.5",
     ),
     (
         "signals.yaml",
@@ -64,7 +64,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "campaigns: [{pattern: 'x-*', profile: lendin}]",
         "campaign 'x-*': unknown profile 'lendin' (did you mean 'lending'?): use one of b2b, lending",
     ),
-    ("classification.yaml", "  max_tokens: 2048", "  max_tokens: 20 48", "not a whole number: write one, as 3 (at calls.max_tokens)"),
+    ("classification.yaml", "  max_tokens: 2048", "  max_tokens: 20 48", "not a whole number: write one, such as 3 (at calls.max_tokens)"),
     (
         "classification.yaml",
         "  max_tokens: 2048",
@@ -83,7 +83,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "classification.yaml",
         "  poll_seconds: 30",
         "\tpoll_seconds: 30",
-        "cannot be read: a tab stands here: YAML is indented with spaces, replace it",
+        "cannot be read: a tab is not allowed here: indent with spaces",
     ),
     ("prices.yaml", "batch_factor: 0.5", "batch_factor: 50", "must be at most 1: write a smaller number (at batch_factor)"),
     ("prices.yaml", "claude-opus-5: {input: 5.00,", "claude-opus-5: {inputs: 5.00,", "model 'claude-opus-5': 'input' is missing: add it"),
@@ -100,7 +100,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "baseline 'rules-v1': must be at most 1: write a smaller number",
     ),
     ("golden_baseline.yaml", "tolerance: 0.02", "tolerence: 0.02", "unknown key 'tolerence' (did you mean 'tolerance'?)"),
-    ("scoring.yaml", "  b2b:\n", "  lending:\n", "the key 'lending' stands twice, here and in line "),
+    ("scoring.yaml", "  b2b:\n", "  lending:\n", "the key 'lending' occurs twice, here and on line "),
     (
         "scoring.yaml",
         "  lending:\n",
@@ -108,7 +108,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "profile 'landing': unknown profile 'landing' (did you mean 'lending'?): correct or remove it; known: b2b, lending",
     ),
     ("scoring.yaml", "default: b2b", "default: b2", "profile 'b2' has no rules (did you mean 'b2b'?): add it under profiles"),
-    ("scoring.yaml", "version: 1", "version: one", "not a whole number: write one, as 3 (at version)"),
+    ("scoring.yaml", "version: 1", "version: one", "not a whole number: write one, such as 3 (at version)"),
     (
         "scoring.yaml",
         "tiers: {hot: 65, warm: 40}",
@@ -176,7 +176,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "when: {country_kode: CA}",
         "territory 'canada': unknown field 'country_kode' (did you mean 'country_code'?)",
     ),
-    ("discovery.yaml", "  credits: 1 ", "  credits: one ", "not a number: write one, as 0.5 (at search.credits)"),
+    ("discovery.yaml", "  credits: 1 ", "  credits: one ", "not a number: write one, such as 0.5 (at search.credits)"),
     (
         "discovery.yaml",
         "  stack:",
@@ -184,7 +184,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "unknown key 'stak' (did you mean 'stack'?): correct or remove it; known: description, postings, stack",
     ),
     ("discovery.yaml", "lifetimes: {found: 7d", "lifetimes: {found: 7", "a duration is a whole number and a unit"),
-    ("estimate.yaml", "enough: 200", "enough: many", "not a whole number: write one, as 3 (at enough)"),
+    ("estimate.yaml", "enough: 200", "enough: many", "not a whole number: write one, such as 3 (at enough)"),
     (
         "estimate.yaml",
         "  email: [1.0",

@@ -28,7 +28,9 @@ from lead_assets_tests.conftest import Command
 LEAD = {"email": "jane.doe@acme.example", "company": "Acme", "full_name": "Jane Doe", "title": "VP Sales", "country": "Germany"}
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 SHIPPED = rules_file("scoring.yaml", Settings(rules_dir=None)).read_text()
-FAULT = f"scoring.yaml line {SHIPPED[: SHIPPED.index('version: 1')].count(chr(10)) + 1}: not a whole number: write one, as 3 (at version)"
+FAULT = (
+    f"scoring.yaml line {SHIPPED[: SHIPPED.index('version: 1')].count(chr(10)) + 1}: not a whole number: write one, such as 3 (at version)"
+)
 
 
 @pytest.fixture

@@ -67,11 +67,11 @@ def test_a_broken_file_is_told_with_its_line_and_the_next_step(own: Settings, na
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("", "line 1: the file is empty: write its rules, or remove it so that the shipped ones hold"),
+        ("", "line 1: the file is empty: add rules, or delete it to use the shipped ones"),
         ("- one\n- two\n", "line 1: not a mapping: write key: value; known keys: "),
         ("a: [\n", "cannot be read: the file ends before a bracket"),
         ("# Größe\n".encode("latin-1"), "line 1: cannot be read: not UTF-8: save the file as UTF-8"),
-        ("---\na: 1\n---\nb: 1\n", "line 3: cannot be read: a second document begins with ---"),
+        ("---\na: 1\n---\nb: 1\n", "line 3: cannot be read: --- starts a second document"),
     ],
 )
 def test_a_file_that_is_no_rules_is_told(own: Settings, name: str, content: str | bytes, said: str) -> None:
@@ -112,14 +112,14 @@ def test_a_name_that_nobody_reads_is_told(own: Settings, tmp_path: Path) -> None
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
     (fault,) = faults(Settings(rules_dir=tmp_path / "nope", routing_json=None))
-    assert fault == f"LEAD_ASSETS_RULES_DIR is {tmp_path / 'nope'}, which is not a folder: correct it, or unset it for the shipped rules"
+    assert fault == f"LEAD_ASSETS_RULES_DIR is {tmp_path / 'nope'}, which is not a folder: correct it, or unset it to use the shipped rules"
 
 
 def test_a_table_in_the_environment_is_checked_like_a_file(tmp_path: Path) -> None:
     (fault,) = faults(Settings(rules_dir=None, routing_json='{"owners": [{"id": "a", "name": "A"}],\n "fallback_owner": "b"}'))
     assert fault == "ROUTING_JSON line 2: unknown owner 'b': add it under owners (at fallback_owner)"
     (fault,) = faults(Settings(rules_dir=None, routing_json=str(tmp_path / "gone.yaml")))
-    assert "ROUTING_JSON is neither a JSON object nor the path of a file that can be read" in fault
+    assert "ROUTING_JSON is neither a JSON object nor the path of a readable file" in fault
 
 
 def test_shares_of_a_source_that_one_took_out_do_no_harm(own: Settings) -> None:
@@ -144,7 +144,7 @@ def test_a_rules_file_is_a_model(own: Settings) -> None:
     write(own, "weather.yaml", "# Of the days.\nrain:   0.5\n")
     assert rules_digest(own, "weather.yaml") == before
     write(own, "weather.yaml", "rain: often\n")
-    with pytest.raises(RulesError, match=r"weather\.yaml line 1: not a number: write one, as 0\.5 \(at rain\)"):
+    with pytest.raises(RulesError, match=r"weather\.yaml line 1: not a number: write one, such as 0\.5 \(at rain\)"):
         check_rules(own, files)
     assert own.rules_dir is not None
     (own.rules_dir / "weather.yaml").rename(own.rules_dir / "wether.yaml")
