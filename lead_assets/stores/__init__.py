@@ -1,1 +1,1 @@
-"""The archive and the warehouse, locally and in production, and which of them the settings name."""
+"""The archive and the warehouse, local and in production, and the choice between them by settings."""

@@ -1,13 +1,13 @@
-"""The archive: the raw bytes that came in, named by their content, and the receipts that say where they belong. Immutable; the source of truth.
+"""The archive: incoming raw bytes, named by content hash, and receipts that say which campaigns they belong to. Immutable; the source of truth.
 
 Layout below the archive's root (a local folder or a bucket, see `lead_assets.stores.objects`):
 
-    objects/<2 hex>/<sha256>                                     the bytes of a drop, once
-    index/<2 hex>/<sha256>/<campaign key>/<receipt's name>       the receipts of a drop, by its hash: what tells a file that comes again
+    objects/<2 hex>/<sha256>                                     the bytes of a drop, stored once
+    index/<2 hex>/<sha256>/<campaign key>/<receipt's name>       the receipts of a drop, by its hash: recognises repeated files
     receipts/<campaign key>/<time>-<sha12>-<receipt>.json        one receipt of a drop for one campaign
-    events/<campaign key>/<sha256>.ndjson.gz                     enrichment events as they were sent
+    events/<campaign key>/<sha256>.ndjson.gz                     enrichment events as sent
 
-Does not belong here: reading what is inside a drop (see `lead_assets.intake`).
+Does not belong here: reading the contents of a drop (see `lead_assets.intake`).
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ A = TypeVar("A")
 B = TypeVar("B")
 
 _READERS = 8
-"""Small objects read at once: a bucket answers each in tens of milliseconds, however small."""
+"""Number of small objects to read in parallel: a bucket takes tens of milliseconds for each, however small."""
 
 
 class Receipt(BaseModel):
-    """That a drop came in for a campaign: enough to read it again, years later, to the same rows."""
+    """Records that a drop came in for a campaign, with all that is needed to read the same rows from it years later."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -42,12 +42,12 @@ class Receipt(BaseModel):
     received_at: datetime
     size: int
     records: int
-    """Payloads of this campaign in the drop, good or not, as counted when it was received: what conservation is checked against. Of bytes that had come in
-    for the campaign before, none."""
+    """Number of the campaign's payloads in the drop, good or bad, counted on receipt; the conservation check compares with it. Zero if the same bytes had
+    already come in for the campaign."""
     default_campaign: str
-    """Partition of payloads that name no campaign themselves, or cannot be read."""
+    """Partition for payloads that name no campaign or cannot be read."""
     forced_campaign: bool = False
-    """True if the sender of the file named the campaign for all of it (--campaign, or the landing sub-folder)."""
+    """True if the campaign was given for the whole file (--campaign, or the landing sub-folder)."""
     column_map: dict[str, str] = {}
     """Header overrides given with --map, from → to."""
 
@@ -57,7 +57,7 @@ class Receipt(BaseModel):
 
 
 class Archive:
-    """Immutable bytes by content hash. Writing the same bytes twice is one object; no call overwrites or deletes."""
+    """Immutable bytes by content hash. Writing the same bytes twice gives one object; nothing is ever overwritten or deleted."""
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -67,13 +67,13 @@ class Archive:
         return open_objects(self.location)
 
     def put(self, data: bytes) -> str:
-        """Keep the bytes; returns their SHA-256 (hex)."""
+        """Store the bytes; returns their SHA-256 (hex)."""
         sha256 = hashlib.sha256(data).hexdigest()
         self.objects.put(_object(sha256), data)
         return sha256
 
     def get(self, sha256: str) -> bytes:
-        """The bytes of a drop. Raises FileNotFoundError that names the hash."""
+        """The bytes of a drop. Raises FileNotFoundError naming the hash."""
         try:
             return self.objects.get(_object(sha256))
         except FileNotFoundError:
@@ -82,52 +82,52 @@ class Archive:
             ) from None
 
     def holds(self, data: bytes) -> bool:
-        """True if these bytes came in before."""
+        """True if these bytes are already stored."""
         return self.objects.holds(_object(hashlib.sha256(data).hexdigest()))
 
     def add_receipt(self, receipt: Receipt) -> None:
-        """Record a receipt. The same receipt id for the same campaign is written once."""
-        # The index first: what a crash leaves between the two, `receipts_of` finds and finishes.
+        """Record a receipt. Writing the same receipt id for the same campaign again has no effect."""
+        # Write the index first: if a crash comes between the two writes, `receipts_of` finds the index entry and finishes the job.
         self.objects.put(f"{_index(receipt.sha256)}{receipt.campaign_id}/{receipt.file_name}", receipt.model_dump_json().encode())
         self._file(receipt)
 
     def receipts(self, campaign_id: str) -> list[Receipt]:
-        """Receipts of one campaign in order of arrival."""
+        """The receipts of one campaign, in order of arrival."""
         return list(self.read_receipts(campaign_id, self.receipt_names(campaign_id)).values())
 
     def receipt_names(self, campaign_id: str) -> list[str]:
-        """File names of a campaign's receipts in order of arrival. A receipt never changes: who knows its name need not read it again."""
+        """The file names of a campaign's receipts, in order of arrival. Receipts never change, so one already read need not be read again."""
         prefix = f"receipts/{campaign_id}/"
         return [name.removeprefix(prefix) for name in self.objects.names(prefix) if name.endswith(".json")]
 
     def read_receipts(self, campaign_id: str, names: Sequence[str]) -> dict[str, Receipt]:
-        """The campaign's receipts of these file names, in their order."""
+        """The campaign's receipts with these file names, in the same order."""
         found = self._in_parallel(lambda name: self.objects.get(f"receipts/{campaign_id}/{name}"), names)
         return {name: Receipt.model_validate_json(data) for name, data in zip(names, found, strict=True)}
 
     def receipts_of(self, sha256: str) -> list[Receipt]:
-        """Receipts of one drop in all campaigns, in order of arrival. Reads the drop's own index, whatever else the archive holds."""
+        """The receipts of one drop in all campaigns, in order of arrival. Reads only the drop's own index, so the size of the archive does not matter."""
         names = [name for name in self.objects.names(_index(sha256)) if name.endswith(".json")]
         found = [Receipt.model_validate_json(data) for data in self._in_parallel(self.objects.get, names)]
         self._in_parallel(self._file, found)
         return sorted(found, key=lambda receipt: (receipt.received_at, receipt.receipt_id, receipt.campaign_id))
 
     def campaigns(self) -> list[str]:
-        """Partition keys of all campaigns that have a receipt, sorted."""
+        """The partition keys of all campaigns with a receipt, sorted."""
         return self.objects.folders("receipts/")
 
     def put_events(self, campaign_id: str, data: bytes) -> str:
-        """Keep a file of enrichment events; returns its name below the archive's root. The name says nothing of what is in it."""
+        """Store a file of enrichment events; returns its name below the archive's root. The name reveals nothing about the content."""
         name = f"events/{campaign_id}/{hashlib.sha256(data).hexdigest()}.ndjson.gz"
         self.objects.put(name, data)
         return name
 
     def events(self, campaign_id: str) -> Iterator[Entry]:
-        """The campaign's files of enrichment events, by name; `read` gives their bytes."""
+        """The names of the campaign's event files; `read` returns their bytes."""
         return self.objects.entries(f"events/{campaign_id}/")
 
     def read(self, name: str) -> bytes:
-        """The bytes of an object by its name below the archive's root. Raises FileNotFoundError."""
+        """The bytes of an object, given its name below the archive's root. Raises FileNotFoundError."""
         return self.objects.get(name)
 
     def _file(self, receipt: Receipt) -> None:

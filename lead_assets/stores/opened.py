@@ -1,4 +1,4 @@
-"""The stores that settings name. One place, so that commands and the asset graph open the same ones."""
+"""Opens the stores named by the settings. Commands and the asset graph both use it, so they open the same ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def archive_of(settings: Settings) -> Archive:
 
 def warehouse_of(settings: Settings) -> Warehouse:
     if settings.env == "production":
-        # Loaded only where it is used: the connector and Dagster's resource take seconds.
+        # Imported only when needed: the connector and Dagster's resource take seconds to load.
         from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse
 
         return SnowflakeWarehouse(settings)
@@ -29,7 +29,7 @@ def warehouse_of(settings: Settings) -> Warehouse:
 
 
 def campaigns_of(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
-    """Keys of the campaigns that are meant; None means all in the archive. Raises UnknownWord for one that the archive does not know."""
+    """The keys of the requested campaigns; None means all in the archive. Raises UnknownWord for a campaign that is not in the archive."""
     known = archive_of(settings).campaigns()
     if wanted is None:
         return known
@@ -41,10 +41,10 @@ def campaigns_of(settings: Settings, wanted: Sequence[str] | None) -> list[str]:
 
 
 def unknown_campaign(key: str, known: Sequence[str]) -> UnknownWord:
-    """The error for a campaign that is not there. Of many that are, it names the first."""
+    """The error for an unknown campaign. It lists the first few known ones."""
     more = f" and {len(known) - _LISTED} more" if len(known) > _LISTED else ""
     return UnknownWord(
         f"campaign {key!r} has no leads in the archive{nearest(key, known)}: use one of {', '.join(known[:_LISTED])}{more}, or ingest a file for it first"
         if known
-        else f"campaign {key!r} has no leads in the archive, and no other campaign has: ingest a file for it first"
+        else f"campaign {key!r} has no leads in the archive, and neither has any other: ingest a file for it first"
     )

@@ -192,7 +192,7 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
         (["export", "routing.decision"], 2, "(did you mean 'routing.decisions'?): use one of"),
         (["export", "routing.decisions", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
         (["export", "routing.decisions", "--format", "xml"], 2, "use one of csv, json, parquet"),
-        (["run", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive, and no other campaign has: ingest a"),
+        (["run", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive, and neither has any other: ingest a"),
         (["estimate", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
         (["replay", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
         (["replay", "--stage", "summary"], 2, "--stage 'summary' (did you mean 'summaries'?): use one of classification, summaries"),

@@ -61,7 +61,7 @@ def test_a_query_that_was_ended_is_not_tried_again_and_the_old_partition_is_whol
 ) -> None:
     wire.rule = lambda request: refusal(code, message) if request.sql.startswith("COPY") else None
     with pytest.raises(
-        SnowflakeFailed, match=f"writing scoring.scores failed: .*{says}.*No partition is left half written; query id 01b2-0"
+        SnowflakeFailed, match=f"writing scoring.scores failed: .*{says}.*No partition is half written; query id 01b2-0"
     ) as caught:
         snowflake.write(Score, scores("a", 7), ["a"])
     assert caught.value.passing == (code == "000625"), "a lock is let go of by itself; the run is then tried again"

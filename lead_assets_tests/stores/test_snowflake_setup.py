@@ -173,8 +173,8 @@ def test_no_table_has_a_column_that_its_exact_text_needs() -> None:
             {"OLD_SCORE": "FLOAT"},
             'column OLD_SCORE of scoring.scores is no longer in its contract.*ALTER TABLE .* DROP COLUMN "OLD_SCORE";',
         ),
-        ({"SCORE": "TEXT"}, 'column SCORE of scoring.scores is TEXT and its contract says FLOAT.*DROP COLUMN "SCORE"; then materialize'),
-        ({"TIER": "NUMBER(38,0)"}, "is NUMBER.38,0. and its contract says VARCHAR"),
+        ({"SCORE": "TEXT"}, 'column SCORE of scoring.scores is TEXT but its contract says FLOAT.*DROP COLUMN "SCORE"; then materialize'),
+        ({"TIER": "NUMBER(38,0)"}, "is NUMBER.38,0. but its contract says VARCHAR"),
     ],
 )
 def test_a_change_that_would_lose_something_is_refused_with_the_statement_to_run(present: dict[str, str], says: str) -> None:

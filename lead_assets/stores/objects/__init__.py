@@ -1,8 +1,8 @@
-"""Objects by name, in a local folder or in a bucket of Google Cloud Storage: one interface, so that archive and landing zone are one code path.
+"""Named objects in a local folder or a Google Cloud Storage bucket. One interface, so that archive and landing zone have one code path.
 
-Belongs here: how bytes are put, read and listed. Does not belong here: what the names mean (see `lead_assets.stores.archive`, `lead_assets.intake.landing`).
+Belongs here: writing, reading and listing bytes. Does not belong here: the meaning of names (see `lead_assets.stores.archive`, `lead_assets.intake.landing`).
 
-Why not fsspec: it has no "only if it is not there yet", no generations and no listing from an offset, which is what makes writers on several
+Why not fsspec: it lacks create-if-absent, generations and listing from an offset, which are what make writers on several
 machines safe and a landing zone of a million objects cheap to watch.
 """
 
@@ -16,7 +16,7 @@ __all__ = ["Entry", "ObjectChanged", "Objects", "StoreError", "open_objects"]
 
 
 def open_objects(location: str) -> Objects:
-    """The store at a location: a folder's path, file://… or gs://bucket/prefix. Opened on first use. Raises ValueError for any other scheme."""
+    """The store at a location: a folder path, file://… or gs://bucket/prefix. Opened on first use. Raises ValueError for other schemes."""
     scheme, separator, rest = location.partition("://")
     if not separator or scheme == "file":
         from lead_assets.stores.objects.folder import Folder
@@ -26,4 +26,4 @@ def open_objects(location: str) -> Objects:
         from lead_assets.stores.objects.bucket import Bucket
 
         return Bucket(location)
-    raise ValueError(f"objects cannot be kept at {scheme}://…: use a folder's path or gs://<bucket>/<prefix>")
+    raise ValueError(f"objects cannot be stored at {scheme}://…: use a folder path or gs://<bucket>/<prefix>")

@@ -1,4 +1,4 @@
-"""What a store of objects is, wherever it is."""
+"""The interface of an object store."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from typing import Protocol
 
 @dataclass(frozen=True)
 class Entry:
-    """One object as a listing shows it. `name` is below the root, its parts joined by "/"."""
+    """One object in a listing. `name` is relative to the root, with "/" between its parts."""
 
     name: str
     size: int
     version: str
-    """Another content has another version: a bucket's generation; a file's time of writing in nanoseconds."""
+    """Changes whenever the content changes: a bucket's generation, or a file's modification time in nanoseconds."""
     arrived: float
-    """When it came to stand here, seconds since the epoch."""
+    """When it appeared here, in seconds since the epoch."""
     whole: bool
-    """True where an object appears only once all of it is there (a bucket); a file may still be being written."""
+    """True if objects appear only when complete (a bucket). A file may still be in the process of being written."""
 
 
 class ObjectChanged(OSError):
-    """The object is not (or no longer) the one that the listing showed."""
+    """The object has changed since it was listed."""
 
 
 class StoreError(OSError):
-    """The store refused or could not be reached; the text says which, and what to do. `passing`: it may go well later, with nothing mended."""
+    """The store refused a request or could not be reached; the text says which, and what to do. `passing`: a later retry may succeed without a fix."""
 
     def __init__(self, text: str, *, passing: bool = False) -> None:
         super().__init__(text)
@@ -34,37 +34,37 @@ class StoreError(OSError):
 
 
 class Objects(Protocol):
-    """A root folder or bucket. Names sort by code point, which is also the order of their UTF-8 bytes."""
+    """A root folder or bucket. Names sort by code point, which equals the order of their UTF-8 bytes."""
 
     @property
     def location(self) -> str: ...
 
     def put(self, name: str, data: bytes) -> bool:
-        """Write the object, whole or not at all, unless there is one of that name. Returns whether it was written. Never overwrites."""
+        """Write the object atomically, unless the name is taken. Returns whether it was written. Never overwrites."""
 
     def replace(self, name: str, data: bytes) -> None:
-        """Write the object, whole or not at all, in the place of what was there. For what is derived and can be made again."""
+        """Write the object atomically, replacing any existing one. Only for derived objects that can be made again."""
 
     def get(self, name: str, entry: Entry | None = None) -> bytes:
-        """The bytes, checked against the store's checksum. Raises FileNotFoundError; ObjectChanged if it is not the entry's content (any more)."""
+        """The bytes, verified by the store's checksum. Raises FileNotFoundError, or ObjectChanged if the content is no longer the entry's."""
 
     def holds(self, name: str) -> bool:
-        """Whether there is an object of that name."""
+        """Whether an object with that name exists."""
 
     def entries(self, prefix: str = "", *, start: str = "", end: str = "") -> Iterator[Entry]:
-        """Objects whose name begins with `prefix`, in order of name, from `start` on and before `end` ("" means no end). Lazy: stop when you have enough."""
+        """Objects whose names begin with `prefix`, sorted by name, from `start` (inclusive) to `end` (exclusive; "" means no end). Lazy: stop when you like."""
 
     def names(self, prefix: str) -> list[str]:
-        """The names of `entries(prefix)`, at a fraction of the price: nothing else is asked of each."""
+        """The names of `entries(prefix)`, much cheaper because nothing else is looked up."""
 
     def move(self, entry: Entry, name: str) -> None:
-        """Let the entry's object stand under another name. Made again after a crash, it ends well; an object of that name is taken to be the same.
+        """Rename the entry's object. Safe to repeat after a crash: an object that already has the new name is assumed to be the same.
 
-        Raises FileNotFoundError if it is gone, ObjectChanged (and moves nothing) if it is not the entry's content any more.
+        Raises FileNotFoundError if it is gone, or ObjectChanged (and moves nothing) if its content is no longer the entry's.
         """
 
     def remove(self, entry: Entry) -> None:
-        """Delete the entry's object. One that is gone already is fine. Raises ObjectChanged (and deletes nothing) if it is not the entry's content any more."""
+        """Delete the entry's object; does nothing if it is already gone. Raises ObjectChanged (and deletes nothing) if its content is no longer the entry's."""
 
     def folders(self, prefix: str) -> list[str]:
-        """Names of the folders directly below `prefix` ("" or ending in "/"), sorted, without what is in them."""
+        """Names of the folders directly below `prefix` ("" or ending in "/"), sorted, without their contents."""

@@ -1,7 +1,7 @@
-"""Objects in a bucket of Google Cloud Storage, through Google's own client.
+"""Objects in a Google Cloud Storage bucket, through Google's own client.
 
-Retries are Google's (exponential, on 408, 429, 5xx and lost connections), and every write carries a precondition, without which retrying a write
-is not safe: https://cloud.google.com/storage/docs/retry-strategy. Checksums (CRC32C) are sent with every write and checked on every read.
+Google's client retries (exponentially, on 408, 429, 5xx and lost connections), and every write carries a precondition, without which retrying
+a write is not safe: https://cloud.google.com/storage/docs/retry-strategy. Every write sends a checksum (CRC32C) and every read verifies it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from google.cloud import storage
 
 _CORRUPTED = 3
-"""Times that bytes whose checksum is wrong on arrival are sent or fetched: a network's error passes, a broken machine's does not."""
+"""Attempts to transfer bytes that arrive with a wrong checksum: a network error goes away, a broken machine does not."""
 _ASK_SECONDS = 60.0
 _TYPES = {".gz": "application/x-ndjson", ".ndjson": "application/x-ndjson", ".json": "application/json"}
 _FIELDS = "items(name,size,generation,timeCreated),prefixes,nextPageToken"
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 
 class Bucket:
-    """See `lead_assets.stores.objects.Objects`. `first_wait`: seconds before the first retry; `patience`: seconds after which a call is given up."""
+    """See `lead_assets.stores.objects.Objects`. `first_wait`: seconds before the first retry; `patience`: seconds before giving up on a call."""
 
     def __init__(self, location: str, *, first_wait: float = 1.0, patience: float = 120.0) -> None:
         self._name, _, prefix = location.removeprefix("gs://").rstrip("/").partition("/")
@@ -39,11 +39,11 @@ class Bucket:
         self._opening = threading.Lock()
 
     def put(self, name: str, data: bytes) -> bool:
-        # Only if there is none: a try whose answer was lost and that is made again finds its own object, and nothing is overwritten.
+        # Create only: a retry after a lost answer finds its own object, and nothing is overwritten.
         return self._write(name, data, if_generation_match=0)
 
     def replace(self, name: str, data: bytes) -> None:
-        self._write(name, data, if_generation_match=None)  # written twice it is the same object
+        self._write(name, data, if_generation_match=None)  # writing it twice gives the same object
 
     def get(self, name: str, entry: Entry | None = None) -> bytes:
         from google.api_core.exceptions import NotFound, PreconditionFailed
@@ -71,7 +71,7 @@ class Bucket:
         pages = self._list(prefix, start_offset=self._prefix + start if start else None, end_offset=self._prefix + end if end else None)
         while (page := self._said(lambda: next(pages, None))) is not None:
             for blob in page:
-                if not blob.name.endswith("/"):  # what consoles make to show an empty folder
+                if not blob.name.endswith("/"):  # a placeholder that consoles create for an empty folder
                     arrived = blob.time_created.timestamp() if blob.time_created else 0.0
                     yield Entry(blob.name[len(self._prefix) :], int(blob.size or 0), str(blob.generation), arrived, whole=True)
 
@@ -103,7 +103,7 @@ class Bucket:
         except NotFound:
             raise FileNotFoundError(f"{self.location}/{entry.name} does not exist") from None
         except PreconditionFailed:
-            if not self.holds(name):  # else it was copied before, and the rest is to be finished
+            if not self.holds(name):  # otherwise an earlier attempt copied it, and only the rest remains to be done
                 raise ObjectChanged(f"{entry.name} was replaced after it was listed") from None
         self.remove(entry)
 
@@ -116,7 +116,7 @@ class Bucket:
         try:
             self._said(delete, passing=lambda error: isinstance(error, NotFound | PreconditionFailed))
         except (NotFound, PreconditionFailed):
-            if self.holds(entry.name):  # else it is gone: by a try whose answer was lost, or by its sender
+            if self.holds(entry.name):  # otherwise it is gone: deleted by an attempt whose answer was lost, or by its sender
                 raise ObjectChanged(f"{entry.name} was replaced after it was listed") from None
 
     def folders(self, prefix: str) -> list[str]:
@@ -165,7 +165,7 @@ class Bucket:
 
     @functools.cached_property
     def _opened(self) -> storage.Client:
-        # Google's packages take a quarter of a second to load, which every run would pay.
+        # Imported here because Google's packages take a quarter of a second to load, which every run would pay.
         from google.auth.exceptions import DefaultCredentialsError
         from google.cloud import storage
 
@@ -190,13 +190,13 @@ class Bucket:
                     raise
                 time.sleep(self._first_wait * attempt)
         raise StoreError(
-            f"{self.location}/{name}: its checksum was wrong {_CORRUPTED} times: nothing was kept of it. Check the network (a proxy that rewrites bodies?), "
+            f"{self.location}/{name}: its checksum was wrong {_CORRUPTED} times, so nothing was stored. Check the network (a proxy that rewrites bodies?), "
             f"then run again",
             passing=True,
         )
 
     def _said(self, work: Callable[[], T], passing: Callable[[Exception], bool] = lambda error: False) -> T:
-        """The work's result; Google's errors as ours, without the bodies of requests or answers."""
+        """Run the work and translate Google's errors to ours, without request or response bodies."""
         from google.api_core.exceptions import GoogleAPIError, NotFound, RetryError
         from google.auth.exceptions import GoogleAuthError
         from requests.exceptions import RequestException
@@ -207,11 +207,13 @@ class Bucket:
             if passing(error):
                 raise
             cause = error.cause if isinstance(error, RetryError) else error
-            # Uploads and downloads say it by their response, the rest by a code.
+            # Uploads and downloads carry the status in their response, other calls in a code.
             code = getattr(getattr(cause, "response", None), "status_code", None) or getattr(cause, "code", None)
             status = f"HTTP {int(code)}" if code is not None else type(cause).__name__
-            after = f", also after {self._patience:.0f} s of trying" if isinstance(error, RetryError) else ""
-            advice = "create the bucket or mend its name" if isinstance(cause, NotFound) else _ADVICE.get(int(code or 0), "try again later")
+            after = f" after {self._patience:.0f} s of retries" if isinstance(error, RetryError) else ""
+            advice = (
+                "create the bucket or correct its name" if isinstance(cause, NotFound) else _ADVICE.get(int(code or 0), "try again later")
+            )
             passes = code is None or int(code) in (408, 429) or int(code) >= 500
             raise StoreError(f"{self.location}: Google Cloud Storage said {status}{after}: {advice}", passing=passes) from None
 
@@ -219,5 +221,5 @@ class Bucket:
 _ADVICE = {
     401: "renew the service account's credentials",
     403: "grant the service account storage.objects.create, get, list and delete on the bucket",
-    429: "the bucket is asked too fast, run again later",
+    429: "too many requests to the bucket, run again later",
 }

@@ -12,7 +12,7 @@ from lead_assets.stores.objects.base import Entry, ObjectChanged
 
 
 class Folder:
-    """See `lead_assets.stores.objects.Objects`. Hidden files are no objects: they are being written, or belong to somebody else."""
+    """See `lead_assets.stores.objects.Objects`. Hidden files are not objects: they are being written, or belong to another program."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -52,7 +52,7 @@ class Folder:
         if entry is not None:
             after = self._entry(path, name)
             if (after.version, after.size, len(data)) != (entry.version, entry.size, entry.size):
-                raise ObjectChanged(f"{name} was written while it was read")
+                raise ObjectChanged(f"{name} was changed while it was being read")
         return data
 
     def holds(self, name: str) -> bool:
@@ -64,7 +64,7 @@ class Folder:
             try:
                 yield self._entry(path, name)
             except OSError:
-                continue  # gone between listing and looking
+                continue  # deleted since it was listed
 
     def names(self, prefix: str) -> list[str]:
         folder = prefix.rpartition("/")[0]
@@ -89,53 +89,53 @@ class Folder:
             return []
 
     def _files(self, folder: Path, above: str, prefix: str, start: str, end: str) -> Iterator[tuple[str, str]]:
-        """(name, path), sorted as whole names are: a folder stands where its name with a slash does. What cannot hold a name of the range is not opened."""
+        """(name, path), in the order of whole names: a folder sorts as its name plus a slash. Folders outside the range are not opened."""
         try:
             with os.scandir(folder) as found:
-                # Linked folders are not followed (they may lead in a circle); sockets and the like are no objects.
+                # Linked folders are not followed (they may form a loop); sockets and the like are not objects.
                 names = sorted(
                     (f"{above}{each.name}{'/' if is_folder else ''}", each.path)
                     for each in found
                     if each.name[0] != "." and ((is_folder := each.is_dir(follow_symlinks=False)) or each.is_file())
                 )
         except (FileNotFoundError, NotADirectoryError, PermissionError):
-            return  # gone, or not ours to look into: whoever looks again sees
+            return  # deleted, or not readable for us
         for name, path in names:
             if end and name >= end:
                 return
             if name.endswith("/"):
-                # The last name below a folder comes before its name with the character after "/".
+                # All names below a folder sort before the folder's name followed by the character after "/".
                 if (name.startswith(prefix) or prefix.startswith(name)) and f"{name[:-1]}0" > start:
                     yield from self._files(Path(path), name, prefix, start, end)
             elif name >= start and name.startswith(prefix):
                 yield name, path
 
     def _withdraw(self, entry: Entry, target: Path) -> None:
-        """Take the file away, and put it back if it is not the one that was listed: who checked first could lose what was written in between."""
+        """Move the file aside, and put it back if it is not the one that was listed. Checking first could lose a write that came in between."""
         path = self.root / entry.name
         path.rename(target)
         now = self._entry(target, entry.name)
         if (now.version, now.size) != (entry.version, entry.size):
             _place(target, path)
             target.unlink(missing_ok=True)
-            raise ObjectChanged(f"{entry.name} was written after it was listed")
+            raise ObjectChanged(f"{entry.name} was changed after it was listed")
 
     def _entry(self, path: Path | str, name: str) -> Entry:
         stat = os.stat(path)
-        # Moving a file here keeps its time of writing; its time of change tells when it came.
+        # A moved file keeps its modification time; its change time (ctime) says when it arrived.
         return Entry(name, stat.st_size, str(stat.st_mtime_ns), max(stat.st_mtime, stat.st_ctime), whole=False)
 
 
 def _aside(path: Path) -> Path:
-    """A hidden name beside a file, for what is to take its place or to go."""
+    """A hidden name beside a file, for its replacement or for a file about to be deleted."""
     return path.with_name(f".{path.name[:100]}.{uuid.uuid4().hex}.tmp")
 
 
 def _place(aside: Path, path: Path) -> None:
     try:
-        # A link, unlike a rename, does not replace what another process put there meanwhile.
+        # Unlike a rename, a link does not replace what another process has put there in the meantime.
         os.link(aside, path)
     except FileExistsError:
         raise
     except OSError:
-        aside.rename(path)  # a file system without links
+        aside.rename(path)  # the file system has no links

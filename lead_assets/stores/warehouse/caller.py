@@ -1,6 +1,6 @@
-"""On whose behalf the warehouse is used: the run and asset that Snowflake's query history then names.
+"""The run and asset that are using the warehouse, so that Snowflake's query history can name them.
 
-Does not belong here: how a warehouse says it (Snowflake: a query tag; DuckDB: not at all).
+Does not belong here: how a warehouse records it (Snowflake: a query tag; DuckDB: not at all).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
 
 
 def caller() -> Caller | None:
-    """Who is at work in this context; None outside of a run."""
+    """The caller in this context; None outside a run."""
     return _caller.get()
 
 

@@ -1,9 +1,9 @@
 """The local warehouse: Parquet files that DuckDB reads.
 
 A partition is one file, replaced by rename: `<folder>/<schema>/<table>/campaign_id=<key>/part.parquet`, or `day=<YYYY-MM-DD>`, or `home=all`, by the
-table's grain. `warehouse.duckdb` beside them holds only views over the files and is itself replaced by rename. Why not tables in a DuckDB file: such a
-file has one writer process, and shuts out readers while it writes; backfills then fail on its lock and an analyst with an open shell stops the
-pipeline. Here any number of runs write and any number of analysts read, and there is no lock.
+table's grain. `warehouse.duckdb` beside them holds only views over the files and is itself replaced by rename. Why not tables in a DuckDB file: that
+allows one writer process, which locks out readers; backfills would fail on its lock, and an analyst with an open shell would stop the
+pipeline. Here any number of runs write and any number of analysts read, without a lock.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     import duckdb
 
 _FILE = "part.parquet"
-_NOTE = "note.json"  # beside it: what it was made from
-# An extension that is missing must be an error here, never a download.
+_NOTE = "note.json"  # beside it: says what it was made from
+# A missing extension must be an error, never a download.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
-_EMPTY = ""  # key of a typed file without rows, which no partition has: the view works, with its types, before the first write
+_EMPTY = ""  # key of a typed file without rows, which is not a partition: it gives the view its types before the first write
 
 
 class DuckDBWarehouse:
-    """See the module's docstring; implements `base.Warehouse`."""
+    """Implements `base.Warehouse`; see the module docstring."""
 
     def __init__(self, folder: Path) -> None:
-        # Absolute and resolved: the views name their files, and an analyst opens them from another folder.
+        # Absolute and resolved, because the views name their files and an analyst may open them from another folder.
         self.folder = folder.resolve()
         self._catalog_is_current = False
 
@@ -54,7 +54,7 @@ class DuckDBWarehouse:
         self.prepare()
         for key in partitions:
             path, rows = self._partition(contract, key), by_key.get(key, contract.empty())
-            # The note first: whoever finds it with the old rows, after a crash, finds it unsealed.
+            # Write the note first: if a crash leaves it with the old rows, it is still unsealed.
             if noting is None:
                 path.with_name(_NOTE).unlink(missing_ok=True)
             else:
@@ -84,7 +84,7 @@ class DuckDBWarehouse:
         paths = [self._existing(contract, key) for key in keys]
         if not paths:
             return contract.empty()
-        # A file written before the contract gained a column reads it as null.
+        # Files written before the contract gained a column read it as null.
         return pl.scan_parquet(
             paths, schema=contract.polars_schema(), missing_columns="insert", extra_columns="ignore", glob=False, hive_partitioning=False
         ).collect()
@@ -115,7 +115,7 @@ class DuckDBWarehouse:
         return sorted(key for key in keys if key != _EMPTY)
 
     def prepare(self) -> None:
-        """Make `warehouse.duckdb` and the empty files what the contracts say, if they are not. Safe in many processes at once."""
+        """Bring `warehouse.duckdb` and the empty files in line with the contracts. Safe in many processes at once."""
         if self._catalog_is_current and self.database.exists():
             return
         statements = "\n".join(self._views())
@@ -128,7 +128,7 @@ class DuckDBWarehouse:
         for contract in TABLES.values():
             self._replace(self._partition(contract, _EMPTY), contract.empty())
         with self._aside(self.database) as aside, duckdb.connect(str(aside), config=_CONFIG) as connection:
-            connection.begin()  # one write to disk for all of them
+            connection.begin()  # one disk write for all
             for statement in self._views():
                 connection.execute(statement)
             connection.commit()
@@ -146,11 +146,11 @@ class DuckDBWarehouse:
         return self.folder / contract.schema_name() / contract.table_name()
 
     def _all(self, contract: type[Table]) -> str:
-        """Pattern of the files of all partitions, and of the one without rows."""
+        """Patterns for the files of all partitions and for the empty file."""
         return str(self._table(contract) / f"{_prefix(contract)}*" / _FILE)
 
     def _partition(self, contract: type[Table], key: str) -> Path:
-        # A campaign's key is a plain folder name as it is; anything else must not become a path.
+        # A campaign key is a safe folder name; nothing else may become a path.
         return self._table(contract) / f"{_prefix(contract)}{urllib.parse.quote(key, safe='')}" / _FILE
 
     def _existing(self, contract: type[Table], key: str) -> Path:
@@ -167,7 +167,7 @@ class DuckDBWarehouse:
     @staticmethod
     @contextlib.contextmanager
     def _aside(path: Path) -> Iterator[Path]:
-        """A path to write to, which takes the place of `path` in one step when the block ends well."""
+        """A path to write to, which replaces `path` atomically when the block succeeds."""
         path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
         try:
@@ -193,12 +193,12 @@ def _connection() -> duckdb.DuckDBPyConnection:
 
 
 def _prefix(contract: type[Table]) -> str:
-    """What the folder of a partition begins with. Folders of another grain, which the table once had, are no part of it."""
+    """The prefix of partition folders. Folders of a grain that the table once had are ignored."""
     return f"{contract.partition_column() or contract.grain}="
 
 
 def _view(contract: type[Table], files: Sequence[str], json_type: str | None = None) -> str:
-    """json_type: the type that columns holding JSON get; None leaves them text, as they are stored."""
+    """json_type: the SQL type of JSON columns; None leaves them as text, as stored."""
     listed = ", ".join(_text(file) for file in files)
     names = [(quoted(column.name), column.json and json_type) for column in contract.columns()]
     columns = ", ".join(f"CAST({name} AS {other}) AS {name}" if other else name for name, other in names)
@@ -209,7 +209,7 @@ def _view(contract: type[Table], files: Sequence[str], json_type: str | None = N
 
 
 def _comments(contract: type[Table]) -> Iterator[str]:
-    """What the contract says of the table and its columns, for whoever looks there: `FROM duckdb_columns()`."""
+    """The contract's descriptions as comments, visible with `FROM duckdb_columns()`."""
     yield f"COMMENT ON VIEW {_qualified(contract)} IS {_text(contract.description())}"
     for column in contract.columns():
         yield f"COMMENT ON COLUMN {_qualified(contract)}.{quoted(column.name)} IS {_text(column.description)}"
@@ -220,5 +220,5 @@ def _qualified(contract: type[Table]) -> str:
 
 
 def _text(text: str) -> str:
-    """As a literal: a file's name and a comment cannot be bound."""
+    """Quote as a literal: file names and comments cannot be bound."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,9 +1,9 @@
-"""The production warehouse: one Snowflake table a contract, a partition replaced in one transaction.
+"""The production warehouse: one Snowflake table per contract; a partition is replaced in one transaction.
 
-A replacement is: PUT a Parquet file to the session's stage, BEGIN, DELETE the partitions, COPY the file, note the partitions as written, COMMIT.
-COPY selects each column by its name in the file and parses JSON on the way: MATCH_BY_COLUMN_NAME would store it as one string in a VARIANT.
+To replace: PUT a Parquet file on the session's stage, BEGIN, DELETE the partitions, COPY the file, record the partitions as written, COMMIT.
+COPY selects each column by name and parses JSON on the way: MATCH_BY_COLUMN_NAME would store a JSON document as one string in a VARIANT.
 
-Why not dagster-snowflake-polars: it skips empty frames, so that an emptied partition keeps its old rows, and an empty read turns columns to text.
+Why not dagster-snowflake-polars: it skips empty frames, so an emptied partition would keep its old rows, and an empty read turns columns into text.
 
 Does not belong here: DDL (see `snowflake_ddl`), connections and failures (see `snowflake_session`).
 """
@@ -31,15 +31,15 @@ _KEYS_A_STATEMENT = 10_000
 
 
 class SnowflakeWarehouse:
-    """See the module's docstring; implements `base.Warehouse`."""
+    """Implements `base.Warehouse`; see the module docstring."""
 
     def __init__(self, settings: Settings, *, retry_wait: float = 2.0) -> None:
         self.database = settings.snowflake_database
         self._account = settings.snowflake_account
         self._sessions = Sessions(settings, retry_wait=retry_wait)
         self._lock = threading.Lock()
-        self._generations: dict[str, str] = {}  # tables that are known to be as their contracts say
-        self._written: dict[str, set[str]] = {}  # partitions that are known to be there
+        self._generations: dict[str, str] = {}  # tables known to match their contracts
+        self._written: dict[str, set[str]] = {}  # partitions known to exist
 
     @property
     def location(self) -> str:
@@ -69,9 +69,9 @@ class SnowflakeWarehouse:
     def query(
         self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str] | None = None, grain: Grain = "campaign"
     ) -> pl.DataFrame:
-        """Marts are written in what DuckDB and Snowflake share; sqlglot turns the rest, and restricts each table to the partitions.
+        """Marts use SQL that DuckDB and Snowflake share; sqlglot translates the rest and restricts each table to the partitions.
 
-        JSON columns are text here, too, as in DuckDB.
+        As in DuckDB, JSON columns are text here.
         """
 
         def work(session: Session) -> pl.DataFrame:
@@ -92,7 +92,7 @@ class SnowflakeWarehouse:
         return self._sessions.run(f"listing {contract.table}", lambda session: sorted(self._noted(session, contract)))
 
     def ask(self, sql: str, binds: Sequence[object] = ()) -> list[tuple[Any, ...]]:
-        """Rows of any statement in the warehouse's database, for commands that look after it. What it does must be harmless if done twice."""
+        """The rows of any statement in the warehouse's database, for maintenance commands. The statement must be safe to run twice."""
         return self._sessions.run("a query", lambda session: session.execute(sql, binds))
 
     def notes(self, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
@@ -107,7 +107,7 @@ class SnowflakeWarehouse:
                     f"AND PARTITION_KEY IN ({', '.join('?' * len(some))}) ORDER BY NOTED_AT",
                     [contract.table, self._generations[contract.table], *some],
                 )
-                found |= dict(rows)  # the latest of a partition comes last
+                found |= dict(rows)  # the latest note of a partition comes last
             return {key: note for key, note in found.items() if note}
 
         return self._sessions.run(f"reading the notes of {contract.table}", work) if wanted else {}
@@ -139,7 +139,7 @@ class SnowflakeWarehouse:
         self._count_again(session, contract, keys, rows)
 
     def _count_again(self, session: Session, contract: type[Table], keys: list[str], rows: int) -> None:
-        """Two runs that write the same new partition at once both find nothing to delete: whoever then sees the other's rows writes again."""
+        """Two runs that write the same new partition at once both find nothing to delete: the one that then sees the other's rows writes again."""
         table = ddl.table_of(self.database, contract)
         count = sum(
             session.execute(f"SELECT COUNT(*) FROM {table} WHERE {_among(contract, some)}", _binds(contract, some))[0][0]
@@ -172,7 +172,7 @@ class SnowflakeWarehouse:
                 raise PartitionMissing(f"{contract.table} has no partition {key!r} yet: materialize {asset} for it first")
 
     def _known(self, session: Session, contract: type[Table]) -> set[str]:
-        """Partitions that are there as far as this process knows: none is ever taken away, so what it knows stays true."""
+        """The partitions that this process knows to exist. Partitions are never removed, so this stays true."""
         return self._written[contract.table] if contract.table in self._written else self._noted(session, contract)
 
     def _noted(self, session: Session, contract: type[Table]) -> set[str]:
@@ -181,7 +181,7 @@ class SnowflakeWarehouse:
             f"SELECT DISTINCT PARTITION_KEY FROM {self._register()} WHERE TABLE_NAME = ? AND GENERATION = ?",
             [contract.table, self._generations[contract.table]],
         )
-        # A table that became one of the whole home has notes of the partitions that it had.
+        # A table that became home-wide still has the notes of its earlier partitions.
         keys = {key for (key,) in rows} & ({WHOLE_HOME} if contract.grain == "home" else {key for (key,) in rows})
         with self._lock:
             self._written.setdefault(contract.table, set()).update(keys)
@@ -191,11 +191,11 @@ class SnowflakeWarehouse:
         for some in _batches(keys):
             values = ", ".join("(?, ?, ?)" for _ in some)
             binds = [value for key in some for value in (contract.table, self._generations[contract.table], key)]
-            # Only ever inserted: a MERGE would lock the one table that every write of every run touches.
+            # Insert only: a MERGE would lock the one table that every write of every run touches.
             session.execute(f"INSERT INTO {self._register()} (TABLE_NAME, GENERATION, PARTITION_KEY) VALUES {values}", binds)
 
     def _write_notes(self, session: Session, contract: type[Table], notes: Mapping[str, str]) -> None:
-        """Only ever inserted, like the register: the latest counts."""
+        """Insert only, like the register: the latest row counts."""
         for some in _batches(list(notes)):
             values = ", ".join("(?, ?, ?, ?, ?)" for _ in some)
             generation, now = self._generations[contract.table], time.time_ns()
@@ -209,11 +209,11 @@ class SnowflakeWarehouse:
         return qualified(self.database, ddl.META_SCHEMA, ddl.PARTITIONS_TABLE)
 
     def _ensure(self, session: Session, contracts: Sequence[type[Table]]) -> None:
-        """Make the tables what their contracts say. Raises MigrationRefused where that would lose something."""
+        """Bring the tables in line with their contracts. Raises MigrationRefused if that would lose anything."""
         if all(contract.table in self._generations for contract in contracts):
             return
         marks = self._marks(session)
-        # One look is enough for every table that is as its contract says: it takes Snowflake a good part of a second.
+        # Check each matching table only once: a check takes Snowflake a good part of a second.
         self._known_good(marks)
         missing = [contract for contract in contracts if contract.table not in marks]
         if missing:
@@ -225,7 +225,7 @@ class SnowflakeWarehouse:
             ]
             for statement in statements:
                 session.execute(statement)
-            marks = self._marks(session)  # of two processes that made a table, one did
+            marks = self._marks(session)  # if two processes created a table, only one of them succeeded
         for contract in contracts:
             mark = marks[contract.table]
             if mark.fingerprint != ddl.fingerprint(contract):
@@ -242,7 +242,7 @@ class SnowflakeWarehouse:
                     self._generations.setdefault(name, mark.generation)
 
     def _marks(self, session: Session) -> dict[str, ddl.Mark]:
-        """table → its mark, of the tables that are there."""
+        """table → its mark, for existing tables."""
         rows = session.execute(
             f"SELECT TABLE_SCHEMA, TABLE_NAME, COMMENT FROM {identifier(self.database)}.INFORMATION_SCHEMA.TABLES WHERE COMMENT LIKE ?",
             ["%[contract %"],
@@ -251,7 +251,7 @@ class SnowflakeWarehouse:
         return {table: mark for table, mark in found.items() if mark is not None}
 
     def _present(self, session: Session, schema: str, table: str) -> dict[str, str]:
-        """The columns of a table and their types; none if it is not there."""
+        """The columns of a table and their types; empty if it does not exist."""
         rows = session.execute(
             f"SELECT COLUMN_NAME, DATA_TYPE, NUMERIC_PRECISION, NUMERIC_SCALE FROM {identifier(self.database)}.INFORMATION_SCHEMA.COLUMNS "
             "WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ?",
@@ -261,7 +261,7 @@ class SnowflakeWarehouse:
 
 
 def restricted(sql: str, database: str, reads: Mapping[type[Table], str]) -> str:
-    """A mart's SELECT in Snowflake's SQL, each table it names replaced by its rows that meet a condition."""
+    """A mart's SELECT in Snowflake SQL, with each table restricted to the rows that meet a condition."""
     import sqlglot
     from sqlglot import exp
 
@@ -288,13 +288,13 @@ def _copy(table: str, contract: type[Table], source: str) -> str:
     return (
         f"COPY INTO {table} ({', '.join(identifier(column.name) for column in columns)}) "
         f"FROM (SELECT {', '.join(_loading(column) for column in columns)} FROM {source}) "
-        # Logical types: else a time with a zone is read as if it had none.
+        # Logical types, because otherwise a time with a zone is read as if it had none.
         "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) ON_ERROR = ABORT_STATEMENT PURGE = TRUE"
     )
 
 
 def _loading(column: ddl.Physical) -> str:
-    """A column's expression over the file, whose columns are the contract's."""
+    """The expression that loads a column from the file, whose columns are the contract's."""
     value = f"$1:{identifier(column.source.name)}"
     if column.type == "VARIANT":
         return f"PARSE_JSON({value}::VARCHAR)"
@@ -304,7 +304,7 @@ def _loading(column: ddl.Physical) -> str:
 
 
 def _reading(column: ColumnSpec) -> str:
-    """A column's expression over the table, as it is read back into the contract."""
+    """The expression that reads a column back into the contract's type."""
     name = identifier(column.name)
     if ddl.keeps_text(column):
         return f"{identifier(ddl.text_column(column))} AS {name}"
@@ -312,7 +312,7 @@ def _reading(column: ColumnSpec) -> str:
 
 
 def _exposing(column: ColumnSpec) -> str:
-    """A column's expression over the table, as a mart's SQL sees it."""
+    """The expression for a column as a mart's SQL sees it."""
     return f"{identifier(ddl.text_column(column))} AS {identifier(column.name)}" if column.json else identifier(column.name)
 
 
@@ -323,7 +323,7 @@ def _selecting(name: str, dtype: pl.DataType) -> str:
 
 
 def _parquet(contract: type[Table], frame: pl.DataFrame) -> io.BytesIO:
-    """The frame as a file to load: columns named as in the table, lists as JSON text."""
+    """The frame as a Parquet file to load: columns named as in the table, lists as JSON text."""
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
     texts = [pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists]
     absent = [pl.when(pl.col(name).is_null()).then(None).otherwise(text).alias(name) for name, text in zip(lists, texts, strict=True)]
@@ -333,7 +333,7 @@ def _parquet(contract: type[Table], frame: pl.DataFrame) -> io.BytesIO:
 
 
 def _typed(table: Any, types: dict[str, pl.DataType]) -> pl.DataFrame:
-    """An Arrow result as a frame of these types, rows or none: what the connector makes of an empty result says too little."""
+    """An Arrow result as a frame of these types, even without rows: the connector's empty result does not carry enough type information."""
     if table is None or table.num_rows == 0:
         return pl.DataFrame(schema=types)
     frame = pl.from_arrow(table)
@@ -353,14 +353,14 @@ def _dtype(column: Any) -> pl.DataType:
 
 
 def _conformed(contract: type[Table], frame: pl.DataFrame) -> pl.DataFrame:
-    """A result of `_reading` in the contract's names and types."""
+    """A result of `_reading` with the contract's names and types."""
     frame = frame.rename(str.lower)
     lists = [pl.col(name).str.json_decode(dtype) for name, dtype in contract.polars_schema().items() if isinstance(dtype, pl.List)]
     return frame.with_columns(lists)
 
 
 def _in_order(frame: pl.DataFrame, contract: type[Table], keys: Sequence[str]) -> pl.DataFrame:
-    """Partitions in the order asked for, each sorted by the contract's key, as it was written."""
+    """Partitions in the requested order, each sorted by the contract's key, as written."""
     rank = pl.DataFrame({"_key": keys, "_rank": range(len(keys))})
     ranked = frame.with_columns(_key=partition_key(contract)).join(rank, on="_key", how="left")
     return ranked.sort("_rank", *contract.key).drop("_key", "_rank")
@@ -371,7 +371,7 @@ def _wanted(contract: type[Table], keys: Sequence[str] | None) -> str:
 
 
 def _among(contract: type[Table], keys: Sequence[str]) -> str:
-    """Whether a row is of one of these partitions, which are to be bound: see `_binds`."""
+    """A condition for rows of these partitions; bind their keys with `_binds`."""
     column = contract.partition_column()
     if not keys or column is None:
         return "TRUE" if keys else "FALSE"

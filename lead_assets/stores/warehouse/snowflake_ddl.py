@@ -1,9 +1,9 @@
-"""Snowflake's tables from the contracts: identifiers, types, DDL, and what must change when a contract does. Pure functions of text.
+"""Snowflake tables from contracts: identifiers, types, DDL, and the changes to make when a contract changes. Pure functions on text.
 
 A JSON column is a VARIANT, for analysts, with its exact text beside it (`payload` and `payload__text`): a VARIANT forgets how a number was written
-(250000.0 comes back as 250000), and texts that differ would give other rows, hashes and event ids than the same leads have in DuckDB.
+(250000.0 comes back as 250000), and a different text would give other rows, hashes and event ids than the same leads have in DuckDB.
 
-Does not belong here: sending anything to Snowflake (see `snowflake`), or what a person sets up once (see sql/snowflake/).
+Does not belong here: sending anything to Snowflake (see `snowflake`), or the one-time setup (see sql/snowflake/).
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ NOTES_TABLE = "notes"
 PII_TAG = "pii"
 _TEXT_SUFFIX = "__text"
 
-# Every read and every replacement of these is by campaign. A load is one file of few campaigns, so tables are born nearly clustered; keeping them so
-# pays only where a campaign's rows are wide and many. A table that leaves this set keeps its key until somebody drops it.
+# These are always read and replaced by campaign. A load is one file of few campaigns, so tables start out nearly clustered; keeping them clustered
+# only pays off when a campaign has many wide rows. A table removed from this set keeps its clustering key until somebody drops it.
 CLUSTERED = {"intake.raw_leads", "identity.leads", "signals.enriched_leads", "delivery.enrichment_events"}
 
 _EVERYWHERE: dict[Grain, str] = {"campaign": " for every campaign", "day": " for every day", "home": ""}
@@ -34,12 +34,12 @@ _MARK = re.compile(r"\[contract (?P<fingerprint>[0-9a-f]{12}) generation (?P<gen
 
 
 class MigrationRefused(ValueError):
-    """A table would lose a column, or change one, to become what its contract says. The text has the statement to run."""
+    """Matching the contract would drop or change a column of a table. The text has the statement to run."""
 
 
 @dataclass(frozen=True)
 class Physical:
-    """One column as Snowflake has it."""
+    """One column of a Snowflake table."""
 
     name: str
     type: str
@@ -47,12 +47,12 @@ class Physical:
     pii: str | None
     required: bool
     source: ColumnSpec
-    """The contract's column whose value it holds."""
+    """The contract column whose value it holds."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a table's comment ends with: which contract it was made for, and which table it is (a dropped and remade one is another)."""
+    """The end of a table's comment: which contract it was made for, and which table it is (a dropped and recreated table is a new one)."""
 
     fingerprint: str
     generation: str
@@ -67,7 +67,7 @@ class Mark:
 
 
 def identifier(name: str) -> str:
-    """A name as Snowflake keeps it: quoted, in upper case, so that people may write it unquoted in any case."""
+    """A name as Snowflake stores it: quoted, in upper case, so that people can write it unquoted in any case."""
     return quoted(name.upper())
 
 
@@ -76,7 +76,7 @@ def qualified(*names: str) -> str:
 
 
 def literal(text: str) -> str:
-    """Text of the project's own (comments, tags) as a string constant. What comes from outside is bound, never written into a statement."""
+    """The project's own text (comments, tags) as a string constant. Outside values are bound, never written into a statement."""
     return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
@@ -85,7 +85,7 @@ def table_of(database: str, contract: type[Table]) -> str:
 
 
 def keeps_text(column: ColumnSpec) -> bool:
-    """Whether a column's exact text stands beside it: JSON, and lists whose values a VARIANT may print otherwise."""
+    """Whether a column's exact text is stored beside it: JSON, and lists whose values a VARIANT may print differently."""
     if isinstance(column.dtype, pl.List):
         return column.dtype.inner not in (pl.String(), pl.Int64(), pl.Boolean())
     return column.json
@@ -96,7 +96,7 @@ def text_column(column: ColumnSpec) -> str:
 
 
 def physical(contract: type[Table]) -> list[Physical]:
-    """The columns of a contract's table in Snowflake, the contract's own first, in its order."""
+    """The Snowflake columns of a contract's table, starting with the contract's own, in order."""
     columns = contract.columns()
     own = [
         Physical(column.name, snowflake_type(column), _prose(column.description), column.pii, column.name in contract.key, column)
@@ -125,31 +125,31 @@ def snowflake_type(column: ColumnSpec) -> str:
 
 
 def fingerprint(contract: type[Table]) -> str:
-    """Changes when anything does that the table's DDL would say."""
+    """Changes whenever the table's DDL would."""
     parts = [contract.description(), str(contract.table in CLUSTERED)]
     parts += [f"{column.name}|{column.type}|{column.comment}|{column.pii}|{column.required}" for column in physical(contract)]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
 def create_meta(database: str, present: Collection[str] = ()) -> list[str]:
-    """The schema and table that say which partitions were written: an emptied partition is there and has no rows. `present`: the table's columns."""
+    """The schema and tables that record written partitions: an emptied partition exists but has no rows. `present`: the table's columns."""
     partitions, notes = (qualified(database, META_SCHEMA, name) for name in (PARTITIONS_TABLE, NOTES_TABLE))
-    # Made when every partition was a campaign.
+    # The table dates from when every partition was a campaign.
     rename = [f'ALTER TABLE {partitions} RENAME COLUMN "CAMPAIGN_ID" TO "PARTITION_KEY"'] if "CAMPAIGN_ID" in present else []
     return [
         f"CREATE SCHEMA IF NOT EXISTS {qualified(database, META_SCHEMA)}",
         *rename,
         f"CREATE TABLE IF NOT EXISTS {partitions} "
         '("TABLE_NAME" VARCHAR NOT NULL, "GENERATION" VARCHAR NOT NULL, "PARTITION_KEY" VARCHAR NOT NULL) '
-        "COMMENT = 'Partitions that were written, empty ones too. Rows may repeat; none is ever removed.'",
+        "COMMENT = 'Partitions written so far, including empty ones. Rows may repeat; none is ever removed.'",
         f"CREATE TABLE IF NOT EXISTS {notes} "
         '("TABLE_NAME" VARCHAR NOT NULL, "GENERATION" VARCHAR NOT NULL, "PARTITION_KEY" VARCHAR NOT NULL, "NOTE" VARCHAR, "NOTED_AT" NUMBER(38,0)) '
-        "COMMENT = 'What each partition was made from, so that it is not made again for nothing. The latest row of a partition counts.'",
+        "COMMENT = 'What each partition was made from, so that unchanged ones are skipped. The latest row of a partition counts.'",
     ]
 
 
 def create_table(database: str, contract: type[Table], generation: str) -> list[str]:
-    """Statements that make a contract's table; the loser of a race to make it changes nothing but tags that say the same."""
+    """Statements that create a contract's table. If two processes race, the loser only sets the same tags again."""
     columns = [
         f"{identifier(column.name)} {column.type}{' NOT NULL' if column.required else ''} COMMENT {literal(column.comment)}"
         for column in physical(contract)
@@ -164,9 +164,9 @@ def create_table(database: str, contract: type[Table], generation: str) -> list[
 
 
 def migrate(database: str, contract: type[Table], present: Mapping[str, str], generation: str) -> list[str]:
-    """Statements that bring an existing table (column name → type, as information_schema says) to its contract.
+    """Statements that bring an existing table (column name → type, from information_schema) in line with its contract.
 
-    Raises MigrationRefused, with the statement to run, where a column would be lost or changed.
+    Raises MigrationRefused, with the statement to run, if a column would be dropped or changed.
     """
     wanted = {column.name.upper(): column for column in physical(contract)}
     table = table_of(database, contract)
@@ -175,25 +175,25 @@ def migrate(database: str, contract: type[Table], present: Mapping[str, str], ge
         if column is None:
             raise MigrationRefused(_refusal(contract, table, name, "is no longer in its contract"))
         if _kind(type_) != _kind(column.type):
-            raise MigrationRefused(_refusal(contract, table, name, f"is {type_} and its contract says {column.type}"))
+            raise MigrationRefused(_refusal(contract, table, name, f"is {type_} but its contract says {column.type}"))
     added = [column for name, column in wanted.items() if name not in present]
     kept = [column for name, column in wanted.items() if name in present]
     return [
         *(
-            # Never NOT NULL: rows that were there before have no value until their partition is materialized again.
+            # Never NOT NULL: existing rows have no value until their partition is materialized again.
             f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {identifier(column.name)} {column.type} COMMENT {literal(column.comment)}"
             for column in added
         ),
         *(f"ALTER TABLE {table} ALTER COLUMN {identifier(column.name)} COMMENT {literal(column.comment)}" for column in kept),
         *_tags(database, contract, list(wanted.values())),
         *([f"ALTER TABLE {table} {_cluster_by(contract)}"] if contract.table in CLUSTERED else []),
-        # Last: until it is done, the next process starts over.
+        # Last: until this is done, the next process starts over.
         f"COMMENT ON TABLE {table} IS {literal(_comment(contract, generation))}",
     ]
 
 
 def present_columns(rows: Sequence[tuple[str, str, int | None, int | None]]) -> dict[str, str]:
-    """information_schema's (column_name, data_type, numeric_precision, numeric_scale) as column name → type."""
+    """Rows of information_schema (column_name, data_type, numeric_precision, numeric_scale) as column name → type."""
     return {name: f"{type_}({precision},{scale})" if type_ == "NUMBER" else type_ for name, type_, precision, scale in rows}
 
 
@@ -206,7 +206,7 @@ def _tags(database: str, contract: type[Table], columns: Sequence[Physical]) -> 
 
 def _cluster_by(contract: type[Table]) -> str:
     column = contract.partition_column()
-    assert column is not None, f"{contract.table} has one partition, by which nothing can be clustered"
+    assert column is not None, f"{contract.table} has only one partition, so it cannot be clustered by partition"
     return f"CLUSTER BY ({identifier(column)})"
 
 
@@ -216,14 +216,14 @@ def _comment(contract: type[Table], generation: str) -> str:
 
 def _refusal(contract: type[Table], table: str, column: str, what: str) -> str:
     return (
-        f"snowflake: column {column} of {contract.table} {what}. Nothing was changed. To let it go, run: "
+        f"snowflake: column {column} of {contract.table} {what}. Nothing was changed. To drop it, run: "
         f"ALTER TABLE {table} DROP COLUMN {identifier(column)}; then materialize {contract.table.replace('.', '/')}{_EVERYWHERE[contract.grain]}: "
-        "its rows come back from archive and ledger, and nothing is bought again"
+        "its rows are rebuilt from archive and ledger, and nothing is bought again"
     )
 
 
 def _kind(type_: str) -> str:
-    """A type as information_schema and the DDL both can be read: VARCHAR is TEXT there, and TIMESTAMP_TZ(6) has no digits."""
+    """A type in a form comparable between DDL and information_schema, which says TEXT for VARCHAR and omits the digits of TIMESTAMP_TZ(6)."""
     name = type_.replace(" ", "").upper()
     if name.startswith("NUMBER("):
         return name
@@ -232,5 +232,5 @@ def _kind(type_: str) -> str:
 
 
 def _prose(text: str) -> str:
-    """A comment without straight quotes: what stands in a refusal or a history can be copied as it is."""
+    """A comment without straight quotes, so that statements in errors and histories can be copied as they are."""
     return text.replace("'", "’")

@@ -1,6 +1,6 @@
-"""Sessions with Snowflake: from settings to a connection, statements with the run's name on them, and what a failure means.
+"""Snowflake sessions: connections from settings, statements tagged with their run, and the meaning of failures.
 
-A session is used by one piece of work at a time and kept for the next. After a failure it is thrown away: what it had not committed is undone.
+A session does one piece of work at a time and is kept for the next. After a failure it is discarded, which rolls back what was not committed.
 
 Does not belong here: what the statements say (see `snowflake`, `snowflake_ddl`).
 """
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ATTEMPTS = 3
-# Waiting for another run's transaction on the same table; Snowflake's own default is 12 hours.
+# How long to wait for another run's transaction on the same table; Snowflake's default is 12 hours.
 _LOCK_TIMEOUT_SECONDS = 600
 
 _SESSION_GONE = {390104, 390111, 390112, 390113, 390114, 390115, 390195, 250002}
 _CANCELLED, _TIMED_OUT, _LOCKED = 604, 630, 625
 _ADVICE = {
-    _CANCELLED: "the query was cancelled (by a person, or by the resource monitor of the virtual warehouse): see who in QUERY_HISTORY, run again",
-    _TIMED_OUT: "the statement ran into its timeout: raise SNOWFLAKE_STATEMENT_TIMEOUT_SECONDS or use a larger virtual warehouse",
-    _LOCKED: f"another transaction held the table for {_LOCK_TIMEOUT_SECONDS} s: see SHOW LOCKS, end it, and run again",
+    _CANCELLED: "the query was cancelled (by a person, or by the resource monitor of the virtual warehouse): see QUERY_HISTORY for who did it, then run again",
+    _TIMED_OUT: "the statement timed out: raise SNOWFLAKE_STATEMENT_TIMEOUT_SECONDS or use a larger virtual warehouse",
+    _LOCKED: f"another transaction held the table for {_LOCK_TIMEOUT_SECONDS} s: find it with SHOW LOCKS, end it, and run again",
     3001: "the role lacks a privilege: compare its grants with sql/snowflake/02_roles.sql",
     2003: "an object does not exist, or the role may not see it: run sql/snowflake/*.sql once, and check SNOWFLAKE_DATABASE and SNOWFLAKE_ROLE",
 }
 
 
 class SnowflakeFailed(OSError):
-    """Snowflake did not do what was asked, or did not say so. Partitions are whole, old or new. The text has no value of any row.
+    """Snowflake refused a request or did not confirm it. Every partition is still complete, old or new. The text contains no row values.
 
-    `passing`: it may go well later, with nothing mended.
+    `passing`: a later retry may succeed without a fix.
     """
 
     def __init__(self, text: str, *, passing: bool = False) -> None:
@@ -53,14 +53,14 @@ class SnowflakeFailed(OSError):
 
 
 class _Again(Exception):
-    """The work can be done once more from its start; `args[0]` says why."""
+    """The work should start over; `args[0]` says why."""
 
 
 class Session:
-    """One connection and its own temporary stage, which Snowflake removes with the session, files and all."""
+    """One connection with its own temporary stage, which Snowflake removes, files included, when the session ends."""
 
     def __init__(self, resource: SnowflakeResource, database: str) -> None:
-        # dagster_snowflake closes a connection only after its block ended well, and would commit first. So the block is left to end with this object.
+        # dagster_snowflake closes a connection only after its block succeeds, and commits first. So the block stays open for the life of this object.
         self._manager = resource.get_connection()
         self._connection: Any = self._manager.__enter__()
         self._stage = qualified(database, META_SCHEMA, f"load_{uuid.uuid4().hex}")
@@ -73,11 +73,11 @@ class Session:
         return self._cursor(sql, binds).fetch_arrow_all(force_return_table=True)
 
     def describe(self, sql: str, binds: Sequence[object] = ()) -> list[Any]:
-        """The columns that a query would have, without running it."""
+        """The columns of a query's result, without running it."""
         return list(self._connection.cursor().describe(sql, list(binds) or None))
 
     def upload(self, data: io.BytesIO) -> str:
-        """Put a Parquet file on the stage, from memory: personal data never touches this machine's disk. Returns where it is."""
+        """Upload a Parquet file to the stage from memory, so that personal data never touches the local disk. Returns its path."""
         if not self._has_stage:
             self.execute(f"CREATE TEMPORARY STAGE IF NOT EXISTS {self._stage}")
             self._has_stage = True
@@ -89,14 +89,14 @@ class Session:
     @contextlib.contextmanager
     def transaction(self) -> Iterator[None]:
         self.execute("BEGIN")
-        yield  # a failure leaves the session to `discard`, which rolls back
+        yield  # on failure, `discard` ends the session, which rolls back
         self.execute("COMMIT")
 
     def close(self) -> None:
         self._connection.close(retry=False)
 
     def discard(self) -> None:
-        """Undo and close, as far as the server can be reached. A session left open would hold its locks for hours."""
+        """Roll back and close, if the server can be reached. A session left open would hold its locks for hours."""
         from snowflake.connector.errors import Error
 
         with contextlib.suppress(Error, OSError):
@@ -106,12 +106,12 @@ class Session:
 
     def _cursor(self, sql: str, binds: Sequence[object], **options: Any) -> Any:
         cursor = self._connection.cursor()
-        # The tag goes with the statement: ALTER SESSION would be one more round trip for each.
+        # The tag is sent with the statement: ALTER SESSION would cost an extra round trip each time.
         return cursor.execute(sql, list(binds) or None, _statement_params={"QUERY_TAG": query_tag()}, **options)
 
 
 class Sessions:
-    """The sessions of this process. Work is run in a session of its own, and again from its start if that session was lost."""
+    """The sessions of this process. Each piece of work runs in its own session, and starts over if that session is lost."""
 
     def __init__(self, settings: Settings, *, retry_wait: float = 2.0) -> None:
         self._settings = settings
@@ -120,9 +120,9 @@ class Sessions:
         self._lock = threading.Lock()
 
     def run(self, what: str, work: Callable[[Session], T]) -> T:
-        """The result of `work(session)`, which is begun again in a new session, twice at most, if its session was lost on the way.
+        """The result of `work(session)`. If the session is lost, the work starts over in a new one, at most twice.
 
-        Work must be such that it may be begun again. Raises SnowflakeFailed.
+        The work must be safe to start over. Raises SnowflakeFailed.
         """
         from snowflake.connector.errors import Error
 
@@ -135,7 +135,7 @@ class Sessions:
                 if session is not None:
                     session.discard()
                 if not _worth_another_try(error) or attempt == _ATTEMPTS:
-                    # The connector's own error is not chained: it may quote the value of a row.
+                    # Do not chain the connector's own error: it may quote row values.
                     passing = _worth_another_try(error) or _number(error) == _LOCKED
                     raise SnowflakeFailed(_explain(what, error, attempt), passing=passing) from None
                 time.sleep(self._retry_wait * attempt)
@@ -163,12 +163,12 @@ class Sessions:
 
 
 def begin_again(why: str) -> _Again:
-    """To be raised by work that found its own result wanting."""
+    """Raised by work that finds its own result incomplete."""
     return _Again(why)
 
 
 def query_tag() -> str:
-    """What QUERY_HISTORY shows beside each statement: the product, and the run and asset it worked for."""
+    """The tag that QUERY_HISTORY shows with each statement: the product, the run and the asset."""
     tag: dict[str, str | None] = {"app": "lead_assets"}
     if who := caller():
         tag |= {"run_id": who.run_id, "asset": who.asset}
@@ -176,7 +176,7 @@ def query_tag() -> str:
 
 
 def resource_of(settings: Settings) -> SnowflakeResource:
-    """Dagster's Snowflake resource for the settings: key pair, or OAuth with a token. Raises ValueError that names what is missing."""
+    """Dagster's Snowflake resource for the settings: key pair, or OAuth with a token. Raises ValueError naming what is missing."""
     from dagster_snowflake import SnowflakeResource
 
     missing = [name for name in ("account", "user", "warehouse", "role") if not getattr(settings, f"snowflake_{name}")]
@@ -187,7 +187,7 @@ def resource_of(settings: Settings) -> SnowflakeResource:
     if missing:
         raise ValueError(f"LEAD_ASSETS_ENV=production needs SNOWFLAKE_{', SNOWFLAKE_'.join(name.upper() for name in missing)}: set them")
     more: dict[str, Any] = {
-        "arrow_number_to_decimal": True,  # money comes back exact, not as a float
+        "arrow_number_to_decimal": True,  # money stays exact instead of becoming a float
         "session_parameters": {
             "CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False,
             "CLIENT_TELEMETRY_ENABLED": False,
@@ -195,7 +195,7 @@ def resource_of(settings: Settings) -> SnowflakeResource:
             "QUERY_TAG": query_tag(),
             "STATEMENT_TIMEOUT_IN_SECONDS": settings.snowflake_statement_timeout_seconds,
             "TIMEZONE": "UTC",
-            # A query whose client is gone is ended within minutes, and lets go of its lock, not hours later.
+            # If the client is gone, its query ends and releases its lock within minutes, not hours.
             "ABORT_DETACHED_QUERY": True,
         },
     }
@@ -214,7 +214,7 @@ def resource_of(settings: Settings) -> SnowflakeResource:
         private_key_path=str(settings.snowflake_private_key_path) if settings.snowflake_private_key_path and token is None else None,
         private_key_password=_secret(settings.snowflake_private_key_passphrase),
         authenticator="oauth" if token is not None else None,
-        autocommit=True,  # what belongs together begins and commits by itself
+        autocommit=True,  # transactions begin and commit explicitly
         paramstyle="qmark",  # values are bound by the server, never written into a statement
         login_timeout=min(60, settings.snowflake_network_timeout_seconds),
         network_timeout=settings.snowflake_network_timeout_seconds,
@@ -224,7 +224,7 @@ def resource_of(settings: Settings) -> SnowflakeResource:
 
 def _token(settings: Settings) -> str | None:
     if settings.snowflake_token_file_path is not None:
-        # Read for each session: whoever writes it renews it.
+        # Read for each session, because another program renews it.
         return settings.snowflake_token_file_path.read_text().strip()
     return _secret(settings.snowflake_token)
 
@@ -238,12 +238,12 @@ def _host(url: str) -> dict[str, Any]:
 
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("SNOWFLAKE_URL is no URL: give scheme and host, e.g. https://account.privatelink.snowflakecomputing.com")
+        raise ValueError("SNOWFLAKE_URL is not a URL: give scheme and host, e.g. https://account.privatelink.snowflakecomputing.com")
     return {"protocol": parts.scheme, "host": parts.hostname, "port": parts.port or (443 if parts.scheme == "https" else 80)}
 
 
 def _worth_another_try(error: Exception) -> bool:
-    """Whether the same work may go well in a new session: the session or the way to it was lost, or the file on the stage was damaged."""
+    """Whether the work may succeed in a new session: the session or connection was lost, or the staged file was damaged."""
     from snowflake.connector import errors
 
     if isinstance(error, _Again):
@@ -253,7 +253,7 @@ def _worth_another_try(error: Exception) -> bool:
         return True
     if isinstance(error, errors.ProgrammingError | errors.ForbiddenError | errors.BadRequest | errors.NotSupportedError):
         return False
-    # 2500xx and 2530xx: connection, upload. 29xxxx and errors without a number: HTTP, retried by the connector for network_timeout already.
+    # 2500xx and 2530xx: connection, upload. 29xxxx and errors without a number: HTTP, already retried by the connector for network_timeout.
     return number is None or 250000 <= number < 251000 or 251011 <= number <= 251012 or number >= 253000
 
 
@@ -265,11 +265,11 @@ def _explain(what: str, error: Exception, attempts: int) -> str:
     query = getattr(error, "sfqid", None)
     advice = _ADVICE.get(number or 0) or _first_line(error, number)
     tried = f" after {attempts} attempts" if attempts > 1 else ""
-    return f"snowflake: {what} failed{tried}: {kind}: {advice}. No partition is left half written{f'; query id {query}' if query else ''}"
+    return f"snowflake: {what} failed{tried}: {kind}: {advice}. No partition is half written{f'; query id {query}' if query else ''}"
 
 
 def _first_line(error: Exception, number: int | None) -> str:
-    """The server's own words where they speak of a statement. Where they speak of data (100xxx) they may quote it."""
+    """The server's own message about a statement. Messages about data (100xxx) are withheld because they may quote it."""
     if isinstance(error, _Again) or (number is not None and 100000 <= number < 200000):
         return "see the query in QUERY_HISTORY, and materialize the partition again"
     return str(getattr(error, "raw_msg", None) or getattr(error, "msg", None) or "").strip().partition("\n")[0][:200]
