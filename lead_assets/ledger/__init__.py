@@ -1,6 +1,6 @@
 """The ledger: the journal of what costs money or cannot be redone. Transactional, never rebuilt.
 
-`Ledger` is the store, `purchase` (or `buy`, in async code) is how anything is bought, `model` is what they speak of.
+`Ledger` is the store, `purchase` (or `buy` in async code) buys things, and `model` holds the values they exchange.
 """
 
 from lead_assets.ledger.buying import buy, purchase

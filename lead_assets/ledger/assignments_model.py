@@ -1,6 +1,6 @@
-"""What routing and ledger say to each other about who owns an account.
+"""The values that routing and the ledger exchange about account ownership.
 
-Belongs here: the plain values. Does not belong here: who should own it (`lead_assets.routing`), how it is kept (`lead_assets.ledger`).
+Does not belong here: deciding who should own an account (`lead_assets.routing`), or storing it (`lead_assets.ledger`).
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from datetime import datetime
 
 @dataclass(frozen=True)
 class Proposal:
-    """Who should own an account if nobody does yet, and the lead that brought the account in."""
+    """A proposed owner for an account that has none, and the lead that brought the account in."""
 
     account_key: str
     owner: str
     territory: str
     """Territory that matched, or 'fallback'."""
     rule: str
-    """What in the routing table chose: the territory's condition as it is kept, e.g. 'country_code in DACH'."""
+    """The routing condition that matched, as stored, e.g. 'country_code in DACH'."""
     reason: str
-    """Why, in words, without personal data: it is kept for as long as the account is owned."""
+    """The reason in words, without personal data: it is kept as long as the account has an owner."""
     fallback: bool
     lead_id: str
     campaign_id: str
@@ -28,7 +28,7 @@ class Proposal:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Who owns an account: the first proposal that reached the ledger, for ever, with the time at which it did."""
+    """The permanent owner of an account: the first proposal that reached the ledger, and when it did."""
 
     account_key: str
     owner: str

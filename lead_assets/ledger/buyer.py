@@ -1,7 +1,7 @@
-"""How a purchase is made: look, claim, pace, call, settle; retry what may pass, split what cannot, wait for what others buy.
+"""How a purchase is made: look up, claim, pace, call, settle; retry temporary failures, split failing batches, wait for what others are buying.
 
 Belongs here: the order of these steps and what each failure means. Does not belong here: the transactions (`claims`), a vendor's wire format
-(`lead_assets.vendors`). The ledger is called in threads, so that the calls under way go on while a transaction waits for its turn.
+(`lead_assets.vendors`). The ledger runs in threads, so that calls continue while a transaction waits for its turn.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ _REASONS = {
 _OWN_REASONS = frozenset({*_REASONS.values(), "timeout", "skipped", "no_result", "no_subject", "no_key"})
 
 _MOST_REFS = 6
-"""New ids that a vendor may give for the same work before it is left for later: an intent and a batch make two."""
+"""How many new ids a vendor may give for the same work before we leave it for later: an intent and a batch make two."""
 
 
 @dataclass(frozen=True)
 class _Failed:
-    """Wants that failed alike: the error, what it cost each, and what had been tried. `singly`: the error is each want's own, not the request's."""
+    """Wants that failed in the same way: the error, its cost per want, and what was tried. `singly`: each want failed on its own, not the request."""
 
     error: ProviderError
     wants: list[Want]
@@ -56,7 +56,7 @@ class _Failed:
 
 @dataclass
 class Buyer:
-    """One purchase under way."""
+    """One purchase in progress."""
 
     ledger: Ledger
     call: Call
@@ -98,7 +98,7 @@ class Buyer:
         if missing:
             if self.prepare is not None:
                 await self.prepare()
-            # In the order they were asked for: under a budget that ends midway the first are served.
+            # In the order requested: if the budget runs out midway, the first ones are served.
             await self._buy(missing[::-1])
         self._result.missed = dict(Counter(a.reason or "unknown" for a in self._result.answers.values() if a.state != "found"))
         return self._result
@@ -178,7 +178,7 @@ class Buyer:
         unblocked = not self.rates and self._bucket(wants) not in claimed.blocked
         for (vendor_ref, fresh), granted in begun.items():
             if vendor_ref is not None and self.take_up is None:
-                # Nobody can fetch it: it is as lost as a call without an id.
+                # Nobody can fetch it, so it is as lost as a call without an id.
                 lost = ProviderError(provider, wants[0].operation, "permanent", "uncertain")
                 granted = await self._book_failure(_Failed(lost, granted, [0] * len(granted)), uncertain=True)
                 vendor_ref = None
@@ -194,10 +194,10 @@ class Buyer:
         begun: int = 0,
         forgotten: bool = False,
     ) -> None:
-        """Call (or fetch, by the vendor's id) until there is an answer or no sense in trying again.
+        """Call (or fetch, by the vendor's id) until there is an answer or another attempt makes no sense.
 
-        `unblocked`: the bucket was free a moment ago. `fresh`: the id is an intent, and nothing was done about it. `begun`: how many ids the vendor
-        has given for this work. `forgotten`: it forgot one.
+        `unblocked`: the bucket was free a moment ago. `fresh`: the id is an intent that has not been acted on. `begun`: how many ids the vendor
+        has given for this work. `forgotten`: the vendor no longer knew one of them.
         """
         provider, attempt = (wants[0].provider if wants else ""), 0
         while wants:
@@ -223,7 +223,7 @@ class Buyer:
                 failed = [replace(each, attempt=attempt, vendor_ref=vendor_ref, begun=begun, forgotten=forgotten) for each in failed]
             wants = []
             if failed:
-                # What is tried again is sent without a new claim: not before what came with it is committed.
+                # Retries are sent without a new claim, so first commit what was settled with them.
                 await asyncio.gather(*self._settling)
             for each in failed:
                 wants += await self._after(each)
@@ -238,7 +238,7 @@ class Buyer:
         return replies
 
     def _settle_replies(self, wants: list[Want], replies: Sequence[Reply | ProviderError], latency: int) -> list[_Failed]:
-        """Settle what was answered. Returns what failed singly, those that failed alike together."""
+        """Settle the answered wants. Returns those that failed on their own, grouped by failure."""
         answered = [(want, reply) for want, reply in zip(wants, replies, strict=True) if isinstance(reply, Reply)]
         if answered:
             self._settle([want for want, _ in answered], [reply for _, reply in answered], latency)
@@ -252,7 +252,7 @@ class Buyer:
         return list(failed.values())
 
     async def _after(self, failed: _Failed) -> list[Want]:
-        """Deal with what failed. Returns the wants that are to be tried again in the same way."""
+        """Handle failures. Returns the wants to retry in the same way."""
         error, wants, vendor_ref = failed.error, failed.wants, failed.vendor_ref
         provider, reason = wants[0].provider, _reason(error)
         if error.vendor_ref is not None and error.vendor_ref != vendor_ref and self.take_up is not None:
@@ -269,7 +269,7 @@ class Buyer:
             await self._leave(wants, vendor_ref, reason)
             return []
         if error.kind == "permanent" and vendor_ref is not None:
-            # The vendor has forgotten the work. Once it is begun anew; a vendor that forgets again would have us pay without end.
+            # The vendor has forgotten the work. Start it again, but only once: a vendor that keeps forgetting would make us pay endlessly.
             if failed.forgotten:
                 self._settle(wants, [Reply("unknown", reason)] * len(wants), failed.latency, uncertain=True)
             else:
@@ -277,13 +277,13 @@ class Buyer:
             return []
         if error.kind in ("permanent", "suppressed"):
             if len(wants) > 1 and not failed.singly:
-                # One bad subject spoils a batch: halve until it stands alone.
+                # One bad subject fails the whole batch: halve it until the bad one is alone.
                 wants = await self._book_failure(failed)
                 middle = (len(wants) + 1) // 2
                 await self._attempt(wants[:middle], forgotten=failed.forgotten)
                 await self._attempt(wants[middle:], forgotten=failed.forgotten)
                 return []
-            # A person who asked the vendor not to be processed is an answer, and no error: it is not asked again in minutes.
+            # A person's opt-out is an answer, not an error, so it is not asked again minutes later.
             state: Any = "not_found" if error.kind == "suppressed" else "unknown"
             self._settle(wants, [Reply(state, reason, cost_micros=cost) for cost in failed.costs], failed.latency)
             return []
@@ -292,7 +292,7 @@ class Buyer:
         delay = max(self.retry.delay(failed.attempt), error.retry_after or 0.0)
         if error.kind == "rate_limited":
             await self._pacer.hold(self._bucket(wants), delay)
-        # Sent and never answered, or answered by something that is no answer: nobody knows if it was billed.
+        # Sent, but not answered or answered with garbage: nobody knows whether it was billed.
         uncertain = vendor_ref is None and error.sent and not any(failed.costs) and (error.status is None or error.status < 400)
         if failed.attempt >= most or circuit_open or delay > self.retry.patience:
             if vendor_ref is not None or not error.sent:
@@ -303,17 +303,17 @@ class Buyer:
             return []
         wants = await self._book_failure(failed, uncertain=uncertain)
         self._sent.difference_update(want.key for want in wants)
-        if error.kind != "rate_limited":  # that one waits for its bucket, with all others who use it
+        if error.kind != "rate_limited":  # rate limits wait for the bucket, together with all its other users
             await self.sleep(delay)
         return wants
 
     async def _note(self, error: ProviderError, provider: str) -> bool:
-        """Count a failure of the provider. True if its circuit is open now."""
+        """Count a failure of the provider. True if its circuit is now open."""
         return await in_thread(functools.partial(self.ledger.note_failure, provider, counts=not error.counted))
 
     def _settle(self, wants: list[Want], replies: Sequence[Reply], latency: int, *, uncertain: bool = False) -> None:
-        """Journal what was answered. It is not waited for here: the worker's next claim is in the same transaction or a later one, and its next request
-        leaves when that is committed."""
+        """Journal the answers without waiting: the worker's next claim is in the same transaction or a later one, and its next request
+        leaves only after that commits."""
         now = self.ledger.now()
         settlements = [Settlement(want, reply, now, latency, uncertain) for want, reply in zip(wants, replies, strict=True)]
         task = asyncio.create_task(self._keep(self._teller.settle(settlements), wants, latency, uncertain))
@@ -321,7 +321,7 @@ class Buyer:
         task.add_done_callback(self._settled)
 
     def _settled(self, task: asyncio.Task[None]) -> None:
-        # One that failed is kept, and raises where all are waited for.
+        # A failed one is kept, and raises where all are awaited.
         if not task.cancelled() and task.exception() is None:
             self._settling.discard(task)
 
@@ -344,7 +344,7 @@ class Buyer:
                 spent.bought += answer.state != "unknown"
 
     async def _book_failure(self, failed: _Failed, *, uncertain: bool = False) -> list[Want]:
-        """Book a request that is to be made again. Returns the wants for which the budget allows it."""
+        """Record a request that will be retried. Returns the wants whose budget allows it."""
         wants = failed.wants
         if not (uncertain or any(failed.costs)):
             return wants
@@ -362,7 +362,7 @@ class Buyer:
         return [want for want in wants if want.key in allowed]
 
     async def _leave(self, wants: list[Want], vendor_ref: str | None, reason: str) -> None:
-        """Give claims back. Nothing is journaled: the next purchase asks (or, for work under way at the vendor, fetches) at once."""
+        """Give claims back without journaling: the next purchase asks at once (or fetches, if the vendor is already working on it)."""
         keys = [want.key for want in wants]
         await in_thread(self.ledger.release if vendor_ref is None else self.ledger.park, keys, self.holder)
         self._sent.difference_update(keys)
@@ -389,7 +389,7 @@ def _reason(error: ProviderError) -> str:
 
 
 def _shares(total: int, count: int) -> list[int]:
-    """Split micro-dollars evenly and exactly."""
+    """Split an amount in micro-dollars evenly, without losing any."""
     each, rest = divmod(total, count)
     return [each + (number < rest) for number in range(count)]
 

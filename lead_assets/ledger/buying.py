@@ -1,6 +1,6 @@
-"""Buying: every want gets an answer, each is paid for once, and whatever goes wrong has a reason.
+"""Buying: every want gets an answer, is paid for once, and gets a reason if anything goes wrong.
 
-`purchase` (or `buy`, in async code) is what rooms use; `Purchase` is what they get. How a batch is called, retried and split is in `buyer`.
+Rooms call `purchase` (or `buy` in async code) and get a `Purchase`. How a batch is called, retried and split is in `buyer`.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ async def buy(
     patience: float = 900.0,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Purchase:
-    """Answer every want: from the ledger if it is fresh there, else by a call, else as unknown with a reason.
+    """Answer every want: from the ledger if fresh, otherwise by a call, otherwise as unknown with a reason.
 
-    `batch_size`: most wants of one request. `rates`: the vendor's limits on requests, shared by all processes through `bucket` (default: the
-    provider's name). `lease`: seconds after which a claim of a process that has gone silent is taken over (it is renewed while this one lives).
-    `intent` is journaled with the claims, in the same transaction, as if it were the vendor's id: `take_up` makes the request of it, also that of a
-    process that died before it could. `UNSENT` in place of an id leaves that to `call`, which then tells the ledger when the request leaves.
-    `prepare` is awaited before the first claim, if there is anything to buy: what takes its time and need not be done while claims are open, for a
-    process that dies meanwhile leaves them in doubt (imports, connections). `patience`: seconds to wait for answers that other processes are
+    `batch_size`: most wants per request. `rates`: the vendor's rate limits, shared by all processes through `bucket` (default: the
+    provider's name). `lease`: seconds until others may take over the claims of a silent process (a living one renews them).
+    `intent` is journaled in the same transaction as the claims, as if it were the vendor's id: `take_up` turns it into a request, also for a
+    process that died first. With `UNSENT` in place of an id, `call` makes the request and tells the ledger when it leaves.
+    `prepare` is awaited before the first claim, if there is anything to buy. Use it for slow steps (imports, connections): if the process died
+    during them with claims open, the claims would be in doubt. `patience`: seconds to wait for answers that other processes are
     buying. `sleep` is for tests with a clock of their own.
 
-    A ledger that does not buy (`Ledger.recall_only`, `Ledger.rehearsal`) makes no call: see `recall`.
+    A ledger that does not buy (`Ledger.recall_only`, `Ledger.rehearsal`) makes no calls: see `recall`.
 
-    Raises what `call` raises beyond ProviderError: that is a fault in the program, not in the data.
+    Any exception of `call` other than ProviderError is raised: it is a bug in the program, not a fault in the data.
     """
     if ledger.buying != "always":
         return await asyncio.to_thread(recall, ledger, wants)
@@ -81,7 +81,7 @@ def purchase(
     take_up: TakeUp | None = None,
     retry: Retry | None = None,
 ) -> Purchase:
-    """`buy` for code that is not async. Clients that `call` uses must be made inside it: each purchase has an event loop of its own."""
+    """`buy` for synchronous code. Create the clients that `call` uses inside it: each purchase runs its own event loop."""
     return asyncio.run(
         buy(
             ledger,

@@ -1,7 +1,7 @@
-"""Claims: the right to make one call, with its price reserved, until its answer is journaled.
+"""Claims: the right to make one call, with its price reserved until the answer is journaled.
 
-Belongs here: claim, renew, attach, settle, release, and what becomes of claims whose holder died. Does not belong here: the call (`purchase`).
-A key is in `claims` from reservation to journaling and at no other time, so reserved money and open claims are always equal.
+Belongs here: claim, renew, attach, settle, release, and handling claims whose holder died. Does not belong here: the call (`purchase`).
+A key is in `claims` exactly from reservation to journaling, so reserved money always equals the open claims.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from lead_assets.ledger.model import UNSENT, Answer, Claimed, Granted, Intent, S
 from lead_assets.ledger.schema import claims
 
 Intents = Sequence[tuple[Sequence[Want], Intent]]
-"""Wants of one request each, and what is journaled with their claims."""
+"""Groups of wants, one per request, and what is journaled with their claims."""
 
 
 def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Intents = ()) -> Claimed:
-    """Claim wants and reserve their prices. Looks into the journal again first: somebody may have bought them since the caller looked."""
+    """Claim wants and reserve their prices. Checks the journal again first, because others may have bought them since the caller looked."""
     if not wants:
         return Claimed([], [], {}, {})
     until = tx.now_us + int(lease * 1e6)
@@ -46,7 +46,7 @@ def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Int
         elif row is None:
             free.append(want)
         elif row.owner == holder and tx.again:
-            granted.append(_granted(want, row.vendor_ref))  # the claim of our own try that was cut off
+            granted.append(_granted(want, row.vendor_ref))  # our own claim, from an attempt that was cut off
         elif row.lease_until > tx.now_us and not is_gone(row.owner):
             busy.append(want)
         elif row.vendor_ref == UNSENT:
@@ -84,7 +84,7 @@ def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Int
 
 
 def _refs(wants: Sequence[Want], intents: Intents) -> dict[str, str]:
-    """What is journaled with each of these claims: an intent knows how many of its wants its request will hold."""
+    """What is journaled with each of these claims: an intent includes the number of wants in its request."""
     refs: dict[str, str] = {}
     keys = {want.key for want in wants}
     for asked, intent in intents:
@@ -99,17 +99,17 @@ def _granted(want: Want, vendor_ref: str | None) -> Granted:
 
 
 def renew(tx: Tx, holder: str, lease: float) -> None:
-    """The holder is alive: its leases begin anew."""
+    """Renew the leases of a living holder."""
     tx.execute(sa.update(claims).where(claims.c.owner == holder).values(lease_until=tx.now_us + int(lease * 1e6)))
 
 
 def attach_ref(tx: Tx, keys: Iterable[str], vendor_ref: str) -> None:
-    """Note the vendor's own id of the work for claimed keys, so that whoever takes over after a crash fetches it by that."""
+    """Record the vendor's own id for claimed keys, so that whoever takes over after a crash can fetch the work."""
     tx.execute(sa.update(claims).where(tx.among(claims.c.key, keys)).values(vendor_ref=vendor_ref))
 
 
 def sending(tx: Tx, keys: Iterable[str]) -> bool:
-    """The request for these claims leaves now: from here on it may have been billed. False if somebody else has one of them, or nobody."""
+    """Record that the request for these claims leaves now and may be billed from here on. False if the holder no longer has all of them."""
     keys = list(keys)
     mine = sa.and_(tx.among(claims.c.key, keys), sa.or_(claims.c.vendor_ref.is_(None), claims.c.vendor_ref == UNSENT))
     if tx.execute(sa.select(sa.func.count()).select_from(claims).where(mine)).scalar() != len(keys):
@@ -119,28 +119,28 @@ def sending(tx: Tx, keys: Iterable[str]) -> bool:
 
 
 def release(tx: Tx, keys: Iterable[str], holder: str) -> None:
-    """Give back claims whose call the vendor cannot have seen. Nothing is journaled."""
+    """Give back claims whose call the vendor cannot have seen, without journaling."""
     book = _Booking(tx)
     book.drop(_held(tx, keys, holder))
     book.close()
 
 
 def abandon(tx: Tx, keys: Iterable[str], holder: str) -> None:
-    """Give up claims whose call may have been seen and billed: they are journaled as uncertain."""
+    """Give up claims whose call may have been billed, and journal them as uncertain."""
     book = _Booking(tx)
     book.write_off(_held(tx, keys, holder))
     book.close()
 
 
 def park(tx: Tx, keys: Iterable[str], holder: str) -> None:
-    """End the leases at once, so that the next purchase takes the claims over and fetches the work by its vendor_ref."""
-    # In SQL a null is not unequal to anything: that leaves out claims without a reference, too.
+    """End the leases now, so that the next purchase takes over the claims and fetches the work by its vendor_ref."""
+    # In SQL, null is never unequal to anything, so this also leaves out claims without a reference.
     mine = sa.and_(tx.among(claims.c.key, keys), claims.c.owner == holder, claims.c.vendor_ref != UNSENT)
     tx.execute(sa.update(claims).where(mine).values(lease_until=tx.now_us))
 
 
 def give_up(tx: Tx, holder: str, sent: Iterable[str]) -> None:
-    """End all claims of a holder who stops early: what has a vendor_ref is parked, what was sent is uncertain, the rest is given back."""
+    """End all claims of a holder that stops early: park those with a vendor_ref, mark sent ones as uncertain, give back the rest."""
     sent = set(sent)
     rows = list(tx.execute(sa.select(claims).where(claims.c.owner == holder)))
     park(tx, [row.key for row in rows], holder)
@@ -152,7 +152,7 @@ def give_up(tx: Tx, holder: str, sent: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class Failure:
-    """What a failed attempt cost that is to be made again: `cost_micros` if known, else nothing and `uncertain`."""
+    """The cost of a failed attempt that will be retried: `cost_micros` if known, otherwise nothing and `uncertain`."""
 
     want: Want
     reason: str
@@ -161,7 +161,7 @@ class Failure:
 
 
 def again(tx: Tx, failures: Sequence[Failure], holder: str) -> set[str]:
-    """Book failed attempts and reserve the price once more. Returns the keys that may be tried again; the others' claims are given back."""
+    """Record failed attempts and reserve the price once more. Returns the keys that may be retried; other claims are given back."""
     held = {row.key: row for row in _held(tx, [failure.want.key for failure in failures], holder)}
     mine = [failure for failure in failures if failure.want.key in held]
     book = _Booking(tx)
@@ -182,9 +182,9 @@ def again(tx: Tx, failures: Sequence[Failure], holder: str) -> set[str]:
 
 
 def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | None], holder: str) -> None:
-    """Journal answers, settle their price against the reservation and drop the claims.
+    """Journal answers, settle their prices against the reservations and drop the claims.
 
-    An answer is journaled even if its claim was lost to another holder meanwhile: it was paid for.
+    An answer is journaled even if another holder has taken over its claim in the meantime: it was paid for.
     """
     if tx.again:
         done = journal.already_written(tx, [(s.want.key, to_us(s.answered_at)) for s in settlements])
@@ -197,7 +197,7 @@ def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | N
     for settlement, body in zip(settlements, bodies, strict=True):
         want, reply, answered_us = settlement.want, settlement.reply, to_us(settlement.answered_at)
         row = held.get(want.key)
-        # Who took the claim over gave its reservation back: an answer that still comes stands against the day on which it does.
+        # Taking over a claim returns its reservation, so a late answer counts against the day on which it arrives.
         day = row.day if row is not None else day_of(answered_us)
         if settlement.uncertain:
             book.enter(_entry(want, "unknown", "uncertain", want.price_micros, answered_us, day, uncertain=True))
@@ -226,7 +226,7 @@ def settle(tx: Tx, settlements: Sequence[Settlement], bodies: Sequence[bytes | N
 
 
 class _Booking:
-    """Gathers what one transaction does to claims, journal, usage and spending, and writes each table once."""
+    """Collects one transaction's changes to claims, journal, usage and spending, and writes each table once."""
 
     def __init__(self, tx: Tx) -> None:
         self._tx = tx
@@ -263,7 +263,7 @@ class _Booking:
             self._usage.add(row.provider, row.campaign_id, row.day, reserved=-row.price_micros)
 
     def write_off(self, rows: Iterable[Any]) -> None:
-        """The call of these claims may have been billed, and its answer is lost."""
+        """Mark these claims' calls as possibly billed, with their answers lost."""
         rows = list(rows)
         self.drop(rows)
         for row in rows:
@@ -315,7 +315,7 @@ def _entry(want: Want, state: Any, reason: str, cost_micros: int, answered_us: i
 
 
 def _reference(row: Any) -> str | None:
-    """The vendor's id that a claim holds."""
+    """The vendor's id held by a claim."""
     return row.vendor_ref if row is not None and row.vendor_ref != UNSENT else None
 
 

@@ -1,4 +1,4 @@
-"""What stops buying besides money: the kill switch, a provider's open circuit, and the world a ledger belongs to."""
+"""What stops purchases besides budgets: the kill switch, open circuits, and the world a ledger belongs to."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from lead_assets.ledger.schema import circuits
 from lead_assets.ledger.schema import controls as table
 
 FAILURES_TO_OPEN = 8
-"""Failures in a row, over all processes, after which a provider is left alone: below, one call's own retries would open it."""
+"""Consecutive failures, over all processes, that open a provider's circuit. With fewer, the retries of a single call would open it."""
 _COOL_SECONDS = 15.0
-"""How long a provider is left alone at first. Each failed probe doubles it."""
+"""How long a circuit stays open at first. Each failed probe doubles it."""
 _COOL_MOST = 600.0
 _WORLD = "world"
 _PAUSED = "paused:"
@@ -23,7 +23,7 @@ _PAUSED = "paused:"
 
 @dataclass(frozen=True)
 class Circuit:
-    """A provider that failed too often in a row. After `open_until` one batch tries again; until that is answered nobody else is let through."""
+    """A provider that failed too often in a row. After `open_until` one batch probes it; until that is answered, no other call is let through."""
 
     provider: str
     open_until: datetime
@@ -33,7 +33,7 @@ class Circuit:
 
 
 def refusals(tx: Tx, providers: set[str]) -> dict[str, str]:
-    """The providers that must not be called now, with the reason."""
+    """The providers that must not be called now, with reasons."""
     if not providers:
         return {}
     paused = paused_providers(tx)
@@ -45,13 +45,13 @@ def refusals(tx: Tx, providers: set[str]) -> dict[str, str]:
 
 
 def pause(tx: Tx, provider: str | None) -> None:
-    """Allow no new call, to one provider or to all. Calls under way end and are journaled."""
+    """Block new calls to one provider or to all. Calls in progress finish and are journaled."""
     statement = tx.insert(table).values(name=_PAUSED + (provider or ""), value="", set_at=tx.now_us)
     tx.execute(statement.on_conflict_do_nothing())
 
 
 def resume(tx: Tx, provider: str | None) -> None:
-    """Lift a pause and close the circuit; without a provider, all of them."""
+    """Lift a pause and close the circuit of one provider, or of all."""
     if provider:
         tx.execute(sa.delete(table).where(table.c.name == _PAUSED + provider))
         close_circuits(tx, {provider})
@@ -61,20 +61,20 @@ def resume(tx: Tx, provider: str | None) -> None:
 
 
 def paused_providers(tx: Tx) -> set[str]:
-    """Providers that are paused; the empty name stands for all."""
+    """The paused providers; the empty name means all."""
     return {name.removeprefix(_PAUSED) for (name,) in tx.execute(_PAUSES)}
 
 
 def note_failure(tx: Tx, provider: str, *, counts: bool = True) -> bool:
-    """Count a call that failed by the provider's fault, unless it was counted before.
+    """Count a failure caused by the provider, unless already counted.
 
-    Returns True if its circuit is open now, or its time is up and nobody has tried again.
+    Returns True if the circuit is now open, or its time is up and nobody has probed yet.
     """
     row = tx.execute(sa.select(circuits).where(circuits.c.provider == provider)).first()
     if not counts:
         return row is not None and row.failures >= FAILURES_TO_OPEN
     if row is not None and row.failures >= FAILURES_TO_OPEN and not row.probing:
-        # Sent before the circuit opened. A dozen of those under way together once kept a provider out for eight minutes.
+        # Sent before the circuit opened. A dozen such calls in flight once kept a provider out for eight minutes.
         return True
     failures = (row.failures if row is not None else 0) + 1
     opened = failures >= FAILURES_TO_OPEN
@@ -86,7 +86,7 @@ def note_failure(tx: Tx, provider: str, *, counts: bool = True) -> bool:
 
 
 def begin_probes(tx: Tx, providers: set[str]) -> None:
-    """Of a circuit whose time is up one batch is let through: until that has ended, or should have, everybody else stays out."""
+    """When a circuit's time is up, let one batch through. Everybody else stays out until that batch ends or should have ended."""
     if providers & _failing(tx):
         tx.execute(
             sa.update(circuits)
@@ -96,19 +96,19 @@ def begin_probes(tx: Tx, providers: set[str]) -> None:
 
 
 def open_circuits(tx: Tx) -> list[Circuit]:
-    """The providers that failed too often in a row and have not answered since, and until when they are left alone: then one call tries again."""
+    """The providers with an open circuit, and until when; after that, one call probes."""
     statement = sa.select(circuits.c.provider, circuits.c.open_until).where(circuits.c.failures >= FAILURES_TO_OPEN)
     return [Circuit(provider, from_us(until)) for provider, until in tx.rows(statement.order_by(circuits.c.provider))]
 
 
 def close_circuits(tx: Tx, providers: set[str]) -> None:
-    """The providers answered: nothing is wrong with them."""
+    """Record that the providers answered, which clears their failures."""
     if providers & _failing(tx):
         tx.execute(sa.delete(circuits).where(circuits.c.provider.in_(sorted(providers))))
 
 
 def _failing(tx: Tx) -> set[str]:
-    """The providers whose last call failed: as a rule there is none."""
+    """The providers whose last call failed; usually none."""
     return {provider for (provider,) in tx.raw_rows(_FAILING)}
 
 
@@ -118,12 +118,12 @@ _PAUSES = sa.select(table.c.name).where(table.c.name.startswith(_PAUSED))
 
 
 def bind_world(tx: Tx, world: str) -> str:
-    """Give the ledger to a world if it has none; returns the one it belongs to."""
+    """Bind the ledger to a world if it has none; returns the world it belongs to."""
     tx.execute(tx.insert(table).values(name=_WORLD, value=world, set_at=tx.now_us).on_conflict_do_nothing())
     return str(tx.execute(sa.select(table.c.value).where(table.c.name == _WORLD)).scalar_one())
 
 
 def world(tx: Tx) -> Literal["sandbox", "live"] | None:
-    """The world the ledger belongs to, if it has one."""
+    """The world the ledger belongs to, if any."""
     bound: Literal["sandbox", "live"] | None = tx.execute(sa.select(table.c.value).where(table.c.name == _WORLD)).scalar()
     return bound

@@ -1,4 +1,4 @@
-"""What was spent: sums of the journal, by whatever one asks for."""
+"""Spending: sums over the journal, grouped as requested."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _COLUMNS = {name: spend.c["campaign_id" if name == "campaign" else name] for nam
 
 
 class Billed(TypedDict):
-    """`calls`: answers that cost something. `uncertain_calls`: calls that may have, and whose answer was lost; their price is not in `usd`."""
+    """`calls`: answers that cost something. `uncertain_calls`: calls that may have been billed but whose answer was lost; `usd` excludes their price."""
 
     calls: int
     usd: Decimal
@@ -28,12 +28,12 @@ class Billed(TypedDict):
 
 
 def costs(tx: Tx, by: Sequence[By], campaigns: Collection[str] | None) -> pl.DataFrame:
-    """A row for each value of `by`: those columns, answers, calls, usd, uncertain_calls, uncertain_usd, input_tokens, output_tokens."""
+    """One row per value of `by`: those columns, answers, calls, usd, uncertain_calls, uncertain_usd, input_tokens, output_tokens."""
     import polars as pl
 
     unknown = [name for name in by if name not in _COLUMNS]
     if unknown:
-        raise ValueError(f"costs: cannot group by {', '.join(unknown)}; there are {', '.join(_COLUMNS)}")
+        raise ValueError(f"costs: cannot group by {', '.join(unknown)}: use {', '.join(_COLUMNS)}")
     groups = [_COLUMNS[name] for name in by]
     sums = [
         sa.cast(sa.func.sum(column), sa.BigInteger)
@@ -61,7 +61,7 @@ def costs(tx: Tx, by: Sequence[By], campaigns: Collection[str] | None) -> pl.Dat
 
 
 def billed(tx: Tx, since: int | None, campaigns: Collection[str] | None) -> Billed:
-    """What was billed: in all, or after a call id (`last_call`), or for some campaigns."""
+    """What was billed: in total, since a call id (`last_call`), or for some campaigns."""
     if since is None:
         statement = sa.select(sa.func.sum(spend.c.billed_calls), sa.func.sum(spend.c.cost_micros), sa.func.sum(spend.c.uncertain_calls))
         campaign = spend.c.campaign_id
@@ -84,5 +84,5 @@ def last_call(tx: Tx) -> int:
 
 
 def called_since(tx: Tx, call: int) -> set[str]:
-    """The keys of all calls after an id."""
+    """The keys of all calls after a call id."""
     return {key for (key,) in tx.rows(sa.select(calls.c.key).where(calls.c.id > call).distinct())}

@@ -1,9 +1,9 @@
-"""How the ledger reaches its database: engine, transactions, migrations, and all that differs between SQLite and Postgres.
+"""Access to the ledger's database: engine, transactions, migrations, and every difference between SQLite and Postgres.
 
-Belongs here: anything that must know which of the two it speaks to. Does not belong here: what is read or written (see the sibling modules).
+Belongs here: anything that depends on which of the two it is. Does not belong here: what is read or written (see the sibling modules).
 
-Writers take turns: SQLite by BEGIN IMMEDIATE, Postgres by one advisory lock per transaction. So both behave alike, a check made inside a
-transaction (budget, claim) still holds when it commits, and no deadlock exists. A transaction is a few milliseconds for a batch of wants.
+Writers take turns: SQLite through BEGIN IMMEDIATE, Postgres through one advisory lock per transaction. So both behave alike, a check made inside a
+transaction (budget, claim) still holds when it commits, and deadlocks cannot occur. A transaction takes a few milliseconds for a batch of wants.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ _log = logging.getLogger(__name__)
 Clock = Callable[[], datetime]
 
 _WRITERS = 0x1EAD_A55E
-"""The advisory lock that Postgres writers take turns by: any number that no other program in the database uses."""
+"""The advisory lock that Postgres writers share: any number that no other program in the database uses."""
 _SCHEMA = "lead_assets_ledger"
-"""The ledger's schema on Postgres: it shares a database with Dagster's storage, whose tables have names of their own."""
+"""The ledger's schema on Postgres, which keeps it apart from Dagster's storage in the same database."""
 _BUSY_SECONDS = 60
 _RECONNECT_SECONDS = 90.0
-"""How long a lost database is waited for: a managed Postgres is back from a restart or a failover within that."""
+"""How long to wait for a lost database: long enough for a managed Postgres to restart or fail over."""
 
 
 @dataclass
 class Tx:
-    """One open transaction. `now` is taken once the lock is held, so times grow in the order of commits."""
+    """One open transaction. `now` is read while holding the lock, so times increase in commit order."""
 
     connection: sa.Connection
     postgres: bool
     now: datetime
     again: bool = False
-    """True if an earlier try of this transaction was cut off, so that nobody knows whether it was committed."""
+    """True if an earlier attempt at this transaction was cut off, so that nobody knows whether it committed."""
 
     @property
     def now_us(self) -> int:
@@ -67,18 +67,18 @@ class Tx:
         return list(self.connection.execute(statement).all())
 
     def raw_rows(self, statement: Any, parameters: Any = None) -> list[tuple[Any, ...]]:
-        """Rows as the driver gives them: for lookups of thousands, where SQLAlchemy's own rows cost as much as the database."""
+        """Raw rows from the driver, for lookups of thousands, where SQLAlchemy's row objects would cost as much as the database."""
         cursor: Any = self.connection.execute(statement, parameters).cursor
         fetched: list[tuple[Any, ...]] = cursor.fetchall()
         return fetched
 
     def among(self, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
-        """`column` is one of the values: one bound parameter, however many there are."""
+        """Condition that `column` is one of the values, as one bound parameter however many there are."""
         listed = self.listed(values)
         return _among(column, sa.bindparam(None, listed, type_=_listed_type(column)) if self.postgres else listed, postgres=self.postgres)
 
     def listed(self, values: Iterable[Any]) -> Any:
-        """The parameter `listed` of a statement with `one_of`."""
+        """The value of the parameter `listed` in a statement with `one_of`."""
         listed = sorted(values)
         return listed if self.postgres else json.dumps(listed)
 
@@ -87,11 +87,11 @@ class Tx:
         return insert_into(table, self.postgres)
 
     def add_up(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
-        """Add the rows' numbers to those of the same primary key; a new key begins at zero."""
+        """Add the rows' numbers to the stored ones by primary key; a new key starts at zero."""
         if not rows:
             return
         keys = [column.name for column in table.primary_key]
-        # In one order everywhere, so that a reader of the statement log sees the same rows in the same place.
+        # Always in the same order, so that statement logs are easy to compare.
         ordered = sorted(rows, key=lambda row: [row[key] for key in keys])
         self.execute(_adding_up(table, self.postgres), ordered)
 
@@ -101,7 +101,7 @@ def insert_into(table: sa.Table, postgres: bool) -> Any:
     return postgresql_insert(table) if postgres else sqlite_insert(table)
 
 
-# Making a statement of SQLAlchemy takes longer than SQLite takes to run it: those of every purchase are made once.
+# Building a SQLAlchemy statement takes longer than running it in SQLite, so those used in every purchase are built once.
 
 
 @functools.cache
@@ -113,7 +113,7 @@ def _adding_up(table: sa.Table, postgres: bool) -> Any:
 
 
 def one_of(column: sa.Column[Any], postgres: bool) -> sa.ColumnElement[bool]:
-    """`Tx.among` for a statement that is made once: the values are its parameter `listed` (see `Tx.listed`)."""
+    """`Tx.among` for a prebuilt statement: the values are its parameter `listed` (see `Tx.listed`)."""
     return _among(column, sa.bindparam("listed", type_=_listed_type(column) if postgres else None), postgres=postgres)
 
 
@@ -128,7 +128,7 @@ def _listed_type(column: sa.Column[Any]) -> Any:
 
 
 class Database:
-    """A ledger's database by URL. Opens (and migrates) on first use; safe to share between threads, and to inherit by fork."""
+    """The ledger's database at a URL. Opens (and migrates) on first use; safe to share between threads and across forks."""
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.url = sa.make_url(url)
@@ -137,10 +137,10 @@ class Database:
                 f"ledger: {self.url.get_backend_name()} is not supported: set LEAD_ASSETS_LEDGER_URL to sqlite:/// or postgresql://"
             )
         if self.url.get_backend_name() == "sqlite" and self.url.database in (None, "", ":memory:"):
-            raise ValueError("ledger: an in-memory SQLite cannot be shared by processes: set LEAD_ASSETS_LEDGER_URL to sqlite:///<file>")
+            raise ValueError("ledger: processes cannot share an in-memory SQLite: set LEAD_ASSETS_LEDGER_URL to sqlite:///<file>")
         self.postgres = self.url.get_backend_name() == "postgresql"
         if self.postgres:
-            # Dagster's storage speaks psycopg 2 only, and shares this URL; the ledger is written for psycopg 3 and loads it whatever the URL says.
+            # Dagster's storage shares this URL and needs psycopg 2; the ledger uses psycopg 3, whatever driver the URL names.
             self.url = self.url.set(drivername="postgresql+psycopg")
         self._clock = clock
         self._offset = timedelta(0)
@@ -150,15 +150,15 @@ class Database:
         self._writing = threading.Lock()
 
     def now(self) -> datetime:
-        """The ledger's time, UTC: on Postgres the server's, so that machines whose clocks differ agree on leases and rate windows."""
+        """The ledger's time in UTC. On Postgres it is the server's, so that machines with different clocks agree on leases and rate windows."""
         return self._clock() if self._clock else datetime.now(UTC) + self._offset
 
     def read(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` in a read-only transaction; again if the connection is lost."""
+        """Run `work` in a read-only transaction; retry if the connection is lost."""
         return self._attempts(work, write=False)
 
     def write(self, work: Callable[[Tx], T]) -> T:
-        """Run `work` alone among writers, all or nothing; again if the connection is lost (then with `tx.again`)."""
+        """Run `work` as the only writer, all or nothing; retry if the connection is lost (then with `tx.again`)."""
         return self._attempts(work, write=True)
 
     def close(self) -> None:
@@ -174,14 +174,14 @@ class Database:
             try:
                 if not write:
                     return self._once(work, write=False, again=again)
-                # Threads of one process queue here: SQLite's own waiting is polling, and unfair between many.
+                # Threads of one process queue here, because SQLite waits by polling, which is unfair among many.
                 with self._writing:
                     return self._once(work, write=True, again=again)
             except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
                 if not self._may_pass(error) or time.monotonic() > give_up:
                     raise
                 if not again:
-                    _log.warning("ledger: its database does not answer (%s); waiting for it", type(error.orig).__name__)
+                    _log.warning("ledger: the database does not answer (%s); waiting for it", type(error.orig).__name__)
             again = True
             time.sleep(pause)
             pause = min(pause * 2, 3.0)
@@ -206,7 +206,7 @@ class Database:
             with self._opening:
                 if self._engine is None or self._pid != os.getpid():
                     if self._engine is not None:
-                        # The parent's connections: forget them without closing, they are still the parent's.
+                        # These are the parent's connections: forget them without closing, because the parent still uses them.
                         self._engine.dispose(close=False)
                         self._writing = threading.Lock()
                     engine = self._connect()
@@ -242,7 +242,7 @@ def from_us(us: int) -> datetime:
 
 
 def day_of(us: int) -> str:
-    """The day in UTC, e.g. "2026-11-20"."""
+    """The UTC day, e.g. "2026-11-20"."""
     return from_us(us).strftime("%Y-%m-%d")
 
 
@@ -251,7 +251,7 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 def migrate(engine: sa.Engine, *, postgres: bool) -> None:
-    """Bring the schema to `HEAD`. Any number of processes may call it on a fresh database at once: one migrates, the others wait and see."""
+    """Bring the schema to `HEAD`. Any number of processes may call this at once on a fresh database: one migrates, the others wait for it."""
     if _version(engine) == HEAD:
         return
     from alembic import command
@@ -278,16 +278,16 @@ def _version(engine: sa.Engine) -> str | None:
             return None
     if found is not None and found > HEAD:
         raise RuntimeError(
-            f"ledger: its schema is {found}, this release knows {HEAD}: a newer release has opened it. Install that release, or restore a backup"
+            f"ledger: its schema is {found} but this release knows {HEAD}: a newer release has opened it. Install that release, or restore a backup"
         )
     return str(found) if found is not None else None
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    # We say BEGIN ourselves: the driver would begin late and deferred, and fail where it should wait.
+    # Send BEGIN ourselves: the driver would begin late and deferred, and fail where it should wait.
     connection.isolation_level = None
     cursor = connection.cursor()
-    # Turning a fresh file to WAL does not wait for a lock, it fails.
+    # Switching a fresh file to WAL does not wait for a lock but fails.
     give_up = time.monotonic() + _BUSY_SECONDS
     while cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
@@ -296,7 +296,7 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
             if time.monotonic() > give_up:
                 raise
             time.sleep(0.02)
-    # FULL: a paid answer, once committed, survives the loss of power and not only kill -9. It costs one fsync a batch.
+    # FULL: a committed paid answer survives power loss, not just kill -9. It costs one fsync per batch.
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA mmap_size=17179869184")
     cursor.execute("PRAGMA cache_size=-65536")
@@ -316,5 +316,5 @@ def _server_offset(engine: sa.Engine) -> timedelta:
         server = connection.execute(sa.select(sa.func.clock_timestamp())).scalar_one()
         after = datetime.now(UTC)
     offset: timedelta = server - (before + (after - before) / 2)
-    # Below the round trip it is noise; without it both clocks are one and the same.
+    # Differences below the round trip are noise; without one, both clocks are the same.
     return offset if abs(offset) > (after - before) else timedelta(0)

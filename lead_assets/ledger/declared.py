@@ -1,4 +1,4 @@
-"""Lifetimes and rates as the business writes them in its YAML."""
+"""Lifetimes and rate limits, as written in the rules files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lead_assets.ledger.model import Lifetimes, Rate
 
 
 class DeclaredLifetimes(Declared):
-    """How long an answer is fresh, by its state."""
+    """How long an answer stays fresh, by state."""
 
     found: Duration
     not_found: Duration
@@ -23,7 +23,7 @@ class DeclaredLifetimes(Declared):
 
 
 class DeclaredRate(Declared):
-    """So many requests in a time, of which so many at once."""
+    """A number of requests per time span, and how many of them may come at once."""
 
     limit: int = Field(ge=1)
     per: Duration

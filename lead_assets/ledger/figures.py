@@ -1,4 +1,4 @@
-"""The names under which all rooms show what a purchase took."""
+"""The metadata names that all rooms use for the cost of a purchase."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from lead_assets.ledger.model import Spent, to_usd
 
 
 def money(spent: Spent) -> dict[str, Any]:
-    """Calls, US dollars and milliseconds, for an asset's materialization."""
+    """Calls, US dollars and milliseconds, as metadata for an asset's materialization."""
     latencies = sorted(spent.latencies_ms)
     return {
         "calls_saved": spent.hits,

@@ -1,6 +1,6 @@
-"""The journal: every answer that was paid for, and the newest of each key.
+"""The journal: every paid answer, and the newest one per key.
 
-Belongs here: writing and reading `calls` and `heads`, and how a body is packed. Does not belong here: who may call (`claims`), money (`money`).
+Belongs here: writing and reading `calls` and `heads`, and packing bodies. Does not belong here: who may call (`claims`), money (`money`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lead_assets.ledger.model import Answer, History
 from lead_assets.ledger.schema import calls, heads
 
 _PACK_FROM = 200
-"""Bytes from which a body is compressed: below, zlib's own overhead eats the gain."""
+"""Size in bytes from which a body is compressed: below it, zlib's overhead outweighs the gain."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +38,9 @@ class JournalEntry:
     cost_micros: int
     answered_us: int
     day: str
-    """Whose budgets it stands against: the day (UTC) that reserved its price, whenever the answer comes."""
+    """The day (UTC) whose budgets it counts against: the one that reserved its price, whenever the answer comes."""
     uncertain: bool = False
-    """A call that may have been billed and whose answer nobody saw: it is money, but no answer."""
+    """The call may have been billed but nobody saw its answer: it counts as spending, but not as an answer."""
     vendor_ref: str | None = None
     input_tokens: int = 0
     output_tokens: int = 0
@@ -49,13 +49,13 @@ class JournalEntry:
 
 
 def pack(body: Any) -> bytes | None:
-    """A JSON-able body as bytes, compressed where that pays."""
+    """A JSON-serialisable body as bytes, compressed if that saves space."""
     if body is None:
         return None
     try:
         text = orjson.dumps(body, default=str, option=orjson.OPT_NON_STR_KEYS)
     except TypeError:
-        # orjson refuses integers above 64 bits and lone surrogates; vendors send both.
+        # orjson refuses integers above 64 bits and lone surrogates, and vendors send both.
         text = json.dumps(body, default=str).encode()
     return zlib.compress(text, 6) if len(text) >= _PACK_FROM else text
 
@@ -63,7 +63,7 @@ def pack(body: Any) -> bytes | None:
 def unpack(data: bytes | None) -> Any:
     if data is None:
         return None
-    # zlib's first byte is an "x", with which no JSON text begins.
+    # zlib data starts with the byte "x", which cannot start a JSON text.
     text = zlib.decompress(data) if data[:1] == b"x" else bytes(data)
     try:
         return orjson.loads(text)
@@ -72,7 +72,7 @@ def unpack(data: bytes | None) -> Any:
 
 
 def write(tx: Tx, entries: Sequence[JournalEntry]) -> None:
-    """Journal the entries; each answer becomes the newest of its key and state."""
+    """Journal the entries; each answer becomes the newest for its key and state."""
     if not entries:
         return
     first = (tx.execute(_LAST_ID).scalar() or 0) + 1
@@ -109,7 +109,7 @@ def write(tx: Tx, entries: Sequence[JournalEntry]) -> None:
 
 
 def histories(tx: Tx, keys: Iterable[str]) -> dict[str, History]:
-    """The newest known and unknown answer of each key that has one."""
+    """The newest known and the newest unknown answer per key, where they exist."""
     found = tx.raw_rows(_heads_of(tx.postgres), {"listed": tx.listed(keys)})
     wanted = [number for _, known, unknown in found for number in (known, unknown) if number is not None]
     if not wanted:
@@ -120,7 +120,7 @@ def histories(tx: Tx, keys: Iterable[str]) -> dict[str, History]:
 
 
 def already_written(tx: Tx, pairs: Iterable[tuple[str, int]]) -> set[str]:
-    """Of (key, answered_us) those keys whose very answer is in the journal: what a cut-off transaction turns out to have committed."""
+    """The keys among (key, answered_us) whose exact answer is in the journal: what a cut-off transaction did commit."""
     times = dict(pairs)
     statement = (
         sa.select(calls.c.key, calls.c.answered_at)

@@ -1,7 +1,7 @@
-"""`Ledger`: the one door to the journal of what costs money or cannot be redone.
+"""`Ledger`: the only way to the journal of everything that costs money or cannot be redone.
 
-Belongs here: the public methods, each one transaction. Does not belong here: what the transactions do (see the sibling modules, which are
-loaded on first use, because every run imports the code location and few of its processes open the ledger).
+Belongs here: the public methods, one transaction each. Does not belong here: what the transactions do (see the sibling modules, which are
+imported on first use, because every run imports the code location but few of its processes open the ledger).
 """
 
 from __future__ import annotations
@@ -27,24 +27,24 @@ if TYPE_CHECKING:
 
 World = Literal["sandbox", "live"]
 Buying = Literal["always", "never", "rehearsed"]
-"""What a purchase may do: buy what is missing; serve answers of any age and buy nothing; note what it would buy."""
+"""What a purchase may do: buy what is missing, serve answers of any age without buying, or record what it would buy."""
 
 
 class WorldError(RuntimeError):
-    """A ledger of made-up answers was opened for real buying, or the other way round."""
+    """A ledger with made-up answers was opened for real purchases, or the reverse."""
 
 
 class Ledger:
     """The ledger at a SQLAlchemy URL (sqlite:///file or postgresql://…). Opens on first use; safe for many threads and processes.
 
-    `clock` is for tests: a function that returns the time, timezone-aware.
+    `clock` is for tests: a function that returns a timezone-aware time.
     """
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
         self.url = url
         self.buying: Buying = "always"
         self.wished: list[Want] = []
-        """What a rehearsal would have bought."""
+        """The wants that a rehearsal would have bought."""
         self._clock = clock
 
     @functools.cached_property
@@ -54,7 +54,7 @@ class Ledger:
         return Database(self.url, self._clock)
 
     def open(self) -> Ledger:
-        """Connect and migrate now, for who wants to see a wrong URL early. Every other method does it by itself."""
+        """Connect and migrate now, to notice a wrong URL early. All other methods do this on their own."""
         self._db.read(lambda tx: None)
         return self
 
@@ -62,37 +62,37 @@ class Ledger:
         self._db.close()
 
     def now(self) -> datetime:
-        """The ledger's time, UTC: equal for all who share it."""
+        """The ledger's time in UTC, the same for everyone who shares it."""
         return self._db.now()
 
     def recall_only(self) -> Ledger:
-        """This ledger for a run that must cost nothing: purchases serve what it holds, of any age, and the rest is unknown (not_bought)."""
+        """This ledger for a run that must cost nothing: purchases serve stored answers of any age; the rest is unknown (not_bought)."""
         return self._as("never")
 
     def rehearsal(self) -> Ledger:
-        """This ledger for an estimate: purchases serve what a real one would serve, and note in `wished` what it would buy. Nothing is written."""
+        """This ledger for an estimate: purchases serve what a real run would, and record in `wished` what it would buy. Nothing is written."""
         return self._as("rehearsed")
 
     def wish(self, want: Want) -> None:
-        """Note a want that was not bought."""
+        """Record a want that was not bought."""
         self.wished.append(want)
 
     def _as(self, buying: Buying) -> Ledger:
         view = Ledger(self.url, self._clock)
-        view.__dict__["_db"] = self._db  # one pool of connections
+        view.__dict__["_db"] = self._db  # share one connection pool
         view.buying = buying
         return view
 
     # Answers
 
     def histories(self, keys: Iterable[str]) -> dict[str, History]:
-        """The newest known and the newest unknown answer of each key that has any."""
+        """The newest known and the newest unknown answer per key, where they exist."""
         from lead_assets.ledger import journal
 
         return self._db.read(lambda tx: journal.histories(tx, list(keys)))
 
     def answers(self, keys: Iterable[str]) -> dict[str, Answer]:
-        """The best answer of each key that has one, however old: what was found or not found before what is unknown."""
+        """The best answer per key, however old, where there is one: found or not_found is preferred to unknown."""
         return {key: history.best for key, history in self.histories(keys).items() if history.best is not None}
 
     # Claims
@@ -102,31 +102,31 @@ class Ledger:
         return self.exchange([], wants, holder, lease)[1]
 
     def renew(self, holder: str, lease: float = 60.0) -> None:
-        """Begin all leases of a living holder anew."""
+        """Renew all leases of a living holder."""
         from lead_assets.ledger import claims
 
         self._db.write(lambda tx: claims.renew(tx, holder, lease))
 
     def sending(self, keys: Iterable[str]) -> bool:
-        """Say that the request for claims made as `UNSENT` leaves now. False if one of them is no longer the caller's: then it must not leave."""
+        """Record that the request for claims made as `UNSENT` leaves now. False if the caller no longer holds all of them: then it must not leave."""
         from lead_assets.ledger import claims
 
         keys = list(keys)
         return self._db.write(lambda tx: claims.sending(tx, keys))
 
     def not_sent(self, keys: Iterable[str]) -> None:
-        """Take `sending` back: the vendor did not take the request."""
+        """Undo `sending`: the vendor did not accept the request."""
         self.attach_ref(keys, UNSENT)
 
     def attach_ref(self, keys: Iterable[str], vendor_ref: str) -> None:
-        """Journal the vendor's id of work under way as soon as it exists: after a crash it is fetched by that."""
+        """Journal the vendor's id of work in progress as soon as it is known, so that it can be fetched after a crash."""
         from lead_assets.ledger import claims
 
         keys = list(keys)
         self._db.write(lambda tx: claims.attach_ref(tx, keys, vendor_ref))
 
     def settle(self, settlements: Sequence[Settlement], holder: str) -> list[Answer]:
-        """Journal replies, settle their prices and drop the claims, all in one transaction. Returns the answers as any reader will see them."""
+        """Journal replies, settle their prices and drop the claims in one transaction. Returns the answers as every reader will see them."""
         return self.exchange(settlements, [], holder)[0]
 
     def exchange(
@@ -136,7 +136,7 @@ class Ledger:
         from lead_assets.ledger import claims, journal
 
         if self.buying != "always":
-            raise RuntimeError("this run buys nothing: a purchase goes through lead_assets.ledger.buying, which knows that")
+            raise RuntimeError("this run buys nothing: use lead_assets.ledger.buying, which handles that")
 
         bodies = [journal.pack(settlement.reply.body) for settlement in settlements]
 
@@ -148,7 +148,7 @@ class Ledger:
         return [_bought(settlement, journal.unpack(body)) for settlement, body in zip(settlements, bodies, strict=True)], claimed
 
     def again(self, failures: Sequence[Failure], holder: str) -> set[str]:
-        """Book failed attempts and reserve for the next. Returns the keys that may be tried again; the others' claims are given back."""
+        """Record failed attempts and reserve for the next. Returns the keys that may be retried; other claims are given back."""
         from lead_assets.ledger import claims
 
         return self._db.write(lambda tx: claims.again(tx, failures, holder))
@@ -161,21 +161,21 @@ class Ledger:
         self._db.write(lambda tx: claims.release(tx, keys, holder))
 
     def park(self, keys: Iterable[str], holder: str) -> None:
-        """End the leases of claims with a vendor_ref, whose work goes on at the vendor: the next purchase fetches it."""
+        """End the leases of claims with a vendor_ref. Their work continues at the vendor, and the next purchase fetches it."""
         from lead_assets.ledger import claims
 
         keys = list(keys)
         self._db.write(lambda tx: claims.park(tx, keys, holder))
 
     def give_up(self, holder: str, sent: Iterable[str]) -> None:
-        """End all claims of a holder who stops early: those whose call was sent are uncertain, the others are given back."""
+        """End all claims of a holder that stops early: sent calls become uncertain, the others are given back."""
         from lead_assets.ledger import claims
 
         sent = list(sent)
         self._db.write(lambda tx: claims.give_up(tx, holder, sent))
 
     def abandon(self, keys: Iterable[str], holder: str) -> None:
-        """Give up claims whose call may have been billed: counted as uncertain."""
+        """Give up claims whose call may have been billed, and count them as uncertain."""
         from lead_assets.ledger import claims
 
         keys = list(keys)
@@ -184,25 +184,25 @@ class Ledger:
     # Money
 
     def set_budget(self, scope: Scope, limit_micros: int | None, *, name: str = "", period: Period = "day") -> None:
-        """Limit what may be spent in all ("total"), for one campaign or at one provider, in a day (UTC) or ever. None lifts the limit."""
+        """Limit spending in total, for one campaign or at one provider, per UTC day or for all time. None lifts the limit."""
         from lead_assets.ledger import money
 
         self._db.write(lambda tx: money.set_budget(tx, scope, name, period, limit_micros))
 
     def budgets(self) -> list[Budget]:
-        """All limits, and what stands against them now."""
+        """All limits, and what currently counts against them."""
         from lead_assets.ledger import money
 
         return self._db.read(money.list_budgets)
 
     def costs(self, by: Sequence[By] = ("provider", "operation"), campaigns: Collection[str] | None = None) -> pl.DataFrame:
-        """A row for each value of `by`: those columns, answers, calls, usd, uncertain_calls, uncertain_usd, input_tokens, output_tokens."""
+        """One row per value of `by`: those columns, answers, calls, usd, uncertain_calls, uncertain_usd, input_tokens, output_tokens."""
         from lead_assets.ledger import costs
 
         return self._db.read(lambda tx: costs.costs(tx, by, campaigns))
 
     def billed(self, since: int | None = None, campaigns: Collection[str] | None = None) -> Billed:
-        """{calls, usd, uncertain_calls}: in all, or after the call id that `last_call` gave, or for some campaigns."""
+        """{calls, usd, uncertain_calls}: in total, since a call id from `last_call`, or for some campaigns."""
         from lead_assets.ledger import costs
 
         return self._db.read(lambda tx: costs.billed(tx, since, campaigns))
@@ -214,7 +214,7 @@ class Ledger:
         return self._db.read(costs.last_call)
 
     def called_since(self, call: int) -> set[str]:
-        """The keys of all calls after an id that `last_call` gave."""
+        """The keys of all calls after a call id from `last_call`."""
         from lead_assets.ledger import costs
 
         return self._db.read(lambda tx: costs.called_since(tx, call))
@@ -222,38 +222,38 @@ class Ledger:
     # Pace and stops
 
     def reserve_slots(self, bucket: str, rates: Sequence[Rate], count: int = 1, most: float = math.inf) -> datetime | None:
-        """Take slots in all of a bucket's windows, shared with everybody who uses the bucket. Returns the ledger's time at which they are due;
-        None, and no slot taken, if that is in more than `most` seconds."""
+        """Take slots in all windows of a bucket, which all its users share. Returns the ledger time at which they are due;
+        None, without taking a slot, if that is more than `most` seconds away."""
         from lead_assets.ledger import pacing
 
         return self._db.write(lambda tx: pacing.reserve_slots(tx, bucket, rates, count, most))
 
     def penalise(self, bucket: str, until: datetime) -> None:
-        """Nobody uses the bucket before `until`: the vendor said "too fast"."""
+        """Block the bucket for everyone until `until`, because the vendor said "too fast"."""
         from lead_assets.ledger import pacing
 
         self._db.write(lambda tx: pacing.penalise(tx, bucket, until))
 
     def blocked_for(self, bucket: str) -> float:
-        """Seconds for which the bucket must not be used; 0 if it may."""
+        """Seconds until the bucket may be used; 0 if it may be used now."""
         from lead_assets.ledger import pacing
 
         return self._db.read(lambda tx: pacing.blocked_for(tx, bucket))
 
     def note_failure(self, provider: str, *, counts: bool = True) -> bool:
-        """Count a call that failed by the provider's fault, unless it was counted before. Returns True if its circuit is open now."""
+        """Count a failure caused by the provider, unless already counted. Returns True if its circuit is now open."""
         from lead_assets.ledger import controls
 
         return self._db.write(lambda tx: controls.note_failure(tx, provider, counts=counts))
 
     def pause(self, provider: str | None = None) -> None:
-        """Allow no new call, to one provider or to all."""
+        """Block new calls to one provider or to all."""
         from lead_assets.ledger import controls
 
         self._db.write(lambda tx: controls.pause(tx, provider))
 
     def resume(self, provider: str | None = None) -> None:
-        """Lift a pause and close the circuit; without a provider, all of them."""
+        """Lift a pause and close the circuit of one provider, or of all."""
         from lead_assets.ledger import controls
 
         self._db.write(lambda tx: controls.resume(tx, provider))
@@ -261,13 +261,13 @@ class Ledger:
     def note_misses(
         self, table: str, campaigns: Collection[str], lacking: Collection[tuple[str, str]], run_id: str, *, asked_again: bool = False
     ) -> None:
-        """A run has made `table` for `campaigns`; `lacking` are (campaign, provider) whose answers it missed for a passing reason."""
+        """Record that a run made `table` for `campaigns`; `lacking` lists (campaign, provider) with answers missed for a temporary reason."""
         from lead_assets.ledger import misses
 
         self._db.write(lambda tx: misses.note(tx, table, campaigns, lacking, run_id, asked_again=asked_again))
 
     def due_again(self, under_way: Collection[str], asked: Cursor) -> tuple[list[Miss], Cursor]:
-        """The misses that are to be asked for again now, and the cursor after them: see `misses.due`."""
+        """The misses to ask for again now, and the cursor after them: see `misses.due`."""
         from lead_assets.ledger import controls, misses
 
         def work(tx: Tx) -> tuple[list[Miss], Cursor]:
@@ -277,31 +277,31 @@ class Ledger:
         return self._db.read(work)
 
     def circuits(self) -> list[Circuit]:
-        """The providers whose circuit is not closed, and until when they are left alone: where that is over, the next call tries."""
+        """The providers whose circuit is not closed, and until when it is open; after that, the next call probes."""
         from lead_assets.ledger import controls
 
         return self._db.read(controls.open_circuits)
 
     def paused(self) -> set[str]:
-        """Providers that are paused; the empty name stands for all."""
+        """The paused providers; the empty name means all."""
         from lead_assets.ledger import controls
 
         return self._db.read(controls.paused_providers)
 
     def bind_world(self, world: World) -> None:
-        """Call before buying. A ledger belongs for ever to the world it first bought in. Raises WorldError for the other."""
+        """Call before buying. A ledger belongs permanently to the world it first bought in. Raises WorldError for the other one."""
         from lead_assets.ledger import controls
 
         bound = self.world() or world if self.buying != "always" else self._db.write(lambda tx: controls.bind_world(tx, world))
         if bound != world:
             raise WorldError(
-                f"ledger: it holds answers of the {bound} world and cannot be used to buy in the {world} world, where they would pass as "
+                f"ledger: it holds answers from the {bound} world and cannot be used to buy in the {world} world, where they would pass for "
                 f"facts. Point LEAD_ASSETS_HOME (or LEAD_ASSETS_LEDGER_URL) at another place, or "
                 f"{'set' if bound == 'sandbox' else 'unset'} LEAD_ASSETS_SANDBOX_URL"
             )
 
     def world(self) -> World | None:
-        """The world this ledger bought in; None as long as it has bought nothing."""
+        """The world this ledger bought in; None if it has bought nothing yet."""
         from lead_assets.ledger import controls
 
         return self._db.read(controls.world)
@@ -309,30 +309,30 @@ class Ledger:
     # Registers
 
     def assign(self, proposals: Sequence[Proposal]) -> dict[str, Assignment]:
-        """Give each account to its first proposal unless it has an owner. Returns who owns the accounts now, by account key."""
+        """Assign each account without an owner to its first proposal. Returns the current owners by account key."""
         from lead_assets.ledger import registers
 
         return self._db.write(lambda tx: registers.assign(tx, proposals))
 
     def assigned(self, account_keys: Iterable[str]) -> dict[str, Assignment]:
-        """The owners of those accounts that have one."""
+        """The owners of the given accounts, where there is one."""
         from lead_assets.ledger import registers
 
         keys = list(account_keys)
         return self._db.read(lambda tx: registers.assigned(tx, keys))
 
     def suppress(self, kind: str, value_hash: str, reason: str) -> None:
-        """Never process whom this value names. The first reason stays."""
+        """Never again process the person whom this value identifies. An earlier reason is kept."""
         self.suppress_all([(kind, value_hash, reason)])
 
     def suppress_all(self, rows: Sequence[tuple[str, str, str]]) -> None:
-        """(kind, value_hash, reason) each."""
+        """Suppress many: (kind, value_hash, reason) each."""
         from lead_assets.ledger import registers
 
         self._db.write(lambda tx: registers.suppress(tx, rows))
 
     def suppressions(self) -> pl.DataFrame:
-        """All of them: kind, value_hash, reason, suppressed_at."""
+        """All suppressions: kind, value_hash, reason, suppressed_at."""
         from lead_assets.ledger import registers
 
         return self._db.read(registers.suppressed)

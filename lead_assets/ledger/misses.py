@@ -1,7 +1,7 @@
-"""What campaigns lack because a provider could not be had for a while, and when that is asked for again.
+"""Answers that campaigns missed because a provider was unavailable, and when to ask for them again.
 
-Belongs here: the list of misses, and the decision whose turn it is. Does not belong here: runs (see `lead_assets.automation`), or what a passing
-reason is (see `model.PASSING`).
+Belongs here: the list of misses, and whose turn is next. Does not belong here: runs (see `lead_assets.automation`), or which reasons are
+temporary (see `model.PASSING`).
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from lead_assets.ledger.database import Tx, from_us, to_us
 from lead_assets.ledger.schema import misses
 
 Cursor = dict[str, tuple[int, str]]
-"""provider → the newest miss that was asked for: its time in microseconds, and its campaign."""
+"""provider → the newest miss that was asked for again: its time in microseconds, and its campaign."""
 
 MOST_AT_ONCE = 25
-"""Campaigns asked for in one go; the next go takes the next."""
+"""Most campaigns to ask for at once; the rest follow the next time."""
 
 
 @dataclass(frozen=True)
 class Miss:
-    """A campaign that lacks answers of a provider, and the run that missed them last."""
+    """A campaign that lacks answers from a provider, and the last run that missed them."""
 
     campaign_id: str
     provider: str
@@ -35,14 +35,14 @@ class Miss:
 
     @property
     def place(self) -> tuple[int, str]:
-        """Where it stands in its provider's line."""
+        """Its position in the provider's queue."""
         return to_us(self.missed_at), self.campaign_id
 
 
 def note(tx: Tx, table: str, campaigns: Collection[str], lacking: Collection[tuple[str, str]], run_id: str, *, asked_again: bool) -> None:
-    """A run has made `table` for `campaigns`; `lacking` are (campaign, provider) whose answers it missed for a passing reason.
+    """Record that a run made `table` for `campaigns`; `lacking` lists (campaign, provider) with answers missed for a temporary reason.
 
-    `asked_again`: the run was asked for because of misses. It is not asked for once more, unless the provider's circuit is open: that will close.
+    `asked_again`: the run was itself requested because of misses. It is not requested once more unless the provider's circuit is open, because that will close.
     """
     tx.execute(sa.delete(misses).where(misses.c.table_name == table, tx.among(misses.c.campaign_id, campaigns)))
     down = {circuit.provider for circuit in controls.open_circuits(tx)}
@@ -62,7 +62,7 @@ def note(tx: Tx, table: str, campaigns: Collection[str], lacking: Collection[tup
 
 
 def waiting(tx: Tx) -> list[Miss]:
-    """The misses that are to be asked for again: the newest of each campaign and provider, in the order in which they were missed."""
+    """The misses to ask for again: the newest per campaign and provider, oldest first."""
     rows = tx.rows(sa.select(misses).where(sa.not_(misses.c.given_up)).order_by(misses.c.missed_at, misses.c.campaign_id))
     newest = {(row.campaign_id, row.provider): Miss(row.campaign_id, row.provider, from_us(row.missed_at), row.run_id) for row in rows}
     return sorted(newest.values(), key=lambda miss: miss.place)
@@ -76,10 +76,10 @@ def due(
     asked: Cursor,
     now: datetime,
 ) -> tuple[list[Miss], Cursor]:
-    """The misses whose turn it is, one for each campaign, and the cursor after them.
+    """The misses whose turn it is, one per campaign, and the cursor after them.
 
     `circuits`: provider → until when its circuit is open; `paused`: providers, the empty name for all; `under_way`: campaigns of runs that have not
-    ended. While a circuit is open nothing is asked for. When its time is up one campaign tries, and the others follow when it has closed.
+    ended. While a circuit is open, nothing is requested. When its time is up, one campaign tries; the others follow once it has closed.
     """
     turns: dict[str, Miss] = {}
     cursor: Cursor = {}
@@ -96,7 +96,7 @@ def due(
         if tries and any(miss.campaign_id in under_way for miss in line):
             continue
         for miss in [miss for miss in line if miss.place > behind][: 1 if tries else None]:
-            # In line: who is passed over here would be behind the cursor.
+            # Keep the order: a miss skipped here would end up behind the cursor.
             if miss.campaign_id in under_way or (len(turns) == MOST_AT_ONCE and miss.campaign_id not in turns):
                 break
             turns.setdefault(miss.campaign_id, miss)

@@ -1,6 +1,6 @@
-"""What the ledger speaks of: a want (something to be bought), a reply (what the vendor said), an answer (what is journaled).
+"""The ledger's vocabulary: a want (something to buy), a reply (what the vendor said), an answer (what is journaled).
 
-Belongs here: the plain values that rooms and ledger exchange. Does not belong here: SQL (see `journal`) or the act of buying (see `purchase`).
+Belongs here: the plain values that rooms and the ledger exchange. Does not belong here: SQL (see `journal`) or buying (see `purchase`).
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from lead_assets.contracts.base import canonical_json
 from lead_assets.contracts.signals import State
 
 PASSING = frozenset({"provider_error", "rate_limited", "timeout"})
-"""Reasons of an unknown that may be gone a minute later. Whoever asks next asks the vendor again: it may be back, and while it is not, its circuit
-keeps everybody out."""
+"""Temporary reasons for an unknown. The next run asks the vendor again at once: it may be back, and while it is not, its circuit
+blocks the calls."""
 
 MICROS = 1_000_000
-"""Money in the ledger is whole micro-dollars."""
+"""The ledger counts money in whole micro-dollars."""
 
 
 def to_usd(micros: int) -> Decimal:
@@ -37,7 +37,7 @@ def to_micros(usd: Decimal | float | str) -> int:
 
 @dataclass(frozen=True)
 class Lifetimes:
-    """How long an answer is fresh, by state. Unknown is never treated as "no": it is asked again after minutes, for a reason of PASSING at once."""
+    """How long an answer stays fresh, by state. Unknown is never treated as "no": it is asked again after minutes, or at once for a reason in PASSING."""
 
     found: timedelta
     not_found: timedelta
@@ -50,10 +50,10 @@ class Lifetimes:
 
 @dataclass(frozen=True)
 class Want:
-    """One thing to be bought once: an operation on a subject with parameters.
+    """One thing to buy, once: an operation on a subject with parameters.
 
     `operation` is provider-qualified, e.g. "pipe0.company:overview@2" or "anthropic.messages"; `subject` e.g. "acme.com" or a lead's content hash;
-    `parameters` is all else that shapes the answer (config, prompt hash, model). Equal (operation, subject, parameters) is one purchase.
+    `parameters` is everything else that affects the answer (config, prompt hash, model). Equal (operation, subject, parameters) is one purchase.
     `payload` is what the caller needs to make the call; it is neither hashed nor stored.
     """
 
@@ -61,7 +61,7 @@ class Want:
     operation: str
     subject: str
     price_micros: int
-    """Most the call can cost: reserved before it is made."""
+    """The most the call can cost; reserved before the call."""
     campaign_id: str
     lifetimes: Lifetimes
     parameters: dict[str, Any] = field(default_factory=dict, hash=False)
@@ -69,7 +69,7 @@ class Want:
 
     @functools.cached_property
     def key(self) -> str:
-        """The purchase's name in the ledger: 32 hex digits."""
+        """The purchase's key in the ledger: 32 hex digits."""
         what = [self.operation, self.subject, self.parameters]
         try:
             text = orjson.dumps(what, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
@@ -80,13 +80,13 @@ class Want:
 
 @dataclass(frozen=True)
 class Reply:
-    """What a vendor said to one want."""
+    """A vendor's reply to one want."""
 
     state: State
     reason: str | None = None
-    """Why not found, or why unknown."""
+    """Why it is not_found or unknown."""
     body: Any = None
-    """The raw answer for this subject, JSON-able; journaled as it is, parsed again on every rebuild."""
+    """The raw, JSON-serialisable answer for this subject; journaled unchanged and parsed again on every rebuild."""
     cost_micros: int = 0
     vendor_ref: str | None = None
     input_tokens: int = 0
@@ -95,7 +95,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Answer:
-    """A journaled reply. `bought` is True for the caller whose call it was, in this purchase."""
+    """A journaled reply. `bought` is True only for the purchase that made the call."""
 
     key: str
     state: State
@@ -106,9 +106,9 @@ class Answer:
     subject: str
     cost_micros: int
     answered_at: datetime | None
-    """When the vendor answered; None if nothing was asked (over budget, paused, no key, …)."""
+    """When the vendor answered; None if it was not asked (over budget, paused, no key, …)."""
     campaign_id: str
-    """Campaign that paid."""
+    """The campaign that paid."""
     vendor_ref: str | None = None
     input_tokens: int = 0
     output_tokens: int = 0
@@ -122,7 +122,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class History:
-    """The newest of both kinds that the journal holds for a key: what the vendor last said, and the last time it said nothing valid."""
+    """The newest journaled answers for a key: the last valid one, and the last failure to get one."""
 
     known: Answer | None = None
     unknown: Answer | None = None
@@ -132,7 +132,7 @@ class History:
         return self.known or self.unknown
 
     def serve(self, lifetimes: Lifetimes, now: datetime) -> Answer | None:
-        """The answer to use without buying, or None if it must be bought. An unknown never hides an older found: that is served as stale."""
+        """The answer to use without buying, or None if it must be bought. An unknown never hides an older found, which is served as stale."""
         if self.known and self.known.is_fresh(lifetimes, now):
             return self.known
         if self.unknown and self.unknown.reason not in PASSING and self.unknown.is_fresh(lifetimes, now):
@@ -140,10 +140,10 @@ class History:
         return None
 
     def remember(self, lifetimes: Lifetimes) -> Answer | None:
-        """The answer to use, of whatever age, for who may not buy.
+        """The answer to use, of any age, for runs that must not spend.
 
-        Read off the journal alone, so that a rebuild says the same today and in a year: an answer is stale if a newer one was tried for after its
-        life had ended, and could not be had. That nobody has asked since does not make it so.
+        Depends on the journal alone, so that a rebuild gives the same today and in a year: an answer is stale if, after it expired, somebody tried
+        and failed to get a newer one. That nobody has asked since does not make it stale.
         """
         if self.known is None or self.known.answered_at is None:
             return self.unknown
@@ -153,13 +153,13 @@ class History:
 
 
 _LASTING = frozenset({"no_key", "not_bought"})
-"""Reasons of misses that last until the settings change, or somebody buys."""
+"""Reasons for misses that last until the settings change or somebody buys."""
 
 
 def stands_until(want: Want, answer: Answer | None, *, buying: bool = True) -> float:
-    """Seconds since the epoch until which asking again would give the same; infinity if that does not depend on the time.
+    """Until when asking again gives the same result, in seconds since the epoch; infinity if time does not matter.
 
-    `buying`: whether what has grown too old would be bought anew.
+    `buying`: whether expired answers would be bought again.
     """
     if answer is None or (answer.answered_at is None and answer.reason in _LASTING):
         return math.inf
@@ -171,7 +171,7 @@ def stands_until(want: Want, answer: Answer | None, *, buying: bool = True) -> f
 
 
 def missed(want: Want, reason: str) -> Answer:
-    """The answer to a want that nobody was asked for, and why."""
+    """The answer to a want for which no vendor was asked, with the reason."""
     return Answer(
         key=want.key,
         state="unknown",
@@ -187,16 +187,16 @@ def missed(want: Want, reason: str) -> Answer:
 
 
 Intent = Callable[[int], str]
-"""What is journaled with the claims of one request, in place of the vendor's id that does not exist yet: a text, of the number of its wants."""
+"""Makes the text journaled with the claims of one request until the vendor's id exists, from the number of its wants."""
 
 UNSENT = "unsent"
-"""The intent of who promises to say when a request leaves (`Ledger.sending`): until then a claim is nothing that may have been billed."""
+"""The intent of a caller that reports when its request leaves (`Ledger.sending`): until then the claim cannot have been billed."""
 
 
 @dataclass(frozen=True)
 class Granted:
-    """A want that is now ours to buy, its price reserved. With a `vendor_ref` the work was begun before: fetch it by that, never submit again.
-    `fresh`: the reference is no older than this claim, an intent; nothing was begun yet."""
+    """A want that is now ours to buy, with its price reserved. If it has a `vendor_ref`, the work was already started: fetch it, never submit again.
+    `fresh`: the reference is an intent made with this claim; nothing was started yet."""
 
     want: Want
     vendor_ref: str | None = None
@@ -205,19 +205,19 @@ class Granted:
 
 @dataclass(frozen=True)
 class Claimed:
-    """What came of claiming wants: each is in exactly one of the first four."""
+    """The result of claiming wants: each is in exactly one of the first four."""
 
     granted: list[Granted]
     busy: list[Want]
-    """Being bought by somebody else right now: wait for their answer."""
+    """Currently being bought by somebody else: wait for their answer."""
     answered: dict[str, Answer]
     """Bought by somebody else in the meantime, by key."""
     refused: dict[str, str]
-    """Not to be bought, by key: the reason (over_budget, paused, provider_error while the provider's circuit is open)."""
+    """Reasons why wants cannot be bought, by key: over_budget, paused, provider_error while the provider's circuit is open."""
     uncertain: frozenset[str] = frozenset()
-    """Keys of which a dead holder's call was found and counted as uncertain; their wants are granted or refused like any other."""
+    """Keys for which a dead holder's call was found and counted as uncertain; their wants are granted or refused as usual."""
     blocked: frozenset[str] = frozenset()
-    """Buckets whose vendors asked to be left alone for now."""
+    """Buckets that are blocked because the vendor said "too fast"."""
 
     @property
     def paused(self) -> list[str]:
@@ -226,17 +226,17 @@ class Claimed:
 
 @dataclass
 class Spent:
-    """What a purchase took for one campaign: the one that its wants name."""
+    """What a purchase cost one campaign: the one named in its wants."""
 
     hits: int = 0
-    """Answered by the ledger, by this or another process's purchase."""
+    """Answered from the ledger, whichever process bought the answer."""
     bought: int = 0
     """Answered by the vendor, for this purchase."""
     cost_micros: int = 0
     uncertain: int = 0
-    """Calls that may have been billed and whose answer was lost."""
+    """Calls that may have been billed but whose answer was lost."""
     latencies_ms: list[int] = field(default_factory=list)
-    """Of each request that was answered. A request for several campaigns counts for each of them."""
+    """Latency of each answered request. A request for several campaigns counts for each of them."""
 
     def add(self, other: Spent) -> None:
         self.hits += other.hits
@@ -244,7 +244,7 @@ class Spent:
         self.add_cost(other)
 
     def add_cost(self, other: Spent) -> None:
-        """All of the other but its answers."""
+        """Add everything from the other except its answers."""
         self.cost_micros += other.cost_micros
         self.uncertain += other.uncertain
         self.latencies_ms += other.latencies_ms
@@ -252,7 +252,7 @@ class Spent:
 
 @dataclass(frozen=True)
 class Settlement:
-    """A claimed want's end: what the vendor said, and what it took. `uncertain`: the call got no answer but may have been billed."""
+    """The end of a claimed want: the vendor's reply and its cost. `uncertain`: the call got no answer but may have been billed."""
 
     want: Want
     reply: Reply
@@ -263,8 +263,8 @@ class Settlement:
 
 @dataclass(frozen=True)
 class Rate:
-    """At most `limit` slots in any `per` seconds. `burst` of them may come at once; the rest are spread so that no window, wherever it
-    begins, holds more than `limit`."""
+    """At most `limit` slots in any `per` seconds. Up to `burst` of them may come at once; the rest are spread out so that no window, wherever it
+    starts, contains more than `limit`."""
 
     limit: int
     per: float
@@ -272,10 +272,10 @@ class Rate:
 
     @property
     def interval(self) -> float:
-        """Seconds between slots: 3 % slower than the limit, so that a slot may be used late by `tolerance`."""
+        """Seconds between slots: 3 % slower than the limit, so that a slot may be used up to `tolerance` late."""
         return self.per / max(self.limit * 0.97 - self.burst + 1, 0.01)
 
     @property
     def tolerance(self) -> float:
-        """Seconds by which a slot may be used late. A later one must be given up: with those after it, it would crowd a window."""
+        """Seconds by which a slot may be used late. A later slot must be given up, or a window could contain too many."""
         return self.per * 0.025

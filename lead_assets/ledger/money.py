@@ -1,8 +1,8 @@
-"""Budgets and what stands against them. Limits are hard: a price is reserved before the call, so nothing can be spent that was not free.
+"""Budgets and what counts against them. Limits are hard: the price is reserved before the call, so only free budget can be spent.
 
-A call stands against six lines: all spending, its campaign's and its provider's, each for the day (UTC) and for all time. The day is the one
-that reserved its price, however late the answer comes: two days' calls that are answered together are not one day's spending.
-Uncertain calls count as spent at their price: they may have been billed.
+A call counts against six budgets: total, campaign and provider, each for the UTC day and for all time. The day is the one
+that reserved the price, however late the answer comes: calls from two days that are answered together are not one day's spending.
+Uncertain calls count as spent at full price: they may have been billed.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from lead_assets.ledger.schema import budgets, spend, usage
 Scope = Literal["total", "campaign", "provider"]
 Period = Literal["day", "all"]
 Line = tuple[str, str, str]
-"""(scope, name, period) with the period spelt out: "all", or a day such as "2026-11-20"."""
+"""(scope, name, period), where the period is "all" or a day such as "2026-11-20"."""
 
 
 @dataclass(frozen=True)
 class Budget:
-    """A limit and what stands against it now, in micro-dollars. `free_micros` may be below zero if the limit was lowered later."""
+    """A limit and what currently counts against it, in micro-dollars. `free_micros` can be negative if the limit was lowered."""
 
     scope: Scope
     name: str
@@ -42,7 +42,7 @@ class Budget:
         return self.limit_micros - self.spent_micros - self.reserved_micros - self.uncertain_micros
 
     def as_row(self) -> dict[str, Any]:
-        """For commands: dollars, under the names that their answers have."""
+        """The values in dollars, under the names that commands print."""
         amounts = {
             "limit_usd": self.limit_micros,
             "spent_usd": self.spent_micros,
@@ -54,7 +54,7 @@ class Budget:
 
 
 class UsageChanges:
-    """Changes to usage that one transaction gathers and then writes, a row a line."""
+    """Changes to usage, collected during one transaction and then written, one row per budget."""
 
     def __init__(self) -> None:
         self._changes: defaultdict[Line, list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -87,14 +87,14 @@ class UsageChanges:
 
 
 class Purse:
-    """What is still free in every budget that the wants fall under, as it stands in this transaction."""
+    """What is still free, in this transaction, in every budget that applies to the wants."""
 
     def __init__(self, tx: Tx, wants: Iterable[Want]) -> None:
         self._day = tx.day
         self._free = _free(tx, {(want.provider, want.campaign_id) for want in wants})
 
     def take(self, want: Want) -> bool:
-        """Take the want's price from all of its budgets, or from none if one of them lacks it."""
+        """Take the want's price from all its budgets, or from none if one has too little left."""
         if not self._free:
             return True
         limited = [line for line in lines(want.provider, want.campaign_id, self._day) if line in self._free]
@@ -119,16 +119,16 @@ def lines(provider: str, campaign_id: str, day: str) -> tuple[Line, ...]:
 def set_budget(tx: Tx, scope: Scope, name: str, period: Period, limit_micros: int | None) -> None:
     """Set a limit, or lift it with None."""
     if (scope == "total") != (name == ""):
-        raise ValueError("budget: the total has no name, a campaign's or provider's budget needs one")
+        raise ValueError("budget: the total takes no name; a campaign or provider budget needs one")
     if limit_micros is not None and limit_micros < 0:
-        raise ValueError("budget: a limit cannot be negative; to stop all buying use 'lead-assets pause'")
+        raise ValueError("budget: a limit cannot be negative; to stop all purchases use 'lead-assets pause'")
     tx.execute(sa.delete(budgets).where(budgets.c.scope == scope, budgets.c.name == name, budgets.c.period == period))
     if limit_micros is not None:
         tx.execute(sa.insert(budgets).values(scope=scope, name=name, period=period, limit_micros=limit_micros))
 
 
 def list_budgets(tx: Tx) -> list[Budget]:
-    """All budgets with what stands against them today, or in all time."""
+    """All budgets, with what counts against them today or for all time."""
     period = sa.case((budgets.c.period == "day", tx.day), else_="all")
     statement = sa.select(budgets, usage.c.spent_micros, usage.c.reserved_micros, usage.c.uncertain_micros).join(
         usage,

@@ -1,4 +1,4 @@
-"""The ledger that the settings name, for the length of a command."""
+"""Opens the ledger named by the settings for the duration of a command."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""When the next request may go: the rate windows that all processes of one key share, and the time until which the vendor wants to be left alone.
+"""When the next request may leave: rate windows shared by all processes with the same key, and pauses the vendor asked for.
 
-Does not belong here: the windows' arithmetic (see `pacing`).
+Does not belong here: the arithmetic of windows (see `pacing`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
 
 _LOOK_AHEAD = 0.02
-"""Seconds before a slot is due at which the vendor's "too fast" is looked for once more: about the time that takes."""
+"""Seconds before a slot is due to check once more for the vendor's "too fast": roughly the time the check takes."""
 _LATE_SLOTS = 20
-"""Slots in a row that may be missed before one is used late: on a machine so busy the next would be missed, too."""
+"""Consecutive slots that may be missed before one is used late: on such a busy machine the next would be missed, too."""
 
 
 @dataclass(frozen=True)
 class Pacer:
-    """Waits for slots. `patience`: seconds that anybody should wait for one."""
+    """Waits for slots. `patience`: the most seconds to wait for one."""
 
     ledger: Ledger
     rates: Sequence[Rate]
@@ -41,7 +41,7 @@ class Pacer:
             if due is None:
                 return False
             await self._sleep_until(due - timedelta(seconds=_LOOK_AHEAD))
-            # Somebody may have been told "too fast" while we slept.
+            # Another process may have been told "too fast" while we slept.
             if not await self._unblocked(bucket):
                 return False
             await self._sleep_until(due)
@@ -50,7 +50,7 @@ class Pacer:
         return True
 
     async def hold(self, bucket: str, seconds: float) -> None:
-        """The vendor said "too fast": nobody uses the bucket for so long."""
+        """The vendor said "too fast": block the bucket for everyone for that long."""
         await in_thread(self.ledger.penalise, bucket, self.ledger.now() + timedelta(seconds=seconds))
 
     async def _unblocked(self, bucket: str) -> bool:

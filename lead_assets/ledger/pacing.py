@@ -1,4 +1,4 @@
-"""Rate windows that all processes of one key share: the generic cell rate algorithm (ITU-T I.371), its state one row a window."""
+"""Rate windows shared by all processes with the same key: the generic cell rate algorithm (ITU-T I.371), one row of state per window."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from lead_assets.ledger.model import Rate
 from lead_assets.ledger.schema import rate_windows
 
 _BLOCK = 0
-"""The window that holds no rate but the time until which the vendor asked to be left alone."""
+"""A window without a rate: it holds the time until which the vendor asked for a pause."""
 
 
 def reserve_slots(tx: Tx, bucket: str, rates: Sequence[Rate], count: int, most: float) -> datetime | None:
-    """Take `count` slots in every window of the bucket. Returns when they are due; None, and no slot taken, if in more than `most` seconds."""
+    """Take `count` slots in every window of the bucket. Returns when they are due; None, without taking any, if that is more than `most` seconds away."""
     due: dict[int, int] = dict(tx.rows(sa.select(rate_windows.c.per_us, rate_windows.c.due_us).where(rate_windows.c.bucket == bucket)))
     start = max(tx.now_us, due.get(_BLOCK, 0))
     for rate in rates:
@@ -39,12 +39,12 @@ def reserve_slots(tx: Tx, bucket: str, rates: Sequence[Rate], count: int, most: 
 
 
 def penalise(tx: Tx, bucket: str, until: datetime) -> None:
-    """The vendor said "too fast": nobody uses the bucket before `until`."""
+    """The vendor said "too fast": block the bucket for everyone until `until`."""
     _put(tx, [{"bucket": bucket, "per_us": _BLOCK, "due_us": max(_blocked_until(tx, bucket), to_us(until))}])
 
 
 def blocked(tx: Tx) -> frozenset[str]:
-    """The buckets that must not be used now."""
+    """The buckets that are currently blocked."""
     return frozenset(bucket for (bucket,) in tx.raw_rows(_BLOCKED, {"now": tx.now_us}))
 
 

@@ -1,4 +1,4 @@
-"""What a purchase is: what it is given (a call, a way to take up work, how often to try again) and what it comes to.
+"""A purchase: its inputs (a call, a way to resume work, a retry policy) and its result.
 
 Does not belong here: making one (see `buying`).
 """
@@ -15,21 +15,21 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Answer, Reply, Spent, Want, to_usd
 
 Call = Callable[[Sequence[Want]], Awaitable[Sequence[Reply | ProviderError]]]
-"""Makes one vendor request for a batch; for each want, in their order, its reply or how it failed. Raises ProviderError where
-the request as a whole failed."""
+"""Makes one vendor request for a batch and returns, in order, each want's reply or failure. Raises ProviderError if
+the whole request failed."""
 TakeUp = Callable[[Sequence[Want], str], Awaitable[Sequence[Reply | ProviderError]]]
-"""Fetches work that was begun before, by the vendor's id of it; waits until it is done. Replies and errors as of `Call`."""
+"""Fetches work that was started earlier, by the vendor's id; waits until it is done. Returns and raises like `Call`."""
 
 
 @dataclass(frozen=True)
 class Retry:
-    """How often and how soon what may pass is tried again: exponential with jitter (the upper half of each step is random)."""
+    """How often and how soon temporary failures are retried: exponential backoff with jitter (the upper half of each step is random)."""
 
     attempts: int = 4
     first: float = 0.5
     most: float = 30.0
     patience: float = 120.0
-    """Seconds: the longest single wait, for a rate window or a Retry-After. What would take longer is unknown for now."""
+    """The longest single wait in seconds, for a rate window or a Retry-After. Anything that would take longer is unknown for now."""
     draw: Callable[[], float] = random.random
 
     def delay(self, attempt: int) -> float:
@@ -40,15 +40,15 @@ class Retry:
 
 @dataclass
 class Purchase:
-    """What came of a purchase: an answer to every want, by key, and what it took."""
+    """The result of a purchase: an answer to every want, by key, and what it cost."""
 
     answers: dict[str, Answer] = field(default_factory=dict)
     spent: defaultdict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
     """By campaign."""
     missed: dict[str, int] = field(default_factory=dict)
-    """Subjects without a value, by reason."""
+    """Number of subjects without a value, by reason."""
     latencies_ms: list[int] = field(default_factory=list)
-    """Of each request that was answered."""
+    """Latency of each answered request."""
 
     @property
     def hits(self) -> int:
@@ -79,6 +79,6 @@ class Purchase:
         return to_usd(self.cost_micros)
 
     def latency_ms(self, quantile: float) -> int | None:
-        """The latency that this part of the requests did not exceed; None if none was made."""
+        """The latency that this share of the requests did not exceed; None if there were none."""
         ordered = sorted(self.latencies_ms)
         return ordered[min(int(len(ordered) * quantile), len(ordered) - 1)] if ordered else None

@@ -1,7 +1,7 @@
-"""What a purchase is for who may not buy: answers that are in the journal, and a reason for the rest.
+"""Purchases for runs that must not spend: answers from the journal, and a reason for everything else.
 
-Two kinds of ledger do not buy. One only recalls (`Ledger.recall_only`): a rebuild or a backfill that must cost nothing takes answers of any age. One
-rehearses (`Ledger.rehearsal`): it serves what a purchase would serve, and notes what it would buy, so that an estimate asks the very code that spends.
+Two kinds of ledger do not buy. One only recalls (`Ledger.recall_only`): a rebuild or backfill that must cost nothing accepts answers of any age. The other
+rehearses (`Ledger.rehearsal`): it serves what a purchase would, and records what it would buy, so that estimates use the same code that spends.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
 
 NOT_BOUGHT = "not_bought"
-"""Reason of a miss that buying might have answered."""
+"""The reason for a miss that a purchase might have answered."""
 
 
 def recall(ledger: Ledger, wants: Sequence[Want]) -> Purchase:
-    """An answer to every want without a call. What a ledger that only recalls answers does not depend on when it is asked."""
+    """Answers every want without a call. With a recall-only ledger, the result does not depend on the time."""
     result = Purchase()
     unique = {want.key: want for want in wants}
     histories = ledger.histories(unique)

@@ -1,4 +1,4 @@
-"""What the ledger keeps for ever besides calls: who owns an account, and who asked to be forgotten."""
+"""Permanent records besides calls: who owns each account, and who asked to be forgotten."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def assign(tx: Tx, proposals: Sequence[Proposal]) -> dict[str, Assignment]:
-    """Give each account to its first proposal, unless it has an owner. Returns who owns the accounts now, by account key."""
+    """Assign each account without an owner to its first proposal. Returns the current owners by account key."""
     first: dict[str, Proposal] = {}
     for proposal in proposals:
         first.setdefault(proposal.account_key, proposal)
@@ -29,13 +29,13 @@ def assign(tx: Tx, proposals: Sequence[Proposal]) -> dict[str, Assignment]:
 
 
 def assigned(tx: Tx, account_keys: Sequence[str]) -> dict[str, Assignment]:
-    """The owners of those accounts that have one."""
+    """The owners of the given accounts, where there is one."""
     statement = sa.select(*(assignments.c[name] for name in _ASSIGNMENT)).where(tx.among(assignments.c.account_key, account_keys))
     return {row[0]: _assignment(row) for row in tx.rows(statement)}
 
 
 def suppress(tx: Tx, rows: Sequence[tuple[str, str, str]]) -> None:
-    """Never process again: (kind, value_hash, reason) each. The first reason stays."""
+    """Record who must never be processed again: (kind, value_hash, reason) each. An earlier reason is kept."""
     values = [{"kind": kind, "value_hash": value_hash, "reason": reason, "suppressed_at": tx.now_us} for kind, value_hash, reason in rows]
     if values:
         tx.execute(tx.insert(suppressions).on_conflict_do_nothing(), values)

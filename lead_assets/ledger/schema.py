@@ -1,6 +1,6 @@
-"""The ledger's tables, as SQLAlchemy sees them. How they came about is in `migrations`; a test holds the two together.
+"""The ledger's tables for SQLAlchemy. `migrations` creates them; a test checks that both agree.
 
-Money is whole micro-dollars, times are microseconds since 1970 UTC, both as 64-bit integers: exact, and equal on SQLite and Postgres.
+Money is in whole micro-dollars and times are microseconds since 1970 UTC, both as 64-bit integers: exact, and the same on SQLite and Postgres.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
 HEAD = "0005"
-"""The migration that the code expects: known here so that the check on every open costs one SELECT and no import of Alembic."""
+"""The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
 metadata = MetaData()
@@ -22,7 +22,7 @@ def _whole(name: str, *, primary_key: bool = False, nullable: bool = False) -> C
     return Column(name, BigInteger().with_variant(Integer, "sqlite"), primary_key=primary_key, nullable=nullable, autoincrement=False)
 
 
-# Every attempt that a vendor answered, or may have answered. Ids grow in the order of commits, because writers take turns.
+# Every attempt that a vendor answered or may have answered. Ids increase in commit order, because writers take turns.
 calls = Table(
     "calls",
     metadata,
@@ -42,11 +42,11 @@ calls = Table(
     _whole("latency_ms"),
     _whole("answered_at"),
     Column("body", LargeBinary, nullable=True),
-    # The day (UTC) whose budgets the call stands against: the one that reserved its price. Null in rows of before 0002: the day of the answer.
+    # The day (UTC) whose budgets the call counts against: the one that reserved its price. Null in rows from before 0002: use the day of the answer.
     _text("day", nullable=True),
 )
 
-# The newest calls of a key: two narrow lookups give an answer however often the key was asked, and no index lies on the large table.
+# The newest calls per key: two narrow lookups find an answer however often the key was asked, without an index on the large table.
 heads = Table(
     "heads",
     metadata,
@@ -56,7 +56,7 @@ heads = Table(
     sqlite_with_rowid=False,
 )
 
-# Calls under way. A row lives from the reservation of its price to the journaling of its answer.
+# Calls in progress. A row exists from the reservation of its price to the journaling of its answer.
 claims = Table(
     "claims",
     metadata,
@@ -83,7 +83,7 @@ budgets = Table(
     _whole("limit_micros"),
 )
 
-# What stands against each budget, whether one is set or not, so that one set in the middle of a day counts all of that day.
+# What counts against each budget, even where none is set, so that a budget set in the middle of a day covers the whole day.
 usage = Table(
     "usage",
     metadata,
@@ -95,7 +95,7 @@ usage = Table(
     _whole("uncertain_micros"),
 )
 
-# The journal summed up, so that the cost of five million calls is read without reading them.
+# Sums of the journal, so that the cost of five million calls can be read without reading them all.
 spend = Table(
     "spend",
     metadata,
@@ -103,7 +103,7 @@ spend = Table(
     _text("campaign_id", primary_key=True),
     _text("provider", primary_key=True),
     _text("operation", primary_key=True),
-    # What came of the calls; the reason is empty where there is nothing to explain.
+    # The outcome of the calls; the reason is empty if there is nothing to explain.
     _text("state", primary_key=True),
     _text("reason", primary_key=True),
     _whole("calls"),
@@ -115,7 +115,7 @@ spend = Table(
     _whole("output_tokens"),
 )
 
-# Generic cell rate algorithm: the time at which the next slot is due, one row a bucket and window.
+# Generic cell rate algorithm: the time at which the next slot is due, one row per bucket and window.
 rate_windows = Table(
     "rate_windows",
     metadata,
@@ -130,11 +130,11 @@ circuits = Table(
     _text("provider", primary_key=True),
     _whole("failures"),
     _whole("open_until"),
-    # True while a circuit's time is up and one batch tries whether the provider is back.
+    # True while one batch probes whether the provider is back, after the circuit's time is up.
     Column("probing", Boolean, nullable=False, server_default=false()),
 )
 
-# What a campaign's tables lack because a provider could not be had for a while. A row is gone when the table is made again without that lack.
+# Answers missing from a campaign's tables because a provider was unavailable. The row is deleted when the table is made again without misses.
 misses = Table(
     "misses",
     metadata,
@@ -143,7 +143,7 @@ misses = Table(
     _text("provider", primary_key=True),
     _whole("missed_at"),
     _text("run_id"),
-    # True where the run was asked for because of a miss already, and no outage explains that it missed again.
+    # True if the run was already requested because of a miss, and no outage explains why it missed again.
     Column("given_up", Boolean, nullable=False),
 )
 

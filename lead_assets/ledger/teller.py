@@ -1,8 +1,8 @@
-"""Group commit: what the workers of one purchase ask of the ledger at the same time is one transaction.
+"""Group commit: combines simultaneous ledger requests from the workers of one purchase into one transaction.
 
-A transaction costs milliseconds, whatever it holds. A purchase that calls singly, sixteen calls at once, would pay for two a call; here an
-errand that comes while a transaction is under way waits for the next one, with all others that came meanwhile: a worker's settlement and its next
-claim are one. Nobody waits who need not, and no request leaves before what its worker asked is committed.
+A transaction costs milliseconds, whatever it contains. A purchase with sixteen single calls in parallel would need two per call. Here a
+request that arrives during a transaction waits for the next one, together with all others: a worker's settlement and its next
+claim become one transaction. Nobody waits needlessly, and no call leaves before its worker's requests are committed.
 
 Does not belong here: what the transactions do (see `claims`), or the order of claim, call and settlement (see `buyer`).
 """
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _MOST = 400
-"""Wants of one transaction: other processes wait while it lasts."""
+"""Most wants per transaction: other processes have to wait for it."""
 
 
 @dataclass
 class _Errand:
-    """What one worker asks: to settle, or to claim. `done` gets the answers or what was claimed."""
+    """One worker's request to settle or to claim. `done` receives the answers or the claims."""
 
     settlements: Sequence[Settlement] = ()
     wants: Sequence[Want] = ()
@@ -40,7 +40,7 @@ class _Errand:
 
 
 class Teller:
-    """Claims and settles for the workers of one purchase, for one holder."""
+    """Claims and settles for the workers of one purchase, as one holder."""
 
     def __init__(self, ledger: Ledger, holder: str, lease: float) -> None:
         self._ledger = ledger
@@ -50,16 +50,16 @@ class Teller:
         self._serving: asyncio.Task[None] | None = None
 
     async def claim(self, wants: Sequence[Want], intent: Intent | None = None) -> Claimed:
-        """Claim wants, reserve their prices. A key must not be asked for by two workers at once."""
+        """Claim wants and reserve their prices. Two workers must not ask for the same key at once."""
         claimed: Claimed = await self._send(_Errand(wants=wants, intent=intent))
         return claimed
 
     def settle(self, settlements: Sequence[Settlement]) -> asyncio.Future[list[Answer]]:
-        """Journal what the vendor said; done when it is committed. What is claimed afterwards is committed with it, or later."""
+        """Journal the vendor's replies; done when committed. Claims made afterwards are committed with it, or later."""
         return self._send(_Errand(settlements=settlements))
 
     async def finish(self) -> None:
-        """Wait until all that was asked is committed, even if those who asked were cancelled: an answer that was paid for is never dropped."""
+        """Wait until all requests are committed, even those of cancelled workers: a paid answer is never dropped."""
         while self._serving is not None and not self._serving.done():
             await asyncio.wait([self._serving])
 
@@ -99,7 +99,7 @@ class Teller:
 
 
 async def in_thread(work: Callable[..., T], *args: Any) -> T:
-    """Run a transaction in a thread. If we are cancelled meanwhile, its end is waited for: half known is worse than late."""
+    """Run a transaction in a thread. If cancelled, still wait for its end: an unknown result is worse than a late one."""
     task = asyncio.ensure_future(asyncio.to_thread(work, *args))
     try:
         return await asyncio.shield(task)
@@ -109,7 +109,7 @@ async def in_thread(work: Callable[..., T], *args: Any) -> T:
 
 
 def _part(claimed: Claimed, wants: Sequence[Want]) -> Claimed:
-    """What came of some of the wants that were claimed together."""
+    """The results for some of the wants that were claimed together."""
     keys = {want.key for want in wants}
     return Claimed(
         granted=[grant for grant in claimed.granted if grant.want.key in keys],

@@ -60,7 +60,7 @@ def test_a_changed_column_changes_the_fingerprint() -> None:
 def test_a_contract_says_its_grain_and_has_the_column_that_names_its_partitions() -> None:
     assert (RawLead.grain, RawLead.partition_column()) == ("campaign", "campaign_id")
     assert (GoldenEvaluation.grain, GoldenEvaluation.partition_column()) == ("home", None)
-    with pytest.raises(TypeError, match="Daily: a table of the grain 'day' needs a column 'day'"):
+    with pytest.raises(TypeError, match="Daily: a table with grain 'day' needs a column 'day'"):
 
         class Daily(Table):
             """No day."""
@@ -104,7 +104,7 @@ def fills(name: str, kind: type = str, **said: Any) -> type[SignalRow]:
 
 def test_a_signals_column_that_does_not_say_where_it_goes_is_refused() -> None:
     with pytest.raises(
-        TypeError, match=r"CloudsRow: not said whether found goes into signals.enriched_leads: give its Column enriches=True"
+        TypeError, match=r"CloudsRow: does found go into signals.enriched_leads\? Give its Column enriches=True"
     ):
         fills("clouds")
 
@@ -124,10 +124,10 @@ def test_signals_fill_the_leads_table_by_rank_and_what_is_kept_out_stays_out() -
 @pytest.mark.parametrize(
     ("second", "says"),
     [
-        (fills("second", enriches="sky"), "signals.first.found and signals.second.found fill enriched_leads.sky at the same rank"),
-        (fills("second", int, enriches="sky", rank=2), "fill enriched_leads.sky and are of several types"),
-        (fills("second", enriches="lead_id"), "signals.second.found: enriched_leads.lead_id is not filled by signals"),
-        (fills("second", enriches="provenance"), "signals.second.found: enriched_leads.provenance is not filled by signals"),
+        (fills("second", enriches="sky"), "signals.first.found and signals.second.found fill enriched_leads.sky with the same rank"),
+        (fills("second", int, enriches="sky", rank=2), "fill enriched_leads.sky but differ in type"),
+        (fills("second", enriches="lead_id"), "signals.second.found: signals may not fill enriched_leads.lead_id"),
+        (fills("second", enriches="provenance"), "signals.second.found: signals may not fill enriched_leads.provenance"),
     ],
 )
 def test_signals_that_contradict_each_other_are_refused(second: type[SignalRow], says: str) -> None:

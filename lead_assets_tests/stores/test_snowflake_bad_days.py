@@ -52,7 +52,7 @@ def test_a_token_that_expired_between_two_uses_is_replaced(snowflake: SnowflakeW
     [
         ("000604", "SQL execution canceled", "the query was cancelled .* run again"),
         ("000630", "Statement reached its statement or warehouse timeout of 900 second(s)", "SNOWFLAKE_STATEMENT_TIMEOUT_SECONDS"),
-        ("000625", "Statement has been aborted because of lock timeout", "another transaction held the table for 600 s: see SHOW LOCKS"),
+        ("000625", "Statement has been aborted because of lock timeout", "another transaction held the table for 600 s: find it with SHOW LOCKS"),
         ("003001", "Insufficient privileges to operate on table 'SCORES'", "sql/snowflake/02_roles.sql"),
     ],
 )

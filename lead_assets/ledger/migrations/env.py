@@ -1,4 +1,4 @@
-"""Alembic's door: it migrates on the connection it is given, inside the transaction that holds the migration lock."""
+"""Alembic's entry point: migrates on the given connection, inside the transaction that holds the migration lock."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table=VERSION_TABLE,
-    # The caller's transaction is the only one: all steps are taken, or none.
+    # Use only the caller's transaction, so that either all steps happen or none.
     transactional_ddl=False,
 )
 context.run_migrations()

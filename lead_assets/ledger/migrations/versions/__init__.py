@@ -1,1 +1,1 @@
-"""One module a step. A step that has been released is never edited; a new one goes beside it and `schema.HEAD` names it."""
+"""One module per step. Never edit a released step: add a new one and name it in `schema.HEAD`."""

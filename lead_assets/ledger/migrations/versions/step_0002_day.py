@@ -1,4 +1,4 @@
-"""A call's day: the one whose budgets reserved its price. Calls of before have none, and count for the day of their answer, as they did."""
+"""A call's day: the one whose budgets reserved its price. Earlier calls have none and still count for the day of their answer."""
 
 from __future__ import annotations
 
@@ -12,5 +12,5 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Nullable and without a default: added at once, however many million calls there are.
+    # Nullable and without a default, so that adding it is instant even with millions of calls.
     op.add_column("calls", sa.Column("day", sa.Text, nullable=True))

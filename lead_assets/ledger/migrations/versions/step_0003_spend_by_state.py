@@ -1,4 +1,4 @@
-"""Spending summed up by what came of the calls, too: state and reason. Added up anew from the journal, which has both."""
+"""Spending is also summed by outcome: state and reason. The sums are recomputed from the journal, which has both."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def upgrade() -> None:
         *(sa.Column(name, whole, nullable=False, autoincrement=False) for name in _SUMS),
     )
     sqlite = op.get_bind().dialect.name == "sqlite"
-    # Calls of before 0002 count for the day of their answer.
+    # Calls from before 0002 count for the day of their answer.
     answered = (
         "strftime('%Y-%m-%d', answered_at / 1000000, 'unixepoch')"
         if sqlite

@@ -1,4 +1,4 @@
-"""A circuit knows whether it is being probed: only a failed probe keeps a provider out for longer."""
+"""A circuit records whether it is being probed: only a failed probe keeps a provider out for longer."""
 
 from __future__ import annotations
 

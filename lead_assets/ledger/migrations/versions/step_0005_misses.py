@@ -1,4 +1,4 @@
-"""What campaigns lack for a passing reason, so that it is asked again when the provider is back."""
+"""Answers that campaigns missed for a temporary reason, so that they are asked for again when the provider is back."""
 
 from __future__ import annotations
 
