@@ -1,1 +1,1 @@
-"""Dagster's side of every room: how a table is declared as an asset, partitions, resources, the IO manager, what follows when a run fails."""
+"""The Dagster side of every room: declaring tables as assets, partitions, resources, the IO manager, and handling failed runs."""

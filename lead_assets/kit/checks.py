@@ -1,6 +1,6 @@
-"""Checks of what is stored: each partition has its own verdict, and each table one check that its contract gives.
+"""Checks of stored rows: each partition gets its own verdict, and each table one check derived from its contract.
 
-Belongs here: the check that follows from a contract, and how verdicts become Dagster's evaluations. Does not belong here: what a single room checks besides
+Belongs here: the check derived from a contract, and turning verdicts into Dagster evaluations. Does not belong here: a room's own checks
 (see its `assets.py`). https://docs.dagster.io/guides/test/asset-checks
 """
 
@@ -34,19 +34,19 @@ _SHOWN_ROWS = 20
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a check says of one partition. `metadata` never holds personal data."""
+    """A check's result for one partition. `metadata` never contains personal data."""
 
     passed: bool
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 Judge = Callable[[Step], Mapping[str, Verdict]]
-"""The verdicts on the partitions that the step has just stored, by partition; a partition that is left out has passed."""
+"""The verdicts on the partitions just stored by the step; a partition that is left out has passed."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """A check of a table by its step, over what the step has stored."""
+    """A check that a table's step runs on the rows it has stored."""
 
     of: type[Table]
     name: str
@@ -65,21 +65,21 @@ class Check:
 
 
 def as_declared(contract: type[Table]) -> Check:
-    """The blocking check that every table has: what is stored is what its contract says."""
+    """The blocking check of every table: the stored rows match the contract."""
     return Check(
         of=contract,
         name=AS_DECLARED,
-        description="What is stored is what the contract says: the key is unique, no value is missing where none may be, only declared values and ranges, "
-        "and every row that it points at is there.",
+        description="The stored rows match the contract: the key is unique, required values are present, values are in their declared lists and ranges, "
+        "and every referenced row exists.",
         judge=lambda step: faults(step.warehouse, contract, step.partitions),
         blocking=True,
     )
 
 
 def evaluations(context: AssetExecutionContext, check: Check, verdicts: Mapping[str, Verdict], kept: Mapping[str, Any]) -> Iterator[Any]:
-    """Dagster's events: one verdict for each partition of the run. `kept`: partitions that were not made again, whose last verdict was that they pass.
+    """Dagster's events: one verdict per partition of the run. `kept`: partitions that were not made again because their last verdict was a pass.
 
-    An `AssetCheckResult` has one verdict for all partitions of a run, which the UI then shows for none of them.
+    An `AssetCheckResult` gives one verdict for all partitions of a run, and the UI then shows it for none of them.
     """
     spec = check.spec
     if spec.partitions_def is None:
@@ -105,7 +105,7 @@ def evaluations(context: AssetExecutionContext, check: Check, verdicts: Mapping[
 
 
 def adds_up(counts: pl.DataFrame, whole: str, *parts: str) -> dict[str, Verdict]:
-    """Whether `whole` is the sum of its `parts`, by campaign. `counts`: campaign_id and those columns, one row per campaign."""
+    """Check per campaign that `whole` is the sum of its `parts`. `counts`: campaign_id and those columns, one row per campaign."""
     return {
         row["campaign_id"]: Verdict(row[whole] == sum(row[part] for part in parts), {name: row[name] for name in (whole, *parts)})
         for row in counts.to_dicts()
@@ -113,7 +113,7 @@ def adds_up(counts: pl.DataFrame, whole: str, *parts: str) -> dict[str, Verdict]
 
 
 def stored_counts(warehouse: Warehouse, partitions: Sequence[str], **tables: type[Table]) -> pl.DataFrame:
-    """campaign_id and, under each name, how many rows the stored table has there: one row per campaign."""
+    """campaign_id and, under each name, the stored table's row count: one row per campaign."""
     joined = "".join(
         f" LEFT JOIN (SELECT campaign_id, COUNT(*) AS n FROM {contract.table} GROUP BY campaign_id) AS {name}"
         f" ON {name}.campaign_id = campaigns.campaign_id"
@@ -133,7 +133,7 @@ def stored_counts(warehouse: Warehouse, partitions: Sequence[str], **tables: typ
 
 @dataclass(frozen=True)
 class _Rule:
-    """`says` in words; `broken` is the SQL condition of a row `t` that breaks it; `reads` the table it looks at besides."""
+    """`says` is the rule in words; `broken` the SQL condition for a row `t` that breaks it; `reads` the other table it needs."""
 
     says: str
     broken: str
@@ -169,7 +169,7 @@ def faults(warehouse: Warehouse, contract: type[Table], partitions: Sequence[str
 def _shown(
     warehouse: Warehouse, contract: type[Table], partition: str, rules: Sequence[_Rule], broken: Mapping[str, int]
 ) -> dict[str, Any]:
-    """What is broken, how many rows, which ones by their key, and the query that shows them."""
+    """Which rules are broken, by how many rows, the keys of some, and a query that shows them."""
     names = ", ".join(f"t.{quoted(name)}" for name in contract.key)
     of_rows = [rule for rule in rules if rule.says in broken]
     conditions = " OR ".join(f"({rule.broken})" for rule in of_rows)
@@ -211,7 +211,7 @@ def _rules(contract: type[Table]) -> list[_Rule]:
 
 
 def _targets(context: AssetExecutionContext, key: AssetKey) -> dict[str, Any]:
-    """The materialization of each partition of the run that a verdict is about: the one that this run has just made."""
+    """The materialization that each partition's verdict refers to: the one that this run has just made."""
     internals = load(TARGETS)
     if internals is None:
         return {}

@@ -1,6 +1,6 @@
-"""When Dagster makes a table without being asked. https://docs.dagster.io/guides/automate/declarative-automation
+"""When Dagster materializes a table on its own. https://docs.dagster.io/guides/automate/declarative-automation
 
-Does not belong here: which sensor looks at the conditions (see `lead_assets.automation`).
+Does not belong here: which sensor evaluates the conditions (see `lead_assets.automation`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from lead_assets.kit.declare import key_of
 
 
 def after_the_campaigns() -> AutomationCondition:
-    """For tables of the whole home: something that they read has changed, and no run or backfill of campaigns is under way or waits in the queue.
+    """For home-wide tables: something they read has changed, and no run or backfill of campaigns is in progress or queued.
 
-    A hundred campaigns that are dropped together, or backfilled in four runs, so make one run of these tables and not a hundred. The funnel is the last
-    table that a run of campaigns makes. What a table reads may be missing for some campaigns: one that was never run must not hold the others up.
+    So a hundred campaigns that arrive together, or are backfilled in four runs, cause one run of these tables and not a hundred. The funnel is the last
+    table made by a run of campaigns. Inputs may be missing for some campaigns: one that was never run must not hold up the others.
     """
     under_way = AutomationCondition.asset_matches(key_of(CampaignFunnel), AutomationCondition.in_progress())
     changed = AutomationCondition.any_deps_updated().since_last_handled()
@@ -25,8 +25,8 @@ def after_the_campaigns() -> AutomationCondition:
 
 
 def where_it_costs_nothing() -> AutomationCondition:
-    """For tables of campaigns that are made without buying anything: a campaign's is made again when its code, its rules or what it reads has changed. What
-    was never made is left to whoever runs the campaign, and what costs money to a person.
+    """For campaign tables that cost nothing: a partition is made again when its code, its rules or its inputs have changed. Partitions that
+    were never made are left to whoever runs the campaign, and anything that costs money is left to a person.
     """
     edited: AutomationCondition = AutomationCondition.code_version_changed()
     changed = edited.since_last_handled() | AutomationCondition.any_deps_updated().since_last_handled()

@@ -1,9 +1,9 @@
-"""Everything of Dagster that the product uses and Dagster does not promise to keep: names, and what is lost where one is gone.
+"""All private Dagster names that the product uses, and what is lost if one disappears.
 
-An upgrade may move any of them. Then a test fails and names it (lead_assets_tests/graph/test_dagster_internals.py), a warning says so, and the product goes
-on with Dagster's stock behaviour. Nothing else in the package imports what begins with an underscore.
+An upgrade may move any of them. Then a test fails and names it (lead_assets_tests/graph/test_dagster_internals.py), a warning says so, and the product
+falls back to Dagster's stock behaviour. Nothing else in the package imports names that begin with an underscore.
 
-Belongs here: where such a name is found. Does not belong here: what is done with it (see `run_history`, `run_failures`, `checks`).
+Belongs here: where to find such names. Does not belong here: their use (see `run_history`, `run_failures`, `checks`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import dagster
 
 _log = logging.getLogger(__name__)
 
-# Tags that Dagster sets or reads. Their values are in its database, so that they change even less than their names.
+# Tags that Dagster sets or reads. Their values are in its database, so they change even less often than their names.
 GRPC_INFO_TAG = ".dagster/grpc_info"
 RETRY_ON_ASSET_OR_OP_FAILURE_TAG = "dagster/retry_on_asset_or_op_failure"
 
@@ -29,14 +29,14 @@ class Part:
 
     what_for: str
     instead: str
-    """What happens without it."""
+    """What happens without them."""
     names: tuple[str, ...]
     """module:name"""
 
 
 HISTORY = Part(
     what_for="a run history that does not wait for the disk at every event",
-    instead="Dagster's own SQLite storage keeps it, in the same files",
+    instead="Dagster's own SQLite storage is used, with the same files",
     names=(
         "dagster._core.storage.sqlite_storage:DagsterSqliteStorage",
         "dagster._core.storage.event_log.sqlite.sqlite_event_log:SqliteEventLogStorage",
@@ -45,8 +45,8 @@ HISTORY = Part(
     ),
 )
 WORKERS = Part(
-    what_for="telling that the worker of a run is gone",
-    instead="runs of a lost machine stand as started until run_monitoring's longest run time",
+    what_for="noticing that a run's worker is gone",
+    instead="runs of a lost machine show as started until run_monitoring's maximum run time",
     names=(
         "dagster._core.errors:DagsterUserCodeUnreachableError",
         "dagster._core.launcher:CheckRunHealthResult",
@@ -57,8 +57,8 @@ WORKERS = Part(
     ),
 )
 TARGETS = Part(
-    what_for="saying which materialization a check's verdict is about",
-    instead="a verdict does not say it",
+    what_for="linking a check's verdict to its materialization",
+    instead="verdicts have no such link",
     names=("dagster._core.definitions.asset_checks.asset_check_evaluation:AssetCheckEvaluationTargetMaterializationData",),
 )
 PARTS = (HISTORY, WORKERS, TARGETS)
@@ -66,7 +66,7 @@ PARTS = (HISTORY, WORKERS, TARGETS)
 
 @cache
 def load(part: Part) -> SimpleNamespace | None:
-    """The names of a part; None, and a warning, if this version of Dagster lacks one."""
+    """The names of a part; None with a warning if this version of Dagster lacks one."""
     found = SimpleNamespace()
     for place in part.names:
         module, _, name = place.partition(":")

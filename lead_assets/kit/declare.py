@@ -1,6 +1,6 @@
-"""From a contract to what Dagster wants to know of an asset: key, group, description, kinds, owners, schema, version, partitions.
+"""Turns a contract into Dagster's asset arguments: key, group, description, kinds, owners, schema, version, partitions.
 
-So that one description of a table drives DDL, docs, column schema, PII tags and checks, and an asset function only declares, calls and returns.
+One description of a table thus drives DDL, docs, column schema, PII tags and checks, and an asset function only declares, calls and returns.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from dagster import (
 from lead_assets.contracts import ColumnSpec, Table
 from lead_assets.kit.partitions import partitioned
 
-# Chosen knowingly, and seen by every user of every command otherwise.
+# We use this on purpose, and every user of every command would see the warning.
 warnings.filterwarnings("ignore", message=".*`backfill_policy`.*")
 warnings.filterwarnings("ignore", message=".*partitions_def on an AssetCheckSpec.*")
 
 OWNERS = ["team:lead-data"]
 GRAIN_TAG = "lead_assets/grain"
-"""Tag of every asset: what one partition of its table holds, a campaign, a day or the whole home. Jobs select by it, and so may who looks at the UI."""
+"""Tag of every asset: what one partition holds (a campaign, a day or the whole home). Jobs select by it, and so can UI users."""
 IO_MANAGER = "warehouse"
 LIMIT_TAG = "lead_assets/limit"
-"""Run tag: at most so many leads of each campaign go on from identity into the rooms that cost money."""
+"""Run tag: the maximum number of leads per campaign that continue from identity into the rooms that cost money."""
 MODE_TAG = "lead_assets/mode"
-"""Run tag: "batch" asks the model by Message Batches, at half the price and in its own time; "interactive" asks at once. Backfills are "batch" without it."""
+"""Run tag: "batch" uses the model's Message Batches, cheaper by half but slower; "interactive" asks at once. Backfills default to "batch"."""
 BUY_TAG = "lead_assets/buy"
-"""Run tag: "never" makes a run that costs nothing: what the ledger holds is served, of any age, and what it lacks is unknown (not_bought)."""
+"""Run tag: with "never" the run costs nothing: answers in the ledger are served at any age, and missing ones are unknown (not_bought)."""
 
 
 def key_of(contract: type[Table]) -> AssetKey:
@@ -50,9 +50,9 @@ def key_of(contract: type[Table]) -> AssetKey:
 def assets_of(
     contracts: Sequence[type[Table]], *, kinds: Iterable[str] = (), required: bool = True, condition: AutomationCondition | None = None
 ) -> dict[str, Any]:
-    """Arguments of `@multi_asset` for tables that one step fills. required=False: for a step that can be subset."""
+    """Arguments of `@multi_asset` for tables filled by one step. required=False is for a step that can be subset."""
     kinds = list(kinds)
-    (grain,) = {contract.grain for contract in contracts}  # one step has one kind of partition
+    (grain,) = {contract.grain for contract in contracts}  # a step has only one kind of partition
     return {
         "name": f"{contracts[0].schema_name()}__{'__'.join(contract.table_name() for contract in contracts)}",
         "outs": {
@@ -70,7 +70,7 @@ def assets_of(
 
 
 def limited(context: AssetExecutionContext, leads: pl.DataFrame) -> pl.DataFrame:
-    """The leads that may cost money in this run: all, or the first N of each campaign to arrive if the run has the limit tag."""
+    """The leads that may cost money in this run: all, or the first N to arrive per campaign if the run has the limit tag."""
     limit = context.run.tags.get(LIMIT_TAG)
     if limit is None:
         return leads
@@ -87,7 +87,7 @@ def table_schema(contract: type[Table]) -> TableSchema:
 
 
 def column_lineage(contract: type[Table]) -> TableColumnLineage:
-    """Where each column comes from, as far as the contract says."""
+    """Column lineage, as far as the contract states it."""
     return TableColumnLineage(
         {column.name: [_column_dep(source) for source in column.sources] for column in contract.columns() if column.sources},
     )

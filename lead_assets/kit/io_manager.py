@@ -1,4 +1,4 @@
-"""Dagster's door to the warehouse: an asset returns a frame, its table's partitions are replaced; an input is read back as the same frame."""
+"""Connects Dagster to the warehouse: a frame that an asset returns replaces its table's partitions; an input is read back as the same frame."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from lead_assets.stores.warehouse.base import Noting, Warehouse
 from lead_assets.stores.warehouse.caller import on_behalf_of
 
 Written = tuple[pl.DataFrame, Sequence[str], Noting | None]
-"""Rows, the partitions that they replace, and what is noted of each."""
+"""Rows, the partitions they replace, and the note for each partition."""
 
 
 class WarehouseIOManager(IOManager):
-    """One for every warehouse; https://docs.dagster.io/guides/build/io-managers. Asset key `schema/table` is table `schema.table`."""
+    """Works with every warehouse; https://docs.dagster.io/guides/build/io-managers. Asset key `schema/table` is table `schema.table`."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         self.warehouse = warehouse
 
     def handle_output(self, context: OutputContext, obj: Written | pl.DataFrame) -> None:
-        """Replace the partitions of the run by a frame's rows, or those that were made by theirs (see `kit.tables`)."""
+        """Replace the run's partitions with a frame's rows, or only those that were made (see `kit.tables`)."""
         with on_behalf_of(context.run_id, context.asset_key.to_user_string()):
             contract = contract_of(context.asset_key)
             if isinstance(obj, pl.DataFrame):
@@ -45,8 +45,8 @@ class WarehouseIOManager(IOManager):
             return self.warehouse.read(contract_of(context.asset_key), _wanted(context))
 
     def query(self, context: AssetExecutionContext, sql: str, reads: Sequence[type[Table]]) -> pl.DataFrame:
-        """A SELECT on behalf of the asset that is being materialized: over the run's partitions of the tables of its own grain, over all of the others.
-        A table of the whole home sees all there is."""
+        """A SELECT for the asset being materialized. It sees the run's partitions of tables with the same grain, and all of other tables.
+        A home-wide table sees everything."""
         grain = contract_of(context.asset_key).grain
         partitions = None if grain == "home" else context.partition_keys
         with on_behalf_of(context.run.run_id, context.asset_key.to_user_string()):
@@ -58,9 +58,9 @@ def contract_of(key: AssetKey) -> type[Table]:
 
 
 def _wanted(context: InputContext) -> Sequence[str] | None:
-    """The partitions of an input; None for all that were written.
+    """The partitions of an input; None means all written ones.
 
-    To an asset of the whole home Dagster maps every campaign there is, also those that have not been run yet.
+    For a home-wide asset, Dagster maps every campaign, including those that have not been run yet.
     """
     step = _reading_step(context)
     if contract_of(context.asset_key).grain == "home" or (step is not None and step.entity_partitions_def is None):
@@ -72,4 +72,4 @@ def _reading_step(context: InputContext) -> StepExecutionContext | None:
     try:
         return context.step_context
     except DagsterInvariantViolationError:
-        return None  # an asset's value loaded outside of a run, in a notebook say
+        return None  # loaded outside a run, for example in a notebook

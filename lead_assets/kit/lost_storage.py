@@ -1,6 +1,6 @@
-"""What commands do when Dagster's own database goes away in the middle: wait for it and run the campaign again, which buys nothing twice.
+"""What commands do when Dagster's own database goes away mid-run: wait for it and run the campaign again, which buys nothing twice.
 
-The ledger waits by itself (see `lead_assets.ledger.database`), Dagster's storage does so for seconds only. Runs that a daemon starts are retried by
+The ledger waits on its own (see `lead_assets.ledger.database`); Dagster's storage waits only seconds. Runs that a daemon starts are retried by
 the daemon (deploy/dagster.yaml); this is for runs inside a command.
 """
 
@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 _ATTEMPTS = 8
 _PATIENCE = 180.0
-"""Seconds that one outage may last: a managed Postgres is back from a failover within two minutes."""
+"""Longest outage to wait for, in seconds: a managed Postgres is back from a failover within two minutes."""
 _LOST = ("OperationalError", "InterfaceError", "DagsterPostgresException")
 
 _log = logging.getLogger(__name__)
 
 
 def outlast(instance: DagsterInstance, work: Callable[[], T], *, is_lost: Callable[[T], bool] = lambda result: False) -> T:
-    """The work's result. If storage is lost in it (by the exception, or because `is_lost` says so of the result), wait until it is back and do it again."""
+    """The work's result. If storage is lost (shown by an exception, or by `is_lost` on the result), wait until it is back and start over."""
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             result = work()
@@ -34,13 +34,13 @@ def outlast(instance: DagsterInstance, work: Callable[[], T], *, is_lost: Callab
         else:
             if not is_lost(result) or attempt == _ATTEMPTS:
                 return result
-        _log.warning("Dagster's storage was lost; waiting for it, then running again")
+        _log.warning("Dagster's storage was lost; waiting for it to run again")
         wait(instance)
     raise AssertionError("the last attempt returns or raises")
 
 
 def lost(error: BaseException | None) -> bool:
-    """Whether an exception, or what it came from, says that a database went away."""
+    """Whether an exception or one of its causes says that a database went away."""
     while error is not None:
         if type(error).__name__ in _LOST:
             return True
@@ -49,19 +49,19 @@ def lost(error: BaseException | None) -> bool:
 
 
 def is_lost_text(failure: str) -> bool:
-    """The same of a failed step's text."""
+    """The same for a failed step's text."""
     return any(name in failure for name in _LOST)
 
 
 def end(instance: DagsterInstance, run_id: str) -> None:
-    """Mark a run that was cut off as failed, so that it does not stand as started for ever."""
+    """Mark an interrupted run as failed, so that it does not show as started forever."""
     run = instance.get_run_by_id(run_id)
     if isinstance(run, DagsterRun) and not run.is_finished:
-        instance.report_run_failed(run, "its storage was lost; the campaign is run again")
+        instance.report_run_failed(run, "its storage was lost; the campaign is being run again")
 
 
 def wait(instance: DagsterInstance) -> None:
-    """Return once the storage answers. Raises its error if it does not for too long."""
+    """Return once the storage answers. Raises its error if that takes too long."""
     give_up = time.monotonic() + _PATIENCE
     pause = 0.2
     while True:

@@ -1,9 +1,9 @@
-"""What is noted with a stored partition: the hash of its rows, what they were made from, and what its materialization showed.
+"""The note stored with each partition: the hash of its rows, what they were made from, and what its materialization showed.
 
-A partition whose note says that it would be made from the same again is neither computed nor written. The warehouse keeps the text and does not read it; it
-goes when the partition goes.
+A partition that would be made from the same again, according to its note, is neither computed nor written. The warehouse stores the text without reading it;
+it disappears with the partition.
 
-Belongs here: the note, and whether it still holds. Does not belong here: when a step asks (see `tables`), or how notes are stored (see the warehouses).
+Belongs here: the note, and whether it is still valid. Does not belong here: when a step asks (see `tables`), or how notes are stored (see the warehouses).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ CONTENT = "lead_assets/content"
 """Metadata of a materialization: the hash of the partition's rows, which is its data version."""
 
 _PREFIX = 16
-"""Hex digits of a ledger key that a note keeps: 64 bits, at which two of a million keys meet once in 36 million homes."""
+"""Hex digits of a ledger key kept in a note: 64 bits, so that among a million keys a collision happens in one of 36 million homes."""
 
 
 @dataclass(frozen=True)
 class Served:
-    """Which of the ledger's answers a partition shows, and until when it would show the same ones."""
+    """Which ledger answers a partition shows, and until when it would show the same ones."""
 
     keys: frozenset[str]
     """Prefixes of the keys that were looked for, answered or not."""
     until: float
-    """Seconds since the epoch from which an answer is too old, or a miss may be tried again; infinity if never."""
+    """When an answer expires or a miss may be retried, in seconds since the epoch; infinity if never."""
 
 
 @dataclass(frozen=True)
@@ -38,19 +38,19 @@ class Note:
     """Hash of the rows: `stores.warehouse.base.digest_in_order`."""
     rows: int
     made_from: dict[str, str | None]
-    """What the rows follow from, each as a hash: "code" (contract, logic, rules), each input by its table's name, "run" (limit, who may buy), "outside". An
-    input without a note has none, and then it cannot be told whether the rows would be the same."""
+    """Hashes of what the rows depend on: "code" (contract, logic, rules), each input by table name, "run" (limit, whether it may buy), "outside". An
+    input without a note has no hash, and then nobody can tell whether the rows would be the same."""
     figures: dict[str, Any] = field(default_factory=dict)
     sealed: bool = False
-    """Whether all checks of the partition have passed since it was written."""
+    """Whether all checks have passed since the partition was written."""
     until: float | None = None
     last_call: int | None = None
-    """The newest call in the ledger when its answers were served; None for a partition that shows no answers."""
+    """The newest call in the ledger when its answers were served; None for a partition without answers."""
     keys: str = ""
 
     @classmethod
     def read(cls, text: str) -> Note | None:
-        """The note, or None for a text that is none of this version's."""
+        """The note, or None if the text is not a note of this version."""
         try:
             return cls(**orjson.loads(text))
         except (orjson.JSONDecodeError, TypeError):
@@ -61,7 +61,7 @@ class Note:
 
 
 def differs(note: Note, made_from: dict[str, str | None]) -> list[str]:
-    """What is not as it was when the partition was made, or cannot be told: names of parts of `made_from`."""
+    """The parts of `made_from` that have changed since the partition was made, or that cannot be compared."""
     names = [*made_from, *(name for name in note.made_from if name not in made_from)]
     return [name for name in names if made_from.get(name) is None or made_from[name] != note.made_from.get(name)]
 
@@ -83,14 +83,14 @@ def prefixes(keys: Iterable[str]) -> frozenset[str]:
 def answers_hold(note: Note, *, now: float, last_call: int, called_since: Callable[[int], Collection[str]], ageless: bool) -> bool:
     """Whether the ledger would serve the same answers as when the note was written.
 
-    `called_since` gives the keys of all calls after an id. `ageless`: in this run answers of any age are served.
+    `called_since` gives the keys of all calls after an id. `ageless`: this run serves answers of any age.
     """
     if note.last_call is None:
         return True
     if not ageless and note.until is not None and now >= note.until:
         return False
     if last_call < note.last_call:
-        return False  # another ledger
+        return False  # a different ledger
     if last_call == note.last_call:
         return True
     return not (prefixes(called_since(note.last_call)) & _unpacked(note.keys))

@@ -1,6 +1,6 @@
-"""Providers that are down: what an asset that buys says of them and notes, and which campaigns are asked for again when they are back.
+"""Providers that are down: what an asset reports and records about them, and which campaigns to run again when they are back.
 
-Does not belong here: when a provider is left alone (see `lead_assets.ledger.controls`), and whose turn it is (see `lead_assets.ledger.misses`).
+Does not belong here: when a circuit opens (see `lead_assets.ledger.controls`), or whose turn is next (see `lead_assets.ledger.misses`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.misses import Miss
 
 AGAIN_TAG = "lead_assets/again"
-"""Run tag: the provider for whose answers the campaign is asked for once more."""
+"""Run tag: the provider whose missing answers are the reason for running the campaign again."""
 _UNDER_WAY = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
@@ -35,25 +35,25 @@ _UNDER_WAY = [
 
 
 def circuits_shown(ledger: Ledger) -> dict[str, str] | None:
-    """For an asset's metadata: the providers whose circuit is not closed, and until when they are left alone; None if there are none."""
+    """For an asset's metadata: the providers with an open circuit, and until when; None if there are none."""
     return {circuit["provider"]: circuit["open_until"] for circuit in (each.as_row() for each in ledger.circuits())} or None
 
 
 def note_misses(step: Step, contract: type[Table], lacking: Collection[tuple[str, str]]) -> None:
-    """Note what the step's campaigns lack for a passing reason, as (campaign, provider). A run that does not buy changes nothing in the list."""
+    """Record what the step's campaigns lack for a temporary reason, as (campaign, provider). A run that does not buy leaves the list unchanged."""
     if step.ledger.buying == "always":
         step.ledger.note_misses(contract.table, step.partitions, lacking, step.context.run.run_id, asked_again=AGAIN_TAG in step.tags)
 
 
 def answered_by_rules(rows: pl.DataFrame, provider: str) -> set[tuple[str, str]]:
-    """(campaign, provider) of rows that rules answered because the provider could not be had for a while."""
+    """(campaign, provider) for rows answered by rules because the provider was temporarily unavailable."""
     from lead_assets.ledger.model import PASSING
 
     return {(campaign, provider) for campaign in rows.filter(rows["fallback_reason"].is_in(list(PASSING)))["campaign_id"]}
 
 
 def ask_again(instance: DagsterInstance, ledger: Ledger, cursor: str | None) -> tuple[list[RunRequest], str]:
-    """Runs for campaigns that lack what can be had now, each as the run was that missed it, and the cursor after them."""
+    """Runs for campaigns whose missing answers are available now, each with the settings of the run that missed them, and the cursor after them."""
     asked = {provider: (int(place[0]), str(place[1])) for provider, place in json.loads(cursor or "{}").items()}
     turns, asked = ledger.due_again(campaigns_under_way(instance), asked)
     known = set(instance.get_dynamic_partitions(str(campaigns.name))) if turns else set()
@@ -62,7 +62,7 @@ def ask_again(instance: DagsterInstance, ledger: Ledger, cursor: str | None) -> 
 
 
 def campaigns_under_way(instance: DagsterInstance) -> set[str]:
-    """Campaigns of runs that wait or go on."""
+    """Campaigns of queued and running runs."""
     found: set[str] = set()
     known: list[str] | None = None
     for run in instance.get_runs(RunsFilter(statuses=_UNDER_WAY)):
@@ -78,9 +78,9 @@ def campaigns_under_way(instance: DagsterInstance) -> set[str]:
 def _request(instance: DagsterInstance, miss: Miss) -> RunRequest | None:
     run = instance.get_run_by_id(miss.run_id)
     if run is None:
-        # How many leads it was for, and which assets, nobody can say any more: a run of everything might cost more than was ever wanted.
+        # Nobody knows any more which assets and how many leads it covered, and a run of everything might cost more than anyone wanted.
         return None
-    # A command over many campaigns makes its assets in several runs.
+    # A command over many campaigns splits its assets over several runs.
     together = instance.get_runs(RunsFilter(tags={RUNNER_TAG: run.tags[RUNNER_TAG]})) if RUNNER_TAG in run.tags else [run]
     assets = {key for each in together for key in each.asset_selection or ()}
     tags: dict[str, Any] = {name: run.tags[name] for name in (LIMIT_TAG, MODE_TAG) if name in run.tags}

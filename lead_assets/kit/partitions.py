@@ -1,6 +1,6 @@
 """Partitions by a table's grain: campaigns, days, or none. https://docs.dagster.io/guides/build/partitions-and-backfills/partitioning-assets
 
-Does not belong here: how an outside id becomes a partition key (see `lead_assets.core.campaign_keys`).
+Does not belong here: turning an outside id into a partition key (see `lead_assets.core.campaign_keys`).
 """
 
 from __future__ import annotations
@@ -14,24 +14,24 @@ from lead_assets.contracts import Grain
 
 campaigns = DynamicPartitionsDefinition(name="campaign")
 
-# Days that have something, as YYYY-MM-DD, and not a daily calendar: a partition costs Dagster 13-27 ms, an empty one too, and past campaigns reach back years.
+# Only days with data, as YYYY-MM-DD, not a daily calendar: even an empty partition costs Dagster 13-27 ms, and past campaigns go back years.
 days = DynamicPartitionsDefinition(name="day")
 
-# Non-contiguous dynamic keys split a single_run backfill into ranges, so a backfill takes up to this many campaigns a run instead.
+# Non-contiguous dynamic keys would split a single_run backfill into ranges, so backfills take up to this many campaigns per run instead.
 backfill_policy = BackfillPolicy.multi_run(max_partitions_per_run=25)
 
 
 def partitioned(grain: Grain) -> dict[str, Any]:
-    """Arguments of `@asset` and `@multi_asset` for tables of this grain. A table of the whole home has no partitions."""
+    """Arguments of `@asset` and `@multi_asset` for tables of this grain. A home-wide table has no partitions."""
     if grain == "home":
         return {}
     return {"partitions_def": {"campaign": campaigns, "day": days}[grain], "backfill_policy": backfill_policy}
 
 
 def contiguous_runs(wanted: Iterable[str], known: list[str], at_most: int) -> list[list[str]]:
-    """The wanted keys in the order Dagster knows them, cut into runs of neighbours of at most `at_most` keys.
+    """The wanted keys in Dagster's order, cut into runs of at most `at_most` neighbouring keys.
 
-    Dagster names the partitions of a run by their first and last key, so a run can hold neighbours only.
+    Dagster identifies the partitions of a run by first and last key, so a run can only contain neighbours.
     """
     wanted_set = set(wanted)
     runs: list[list[str]] = []

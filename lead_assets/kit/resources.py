@@ -1,9 +1,9 @@
-"""What a run of Dagster's needs before its first step: rules that can be used, the ledger, the warehouse.
+"""What a Dagster run needs before its first step: valid rules, the ledger, the warehouse.
 https://docs.dagster.io/guides/build/external-resources
 
-Dagster makes a run's resources before its first step. So a run whose rules are broken fails there: no step runs, nothing is bought or written.
+Dagster creates resources before the first step, so a run with broken rules fails there: no step runs, and nothing is bought or written.
 
-Does not belong here: anything else of rules, ledger or warehouse, which know nothing of Dagster.
+Does not belong here: anything else about rules, ledger or warehouse, which do not know Dagster.
 """
 
 from __future__ import annotations
@@ -21,33 +21,35 @@ _NO_RETRIES = {"dagster/max_retries": "0"}
 
 
 def rules_resource(check: Callable[[], None]) -> ResourceDefinition:
-    """`check` raises RulesError with every fault, and the run fails with its text."""
+    """`check` raises RulesError listing every fault, and the run fails with that text."""
 
     def before_the_first_step(context: InitResourceContext) -> None:
         try:
             check()
         except RulesError:
             if context.run and context.instance:
-                # It would fail again until somebody mends the rules.
+                # No retries: the run would fail again until somebody fixes the rules.
                 context.instance.add_run_tags(context.run.run_id, _NO_RETRIES)
             raise
 
-    return ResourceDefinition(before_the_first_step, description="The business's rules, checked before a run's first step")
+    return ResourceDefinition(before_the_first_step, description="The business rules, checked before a run's first step")
 
 
 def ledger_resource(ledger: Ledger) -> ResourceDefinition:
-    """The ledger, which only recalls in runs that carry the tag `lead_assets/buy` with the value `never`: such a run costs nothing, whatever it lacks."""
+    """The ledger. In runs tagged `lead_assets/buy: never` it only recalls answers: such a run costs nothing, whatever is missing."""
 
     def of_run(context: InitResourceContext) -> Ledger:
         wish = context.run.tags.get(BUY_TAG, "always") if context.run else "always"
         if wish not in ("always", "never"):
-            # A misspelt "never" must not buy.
-            raise ValueError(f"run tag {BUY_TAG}: {wish!r} means nothing: use 'never', or leave the tag out to buy what is missing")
+            # A misspelt "never" must not lead to purchases.
+            raise ValueError(f"run tag {BUY_TAG}: unknown value {wish!r}: use 'never', or remove the tag to buy what is missing")
         return ledger.recall_only() if wish == "never" else ledger
 
-    return ResourceDefinition(of_run, required_resource_keys={RULES}, description="Journal of what costs money or cannot be redone")
+    return ResourceDefinition(
+        of_run, required_resource_keys={RULES}, description="Journal of everything that costs money or cannot be redone"
+    )
 
 
 def warehouse_resource(warehouse: IOManager) -> IOManagerDefinition:
-    """The warehouse, which every asset is written to: so no run of assets begins without a look at the rules."""
+    """The warehouse. Every asset needs it, so no run of assets starts without checking the rules."""
     return IOManagerDefinition(lambda _context: warehouse, required_resource_keys={RULES}, description="Tables that analysts read")

@@ -1,8 +1,8 @@
-"""What follows when a run fails: whether the daemon tries it again, and how the daemon learns that a run's worker is gone.
+"""Failed runs: whether the daemon retries them, and how it learns that a run's worker is gone.
 
-Dagster's `run_retries` (deploy/dagster.yaml) retries every failed step alike, `Failure(allow_retries=False)` included; a blocking check that failed
-would fail five times more. So each step carries a hook that tells what may pass from what cannot. And Dagster's own launcher cannot tell whether a
-worker lives, so that `run_monitoring` alone would let a run stand as started for ever once its machine is lost.
+Dagster's `run_retries` (deploy/dagster.yaml) retries every failed step alike, even `Failure(allow_retries=False)`; a failed blocking check
+would fail five more times. So each step has a hook that tells temporary failures from permanent ones. And Dagster's own launcher cannot tell whether a
+worker is alive, so with `run_monitoring` alone, a run on a lost machine would show as started forever.
 
 Does not belong here: retries inside a step (ledger, warehouse and bucket have their own), or runs inside a command (see `lost_storage`).
 https://docs.dagster.io/deployment/execution/run-retries
@@ -20,7 +20,7 @@ from lead_assets.ledger.holders import is_gone
 
 
 def may_pass(error: BaseException | None) -> bool:
-    """Whether the step may go well later although nobody mends anything: a store or vendor that was away, not a refused frame, setting, check or bug."""
+    """Whether the step may succeed later without a fix: an unavailable store or vendor, as opposed to a refused frame, setting, check or bug."""
     if lost_storage.lost(error):
         return True
     while error is not None:
@@ -28,7 +28,7 @@ def may_pass(error: BaseException | None) -> bool:
             return bool(error.allow_retries)
         if isinstance(error, ProviderError):
             return error.kind in ("transient", "rate_limited")
-        passing = getattr(error, "passing", None)  # our stores' errors say it themselves
+        passing = getattr(error, "passing", None)  # errors of our own stores say so themselves
         if passing is not None:
             return bool(passing)
         if isinstance(error, ConnectionError | TimeoutError):
@@ -39,21 +39,21 @@ def may_pass(error: BaseException | None) -> bool:
 
 @failure_hook
 def retry_what_may_pass(context: HookContext) -> None:
-    """Keeps `run_retries` from a run with a step that failed for good. The run waits for a person then, whatever else failed in it."""
+    """Prevents `run_retries` for a run with a permanently failed step. The run then waits for a person, whatever else failed in it."""
     if may_pass(context.op_exception):
         return
-    context.log.error("This failure does not pass by itself, so the run is not retried: mend its cause, then re-execute from failure.")
+    context.log.error("A retry cannot succeed, so the run is not retried: fix the cause, then re-execute from failure.")
     context.instance.add_run_tags(context.run_id, {RETRY_ON_ASSET_OR_OP_FAILURE_TAG: "false"})
 
 
 RUNNER_TAG = "lead_assets/runner"
-"""Run tag: the machine and process of the command that a run is in."""
+"""Run tag: the machine and process of the command that runs it."""
 
 
 class WatchedRunLauncher(DefaultRunLauncher):
-    """Dagster's own launcher, which can also be asked whether a run's worker is still there. Named in both dagster.yaml.
+    """Dagster's own launcher, extended to check whether a run's worker is still alive. Both dagster.yaml files name it.
 
-    A code server marks the runs of workers that it saw die. This is for when it died with them.
+    A code server marks the runs of workers that it saw die. This covers the case that it died with them.
     """
 
     @property
@@ -61,14 +61,14 @@ class WatchedRunLauncher(DefaultRunLauncher):
         return load(WORKERS) is not None
 
     def check_run_worker_health(self, run: DagsterRun) -> Any:
-        """Dagster's CheckRunHealthResult; NotImplementedError, as of Dagster's own launcher, where it cannot be told."""
+        """Dagster's CheckRunHealthResult; raises NotImplementedError, like Dagster's own launcher, if it cannot tell."""
         internals = load(WORKERS)
         if internals is None:
             return super().check_run_worker_health(run)
         result, status = internals.CheckRunHealthResult, internals.WorkerStatus
         address = run.tags.get(GRPC_INFO_TAG)
         if address is None:
-            # A run inside a command, which no code server started.
+            # A run inside a command, not started by a code server.
             if is_gone(run.tags.get(RUNNER_TAG, "")):
                 return result(status.NOT_FOUND, "the command that ran it was killed")
             return result(status.RUNNING)
@@ -80,7 +80,7 @@ class WatchedRunLauncher(DefaultRunLauncher):
 
 
 def _works_at(internals: Any, address: dict[str, Any], run_id: str) -> bool:
-    """Whether the code server at this address has a worker for the run. Raises ConnectionError if there is no server."""
+    """Whether the code server at this address still has a worker for the run. Raises ConnectionError if there is no server."""
     import grpc  # type: ignore[import-untyped]
     from dagster import deserialize_value
 
@@ -95,7 +95,7 @@ def _works_at(internals: Any, address: dict[str, Any], run_id: str) -> bool:
     except internals.DagsterUserCodeUnreachableError as error:
         cause = error.__cause__
         if isinstance(cause, grpc.RpcError) and cause.code() == grpc.StatusCode.UNAVAILABLE:
-            raise ConnectionError("no code server answers there") from error
-        return True  # too busy to answer in time is not gone
+            raise ConnectionError("no code server answers at this address") from error
+        return True  # too busy to answer in time does not mean gone
     can_cancel: bool = deserialize_value(answer, internals.CanCancelExecutionResult).can_cancel
     return can_cancel

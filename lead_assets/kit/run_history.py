@@ -1,13 +1,13 @@
-"""Dagster's run history on this machine: its SQLite files, without a wait for the disk at every event. Named in the dagster.yaml of a home (`cli.runs`),
-unless Dagster has lost what it is made of (see `dagster_internals`).
+"""Dagster's local run history: its SQLite files, without waiting for the disk at every event. A home's dagster.yaml names it (`cli.runs`),
+unless Dagster no longer has the parts it is built on (see `dagster_internals`).
 
-Dagster makes a SQLAlchemy engine for each statement, and opens and closes the database with it. So SQLAlchemy compiles every statement again, and
-whoever closes a database last has SQLite copy its log into it and wait for the disk three times, a thousand times a run. Here each database keeps its
-engine and a connection, and commits are `synchronous=NORMAL`: a process that is killed loses nothing, a machine that loses its power may lose the last
-events, never the file
-(https://www.sqlite.org/pragma.html#pragma_synchronous). What must not be lost is in the ledger, which waits for the disk.
+Dagster creates a SQLAlchemy engine for each statement, and opens and closes the database with it. So SQLAlchemy compiles every statement again, and
+the last one to close a database makes SQLite copy its log and wait for the disk three times, a thousand times per run. Here each database keeps its
+engine and a connection, and commits are `synchronous=NORMAL`: a killed process loses nothing; a machine that loses power may lose the last
+events, but never the file
+(https://www.sqlite.org/pragma.html#pragma_synchronous). Whatever must not be lost is in the ledger, which does wait for the disk.
 
-Belongs here: how fast and how safely Dagster's own events are kept. Does not belong here: production's history, which is Postgres (deploy/dagster.yaml).
+Belongs here: how fast and how safely Dagster's own events are stored. Does not belong here: production's history, which is in Postgres (deploy/dagster.yaml).
 """
 
 from __future__ import annotations
@@ -34,16 +34,16 @@ _SqliteScheduleStorage: Any = _internals.SqliteScheduleStorage if _internals els
 _DATA_VERSION, _USER_PROVIDED = "dagster/data_version", "dagster/data_version_is_user_provided"
 
 _MOST_OPEN = 32
-"""Databases held open: the common ones and the runs of late; each run has its own."""
+"""Databases kept open: the shared ones and those of recent runs; each run has its own."""
 _BUSY_SECONDS = 30  # as Dagster waits for a writer: dagster._core.storage.sqlite
 
 
 class LocalRunHistory(_DagsterSqliteStorage):
-    """The files of Dagster's own SQLite storage, where it would put them; either can read what the other wrote."""
+    """The files of Dagster's own SQLite storage, in the same place; each can read what the other wrote."""
 
     def __init__(self, base_dir: str, inst_data: Any = None) -> None:
         super().__init__(base_dir, inst_data=inst_data)
-        # Made by the class above, which goes on doing all that these do not.
+        # Created by the class above, which still does everything that these do not.
         self._event_log_storage.__class__ = _EventLog
         self._run_storage.__class__ = _Runs
         self._schedule_storage.__class__ = _Schedules
@@ -69,10 +69,10 @@ class _Schedules(_SqliteScheduleStorage):
 
 
 class _EventLog(_SqliteEventLogStorage):
-    """Dagster's own event log, in which a partition's data version is the hash of its content.
+    """Dagster's own event log, with the content hash as each partition's data version.
 
-    A run over many partitions gives all of them one data version, which changes with the company they are made in: made again with others to the same rows, all
-    that hangs on a partition would be out of date.
+    Dagster gives all partitions of a run one data version, which depends on the whole set: a partition made again with others, to the same rows, would get a
+    new version, and everything downstream of it would be out of date.
     """
 
     def store_event(self, event: Any) -> None:
@@ -82,7 +82,7 @@ class _EventLog(_SqliteEventLogStorage):
         super().store_event(event)
 
     def has_table(self, table_name: str) -> bool:
-        """Asked before every look at partitions and assets. A table that is there stays."""
+        """Dagster asks this before every access to partitions and assets. An existing table does not go away."""
         there = self.__dict__.setdefault("_tables", set())
         if table_name not in there and super().has_table(table_name):
             there.add(table_name)
@@ -120,6 +120,6 @@ def _engine(database: str) -> Engine:
         except FileNotFoundError:
             replaced = True
         if replaced:
-            raise DisconnectionError("SQLAlchemy now opens the file that is there")
+            raise DisconnectionError("SQLAlchemy now opens the current file")
 
     return engine

@@ -1,6 +1,6 @@
-"""Which campaigns have a run that waits in the queue or is under way, as far as a sensor must know before it asks for another.
+"""Which campaigns have a queued or running run, as far as a sensor needs to know before requesting another.
 
-Does not belong here: what to make of it (see `lead_assets.intake.landing.ask`).
+Does not belong here: what to do about it (see `lead_assets.intake.landing.ask`).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ Standing = Literal["queued", "under_way"]
 _WAITS = (DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED)
 _GOES_ON = (DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING)
 _SUBMITTED_WITHIN = 600.0
-"""Seconds within which a run that was made is in the queue."""
+"""Seconds within which a created run gets into the queue."""
 _PARTITION = "dagster/partition"
 _FIRST, _LAST = "dagster/asset_partition_range_start", "dagster/asset_partition_range_end"
 
 
 def standing_of(instance: DagsterInstance, job_name: str) -> Mapping[str, Standing]:
-    """Campaign → what stands of it. "queued": a run of the whole job waits, which will read all that has come by then. "under_way": one has begun, and none
-    waits."""
+    """Campaign → its state. "queued": a run of the whole job is waiting, and will read everything that arrives before it starts. "under_way": one has begun and
+    none is waiting."""
     records = instance.get_run_records(RunsFilter(job_name=job_name, statuses=[*_WAITS, *_GOES_ON]))
     runs = [record.dagster_run for record in records if not _is_orphaned(record)]
     if not runs:
@@ -45,13 +45,13 @@ def standing_of(instance: DagsterInstance, job_name: str) -> Mapping[str, Standi
 
 
 def _is_orphaned(record: RunRecord) -> bool:
-    """Whether the run was made and never put into the queue, by a daemon that died in between: it would stand for its campaign for ever."""
+    """Whether a daemon died between creating the run and queueing it: such a run would block its campaign forever."""
     age = (datetime.now(UTC) - record.create_timestamp.replace(tzinfo=record.create_timestamp.tzinfo or UTC)).total_seconds()
     return record.dagster_run.status == DagsterRunStatus.NOT_STARTED and age > _SUBMITTED_WITHIN
 
 
 def _is_whole(run: DagsterRun) -> bool:
-    """Whether it makes everything for all leads: no part of the graph, no rest of a failed run, nothing left out."""
+    """Whether the run makes everything for all leads: not part of the graph, not the rest of a failed run, nothing left out."""
     return not (run.asset_selection or run.op_selection or run.parent_run_id or run.tags.keys() & {LIMIT_TAG, BUY_TAG})
 
 

@@ -1,6 +1,6 @@
-"""One step over some partitions: what the function that makes a table is given, and what it returns.
+"""One step over some partitions: what a table function receives, and what it returns.
 
-Does not belong here: the walk of a step (see `tables`).
+Does not belong here: running a step (see `tables`).
 """
 
 from __future__ import annotations
@@ -23,43 +23,43 @@ from lead_assets.stores.warehouse.base import Warehouse
 
 @dataclass(frozen=True)
 class Made:
-    """A table's rows for the partitions that were to be made."""
+    """A table's rows for the partitions that had to be made."""
 
     frame: pl.DataFrame
     figures: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    """Partition → what its materialization shows, never personal data. Numbers under the names that all rooms use."""
+    """Partition → the metadata of its materialization, without personal data. Numbers use the names shared by all rooms."""
     shown: Mapping[str, Any] = field(default_factory=dict)
-    """What every partition's materialization shows alike."""
+    """Metadata that is the same for every partition."""
     served: Mapping[str, Served] = field(default_factory=dict)
-    """Partition → the ledger's answers that its rows show."""
+    """Partition → the ledger answers shown in its rows."""
 
 
 @dataclass
 class Step:
-    """One step over some partitions. `partitions` are those that have to be made; what the function reads holds their rows only."""
+    """One step over some partitions. `partitions` are those that have to be made; the function's inputs contain only their rows."""
 
     context: AssetExecutionContext
     tags: Mapping[str, str]
-    """Of the run."""
+    """Tags of the run."""
     partitions: list[str]
     contracts: Sequence[type[Table]]
-    """Tables that are to be made: all of the step, or those that were selected."""
+    """The tables to make: all of the step's, or the selected ones."""
     settings: Settings
     ledger: Ledger
     archive: Archive
     io: WarehouseIOManager
     memo: dict[str, Any] = field(default_factory=dict)
-    """What the function leaves for its checks."""
+    """What the function passes on to its checks."""
 
     @property
     def warehouse(self) -> Warehouse:
         return self.io.warehouse
 
     def query(self, sql: str, reads: Sequence[type[Table]]) -> pl.DataFrame:
-        """A SELECT over the step's partitions of the tables of its own grain, and over all of the others. A table of the whole home sees all there is."""
+        """A SELECT over the step's partitions of tables with its own grain, and all of other tables. A home-wide table sees everything."""
         grain = self.contracts[0].grain
         return self.warehouse.query(sql, reads, None if grain == "home" else self.partitions, grain)
 
     def stored(self, contract: type[Table]) -> pl.DataFrame:
-        """The rows of the step's partitions as they are stored."""
+        """The stored rows of the step's partitions."""
         return self.warehouse.read(contract, self.partitions)

@@ -1,12 +1,12 @@
-"""How tables become assets: what they read, which function makes their rows, what is checked of them, and when they need not be made again.
+"""Turns tables into assets: what they read, which function makes their rows, what is checked, and when they need not be made again.
 
     @tables(Score, reads={"leads": Lead}, checks=[...], logic=["lead_assets.scoring"], rules=["scoring.yaml"])
     def scores(step: Step, leads: pl.DataFrame) -> Made: ...
 
-The function gets the rows of the partitions that have to be made, and returns theirs. A partition whose code version, inputs and served answers are those of
-its last materialization is neither computed nor written: it costs a look and Dagster's own events.
+The function gets the input rows of the partitions that have to be made, and returns their rows. A partition whose code version, inputs and answers are those of
+its last materialization is neither computed nor written: it costs one lookup and Dagster's own events.
 
-Belongs here: the walk of a step. Does not belong here: what a table is (`declare`), what a note says (`notes`), what is checked (`checks`).
+Belongs here: running a step. Does not belong here: what a table is (`declare`), what a note says (`notes`), what is checked (`checks`).
 https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching
 """
 
@@ -45,7 +45,7 @@ from lead_assets.stores.warehouse.base import Warehouse, digest_in_order
 from lead_assets.stores.warehouse.caller import on_behalf_of
 
 CALLS_SAVED, CALLS_BOUGHT, COST_USD = "calls_saved", "calls_bought", "cost_usd"
-"""Figures of what a run did, which a partition that was kept shows as what it did not have to do."""
+"""Figures about a run's work. A partition that was kept shows them as work saved."""
 _OF_A_RUN = (
     CALLS_BOUGHT,
     COST_USD,
@@ -59,22 +59,22 @@ _OF_A_RUN = (
 
 
 Outside = Callable[[Step, str], Any]
-"""What a partition's rows follow from besides its inputs, code and rules: anything that JSON can hold."""
+"""What a partition's rows depend on besides inputs, code and rules: any JSON-serialisable value."""
 
 
 @dataclass(frozen=True)
 class Basis:
-    """What the rows of a step's tables follow from."""
+    """What the rows of a step's tables depend on."""
 
     contracts: Sequence[type[Table]]
     same: Sequence[type[Table]]
-    """Tables of which the same partitions are read."""
+    """Tables read by the same partitions."""
     whole: Sequence[type[Table]]
-    """Tables of which all partitions are read."""
+    """Tables read as a whole, over all partitions."""
     logic: Logic
     outside: Outside | None
     always: bool = False
-    """Made whenever somebody asks."""
+    """Made again on every request."""
 
     def of(self, step: Step, partitions: Sequence[str]) -> dict[str, dict[str, str | None]]:
         """Partition → the parts of `Note.made_from`."""
@@ -93,7 +93,7 @@ class Basis:
 
 
 BASES: dict[str, Basis] = {}
-"""By table, of every asset that is declared."""
+"""By table, for every declared asset."""
 
 
 def _hash(said: Any) -> str:
@@ -118,13 +118,13 @@ def tables(
     after: Iterable[type[Table]] = (),
     condition: AutomationCondition | None = None,
 ) -> Callable[[Callable[..., Made | Sequence[Made]]], AssetsDefinition]:
-    """Declare the tables that a function makes. It is called as `function(step, **frames)` and returns what it made, one `Made` for each of `step.contracts`.
+    """Declare the tables that a function makes. It is called as `function(step, **frames)` and returns one `Made` for each of `step.contracts`.
 
-    reads: argument → the table whose rows of the same partitions it gets. queries: tables that it reads itself, the same partitions of them; whole: all
-    partitions. after: tables that have to be made before it, of which it reads nothing.
-    logic: packages and modules whose source decides the rows. rules: files of the business's YAML that do. version: whatever else does (a mart's SQL).
-    always: made anew whenever somebody asks.
-    condition: when Dagster makes the tables without being asked.
+    reads: argument → the table whose rows, for the same partitions, it receives. queries: tables that it queries itself, same partitions only; whole: all
+    partitions. after: tables that must be made first but are not read.
+    logic: packages and modules whose source decides the rows. rules: YAML files that do so. version: anything else that does (a mart's SQL).
+    always: make it again on every request.
+    condition: when Dagster makes the tables on its own.
     """
     reads, queries, whole = dict(reads or {}), list(queries), dict(whole or {})
     first = list(after)
@@ -165,14 +165,14 @@ def tables(
 
 
 def figures_by(frame: pl.DataFrame, **columns: pl.Expr) -> dict[str, dict[str, Any]]:
-    """campaign → {name: value of an aggregate over its rows}."""
+    """campaign → {name: aggregate over its rows}."""
     if frame.is_empty():
         return {}
     return {row.pop("campaign_id"): row for row in frame.group_by("campaign_id").agg(**columns).to_dicts()}
 
 
 def counts_by(frame: pl.DataFrame, column: str) -> dict[str, dict[str, int]]:
-    """campaign → {value of the column: rows}, nulls left out."""
+    """campaign → {value of the column: number of rows}, without nulls."""
     counted = frame.drop_nulls(column).group_by("campaign_id", column).len().sort("campaign_id", column)
     found: dict[str, dict[str, int]] = {}
     for campaign, value, count in counted.select("campaign_id", column, "len").iter_rows():
@@ -181,7 +181,7 @@ def counts_by(frame: pl.DataFrame, column: str) -> dict[str, dict[str, int]]:
 
 
 def joined(*figures: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Figures of several kinds, each by partition, as one."""
+    """Merge several sets of figures by partition."""
     together: dict[str, dict[str, Any]] = {}
     for each in figures:
         for key, shown in each.items():
@@ -190,7 +190,7 @@ def joined(*figures: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any
 
 
 def named(name: str, by_partition: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    """One value for each partition as figures under a name."""
+    """One value per partition, as figures under one name."""
     return {key: {name: value} for key, value in by_partition.items()}
 
 
@@ -207,7 +207,7 @@ def _walk(
         frames = {argument: step.warehouse.read(contract, _own(contract, step.partitions)) for argument, contract in reads.items()}
         result = make(step, **frames)
         made = [result] if isinstance(result, Made) else list(result)
-    # After what this step bought itself. An answer that another process buys meanwhile for the same key replaces one that was too old here, too.
+    # Read after this step's own purchases. If another process buys an answer for the same key meanwhile, it replaces an expired one here, too.
     last_call = step.ledger.last_call() if any(each.served for each in made) else 0
     written: dict[type[Table], dict[str, Note]] = {}
     for contract, each in zip(step.contracts, made, strict=True):
@@ -234,7 +234,7 @@ def _content(warehouse: Warehouse, contract: type[Table], partitions: Sequence[s
 
 
 def _content_of_all(warehouse: Warehouse, contract: type[Table]) -> str | None:
-    """One hash over all partitions that have rows or were emptied; None if one of them has no note."""
+    """One hash over all partitions, including emptied ones; None if one of them has no note."""
     partitions = warehouse.partitions(contract)
     found = _content(warehouse, contract, partitions)
     if len(found) < len(partitions):
@@ -243,7 +243,7 @@ def _content_of_all(warehouse: Warehouse, contract: type[Table]) -> str | None:
 
 
 def _kept(step: Step, wanted: Sequence[str], made_from: Mapping[str, dict[str, str | None]]) -> dict[str, dict[type[Table], Note]]:
-    """The partitions that are as they would be made again, with the note of each of the step's tables."""
+    """The partitions that would come out the same again, with the notes of each of the step's tables."""
     kept: dict[str, dict[type[Table], Note]] = {}
     read = {contract: step.warehouse.notes(contract, wanted) for contract in step.contracts}
     hold = functools.partial(answers_hold, step, Now(step.ledger))
@@ -260,7 +260,7 @@ def _kept(step: Step, wanted: Sequence[str], made_from: Mapping[str, dict[str, s
 
 
 class Now:
-    """What the ledger says now, asked once a step and only if a note wants to know."""
+    """The ledger's current state, queried once per step and only if a note needs it."""
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
@@ -281,7 +281,7 @@ class Now:
 
 
 def answers_hold(step: Step, now: Now, note: Note) -> bool:
-    """Whether the ledger would serve a partition the same answers again."""
+    """Whether the ledger would serve the same answers to a partition again."""
     if note.last_call is None:
         return True
     ageless = step.ledger.buying == "never"
@@ -297,7 +297,7 @@ def _result(
     last_call: int,
     noted: dict[str, Note],
 ) -> MaterializeResult:
-    """The table's output: the IO manager writes the partitions that were made, and each partition's figures are shown on its own materialization."""
+    """The table's output: the IO manager writes the partitions that were made, and each partition's own materialization shows its figures."""
 
     def note(key: str, rows: pl.DataFrame) -> str:
         own = Note(digest_in_order(rows), rows.height, made_from[key], _plain(made.figures.get(key, {})))
@@ -331,7 +331,7 @@ def _heights(contract: type[Table], frame: pl.DataFrame) -> dict[str, int]:
 
 
 def _unspent(figures: Mapping[str, Any]) -> dict[str, Any]:
-    """The figures of a partition that was kept: nothing was bought, and all that its rows rest on was saved."""
+    """The figures of a kept partition: nothing was bought, and everything its rows depend on was saved."""
     shown = {name: value for name, value in figures.items() if name not in _OF_A_RUN}
     if CALLS_SAVED in figures:
         saved = figures[CALLS_SAVED] + figures.get(CALLS_BOUGHT, 0)

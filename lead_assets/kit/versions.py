@@ -1,8 +1,8 @@
-"""The code version of an asset: its contract, the source of its logic and the rules that it reads.
+"""The code version of an asset: its contract, the source of its logic, and the rules it reads.
 
-Edit rules/scoring.yaml and exactly the scores are of another version; what hangs on them is then out of date by its input.
+If you edit rules/scoring.yaml, only the scores get a new version; assets downstream are then out of date because of their input.
 
-Belongs here: how a version is told. Does not belong here: what is done about it (`tables`, `lead_assets.automation`, `lead_assets.cli.status`).
+Belongs here: computing versions. Does not belong here: acting on them (`tables`, `lead_assets.automation`, `lead_assets.cli.status`).
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from lead_assets.core.settings import Settings
 
 @dataclass(frozen=True)
 class Logic:
-    """What decides the rows of a table besides its inputs. `modules`: packages (all that is in them but `assets.py`) and modules."""
+    """What decides a table's rows besides its inputs. `modules`: packages (everything in them except `assets.py`) and modules."""
 
     modules: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     version: str = ""
 
     def digest(self, settings: Settings) -> str:
-        """Changes with the source of the modules (but not with their comments), the rules as they are now, and the version."""
+        """Changes with the source of the modules (but not their comments), the current rules, and the version."""
         parts = [self.version, *(_source(module) for module in self.modules), *(rules_digest(settings, name) for name in self.rules)]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
@@ -44,7 +44,7 @@ def register(key: AssetKey, logic: Logic, contract: type[Table]) -> None:
 
 
 def versioned(asset: AssetsDefinition, settings: Settings) -> AssetsDefinition:
-    """The asset with the code versions that it has under these settings' rules."""
+    """The asset with its code versions under these settings' rules."""
     return asset.map_asset_specs(lambda spec: _versioned(spec, settings))
 
 
@@ -55,7 +55,7 @@ def code_version(key: AssetKey, settings: Settings) -> str | None:
     try:
         return f"{logic.digest(settings)}-{contract.fingerprint()}"
     except RulesError:
-        # The code location loads all the same: a run, and the sensor, say what is wrong with the rules.
+        # The code location still loads: a run or the sensor reports what is wrong with the rules.
         return f"rules-cannot-be-read-{contract.fingerprint()}"
 
 
@@ -66,7 +66,7 @@ def _versioned(spec: AssetSpec, settings: Settings) -> AssetSpec:
 
 @functools.cache
 def _source(module: str) -> str:
-    """Hash of the source of a module, or of all modules of a package, without blank lines and lines that are only a comment."""
+    """Hash of the source of a module, or of all modules in a package, without blank lines and comment-only lines."""
     digest = hashlib.sha256()
     for path in _files(module):
         lines = (line for line in path.read_bytes().splitlines() if line.strip() and not line.lstrip().startswith(b"#"))
@@ -75,7 +75,7 @@ def _source(module: str) -> str:
 
 
 def _files(module: str) -> Iterator[Path]:
-    # Found by path and not by import: what buys or judges is loaded only where it is used.
+    # Located by path, not by import, so that modules which buy or judge are loaded only when used.
     root = importlib.util.find_spec("lead_assets")
     assert root is not None
     assert root.submodule_search_locations is not None
@@ -85,4 +85,4 @@ def _files(module: str) -> Iterator[Path]:
     elif path.is_dir():
         yield from (each for each in sorted(path.rglob("*.py")) if each.name != "assets.py")
     else:
-        raise ModuleNotFoundError(f"{module}: named as the logic of a table, and is no module of this package")
+        raise ModuleNotFoundError(f"{module}: declared as the logic of a table but is not a module of this package")

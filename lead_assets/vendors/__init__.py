@@ -1,7 +1,7 @@
-"""The vendors: all that is known of one is in one folder, and being a folder here is all it takes to be one.
+"""Vendors: one folder holds everything about a vendor. Add a folder and the vendor exists.
 
-A folder's `__init__` declares its `VENDOR`; the other files are as `vendor` says. What they share is beside them: `http`, `turns`, and the vocabularies
-(`offer`, `answers`, `questions`). A vendor knows no other vendor and no room.
+A folder's `__init__` declares its `VENDOR`; `vendor` describes the other files. Shared code is beside the folders: `http`, `turns`, and the vocabularies
+(`offer`, `answers`, `questions`). A vendor does not know other vendors or rooms.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from lead_assets.vendors.vendor import Vendor
 
 @cache
 def load_vendors() -> dict[str, Vendor]:
-    """All vendors by name, sorted. Nothing of a folder but its declaration is loaded."""
+    """All vendors by name, sorted. Only their declarations are loaded."""
     folders = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
     return {name: importlib.import_module(f"{__name__}.{name}").VENDOR for name in folders}
 
 
 def all_parsers() -> dict[str, Parser]:
-    """Every vendor's parsers. Raises ValueError if two have one name."""
+    """The parsers of all vendors. Raises ValueError if two share a name."""
     return _together("parsers", *(vendor.parsers for vendor in load_vendors().values()))
 
 
 def all_questions() -> dict[str, Ask]:
-    """The questions that any vendor can be asked, and those in each one's own words. Raises ValueError if two have one name."""
+    """The questions for any vendor, plus each vendor's own. Raises ValueError if two share a name."""
     return _together("questions", QUESTIONS, *(vendor.questions for vendor in load_vendors().values()))
 
 
@@ -38,6 +38,6 @@ def _together(what: str, *each: Mapping[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for named in each:
         if twice := found.keys() & named.keys():
-            raise ValueError(f"two vendors have {what} called {min(twice)!r}: begin its name with the vendor's")
+            raise ValueError(f"two vendors have {what} called {min(twice)!r}: start the name with the vendor's name")
         found |= named
     return found

@@ -1,4 +1,4 @@
-"""What vendors' answers come to: the vocabulary of parsers, and what two vendors say alike.
+"""The vocabulary of parsers, and parsing that several vendors share.
 
 Belongs here: shapes that more than one vendor fills. Does not belong here: any one vendor's wire format (its own `parsers`), or plain values (see
 `lead_assets.core.values`).
@@ -15,7 +15,7 @@ from lead_assets.core.values import text
 Values = dict[str, Any]
 
 Parser = Callable[[Any], Values | None]
-"""A journaled body to the signal's value columns; None where it holds nothing usable, and the next source is asked."""
+"""Turns a journaled body into the signal's value columns; None if it holds nothing usable, so that the next source is asked."""
 
 
 def people_in(body: Any, name: str) -> list[dict[str, Any]]:

@@ -1,6 +1,6 @@
-"""What every vendor client does with HTTP: one pooled connection set per event loop, a cap on what an answer may weigh, failures as `ProviderError`.
+"""HTTP for all vendor clients: one connection pool per event loop, a size limit on answers, failures as `ProviderError`.
 
-Belongs here: transport, and reading JSON out of a body that may not be JSON. Does not belong here: what a vendor's status codes mean (each client
+Belongs here: transport, and reading JSON from a body that may not be JSON. Does not belong here: the meaning of a vendor's status codes (each client
 knows its own), retries, caches and budgets (see `lead_assets.ledger.buying`).
 """
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     import httpx
 
 MAX_BODY_BYTES = 16 << 20
-"""A larger answer is refused while it is read. The largest honest one (100 records, five pipes) is below 4 MB."""
+"""A larger answer is refused while reading it. The largest realistic one (100 records, five pipes) is below 4 MB."""
 
-# pipe0's front door is reported to block the default agent of HTTP libraries.
+# pipe0's front end reportedly blocks the default user agents of HTTP libraries.
 USER_AGENT = "lead-assets/0.1"
 
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """A whole answer, whatever its status. Header names are lower case."""
+    """A complete answer of any status. Header names are lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -39,10 +39,10 @@ class HttpAnswer:
 
 
 class VendorHttp:
-    """An HTTP client of one vendor, used as `async with` inside one event loop.
+    """An HTTP client for one vendor; use with `async with` inside one event loop.
 
-    `headers` hold the credential; nothing that is raised or logged repeats them, the URL's query, or a body. `deadline` bounds a whole request,
-    seconds, so that an answer dripping a byte at a time ends too.
+    `headers` hold the credential. Errors and logs never repeat headers, the URL's query or a body. `deadline` limits the whole request
+    in seconds, so that an answer dripping in byte by byte ends too.
     """
 
     def __init__(self, provider: str, base_url: str, headers: Mapping[str, str], *, connections: int = 8, deadline: float = 30.0) -> None:
@@ -56,13 +56,13 @@ class VendorHttp:
     async def __aenter__(self) -> Self:
         import httpx
 
-        # At INFO httpx logs every URL, and Hunter's carries an e-mail address in its query.
+        # At INFO, httpx logs every URL, and Hunter's URLs have an e-mail address in the query.
         for name in ("httpx", "httpcore"):
             logging.getLogger(name).setLevel(logging.WARNING)
         self._client = httpx.AsyncClient(
             headers=self._headers,
             timeout=httpx.Timeout(self._deadline, connect=10.0),
-            # httpx gets slower as connections rise (1,300 requests/s on one, 600 on 64): open as many as are used at once, no more.
+            # httpx slows down with more connections (1,300 requests/s on one, 600 on 64): open only as many as are used at once.
             limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections),
             follow_redirects=False,
             trust_env=not _is_loopback(self._base_url),
@@ -77,17 +77,17 @@ class VendorHttp:
     async def request(
         self, operation: str, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None
     ) -> HttpAnswer:
-        """One request, one answer of any status. Raises ProviderError where there is no whole answer."""
+        """Send one request and return its answer, whatever the status. Raises ProviderError if there is no complete answer."""
         import httpx
 
         if self._client is None:
-            raise RuntimeError(f"the {self.provider} client is used outside its 'async with' block")
+            raise RuntimeError(f"the {self.provider} client was used outside its 'async with' block")
         try:
             async with asyncio.timeout(self._deadline):
                 async with self._client.stream(method, self._base_url + path, params=params, json=json) as response:
                     body = await self._read(operation, response)
                     return HttpAnswer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
-        # `from None`: the causes of these errors can hold the URL, and with it the subject.
+        # `from None`, because the causes of these errors can contain the URL, and with it the subject.
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise ProviderError(self.provider, operation, "transient", "provider_error", sent=False) from None
         except (httpx.TimeoutException, TimeoutError):
@@ -109,26 +109,26 @@ class VendorHttp:
 
 
 Kinds = Mapping[int, tuple[Kind, str]]
-"""What a vendor means by a status: kind and reason of the error."""
+"""The vendor's meaning of a status: kind and reason of the error."""
 
 
 def meaning(answer: HttpAnswer, kinds: Kinds) -> tuple[Kind, str]:
-    """What a status of 300 and above means: below 500 what the vendor says, and a request that cannot succeed where it says nothing."""
+    """The meaning of a status from 300 up. Below 500 the vendor decides; if it says nothing, the request can never succeed."""
     if answer.status >= 500:
         return "transient", "provider_error"
-    if answer.status < 400:  # a redirect: whoever answers is not the vendor's API
+    if answer.status < 400:  # a redirect, so this is not the vendor's API answering
         return "contract", "bad_answer"
     return kinds.get(answer.status, ("permanent", "provider_error"))
 
 
 def failure(provider: str, operation: str, answer: HttpAnswer, kinds: Kinds) -> ProviderError:
-    """The error that an answer of such a status is."""
+    """The error for an answer with such a status."""
     kind, reason = meaning(answer, kinds)
     return ProviderError(provider, operation, kind, reason, status=answer.status, retry_after=retry_after(answer))
 
 
 def json_object(provider: str, operation: str, answer: HttpAnswer) -> dict[str, Any]:
-    """The answer's body as a JSON object. HTML, truncated JSON or a bare list is a breach of the wire format: ProviderError of kind contract."""
+    """The answer's body as a JSON object. HTML, truncated JSON or a bare list breaks the wire format: ProviderError of kind contract."""
     import orjson
 
     try:
@@ -141,12 +141,12 @@ def json_object(provider: str, operation: str, answer: HttpAnswer) -> dict[str, 
 
 
 def problem(answer: HttpAnswer) -> dict[str, Any]:
-    """The body of an error answer where it is a JSON object, else an empty one: vendors answer errors in text/plain and HTML as well."""
+    """The body of an error answer if it is a JSON object, otherwise an empty one: vendors also send errors as text/plain and HTML."""
     import orjson
 
     try:
         value = orjson.loads(answer.body)
-        # Apollo sends some errors as a JSON string that holds the JSON.
+        # Apollo sends some errors as a JSON string that contains JSON.
         value = orjson.loads(value) if isinstance(value, str) else value
     except orjson.JSONDecodeError:
         return {}
@@ -154,7 +154,7 @@ def problem(answer: HttpAnswer) -> dict[str, Any]:
 
 
 def retry_after(answer: HttpAnswer) -> float | None:
-    """Seconds of a Retry-After header, given as seconds or as an HTTP date; None where there is none that can be read."""
+    """The seconds in a Retry-After header, which may be seconds or an HTTP date; None if missing or unreadable."""
     text = answer.headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -171,7 +171,7 @@ def retry_after(answer: HttpAnswer) -> float | None:
 
 
 def _is_loopback(url: str) -> bool:
-    # A proxy of the environment must not stand between the product and its own sandbox.
+    # A proxy from the environment must not come between the product and its own sandbox.
     host = urlsplit(url).hostname or ""
     if host == "localhost":
         return True

@@ -1,4 +1,4 @@
-"""What a vendor offers for signals, and what its `source` is given to answer with: the vocabulary between the vendors and whoever asks them.
+"""What a vendor offers for signals, and what its `source` receives: the vocabulary between vendors and their callers.
 
 Does not belong here: any one vendor, or what a signal is (see `lead_assets.signals.signal`).
 """
@@ -17,12 +17,12 @@ from lead_assets.ledger.model import Rate, Reply, Want
 from lead_assets.vendors.turns import Turns
 
 SubjectKind = Literal["company_domain", "person_profile", "email", "contact"]
-"""contact: all that a lead says of who it is and where it can be written to."""
+"""contact: everything a lead says about who they are and how to reach them."""
 
 Billing = Literal["always", "on_success"]
 
 _MOST_CONNECTIONS = 16
-"""httpx gets slower as connections rise."""
+"""Most connections per vendor: httpx slows down with more."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,14 @@ class Terms:
     batch_size: int
     concurrency: int
     bucket: str
-    """Under this name all processes share the rates: the vendor's, or the endpoint's where the vendor counts by endpoint."""
+    """The name under which all processes share the rates: the vendor's, or the endpoint's if the vendor counts per endpoint."""
     rates: tuple[Rate, ...] = ()
     deadline: float | None = None
-    """Seconds after which a request is given up; None for the client's own."""
+    """Seconds before giving up on a request; None for the client's default."""
     paced_in_sandbox: bool = True
 
     def rates_in(self, settings: Settings) -> Sequence[Rate]:
-        """The limits to keep: the sandbox has those that a test sets, and a vendor's would only make a demonstration slow."""
+        """The limits to keep. The sandbox has its own, set by tests; a vendor's real limits would only slow down a demo."""
         return self.rates if self.paced_in_sandbox or settings.world == "live" else ()
 
 
@@ -52,7 +52,7 @@ class Offer:
     operation: str
     """The vendor's own id, e.g. "company:overview@2"."""
     price_micros: int
-    """Most that one subject can cost."""
+    """The most one subject can cost."""
     billing: Billing
     terms: Terms
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -65,7 +65,7 @@ class Offer:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a vendor's source is opened with: `asked` says all that it may be asked in the event loop it is opened in."""
+    """What a vendor's source is opened with: `asked` lists everything it may be asked in the current event loop."""
 
     settings: Settings
     url: str
@@ -84,7 +84,7 @@ class Opening:
 
     @property
     def deadline(self) -> dict[str, float]:
-        """As an argument of the vendor's client, which has one of its own where none is declared."""
+        """As an argument for the vendor's client, which uses its default if none is declared."""
         declared = self.asked[0][1].terms.deadline
         return {} if declared is None else {"deadline": declared}
 
@@ -93,9 +93,9 @@ class SourceClient(Protocol):
     """An open connection to one vendor."""
 
     async def call(self, kind: SubjectKind, offer: Offer, wants: Sequence[Want]) -> list[Reply]:
-        """One vendor request for a batch; a reply per want, in order. Raises ProviderError where the request as a whole gave no answer."""
+        """Make one vendor request for a batch; returns a reply per want, in order. Raises ProviderError if the whole request got no answer."""
         ...
 
     async def take_up(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
-        """The replies of a request that was made before, by the vendor's id of it."""
+        """The replies to an earlier request, by the vendor's id."""
         ...

@@ -1,6 +1,6 @@
-"""What a vendor is asked for a subject, where that is not the subject itself: an address guessed from a name, a vendor's id of a company.
+"""Questions to vendors that differ from the subject itself: an address guessed from a name, a vendor's id for a company.
 
-Belongs here: the vocabulary of questions, and those that any vendor can be asked. Does not belong here: questions in one vendor's own words (its own
+Belongs here: the vocabulary of questions, and those that work for any vendor. Does not belong here: questions in one vendor's terms (its own
 `questions`), how a vendor is asked (its `source`), what its answer says (its `parsers`).
 """
 
@@ -15,7 +15,7 @@ from lead_assets.vendors.offer import SubjectKind
 
 @dataclass(frozen=True)
 class LeadFacts:
-    """What there is to ask with: a lead's own columns, what other signals' answers said, and what this signal knows so far."""
+    """What a question can use: the lead's columns, the answers of other signals, and what this signal knows so far."""
 
     subject: str
     email: str | None = None
@@ -28,7 +28,7 @@ class LeadFacts:
     so_far: Mapping[str, Any] = field(default_factory=dict)
 
     def subject_of(self, kind: SubjectKind) -> str | None:
-        """What another signal would call this subject."""
+        """The name that another signal would use for this subject."""
         named = {"company_domain": self.company_domain, "person_profile": self.profile, "email": self.email, "contact": self.subject}
         return named[kind]
 
@@ -38,7 +38,7 @@ class LeadFacts:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`subject` is what the answer is kept under, equal for equal questions; `payload` is what the client needs beside it."""
+    """`subject` identifies the answer and is equal for equal questions; `payload` is what else the client needs."""
 
     subject: str
     payload: Any = None
@@ -46,7 +46,7 @@ class Question:
 
 
 Ask = Callable[[LeadFacts], list[Question]]
-"""The questions for a subject, best first; the next is asked only if the one before it did not settle the matter. None: nothing to ask."""
+"""The questions for a subject, best first. The next is asked only if the previous one did not settle the matter. None: nothing to ask."""
 
 
 def own_address(facts: LeadFacts) -> list[Question]:
@@ -55,7 +55,7 @@ def own_address(facts: LeadFacts) -> list[Question]:
 
 
 def person_at_company(facts: LeadFacts) -> list[Question]:
-    """Somebody of this name at this company."""
+    """A person with this name at this company."""
     if not (facts.first_name and facts.last_name and facts.company_domain):
         return []
     payload = {"first_name": facts.first_name, "last_name": facts.last_name, "domain": facts.company_domain}
@@ -66,4 +66,4 @@ QUESTIONS: dict[str, Ask] = {
     "own_address": own_address,
     "person_at_company": person_at_company,
 }
-"""By the names that rules/signals.yaml uses."""
+"""Questions by the names used in rules/signals.yaml."""

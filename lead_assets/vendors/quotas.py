@@ -1,7 +1,7 @@
-"""What the vendors say is left of the plans: credits, and endpoints' windows. Asking is free.
+"""What is left of the plans, according to the vendors: credits and endpoint windows. Asking is free.
 
-Belongs here: asking all vendors that can be asked, and the shape of a row. Does not belong here: one vendor's words for it (its own `quotas`), or what the
-ledger's own budgets leave (see `lead_assets.ledger`).
+Belongs here: asking all vendors that support it, and the shape of a row. Does not belong here: one vendor's terms (its own `quotas`), or what the
+budgets in the ledger leave (see `lead_assets.ledger`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from lead_assets.vendors.vendor import Row, Vendor
 
 
 def quotas(settings: Settings) -> list[Row]:
-    """A row for each quota: provider, quota, used, limit, left, resets_on (YYYY-MM-DD or null), reason (why there are no figures, or null).
+    """One row per quota: provider, quota, used, limit, left, resets_on (YYYY-MM-DD or null), reason (why there are no figures, or null).
 
-    A vendor without a key or out of reach is one row with its reason; nothing is raised. A vendor that offers no way to ask (pipe0) has no row.
+    A vendor without a key or out of reach gives one row with the reason; nothing is raised. A vendor that cannot be asked (pipe0) has no row.
     """
     return asyncio.run(_quotas(settings))
 

@@ -1,4 +1,4 @@
-"""Turns at a vendor, kept together by all who share its key, for requests that the ledger's buyer does not see: looks at a run, and repeated questions."""
+"""Rate limiting, shared by all who use a vendor's key, for requests that the ledger's buyer does not see: polling a run, and repeated questions."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class Turns:
-    """Waits that all who share a provider's key keep together, in every process."""
+    """Waits shared by everyone who uses a provider's key, in every process."""
 
     def __init__(self, ledger: Ledger) -> None:
         self.ledger = ledger
 
     async def hold(self, bucket: str, seconds: float) -> None:
-        """Nobody makes a request of the bucket for so long."""
+        """Block the bucket for everyone for that long."""
         await asyncio.to_thread(self.ledger.penalise, bucket, self.ledger.now() + timedelta(seconds=seconds))
 
     async def turn(self, bucket: str, rates: Sequence[Rate]) -> None:
-        """Returns when one more request is within the bucket's rates."""
+        """Wait until one more request is within the bucket's rates."""
         due = await asyncio.to_thread(self.ledger.reserve_slots, bucket, rates) if rates else None
         await asyncio.sleep(max(0.0, (due - self.ledger.now()).total_seconds()) if due else 0.0)
         while (wait := await asyncio.to_thread(self.ledger.blocked_for, bucket)) > 0:

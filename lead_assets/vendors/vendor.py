@@ -1,7 +1,7 @@
-"""`Vendor`: what a vendor's folder declares of itself, and the parts of the folder that others use.
+"""`Vendor`: what a vendor's folder declares, and the parts of the folder that others use.
 
-A folder has the same files each time, as far as the vendor needs them: `client` (HTTP), `source` (answers signals), `parsers`, `questions`, `quotas`. A part
-is loaded when it is first used: a run that buys nothing loads no client.
+Each folder has the same files, as far as the vendor needs them: `client` (HTTP), `source` (answers signals), `parsers`, `questions`, `quotas`. A part
+is loaded on first use: a run that buys nothing loads no client.
 """
 
 from __future__ import annotations
@@ -26,35 +26,35 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """One vendor. `package` is its folder, whose name is the vendor's."""
+    """One vendor. `package` is its folder, which has the vendor's name."""
 
     package: str
     live_url: str
     key_variable: str
     """Environment variable of its credential."""
     without: str
-    """What happens without the credential, in words for `doctor`."""
+    """What happens without the credential, worded for `doctor`."""
     own_mock: Callable[[Settings], bool] = lambda settings: False
-    """Whether these settings ask the vendor for made-up answers of its own, which cost nothing."""
+    """Whether these settings ask the vendor for its own made-up answers, which cost nothing."""
     says_when_it_sends: bool = False
-    """Its source tells the ledger when a request leaves: for requests of a hundred subjects. For calls made singly, a transaction each would cost too much."""
+    """Whether its source tells the ledger when a request leaves. Worth a transaction for requests of a hundred subjects, not for single calls."""
 
     @property
     def name(self) -> str:
         return self.package.rpartition(".")[2]
 
     def url(self, settings: Settings) -> str:
-        """Where it is reached, without a trailing slash. The sandbox serves each vendor below its name, with the path that the vendor has behind its host."""
+        """Its base URL, without a trailing slash. The sandbox serves each vendor below its name, with the same path that the real vendor uses."""
         if settings.sandbox_url:
             return f"{settings.sandbox_url.rstrip('/')}/{self.name}{urlsplit(self.live_url).path}"
         return self.live_url
 
     def key(self, settings: Settings) -> SecretStr | None:
-        """Its credential; None means that it is not asked. The sandbox takes any."""
+        """Its credential; None means that the vendor is not asked. The sandbox accepts any."""
         return SecretStr("sandbox") if settings.sandbox_url else settings.secret(self.key_variable)
 
     def is_mock(self, settings: Settings) -> bool:
-        """True where its answers are made up: by the product's sandbox, or by the vendor's own."""
+        """True if its answers are made up, by the product's sandbox or the vendor's own."""
         return settings.world == "sandbox" or self.own_mock(settings)
 
     @property
@@ -70,7 +70,7 @@ class Vendor:
         return source
 
     async def quotas(self, url: str, key: SecretStr) -> list[Row]:
-        """What is left of the plan (see `lead_assets.vendors.quotas.row`). Raises ProviderError."""
+        """Rows on what is left of the plan (see `lead_assets.vendors.quotas.row`). Raises ProviderError."""
         rows: list[Row] = await self._part("quotas").quotas(url, key)
         return rows
 

@@ -103,9 +103,7 @@ def fills(name: str, kind: type = str, **said: Any) -> type[SignalRow]:
 
 
 def test_a_signals_column_that_does_not_say_where_it_goes_is_refused() -> None:
-    with pytest.raises(
-        TypeError, match=r"CloudsRow: does found go into signals.enriched_leads\? Give its Column enriches=True"
-    ):
+    with pytest.raises(TypeError, match=r"CloudsRow: does found go into signals.enriched_leads\? Give its Column enriches=True"):
         fills("clouds")
 
 

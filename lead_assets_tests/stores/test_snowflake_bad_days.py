@@ -52,7 +52,11 @@ def test_a_token_that_expired_between_two_uses_is_replaced(snowflake: SnowflakeW
     [
         ("000604", "SQL execution canceled", "the query was cancelled .* run again"),
         ("000630", "Statement reached its statement or warehouse timeout of 900 second(s)", "SNOWFLAKE_STATEMENT_TIMEOUT_SECONDS"),
-        ("000625", "Statement has been aborted because of lock timeout", "another transaction held the table for 600 s: find it with SHOW LOCKS"),
+        (
+            "000625",
+            "Statement has been aborted because of lock timeout",
+            "another transaction held the table for 600 s: find it with SHOW LOCKS",
+        ),
         ("003001", "Insufficient privileges to operate on table 'SCORES'", "sql/snowflake/02_roles.sql"),
     ],
 )
@@ -212,5 +216,5 @@ def test_settings_that_are_missing_are_named_when_the_warehouse_is_first_used() 
 
 
 def test_a_url_that_is_none_is_refused(account: FakeAccount) -> None:
-    with pytest.raises(ValueError, match="SNOWFLAKE_URL is no URL"):
+    with pytest.raises(ValueError, match="SNOWFLAKE_URL is not a URL"):
         resource_of(account.settings(snowflake_url="account.snowflakecomputing.com"))

@@ -1,4 +1,4 @@
-"""Anthropic: the model. Its client is the engine's (see `lead_assets.model`), through the vendor's own SDK."""
+"""Anthropic: the language model. The engine (see `lead_assets.model`) calls it through the vendor's own SDK."""
 
 from lead_assets.vendors.vendor import Vendor
 

@@ -6,5 +6,5 @@ VENDOR = Vendor(
     package=__name__,
     live_url="https://api.apollo.io/api/v1",
     key_variable="APOLLO_API_KEY",
-    without="the signals that it answers stay unknown (no_key), and nothing is discovered",
+    without="its signals stay unknown (no_key), and discovery is not available",
 )

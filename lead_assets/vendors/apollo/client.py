@@ -1,6 +1,6 @@
-"""Apollo over HTTP: organizations and people (at most ten a request), job postings, people search, and what the plan leaves.
+"""Apollo over HTTP: organizations and people (at most ten per request), job postings, people search, and what is left of the plan.
 
-Belongs here: Apollo's wire format and what its status codes mean. Does not belong here: what its fields say (see `lead_assets.signals`), caches,
+Belongs here: Apollo's wire format and the meaning of its status codes. Does not belong here: the meaning of its fields (see `lead_assets.signals`), caches,
 budgets and retries (see `lead_assets.ledger.buying`).
 """
 
@@ -18,7 +18,7 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object
 
 MAX_BULK = 10
-"""Organizations or people of one bulk request."""
+"""Most organizations or people in one bulk request."""
 
 _KINDS: Kinds = {
     401: ("auth", "auth"),
@@ -32,7 +32,7 @@ _KINDS: Kinds = {
 
 @dataclass(frozen=True)
 class Window:
-    """What an answer's headers say of one of the endpoint's three fixed windows."""
+    """What an answer's headers say about one of the endpoint's three fixed windows."""
 
     seconds: int
     used: int | None
@@ -40,11 +40,11 @@ class Window:
 
 
 Watch = Callable[[str, Sequence[Window]], Awaitable[None]]
-"""Told after each answer of an endpoint what its windows leave."""
+"""Called after each answer with what is left of the endpoint's windows."""
 
 
 class Apollo:
-    """Apollo's API as `async with`."""
+    """Apollo's API; use with `async with`."""
 
     def __init__(self, base_url: str, key: SecretStr, *, connections: int = 4, deadline: float = 60.0, watch: Watch | None = None) -> None:
         self._watch = watch
@@ -59,7 +59,7 @@ class Apollo:
         await self._http.__aexit__(kind, error, trace)
 
     async def organizations(self, domains: Sequence[str]) -> list[dict[str, Any] | None]:
-        """The organization of each domain, None where Apollo knows none and charges nothing. Raises ProviderError."""
+        """The organization for each domain, or None if Apollo has none (no charge). Raises ProviderError."""
         operation = "organizations/bulk_enrich"
         body = await self._bulk(operation, {"details": [{"domain": domain} for domain in domains]}, len(domains))
         listed = body.get("organizations")
@@ -67,22 +67,22 @@ class Apollo:
             raise ProviderError("apollo", operation, "contract", "bad_answer", status=200)
         if len(listed) == len(domains):
             return [each if isinstance(each, dict) else None for each in listed]
-        # Misses left out instead of null: only the domain then says whose record it is.
+        # If misses are left out instead of null, only the domain says which record belongs to which query.
         known = {str(each.get("primary_domain")).lower(): each for each in listed if isinstance(each, dict)}
         return [known.get(domain) for domain in domains]
 
     async def people(self, details: Sequence[Mapping[str, str]]) -> list[dict[str, Any] | None]:
-        """The person of each of `details` (linkedin_url, email, name, domain …), None where Apollo knows none and charges nothing."""
+        """The person for each of `details` (linkedin_url, email, name, domain …), or None if Apollo has none (no charge)."""
         operation = "people/bulk_match"
         body = await self._bulk(operation, {"details": [dict(each) for each in details]}, len(details))
         matches = body.get("matches")
-        # A list of another length cannot be told apart, and one person's data must not become another's.
+        # A list of a different length cannot be matched up, and one person's data must not end up with another.
         if not isinstance(matches, list) or len(matches) != len(details):
             raise ProviderError("apollo", operation, "contract", "bad_answer", status=200)
         return [each if isinstance(each, dict) else None for each in matches]
 
     async def job_postings(self, organization_id: str, *, limit: int) -> list[dict[str, Any]] | None:
-        """The newest `limit` open jobs of an organization, by Apollo's id of it; None where Apollo no longer knows it. One credit a page."""
+        """The newest `limit` open jobs of an organization, by Apollo's id; None if Apollo no longer knows it. One credit per page."""
         operation = "organizations/job_postings"
         path = f"/organizations/{quote(organization_id, safe='')}/job_postings"
         answer = await self._request(operation, "GET", path, params={"page": 1, "per_page": limit})
@@ -91,7 +91,7 @@ class Apollo:
         return self._listed(operation, answer, "organization_job_postings")
 
     async def people_at(self, domain: str, *, limit: int, **filters: Any) -> list[dict[str, Any]]:
-        """At most `limit` people of a company, without e-mail and with half a surname; free. `filters` as Apollo names them (person_seniorities …)."""
+        """At most `limit` people of a company, without e-mail and with the surname obscured; free. `filters` use Apollo's names (person_seniorities …)."""
         operation = "mixed_people/api_search"
         payload = {**filters, "q_organization_domains_list": [domain], "page": 1, "per_page": min(100, limit)}
         answer = await self._request(operation, "POST", f"/{operation}", json=payload)
@@ -115,12 +115,12 @@ class Apollo:
 
     async def _bulk(self, operation: str, payload: dict[str, Any], count: int) -> dict[str, Any]:
         if not 0 < count <= MAX_BULK:
-            raise ValueError(f"apollo takes 1 to {MAX_BULK} records a request, not {count}")
+            raise ValueError(f"apollo takes 1 to {MAX_BULK} records per request, not {count}")
         return self._read(operation, await self._request(operation, "POST", f"/{operation}", json=payload))
 
     async def _request(self, operation: str, method: str, path: str, **content: Any) -> HttpAnswer:
         answer = await self._http.request(operation, method, path, **content)
-        # A refusal says itself how long to wait.
+        # A refusal says how long to wait.
         if self._watch is not None and answer.status != 429 and (windows := _windows(answer)):
             await self._watch(operation, windows)
         return answer
@@ -135,7 +135,7 @@ class Apollo:
 
 
 def _windows(answer: HttpAnswer) -> list[Window]:
-    """A window without a limit has empty headers; older answers say "daily" where newer say "24-hour"."""
+    """A window without a limit has empty headers; older answers say "daily", newer ones "24-hour"."""
     found = []
     for names, seconds in ((("minute",), 60), (("hourly",), 3600), (("24-hour", "daily"), 86400)):
         for name in names:

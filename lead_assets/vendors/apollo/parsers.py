@@ -1,4 +1,4 @@
-"""What Apollo's answers say: journaled organization, person or list in, a signal's value columns out."""
+"""Parses Apollo's answers: journaled organization, person or list in, a signal's value columns out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from lead_assets.contracts.base import canonical_json
 from lead_assets.core.values import day, number, text, texts, whole, year
 from lead_assets.vendors.answers import Parser, Values, address_in, contacts_of, people_in
 
-# Apollo's words; "extrapolated" and "likely" are its guesses from the company's pattern.
+# Apollo's terms; "extrapolated" and "likely" are guesses from the company's address pattern.
 _GRADES = {"verified": "valid", "extrapolated": "probable", "likely": "probable", "likely to engage": "probable"}
 
 
@@ -71,7 +71,7 @@ def job_postings(body: Any) -> Values | None:
 
 
 def contacts(body: Any) -> Values | None:
-    """People of Apollo's free search: the surname is obscured, and no address is shown."""
+    """People from Apollo's free search: surnames are obscured and addresses hidden."""
     return contacts_of(
         {
             "id": text(each.get("id")),
@@ -86,7 +86,7 @@ def contacts(body: Any) -> Values | None:
 
 
 def matched_address(body: Any) -> Values | None:
-    """Apollo's person object, whose address may be locked or missing."""
+    """Apollo's person object; its address may be locked or missing."""
     address = address_in(body)
     if address is None or address.startswith("email_not_unlocked@"):
         return None
@@ -101,4 +101,4 @@ PARSERS: dict[str, Parser] = {
     "apollo_contacts": contacts,
     "apollo_matched_address": matched_address,
 }
-"""By the names that rules/signals.yaml uses."""
+"""Parsers by the names used in rules/signals.yaml."""

@@ -1,4 +1,4 @@
-"""What Apollo says is left of the plan's credits and of its endpoints' windows."""
+"""What is left of the plan's credits and the endpoints' windows, according to Apollo."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def _windows(usage: Row) -> Iterator[tuple[str, str, Row]]:
 
 
 def _endpoint(name: str) -> str:
-    """Apollo names an endpoint by a JSON list in text: '["api/v1/people", "match"]'."""
+    """Apollo names an endpoint by a JSON list as text: '["api/v1/people", "match"]'."""
     try:
         parts = json.loads(name)
     except ValueError:

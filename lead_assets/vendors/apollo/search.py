@@ -1,6 +1,6 @@
-"""Apollo's searches: companies that meet filters, and who works there.
+"""Apollo's searches: companies that match filters, and their people.
 
-Belongs here: the filters in Apollo's words, and the searches' wire format. Does not belong here: buying (see `lead_assets.discovery`), and Apollo's
+Belongs here: the filters in Apollo's terms, and the wire format of searches. Does not belong here: buying (see `lead_assets.discovery`), or Apollo's
 enrichment (see `lead_assets.vendors.apollo.client`).
 """
 
@@ -17,7 +17,7 @@ COMPANIES = "mixed_companies/search"
 PEOPLE = "mixed_people/api_search"
 MAX_PAGE = 100
 _NO_END = 10_000_000
-"""Apollo's ranges have two ends; nobody employs more."""
+"""Apollo's ranges need an upper end; nobody employs more people than this."""
 
 FUNDING_STAGES: dict[str, str] = {
     "seed": "0",
@@ -30,28 +30,28 @@ FUNDING_STAGES: dict[str, str] = {
     "series f": "7",
     "venture": "10",
 }
-"""What people call a round → Apollo's code of it."""
+"""Common name of a funding round → Apollo's code."""
 
 
 @dataclass(frozen=True)
 class CompanyPage:
-    """One page of a company search: short records, and how many companies meet the filters in all."""
+    """One page of a company search: short records, and the total number of matching companies."""
 
     organizations: list[dict[str, Any]]
     total: int
 
 
 class ApolloSearch(Apollo):
-    """Apollo's searches as `async with`; its enrichment is there as well."""
+    """Apollo's searches, plus its enrichment; use with `async with`."""
 
     async def companies(self, filters: Mapping[str, Any], *, page: int, per_page: int) -> CompanyPage:
-        """A page, from 1, of the companies that meet the filters; one credit. Raises ProviderError."""
+        """One page (from 1) of matching companies; costs one credit. Raises ProviderError."""
         answer = await self._request(COMPANIES, "POST", f"/{COMPANIES}", json={**filters, "page": page, "per_page": per_page})
         body = self._read(COMPANIES, answer)
         listed, pagination = body.get("organizations"), body.get("pagination")
         if not isinstance(listed, list) or not isinstance(pagination, dict):
             raise ProviderError("apollo", COMPANIES, "contract", "bad_answer", status=answer.status)
-        # Companies that the team has saved stand in a list of their own.
+        # Companies that the team has saved are in a separate list.
         saved = body.get("accounts")
         records = [each for each in [*(saved if isinstance(saved, list) else []), *listed] if isinstance(each, dict)]
         total = pagination.get("total_entries")
@@ -66,7 +66,7 @@ def company_filters(
     employees: tuple[int | None, int | None] | None = None,
     funding: Sequence[str] = (),
 ) -> dict[str, list[str]]:
-    """A search in Apollo's words. `employees`: from, to; None leaves an end open. Raises ValueError for an unknown funding round, or no filter."""
+    """A search in Apollo's terms. `employees`: from, to; None leaves an end open. Raises ValueError for an unknown funding round, or without a filter."""
     unknown = [stage for stage in funding if stage.strip().lower() not in FUNDING_STAGES]
     if unknown:
         raise ValueError(f"funding {unknown[0]!r} is unknown: use one of {', '.join(FUNDING_STAGES)}")

@@ -1,7 +1,7 @@
-"""How Apollo is asked for the subjects of a batch: wants in, replies out.
+"""Asks Apollo about a batch of subjects: wants in, replies out.
 
-Belongs here: which of Apollo's calls an operation is, what was found and charged, and when an endpoint's windows are used up. Does not belong
-here: Apollo's HTTP (see `lead_assets.vendors.apollo.client`), what the values mean (see `parsers`).
+Belongs here: mapping operations to Apollo's calls, what was found and charged, and used-up windows of endpoints. Does not belong
+here: Apollo's HTTP (see `lead_assets.vendors.apollo.client`), the meaning of values (see `parsers`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ async def open_source(opening: Opening) -> AsyncIterator[ApolloSource]:
 
 
 class ApolloSource:
-    """Apollo as a source of signals. Its operations are named by their paths."""
+    """Apollo as a source of signals. Operations are named by their paths."""
 
     def __init__(self, client: Apollo) -> None:
         self._client = client
@@ -59,7 +59,7 @@ class ApolloSource:
         raise ProviderError("apollo", offer.operation, "permanent", "provider_error", sent=False)
 
     async def take_up(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
-        # Apollo answers at once and gives no id to come back with.
+        # Apollo answers at once, without an id to come back for.
         raise ProviderError("apollo", offer.operation, "permanent", "provider_error", sent=False)
 
 
@@ -67,10 +67,10 @@ _PERSON_KEYS = {"person_profile": "linkedin_url", "email": "email"}
 
 
 class Windows:
-    """Apollo counts requests by endpoint in windows of a minute, an hour and a day that open on their first request.
+    """Apollo counts requests per endpoint in windows of a minute, an hour and a day, each starting with its first request.
 
-    Nobody who shares the key asks an endpoint whose window has nothing left before that window closes. Where nobody saw it open, a minute is waited
-    out in full; for an hour or a day that would be too long a guess, and the next refusal says by Retry-After how long it is.
+    Nobody who shares the key calls an endpoint with a used-up window until that window closes. If nobody saw a minute window start, we wait the full
+    minute; for an hour or a day that would be too long a guess, so the next refusal's Retry-After decides.
     """
 
     def __init__(self, turns: Turns, buckets: Mapping[str, str]) -> None:

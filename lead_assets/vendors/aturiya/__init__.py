@@ -6,5 +6,5 @@ VENDOR = Vendor(
     package=__name__,
     live_url="https://api.aturiya.ai",
     key_variable="ATURIYA_BEARER_TOKEN",
-    without="no leads come from the campaign API; files still do",
+    without="the campaign API brings no leads; files still do",
 )

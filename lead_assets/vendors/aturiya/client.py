@@ -1,7 +1,7 @@
-"""Aturiya over HTTP: campaigns, and their leads page by page.
+"""Aturiya over HTTP: campaigns, and their leads one page at a time.
 
-No official documentation is public: the shape is inferred from a public third-party client, so the models are lenient and leads are handed on as they came.
-Does not belong here: what a lead's fields mean (see `lead_assets.intake.adapters`), retries, and where leads go (see `lead_assets.intake.campaign_api`).
+There is no public official documentation: the format is inferred from a public third-party client, so models are lenient and leads are passed on unchanged.
+Does not belong here: the meaning of lead fields (see `lead_assets.intake.adapters`), retries, or where leads go (see `lead_assets.intake.campaign_api`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from lead_assets.vendors.http import HttpAnswer, VendorHttp, json_object, retry_
 PROVIDER = "aturiya"
 PER_PAGE = 50
 _MAX_PAGES = 10_000
-"""A pagination that never ends is a fault of the vendor, not half a million leads more."""
+"""Most pages to read: endless pagination is a fault at the vendor, not half a million more leads."""
 
 
 class _CampaignWire(BaseModel):
-    # Input is hidden because a validation error would print people's data.
+    # Input is hidden because a validation error would print personal data.
     model_config = ConfigDict(extra="allow", hide_input_in_errors=True, coerce_numbers_to_str=True)
 
 
@@ -42,7 +42,7 @@ class CampaignList(_CampaignWire):
 
 
 class LeadPage(_CampaignWire):
-    """One page of leads: raw objects, whatever keys they have."""
+    """One page of leads: raw objects with whatever keys they have."""
 
     data: list[dict[str, Any]]
     pagination: Pagination = Field(default_factory=Pagination)
@@ -59,7 +59,7 @@ _Model = TypeVar("_Model", CampaignList, LeadPage)
 
 
 class Aturiya:
-    """The vendor's client, used as `async with` inside one event loop. Every failure is a ProviderError."""
+    """The vendor's client; use with `async with` inside one event loop. Every failure is a ProviderError."""
 
     def __init__(self, base_url: str, token: SecretStr, *, user_id: str, agent_id: str) -> None:
         self._http = VendorHttp(PROVIDER, base_url, {"authorization": f"Bearer {token.get_secret_value()}"}, connections=2)
@@ -77,7 +77,7 @@ class Aturiya:
         return _read("campaigns", answer, CampaignList).data
 
     async def leads_page(self, campaign_id: str, page: int) -> LeadPage:
-        """One page, from 1, of a campaign's leads."""
+        """One page (from 1) of a campaign's leads."""
         if page > _MAX_PAGES:
             raise ProviderError(PROVIDER, "leads", "contract", "bad_answer")
         params = {"campaign_id": campaign_id, "page": page, "per_page": PER_PAGE}
@@ -93,7 +93,7 @@ def _read(operation: str, answer: HttpAnswer, model: type[_Model]) -> _Model:
     try:
         return model.model_validate(json_object(PROVIDER, operation, answer))
     except ValidationError:
-        # `from None`: the cause would carry the leads.
+        # `from None`, because the cause would contain the leads.
         raise ProviderError(PROVIDER, operation, "contract", "bad_answer", status=answer.status) from None
 
 

@@ -1,4 +1,4 @@
-"""Hunter: business addresses, found and verified."""
+"""Hunter: finds and verifies business e-mail addresses."""
 
 from lead_assets.vendors.vendor import Vendor
 
@@ -6,5 +6,5 @@ VENDOR = Vendor(
     package=__name__,
     live_url="https://api.hunter.io/v2",
     key_variable="HUNTER_API_KEY",
-    without="the signals that it answers stay unknown (no_key)",
+    without="its signals stay unknown (no_key)",
 )

@@ -1,6 +1,6 @@
-"""Hunter over HTTP: verify an address, find a person's, list a domain's, and what the plan leaves. All of it is GET, one subject a request.
+"""Hunter over HTTP: verify an address, find a person's, list a domain's, and what is left of the plan. Every call is a GET for one subject.
 
-Belongs here: Hunter's wire format and what its status codes mean, which are not what they mean elsewhere: 403 is "too fast", 429 is "the month's
+Belongs here: Hunter's wire format and its status codes, which differ from their usual meaning: 403 is "too fast", 429 is "the month's
 credits are gone". Does not belong here: how an address is graded (see `lead_assets.signals`), caches, budgets and retries (see
 `lead_assets.ledger.buying`).
 """
@@ -18,7 +18,7 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object, problem
 
 Turn = Callable[[str], Awaitable[None]]
-"""Waits until one more request to an operation is within Hunter's rate limits: asking again counts like asking."""
+"""Waits until one more request to an operation is within Hunter's rate limits: repeats count like any request."""
 
 _KINDS: Kinds = {
     401: ("auth", "auth"),
@@ -30,11 +30,11 @@ _KINDS: Kinds = {
 }
 
 _MAY_MISS = frozenset({"email-finder", "domain-search"})
-"""Operations whose 404 means that Hunter knows nothing. Which of them answer so is not documented: a null is taken as well."""
+"""Operations whose 404 means that Hunter knows nothing. This is not documented per operation, so a null is accepted, too."""
 
 
 class Hunter:
-    """Hunter's API as `async with`. The key travels in a header, so that no URL holds it."""
+    """Hunter's API; use with `async with`. The key is sent in a header, so that no URL contains it."""
 
     def __init__(
         self,
@@ -59,29 +59,29 @@ class Hunter:
         await self._http.__aexit__(kind, error, trace)
 
     async def verify(self, email: str) -> dict[str, Any]:
-        """What Hunter knows of an address: status (valid, invalid, accept_all, webmail, disposable, unknown), score … Raises ProviderError."""
+        """What Hunter knows about an address: status (valid, invalid, accept_all, webmail, disposable, unknown), score … Raises ProviderError."""
         return self._data("email-verifier", await self._finished("email-verifier", {"email": email}))
 
     async def find(self, domain: str, first_name: str, last_name: str) -> dict[str, Any] | None:
-        """The address of a person at a company: email, score, verification …; None where Hunter finds none and charges nothing."""
+        """A person's address at a company: email, score, verification …; None if Hunter finds none (no charge)."""
         params = {"domain": domain, "first_name": first_name, "last_name": last_name}
         answer = await self._finished("email-finder", params)
         data = None if answer.status == 404 else self._data("email-finder", answer)
         return data if data is not None and data.get("email") else None
 
     async def domain_search(self, domain: str, *, limit: int = 10) -> dict[str, Any] | None:
-        """People and address pattern of a company; None where Hunter does not know it. One credit for each ten people."""
+        """A company's people and address pattern; None if Hunter does not know it. One credit per ten people."""
         params = {"domain": domain, "limit": min(100, max(1, limit)), "type": "personal"}
         answer = await self._finished("domain-search", params)
         return None if answer.status == 404 else self._data("domain-search", answer)
 
     async def account(self) -> dict[str, Any]:
-        """The plan and what is left of it; free."""
+        """The plan and what is left of it. Free."""
         return self._data("account", await self._finished("account", {}))
 
     async def _finished(self, operation: str, params: Mapping[str, Any]) -> HttpAnswer:
-        """The answer once it is more than "still at work" (202). A verification that goes on for longer is left to a later call, which picks it up:
-        the same request is its own reference."""
+        """The answer, once it is more than "in progress" (202). A verification that takes too long is left to a later call, which picks it up:
+        the same request serves as the reference."""
         clock = asyncio.get_running_loop().time
         end, wait = clock() + self._deadline, self._first_wait
         while True:
@@ -94,7 +94,7 @@ class Hunter:
             wait = min(wait * 1.5, 5.0)
             if self._turn is not None:
                 await self._turn(operation)
-        # A 404 is a miss only in Hunter's own words: a proxy's or a wrong address's says nothing of the person.
+        # A 404 is a miss only if Hunter itself says so: one from a proxy or a wrong URL says nothing about the person.
         if answer.status >= 300 and not (answer.status == 404 and operation in _MAY_MISS and problem(answer).get("errors")):
             raise failure("hunter", operation, answer, _KINDS)
         return answer

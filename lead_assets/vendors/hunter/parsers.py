@@ -1,6 +1,6 @@
-"""What Hunter's answers say: journaled list or verdict in, a signal's value columns out.
+"""Parses Hunter's answers: journaled list or verdict in, a signal's value columns out.
 
-Belongs here: the grade of an address, from Hunter's own words for it. Does not belong here: which addresses are asked about (`questions`).
+Belongs here: the grade of an address, from Hunter's verdict. Does not belong here: which addresses to ask about (`questions`).
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from lead_assets.core.values import text, whole
 from lead_assets.vendors.answers import Parser, Values, address_in, contacts_of, people_in
 
 PROBABLE_SCORE = 80
-"""Hunter's confidence from which an address it has found but not verified is called probable. Our choice: Hunter names no threshold."""
+"""Hunter's confidence from which an unverified address counts as probable. Our own choice: Hunter gives no threshold."""
 
 _GRADES = {"valid": "valid", "accept_all": "accept_all", "invalid": "invalid", "disposable": "invalid", "webmail": "probable"}
 
 
 def contacts(body: Any) -> Values | None:
-    """People of Hunter's domain search."""
+    """People from Hunter's domain search."""
     return contacts_of(
         {
             "id": None,
@@ -47,12 +47,12 @@ def _verification(origin: str, *, only: frozenset[str] | None = None) -> Callabl
 
 
 own_address = _verification("own")
-# A guess that is not confirmed says nothing of the lead: it is no address of theirs.
+# An unconfirmed guess says nothing about the lead: it is not their address.
 guessed_address = _verification("guess", only=frozenset({"valid", "accept_all"}))
 
 
 def found_address(body: Any) -> Values | None:
-    """Hunter's finder, which has verified some of what it finds."""
+    """Hunter's finder, which has verified some of its finds."""
     address = address_in(body)
     if address is None:
         return None
@@ -69,4 +69,4 @@ PARSERS: dict[str, Parser] = {
     "hunter_guessed_address": guessed_address,
     "hunter_found_address": found_address,
 }
-"""By the names that rules/signals.yaml uses."""
+"""Parsers by the names used in rules/signals.yaml."""

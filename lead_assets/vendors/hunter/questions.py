@@ -1,4 +1,4 @@
-"""Questions in Hunter's words: addresses guessed by the patterns that it tells."""
+"""Questions in Hunter's terms: addresses guessed from the patterns it reports."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from lead_assets.core.columns import PLAIN_LETTERS
 from lead_assets.vendors.questions import Ask, LeadFacts, Question
 
 MAX_GUESSES = 2
-"""A guess costs half a credit whether it is right or not: from the third on, the finder's whole credit, due only for a hit, is cheaper."""
+"""Most guesses per lead. A guess costs half a credit, right or wrong; from the third on, the finder is cheaper: one credit, and only for a hit."""
 
-# The commonest patterns of business addresses, in Hunter's notation; together they fit four addresses in five.
+# The most common patterns of business addresses, in Hunter's notation; together they cover four in five addresses.
 _PATTERNS = ("{first}.{last}", "{f}{last}")
 
 _PLAIN = str.maketrans(PLAIN_LETTERS)
 
 
 def guessed_addresses(facts: LeadFacts) -> list[Question]:
-    """Addresses made of name and domain: by the domain's pattern where Hunter has told it, else by the commonest ones."""
+    """Addresses built from name and domain: by the domain's pattern if Hunter reported one, otherwise by the most common ones."""
     if not (facts.first_name and facts.last_name and facts.company_domain):
         return []
     if facts.so_far.get("email_grade") == "accept_all" and str(facts.so_far.get("email_address")).endswith(f"@{facts.company_domain}"):
-        return []  # a server that takes any address confirms no guess
+        return []  # a server that accepts any address cannot confirm a guess
     found = facts.known.get("hunter.domain-search")
     pattern = found.get("pattern") if isinstance(found, dict) else None
     patterns = [pattern] if isinstance(pattern, str) and pattern else _PATTERNS
@@ -33,7 +33,7 @@ def guessed_addresses(facts: LeadFacts) -> list[Question]:
 
 
 def _local_part(pattern: str, first_name: str, last_name: str) -> str | None:
-    """The part of an address before the @; None where the name has no Latin letters or the pattern is not one of Hunter's."""
+    """The part of an address before the @; None if the name has no Latin letters or the pattern is not one of Hunter's."""
     first, last = _latin(first_name), _latin(last_name)
     if not first or not last:
         return None
@@ -56,4 +56,4 @@ def _latin(name: str) -> str:
 QUESTIONS: dict[str, Ask] = {
     "guessed_addresses": guessed_addresses,
 }
-"""By the names that rules/signals.yaml uses."""
+"""Questions by the names used in rules/signals.yaml."""

@@ -1,4 +1,4 @@
-"""What Hunter says is left of the plan's credits."""
+"""What is left of the plan's credits, according to Hunter."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lead_assets.vendors.vendor import Row
 async def quotas(url: str, key: SecretStr) -> list[Row]:
     async with Hunter(url, key) as hunter:
         account = await hunter.account()
-    # On plans with unified credits all three stand side by side, and `credits` is the one that runs out.
+    # Plans with unified credits list all three, and `credits` is the one that runs out.
     requests = account.get("requests")
     rows = []
     for name, figures in sorted(requests.items()) if isinstance(requests, dict) else ():

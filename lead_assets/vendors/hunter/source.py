@@ -1,6 +1,6 @@
-"""How Hunter is asked for a subject: a want in, a reply out.
+"""Asks Hunter about one subject: a want in, a reply out.
 
-Belongs here: which of Hunter's calls an operation is, what was found and what it cost. Does not belong here: Hunter's HTTP (see
+Belongs here: mapping operations to Hunter's calls, what was found and what it cost. Does not belong here: Hunter's HTTP (see
 `lead_assets.vendors.hunter.client`), how an address is graded (see `parsers`).
 """
 
@@ -32,7 +32,7 @@ async def open_source(opening: Opening) -> AsyncIterator[HunterSource]:
 
 
 class HunterSource:
-    """Hunter as a source of signals. Its operations are named by their paths; each takes one subject a request."""
+    """Hunter as a source of signals. Operations are named by their paths; each takes one subject per request."""
 
     def __init__(self, client: Hunter) -> None:
         self._client = client
@@ -43,7 +43,7 @@ class HunterSource:
         return [await self._reply(offer, wants[0])]
 
     async def take_up(self, offer: Offer, wants: Sequence[Want], vendor_ref: str) -> list[Reply]:
-        # Work that goes on at Hunter is fetched by asking the same again, which is not charged twice.
+        # Work in progress at Hunter is fetched by repeating the request, which is not charged twice.
         return [await self._reply(offer, want) for want in wants]
 
     async def _reply(self, offer: Offer, want: Want) -> Reply:
@@ -59,7 +59,7 @@ class HunterSource:
             limit = int(offer.config.get("limit", _PEOPLE_A_CREDIT))
             body = await self._client.domain_search(want.subject, limit=limit)
             if body is not None and isinstance(body.get("emails"), list):
-                # A pattern without people is worth keeping, and free.
+                # A pattern without people is worth keeping and costs nothing.
                 credits = math.ceil(len(body["emails"]) / _PEOPLE_A_CREDIT)
                 return Reply(
                     "found", None, body, min(want.price_micros, want.price_micros * credits // math.ceil(limit / _PEOPLE_A_CREDIT))

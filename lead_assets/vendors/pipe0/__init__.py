@@ -6,7 +6,7 @@ VENDOR = Vendor(
     package=__name__,
     live_url="https://api.pipe0.com",
     key_variable="PIPE0_API_KEY",
-    without="the signals that it answers stay unknown (no_key)",
+    without="its signals stay unknown (no_key)",
     own_mock=lambda settings: settings.pipe0_environment == "sandbox",
     says_when_it_sends=True,
 )

@@ -1,7 +1,7 @@
 """pipe0 over HTTP: pipes in, records of fields out.
 
-Belongs here: pipe0's wire format and what its status codes and task errors mean. Does not belong here: which pipes make a signal and what their
-fields say (see `lead_assets.signals`), caches, budgets and retries (see `lead_assets.ledger.buying`).
+Belongs here: pipe0's wire format, status codes and task errors. Does not belong here: which pipes make a signal and what their
+fields mean (see `lead_assets.signals`), caches, budgets and retries (see `lead_assets.ledger.buying`).
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, json_object, meaning, problem, retry_after
 
 MAX_RECORDS = 100
-"""Records of one request, sync and async alike."""
+"""Most records per request, sync and async alike."""
 
 _DEADLINE_SECONDS = 200.0
-"""For one request. Long, because a run whose id did not arrive can never be fetched, and may be paid for."""
+"""Timeout per request. Long, because a run whose id does not arrive can never be fetched, but may be billed."""
 
 _NOT_FINISHED = frozenset({"pending", "processing"})
 
@@ -46,7 +46,7 @@ _INVALID_REQUEST = frozenset(
 
 
 class _Wire(BaseModel):
-    # Lenient: the vendor may add keys at any time. Input is hidden because a validation error would print people's data.
+    # Lenient, because the vendor may add keys at any time. Input is hidden because a validation error would print personal data.
     model_config = ConfigDict(extra="ignore", hide_input_in_errors=True)
 
 
@@ -57,7 +57,7 @@ class Reason(_Wire):
 
 
 class PipeField(_Wire):
-    """One field of one record. Status: completed, no_result, failed, skipped, or pending, queued, processing while the run goes on."""
+    """One field of one record. Status: completed, no_result, failed, skipped, or pending, queued, processing while the run is in progress."""
 
     value: Any = None
     status: str
@@ -68,7 +68,7 @@ class PipeField(_Wire):
 
     @property
     def pipe(self) -> str | None:
-        """The pipe that claimed the field; None where the answer does not say."""
+        """The pipe that claimed the field; None if the answer does not say."""
         return (self.claimed_by or {}).get("ref")
 
     @property
@@ -99,7 +99,7 @@ class PipesResponse(_Wire):
 
 @dataclass(frozen=True)
 class Pace:
-    """pipe0 does not refuse what comes too fast; it queues it and says so. `priority` 1 is best; capacities are records still admitted at a priority."""
+    """pipe0 does not refuse requests that come too fast; it queues them and says so. `priority` 1 is best; capacities are records admitted per priority."""
 
     priority: int | None = None
     p1_capacity: int | None = None
@@ -108,29 +108,29 @@ class Pace:
 
     @property
     def must_stop(self) -> bool:
-        """True where pipe0's contract says: stop and wait."""
+        """True if pipe0 says to stop and wait."""
         return self.p2_capacity == 0
 
     @property
     def should_slow_down(self) -> bool:
-        """True where runs are no longer the best priority."""
+        """True if runs no longer get the best priority."""
         return self.priority is not None and self.priority > 1
 
 
 @dataclass(frozen=True)
 class PipesRun:
-    """What one request gave: the run, and how fast the next may follow."""
+    """The result of one request: the run, and how soon the next may follow."""
 
     response: PipesResponse
     pace: Pace
 
 
 class RunFailed(ProviderError):
-    """The run has ended, and without an answer."""
+    """The run has ended without an answer."""
 
 
 class Pipe0:
-    """pipe0's API as `async with`. Environment "sandbox" is pipe0's own mock data: free of charge, and not facts."""
+    """pipe0's API; use with `async with`. Environment "sandbox" is pipe0's own mock data: free, but not facts."""
 
     def __init__(
         self,
@@ -158,14 +158,14 @@ class Pipe0:
         await self._http.__aexit__(kind, error, trace)
 
     async def run(self, pipes: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]]) -> PipesRun:
-        """Begins a run of `pipes` ({"pipe_id", "config"?}) on at most 100 `records` ({"id", fields…}). Answers at once, mostly long before the
-        run's end, with its id: `check` that, and never submit it again.
+        """Starts a run of `pipes` ({"pipe_id", "config"?}) on at most 100 `records` ({"id", fields…}). Answers at once with the run's id, usually long
+        before the run ends: `check` that id, and never submit the run again.
 
-        Raises ProviderError. Of a 408 its `vendor_ref` is the id of the run, which goes on.
+        Raises ProviderError. After a 408, its `vendor_ref` is the id of the run, which continues.
         """
         operation = _operation(pipes)
         if not 0 < len(records) <= MAX_RECORDS:
-            raise ValueError(f"pipe0 takes 1 to {MAX_RECORDS} records a request, not {len(records)}")
+            raise ValueError(f"pipe0 takes 1 to {MAX_RECORDS} records per request, not {len(records)}")
         payload = {
             "config": {"environment": self._environment, "widgets": {"enabled": False}, "field_definitions": {"enabled": False}},
             "pipes": list(pipes),
@@ -175,9 +175,9 @@ class Pipe0:
         return self._read(operation, answer)
 
     async def check(self, run_id: str, operation: str = "check") -> PipesRun:
-        """The state of a run, ended or not. Runs are kept for 21 days.
+        """The state of a run, finished or not. pipe0 keeps runs for 21 days.
 
-        Raises ProviderError: `RunFailed` where the run has ended without an answer; any other has the run's id as its `vendor_ref`.
+        Raises ProviderError: `RunFailed` if the run ended without an answer; any other carries the run's id as `vendor_ref`.
         """
         if not run_id.replace("-", "").replace("_", "").isalnum():
             raise ProviderError("pipe0", operation, "permanent", "provider_error", vendor_ref=run_id)
@@ -186,7 +186,7 @@ class Pipe0:
         except RunFailed:
             raise
         except ProviderError as error:
-            # What became of the question says nothing of the run, which goes on.
+            # A failure to ask says nothing about the run, which continues.
             error.vendor_ref = run_id
             raise
 
@@ -195,7 +195,7 @@ class Pipe0:
             raise _failure(operation, answer)
         body = json_object("pipe0", operation, answer)
         if body.get("status") in _NOT_FINISHED:
-            body.pop("records", None)  # a hundred records of fields without values: reading them is half of the work of a run
+            body.pop("records", None)  # a hundred records without values yet: parsing them would be half the work of a run
         try:
             response = PipesResponse.model_validate(body)
         except ValidationError:
@@ -227,7 +227,7 @@ def _failure(operation: str, answer: HttpAnswer) -> ProviderError:
     if _codes(body) & {"CreditBalanceInsufficient"}:
         kind, reason = "quota", "quota"
     elif answer.status == 400 and not body:
-        # pipe0 says in JSON what is wrong with a request. Anything else stands before pipe0 and says nothing about the request.
+        # pipe0 reports problems with a request as JSON. Anything else comes from something in front of pipe0 and says nothing about the request.
         kind, reason = "contract", "bad_answer"
     return ProviderError(
         "pipe0",
@@ -241,7 +241,7 @@ def _failure(operation: str, answer: HttpAnswer) -> ProviderError:
 
 
 def _task_failure(operation: str, answer: HttpAnswer, response: PipesResponse) -> RunFailed:
-    """A 200 that holds an error: the whole task failed."""
+    """A 200 that contains an error: the whole task failed."""
     codes = {error.code for error in response.errors}
     if "CreditBalanceInsufficient" in codes:
         return RunFailed("pipe0", operation, "quota", "quota", status=answer.status)
@@ -257,7 +257,7 @@ def _codes(body: Mapping[str, Any]) -> set[str]:
 
 
 def _run_id(body: Mapping[str, Any]) -> str | None:
-    """The run's id out of a 408. The documents say "in the error detail" and not under which key, so every likely one is read."""
+    """The run's id from a 408. The documentation says "in the error detail" but not under which key, so every likely key is tried."""
     places: list[Any] = [body, body.get("detail"), body.get("error"), body.get("details")]
     errors = body.get("errors")
     places += errors if isinstance(errors, list) else []

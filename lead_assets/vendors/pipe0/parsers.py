@@ -1,6 +1,6 @@
-"""What pipe0's answers say: journaled body in, a signal's value columns out.
+"""Parses pipe0's answers: journaled body in, a signal's value columns out.
 
-Does not belong here: HTTP, states and prices. Bodies are parsed from the journal on every build, so a fix here reaches answers that were bought long ago.
+Does not belong here: HTTP, states and prices. Bodies are parsed from the journal on every build, so a fix here also reaches answers bought long ago.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def company_overview(body: Any) -> Values | None:
 
 
 def tech_stack(body: Any) -> Values | None:
-    """Fields of pipe0's company:techstack:builtwith. The list is in the match as well, which is all that some answers have."""
+    """Fields of pipe0's company:techstack:builtwith. The list is also in the match, which is all that some answers have."""
     match = pipe0_value(body, "technology_match_builtwith")
     match = match if isinstance(match, dict) else {}
     names = texts(pipe0_value(body, "technology_list")) or texts(match.get("technology_list"))
@@ -55,7 +55,7 @@ def funding(body: Any) -> Values | None:
     total = number(pipe0_value(body, "funding_total_usd"))
     if total is None and not rounds:
         return None
-    # Undated rounds come last, so that "latest" is one whose date is known, whatever the order of the answer.
+    # Undated rounds come last, so that "latest" has a known date, whatever the order in the answer.
     latest = max(rounds, key=lambda each: (day(each.get("date")) or date.min, text(each.get("round")) or ""), default={})
     backers = [each.get("investors") for each in rounds]
     names = {name for listed in backers if isinstance(listed, list) for each in listed if (name := text(_name(each)))}
@@ -77,7 +77,7 @@ def news(body: Any) -> Values | None:
 
 
 def linkedin_posts(body: Any) -> Values | None:
-    """Fields of pipe0's people:posts:crustdata. Reposts without a thought of the person's own say nothing and are left out."""
+    """Fields of pipe0's people:posts:crustdata. Reposts without a comment by the person are left out."""
     listed = pipe0_value(body, "crustdata_post_list")
     posts = [post for post in listed if isinstance(post, dict)] if isinstance(listed, list) else []
     posts = [post for post in posts if text(post.get("text")) and post.get("is_repost_without_thoughts") is not True]
@@ -95,13 +95,13 @@ def linkedin_posts(body: Any) -> Values | None:
 
 
 def pipe0_value(body: Any, name: str) -> Any:
-    """The value of a field that pipe0 completed, else None."""
+    """The value of a field if pipe0 completed it, otherwise None."""
     return pipe0_values(body).get(name)
 
 
 def pipe0_values(body: Any) -> Values:
     """The values of all fields that pipe0 completed, by name."""
-    # Bodies come out of JSON, so a mapping is a dict, and asking for just that is most of the speed of a rebuild.
+    # Bodies come from JSON, so a mapping is always a dict; checking for exactly that makes rebuilds much faster.
     fields = body.get("fields") if isinstance(body, dict) else None
     if not isinstance(fields, dict):
         return {}
@@ -119,4 +119,4 @@ PARSERS: dict[str, Parser] = {
     "pipe0_news": news,
     "pipe0_linkedin_posts": linkedin_posts,
 }
-"""By the names that rules/signals.yaml uses."""
+"""Parsers by the names used in rules/signals.yaml."""

@@ -1,9 +1,9 @@
-"""A pipe0 run's life, from the request that begins it to its end, so that a process that dies on the way leaves as little as possible in doubt.
+"""The life of a pipe0 run, from the starting request to its end, so that a process that dies on the way leaves as little as possible in doubt.
 
-pipe0 knows no idempotency key and lists no runs: a run whose id was lost is lost. So it is begun by a request that answers at once, with the id, and
-the ledger is told before (from now on it may have been billed) and after (fetch it by this id).
+pipe0 has no idempotency keys and cannot list runs: a run whose id is lost is lost. So we start it with a request that answers at once, with the id, and
+tell the ledger before (from now on it may be billed) and after (fetch it by this id).
 
-Belongs here: these notes, looking for the end of a run, and the pace pipe0 asks for. Does not belong here: what is asked and what the answer means
+Belongs here: these notes, polling for the end of a run, and the pace pipe0 asks for. Does not belong here: what is asked and what the answer means
 (see `source`), requests and their errors (see `lead_assets.vendors.pipe0.client`), claims and retries (see `lead_assets.ledger`).
 """
 
@@ -21,15 +21,15 @@ from lead_assets.vendors.turns import Turns
 
 
 class Runs:
-    """Begins runs and waits for their ends, for the event loop it is entered in.
+    """Starts runs and waits for them to end, in the event loop it is entered in.
 
-    `first_look`: seconds after which a run is first looked for, until it is known how long they take here.
+    `first_look`: seconds before a run is first polled, until we know how long runs take here.
     """
 
-    # pipe0 does not refuse what comes too fast: it says in headers when to slow down and when to stop and wait.
+    # pipe0 does not refuse requests that come too fast: its headers say when to slow down and when to stop and wait.
     SLOW_SECONDS = 0.5
     STOP_SECONDS = 5.0
-    # pipe0 advises to look every 1 to 3 seconds.
+    # pipe0 recommends polling every 1 to 3 seconds.
     LONGEST_PAUSE = 3.0
     PATIENCE = 200.0
 
@@ -44,7 +44,7 @@ class Runs:
         self._first_look = first_look
         self._patience = patience
         self._usual = first_look
-        # One request at a time: it takes a moment, the run takes seconds, and when the process dies only one is in doubt.
+        # One request at a time: a request is short and a run takes seconds, and if the process dies only one request is in doubt.
         self._beginning = asyncio.Lock()
         self._ends: dict[str, asyncio.Task[PipesRun]] = {}
 
@@ -58,7 +58,7 @@ class Runs:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def run(self, pipes: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> PipesRun:
-        """Run pipes over records for the claims of these keys. Raises ProviderError; with a `vendor_ref` the run is begun and goes on."""
+        """Run pipes over records for the claims of these keys. Raises ProviderError; if it has a `vendor_ref`, the run has started and continues."""
         operation = "+".join(str(pipe["pipe_id"]) for pipe in pipes)
         async with self._beginning:
             begun = await self._begin(pipes, records, keys, operation)
@@ -70,12 +70,12 @@ class Runs:
         self, pipes: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]], keys: Sequence[str], operation: str
     ) -> PipesRun:
         if not await in_thread(self._ledger.sending, keys):
-            # Their buyer has given up, or was silent for so long that another took over.
+            # Their buyer has given up, or was silent so long that another took over.
             raise ProviderError("pipe0", operation, "transient", "timeout", sent=False)
         try:
             begun = await self._client.run(pipes, records)
         except ProviderError as error:
-            # Refused, so that nothing was begun. A 5xx may come from something in between, with the run behind it begun and billed.
+            # Refused, so nothing was started. A 5xx may come from something in between, while pipe0 started and billed the run.
             if not error.sent or (error.vendor_ref is None and error.status is not None and 400 <= error.status < 500):
                 await in_thread(self._ledger.not_sent, keys)
             raise
@@ -83,7 +83,7 @@ class Runs:
         return begun
 
     async def end(self, run_id: str, operation: str, *, first: float = 0.0) -> PipesRun:
-        """A run at its end, looked for after `first` seconds and then ever less often. However many wait for it, one looks."""
+        """The finished run, polled after `first` seconds and then less and less often. However many wait for it, only one polls."""
         looking = self._ends.get(run_id)
         began = looking is None
         if looking is None:
@@ -105,7 +105,7 @@ class Runs:
             waited = clock() - began
             if run.response.ended:
                 if first:
-                    # Seen late by up to a pause: come a little sooner the next time, as long as one look is enough.
+                    # The end may be seen up to one pause late: poll a little sooner the next time, as long as one poll is enough.
                     self._usual = waited if looks > 1 else max(self._first_look / 5, first * 0.8)
                 return run
             if waited > self._patience:

@@ -1,6 +1,6 @@
-"""How pipe0 is asked for the subjects of a batch: wants in, replies out.
+"""Asks pipe0 about a batch of subjects: wants in, replies out.
 
-Belongs here: building pipe0's request from subjects, joining the pipes of several signals into one request, and reading off its answer what was
+Belongs here: building pipe0's request from subjects, joining the pipes of several signals into one request, and telling from the answer what was
 found, what was not, and what was charged. Does not belong here: the life of a run (see `runs`), pipe0's HTTP (see
 `lead_assets.vendors.pipe0.client`), what the values mean (see `parsers`), retries and money (see `lead_assets.ledger`).
 """
@@ -23,7 +23,7 @@ from lead_assets.vendors.pipe0.runs import Runs
 
 _FIRST_LOOK = 1.0
 _FIRST_LOOK_IN_SANDBOX = 0.03
-"""Seconds. The sandbox works no longer than a test or a benchmark says."""
+"""Seconds before the first poll in the sandbox, which takes only as long as a test or benchmark says."""
 
 _Records = tuple[SubjectKind, tuple[str, ...]]
 
@@ -31,7 +31,7 @@ _Records = tuple[SubjectKind, tuple[str, ...]]
 @asynccontextmanager
 async def open_source(opening: Opening) -> AsyncIterator[Pipe0Source]:
     settings, terms = opening.settings, opening.asked[0][1].terms
-    # The pipes of several signals travel in one request: more connections than one signal uses would stay idle.
+    # The pipes of several signals share one request, so more connections than one signal uses would stay idle.
     client = Pipe0(opening.url, opening.key, environment=settings.pipe0_environment, connections=terms.concurrency, **opening.deadline)
     runs = Runs(
         client,
@@ -48,10 +48,10 @@ async def open_source(opening: Opening) -> AsyncIterator[Pipe0Source]:
 
 @dataclass
 class _Joint:
-    """A request in the making: the pipes that several signals want for the same records, and the keys of what each wants."""
+    """A request being assembled: the pipes that several signals want for the same records, and the keys of each one's wants."""
 
     asked: dict[str, tuple[Offer, list[str]]] = field(default_factory=dict)
-    """By the pipe's id."""
+    """Keys by pipe id."""
     complete: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[PipesRun] | None = None
 
@@ -59,11 +59,11 @@ class _Joint:
 class Pipe0Source:
     """pipe0 as a source of signals.
 
-    `partners` says how many signals are collected at once for each kind of subject. Where several want the same records, their pipes go in one
+    `partners` says how many signals are collected at once for each kind of subject. If several want the same records, their pipes go in one
     request: pipe0 admits records, not pipes, so four pipes in one request use a quarter of the capacity. The price is the same.
     """
 
-    # How long a batch waits for the other signals to want it too; they claim it in the ledger one after the other.
+    # How long a batch waits for other signals to join; they claim it in the ledger one after another.
     JOIN_SECONDS = 0.25
 
     def __init__(self, runs: Runs, partners: Mapping[SubjectKind, int]) -> None:
@@ -95,7 +95,7 @@ class Pipe0Source:
         except RunFailed as error:
             if error.kind != "transient":
                 raise
-            # It would say so for ever: only a new run can help.
+            # This answer would never change: only a new run can help.
             raise ProviderError(error.provider, error.operation, "permanent", error.reason, status=error.status) from None
         return [_reply(offer, want, run) for want in wants]
 
@@ -114,12 +114,12 @@ class Pipe0Source:
             joint.complete.set()
         assert joint.task is not None
         try:
-            # Shielded: one signal that gives up must not take the answer from the others.
+            # Shielded, so that one signal giving up does not take the answer from the others.
             return await asyncio.shield(joint.task)
         except ProviderError as error:
             if error.kind != "permanent" or error.vendor_ref is not None or len(joint.asked) == 1:
                 raise (error if first else error.for_another()) from None
-        # One pipe that pipe0 refuses fails the whole request; alone, only its own signal is refused.
+        # One refused pipe fails the whole request; sent alone, only its own signal is refused.
         return await self._run([offer], records, keys)
 
     async def _gather(self, joint: _Joint, records: _Records) -> PipesRun:
@@ -137,7 +137,7 @@ class Pipe0Source:
 
 
 def record_id(subject: str) -> str:
-    """A record's name inside a vendor's request: says nothing of the subject, and is the same after a restart."""
+    """A record's name inside a vendor request: reveals nothing about the subject, and is the same after a restart."""
     return hashlib.sha256(subject.encode()).hexdigest()[:32]
 
 
@@ -167,15 +167,15 @@ def _reply(offer: Offer, want: Want, run: PipesRun) -> Reply:
 
 
 def _claimed_by(pipe_id: str, fields: Mapping[str, PipeField]) -> dict[str, PipeField]:
-    """The fields that the pipe answered for, without those that were only echoed from the input."""
+    """The fields that the pipe answered, without those merely echoed from the input."""
     answered = {name: field for name, field in fields.items() if not field.is_input}
     claimed = {name: field for name, field in answered.items() if field.pipe == pipe_id}
-    # An answer that does not say who claimed what, from a request of one pipe, is that pipe's.
+    # If the answer does not say which pipe claimed a field and the request had one pipe, it was that one.
     return claimed or {name: field for name, field in answered.items() if field.pipe is None}
 
 
 def _journaled(field: PipeField) -> dict[str, Any]:
-    """A field as it was sent, without the vendor's bookkeeping, which is most of its size."""
+    """A field as sent, without the vendor's bookkeeping, which is most of its size."""
     kept: dict[str, Any] = {"value": field.value, "status": field.status}
     if field.reason is not None and field.reason.code:
         kept["reason"] = field.reason.code
