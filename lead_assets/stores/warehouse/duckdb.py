@@ -186,7 +186,7 @@ def _connection() -> duckdb.DuckDBPyConnection:
 
     if not hasattr(_connections, "open"):
         _connections.open = duckdb.connect(":memory:", config=_CONFIG)
-        _connections.open.execute("SET TimeZone = 'UTC'")  # a day is a UTC day, wherever the machine stands
+        _connections.open.execute("SET TimeZone = 'UTC'")  # days are UTC days, whatever the machine's time zone
         _connections.open.execute("SET enable_external_file_cache = false")  # a partition's file is replaced under the same name
     opened: duckdb.DuckDBPyConnection = _connections.open
     return opened
