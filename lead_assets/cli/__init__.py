@@ -1,4 +1,4 @@
-"""What the `lead-assets` command does, one module a concern; `lead_assets.cli.app` only parses options and prints.
+"""What the `lead-assets` command does, one module per concern; `lead_assets.cli.app` only parses options and prints.
 
-`pipeline` is the main job, `runs` how Dagster runs it, `report` what the tables say, `show` how that looks in a terminal.
+`pipeline` is the main job, `runs` executes it with Dagster, `report` reads the results from the tables, `show` formats them for a terminal.
 """

@@ -1,6 +1,6 @@
-"""The `lead-assets` command. Each subcommand prints for a person, or with --json one object on stdout; logs and progress go to stderr.
+"""The `lead-assets` command. Each subcommand prints text for people, or with --json one object on stdout; logs and progress go to stderr.
 
-Exit codes: 0 done, 1 not done (the text says why), 2 the command line is wrong.
+Exit codes: 0 done, 1 not done (the message says why), 2 wrong command line.
 
 Does not belong here: any work. A command reads its options, calls a room or a sibling module, and prints what it returned.
 """
@@ -25,7 +25,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Raw campaign leads in, enriched, classified, scored and routed leads out.",
+    help="Turns raw campaign leads into enriched, classified, scored and routed leads.",
 )
 cli_money.add_to(app)
 
@@ -38,14 +38,14 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version and stop.")] = False,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     """Options of the command itself, before any subcommand."""
 
 
 @app.command()
 def demo(as_json: AsJson = False) -> None:
-    """Run the whole graph on the fixtures against the sandbox: no account, no key, nothing outside this machine."""
+    """Run the whole graph on the fixtures, with the sandbox: no account, no keys, nothing outside this machine."""
     from lead_assets.cli import demo as demonstration
     from lead_assets.cli import show
 
@@ -62,19 +62,17 @@ def run(
     ] = None,
     all_campaigns: Annotated[bool, typer.Option("--all", help="Every campaign in the archive.")] = False,
     select: Annotated[str | None, typer.Option("--select", help="Assets, in Dagster's selection syntax, e.g. 'group:scoring'.")] = None,
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Only so many leads of each campaign go on to the rooms that cost money.")
-    ] = None,
+    limit: Annotated[int | None, typer.Option("--limit", min=1, help="Enrich and classify at most this many leads per campaign.")] = None,
     batch: Annotated[
         bool,
-        typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day; a killed run takes its batch up."),
+        typer.Option("--batch", help="Use Message Batches for the model: half the price, but up to a day; a killed run resumes its batch."),
     ] = False,
     from_ledger: Annotated[
-        bool, typer.Option("--from-ledger", help="Buy nothing: use answers of any age that the ledger holds; what it lacks stays unknown.")
+        bool, typer.Option("--from-ledger", help="Buy nothing: use the ledger's answers, whatever their age; anything else stays unknown.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Materialize campaigns. What was bought before is not bought again."""
+    """Materialize campaigns. Nothing is bought twice."""
     if bool(campaign) == all_campaigns:
         raise typer.BadParameter("give --campaign ID (once or more) or --all")
     from lead_assets.cli import pipeline, show
@@ -89,20 +87,20 @@ def run(
 
 @app.command()
 def ingest(
-    files: Annotated[list[Path], typer.Argument(help="Drops: JSON, NDJSON or CSV, each also gzipped.")],
+    files: Annotated[list[Path], typer.Argument(help="Files: JSON, NDJSON or CSV, optionally gzipped.")],
     campaign: Annotated[
-        str | None, typer.Option("--campaign", callback=told_campaigns, help="Campaign of all leads in these files.")
+        str | None, typer.Option("--campaign", callback=told_campaigns, help="Campaign for all leads in these files.")
     ] = None,
     mapping: Annotated[
-        list[str] | None, typer.Option("--map", help="Rename a field on the way in: FROM=TO; may be given more than once.")
+        list[str] | None, typer.Option("--map", help="Rename a field while reading: FROM=TO; may be given more than once.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Take drops into the archive. `run` then materializes their campaigns."""
+    """Store files in the archive. `run` then materializes their campaigns."""
     from lead_assets.cli import pipeline, show
 
     if folders := [str(file) for file in files if file.is_dir()]:
-        raise typer.BadParameter(f"{', '.join(folders)} is a folder: name the files in it")
+        raise typer.BadParameter(f"{', '.join(folders)} is a folder: give the files in it")
     if missing := [str(file) for file in files if not file.exists()]:
         raise typer.BadParameter(f"no such file: {', '.join(missing)}")
     print_answer(pipeline.ingest_files(Settings(), files, campaign=campaign, column_map=_pairs(mapping or [])), as_json, show.ingested)
@@ -110,22 +108,22 @@ def ingest(
 
 @app.command()
 def replay(
-    stage: Annotated[str, typer.Option("--stage", help="What was refused: classification, or summaries (briefs).")] = "classification",
+    stage: Annotated[str, typer.Option("--stage", help="What to replay: classification, or summaries (briefs).")] = "classification",
     code: Annotated[
         list[str] | None,
-        typer.Option("--code", help="Only leads in quarantine for this reason, e.g. placeholder; may be given more than once."),
+        typer.Option("--code", help="Only leads quarantined for this reason, e.g. placeholder; may be given more than once."),
     ] = None,
     campaign: Annotated[
         list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Only this campaign; may be given more than once.")
     ] = None,
     fix: Annotated[
         str | None,
-        typer.Option("--fix", help="Name of a fix made elsewhere, e.g. at the vendor: what an earlier replay sent is sent once more."),
+        typer.Option("--fix", help="Name of a fix made elsewhere, e.g. at the vendor: sends again what an earlier replay already sent."),
     ] = None,
-    batch: Annotated[bool, typer.Option("--batch", help="Ask the model by Message Batches: half the price, up to a day.")] = False,
+    batch: Annotated[bool, typer.Option("--batch", help="Use Message Batches for the model: half the price, but up to a day.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Send quarantined leads again after a fix, exactly once each, and materialize their campaigns again."""
+    """Send quarantined leads again after a fix, exactly once each, and materialize their campaigns."""
     from lead_assets.cli import replay as replaying
     from lead_assets.cli import show
 
@@ -139,7 +137,7 @@ def replay(
 
 @app.command()
 def sync(as_json: AsJson = False) -> None:
-    """Fetch the campaign API's leads into the landing folder, and take them in."""
+    """Fetch leads from the campaign API into the landing folder and ingest them."""
     from lead_assets.cli import pipeline, show
 
     with connected_world() as settings:
@@ -163,7 +161,7 @@ def export(
         raise unknown("--format", file_format, exports.FORMATS)
     frame = exports.rows(Settings(), table, campaign)
     if as_json and out is None:
-        raise typer.BadParameter("--json says where the rows went: give --out PATH as well, or --format json for the rows themselves")
+        raise typer.BadParameter("--json reports where the rows were written: add --out PATH, or use --format json for the rows themselves")
     if out is None:
         sys.stdout.buffer.write(exports.encode(frame, file_format))
         sys.stdout.buffer.flush()
@@ -189,7 +187,7 @@ def status(
     campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only this campaign; may be given more than once.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say what is missing or out of date, for each campaign and table, and why. Nothing is made and nothing is asked."""
+    """Show what is missing or out of date per campaign and table, and why. Changes nothing and calls nobody."""
     from lead_assets.cli import show
     from lead_assets.cli.status import status as standing
 
@@ -198,7 +196,7 @@ def status(
 
 @app.command("verify-snowpipe")
 def verify_snowpipe(as_json: AsJson = False) -> None:
-    """Compare the archive's events with what Snowpipe has landed: pipe, files waiting, failed loads, events that did not arrive."""
+    """Compare the archived events with what Snowpipe has loaded: pipe status, waiting files, failed loads, missing events."""
     from lead_assets.cli import snowpipe
 
     answer = snowpipe.verify(Settings())
@@ -209,14 +207,14 @@ def verify_snowpipe(as_json: AsJson = False) -> None:
 
 @app.command()
 def sandbox(
-    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on loopback; 0 takes a free one.")] = 0,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="Port on loopback; 0 picks a free one.")] = 0,
     campaigns: Annotated[
         Path | None,
-        typer.Option("--campaigns", exists=True, dir_okay=False, help="JSON file of the campaigns that the campaign API serves."),
+        typer.Option("--campaigns", exists=True, dir_okay=False, help="JSON file with the campaigns that the campaign API serves."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Serve every external service on loopback, in its real wire format, until interrupted. GET /_meter says what it would have billed."""
+    """Serve every external service on loopback, in its real wire format, until interrupted. GET /_meter shows what it would have billed."""
     from lead_assets.sandbox import READY_LINE
     from lead_assets.sandbox.server import serve
 
@@ -226,10 +224,10 @@ def sandbox(
 @app.command()
 def dev(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
-    live: Annotated[bool, typer.Option("--live", help="Use the vendors whose keys are set, not the sandbox.")] = False,
+    live: Annotated[bool, typer.Option("--live", help="Use the real vendors whose keys are set instead of the sandbox.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Open the Dagster UI with sensors on: a file dropped into the landing folder is routed without a click."""
+    """Start the Dagster UI with sensors on: files dropped into the landing folder are processed automatically."""
     from lead_assets.cli import development, show
 
     with connected_world(prefer_sandbox=not live) as settings:
@@ -237,8 +235,8 @@ def dev(
 
 
 def main() -> None:
-    """Entry point. Turns the product's own errors into one line on stderr (with --json also an object on stdout) and exit code 1, or 2 if
-    a word of the command line is one that nobody knows."""
+    """Entry point. Turns the product's own errors into one line on stderr (with --json also an object on stdout) and exit code 1, or 2 for
+    an unknown word on the command line."""
     try:
         app()
     except SystemExit as stop:
@@ -257,8 +255,8 @@ def main() -> None:
 
 
 def _usage_error(stop: SystemExit) -> str:
-    """What is wrong with the command line. Typer has printed it for a person, and left with its error as the context of the exit."""
-    # Told by what it can do, because newer versions of Typer have a Click of their own, whose errors are other classes.
+    """What is wrong with the command line. Typer has printed it for people, and its error is the context of the exit."""
+    # Duck typing, because newer versions of Typer bundle their own Click with different error classes.
     message = getattr(stop.__context__, "format_message", None)
     return f"the command line is wrong: {message() if message else 'stderr says how'}"
 
@@ -266,7 +264,7 @@ def _usage_error(stop: SystemExit) -> str:
 def _stop(text: str, code: int = 1) -> None:
     if "--json" in sys.argv:
         sys.stdout.write(json.dumps({"ok": False, "error": text}) + "\n")
-    # A fault may hold brackets, and a path that is broken in two cannot be copied.
+    # A fault may contain brackets, and a wrapped path cannot be copied.
     err.print(f"[bold red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
     raise SystemExit(code)
 

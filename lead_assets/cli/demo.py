@@ -1,4 +1,4 @@
-"""The demo: the fixtures and the sandbox's campaign API through the whole graph."""
+"""The demo: sends the fixtures and the sandbox's campaign API through the whole graph."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from lead_assets.stores.opened import archive_of
 
 
 def run(settings: Settings, progress: runs.Progress | None = None) -> dict[str, Any]:
-    """Take the fixtures in (once: a second demo finds them there), run every campaign. Returns the answer of `lead-assets demo`."""
+    """Ingest the fixtures (unless an earlier demo did) and run every campaign. Returns the answer of `lead-assets demo`."""
     began = time.monotonic()
     check_rules(settings)
     _ingest_fixtures(settings)
@@ -26,9 +26,9 @@ def run(settings: Settings, progress: runs.Progress | None = None) -> dict[str, 
     home = "" if str(settings.home) == ".lead_assets" else f"LEAD_ASSETS_HOME={settings.home} "
     answer["seconds"] = round(time.monotonic() - began, 2)
     answer["next"] = [
-        ("open the graph; drop a file into the landing folder and watch it being routed", "make dev"),
+        ("open the graph, drop a file into the landing folder and watch it being processed", "make dev"),
         ("compare the campaigns", f"{home}.venv/bin/lead-assets export marts.campaign_scorecard"),
-        ("ask why a lead has its owner", f"{home}.venv/bin/lead-assets export routing.decisions --format csv | head"),
+        ("see why a lead has its owner", f"{home}.venv/bin/lead-assets export routing.decisions --format csv | head"),
     ]
     return answer
 

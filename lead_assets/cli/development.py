@@ -1,4 +1,4 @@
-"""`lead-assets dev`: the Dagster UI with sensors on, and the sandbox behind it."""
+"""`lead-assets dev`: the Dagster UI with sensors on, backed by the sandbox."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from lead_assets.stores.opened import archive_of
 
 
 def serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], None]) -> int:
-    """Run `dagster dev` until interrupted; returns its exit code. Campaigns already in the archive are partitions from the start.
+    """Run `dagster dev` until interrupted; returns its exit code. Campaigns in the archive are partitions from the start.
 
-    `announce` is called once with {"ui", "landing", "vendors", "home"}. Raises CommandError if this home has one.
+    `announce` is called once with {"ui", "landing", "vendors", "home"}. Raises CommandError if `dev` already runs on this home.
     """
     with only_one(settings.home, f"http://127.0.0.1:{port}"):
         return _serve(settings, port, announce)
@@ -30,9 +30,9 @@ def serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], No
 
 @contextmanager
 def only_one(home: Path, ui: str) -> Iterator[None]:
-    """Hold this home's lock for `dev` while the block runs. Two of them would both answer every file in the landing folder and every schedule.
+    """Hold this home's lock for `dev` while the block runs. Two of them would both react to every landing file and every schedule.
 
-    The lock is the operating system's, so that it ends with the process however that ends. Raises CommandError.
+    It is a lock of the operating system, so it ends with the process in any case. Raises CommandError.
     """
     home.mkdir(parents=True, exist_ok=True)
     with (home / "dev.lock").open("a+", encoding="utf-8") as lock:
@@ -41,7 +41,7 @@ def only_one(home: Path, ui: str) -> Iterator[None]:
         except BlockingIOError:
             lock.seek(0)
             raise CommandError(
-                f"'lead-assets dev' runs on this home already ({lock.read().strip() or 'it has just started'}): use that one, end it with Ctrl-C, "
+                f"'lead-assets dev' is already running on this home ({lock.read().strip() or 'just started'}): use that one, stop it with Ctrl-C, "
                 f"or set LEAD_ASSETS_HOME to another folder (this one is {home.resolve()})"
             ) from None
         lock.truncate(0)
@@ -66,9 +66,9 @@ def _serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], N
             "home": str(settings.home.resolve()),
         }
     )
-    # What Dagster says is a log: stdout is for the answer alone.
+    # Dagster's output is a log: stdout is reserved for the answer.
     command = [sys.executable, "-m", "dagster", "dev", "-w", str(project_file("workspace.yaml")), "-h", "127.0.0.1", "-p", str(port)]
-    # A termination ends this process as Ctrl-C does, and Dagster with it: else it would live on with its sensors, without its sandbox.
+    # Treat a termination like Ctrl-C, so that Dagster ends too: otherwise its sensors would run on without the sandbox.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     process = subprocess.Popen(command, env=environment, stdout=sys.stderr)  # noqa: S603 - our own interpreter and module
     try:

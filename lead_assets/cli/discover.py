@@ -1,6 +1,6 @@
 """`lead-assets discover`: search, score, and file the result as a new campaign's drop.
 
-Does not belong here: searching (see `lead_assets.discovery`), or taking a drop in (see `lead_assets.intake.ingest`).
+Does not belong here: searching (see `lead_assets.discovery`), or ingesting a drop (see `lead_assets.intake.ingest`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from lead_assets.vendors.quotas import quotas
 
 
 def discover(settings: Settings, filters: Mapping[str, Sequence[str]], *, limit: int, people: int, campaign: str | None) -> dict[str, Any]:
-    """Buy what the filters find and file it. Returns the answer of `lead-assets discover`. Raises ValueError without a key, or without an answer."""
+    """Buy what the filters find and file it as a drop. Returns the answer of `lead-assets discover`. Raises ValueError without a key or an answer."""
     check_rules(settings)
     rules = load_discovery_rules(settings)
     name = campaign_key(campaign or campaign_of(filters))
@@ -68,12 +68,12 @@ def discover(settings: Settings, filters: Mapping[str, Sequence[str]], *, limit:
 
 
 def _credit_usd(settings: Settings) -> Any:
-    """What one of Apollo's credits costs, as rules/signals.yaml says. Raises ValueError if it does not."""
+    """The price of one Apollo credit, from rules/signals.yaml. Raises ValueError if it is not there."""
     for signal in load_signals(settings).values():
         for source in signal.sources:
             if source.provider == "apollo":
                 return source.terms.credit_usd
-    raise ValueError("rules/signals.yaml has no source at apollo, so the price of its credit is unknown: declare one (it may be disabled)")
+    raise ValueError("rules/signals.yaml has no apollo source, so the price of a credit is unknown: declare one (it may be disabled)")
 
 
 def _file(settings: Settings, data: bytes, campaign: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Is everything there that a run needs? Settings, keys, stores, versions; no vendor is called."""
+"""Checks what a run needs: settings, keys, stores, versions. Calls no vendor."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PACKAGES = ("dagster", "duckdb", "polars", "pydantic", "anthropic", "httpx", "s
 
 
 def examine(settings: Settings) -> dict[str, Any]:
-    """{"ok", "checks": [{"name", "ok", "detail"}]}. A missing key is no fault: the detail says what works without it."""
+    """{"ok", "checks": [{"name", "ok", "detail"}]}. A missing key is not a fault: the detail says what works without it."""
     checks = [*_stores(settings), *_rules(settings), *_keys(settings), *_versions()]
     return {"ok": all(check["ok"] for check in checks), "checks": checks}
 
@@ -67,7 +67,7 @@ def _check(name: str, probe: Callable[[], str]) -> dict[str, Any]:
     try:
         return {"name": name, "ok": True, "detail": probe()}
     except Exception as error:
-        # A database driver's error may hold its URL with the password: only its kind is shown.
+        # A database driver's error may contain the URL with the password, so only its kind is shown.
         return {"name": name, "ok": False, "detail": explained(error) or f"not reachable ({type(error).__name__})"}
 
 
@@ -78,9 +78,9 @@ def _sandbox(url: str) -> str:
         httpx.get(f"{url}/_meter", timeout=5).raise_for_status()
     except httpx.HTTPError as error:
         raise ValueError(
-            f"no sandbox answers at {url} ({type(error).__name__}): start one (lead-assets sandbox --port N) or unset LEAD_ASSETS_SANDBOX_URL"
+            f"no sandbox at {url} ({type(error).__name__}): start one (lead-assets sandbox --port N) or unset LEAD_ASSETS_SANDBOX_URL"
         ) from None
-    return f"sandbox at {url}: no key is used"
+    return f"sandbox at {url}: no keys used"
 
 
 def _writable(folder: Path) -> str:

@@ -10,7 +10,7 @@ from lead_assets.ledger import WorldError
 
 
 class CommandError(Exception):
-    """The command could not do its work; the text names the thing and the next step."""
+    """The command could not do its work; the text says why and what to do next."""
 
 
 def explained(error: Exception) -> str | None:
@@ -20,16 +20,18 @@ def explained(error: Exception) -> str | None:
         return f"settings: {faults}"
     if type(error).__module__ == "sqlalchemy.exc" and type(error).__name__ in ("OperationalError", "InterfaceError"):
         # The driver's own text may name the user, and with some drivers the whole URL.
-        return "a database cannot be reached (ledger or Dagster's storage): see that it runs, and that LEAD_ASSETS_LEDGER_URL is right"
+        return (
+            "a database cannot be reached (ledger or Dagster's storage): check that it is running and that LEAD_ASSETS_LEDGER_URL is right"
+        )
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
-        return f"{error.filename}: {error.strerror.lower()}: see that it is there, that you may use it, and that the disk has room"
+        return f"{error.filename}: {error.strerror.lower()}: check that it exists, that you may access it, and that the disk has space"
     if isinstance(error, ValueError | LookupError | OSError | WorldError | ProviderError | CommandError) and error.args:
         return str(error)
     return None
 
 
 def _variable(location: tuple[int | str, ...]) -> str:
-    """The environment variable of a setting: a field without a name of its own outside is read from LEAD_ASSETS_<field>."""
+    """The environment variable of a setting: LEAD_ASSETS_<field>, unless the field declares another name."""
     name = ".".join(str(part) for part in location)
     field = Settings.model_fields.get(name)
     return f"LEAD_ASSETS_{name.upper()}" if field is not None and field.validation_alias is None else name

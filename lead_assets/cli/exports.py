@@ -16,8 +16,8 @@ _ISO_8601 = "%Y-%m-%dT%H:%M:%S%.6f%:z"
 
 
 def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None) -> pl.DataFrame:
-    """Rows of a table, sorted by its key; only of some campaigns, if these are given. Raises UnknownWord for a table or campaign that does not exist
-    and for a table whose rows belong to no campaign, PartitionMissing for a campaign that has not been run yet."""
+    """A table's rows, sorted by its key, optionally only for some campaigns. Raises UnknownWord for a table or campaign that does not exist
+    or a table without campaigns, and PartitionMissing for a campaign that has not been run yet."""
     contract = TABLES.get(table)
     if contract is None:
         raise unknown("no table", table, TABLES)
@@ -26,7 +26,7 @@ def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None)
     if wanted is None or contract.grain == "campaign":
         return warehouse.read(contract, wanted).sort(contract.key)
     if "campaign_id" not in contract.polars_schema():
-        raise UnknownWord(f"--campaign: no row of {table} belongs to one campaign: export it without --campaign")
+        raise UnknownWord(f"--campaign: rows of {table} do not belong to a campaign: export it without --campaign")
     return warehouse.read(contract).filter(pl.col("campaign_id").is_in(wanted)).sort(contract.key)
 
 
@@ -36,7 +36,7 @@ def encode(frame: pl.DataFrame, file_format: str) -> bytes:
 
 
 def _csv(frame: pl.DataFrame) -> bytes:
-    # CSV has no lists: they go as JSON text.
+    # CSV has no lists, so they become JSON text.
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
     as_json = [pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists]
     return frame.with_columns(as_json).write_csv(datetime_format=_ISO_8601).encode()

@@ -1,6 +1,6 @@
-"""What was spent, what may be spent, and the switch that stops spending.
+"""Costs, budgets and the kill switch.
 
-Does not belong here: what would be spent (see `estimate`), or how it looks in a terminal (see `show_money`).
+Does not belong here: estimates (see `estimate`), or how it looks in a terminal (see `show_money`).
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ CostsBy = Literal["day", "campaign", "provider", "operation", "signal"]
 BY: tuple[str, ...] = get_args(CostsBy)
 PERIODS: tuple[str, ...] = get_args(Period)
 _MOST_USD = 1_000_000_000
-"""Beyond it a limit is a slip of the keyboard. The ledger's 64-bit micro-dollars hold nine thousand times as much."""
+"""A higher limit is surely a typo. The ledger's 64-bit micro-dollars can hold nine thousand times as much."""
 _FIGURES = ("answers", "calls", "usd", "uncertain_calls", "uncertain_usd", "input_tokens", "output_tokens")
 
 
 def costs(settings: Settings, by: Sequence[CostsBy] = ("provider", "operation"), campaigns: Sequence[str] | None = None) -> dict[str, Any]:
-    """What the journal says was spent. `calls` are answers that cost something. Returns the answer of `lead-assets costs`.
+    """Spending according to the journal. `calls` are answers that cost something. Returns the answer of `lead-assets costs`.
 
     Raises UnknownWord for a campaign that has neither leads nor costs."""
     wanted = [campaign_key(campaign) for campaign in campaigns] if campaigns else None
     with opened_ledger(settings) as ledger:
-        # A campaign may have spent before it has a lead (a search for companies), and may have leads and have spent nothing.
+        # A campaign may have costs before it has leads (a search for companies), or leads without costs.
         known = {*archive_of(settings).campaigns(), *ledger.costs(["campaign"])["campaign_id"]} if wanted else set()
         if strangers := [key for key in wanted or () if key not in known]:
             raise unknown_campaign(strangers[0], sorted(known))
@@ -48,14 +48,14 @@ def costs(settings: Settings, by: Sequence[CostsBy] = ("provider", "operation"),
 
 
 def set_budget(settings: Settings, scope: tuple[Scope, str], limit_micros: int | None, period: Period) -> dict[str, Any]:
-    """Limit spending, or lift the limit with None. See `parse_scope` and `parse_amount`."""
+    """Set a spending limit, or lift it with None. See `parse_scope` and `parse_amount`."""
     with opened_ledger(settings) as ledger:
         ledger.set_budget(scope[0], limit_micros, name=scope[1], period=period)
     return show_budgets(settings)
 
 
 def show_budgets(settings: Settings) -> dict[str, Any]:
-    """All limits and what stands against them, and who is paused. Returns the answer of `lead-assets budget show`."""
+    """All limits with what counts against them, and paused providers. Returns the answer of `lead-assets budget show`."""
     with opened_ledger(settings) as ledger:
         budgets, paused, circuits = ledger.budgets(), ledger.paused(), ledger.circuits()
     return {
@@ -66,7 +66,7 @@ def show_budgets(settings: Settings) -> dict[str, Any]:
 
 
 def pause(settings: Settings, provider: str | None) -> dict[str, Any]:
-    """Allow no new call, to one provider or to all; calls under way end and are journaled."""
+    """Block new calls to one provider or to all; calls in progress finish and are journaled."""
     if provider:
         _known(provider)
     with opened_ledger(settings) as ledger:
@@ -75,18 +75,18 @@ def pause(settings: Settings, provider: str | None) -> dict[str, Any]:
 
 
 def resume(settings: Settings, provider: str | None) -> dict[str, Any]:
-    """Lift a pause and close the circuit; without a provider, all of them. Raises ValueError if all are paused and one is to go on."""
+    """Lift the pause and close the circuit of one provider, or of all. Raises ValueError if all are paused and only one should resume."""
     if provider:
         _known(provider)
     with opened_ledger(settings) as ledger:
         if provider and "" in ledger.paused():
-            raise ValueError(f"all providers are paused: '{provider}' cannot go on alone; lift that with 'lead-assets resume'")
+            raise ValueError(f"all providers are paused, so '{provider}' cannot resume alone: run 'lead-assets resume' to lift the pause")
         ledger.resume(provider)
     return show_budgets(settings)
 
 
 def parse_scope(text: str) -> tuple[Scope, str]:
-    """ "total", "campaign:ID" or "provider:NAME" as (scope, name). Raises ValueError that says what to write."""
+    """Parse "total", "campaign:ID" or "provider:NAME" into (scope, name). Raises ValueError that says what to write."""
     kind, _, name = text.partition(":")
     if kind == "total" and not name:
         return "total", ""
@@ -94,11 +94,11 @@ def parse_scope(text: str) -> tuple[Scope, str]:
         return "campaign", campaign_key(name)
     if kind == "provider" and name:
         return "provider", _known(name)
-    raise ValueError(f"budget: {text!r} is no scope: use total, campaign:ID or provider:NAME")
+    raise ValueError(f"budget: unknown scope {text!r}: use total, campaign:ID or provider:NAME")
 
 
 def parse_amount(usd: str) -> int | None:
-    """US dollars as micro-dollars, or None for "none". Raises ValueError that says what to write."""
+    """Parse US dollars into micro-dollars, or "none" into None. Raises ValueError that says what to write."""
     if usd == "none":
         return None
     try:
@@ -108,7 +108,7 @@ def parse_amount(usd: str) -> int | None:
     if not amount.is_finite():
         raise ValueError(f"budget: {usd!r} is not an amount: give US dollars, e.g. 25 or 0.50, or 'none' to lift the limit")
     if amount < 0:
-        raise ValueError(f"budget: {usd!r}: a limit cannot be negative: give 0 or more; 'lead-assets pause' stops all buying")
+        raise ValueError(f"budget: {usd!r}: a limit cannot be negative: give 0 or more; 'lead-assets pause' stops all purchases")
     if amount > _MOST_USD:
         raise ValueError(f"budget: {usd!r}: the highest limit is {_MOST_USD:,} US dollars: give less, or 'none' to lift the limit")
     if amount != round(amount, 6):
@@ -117,7 +117,7 @@ def parse_amount(usd: str) -> int | None:
 
 
 def _known(provider: str) -> str:
-    # A budget or a pause for a misspelt name would guard nothing.
+    # A budget or pause for a misspelt name would have no effect.
     providers = load_vendors()
     if provider not in providers:
         raise unknown("no provider", provider, providers)
@@ -125,7 +125,7 @@ def _known(provider: str) -> str:
 
 
 def _by_signal(frame: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """Operations renamed to the signals they serve: one that serves two is one purchase for both; one that serves none keeps its name."""
+    """Rename operations to the signals they serve. One that serves two is a single purchase for both; one that serves none keeps its name."""
     from lead_assets.signals.signal import load_signals, signals_of_operations
 
     names = cast(Mapping[str, str], signals_of_operations(load_signals(settings).values()))

@@ -1,4 +1,4 @@
-"""The subcommands about money: what was spent, what would be, what may be, and buying on purpose.
+"""The subcommands about money: costs, estimates, budgets, and deliberate purchases.
 
 As in `lead_assets.cli.app`, a command reads its options, calls a module of `lead_assets.cli`, and prints what it returned.
 """
@@ -13,7 +13,7 @@ from lead_assets.cli.terminal import AsJson, connected_world, fail_if_not_whole,
 from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import unknown
 
-budget = typer.Typer(no_args_is_help=True, help="Hard limits: reserved before each call, so nothing beyond them is ever spent.")
+budget = typer.Typer(no_args_is_help=True, help="Hard spending limits: the price is reserved before each call, so they are never exceeded.")
 
 Campaigns = Annotated[
     list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Campaign id; may be given more than once.")
@@ -21,7 +21,7 @@ Campaigns = Annotated[
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add these subcommands to the command."""
+    """Add these subcommands to the `lead-assets` command."""
     app.command()(estimate)
     app.command()(costs)
     app.add_typer(budget, name="budget")
@@ -37,7 +37,7 @@ def estimate(
     all_campaigns: Annotated[bool, typer.Option("--all", help="Every campaign in the archive.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """What a run would cost, before anything is spent. What the ledger holds costs nothing."""
+    """Estimate what a run would cost, before spending anything. Answers in the ledger cost nothing."""
     if bool(campaign) == all_campaigns:
         raise typer.BadParameter("give --campaign ID (once or more) or --all")
     from lead_assets.cli import show_money
@@ -55,7 +55,7 @@ def costs(
     campaign: Campaigns = None,
     as_json: AsJson = False,
 ) -> None:
-    """What was spent: sums of the ledger's journal."""
+    """Show what was spent, from the ledger's journal."""
     from lead_assets.cli import money, show_money
 
     if strangers := [name for name in by or () if name not in money.BY]:
@@ -64,7 +64,7 @@ def costs(
     print_answer(money.costs(Settings(), wanted, campaign), as_json, show_money.costs)
 
 
-# So that "-5" is read as an amount, which then says why it cannot be one, and not as an option that nobody knows.
+# So that "-5" is parsed as an amount, with a clear error, and not as an unknown option.
 @budget.command("set", context_settings={"ignore_unknown_options": True})
 def set_budget(
     scope: Annotated[str, typer.Argument(help="total, campaign:ID or provider:NAME.")],
@@ -72,7 +72,7 @@ def set_budget(
     period: Annotated[str, typer.Option("--period", help="day (UTC) or all.")] = "day",
     as_json: AsJson = False,
 ) -> None:
-    """Limit what may be spent. What was already spent in the period counts."""
+    """Set a spending limit. What was already spent in the period counts."""
     from lead_assets.cli import money, show_money
 
     if period not in money.PERIODS:
@@ -86,7 +86,7 @@ def set_budget(
 
 @budget.command("show")
 def show_budgets(as_json: AsJson = False) -> None:
-    """All limits and what stands against them now."""
+    """Show all limits and what currently counts against them."""
     from lead_assets.cli import money, show_money
 
     print_answer(money.show_budgets(Settings()), as_json, show_money.budgets)
@@ -96,7 +96,7 @@ def pause(
     provider: Annotated[str | None, typer.Argument(help="Only this provider; without it, all.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """The kill switch: no new call from now on, in any process. Calls under way end and are journaled."""
+    """The kill switch: block new calls from now on, in every process. Calls in progress finish and are journaled."""
     from lead_assets.cli import money, show_money
 
     print_answer(money.pause(Settings(), provider), as_json, show_money.budgets)
@@ -106,14 +106,14 @@ def resume(
     provider: Annotated[str | None, typer.Argument(help="Only this provider; without it, all.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Lift a pause, and call a provider again that was left alone after failures in a row."""
+    """Lift a pause, and call providers again whose circuit opened after repeated failures."""
     from lead_assets.cli import money, show_money
 
     print_answer(money.resume(Settings(), provider), as_json, show_money.budgets)
 
 
 def quotas(as_json: AsJson = False) -> None:
-    """What the vendors say is left of the plans. Asking is free."""
+    """Show what is left of the plans, according to the vendors. Asking is free."""
     from lead_assets.cli import show_money
     from lead_assets.vendors.quotas import quotas as ask
 
@@ -128,7 +128,7 @@ def refresh(
     campaign: Campaigns = None,
     as_json: AsJson = False,
 ) -> None:
-    """Buy a signal's answers that are older anew, and make the tables that follow from them again."""
+    """Buy a signal's older answers again, and materialize the tables that depend on them."""
     from lead_assets.cli import refresh as refreshing
     from lead_assets.cli import show_money
     from lead_assets.core.time_spans import duration
@@ -144,7 +144,7 @@ def refresh(
 
 
 def discover(
-    query: Annotated[str | None, typer.Option("--query", help="Words about the company: industry terms, products, technologies.")] = None,
+    query: Annotated[str | None, typer.Option("--query", help="Keywords for the company: industry terms, products, technologies.")] = None,
     location: Annotated[list[str] | None, typer.Option("--location", help="City, state or country; may be given more than once.")] = None,
     industry: Annotated[list[str] | None, typer.Option("--industry", help="May be given more than once.")] = None,
     employees: Annotated[str | None, typer.Option("--employees", help="FROM..TO, e.g. 50..500; either end may be left out.")] = None,
@@ -153,16 +153,16 @@ def discover(
     ] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help="Companies.")] = 20,
     people: Annotated[
-        int, typer.Option("--people", min=0, max=25, help="People of each company, a credit each; 0 only lists companies.")
+        int, typer.Option("--people", min=0, max=25, help="People per company, one credit each; 0 only lists companies.")
     ] = 1,
     campaign: Annotated[
         str | None,
-        typer.Option("--campaign", callback=told_campaigns, help="Campaign to file it under; default: one named by the search."),
+        typer.Option("--campaign", callback=told_campaigns, help="Campaign for the results; default: a name derived from the search."),
     ] = None,
     source: Annotated[str, typer.Option("--source", help="Where to search: apollo.")] = "apollo",
     as_json: AsJson = False,
 ) -> None:
-    """Search for companies and their people, and file them as a new campaign. The same search is not paid for twice while it is fresh."""
+    """Search for companies and their people, and file them as a new campaign. Repeating a search is free while its results are fresh."""
     from lead_assets.cli import discover as discovering
     from lead_assets.cli import show_money
     from lead_assets.vendors.apollo.search import company_filters

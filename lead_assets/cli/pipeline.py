@@ -1,4 +1,4 @@
-"""The main job as commands use it: take drops in, run campaigns, and say what came of it.
+"""The main job as commands use it: ingest drops, run campaigns, and report the results.
 
 Does not belong here: the graph (see `definitions`), how Dagster runs it (see `runs`), or printing (see `show`).
 """
@@ -32,7 +32,7 @@ def run(
 ) -> dict[str, Any]:
     """Materialize campaigns (None: all in the archive). Returns the answer of `lead-assets run`.
 
-    Raises ValueError for a campaign that the archive does not know, RulesError for rules that cannot be used.
+    Raises ValueError for a campaign that is not in the archive, RulesError for invalid rules.
     """
     from lead_assets.definitions import build_defs
 
@@ -75,7 +75,7 @@ def run(
 def ingest_files(
     settings: Settings, files: Sequence[Path], *, campaign: str | None = None, column_map: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    """Take files into the archive and make their campaigns partitions. Returns the answer of `lead-assets ingest`."""
+    """Store files in the archive and make their campaigns partitions. Returns the answer of `lead-assets ingest`."""
     archive = archive_of(settings)
     drops = []
     for file in files:
@@ -95,13 +95,13 @@ def ingest_files(
 
 
 def sync_campaign_api(settings: Settings) -> dict[str, Any]:
-    """Fetch the campaign API's leads into the landing folder and take in what is new. Returns the answer of `lead-assets sync`.
+    """Fetch leads from the campaign API into the landing folder and ingest the new ones. Returns the answer of `lead-assets sync`.
 
     Raises ValueError without credentials, ProviderError if the API cannot be reached.
     """
     archive = archive_of(settings)
     synced = campaign_api.sync(settings, archive)
-    # These files were written whole: they need no time to settle. The drop sensor takes them by the same receipts, so nothing comes in twice.
+    # These files are complete, so they need no time to settle. The drop sensor uses the same receipts, so nothing comes in twice.
     taken = landing.take_these(settings, archive, synced.dropped)
     drops = [row for drop in taken for row in _rows(drop.name, drop)]
     with runs.instance_of(settings) as instance:
@@ -111,7 +111,7 @@ def sync_campaign_api(settings: Settings) -> dict[str, Any]:
 
 
 def _rows(path: str, drop: IngestedDrop) -> list[dict[str, Any]]:
-    """One row for each campaign of a drop."""
+    """One row per campaign in a drop."""
     return [
         {
             "path": path,

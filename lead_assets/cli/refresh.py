@@ -1,4 +1,4 @@
-"""Buying again on purpose: a signal's answers that are older than one wishes, through the engine that bought them first.
+"""Deliberate repurchases: replaces a signal's answers beyond a given age, through the engine that bought them first.
 
 Does not belong here: buying (see `lead_assets.signals.engine`), or making the tables again (see `pipeline`).
 """
@@ -28,7 +28,7 @@ def refresh(
     campaigns: Sequence[str] | None = None,
     progress: runs.Progress | None = None,
 ) -> dict[str, Any]:
-    """Buy the signal anew for all subjects whose answer is older, then make its table and all that follow from it (None: of every campaign that has
+    """Buy the signal again for all subjects with an older answer, then materialize its table and everything downstream (None: for every campaign that has
     been run). Returns the answer of `lead-assets refresh`. Raises UnknownWord for a signal or campaign that does
     not exist, ValueError for a campaign that has not been run."""
     from lead_assets.signals.engine import collect

@@ -1,4 +1,4 @@
-"""`lead-assets replay`: what a stage refused is sent again after a fix, and the campaigns it touches are materialized again.
+"""`lead-assets replay`: sends refused leads again after a fix, and materializes the affected campaigns.
 
 Does not belong here: what is sent and how often (see `lead_assets.model.replay`).
 """
@@ -34,13 +34,13 @@ class Stage:
 
     quarantine: type[Table]
     reads: tuple[type[Table], ...]
-    """What the questions are made of, in the order in which `cases` takes it."""
+    """The inputs of the questions, in the order of the arguments of `cases`."""
     book: Callable[[Settings], Rulebook[Any]]
-    """The rules by which it is asked."""
+    """The rules that apply to it."""
     cases: Callable[..., list[Case]]
-    """Those frames and the rulebook to questions."""
+    """Makes the questions from those frames and the rulebook."""
     follows: str
-    """The assets that change with its answers."""
+    """The assets that depend on its answers."""
 
 
 def _of_classification(leads: pl.DataFrame, enriched: pl.DataFrame, book: Rulebook[ClassificationRules]) -> list[Case]:
@@ -75,10 +75,10 @@ def run(
     batch: bool = False,
     progress: runs.Progress | None = None,
 ) -> dict[str, Any]:
-    """Send what a stage (of STAGES) quarantined of these codes and campaigns (None: all) again, once for each fix, and materialize what changed by it.
+    """Send again what a stage (of STAGES) quarantined, for these codes and campaigns (None: all), once per fix, and materialize what changed.
 
     Returns the answer of `lead-assets replay`. Raises UnknownWord for a code or campaign that does not exist, ValueError for a campaign
-    that has not come so far.
+    that has not reached the stage yet.
     """
     began = time.monotonic()
     check_rules(settings)
@@ -89,7 +89,7 @@ def run(
     known = warehouse.partitions(declared.quarantine)
     wanted = campaigns_of(settings, campaigns) if campaigns else known
     if unseen := sorted(set(wanted) - set(known)):
-        raise ValueError(f"campaign {unseen[0]!r} has not been through {stage} yet: `lead-assets run --campaign {unseen[0]}` first")
+        raise ValueError(f"campaign {unseen[0]!r} has not been through {stage} yet: run `lead-assets run --campaign {unseen[0]}` first")
     quarantine = warehouse.read(declared.quarantine, wanted)
     if codes:
         quarantine = quarantine.filter(quarantine["code"].is_in(list(codes)))

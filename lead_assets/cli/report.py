@@ -1,4 +1,4 @@
-"""What the tables say after a run: the funnel per campaign, owners, row counts and digests.
+"""Results of a run, read from the tables: the funnel per campaign, owners, row counts and digests.
 
 Does not belong here: running anything (see `runs`) or formatting for a terminal (see `cli`).
 """
@@ -21,7 +21,7 @@ from lead_assets.vendors.anthropic import VENDOR as MODEL
 
 
 def funnel(warehouse: Warehouse, campaigns: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of marts.campaign_funnel for those of the campaigns that have one, with the leads per owner."""
+    """The rows of marts.campaign_funnel for the given campaigns, where they exist, with the leads per owner."""
     present = [key for key in warehouse.partitions(CampaignFunnel) if key in set(campaigns)]
     owners = owners_of(warehouse, campaigns)
     rows = warehouse.read(CampaignFunnel, present).sort("campaign_id").rows(named=True)
@@ -29,7 +29,7 @@ def funnel(warehouse: Warehouse, campaigns: Sequence[str]) -> list[dict[str, Any
 
 
 def owners_of(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[str, int]]:
-    """campaign → owner → routed leads, most first."""
+    """campaign → owner → routed leads, highest first."""
     present = [key for key in warehouse.partitions(RoutingDecision) if key in set(campaigns)]
     counts = (
         warehouse.read(RoutingDecision, present)
@@ -44,9 +44,9 @@ def owners_of(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[
 
 
 def missed(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[str, int]]:
-    """What could not be had, and why: signal (or "classification", answered by rules) → reason → leads.
+    """Missing answers and why: signal (or "classification", answered by rules) → reason → leads.
 
-    Only what may come another time: a provider that failed, no key, no budget. What a provider has nothing about is no miss of this kind.
+    Only those that a later run may get: a failed provider, no key, no budget. A provider that has nothing about a subject does not count.
     """
     result: dict[str, dict[str, int]] = {}
     for contract in TABLES.values():
@@ -67,8 +67,8 @@ def missed(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[str
 
 
 def without_key(settings: Settings, missed: dict[str, dict[str, int]]) -> list[dict[str, Any]]:
-    """Who was not asked because a credential is not set: {"provider", "variable", "unknown", "by_rules"}, the signals that stayed unknown for it and
-    the leads that rules classified instead. Nobody who was not missed."""
+    """Providers not asked because a credential is missing: {"provider", "variable", "unknown", "by_rules"}, with the signals that stayed unknown and
+    the leads that rules classified instead. Providers that were not needed are left out."""
     for_want_of_key = {name: reasons["no_key"] for name, reasons in missed.items() if "no_key" in reasons}
     sources = {
         name: {source.provider for source in signal.sources} for name, signal in load_signals(settings).items() if name in for_want_of_key
@@ -83,9 +83,9 @@ def without_key(settings: Settings, missed: dict[str, dict[str, int]]) -> list[d
 
 
 def tables(warehouse: Warehouse) -> dict[str, dict[str, Any]]:
-    """Name "schema.table" → {"rows", "hash"} of every table. Equal tables have equal hashes on any machine.
+    """Name "schema.table" → {"rows", "hash"} for every table. Equal tables have equal hashes on any machine.
 
-    A table's hash is over the hashes of its partitions' rows, which are noted when they are written: nothing is read but notes.
+    A table's hash is computed from the hashes of its partitions, which are noted when written, so only notes are read.
     """
     return {name: _table(warehouse, contract) for name, contract in TABLES.items()}
 
@@ -95,7 +95,7 @@ def _table(warehouse: Warehouse, contract: type[Table]) -> dict[str, Any]:
     noted = {key: note for key, text in warehouse.notes(contract, partitions).items() if (note := Note.read(text)) is not None}
     known = {key: (note.content, note.rows) for key, note in noted.items()}
     for key in partitions:
-        if key not in known:  # written by something else than the graph
+        if key not in known:  # written by something other than the graph
             rows = warehouse.read(contract, [key])
             known[key] = digest_in_order(rows), rows.height
     contents = sorted(content for content, rows in known.values() if rows)

@@ -1,4 +1,4 @@
-"""Running the asset graph from a command: an instance below the home folder, campaigns as partitions, progress while it goes.
+"""Runs the asset graph from a command: an instance below the home folder, campaigns as partitions, live progress.
 
 Does not belong here: what is printed (see `cli`) or what the tables say afterwards (see `report`).
 """
@@ -30,9 +30,9 @@ from lead_assets.kit.run_failures import RUNNER_TAG
 from lead_assets.ledger.holders import new_holder
 
 Progress = Callable[[int, int, str], None]
-"""(steps done, steps in all, what is under way)"""
+"""(steps done, total steps, what is in progress)"""
 
-# Not in dagster.yaml itself, which Dagster also reads where no DAGSTER_HOME is set.
+# Not in dagster.yaml itself, which Dagster also reads when no DAGSTER_HOME is set.
 _HISTORY = """
 storage:
   custom:
@@ -46,18 +46,18 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Ran:
-    """One run over neighbouring campaigns, or of the tables of the whole home."""
+    """One run over neighbouring campaigns, or of the home-wide tables."""
 
     run_id: str
     campaigns: tuple[str, ...]
-    """None for a run of the whole home."""
+    """None for a home-wide run."""
     success: bool
     failures: tuple[str, ...]
-    """"step: error" for each failed step, or what kept the run from its first one, without data."""
+    """"step: error" for each failed step, or what prevented the first step, without data."""
 
 
 def dagster_home(settings: Settings) -> str:
-    """DAGSTER_HOME: the user's own if set, else a folder below home with a copy of dagster.yaml. Sets the variable for this process and its children."""
+    """DAGSTER_HOME: the user's own if set, otherwise a folder below home with a copy of dagster.yaml. Sets the variable for this process and its children."""
     if "DAGSTER_HOME" not in os.environ:
         folder = settings.home.resolve() / "dagster"
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
 
 
 def add_campaigns(instance: DagsterInstance, keys: Iterable[str]) -> None:
-    """Make the campaigns partitions. Known ones are left alone."""
+    """Add the campaigns as partitions. Existing ones are left alone."""
     known = set(lost_storage.outlast(instance, lambda: instance.get_dynamic_partitions(_partitions_name())))
     if new := [key for key in keys if key not in known]:
         instance.add_dynamic_partitions(_partitions_name(), new)
@@ -92,18 +92,18 @@ def known_campaigns(instance: DagsterInstance) -> list[str]:
 
 
 def select_assets(definitions: Definitions, selection: str | None) -> list[AssetKey]:
-    """Keys of the assets that a selection names ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises UnknownWord if none."""
+    """The keys of the assets in a selection ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises UnknownWord if there are none."""
     graph = definitions.resolve_asset_graph()
     every = of_campaigns | of_home
     groups = {key.to_user_string(): graph.get(key).group_name for key in every.resolve(graph)}
     try:
         chosen = every if selection is None else AssetSelection.from_string(selection) & every
-        # A table that is made together with others (classifications and their quarantine) brings those along.
+        # Selecting a table also selects those made together with it (classifications and their quarantine).
         keys = sorted(chosen.required_multi_asset_neighbors().resolve(graph))
     except DagsterError as error:
-        raise _unknown_selection(selection or "", f"cannot be read ({str(error).splitlines()[0]})", groups) from error
+        raise _unknown_selection(selection or "", f"cannot be parsed ({str(error).splitlines()[0]})", groups) from error
     if not keys:
-        raise _unknown_selection(selection or "", "names no asset that a run makes", groups)
+        raise _unknown_selection(selection or "", "matches no asset that a run makes", groups)
     return keys
 
 
@@ -129,12 +129,12 @@ def run_campaigns(
     on_progress: Progress | None = None,
 ) -> list[Ran]:
     """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process; with several groups, one for each of `stages_of`.
-    Then, in one run, those of the assets that are of the whole home: also where a campaign failed, from what its tables hold.
+    Then materialize the home-wide assets in one run, even if a campaign failed, from whatever its tables contain.
 
-    limit: at most so many leads of each campaign go on from identity into the rooms that cost money.
-    batch: the model is asked by Message Batches, at half the price and in its own time.
-    from_ledger: nothing is bought; what the ledger holds is served, of any age.
-    on_progress(steps done, steps in all, campaigns under way): called a few times a second.
+    limit: the maximum number of leads per campaign that continue from identity into the rooms that cost money.
+    batch: use the model's Message Batches, cheaper by half but slower.
+    from_ledger: buy nothing; serve the ledger's answers at any age.
+    on_progress(steps done, total steps, campaigns in progress): called a few times per second.
     """
     tags = {
         RUNNER_TAG: new_holder(),
@@ -164,7 +164,7 @@ def run_campaigns(
     ran: list[Ran] = []
     begun = 0
     for (group, stage), count in zip(work, steps, strict=True):
-        # A group that failed goes no further.
+        # A group that failed does not continue.
         if not any(each.campaigns == tuple(group) and not each.success for each in ran):
             ran.append(run(group, stage, begun))
         begun += count
@@ -172,8 +172,8 @@ def run_campaigns(
 
 
 def stages_of(definitions: Definitions, assets: Sequence[AssetKey]) -> list[list[AssetKey]]:
-    """The assets in the order in which groups of campaigns must pass them: an asset that reads all campaigns of another (AllPartitionMapping) comes a
-    stage after it, so that the first group sees what the last one brings. Dagster's own backfills wait in the same way."""
+    """The assets in stages that all groups of campaigns must pass together: an asset that reads all campaigns of another (AllPartitionMapping) comes one
+    stage after it, so that the first group sees what the last one adds. Dagster's own backfills wait in the same way."""
     graph, wanted = definitions.resolve_asset_graph(), set(assets)
     stage: dict[AssetKey, int] = {}
     for key in graph.toposorted_asset_keys:
@@ -214,7 +214,7 @@ def _run_group(
         raise
     failed = result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE)
     if not failed and not result.success:
-        # Nothing of it began, because a resource could not be made: the rules, say, were broken between two groups.
+        # The run did not start, because a resource could not be created: for example, rules were broken between two groups.
         failed = result.filter_events(lambda event: event.event_type == DagsterEventType.RUN_FAILURE)
     failures = tuple(_failure(event) for event in failed)
     return Ran(run_id, tuple(group), result.success, failures)
@@ -222,7 +222,7 @@ def _run_group(
 
 @contextmanager
 def _progress(instance: DagsterInstance, run_id: str, on_progress: Callable[[int], None]) -> Iterator[None]:
-    """Report finished steps while the block runs. Dagster has no callback for an in-process run, so a thread reads its event log."""
+    """Report finished steps while the block runs. Dagster has no callback for in-process runs, so a thread reads its event log."""
     done = threading.Event()
 
     def watch() -> None:
@@ -234,7 +234,7 @@ def _progress(instance: DagsterInstance, run_id: str, on_progress: Callable[[int
             except Exception as error:
                 if not lost_storage.lost(error):
                     raise
-                continue  # a picture of the progress is not worth a failure
+                continue  # a progress display is not worth a failure
             on_progress(steps)
 
     watcher = threading.Thread(target=watch, name="progress", daemon=True)
@@ -250,7 +250,7 @@ def _failure(event: object) -> str:
     error = event.event_specific_data.error  # type: ignore[attr-defined]
     while error is not None and error.cause is not None:
         error = error.cause
-    # The first line only: a stack's locals and a vendor's body may hold data.
+    # Only the first line, because a stack's locals and a vendor's body may contain data.
     text = (error.message if error else "no error text").strip().splitlines()[0]
     return f"{event.step_key or 'before the first step'}: {text}"  # type: ignore[attr-defined]
 

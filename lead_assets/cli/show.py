@@ -1,4 +1,4 @@
-"""How answers look in a terminal. Text for a person goes to stdout; nothing here computes."""
+"""Formats answers for a terminal. Text for people goes to stdout; nothing is computed here."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lead_assets.contracts import TABLES
 
 out = Console(highlight=False)
 if out.width < 120:
-    # A funnel that wraps in a narrow or unknown terminal is still read more easily than one with its numbers cut off.
+    # In a narrow or unknown terminal, a wrapped funnel is still easier to read than one with its numbers cut off.
     out = Console(highlight=False, width=120)
 
 _COUNTS = ("received", "rejected", "duplicate", "suppressed", "leads", "enriched", "classified", "quarantined", "scored", "routed")
@@ -27,16 +27,14 @@ def run(answer: dict[str, Any]) -> None:
         why = ", ".join(f"{reason} {leads}" for reason, leads in reasons.items() if reason != "no_key")
         if not why:
             continue
-        out.print(
-            f"[yellow]not had[/]  {name}{', answered by rules' if name == 'classification' else ''}: {why} leads; run again when it may be had"
-        )
+        out.print(f"[yellow]missing[/]  {name}{', answered by rules' if name == 'classification' else ''}: {why} leads; run again later")
     circuits(answer["circuits"])
     cost(answer)
     out.print(f"warehouse  {answer['warehouse']}", soft_wrap=True)
 
 
 def demo(answer: dict[str, Any]) -> None:
-    out.print("[bold]lead_assets demo[/]: every provider answer below comes from the sandbox and is synthetic.\n")
+    out.print("[bold]lead_assets demo[/]: all provider answers below come from the sandbox and are synthetic.\n")
     run(answer)
     whole = [f"{name} {answer['tables'][name]['rows']}" for name, contract in TABLES.items() if contract.grain == "home"]
     out.print(f"over all campaigns  rows of {', '.join(whole)}", soft_wrap=True)
@@ -52,7 +50,7 @@ def ingested(answer: dict[str, Any]) -> None:
     out.print(table)
     for path, headers in {drop["path"]: drop["unmapped"] for drop in answer["drops"] if drop["unmapped"]}.items():
         named = ", ".join(map(repr, headers))
-        out.print(f"[yellow]{escape(path)} has no column {escape(named)}: --map renamed nothing there[/]", soft_wrap=True)
+        out.print(f"[yellow]{escape(path)} has no column {escape(named)}: --map had no effect on it[/]", soft_wrap=True)
 
 
 def synced(answer: dict[str, Any]) -> None:
@@ -60,27 +58,27 @@ def synced(answer: dict[str, Any]) -> None:
         ingested(answer)
         return
     had = (
-        f"all {answer['leads']} leads of its {answer['campaigns']} campaigns had come in before"
+        f"all {answer['leads']} leads of its {answer['campaigns']} campaigns are already in the archive"
         if answer["campaigns"]
         else "it has no campaigns"
     )
     if answer["failures"]:
-        had = f"{answer['unchanged']} of its {answer['campaigns']} campaigns had come in before, the others could not be fetched"
-    out.print(f"nothing new at the campaign API: {had}; nothing was taken in", soft_wrap=True)
+        had = f"{answer['unchanged']} of its {answer['campaigns']} campaigns are already in the archive, the others could not be fetched"
+    out.print(f"nothing new at the campaign API: {had}", soft_wrap=True)
 
 
 def replayed(answer: dict[str, Any]) -> None:
     if not answer["selected"]:
-        out.print("nothing in quarantine matches")
+        out.print("no quarantined lead matches")
         return
-    out.print(f"{answer['selected']} leads in quarantine: {answer['sent']} sent again, {answer['bought']} asked anew", end="; ")
-    out.print(f"{answer['accepted']} good now, {answer['still_quarantined']} not; ${answer['billed']['usd']:.4f}")
+    out.print(f"{answer['selected']} leads in quarantine: {answer['sent']} sent again, {answer['bought']} asked as new questions", end="; ")
+    out.print(f"{answer['accepted']} now valid, {answer['still_quarantined']} still quarantined; ${answer['billed']['usd']:.4f}")
     if answer["campaigns"]:
         funnel(answer["campaigns"])
 
 
 def development(where: dict[str, Any]) -> None:
-    out.print(f"Dagster UI  {where['ui']}  (in a few seconds; Ctrl-C ends it)", soft_wrap=True)
+    out.print(f"Dagster UI  {where['ui']}  (ready in a few seconds; Ctrl-C stops it)", soft_wrap=True)
     out.print(f"landing     {where['landing']}  (drop files here; a sub-folder names their campaign)", soft_wrap=True)
     out.print(f"vendors     {'live' if where['vendors'] == 'live' else 'sandbox at ' + where['vendors'] + ', synthetic'}", soft_wrap=True)
 
@@ -120,7 +118,7 @@ def owners(campaigns: list[dict[str, Any]]) -> None:
 
 
 def without_key(found: list[dict[str, Any]]) -> None:
-    """One line for each credential that is not set, and what came of it."""
+    """One line for each missing credential, and its effect."""
     for row in found:
         if leads := row["by_rules"]:
             out.print(
@@ -138,8 +136,8 @@ def without_key(found: list[dict[str, Any]]) -> None:
 def circuits(found: list[dict[str, str]]) -> None:
     for circuit in found:
         out.print(
-            f"[yellow]not asked[/] {circuit['provider']} failed too often in a row: no call before {circuit['open_until']}, then one tries;"
-            f" 'lead-assets resume {circuit['provider']}' if it is back",
+            f"[yellow]not asked[/] {circuit['provider']} failed too often in a row: no calls before {circuit['open_until']}, then one attempt;"
+            f" run 'lead-assets resume {circuit['provider']}' if it is back",
             soft_wrap=True,
         )
 
@@ -147,5 +145,5 @@ def circuits(found: list[dict[str, str]]) -> None:
 def cost(answer: dict[str, Any]) -> None:
     billed = answer["billed"]
     would = "would have cost" if answer["synthetic"] else "cost"
-    uncertain = f", {billed['uncertain_calls']} of uncertain outcome" if billed["uncertain_calls"] else ""
+    uncertain = f", {billed['uncertain_calls']} with uncertain outcome" if billed["uncertain_calls"] else ""
     out.print(f"\n[bold]this run {would}[/] ${billed['usd']:.4f} for {billed['calls']} calls{uncertain}, in {answer['seconds']:.1f} s")

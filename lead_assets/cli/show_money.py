@@ -1,4 +1,4 @@
-"""How money looks in a terminal. Nothing here computes."""
+"""Formats amounts and costs for a terminal. Nothing is computed here."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def costs(answer: dict[str, Any]) -> None:
     table.add_row("[bold]all[/]", *[""] * (len(columns) - 1), f"[bold]{answer['calls']:,}[/]", f"[bold]{_usd(answer['usd'])}[/]")
     out.print(table)
     if answer["uncertain_calls"]:
-        out.print(f"{_uncertain(answer)}: calls whose answer was lost, and which may have been billed")
+        out.print(f"{_uncertain(answer)}: calls whose answer was lost but which may have been billed")
     _note(answer)
 
 
@@ -39,9 +39,9 @@ def estimate(answer: dict[str, Any]) -> None:
     table.add_row("[bold]all[/]", "", "", "", f"[bold]{answer['calls']:,}[/]", f"[bold]≈ {_usd(answer['usd'])}[/]")
     out.print(table)
     for provider in answer["without_key"]:
-        out.print(f"{provider}: no key, so nothing is bought there")
+        out.print(f"{provider}: no key, so nothing will be bought there")
     for budget in answer["over_budget"]:
-        out.print(f"[yellow]more than is free[/] in the budget {budget['scope']} {budget['name']} ({_usd(budget['free_usd'])})")
+        out.print(f"[yellow]more than what is left[/] of the budget {budget['scope']} {budget['name']} ({_usd(budget['free_usd'])})")
     _note(answer)
 
 
@@ -51,13 +51,13 @@ def budgets(answer: dict[str, Any]) -> None:
         table.add_column(name, justify="right")
     for row in answer["budgets"]:
         amounts = (_usd(row[f"{name}_usd"]) for name in ("limit", "spent", "reserved", "uncertain", "free"))
-        table.add_row(f"{row['scope']}:{row['name']}".rstrip(":"), "each day (UTC)" if row["period"] == "day" else "for ever", *amounts)
+        table.add_row(f"{row['scope']}:{row['name']}".rstrip(":"), "each day (UTC)" if row["period"] == "day" else "all time", *amounts)
     if answer["budgets"]:
         out.print(table)
     else:
-        out.print("no budget is set: lead-assets budget set total 25 --period day")
+        out.print("no budget is set; set one with: lead-assets budget set total 25 --period day")
     if answer["paused"]:
-        out.print(f"[yellow]paused[/] {', '.join(answer['paused'])}: no new call; 'lead-assets resume' lifts that")
+        out.print(f"[yellow]paused[/] {', '.join(answer['paused'])}: no new calls; 'lead-assets resume' lifts the pause")
     circuits(answer["circuits"])
 
 
@@ -78,14 +78,14 @@ def quotas(answer: dict[str, Any]) -> None:
 def refreshed(answer: dict[str, Any]) -> None:
     subjects, bought = answer["subjects"], answer["bought"]
     out.print(
-        f"{answer['signal']}: {bought:,} of {subjects:,} bought anew for {_usd(answer['usd'])}, {answer['ledger_hits']:,} young enough"
+        f"{answer['signal']}: {bought:,} of {subjects:,} bought again for {_usd(answer['usd'])}, {answer['ledger_hits']:,} recent enough"
     )
     if answer["missed"]:
         out.print("without a value: " + ", ".join(f"{reason} {count:,}" for reason, count in answer["missed"].items()))
     if answer["run_ids"]:
         billed = answer["billed_downstream"]
         out.print(
-            f"made again what follows from it in {len(answer['campaigns'])} campaigns: {billed['calls']:,} calls, {_usd(billed['usd'])}"
+            f"dependent tables materialized in {len(answer['campaigns'])} campaigns: {billed['calls']:,} calls, {_usd(billed['usd'])}"
         )
 
 
@@ -104,18 +104,18 @@ def discovered(answer: dict[str, Any]) -> None:
         f"\n{len(answer['companies']):,} of {answer['total']:,} companies that match, for {_usd(answer['usd'])} ({answer['calls']:,} calls)"
     )
     for drop in answer["drops"]:
-        again = ", which came before" if drop["status"] != "ingested" else ""
+        again = ", already in the archive" if drop["status"] != "ingested" else ""
         out.print(f"{answer['leads']:,} people filed as campaign {drop['campaign_id']}{again}", soft_wrap=True)
         out.print(f"next       lead-assets run --campaign {drop['campaign_id']}", soft_wrap=True)
     if not answer["drops"]:
-        out.print("nobody with an address: nothing is filed")
+        out.print("nobody has an address, so nothing was filed")
     quotas(answer)
     _note(answer)
 
 
 def _note(answer: dict[str, Any]) -> None:
     if answer["synthetic"]:
-        out.print("in the sandbox: nothing of this is real money")
+        out.print("sandbox: no real money was spent")
 
 
 def _uncertain(row: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Does Snowpipe land what is archived? The queries of sql/snowflake/verify.sql, and the archive's events beside what has landed.
+"""Checks that Snowpipe loads what is archived: the queries of sql/snowflake/verify.sql, and a comparison of archived and loaded events.
 
 Does not belong here: setting the pipe up (sql/snowflake/05_snowpipe.sql) or printing (see `show`).
 """
@@ -17,7 +17,7 @@ from lead_assets.stores.archive import Archive
 from lead_assets.stores.opened import archive_of
 from lead_assets.stores.warehouse.base import quoted
 
-# Snowpipe loads within a minute or two of a notification; what is younger than this is on its way.
+# Snowpipe loads within a minute or two of a notification; anything younger than this is still on its way.
 _ON_ITS_WAY_SECONDS = 600
 _LISTED = 100
 
@@ -28,7 +28,7 @@ def verify(settings: Settings) -> dict[str, Any]:
     Raises ValueError outside production, SnowflakeFailed if Snowflake cannot be asked.
     """
     if settings.env != "production":
-        raise ValueError("verify-snowpipe asks Snowflake: set LEAD_ASSETS_ENV=production and the SNOWFLAKE_ variables")
+        raise ValueError("verify-snowpipe needs Snowflake: set LEAD_ASSETS_ENV=production and the SNOWFLAKE_ variables")
     from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse
 
     warehouse = SnowflakeWarehouse(settings)
@@ -49,7 +49,7 @@ def verify(settings: Settings) -> dict[str, Any]:
         "pipe": pipe.get("executionState"),
         "waiting": int(pipe.get("pendingFileCount") or 0),
         "last_message": pipe.get("lastForwardedMessageTimestamp") or pipe.get("lastReceivedMessageTimestamp"),
-        # An error's own text may quote the event: the file's name is enough to find it in COPY_HISTORY.
+        # The error's text may quote the event; the file name is enough to find it in COPY_HISTORY.
         "errors": [{"file": _file(row[0]), "status": row[1], "rows": row[2], "parsed": row[3]} for row in errors],
         "files": {"archived": len(archived), "landed": len(archived.keys() & landed.keys()), "events_landed": sum(landed.values())},
         "on_their_way": len(missing) - len(old),
@@ -60,7 +60,7 @@ def verify(settings: Settings) -> dict[str, Any]:
 
 
 def told(answer: dict[str, Any]) -> Iterator[str]:
-    """The answer as lines for a person."""
+    """The answer as lines of text."""
     files = answer["files"]
     yield f"pipe       {answer['pipe']}, {answer['waiting']} files waiting, last message {answer['last_message'] or 'never'}"
     yield f"events     {files['landed']} of {files['archived']} archived files landed, {answer['on_their_way']} on their way"
@@ -68,7 +68,7 @@ def told(answer: dict[str, Any]) -> Iterator[str]:
         yield f"failed     {failed['file']}: {failed['status']}, {failed['rows']} of {failed['parsed']} rows"
     for name in answer["not_landed"]:
         yield f"missing    {name}"
-    yield f"next       {answer['next']}" if answer["next"] else "all is well"
+    yield f"next       {answer['next']}" if answer["next"] else "everything has landed"
 
 
 def statements(database: str) -> dict[str, str]:
@@ -88,15 +88,15 @@ def _archived(archive: Archive) -> Iterator[tuple[str, float]]:
 
 
 def _file(path: str) -> str:
-    """campaign/file of a path: the archive knows it below its root, Snowflake below the bucket."""
+    """The campaign/file part of a path, which the archive gives relative to its root and Snowflake relative to the bucket."""
     return "/".join(path.split("/")[-2:])
 
 
 def _next(running: bool, errors: bool, old: bool) -> str | None:
     if not running:
-        return "the pipe does not run: ALTER PIPE … SET PIPE_EXECUTION_PAUSED = FALSE, or see its status in sql/snowflake/verify.sql"
+        return "the pipe is not running: ALTER PIPE … SET PIPE_EXECUTION_PAUSED = FALSE, or check its status with sql/snowflake/verify.sql"
     if errors:
-        return "files failed to load: see the query copy_history of sql/snowflake/verify.sql; mend the events and materialize them again"
+        return "files failed to load: see the query copy_history in sql/snowflake/verify.sql, fix the events and materialize them again"
     if old:
-        return "archived files have not landed: ALTER PIPE … REFRESH queues those of the last 7 days, COPY INTO loads older ones"
+        return "archived files are missing: ALTER PIPE … REFRESH queues those of the last 7 days, COPY INTO loads older ones"
     return None

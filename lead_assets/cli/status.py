@@ -1,6 +1,6 @@
-"""What is missing or out of date, for each campaign and table, and why. Nothing is made and nothing is asked.
+"""What is missing or out of date per campaign and table, and why. Changes nothing and calls nobody.
 
-Does not belong here: how a partition is known to be as it was (see `lead_assets.kit.tables` and `lead_assets.kit.notes`).
+Does not belong here: deciding whether a partition is unchanged (see `lead_assets.kit.tables` and `lead_assets.kit.notes`).
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from lead_assets.stores.opened import archive_of, campaigns_of, warehouse_of
 
 State = Literal["current", "out_of_date", "missing"]
 _PARTS = {
-    "code": "its code or its rules changed",
-    "outside": "what it is made from outside of the tables changed",
-    "run": "it was made by a run with a limit, or one that buys nothing",
+    "code": "its code or rules changed",
+    "outside": "a source outside the tables changed",
+    "run": "it was made by a run with a limit, or by one that buys nothing",
 }
 
 
 @dataclass(frozen=True)
 class Standing:
-    """How a partition stands. `why` is for a person, and empty for what is current."""
+    """The state of a partition. `why` is for people, and empty if it is current."""
 
     state: State
     why: tuple[str, ...] = ()
@@ -41,12 +41,12 @@ _CURRENT = Standing("current")
 
 def status(settings: Settings, campaigns: Sequence[str] | None = None) -> dict[str, Any]:
     """The answer of `lead-assets status`: {"current", "out_of_date", "missing": counts, "campaigns": [{campaign_id, tables: [{table, state, why}]}]}; tables
-    that are current are left out. Tables of the whole home stand under the campaign "all"."""
+    that are current are left out. Home-wide tables are listed under the campaign "all"."""
     from lead_assets.definitions import build_defs
 
     if bound_world(settings) == "sandbox" and settings.sandbox_url is None:
-        settings = settings.model_copy(update={"sandbox_url": "http://127.0.0.1"})  # whose answers it holds; nobody is asked
-    build_defs(settings)  # declares every table, under these settings' rules
+        settings = settings.model_copy(update={"sandbox_url": "http://127.0.0.1"})  # the ledger holds sandbox answers; nothing is called
+    build_defs(settings)  # declares every table with these settings' rules
     wanted = campaigns_of(settings, campaigns)
     found: dict[str, dict[str, Standing]] = {key: {} for key in [*wanted, WHOLE_HOME]}
     with opened_ledger(settings) as ledger:
@@ -71,13 +71,13 @@ def status(settings: Settings, campaigns: Sequence[str] | None = None) -> dict[s
 
 
 def _upstream_first() -> list[str]:
-    """Every declared table after those that it reads."""
+    """All declared tables, each after those that it reads."""
     reads = {name: {contract.table for contract in [*basis.same, *basis.whole]} for name, basis in BASES.items() if name in TABLES}
     return [name for name in TopologicalSorter(reads).static_order() if name in reads]
 
 
 def _step(settings: Settings, ledger: Ledger, basis: Basis) -> Step:
-    """A step of a run without tags, which nobody runs."""
+    """A step of an untagged run, which is never executed."""
     io = WarehouseIOManager(warehouse_of(settings))
     return Step(cast(Any, None), {}, [], basis.contracts, settings, ledger, archive_of(settings), io)
 
@@ -90,24 +90,24 @@ def _standing(
     above: Sequence[str],
 ) -> Standing:
     if note is None:
-        return Standing("missing", ("it was never made",))
+        return Standing("missing", ("it has not been made yet",))
     why = [_PARTS.get(name, f"{name} changed") for name in differs(note, made_from) if name not in above]
     why += [f"{name} is not current" for name in above]
     if not answers_hold(step, now, note):
-        why.append("answers are too old, or newer ones were bought")
+        why.append("its answers have expired, or newer ones were bought")
     if not why and not note.sealed:
-        why.append("a check of it did not pass")
+        why.append("one of its checks did not pass")
     return Standing("out_of_date", tuple(why)) if why else Standing("current")
 
 
 def _above(basis: Basis, key: str, found: Mapping[str, Mapping[str, Standing]]) -> list[str]:
-    """Tables that it reads and that are not current."""
+    """Tables that it reads that are not current."""
 
     def stands(contract: type[Table], each: str) -> State:
         return found.get(each, {}).get(contract.table, _CURRENT).state
 
     same = [contract.table for contract in basis.same if stands(contract, WHOLE_HOME if contract.grain == "home" else key) != "current"]
-    # A campaign that was never run leaves the others as they are.
+    # A campaign that was never run does not affect the others.
     return same + [contract.table for contract in basis.whole if any(stands(contract, each) == "out_of_date" for each in found)]
 
 

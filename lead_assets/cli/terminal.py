@@ -1,6 +1,6 @@
-"""What every subcommand shares: the world it runs in, how it says what it is doing, and how it prints its answer.
+"""What all subcommands share: the world they run in, progress output, and printing answers.
 
-Does not belong here: subcommands (see `lead_assets.cli.app` and `lead_assets.cli.money_app`), or how one answer looks (see `lead_assets.cli.show`).
+Does not belong here: subcommands (see `lead_assets.cli.app` and `lead_assets.cli.money_app`), or the format of one answer (see `lead_assets.cli.show`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout;
 
 
 def told_campaigns(given: Any) -> Any:
-    """Callback of `--campaign` options: a name that is not its own key becomes one, and that is said."""
+    """Callback of `--campaign` options: turns a name into its key, and says so if the two differ."""
     for name in [given] if isinstance(given, str) else given or ():
         try:
             key = campaign_key(name)
@@ -33,7 +33,7 @@ def told_campaigns(given: Any) -> Any:
             raise typer.BadParameter(str(error)) from None
         if key != name:
             err.print(
-                f"campaign {escape(repr(name))} has the key {key}: so it is called in tables, partitions and --json",
+                f"campaign {escape(repr(name))} has the key {key}, which is its name in tables, partitions and --json",
                 highlight=False,
                 soft_wrap=True,
             )
@@ -50,7 +50,7 @@ def connected_world(*, prefer_sandbox: bool = False) -> Iterator[Settings]:
 
 @contextmanager
 def progress_bar(label: str, as_json: bool) -> Iterator[Callable[[int, int, str], None] | None]:
-    """A progress bar on stderr; calls say (steps done, steps in all, what is under way). None where nobody looks at one."""
+    """A progress bar on stderr; call it with (steps done, total steps, what is in progress). None if stderr is not a terminal."""
     if as_json or not err.is_terminal:
         yield None
         return

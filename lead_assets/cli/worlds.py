@@ -1,7 +1,7 @@
-"""Which world a home folder belongs to: the sandbox's, whose answers are made up, or the live one.
+"""Which world a home folder belongs to: the sandbox with its made-up answers, or the live one.
 
-A ledger remembers whose answers it holds. So that a command given after `demo` still finds the sandbox, and no made-up answer is ever served as a
-fact, a home whose ledger is the sandbox's always gets a sandbox, and never a vendor.
+A ledger remembers whose answers it holds. So that commands after `demo` still use the sandbox, and a made-up answer is never served as a
+fact, a home with a sandbox ledger always gets a sandbox and never a real vendor.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from lead_assets.ledger.opened import opened_ledger
 
 @contextmanager
 def connected(settings: Settings, *, prefer_sandbox: bool = False) -> Iterator[Settings]:
-    """Settings whose vendors can be reached: as they are, or with a sandbox started on loopback for the length of the block.
+    """Settings with reachable vendors: unchanged, or with a sandbox started on loopback for the duration of the block.
 
-    A sandbox is started if this home's ledger is the sandbox's, or if it is still unbound and the caller prefers one (the demo).
+    A sandbox is started if this home's ledger belongs to the sandbox, or is still unbound and the caller prefers a sandbox (the demo).
     Raises WorldMismatch, with the next step, if a live home is opened with a sandbox.
     """
     with opened_ledger(settings) as ledger:
@@ -32,6 +32,6 @@ def connected(settings: Settings, *, prefer_sandbox: bool = False) -> Iterator[S
 
 
 def bound_world(settings: Settings) -> str:
-    """Whose answers this home's ledger holds: its own world, else that of the settings."""
+    """The world of this home: its ledger's, or that of the settings if the ledger is still unbound."""
     with opened_ledger(settings) as ledger:
         return ledger.world() or settings.world

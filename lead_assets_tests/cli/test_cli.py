@@ -103,7 +103,7 @@ def test_rows_of_one_campaign_are_given_of_any_table_that_has_them(command: Comm
     assert len(command("export", "marts.campaign_scorecard").stdout.splitlines()) == 3
     done = command("export", "marts.provider_yield", "--campaign", "spring")
     assert done.code == 2
-    assert "no row of marts.provider_yield belongs to one campaign: export it without --campaign" in " ".join(done.stderr.split())
+    assert "rows of marts.provider_yield do not belong to a campaign: export it without --campaign" in " ".join(done.stderr.split())
 
 
 def test_campaigns_that_the_api_does_not_give_are_named(command: Command, sandbox: Handle) -> None:
@@ -184,7 +184,7 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
         (["run", "--all", "--limit", "0"], 2, "--limit"),
         (["ingest", "nowhere.csv"], 2, "no such file: nowhere.csv"),
         (["ingest"], 2, "Missing argument"),
-        (["ingest", "."], 2, ". is a folder: name the files in it"),
+        (["ingest", "."], 2, ". is a folder: give the files in it"),
         (["ingest", "/dev/null", "--map", "a=qqq"], 2, "--map: no field 'qqq': use one of bio"),
         (["ingest", "/dev/null", "--map", "a=emial"], 2, "--map: no field 'emial' (did you mean 'email'?): use one of"),
         (["ingest", "/dev/null", "--map", "a"], 2, "--map takes FROM=TO"),

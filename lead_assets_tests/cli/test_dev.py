@@ -36,7 +36,7 @@ def other(home: Path) -> Iterator[subprocess.Popen[str]]:
 def test_a_second_dev_on_one_home_is_refused_and_says_where_the_first_is(command: Command, other: subprocess.Popen[str]) -> None:
     done = command("dev", "--port", "3200")
     assert (done.code, done.stdout) == (1, "")
-    assert f"'lead-assets dev' runs on this home already ({UI}, process {other.pid})" in done.stderr
+    assert f"'lead-assets dev' is already running on this home ({UI}, process {other.pid})" in done.stderr
     assert "LEAD_ASSETS_HOME" in done.stderr
 
 

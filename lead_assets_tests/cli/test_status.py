@@ -37,13 +37,13 @@ def test_what_was_made_is_current_and_what_was_not_is_missing(made: Settings) ->
     ingest_notes(made, "winter", ["Bridge loan"])
     found = told(made)
     assert {campaign for campaign, _ in found} == {"winter"}
-    assert found["winter", "intake.raw_leads"] == ("missing", "it was never made")
+    assert found["winter", "intake.raw_leads"] == ("missing", "it has not been made yet")
 
 
 def test_a_new_drop_is_told_and_all_that_hangs_on_it(made: Settings) -> None:
     ingest_notes(made, "spring", ["Rental refinance", "Fix and flip", "Bridge loan for a duplex"])
     found = told(made)
-    assert found["spring", "intake.raw_leads"] == ("out_of_date", "what it is made from outside of the tables changed")
+    assert found["spring", "intake.raw_leads"] == ("out_of_date", "a source outside the tables changed")
     assert found["spring", "routing.decisions"][1].startswith("identity.leads is not current")
     assert ("fall", "identity.leads") not in found
     run(made, campaigns=["spring"])
@@ -59,7 +59,7 @@ def test_edited_scoring_rules_are_told_of_scores_and_what_hangs_on_them_and_noth
     assert told(settings) == {}
     (rules / "scoring.yaml").write_text(re.sub(r"hot: \d+", "hot: 99", shipped, count=1))
     found = told(settings)
-    assert found["fall", "scoring.scores"] == ("out_of_date", "its code or its rules changed")
+    assert found["fall", "scoring.scores"] == ("out_of_date", "its code or rules changed")
     assert {table for _, table in found} == {
         "scoring.scores",
         "routing.decisions",
