@@ -1,6 +1,6 @@
-"""What starts runs: the pipeline job, the sensor that watches for drops, the schedule that asks the campaign API.
+"""What starts runs: the pipeline job, the sensor that watches for drops, the schedule that polls the campaign API.
 
-Belongs here: jobs, sensors, schedules and policies that cut across rooms. Does not belong here: their decisions (see `lead_assets.intake.landing`
+Belongs here: jobs, sensors, schedules and cross-room policies. Does not belong here: their decisions (see `lead_assets.intake.landing`
 and `lead_assets.intake.campaign_api`), which are plain functions. https://docs.dagster.io/guides/automate
 """
 
@@ -39,20 +39,20 @@ HOME_TABLES = "home_tables"
 REBUILD = "lead_rebuild"
 
 of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign")
-"""All that is made for each campaign."""
+"""Everything that is made per campaign."""
 of_home = AssetSelection.tag(GRAIN_TAG, "home") - AssetSelection.assets(f"classification/{EVALUATION}")
-"""Tables made from all campaigns. The evaluation on golden leads reads none of them and costs money: it is made when a person asks."""
+"""Tables made from all campaigns. The golden evaluation reads none of them and costs money, so it runs only on request."""
 
 pipeline_job = define_asset_job(
     PIPELINE,
     selection=of_campaigns,
-    description="Every asset for one campaign or a range of them, from the archive to the marts.",
+    description="All assets of one campaign or a range of campaigns, from the archive to the marts.",
 )
 
 home_job = define_asset_job(
     HOME_TABLES,
     selection=of_home,
-    description="Every table of the whole home, from what the campaigns' tables and the ledger hold now.",
+    description="All home-wide tables, from the current campaign tables and the ledger.",
 )
 
 home_sensor = AutomationConditionSensorDefinition(
@@ -60,7 +60,7 @@ home_sensor = AutomationConditionSensorDefinition(
     target=of_home,
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Makes the tables of the whole home again when campaigns have changed and none is under way any more.",
+    description="Updates the home-wide tables when campaigns have changed and none is running any more.",
 )
 
 free_sensor = AutomationConditionSensorDefinition(
@@ -68,20 +68,20 @@ free_sensor = AutomationConditionSensorDefinition(
     target=AssetSelection.assets("scoring/scores", "routing/decisions") | (AssetSelection.groups("marts") & of_campaigns),
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Brings scores, routing and the campaigns' marts up to date when their rules, their code or what they read has changed: it costs nothing.",
+    description="Updates scores, routing and the campaigns' marts when their rules, code or inputs have changed. Costs nothing.",
 )
 
 evaluation_job = define_asset_job(
     EVALUATION,
     selection=AssetSelection.assets(f"classification/{EVALUATION}"),
-    description="Asks the classifier about the labelled leads; bought once for each prompt, contract and model.",
+    description="Measures the classifier on the labelled leads. Bought once per prompt, contract and model.",
 )
 
 rebuild_job = define_asset_job(
     REBUILD,
     selection=of_campaigns,
     tags={BUY_TAG: "never"},
-    description="The same from archive and ledger alone: buys nothing, whatever the age of what the ledger holds. For backfills that must cost nothing.",
+    description="The pipeline from archive and ledger alone. Buys nothing, whatever the age of the ledger's answers: for backfills that must be free.",
 )
 
 
@@ -89,8 +89,8 @@ rebuild_job = define_asset_job(
     job=pipeline_job,
     minimum_interval_seconds=1,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Takes files from the landing folder into the archive, sees them off (LEAD_ASSETS_LANDING_TAKEN) and runs the campaigns they touch. A file "
-    "still being written waits. A campaign whose run is queued is not asked for again; one whose run is under way is asked for once more after it.",
+    description="Stores files from the landing folder in the archive, moves or deletes them (LEAD_ASSETS_LANDING_TAKEN) and runs their campaigns. A file "
+    "still being written waits. A campaign with a queued run is not requested again; one with a run in progress is requested once more afterwards.",
 )
 def drop_sensor(
     context: SensorEvaluationContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive]
@@ -102,8 +102,8 @@ def drop_sensor(
     try:
         check_rules(settings)
     except RulesError as error:
-        # The cursor stays as it is: the next tick after they are mended takes everything.
-        return SkipReason(f"the rules cannot be used; files stay where they are until they are mended:\n{error}")
+        # The cursor stays unchanged, so the first tick after a fix takes everything.
+        return SkipReason(f"the rules have errors; files stay where they are until these are fixed:\n{error}")
     taken = landing.watch(settings, archive, context.cursor, now=datetime.now(UTC))
     if taken.postponed:
         context.log.warning(f"{len(taken.postponed)} files wait: {', '.join(sorted(set(taken.postponed.values())))}")
@@ -111,7 +111,7 @@ def drop_sensor(
     if not runs:
         context.update_cursor(cursor.text())
         return SkipReason(
-            f"{settings.landing_location}: {len(taken.drops)} files taken, {taken.left} seen off, {taken.waiting} not whole yet; "
+            f"{settings.landing_location}: {len(taken.drops)} files taken, {taken.left} moved or deleted, {taken.waiting} incomplete; "
             f"{len(cursor.due)} campaigns wait for their run to end"
         )
     known = set(context.instance.get_dynamic_partitions("campaign"))
@@ -126,7 +126,7 @@ def drop_sensor(
     job=pipeline_job,
     minimum_interval_seconds=15,
     default_status=DefaultSensorStatus.RUNNING,
-    description="Runs campaigns once more that lack answers of a provider which could not be had for a while, when its circuit closes.",
+    description="Runs campaigns again that miss answers because a provider was down, once it is back.",
 )
 def missed_sensor(context: SensorEvaluationContext, ledger: ResourceParam[Ledger]) -> SensorResult | SkipReason:
     from lead_assets.kit.outages import ask_again
@@ -134,19 +134,17 @@ def missed_sensor(context: SensorEvaluationContext, ledger: ResourceParam[Ledger
     requests, cursor = ask_again(context.instance, ledger, context.cursor)
     if not requests:
         context.update_cursor(cursor)
-        return SkipReason("no campaign lacks what can be had now")
+        return SkipReason("no campaign misses answers that are available now")
     return SensorResult(run_requests=requests, cursor=cursor)
 
 
-@op(
-    description="Fetches every campaign's leads from the campaign API and drops them into the landing folder, where the drop sensor takes over."
-)
+@op(description="Fetches all campaigns' leads from the campaign API into the landing folder, where the drop sensor takes over.")
 def sync_campaigns(context: OpExecutionContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive]) -> None:
     from lead_assets.intake import campaign_api
 
     synced = campaign_api.sync(settings, archive)
     if synced.failures:
-        # The others' leads are dropped already; a run that succeeds would hide that these are missing. The schedule asks again.
+        # The other campaigns' leads are already in the landing folder, but a successful run would hide that these are missing. The schedule retries.
         raise Failure(
             f"the leads of {len(synced.failures)} of {synced.campaigns} campaigns could not be fetched",
             metadata=synced.metadata(),
@@ -157,7 +155,7 @@ def sync_campaigns(context: OpExecutionContext, settings: ResourceParam[Settings
 
 @job(
     hooks={retry_what_may_pass},
-    description="Campaign API → landing folder. New leads become drops; what the archive already holds is not dropped again.",
+    description="Campaign API → landing folder. New leads become drops; leads that the archive already has do not.",
 )
 def campaign_api_job() -> None:
     sync_campaigns()
@@ -167,5 +165,5 @@ campaign_api_schedule = ScheduleDefinition(
     job=campaign_api_job,
     cron_schedule="0 * * * *",
     default_status=DefaultScheduleStatus.STOPPED,
-    description="Every hour. Off until it is switched on: it needs the campaign API's token.",
+    description="Hourly. Off by default, because it needs the campaign API's token.",
 )

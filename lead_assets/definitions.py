@@ -1,4 +1,4 @@
-"""The code location: `build_defs` puts rooms and stores together, and nothing else. https://docs.dagster.io/guides/build/projects"""
+"""The code location: `build_defs` only puts rooms and stores together. https://docs.dagster.io/guides/build/projects"""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ROOMS = [intake, identity, lookalike, classification, scoring, briefs, routing, 
 
 
 def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:
-    """The whole code location for some settings (default: the environment's). `overrides` replaces resources by name.
+    """The whole code location for given settings (default: from the environment). `overrides` replaces resources by name.
 
     Nothing is opened here: stores connect when a step first uses them.
     """
@@ -63,13 +63,13 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         sensors=[automation.drop_sensor, automation.missed_sensor, automation.home_sensor, automation.free_sensor],
         schedules=[automation.campaign_api_schedule],
         resources={**resources, **(overrides or {})},
-        # Starting a process costs seconds of CPU for each step; parallelism comes from runs (campaigns) and from asyncio inside a step.
+        # Starting a process per step costs seconds of CPU; parallelism comes from runs (campaigns) and from asyncio inside a step.
         executor=in_process_executor,
     )
 
 
 def _check_rules(settings: Settings) -> None:
-    # Imported when a run begins: it brings in every room.
+    # Imported when a run starts, because it imports every room.
     from lead_assets.rules.check import check_rules
 
     check_rules(settings)

@@ -1,1 +1,1 @@
-"""The briefs room: what the owner of a lead should know before the first talk."""
+"""The briefs room: what a lead's owner should know before the first conversation."""

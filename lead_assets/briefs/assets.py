@@ -1,4 +1,4 @@
-"""Dagster's view of the briefs room. Its tables are in the schema `classification`, where they were before it was a room."""
+"""The assets of the briefs room. Its tables are in the schema `classification`, where they were before it became a room."""
 
 import polars as pl
 
@@ -44,7 +44,13 @@ def meets_contract(step: Step) -> dict[str, Verdict]:
     rules=["classification.yaml", "prices.yaml"],
     outside=model_and_key,
     checks=[
-        Check(Summary, "conserves", "Scored leads worth a brief = summaries + quarantined, as they are stored.", conserves, blocking=True),
+        Check(
+            Summary,
+            "conserves",
+            "In the stored tables, scored leads in a brief's tiers = summaries + quarantined.",
+            conserves,
+            blocking=True,
+        ),
         Check(Summary, "meets_contract", "Every stored brief validates against its contract.", meets_contract, blocking=True),
     ],
 )

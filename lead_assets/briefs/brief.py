@@ -1,4 +1,4 @@
-"""Profile `brief`: what the owner of a lead should know before the first talk. Asked after scoring, so it is none of `profiles`, which classify."""
+"""Profile `brief`: what a lead's owner should know before the first conversation. Asked after scoring, so it is not among `profiles`, which classify."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ _FACTS = {
     "buying_stage": Fact("buying_stage", of="classification"),
     "pain_points": Fact("pain_points", of="classification"),
     "urgency": Fact("urgency_score", of="classification"),
-    # The tier and its reasons rather than the number: a model of scores that is retrained moves every number a little, and each would be a new question.
+    # The tier and its reasons, not the number: retraining a scoring model shifts every number slightly, and each shift would be a new question.
     "tier": Fact("tier", of="score"),
     "score_reasons": Fact("reasons", of="score"),
-    # Chosen as of the account's arrival and told in words, not numbers, for the same reason.
+    # Chosen as of the account's arrival and given in words, not numbers, for the same reason.
     "similar_accounts": Fact("similar_accounts", of="lookalike"),
 }
 
@@ -95,7 +95,7 @@ PROFILE = Profile(
     texts=("brief", "next_step"),
     model_only=(),
     claims={"brief": frozenset()},
-    # It goes to the owner and not to the lead: that a lead asks for a rate of 7 % is no promise of one.
+    # The brief goes to the owner, not the lead: mentioning that a lead asks for a 7 % rate does not promise one.
     may_promise=frozenset(message_rules.PROMISES),
     glossary=frozenset({"dscr", "arv", "ltv", "crm", "sdr", "revops", "usd", "read", "scored", "little", "similar"}),
 )

@@ -1,4 +1,4 @@
-"""What rules/classification.yaml says of briefs: which tiers are worth one.
+"""The part of rules/classification.yaml about briefs: which tiers get one.
 
 Belongs here: the `summaries` of that file. Does not belong here: the rest of it (see `lead_assets.classification.rulebook`).
 """
@@ -18,14 +18,14 @@ class Summaries(Declared):
 
 
 class BriefRules(Limits):
-    """The whole file. What it says of campaigns is read by the classification room."""
+    """The whole file. The classification room reads its part about campaigns."""
 
     summaries: Summaries = Summaries()
     campaigns: list[Any] = []
 
 
 def load_brief_rulebook(settings: Settings) -> Rulebook[BriefRules]:
-    """The rules and the one profile that briefs have. Raises RulesError."""
+    """The rules and the only profile of briefs. Raises RulesError."""
     return Rulebook(BRIEFS.load(settings), load_prices(settings), {PROFILE.name: PROFILE})
 
 

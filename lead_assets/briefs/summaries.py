@@ -1,6 +1,6 @@
-"""Summaries: a brief for the owner of each lead whose tier is worth one, asked, judged, mended and quarantined like a classification.
+"""Summaries: briefs for the owners of leads in selected tiers, asked, judged, repaired and quarantined like classifications.
 
-Belongs here: which leads, and what of their score is shown. Does not belong here: the brief's words and contract (`brief`), how it is asked (`cases`).
+Belongs here: which leads get one, and which parts of their score it shows. Does not belong here: the brief's prompt and contract (`brief`), asking (`cases`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _IN_COMMON = 3
 
 @dataclass(frozen=True)
 class Summarised:
-    """Every scored lead of the tiers is in exactly one of the two frames."""
+    """Every scored lead in the tiers is in exactly one of the two frames."""
 
     summaries: pl.DataFrame
     quarantine: pl.DataFrame
@@ -68,7 +68,7 @@ def cases_of_briefs(
     similar: pl.DataFrame,
     book: Rulebook[BriefRules],
 ) -> list[Case]:
-    """The questions that leads worth a brief ask, of the one profile that briefs have."""
+    """The questions for leads that get a brief, with the only profile of briefs."""
     chosen = worth_a_brief(scores, book)
     briefed = leads.join(chosen, on=KEYS, how="semi", maintain_order="left")
     profiles = pl.repeat(PROFILE.name, briefed.height, dtype=pl.String, eager=True)

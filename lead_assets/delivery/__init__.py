@@ -1,1 +1,1 @@
-"""The delivery room: what leaves the product. `events` makes the CDP's enrichment events and archives them as NDJSON."""
+"""The delivery room: what leaves the product. `events` makes enrichment events for a CDP and archives them as NDJSON."""

@@ -1,4 +1,4 @@
-"""Dagster's view of the delivery room."""
+"""The assets of the delivery room."""
 
 import polars as pl
 

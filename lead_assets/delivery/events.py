@@ -1,7 +1,7 @@
 """Enrichment events in the shape a customer data platform takes: lead, AI fields, score, routing, raw payload, metadata.
 
-Events are archived as gzipped NDJSON, one file a campaign and materialization: no null keys and no invalid line, because Snowpipe drops a whole
-file for one. The same events are the same bytes under the same name, so that nothing is loaded twice.
+Events are archived as gzipped NDJSON, one file per campaign and materialization, without null keys or invalid lines, because Snowpipe drops a whole
+file for one. Equal events give equal bytes under the same name, so that nothing is loaded twice.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from lead_assets.stores.archive import Archive
 
 SCHEMA_VERSION = "enrichment-event-1"
 PART_EVENTS = 200_000
-"""Events of one file: about 100 MB, the size that Snowpipe is best at. A campaign with more has several files."""
+"""Most events per file: about 100 MB, the best size for Snowpipe. A campaign with more has several files."""
 _AT_ONCE = 1_000
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "lead_assets/enrichment-event")
 
@@ -44,9 +44,9 @@ def enrichment_events(
     scores: pl.DataFrame,
     archive: Archive,
 ) -> pl.DataFrame:
-    """One event a routed lead, in the columns of `contracts.EnrichmentEvent`; archives them as NDJSON, one file a campaign.
+    """One event per routed lead, in the columns of `contracts.EnrichmentEvent`; archives them as NDJSON, one file per campaign.
 
-    The frames are of the contracts RoutingDecision, Lead, EnrichedLead, Classification and Score.
+    The frames follow the contracts RoutingDecision, Lead, EnrichedLead, Classification and Score.
     """
     wide = _join(decisions, leads, enriched, classifications, scores)
     made = [EnrichmentEvent.empty()]
@@ -60,8 +60,8 @@ def enrichment_events(
 
 
 def _events_and_file(wide: pl.DataFrame) -> tuple[pl.DataFrame, bytes]:
-    """The rows' events, and the same as gzipped NDJSON; equal events give equal bytes. Packing takes as long as making them, and needs no interpreter: it
-    goes on beside."""
+    """The rows' events, and the same as gzipped NDJSON; equal events give equal bytes. Compressing takes as long as making them but needs no interpreter, so it
+    runs in parallel."""
     gzip = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
     events, packed = [], []
     with ThreadPoolExecutor(1) as pool:
@@ -73,10 +73,10 @@ def _events_and_file(wide: pl.DataFrame) -> tuple[pl.DataFrame, bytes]:
 
 
 def _checked(campaign_id: str, _lead_id: str, event_id: str, line: str) -> str:
-    """The event's line. Raises ValueError for what Snowpipe would drop a whole file for: what is no number, say, which JSON can only write as null."""
+    """The event as a line. Raises ValueError for anything that would make Snowpipe drop the whole file, such as NaN, which JSON can only write as null."""
     if "\n" in line or ("null" in line and _has_null(orjson.loads(line))):
         raise ValueError(
-            f"event {event_id} of campaign {campaign_id} has a null or a line break in it: nothing is archived. Look for a value "
+            f"event {event_id} of campaign {campaign_id} contains a null or a line break, so nothing was archived. Look for a value "
             f"that is not a number (NaN) in the lead's rows"
         )
     return line
@@ -88,7 +88,7 @@ def _has_null(value: Any) -> bool:
 
 
 def _join(decisions: pl.DataFrame, *others: pl.DataFrame) -> pl.DataFrame:
-    """One row a decision; the columns of each table begin with its name, so that equal names cannot meet."""
+    """One row per decision; the columns of each table are prefixed with its name, so that equal names do not collide."""
     wide = decisions.select(*_KEYS, pl.exclude(_KEYS).name.prefix("routing."))
     for name, other in zip(("lead", "enriched", "classification", "score"), others, strict=True):
         wide = wide.join(other.select(*_KEYS, pl.exclude(_KEYS).name.prefix(f"{name}.")), on=_KEYS, how="left", validate="1:1")
@@ -113,7 +113,7 @@ def _events(wide: pl.DataFrame) -> pl.DataFrame:
     )
     made: list[tuple[str, str, str, str]] = []
     for campaign_id, lead_id, lead, enriched, signals, classification, metadata, score, routing, payload in rows:
-        # In two halves, because sorted by name the event's id stands between them.
+        # In two halves, because keys are sorted and the event's id comes between them.
         before = {"ai": {"profile": classification["profile"], **_loads(classification["answer"])}, "company": enriched}
         after = {
             "lead": lead,
@@ -136,7 +136,7 @@ def _events(wide: pl.DataFrame) -> pl.DataFrame:
 
 
 def _section(wide: pl.DataFrame, table: str, names: list[str]) -> list[dict[str, Any]]:
-    """Each row's values of one table, by name, without nulls."""
+    """Each row's values from one table, by name, without nulls."""
     columns = [wide[name if name in _KEYS else f"{table}.{name}"].to_list() for name in names]
     return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in zip(*columns, strict=True)]
 
@@ -156,7 +156,7 @@ def _without_nulls(value: Any) -> Any:
 
 def _dumps(value: dict[str, Any]) -> str:
     text = orjson.dumps(value, default=_plain, option=_OPTIONS)
-    # Looking for nulls value by value would take most of the time of an event, and few have one.
+    # Checking every value for null would take most of the time per event, and few values are null.
     return (orjson.dumps(_without_nulls(value), default=_plain, option=_OPTIONS) if b"null" in text else text).decode()
 
 
@@ -168,4 +168,4 @@ def _plain(value: Any) -> Any:
         return float(value)
     if isinstance(value, datetime):
         return value.isoformat()
-    raise TypeError(f"an event holds a {type(value).__name__}, which JSON cannot")
+    raise TypeError(f"an event contains a {type(value).__name__}, which JSON cannot represent")

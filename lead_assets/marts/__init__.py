@@ -1,1 +1,1 @@
-"""The marts room: SQL over the other rooms' tables, one file a table below sql/marts/. `mart` makes an asset of such a file."""
+"""The marts room: SQL over the other rooms' tables, one file per table in sql/marts/. `mart` turns such a file into an asset."""

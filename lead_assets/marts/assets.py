@@ -1,4 +1,4 @@
-"""Dagster's view of the marts room: one asset for each contract of the schema `marts`, its dependencies read from its SQL."""
+"""The assets of the marts room: one per contract in the schema `marts`, with dependencies read from its SQL."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,7 +19,7 @@ def mart_assets(contracts: Mapping[str, type[Table]] = TABLES, folder: Path | No
 
 def _asset(mart: Mart) -> AssetsDefinition:
     of_home = mart.contract.grain == "home"
-    # Of a table of its own grain a mart sees the partitions that are made; of any other, and for a mart of the whole home, all there is.
+    # A mart sees the partitions being made in tables with its own grain, and all of other tables. A home-wide mart sees everything.
     own = [read for read in mart.reads if read.grain == mart.contract.grain and not of_home]
     whole = {read: None for read in mart.reads if read not in own}
 

@@ -1,8 +1,8 @@
-"""A mart is a SELECT in sql/marts/<table>.sql over tables named schema.table, and a contract of that table; what it reads is read from the SQL.
+"""A mart is a SELECT in sql/marts/<table>.sql over tables named schema.table, plus a contract for that table. Its inputs are found in the SQL.
 
-A mart of the grain `campaign` sees the run's campaigns; one of the grain `home` sees all there are.
+A mart with grain `campaign` sees the run's campaigns; one with grain `home` sees all campaigns.
 
-Does not belong here: any one mart's SQL.
+Does not belong here: the SQL of a particular mart.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ def shipped_sql() -> Path:
 
 
 def marts_of(contracts: Iterable[type[Table]], folder: Path) -> list[Mart]:
-    """The marts among the contracts. Raises ValueError for one without SQL, and for SQL without a contract, which would never be run."""
+    """The marts among the contracts. Raises ValueError for a mart without SQL, and for SQL without a contract, which would never run."""
     declared = {contract.table_name(): contract for contract in contracts if contract.schema_name() == SCHEMA}
     written = {path.stem for path in folder.glob("*.sql")}
     if lacking := sorted(declared.keys() - written):
-        raise ValueError(f"mart {SCHEMA}.{lacking[0]} has a contract and no SQL: write {folder / lacking[0]}.sql")
+        raise ValueError(f"mart {SCHEMA}.{lacking[0]} has a contract but no SQL: write {folder / lacking[0]}.sql")
     if unknown := sorted(written - declared.keys()):
         raise ValueError(
             f"{folder / unknown[0]}.sql has no contract: declare a Table with table = '{SCHEMA}.{unknown[0]}' in lead_assets/contracts/marts.py"
@@ -52,12 +52,12 @@ def marts_of(contracts: Iterable[type[Table]], folder: Path) -> list[Mart]:
 
 
 def mart(contract: type[Table], folder: Path | None = None) -> Mart:
-    """The mart whose rows are of this contract."""
+    """The mart with this contract."""
     sql = ((folder or shipped_sql()) / f"{contract.table_name()}.sql").read_text(encoding="utf-8")
     return Mart(contract, sql, tuple(read for name, read in TABLES.items() if _names(sql, name)))
 
 
 def _names(sql: str, table: str) -> bool:
-    """Whether the SQL names a table outside its comments. A parser would do more and take every run a tenth of a second; a test compares the two."""
+    """Whether the SQL names a table outside its comments. A parser would be exact but cost every run a tenth of a second; a test compares the two."""
     code = re.sub(r"--[^\n]*", "", sql)
     return re.search(rf"(?<![\w.]){re.escape(table)}(?![\w.])", code) is not None

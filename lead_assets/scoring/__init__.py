@@ -1,1 +1,1 @@
-"""The scoring room: rules → `scoring.scores`. `ruleset` is the declaration, `score` applies it to a frame, `assets` is Dagster's view."""
+"""The scoring room: rules → `scoring.scores`. `ruleset` declares the rules, `score` applies them to a frame, `assets` has the assets."""

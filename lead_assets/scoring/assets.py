@@ -1,4 +1,4 @@
-"""Dagster's view of the scoring room."""
+"""The assets of the scoring room."""
 
 import polars as pl
 
@@ -27,7 +27,7 @@ def nobody_quarantined(step: Step) -> dict[str, Verdict]:
         Check(
             Score,
             "nobody_quarantined",
-            "No lead of classification.quarantine has a score: an answer that did not meet its contract reaches no route and no customer.",
+            "No lead in classification.quarantine has a score, so that no answer that broke its contract reaches routing or a customer.",
             nobody_quarantined,
             blocking=True,
         )

@@ -1,4 +1,4 @@
-"""The scoring rules as the business declares them in rules/scoring.yaml, checked when they are read.
+"""The scoring rules from rules/scoring.yaml, validated on reading.
 
 Does not belong here: applying them (see `score`).
 """
@@ -16,7 +16,7 @@ from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 
 FEATURES: frozenset[str] = frozenset(column.name for contract in (Lead, EnrichedLead, Classification) for column in contract.columns())
-"""Columns a rule may look at: those of the lead, its signals and its classification. `answer.x` is field x of the classifier's answer."""
+"""Columns a rule may use: those of the lead, its signals and its classification. `answer.x` is field x of the classifier's answer."""
 
 
 class PointsStep(Declared):
@@ -25,7 +25,7 @@ class PointsStep(Declared):
 
 
 class Rule(Declared):
-    """One part of a score. Exactly one of `values`, `steps` and `present` says how points are given; no match gives `otherwise`."""
+    """One part of a score. Exactly one of `values`, `steps` and `present` sets the points; without a match, `otherwise` applies."""
 
     name: str
     column: str
@@ -47,13 +47,13 @@ class Rule(Declared):
 
 
 class Ruleset(Declared):
-    """The rules of one classification profile. Their maximum is at most 100 points."""
+    """The rules for one classification profile. Their maximum is at most 100 points."""
 
     rules: Annotated[list[Rule], Field(min_length=1)]
 
 
 class Tiers(Declared):
-    """The lowest score of each band; below the last one a lead is cold."""
+    """The lowest score of each tier; a lead below the last one is cold."""
 
     hot: float
     warm: float
@@ -61,7 +61,7 @@ class Tiers(Declared):
     @model_validator(mode="after")
     def _in_order(self) -> Tiers:
         if not self.hot > self.warm:
-            raise ValueError("tier hot must begin above tier warm: raise hot or lower warm")
+            raise ValueError("tier hot must start above tier warm: raise hot or lower warm")
         return self
 
 
@@ -86,11 +86,11 @@ def _mistakes(rules: ScoringRules) -> Iterator[Mistake]:
         at = ("profiles", profile, "rules")
         total = sum(rule.max_points for rule in ruleset.rules)
         if total > 100:
-            yield Mistake(at, f"the rules' maximum is {total} points: lower some, a score ends at 100")
+            yield Mistake(at, f"the rules add up to a maximum of {total} points: lower some, because a score ends at 100")
         names = [rule.name for rule in ruleset.rules]
         for index, rule in enumerate(ruleset.rules):
             if rule.name in names[:index]:
-                yield Mistake((*at, index, "name"), f"two rules have one name, '{rule.name}': rename one")
+                yield Mistake((*at, index, "name"), f"two rules have the same name, '{rule.name}': rename one")
             if not rule.column.startswith("answer.") and rule.column not in FEATURES:
                 yield Mistake(
                     (*at, index, "column"),

@@ -1,4 +1,4 @@
-"""Scores by rules: every part is kept, and the parts sum to the score."""
+"""Scores leads by rules: all parts are kept, and they add up to the score."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _KEYS = ["campaign_id", "lead_id"]
 def score(classifications: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame, rules: ScoringRules) -> pl.DataFrame:
     """Scores of classified leads, in the columns of `contracts.Score`.
 
-    classifications, leads, enriched: frames of the contracts Classification, Lead, EnrichedLead. Each classified lead has its ruleset by profile.
+    classifications, leads, enriched: frames of the contracts Classification, Lead, EnrichedLead. The profile of a classified lead selects its rules.
     """
     features = _features(classifications, leads, enriched)
     scored = [_apply(features.filter(_ruleset_name(rules) == name), name, ruleset, rules) for name, ruleset in rules.profiles.items()]
@@ -21,7 +21,7 @@ def score(classifications: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataF
 
 
 def _features(classifications: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame) -> pl.DataFrame:
-    """One wide row a classified lead. Where tables share a column, the classification's wins, then the lead's."""
+    """One wide row per classified lead. If tables share a column, the classification's wins, then the lead's."""
     wide = classifications
     for other in (leads, enriched):
         own = [name for name in other.columns if name not in wide.columns]
@@ -68,7 +68,7 @@ def _points(rule: Rule) -> pl.Expr:
 
 
 def _part(rule: Rule) -> pl.Expr:
-    """{"rule", "points", "max_points", "because"}. A rule on mere presence does not repeat the value: it may be personal data."""
+    """{"rule", "points", "max_points", "because"}. A rule about presence does not repeat the value, which may be personal data."""
     column = _column(rule)
     if rule.present is not None:
         because = pl.when(column.is_not_null()).then(pl.lit(f"{rule.column} is known")).otherwise(pl.lit(f"{rule.column} is missing"))

@@ -1,1 +1,1 @@
-"""The spending room: what the ledger says was asked of whom and what it cost, as a table beside the others."""
+"""The spending room: calls and their cost, from the ledger, as a table beside the others."""

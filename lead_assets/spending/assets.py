@@ -1,4 +1,4 @@
-"""Dagster's view of the spending room: one table, made after all that buys."""
+"""The asset of the spending room: one table, made after everything that buys."""
 
 from collections.abc import Mapping
 
@@ -9,13 +9,13 @@ from lead_assets.kit.conditions import after_the_campaigns
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import tables
 
-# None of their rows is read; but what they buy must have been bought.
+# Their rows are not read, but their purchases must be complete.
 BUYERS: list[type[Table]] = [contract for contract in TABLES.values() if issubclass(contract, SignalRow)]
 BUYERS += [Classification, Summary, GoldenEvaluation]
 
 
 def spending_assets(signals: Mapping[str, str]) -> list[AssetsDefinition]:
-    """spending/calls. `signals`: a ledger's operation → the signals that ask it, as rules/signals.yaml says."""
+    """spending/calls. `signals`: ledger operation → the signals that use it, from rules/signals.yaml."""
 
     @tables(
         Calls,

@@ -1,4 +1,4 @@
-"""The ledger's sums as rows of contracts.Calls. The ledger is read as it is, so that a rebuild of the warehouse gives the same rows."""
+"""The ledger's sums as rows of contracts.Calls. They come from the ledger alone, so a rebuild of the warehouse gives the same rows."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from lead_assets.ledger.ledger import Ledger
 
 
 def calls(ledger: Ledger, signals: Mapping[str, str]) -> pl.DataFrame:
-    """All calls there have been, by day, campaign, operation and outcome. `signals`: an operation → the signals that ask it."""
+    """All calls so far, by day, campaign, operation and outcome. `signals`: operation → the signals that use it."""
     sums = ledger.costs(["day", "campaign", "provider", "operation", "state", "reason"])
     frame = sums.rename({"usd": "cost_usd"}).with_columns(
         pl.col("day").str.to_date("%Y-%m-%d"),

@@ -211,7 +211,7 @@ def test_every_contract_of_the_schema_is_an_asset_of_the_code_location(settings:
 
 
 def test_half_a_mart_is_refused_with_what_is_missing(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"mart marts\.tiers has a contract and no SQL: write .*tiers\.sql"):
+    with pytest.raises(ValueError, match=r"mart marts\.tiers has a contract but no SQL: write .*tiers\.sql"):
         marts_of([Tiers], tmp_path)
     (tmp_path / "forgotten.sql").write_text("SELECT 1")
     with pytest.raises(ValueError, match=r"forgotten\.sql has no contract: declare a Table with table = 'marts\.forgotten'"):

@@ -193,7 +193,7 @@ def test_what_passes_is_waited_for(patient: Bucket, storage: GoogleStorage, kind
 def test_what_does_not_pass_ends_with_what_to_do(impatient: Bucket, storage: GoogleStorage, kind: str) -> None:
     impatient.put("there", b"data")
     storage.fault(kind, times=10_000, status=503)  # type: ignore[arg-type]
-    with pytest.raises(StoreError, match=r"gs://test-.*HTTP 503, also after .* try again later") as raised:
+    with pytest.raises(StoreError, match=r"gs://test-.*HTTP 503 after .* of retries.* try again later") as raised:
         WORK[kind](impatient)
     assert raised.value.passing, "the run is tried again"
 

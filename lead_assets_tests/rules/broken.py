@@ -113,7 +113,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "scoring.yaml",
         "tiers: {hot: 65, warm: 40}",
         "tiers: {hot: 40, warm: 65}",
-        "tier hot must begin above tier warm: raise hot or lower warm",
+        "tier hot must start above tier warm: raise hot or lower warm",
     ),
     ("scoring.yaml", "tiers: {hot: 65, warm: 40}", "tiers: {hot: 65}", "'warm' is missing: add it"),
     (
@@ -142,7 +142,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "column: phone_e164, present: 7, values: {a: 1}",
         "rule 'phone_valid': give exactly one of values, steps, present",
     ),
-    ("scoring.yaml", "{name: arv_known,", "{name: property_known,", "two rules have one name, 'property_known': rename one"),
+    ("scoring.yaml", "{name: arv_known,", "{name: property_known,", "two rules have the same name, 'property_known': rename one"),
     ("lookalike.yaml", "at_most: 3", "at_most: 300", "must be at most 20: write a smaller number (at at_most)"),
     ("lookalike.yaml", "known_for: 1d", "known_for: 1", "a duration is a whole number and a unit, e.g. 30s"),
     (

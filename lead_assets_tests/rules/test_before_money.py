@@ -170,7 +170,7 @@ def test_the_drop_sensor_waits_with_the_reason_and_takes_everything_once_the_rul
     skipped = drop_sensor(context)
     assert isinstance(skipped, SkipReason)
     assert f"{file} line 1: unknown key 'version'" in str(skipped.skip_message) or "line 1: not a whole number" in str(skipped.skip_message)
-    assert "files stay where they are until they are mended" in str(skipped.skip_message)
+    assert "files stay where they are until these are fixed" in str(skipped.skip_message)
     assert context.cursor is None
     assert dropped.exists()
     assert archive_of(broken).campaigns() == []

@@ -145,7 +145,7 @@ def test_parts_always_sum_to_a_score_on_the_scale(leads: list[dict[str, Any]]) -
         ({"column": "shoe_size"}, "unknown column 'shoe_size'"),
         ({"values": None}, "exactly one of values, steps, present"),
         ({"values": {"bridge_rtl": 95}}, "maximum is"),
-        ({"name": "urgency"}, "two rules have one name"),
+        ({"name": "urgency"}, "two rules have the same name"),
     ],
 )
 def test_rules_that_cannot_work_are_refused_by_name(tmp_path: Path, change: dict[str, Any], says: str) -> None:
