@@ -1,1 +1,1 @@
-"""The discovery engine: searches for companies and people, and files what it found as a campaign's drop, which intake then takes like any other."""
+"""The discovery engine: searches for companies and people, and files the results as a campaign's drop, which intake reads like any other."""

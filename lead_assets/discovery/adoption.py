@@ -1,6 +1,6 @@
-"""How far along with AI a company is, as far as its stack, its open jobs and its own words show, with the reasons.
+"""A company's AI adoption, judged by its stack, open jobs and description, with reasons.
 
-A plain sum of declared points (rules/discovery.yaml), so that anybody can check it by hand. Absence of evidence is no evidence: zero means "nothing seen".
+A plain sum of declared points (rules/discovery.yaml), so that anybody can check it by hand. Zero means "nothing seen", not "no AI".
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Adoption:
-    """`score` is 0 to 100; each reason is one line: the kind of evidence, its points and what was seen."""
+    """`score` is 0 to 100; each reason is one line with the kind of evidence, its points and what was seen."""
 
     score: int
     reasons: tuple[str, ...]
 
 
 def adoption(rules: AdoptionRules, *, technologies: Sequence[str], posting_titles: Sequence[str], description: str | None) -> Adoption:
-    """Score a company by names of technologies, titles of open jobs, and its description."""
+    """Score a company by its technologies, titles of open jobs, and description."""
     parts = [
         _points("stack", rules.stack, _hits(rules.stack, technologies)),
         _points("postings", rules.postings, _hits(rules.postings, posting_titles)),
@@ -39,13 +39,13 @@ def _points(kind: str, evidence: Evidence, seen: Sequence[str]) -> tuple[int, st
 
 
 def _hits(evidence: Evidence, values: Iterable[str]) -> list[str]:
-    """The values in which a word stands, each once."""
+    """The distinct values that contain one of the words."""
     pattern = _pattern(evidence)
     return sorted({value for value in values if pattern.search(value)})
 
 
 def _words(evidence: Evidence, text: str) -> list[str]:
-    """The words that stand in the text, each once."""
+    """The distinct words found in the text."""
     return sorted({found.group().lower() for found in _pattern(evidence).finditer(text)})
 
 

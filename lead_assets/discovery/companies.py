@@ -1,6 +1,6 @@
-"""Found companies as rows: what the signals know of each, and its AI adoption with the reasons.
+"""Found companies as rows: what the signals know about each, and its AI adoption with reasons.
 
-The organization and its open jobs are bought by the signals' own engine, so that a later run of the campaign finds both in the ledger.
+The signals' own engine buys the organization and its open jobs, so that a later run of the campaign finds both in the ledger.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _EVIDENCE = ("organization", "job_postings")
 def describe(
     companies: Sequence[dict[str, Any]], *, campaign_id: str, now: datetime, rules: AdoptionRules, ledger: Ledger, settings: Settings
 ) -> list[dict[str, Any]]:
-    """A row a company, in their order: domain, name, website, industry, employees, city, state, country, description, technologies, posting_titles,
-    ai_adoption_score, ai_adoption_reasons. What could not be had is null, or an empty list."""
+    """One row per company, in the given order: domain, name, website, industry, employees, city, state, country, description, technologies, posting_titles,
+    ai_adoption_score, ai_adoption_reasons. Anything unavailable is null or an empty list."""
     known = _collected(companies, campaign_id, now, ledger, settings)
     return [_row(record, known.get(record["primary_domain"], {}), rules) for record in companies]
 
@@ -50,7 +50,7 @@ def _collected(
 
 
 def _as_lead(domain: str, campaign_id: str, now: datetime) -> dict[str, Any]:
-    """As much of a lead as the engine needs in order to ask about its company."""
+    """As much of a lead as the engine needs to ask about its company."""
     return {
         "campaign_id": campaign_id,
         "lead_id": domain,

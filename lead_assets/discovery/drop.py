@@ -1,7 +1,7 @@
-"""What a search found as a drop: one payload a person, in the campaign API's shape, with the company's AI adoption beside it.
+"""The results of a search as a drop: one payload per person, in the campaign API's format, plus the company's AI adoption.
 
-The same answers give the same bytes, so a search that is repeated within its lifetime is a file that came before. Does not belong here: taking the drop
-in (see `lead_assets.intake.ingest`).
+Equal answers give equal bytes, so repeating a search within its lifetime gives a file that is already known. Does not belong here: ingesting the drop
+(see `lead_assets.intake.ingest`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lead_assets.discovery.search import Person
 
 
 def campaign_of(filters: Mapping[str, Sequence[str]]) -> str:
-    """A campaign's name for a search: the same search has the same."""
+    """A campaign name derived from a search: equal searches get equal names."""
     words = "-".join("-".join(values) for values in filters.values())
     slug = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in words.lower())
     short = "-".join(part for part in slug.split("-") if part)[:40].strip("-")
@@ -23,7 +23,7 @@ def campaign_of(filters: Mapping[str, Sequence[str]]) -> str:
 
 
 def payloads(people: Sequence[Person], companies: Sequence[Mapping[str, Any]], campaign: str) -> list[dict[str, Any]]:
-    """Lead payloads, one a person whose company is among the rows of `companies.describe`."""
+    """Lead payloads, one per person whose company is among the rows of `companies.describe`."""
     rows = {row["domain"]: row for row in companies}
     return [_payload(person, rows[person.domain], campaign) for person in people if person.domain in rows]
 

@@ -1,4 +1,4 @@
-"""rules/discovery.yaml: how is searched, at what price, and how AI adoption is scored."""
+"""rules/discovery.yaml: how to search, at what price, and how to score AI adoption."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class SearchRules(Declared):
 
 
 class Evidence(Declared):
-    """Points for one kind of evidence: `each` a hit, at most `most`."""
+    """Points for one kind of evidence: `each` per hit, at most `most`."""
 
     each: int = Field(ge=0)
     most: int = Field(ge=0)
@@ -52,4 +52,4 @@ def load_discovery_rules(settings: Settings) -> DiscoveryRules:
     return DISCOVERY.load(settings)
 
 
-DISCOVERY = RulesFile("discovery.yaml", DiscoveryRules, summary=lambda rules: f"{rules.search.credits} credits a search")
+DISCOVERY = RulesFile("discovery.yaml", DiscoveryRules, summary=lambda rules: f"{rules.search.credits} credits per search")

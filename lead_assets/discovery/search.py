@@ -1,7 +1,7 @@
-"""Searching, through the ledger: a page of companies, the people of each, and who they are, each bought once while it is fresh.
+"""Searches through the ledger: a page of companies, each one's people, and their details, each bought once while fresh.
 
-Belongs here: what is asked and what it may cost. Does not belong here: Apollo's wire format (see `lead_assets.vendors.apollo.search`), and what is made
-of the result (see `drop`).
+Belongs here: what is asked and what it may cost. Does not belong here: Apollo's wire format (see `lead_assets.vendors.apollo.search`), or using
+the result (see `drop`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _MATCH = "people/bulk_match"
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody at a found company, as Apollo has them: its person object."""
+    """A person at a found company, as Apollo's person object."""
 
     domain: str
     record: Mapping[str, Any]
@@ -41,7 +41,7 @@ class Person:
 
 @dataclass
 class Found:
-    """What a search brought: short company records in Apollo's order, the people that were revealed, and why nothing more came."""
+    """The result of a search: short company records in Apollo's order, the revealed people, and the reasons for anything missing."""
 
     companies: list[dict[str, Any]] = field(default_factory=list)
     total: int = 0
@@ -60,9 +60,9 @@ def search(
     ledger: Ledger,
     settings: Settings,
 ) -> Found:
-    """At most `limit` companies that meet the filters, and at most `people` of each with their addresses. The campaign pays.
+    """At most `limit` matching companies, and at most `people` of each with their addresses. The campaign pays.
 
-    Raises ValueError without a key, or if the search itself could not be bought; people that could not are counted in `missed`.
+    Raises ValueError without a key, or if the search itself could not be bought; people who could not be bought are counted in `missed`.
     """
     key = VENDOR.key(settings)
     if key is None:
@@ -94,16 +94,14 @@ class _Desk:
 
         async def call(batch: Sequence[Want]) -> Sequence[Reply]:
             page = await self.client.companies(filters, page=batch[0].parameters["page"], per_page=size)
-            # A page is paid for even if nothing is on it.
+            # A page costs a credit even if it is empty.
             state = "found" if page.organizations else "not_found"
             return [Reply(state, None, {"organizations": page.organizations, "total": page.total}, batch[0].price_micros)]  # type: ignore[arg-type]
 
         answers = (await self._buy(wants, call)).answers
         first = answers[wants[0].key]
         if first.state == "unknown":
-            raise ValueError(
-                f"apollo {COMPANIES}: no answer ({first.reason}): nothing was found and nothing is filed; see 'lead-assets quotas'"
-            )
+            raise ValueError(f"apollo {COMPANIES}: no answer ({first.reason}): nothing was found or filed; see 'lead-assets quotas'")
         found = Found(total=_body(first).get("total", 0))
         seen: set[str] = set()
         for want in wants:
@@ -163,7 +161,7 @@ class _Desk:
         )
 
     async def _buy(self, wants: Sequence[Want], call: Call, *, batch_size: int = 1) -> Purchase:
-        # Apollo counts by endpoint; the signals' engine shares these buckets.
+        # Apollo counts per endpoint; the signals' engine shares these buckets.
         bucket = wants[0].operation if wants else None
         return await buy(self.ledger, wants, call, batch_size=batch_size, rates=self.rules.ledger_rates, bucket=bucket)
 

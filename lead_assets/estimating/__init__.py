@@ -1,1 +1,1 @@
-"""What a run would cost, before it runs: the engines are rehearsed on the same ledger."""
+"""Estimates what a run would cost, by rehearsing the engines on the same ledger."""

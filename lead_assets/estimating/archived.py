@@ -1,6 +1,6 @@
-"""The leads of campaigns, made of the archive in memory: for commands that must know them before any table is there. Nothing is written.
+"""The leads of campaigns, read from the archive in memory, for commands that need them before any table exists. Writes nothing.
 
-Does not belong here: reading drops (see `lead_assets.intake.read`) and deciding who a lead is (see `lead_assets.identity.resolve`).
+Does not belong here: reading drops (see `lead_assets.intake.read`) or deciding who a lead is (see `lead_assets.identity.resolve`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lead_assets.stores.opened import archive_of
 
 
 def leads_of(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> pl.DataFrame:
-    """Rows of identity.leads, as a run would make them now."""
+    """The rows of identity.leads that a run would make now."""
     from lead_assets.identity.resolve import resolve
     from lead_assets.intake.parsed import parsed_of
     from lead_assets.intake.read import read_campaigns

@@ -1,4 +1,4 @@
-"""What running campaigns would cost, before anything is spent: leads from the archive, hits from the ledger, and nothing written.
+"""What running campaigns would cost, before anything is spent: reads leads from the archive and answers from the ledger, and writes nothing.
 
 Does not belong here: what each room would buy (see `lead_assets.estimating.signals` and `lead_assets.estimating.model`).
 """
@@ -68,7 +68,7 @@ def _providers(settings: Settings) -> set[str]:
 
 
 def _is_short(budget: Budget, expected: Sequence[Expected], campaigns: Sequence[str], providers: set[str]) -> bool:
-    """Whether the budget holds less than is expected to be spent. A campaign's own share is not known, so only a single campaign's is judged."""
+    """Whether the budget has less left than the expected cost. Campaign budgets are judged only when estimating a single campaign."""
     if budget.scope == "campaign" and [budget.name] != list(campaigns):
         return False
     if budget.scope == "provider" and budget.name not in providers:

@@ -1,6 +1,6 @@
-"""What a purchase is expected to cost before it is made: declared shares, and the ledger's own experience where it has enough.
+"""The expected cost of purchases: from declared shares, or from the ledger's own experience if it has enough.
 
-Belongs here: rules/estimate.yaml and what the journal teaches. Does not belong here: which purchases there would be (each room knows its own: see
+Belongs here: rules/estimate.yaml and statistics from the journal. Does not belong here: which purchases there would be (each room knows its own: see
 `lead_assets.estimating.signals` and `lead_assets.estimating.model`).
 """
 
@@ -25,15 +25,15 @@ _OUTPUT_TOKENS = 120.0
 
 @dataclass(frozen=True)
 class Expected:
-    """What is to be bought of one operation for one signal (or other asker)."""
+    """What would be bought from one operation for one signal (or other caller)."""
 
     provider: str
     operation: str
     signal: str
     subjects: int
-    """Questions whose answer is not in the ledger, or out of date."""
+    """Questions whose answer is missing from the ledger or expired."""
     calls: float
-    """Answers that will cost something, as far as one can know."""
+    """Expected number of answers that will cost something."""
     cost_micros: float
 
 
@@ -57,17 +57,17 @@ class Shares(Declared):
     model: ModelShares = ModelShares()
 
 
-ESTIMATE = RulesFile("estimate.yaml", Shares, summary=lambda shares: f"the ledger's own experience from {shares.enough} answers on")
+ESTIMATE = RulesFile("estimate.yaml", Shares, summary=lambda shares: f"uses the ledger's own experience from {shares.enough} answers on")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What the ledger knows of an operation."""
+    """The ledger's experience with an operation."""
 
     billed: float
     """Share of its answers that cost something."""
     mean_micros: float
-    """Mean cost of those."""
+    """Mean cost of the answers that cost something."""
     mean_output_tokens: float
 
 
@@ -83,23 +83,23 @@ class Experience:
         return seen.billed if seen else self.shares.billed.get(operation, 1.0)
 
     def mean_micros(self, operation: str, price_micros: int) -> float:
-        """Cost of a billed answer: the price is the most it can be."""
+        """Expected cost of a billed answer, at most the price."""
         seen = self.seen.get(operation)
         return seen.mean_micros if seen else price_micros
 
     def asked(self, signal: str, place: int) -> float:
-        """Share of the questions to a signal's source, by its place in the waterfall from 0, that no source before it settles."""
+        """Share of questions to a signal's source (by its position in the waterfall, from 0) that no earlier source settles."""
         declared = self.shares.asked.get(signal, [])
         return declared[place] if place < len(declared) else 1.0
 
     def output_tokens(self, operation: str, profile: str) -> float:
-        """Of one answer: the operation's mean if the ledger knows it, else the profile's declared one."""
+        """Output tokens of one answer: the operation's mean if the ledger knows it, otherwise the value declared for the profile."""
         seen = self.seen.get(operation)
         return seen.mean_output_tokens if seen else self.shares.model.output_tokens.get(profile, _OUTPUT_TOKENS)
 
 
 def load_experience(settings: Settings, ledger: Ledger) -> Experience:
-    """Raises RulesError for a rules/estimate.yaml that cannot be used."""
+    """Raises RulesError if rules/estimate.yaml is invalid."""
     shares = ESTIMATE.load(settings)
     seen = {
         row["operation"]: Seen(

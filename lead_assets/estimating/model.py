@@ -1,4 +1,4 @@
-"""What asking the model would cost: the classification is rehearsed, and each question that is not in the ledger is measured by its prompt.
+"""What asking the model would cost: rehearses the classification and measures the prompt of each question that is not in the ledger.
 
 Belongs here: from wished questions to tokens and cost. Does not belong here: the shares (see `lead_assets.estimating.expected`).
 """
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 def rehearse(
     leads: pl.DataFrame, enriched: pl.DataFrame, *, ledger: Ledger, settings: Settings, experience: Experience, mode: Mode = "interactive"
 ) -> list[Expected]:
-    """What is to be asked of the model about the leads. `enriched`: rows of signals.enriched_leads as far as the ledger fills them."""
+    """What the model would be asked about the leads. `enriched`: rows of signals.enriched_leads, as far as the ledger can fill them."""
     book, stage = load_rulebook(settings), ledger.rehearsal()
     classify(leads, enriched, ledger=stage, settings=settings, rulebook=book, mode=mode)
     attempts: list[Attempt] = [want.payload for want in {want.key: want for want in stage.wished}.values()]
@@ -48,7 +48,7 @@ def rehearse(
 
 
 def _micros(profile: Profile, size: int, settings: Settings, book: Rulebook[Limits], experience: Experience, *, batch: bool) -> float:
-    """Expected cost of one answer. All but the first call of a profile read its instructions and format from the vendor's cache."""
+    """Expected cost of one answer. All calls of a profile but the first read its instructions and format from the vendor's cache."""
     shares = experience.shares.model
     system = len(prompt.system_of(profile))
     shown = size - system + shares.added_characters.get(profile.name, 0)

@@ -1,4 +1,4 @@
-"""What collecting signals would cost: the engine itself is rehearsed, so what it would ask is known and not guessed.
+"""What collecting signals would cost: rehearses the engine itself, so its questions are known, not guessed.
 
 Belongs here: from what a rehearsal wished to expected calls and cost. Does not belong here: the shares (see `lead_assets.estimating.expected`).
 """
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 def rehearse(
     signals: Iterable[Signal], leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, experience: Experience
 ) -> tuple[list[Expected], dict[str, pl.DataFrame]]:
-    """What is to be bought for the leads (rows of identity.leads), and each signal's table as the ledger alone would fill it. Nothing is written.
+    """What would be bought for the leads (rows of identity.leads), and each signal's table as the ledger alone would fill it. Writes nothing.
 
-    In a rehearsal every answer that is to be bought is unknown, so each source of a waterfall wishes all that none before it has settled in the ledger.
+    In a rehearsal every answer still to be bought is unknown, so each source of a waterfall wishes for all that no earlier source has settled in the ledger.
     """
     expected: list[Expected] = []
     frames: dict[str, pl.DataFrame] = {}
@@ -77,5 +77,5 @@ def _expected(
 
 
 def _share(undecided: int, wished: int, declared: float) -> float:
-    """Of what is wished, the share that will be asked: all, but for those whose fate hangs on answers that are still to be bought."""
+    """The share of wishes that will actually be asked: all, except those that depend on answers still to be bought."""
     return 1.0 - min(1.0, undecided / wished) * (1.0 - declared)

@@ -1,1 +1,1 @@
-"""The lookalike room: the companies that are known, and which of them are alike."""
+"""The lookalike room: known companies, and which of them are alike."""

@@ -1,4 +1,4 @@
-"""Dagster's view of the lookalike room."""
+"""The assets of the lookalike room."""
 
 import polars as pl
 from dagster import AllPartitionMapping
@@ -20,8 +20,8 @@ def accounts(step: Step, raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicate
     return Made(frame, figures_by(frame, won=pl.col("won_known_at").count()))
 
 
-# Any campaign's accounts may be alike, so it waits for all of them where all are made: a backfill, `lead-assets run` over many campaigns. It reads them
-# itself, and not as an input: an input of all partitions must have them all, and a campaign that has not been run yet has none.
+# Accounts of any campaign may be alike, so this asset waits for all of them whenever many are made (a backfill, `lead-assets run`). It reads them
+# itself, not as an input: an input over all partitions requires every partition, and a campaign that has not been run yet has none.
 @tables(SimilarAccount, whole={Account: AllPartitionMapping()}, logic=["lead_assets.lookalike"], rules=["lookalike.yaml"])
 def similarities(step: Step) -> Made:
     from lead_assets.lookalike.rules import load_lookalike_rules

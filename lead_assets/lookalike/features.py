@@ -1,6 +1,6 @@
-"""Accounts as vectors: words, technologies, size and place of a company as a sparse row, so that the product of two rows is their similarity.
+"""Accounts as vectors: a company's words, technologies, size and place as a sparse row. The product of two rows is their similarity.
 
-There is no corpus: how alike two companies are depends on the two alone, so a new campaign moves no number of an old one.
+There is no corpus: the similarity of two companies depends on the two alone, so a new campaign does not change old numbers.
 
 Belongs here: what is compared and how much it counts. Does not belong here: which accounts are compared (see `search`).
 """
@@ -16,9 +16,9 @@ from lead_assets.lookalike.rules import Weights
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-# The bands that providers print; a company is also a little of the bands beside its own.
+# The bands that providers print; a company also counts a little towards the neighbouring bands.
 _BANDS = (11, 51, 201, 501, 1001, 5001, 10001)
-# What stands in any description of a company, in English, and tells nothing of it.
+# Words common in English company descriptions that say nothing specific.
 _STOP_WORDS = """
 a an and are as at based be by can company companies customers for founded from global has have help helps in inc into is it its leading llc ltd more of
 offers on or our over provider provides services solutions such that the their they through to us was we which who with world your
@@ -26,7 +26,7 @@ offers on or our over provider provides services solutions such that the their t
 
 
 def tokens(accounts: pl.DataFrame) -> dict[str, pl.Series]:
-    """For each weight of rules/lookalike.yaml, what of it each row of contracts.Account has: lists of text, empty or null where nothing is known."""
+    """For each weight in rules/lookalike.yaml, the values of each row of contracts.Account: lists of text, empty or null if nothing is known."""
     place = pl.concat_list(
         pl.concat_list(pl.col("country_code")), pl.col("region").str.to_lowercase().str.split(",").list.eval(pl.element().str.strip_chars())
     )
@@ -41,15 +41,15 @@ def tokens(accounts: pl.DataFrame) -> dict[str, pl.Series]:
 
 
 def band(accounts: pl.DataFrame) -> pl.Series:
-    """The band of headcount, 0 to 7; null where none is known. An open lower bound ("up to 50") goes by the upper one."""
+    """The headcount band, 0 to 7; null if unknown. An open lower bound ("up to 50") uses the upper one."""
     size = accounts.select(pl.coalesce("headcount_min", "headcount_max")).to_series()
     return pl.select(pl.when(size.is_not_null()).then(pl.sum_horizontal((size >= lower).cast(pl.Int64) for lower in _BANDS))).to_series()
 
 
 def vectors(one: pl.DataFrame, other: pl.DataFrame, weights: Weights) -> tuple[csr_array, csr_array]:
-    """A sparse row for each account of two frames. The product of a row of the first and one of the second is their similarity, 0 to 1.
+    """A sparse row for each account in two frames. The product of a row from the first and one from the second is their similarity, 0 to 1.
 
-    The columns are what the first frame has: nothing else of the second can count, of which there may be a hundred thousand.
+    The columns are the features of the first frame: only these can count, and the second frame may have a hundred thousand rows.
     """
     from scipy.sparse import csr_array
 
@@ -77,7 +77,7 @@ def _words(column: str) -> pl.Expr:
 
 
 def _entries(listed: pl.Series, weight: float) -> pl.DataFrame:
-    """row, token, value: a unit vector scaled by the root of its weight, so that a product of two is weight times cosine.
+    """row, token, value: a unit vector scaled by the square root of its weight, so that the product of two is weight times cosine.
 
     A word said twice counts more, but not twice as much (1 + ln n).
     """

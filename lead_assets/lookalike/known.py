@@ -1,6 +1,6 @@
-"""What is known of each company: a campaign's leads and their signals to one row an account.
+"""What is known about each company: reduces a campaign's leads and their signals to one row per account.
 
-Belongs here: which value of several leads an account has, and since when what is known. Does not belong here: comparing accounts (see `search`).
+Belongs here: choosing an account's values among its leads, and since when they are known. Does not belong here: comparing accounts (see `search`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _BOUNDS = pl.Struct({"headcount_min": pl.Int64(), "headcount_max": pl.Int64()})
 
 
 def known_accounts(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.DataFrame, enriched: pl.DataFrame) -> pl.DataFrame:
-    """Rows of contracts.Account, from frames of RawLead, Lead, Duplicate and EnrichedLead; only leads that were enriched count."""
+    """Rows of contracts.Account, from frames of RawLead, Lead, Duplicate and EnrichedLead; only enriched leads count."""
     rows = (
         leads.filter(pl.col("company_domain").is_not_null())
         .join(enriched.drop("account_key", "company_domain"), on=_KEYS, how="inner", validate="1:1")
@@ -37,7 +37,7 @@ def known_accounts(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.
         pl.when(stated).then(pl.col("_stated").struct.field(name)).otherwise(name).alias(name)
         for name in ("headcount_min", "headcount_max")
     )
-    # Both bounds are one value: a lower bound of one lead and an upper one of another would be a band that nobody stated.
+    # Both bounds belong together: a lower bound from one lead and an upper one from another would be a band that nobody stated.
     band = pl.struct("headcount_min", "headcount_max")
     known = (pl.col("headcount_min").is_not_null() | pl.col("headcount_max").is_not_null()).fill_null(False)
     accounts = said.group_by(_ACCOUNT, maintain_order=True).agg(
@@ -60,7 +60,7 @@ def known_accounts(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.
 
 
 def _since_when(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.DataFrame) -> pl.DataFrame:
-    """When each account, and each outcome of it, was first heard of: of all payloads of its leads, not only the newest, which moves with each delivery."""
+    """When each account and each of its outcomes first appeared, over all payloads of its leads: the newest payload alone would change with each delivery."""
     kept = leads.select(*_PAYLOAD, "lead_id", "account_key")
     older = duplicates.select(*_PAYLOAD, lead_id="duplicate_of").join(
         kept.select(*_KEYS, "account_key"), on=_KEYS, how="inner", validate="m:1"
@@ -80,7 +80,7 @@ def _first(value: pl.Expr) -> pl.Expr:
 
 
 def _stated_industry() -> pl.Expr:
-    """As a lead wrote it, unless it is a text and no industry: it is repeated in briefs."""
+    """The industry as a lead wrote it, unless it is free text: briefs repeat it."""
     stated = pl.col("industry").str.strip_chars()
     return pl.when(stated.str.len_chars().is_between(1, _LONGEST_INDUSTRY)).then(stated)
 
@@ -96,9 +96,9 @@ def _name_of_domain(domain: str) -> pl.Expr:
 
 
 def _own_name(name: str, domain: str) -> pl.Expr:
-    """The company's name where it is spelt as the domain is, or begins it ("Kestrel Dynamics" of kestreldynamics.example); else null.
+    """The company's name if its letters equal the domain or its beginning ("Kestrel Dynamics" for kestreldynamics.example); otherwise null.
 
-    A name is what a stranger typed, and it is shown to the model in briefs of other leads: nothing but the domain's own letters gets there.
+    A name is typed by a stranger and shown to the model in other leads' briefs, so only the domain's own letters get there.
     """
     letters = pl.col(name).str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]+", "")
     label = pl.col(domain).str.split(".").list.first().str.replace_all("-", "")

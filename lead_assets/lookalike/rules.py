@@ -1,4 +1,4 @@
-"""rules/lookalike.yaml: what counts in a comparison, how alike is alike, and from when on a company counts for others."""
+"""rules/lookalike.yaml: what counts in a comparison, how similar is similar enough, and when a company starts to count for others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lead_assets.core.time_spans import Duration
 
 
 class Weights(Declared):
-    """The part of the similarity, 0 to 1, that each attribute can give."""
+    """The share of the similarity, 0 to 1, that each attribute can contribute."""
 
     industry: float = Field(ge=0)
     description: float = Field(ge=0)
@@ -23,7 +23,7 @@ class Weights(Declared):
     @model_validator(mode="after")
     def _sum_to_one(self) -> Self:
         if abs(sum(self.model_dump().values()) - 1) > 1e-9:
-            raise ValueError("the weights do not sum to 1: raise or lower some")
+            raise ValueError("the weights do not add up to 1: raise or lower some")
         return self
 
 
@@ -35,7 +35,7 @@ class LookalikeRules(Declared):
 
 
 def load_lookalike_rules(settings: Settings) -> LookalikeRules:
-    """What counts in a comparison. Raises RulesError."""
+    """The comparison rules in force. Raises RulesError."""
     return LOOKALIKE.load(settings)
 
 

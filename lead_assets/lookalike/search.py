@@ -1,6 +1,6 @@
-"""Which accounts are alike: for each account of some campaigns, the few most similar ones that were known when it came in.
+"""Finds similar accounts: for each account of some campaigns, the few most similar ones that were known when it arrived.
 
-Belongs here: who is compared with whom, as of when, and what is said of it. Does not belong here: the measure (see `features`).
+Belongs here: who is compared with whom, as of when, and the wording of the result. Does not belong here: the measure (see `features`).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from lead_assets.lookalike.features import band, tokens, vectors
 from lead_assets.lookalike.known import OUTCOMES
 from lead_assets.lookalike.rules import LookalikeRules
 
-# Similarities held at a time, of some accounts with all candidates: 32 MB. 1,000 × 100,000 at once would be 800.
+# Similarities held in memory at a time, for some accounts against all candidates: 32 MB. 1,000 × 100,000 at once would take 800 MB.
 _CELLS = 4_000_000
 _MOST_NAMED = 3
 _DIGITS = 4
 
 
 def similar_accounts(accounts: pl.DataFrame, known: pl.DataFrame, rules: LookalikeRules) -> pl.DataFrame:
-    """Rows of contracts.SimilarAccount for `accounts` (contracts.Account, of any number of campaigns), out of `known` (the same, of all campaigns).
+    """Rows of contracts.SimilarAccount for `accounts` (contracts.Account, from any number of campaigns), chosen from `known` (the same, from all campaigns).
 
-    An account sees those whose first lead had come in `rules.known_for` before its own, and of them what had then been heard: so what comes in later
-    changes nothing of it.
+    An account sees those whose first lead arrived at least `rules.known_for` before its own, with the outcomes known by then, so later arrivals
+    change nothing.
     """
     candidates = _candidates(known)
     if accounts.is_empty() or candidates.is_empty():
@@ -44,7 +44,7 @@ def similar_accounts(accounts: pl.DataFrame, known: pl.DataFrame, rules: Lookali
 
 
 def _candidates(known: pl.DataFrame) -> pl.DataFrame:
-    """One row an account, in the order in which they came in: as its first campaign shows it, with what all say became of it."""
+    """One row per account, in order of arrival: as its first campaign shows it, with the outcomes from all campaigns."""
     first = known.sort("known_at", "campaign_id").unique("account_key", keep="first", maintain_order=True)
     heard = known.group_by("account_key").agg(pl.col(f"{outcome}_known_at").min() for outcome in OUTCOMES)
     return (
@@ -62,7 +62,7 @@ def _nearest(asked: pl.DataFrame, candidates: pl.DataFrame, rules: LookalikeRule
     visible, own = asked["visible"].to_list(), [place.get(key) for key in asked["account_key"]]
     at_once = max(1, _CELLS // candidates.height)
     for start in range(0, asked.height, at_once):
-        # Rounded, so that the last bit of a sum decides no rank and no hash.
+        # Rounded, so that the last bit of a sum cannot change a rank or a hash.
         block = (theirs @ mine[start : start + at_once].toarray().T).T.round(_DIGITS)
         for row, similarities in enumerate(block, start):
             similarities = similarities[: visible[row]]

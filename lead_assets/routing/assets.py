@@ -1,4 +1,4 @@
-"""Dagster's view of the routing room."""
+"""The assets of the routing room."""
 
 import math
 
@@ -26,6 +26,6 @@ from lead_assets.routing.territories import routing_frame
 def decisions(step: Step, leads: pl.DataFrame, enriched: pl.DataFrame, classifications: pl.DataFrame, scores: pl.DataFrame) -> Made:
     frame = decide(routing_frame(leads, enriched, classifications, scores), load_routing_table(step.settings), step.ledger.assign)
     owners = named("owners", counts_by(frame, "owner"))
-    # Assignments stay: what was decided stands for as long as the ledger is this one.
+    # Assignments are permanent: a decision holds as long as this ledger does.
     kept = dict.fromkeys(step.partitions, Served(frozenset(), math.inf))
     return Made(frame, joined(owners, figures_by(frame, by_fallback=pl.col("fallback").sum())), served=kept)

@@ -1,7 +1,7 @@
-"""What a territory may ask of a lead: the words of `when` in rules/routing.yaml, and the column behind each.
+"""What a territory can ask about a lead: the fields of `when` in rules/routing.yaml, and the column behind each.
 
-Belongs here: one declaration a field; adding one here is enough to route by it. Does not belong here: the table that uses them (`table`), or the
-act of matching (`territories`). No field is personal data, because the reason of a decision repeats its value.
+Belongs here: one declaration per field; add one here to route by it. Does not belong here: the table that uses them (`table`), or the
+matching (`territories`). No field is personal data, because the reason for a decision repeats its value.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from lead_assets.contracts import Classification, EnrichedLead, Lead, Score, Tab
 
 @dataclass(frozen=True)
 class RoutingField:
-    """One word of `when`.
+    """One field of `when`.
 
-    `columns` are tried in order: the first that is not null is the lead's value. `values` are all the values there can be, where the contract
-    knows them, so that a misspelt one is an error and not a territory that never matches.
+    `columns` are tried in order: the first that is not null is the lead's value. `values` are all possible values, if the contract
+    lists them, so that a misspelt one is an error instead of a territory that never matches.
     """
 
     name: str
     kind: Literal["text", "number", "region"]
     words: str
-    """What a reason calls it, in front of the value."""
+    """Its name in reasons, before the value."""
     columns: tuple[tuple[type[Table], str], ...]
 
     @property
@@ -38,7 +38,7 @@ class RoutingField:
         return None
 
     def value(self) -> pl.Expr:
-        """The lead's value as text (number fields: as Float64); null where the lead has none."""
+        """The lead's value as text (number fields: as Float64); null if the lead has none."""
         if self.kind == "number":
             return pl.coalesce([_number(contract, column) for contract, column in self.columns])
         return pl.coalesce([pl.col(column).str.strip_chars() for _, column in self.columns])
@@ -47,7 +47,7 @@ class RoutingField:
 def _number(contract: type[Table], column: str) -> pl.Expr:
     if contract.polars_schema()[column].is_numeric():
         return pl.col(column).cast(pl.Float64)
-    # "10,001+", "51 - 200", "5.000-10.000 employees": a band goes by its lower bound.
+    # "10,001+", "51 - 200", "5.000-10.000 employees": a band counts as its lower bound.
     ungrouped = pl.col(column).str.replace_all(r"(\d)[.,'’\s](\d{3})\b", "${1}${2}")
     return ungrouped.str.extract(r"(\d+)").cast(pl.Float64, strict=False)
 
@@ -74,7 +74,7 @@ FIELDS: dict[str, RoutingField] = {
         RoutingField("persona", "text", "persona", ((Classification, "persona"),)),
         RoutingField("buying_stage", "text", "buying stage", ((Classification, "buying_stage"),)),
         RoutingField("tier", "text", "tier", ((Score, "tier"),)),
-        # What the lead's own form says, and what a provider says (else the form): the first does not change when a provider does.
+        # The first is what the lead's own form says and never changes; the second prefers a provider's value, which may change.
         RoutingField("company_size", "number", "stated company size", ((Lead, "company_size"),)),
         RoutingField("headcount", "number", "headcount", ((EnrichedLead, "headcount_min"), (Lead, "company_size"))),
         RoutingField("loan_amount_requested", "number", "loan amount", ((Lead, "loan_amount_requested"),)),
@@ -82,7 +82,7 @@ FIELDS: dict[str, RoutingField] = {
         RoutingField("score", "number", "score", ((Score, "score"),)),
     )
 }
-"""Every word of `when`, by name."""
+"""All fields of `when`, by name."""
 
 KEYS: dict[str, type[Table]] = {
     "campaign_id": Lead,
@@ -94,10 +94,10 @@ KEYS: dict[str, type[Table]] = {
     "tier": Score,
     "score": Score,
 }
-"""The columns that a decision needs whatever the table asks."""
+"""The columns that a decision always needs."""
 
 
 def routing_schema() -> pl.Schema:
-    """The columns (and types) of the frame that is routed: the keys and every column behind a field."""
+    """Columns and types of the frame to route: the keys and every column behind a field."""
     wanted = {**KEYS, **{column: contract for field in FIELDS.values() for contract, column in field.columns}}
     return pl.Schema({column: contract.polars_schema()[column] for column, contract in wanted.items()})

@@ -1,7 +1,7 @@
-"""Who owns a lead: whoever holds its account.
+"""Who owns a lead: the owner of its account.
 
-Belongs here: turning proposals into decisions by way of the ledger. Does not belong here: what the table proposes (`territories`) or how the ledger
-keeps an assignment (`lead_assets.ledger`).
+Belongs here: turning proposals into decisions through the ledger. Does not belong here: what the table proposes (`territories`) or how the ledger
+stores assignments (`lead_assets.ledger`).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from lead_assets.routing.table import RoutingTable
 from lead_assets.routing.territories import propose
 
 Assign = Callable[[Sequence[Proposal]], Mapping[str, Assignment]]
-"""Offers proposals to the ledger; returns who holds each account: the earlier assignment where there is one."""
+"""Offers proposals to the ledger; returns each account's owner: an earlier assignment wins."""
 
 
 def decide(leads: pl.DataFrame, table: RoutingTable, assign: Assign) -> pl.DataFrame:
     """Rows of routing.decisions for a frame of `routing_schema`, sorted by campaign and lead.
 
-    Of each account the first lead to arrive is offered to the ledger; whoever then holds the account owns all its leads, in every campaign. A decision
-    is built from the stored assignment alone, so the same account gives the same rows however the table has changed since, and in any order of leads.
+    For each account, the first lead to arrive is offered to the ledger; the account's owner then owns all its leads, in every campaign. A decision
+    is built from the stored assignment alone, so an account gives the same rows even if the table has changed since, and in any order of leads.
     """
     proposals = propose(leads, table)
     held = assign(_first_of_each_account(proposals))
@@ -38,7 +38,7 @@ def decide(leads: pl.DataFrame, table: RoutingTable, assign: Assign) -> pl.DataF
 
 
 def _first_of_each_account(proposals: pl.DataFrame) -> list[Proposal]:
-    """First by arrival; position and ids break ties, so the order of the frame does not matter."""
+    """The first to arrive; position and ids break ties, so the order of the frame does not matter."""
     order = ["received_at", "drop_sha256", "position", "campaign_id", "lead_id"]
     columns = ["account_key", "owner", "territory", "rule", "reason", "fallback", "lead_id", "campaign_id"]
     first = proposals.sort(order).unique("account_key", keep="first", maintain_order=True).select(columns)
@@ -64,7 +64,7 @@ def _frame(held: Mapping[str, Assignment]) -> pl.DataFrame:
 
 
 def _reason() -> pl.Expr:
-    """The assignment's own reason for the lead that brought the account in; for the others, that the account was already owned, and since when."""
+    """The assignment's own reason for the lead that brought in the account; for the others, that the account already had an owner, and since when."""
     brought_it = (pl.col("lead_id") == pl.col("held_lead")) & (pl.col("campaign_id") == pl.col("held_campaign"))
     follows = pl.concat_str(pl.lit("account already owned, from campaign "), "held_campaign", pl.lit(": "), "held_reason")
     return pl.when(brought_it).then("held_reason").otherwise(follows).alias("reason")

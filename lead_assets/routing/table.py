@@ -1,7 +1,7 @@
-"""The routing table: owners, regions, territories in order, and who takes the rest, as the business writes them in rules/routing.yaml.
+"""The routing table in rules/routing.yaml: owners, regions, territories in order, and the fallback owner.
 
-Belongs here: reading the table and refusing a wrong one with the file, the line, the territory and the next step. Does not belong here: what may be
-asked of a lead (`fields`) or matching leads (`territories`).
+Belongs here: reading the table, and refusing a wrong one with file, line, territory and next step. Does not belong here: what can be
+asked about a lead (`fields`) or matching leads (`territories`).
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ def _listed(value: Any) -> Any:
 OneOf = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed), Field(min_length=1)]
 
 
-# Told apart by shape before validation, so that an error speaks of the one that was meant.
+# The two are told apart by shape before validation, so that errors refer to the intended one.
 Test = Annotated[
     Annotated[OneOf, Tag("values")] | Annotated[Between, Tag("between")],
     Discriminator(lambda value: "between" if isinstance(value, dict | Between) else "values"),
 ]
-"""A condition: any of these values, or a number in these bounds."""
+"""A condition: one of these values, or a number within these bounds."""
 
 
 class Owner(Declared):
-    """Someone who can own accounts. Territories of an owner who is not active are passed over; accounts already owned stay."""
+    """Someone who can own accounts. An inactive owner's territories are skipped; accounts they already own stay theirs."""
 
     id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
     name: str = Field(min_length=1)
@@ -69,7 +69,7 @@ class Owner(Declared):
 
 
 class Territory(Declared):
-    """Leads that match every condition of `when` go to `owner`; the first territory that matches wins."""
+    """Leads that meet every condition of `when` go to `owner`; the first matching territory wins."""
 
     name: str = Field(min_length=1)
     owner: str
@@ -77,20 +77,20 @@ class Territory(Declared):
 
     @property
     def rule(self) -> str:
-        """The condition in one line, the same for the same condition however it is laid out."""
+        """The condition in one line, independent of its layout in the file."""
         return "; ".join(
             f"{name} {test}" if isinstance(test, Between) else f"{name} in {', '.join(test)}" for name, test in self.when.items()
         )
 
 
 class RoutingTable(Declared):
-    """A table that has passed every check."""
+    """A valid routing table."""
 
     regions: dict[str, OneOf] = {}
     """Named groups of ISO 3166 codes: countries (DE) and subdivisions (US-CA)."""
     owners: tuple[Owner, ...] = Field(min_length=1)
     territories: tuple[Territory, ...] = ()
-    fallback_owner: str = Field(description="name the owner of leads that no territory takes")
+    fallback_owner: str = Field(description="name the owner of leads that no territory matches")
 
     def open_territories(self) -> list[Territory]:
         """Territories whose owner is active, in order."""
@@ -98,13 +98,13 @@ class RoutingTable(Declared):
         return [territory for territory in self.territories if territory.owner in active]
 
     def places(self, territory: Territory) -> frozenset[str] | None:
-        """The ISO 3166 codes a territory is limited to by its regions; None if it names none."""
+        """The ISO 3166 codes that a territory's regions limit it to; None if it names no region."""
         named = territory.when.get("region")
         return None if named is None or isinstance(named, Between) else frozenset(place for name in named for place in self.regions[name])
 
 
 def load_routing_table(settings: Settings) -> RoutingTable:
-    """The table in force: ROUTING_JSON (inline JSON, or the path of a JSON or YAML file), else routing.yaml of LEAD_ASSETS_RULES_DIR, else the shipped one.
+    """The table in force: ROUTING_JSON (inline JSON, or the path of a JSON or YAML file), then routing.yaml in LEAD_ASSETS_RULES_DIR, then the shipped one.
 
     Raises RulesError.
     """
@@ -112,12 +112,12 @@ def load_routing_table(settings: Settings) -> RoutingTable:
 
 
 def parse_routing_table(text: str, name: str) -> RoutingTable:
-    """A table from YAML or JSON text; `name` is what errors call it. Raises RulesError."""
+    """Parse a table from YAML or JSON text; errors refer to it by `name`. Raises RulesError."""
     return ROUTING.parse(read_document(text, name))
 
 
 def _mistakes(table: RoutingTable) -> Iterator[Mistake]:
-    """What a well-formed table can still have wrong. Fields and names first: the later checks need them to be known."""
+    """Mistakes in a well-formed table. Fields and names come first, because later checks rely on them."""
     names = [
         *_repeated("owner", ("owners",), [owner.id for owner in table.owners]),
         *_repeated("territory", ("territories",), [territory.name for territory in table.territories]),
@@ -144,7 +144,7 @@ def _unknown_places(table: RoutingTable) -> Iterator[Mistake]:
 
 
 def _is_place(code: str) -> bool:
-    # Imported here: pycountry reads its tables from disk, and every run pays for imports of the code location.
+    # Imported here because pycountry reads its tables from disk, and every run pays for imports of the code location.
     import pycountry
 
     if not _PLACE.match(code):
@@ -181,7 +181,7 @@ def _test_mistakes(table: RoutingTable, field: RoutingField, test: OneOf | Betwe
         if known is not None and value not in known:
             yield f"unknown {field.name} '{value}'{nearest(value, known)}; known: {', '.join(sorted(known))}"
         if field.name == "country_code" and not (len(value) == 2 and _is_place(value)):
-            yield f"unknown country_code '{value}': write the ISO 3166 code, as DE or GB"
+            yield f"unknown country_code '{value}': write the ISO 3166 code, such as DE or GB"
 
 
 def _fallback_mistakes(table: RoutingTable) -> Iterator[Mistake]:
@@ -192,24 +192,26 @@ def _fallback_mistakes(table: RoutingTable) -> Iterator[Mistake]:
             ("fallback_owner",), f"unknown owner '{table.fallback_owner}'{nearest(table.fallback_owner, known)}: add it under owners"
         )
     elif not owner.active:
-        yield Mistake(("fallback_owner",), f"'{owner.id}' is not active, and the fallback has nowhere to fall: name an active owner")
+        yield Mistake(
+            ("fallback_owner",), f"'{owner.id}' is not active, so leads that no territory matches would have no owner: name an active owner"
+        )
 
 
 def _unreachable(table: RoutingTable) -> Iterator[Mistake]:
-    """Territories that can never match, because an earlier one takes all that they would. An inactive owner's territory takes nothing."""
+    """Territories that can never match, because an earlier one takes all their leads. An inactive owner's territory takes nothing."""
     active = {owner.id for owner in table.owners if owner.active}
     for index, territory in enumerate(table.territories):
         for earlier in table.territories[:index]:
             if earlier.owner in active and _takes_all(table, earlier, territory):
                 yield Mistake(
                     ("territories", index),
-                    f"can never match: '{earlier.name}' above it takes every lead it would: move it up, narrow the other or remove it",
+                    f"can never match: '{earlier.name}' above it takes all its leads: move it up, narrow the other or remove it",
                 )
                 break
 
 
 def _takes_all(table: RoutingTable, earlier: Territory, later: Territory) -> bool:
-    """True if each condition of `earlier` is implied by one of `later`."""
+    """True if every condition of `earlier` is implied by one of `later`."""
     return all(_implied(table, name, test, later) for name, test in earlier.when.items())
 
 
@@ -236,7 +238,7 @@ def _within(place: str, allowed: frozenset[str]) -> bool:
 
 
 def plain_number(number: float) -> str:
-    """1000000 and not 1e+06 or 1000000.0."""
+    """1000000 instead of 1e+06 or 1000000.0."""
     return str(int(number)) if number == int(number) else str(number)
 
 

@@ -1,7 +1,7 @@
-"""Which territory a lead falls into, and why, for a whole frame at once.
+"""Finds each lead's territory and the reason, for a whole frame at once.
 
-Belongs here: matching. Does not belong here: the table (`table`), or who owns the account in the end (`ownership`): a proposal is only what the table
-would say today.
+Belongs here: matching. Does not belong here: the table (`table`), or who finally owns the account (`ownership`): a proposal is only what the table
+says today.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ _FALLBACK = "fallback"
 
 
 def routing_frame(leads: pl.DataFrame, enriched: pl.DataFrame, classifications: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
-    """The frame that is routed: one row a scored lead, with the columns of `routing_schema` from the tables that hold them.
+    """The frame to route: one row per scored lead, with the columns of `routing_schema` joined from their tables.
 
-    Takes identity.leads, signals.enriched_leads, classification.classifications and scoring.scores, each in its contract's columns.
+    Takes identity.leads, signals.enriched_leads, classification.classifications and scoring.scores, each with its contract's columns.
     """
     keys = ["campaign_id", "lead_id"]
     frame = scores
@@ -28,10 +28,10 @@ def routing_frame(leads: pl.DataFrame, enriched: pl.DataFrame, classifications: 
 
 
 def propose(leads: pl.DataFrame, table: RoutingTable) -> pl.DataFrame:
-    """The owner the table proposes for every lead: `leads` in `routing_schema` (more columns do no harm) → one row a lead, in the same order:
+    """The owner that the table proposes for each lead: `leads` in `routing_schema` (extra columns are ignored) → one row per lead, in the same order:
 
-    campaign_id, lead_id, account_key, received_at, drop_sha256, position, tier, score as they came, and owner, territory, rule, reason (String),
-    fallback (Boolean). Raises ValueError that names a missing column.
+    campaign_id, lead_id, account_key, received_at, drop_sha256, position, tier, score unchanged, and owner, territory, rule, reason (String),
+    fallback (Boolean). Raises ValueError naming any missing column.
     """
     missing = [column for column in routing_schema() if column not in leads.columns]
     if missing:
@@ -73,7 +73,7 @@ def _matches(table: RoutingTable, territory: Territory) -> pl.Expr:
 
 
 def _test(table: RoutingTable, name: str, test: tuple[str, ...] | Between) -> pl.Expr:
-    """True where the lead meets the condition; a lead without the value does not."""
+    """True if the lead meets the condition; a lead without a value does not."""
     if isinstance(test, Between):
         value = pl.col(_value(name))
         low = value >= test.min if test.min is not None else pl.lit(True)
@@ -95,7 +95,7 @@ def _subdivision() -> pl.Expr:
 
 
 def _reason(table: RoutingTable, territory: Territory) -> pl.Expr:
-    """Each condition as the lead meets it: "country DE is in DACH and stated company size 201 is at least 50"."""
+    """The conditions in words, with the lead's values: "country DE is in DACH and stated company size 201 is at least 50"."""
     return pl.concat_str([_because(table, name, test) for name, test in territory.when.items()], separator=" and ")
 
 
@@ -107,7 +107,7 @@ def _because(table: RoutingTable, name: str, test: tuple[str, ...] | Between) ->
         return pl.concat_str(pl.lit(f"{words} "), _number_text(pl.col(_value(name))), pl.lit(limits))
     if FIELDS[name].kind == "region":
         return pl.coalesce(pl.when(_inside(table.regions[region])).then(_place_reason(region, table.regions[region])) for region in test)
-    # The rule's own spelling, not the lead's: a reason says the same for the same condition, and repeats nothing a stranger typed.
+    # Use the rule's spelling, not the lead's: equal conditions give equal reasons, and nothing typed by a stranger is repeated.
     spelling = {value.lower(): value for value in test}
     value = pl.col(_value(name)).str.to_lowercase().replace_strict(spelling, default=None, return_dtype=pl.String)
     return pl.concat_str(pl.lit(f"{words} "), value)

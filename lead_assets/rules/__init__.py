@@ -1,5 +1,5 @@
-"""The business's own YAML, and what must be true of all its files together before anything is spent.
+"""The business rules in YAML, and what must hold for all files together before anything is spent.
 
-Belongs here: the files that ship, which files there are (`files`), what one says of another (`across`), and the check of all of them (`check`). Does not
-belong here: what one file may say (see the room that reads it).
+Belongs here: the shipped files, the list of files (`files`), references between them (`across`), and the check of all of them (`check`). Does not
+belong here: what a single file may say (see the room that reads it).
 """

@@ -1,6 +1,6 @@
-"""What one file of rules says of another, or of a room that it cannot see: profiles, signals, operations, the fields of an answer.
+"""References from one rules file to another, or to a room that it cannot see: profiles, signals, operations, the fields of an answer.
 
-Belongs here: names in one file that must exist elsewhere. Does not belong here: what a room can tell of its own file (see the `mistakes` of its
+Belongs here: names in one file that must exist elsewhere. Does not belong here: what a room can check in its own file (see `mistakes` in its
 `RulesFile`).
 """
 
@@ -30,7 +30,7 @@ _R = TypeVar("_R", bound=BaseModel)
 
 
 def across(known: Mapping[RulesFile[Any], Any], settings: Settings) -> Iterator[tuple[RulesFile[Any], Mistake]]:
-    """Faults of files that can be read, each with the file that it is in."""
+    """Faults in readable files, each with its file."""
 
     def of(file: RulesFile[_R], faults: Callable[[_R], Iterable[Mistake]]) -> Iterator[tuple[RulesFile[Any], Mistake]]:
         if file in known:
@@ -58,7 +58,7 @@ def _rule(at: Where, rule: Rule, answer: type[BaseModel]) -> Iterator[Mistake]:
         yield from _unknown((*at, "column"), "field of the answer", field, answer.model_fields)
         contracts: tuple[type[BaseModel], ...] = (answer,)
     else:
-        contracts = (Classification, Lead, EnrichedLead)  # the order in which scoring takes a column that several have
+        contracts = (Classification, Lead, EnrichedLead)  # the order in which scoring looks up a column that several have
     possible = next((_words(contract, field) for contract in contracts if field in contract.model_fields), ())
     for value in rule.values or {} if possible else {}:
         yield from _unknown((*at, "values", value), f"value of {rule.column}", value, possible)
@@ -85,7 +85,7 @@ def _estimate(shares: Shares, operations: Iterable[str]) -> Iterator[Mistake]:
 
 
 def _operations(rules: Any, settings: Settings) -> set[str]:
-    """The operations that signals are bought by, now or as shipped: shares of a source that one took out do no harm."""
+    """The operations that signals use, now or as shipped: shares for a source that was removed do no harm."""
     shipped = SIGNALS.load(settings.model_copy(update={"rules_dir": None}))
     return {
         f"{source.provider}.{source.operation}" for each in (rules, shipped) for rule in each.signals.values() for source in rule.sources
@@ -99,7 +99,7 @@ def _unknown(where: Where, kind: str, word: str, known: Iterable[str]) -> Iterat
 
 
 def _words(contract: type[BaseModel], field: str) -> tuple[str, ...]:
-    """All values that a field can have, where its contract lists them."""
+    """All values that a field can have, if its contract lists them."""
     annotation = contract.model_fields[field].annotation
     for part in (annotation, *typing.get_args(annotation)):
         if typing.get_origin(part) is Literal:

@@ -1,7 +1,7 @@
-"""The check of all rules before the first step of a run: nothing is spent on rules that cannot be used.
+"""Checks all rules before the first step of a run, so that nothing is spent on broken rules.
 
-Belongs here: going through the files and collecting every fault. Does not belong here: who asks for it (commands, the drop sensor, Dagster's runs), or
-what one file says of another (see `across`). What was read stays in memory until its file changes, so a check costs a few milliseconds.
+Belongs here: going through the files and collecting every fault. Does not belong here: who calls it (commands, the drop sensor, Dagster's runs), or
+references between files (see `across`). Parsed files stay in memory until they change, so a check costs a few milliseconds.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _LIKE_RULES = (".yaml", ".yml", ".json")
 
 @dataclass(frozen=True)
 class Examined:
-    """What became of one file: its faults, or in a few words what it says."""
+    """The result for one file: its faults, or a short summary of its content."""
 
     name: str
     faults: tuple[str, ...]
@@ -31,14 +31,14 @@ class Examined:
 
 
 def check_rules(settings: Settings, files: Sequence[RulesFile[Any]] | None = None) -> None:
-    """Raises RulesError with every fault of every file, and of the folder they are in."""
+    """Raises RulesError with every fault in the files and in their folder."""
     faults = [fault for each in examine_rules(settings, files) for fault in each.faults]
     if faults:
         raise RulesError(faults)
 
 
 def examine_rules(settings: Settings, files: Sequence[RulesFile[Any]] | None = None) -> list[Examined]:
-    """Every file of rules, checked by itself and against the others, and the folder of the user's own."""
+    """Every rules file, checked alone and against the others, and the user's own folder."""
     declared = rules_files() if files is None else tuple(files)
     known: dict[RulesFile[Any], Any] = {}
     faults: dict[str, list[str]] = {file.name: [] for file in declared}
@@ -59,7 +59,7 @@ def examine_rules(settings: Settings, files: Sequence[RulesFile[Any]] | None = N
 
 
 def _strangers(settings: Settings, folder: Path, known: Sequence[str]) -> Iterator[str]:
-    """Files that look like rules and that nobody reads: most likely a slip in the name, and the shipped rules would hold without a word."""
+    """Files that look like rules but that nobody reads: most likely a typo in the name, which would silently leave the shipped rules in force."""
     elsewhere = [
         Path(value).resolve() for name in IN_SETTINGS.values() if (value := getattr(settings, name)) and not value.lstrip().startswith("{")
     ]
@@ -77,6 +77,6 @@ def _strangers(settings: Settings, folder: Path, known: Sequence[str]) -> Iterat
             and path.resolve() not in elsewhere
         ):
             yield (
-                f"{path}: no rules are read from a file of this name{nearest(path.name, known)}: rename it, or move it elsewhere "
+                f"{path}: no rules file has this name{nearest(path.name, known)}: rename it or move it elsewhere "
                 f"(known: {', '.join(sorted(known))})"
             )

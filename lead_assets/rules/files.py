@@ -1,6 +1,6 @@
-"""Which files of rules there are: each is a model that a room declares, named here once.
+"""The list of rules files. Each has a model that a room declares and is named here once.
 
-A file that is named here is read by `doctor`, checked before every run, and known by its name in LEAD_ASSETS_RULES_DIR.
+A file listed here is shown by `doctor`, checked before every run, and recognised in LEAD_ASSETS_RULES_DIR.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from lead_assets.core.declared import RulesFile
 
 @cache
 def rules_files() -> tuple[RulesFile[Any], ...]:
-    """Every file of rules. classification.yaml is read by two rooms, each with a model of its part.
+    """All rules files. Two rooms read classification.yaml, each with a model of its part.
 
-    The rooms are imported when this is asked, not before: the code location is loaded by every run and every command.
+    The rooms are imported only when this is called, because every run and every command loads the code location.
     """
     from lead_assets.briefs.rules import BRIEFS
     from lead_assets.classification.baselines import BASELINES

@@ -1,1 +1,1 @@
-"""The signals room: what providers know of a lead's company or person, bought once and explained."""
+"""The signals room: what providers know about a lead's company or person, bought once and explained."""

@@ -1,4 +1,4 @@
-"""Whether what a step says it spent is what the ledger journaled meanwhile: two counts of the same money, made in two places."""
+"""Compares what a step says it spent with what the ledger journaled: two independent counts of the same money."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Agreement:
-    """What both say, US dollars, and how many calls may have been billed besides."""
+    """Both amounts in US dollars, and the number of calls that may have been billed in addition."""
 
     ledger_usd: Decimal
     asset_usd: Decimal
@@ -29,9 +29,9 @@ class Agreement:
 
 
 def ledger_agrees(ledger: Ledger, since: int, campaign: str, stats: Iterable[SignalStats]) -> Agreement:
-    """Compare the stats of a step with the calls that a campaign has paid for since the call id `since` (`Ledger.last_call` when it began).
+    """Compare a step's stats with the calls that a campaign has paid for since the call id `since` (`Ledger.last_call` at its start).
 
-    Two runs that buy for one campaign at the same time see each other's calls, and disagree: the check that shows this is a warning, not a wall.
+    Two simultaneous runs for one campaign see each other's calls and disagree, so the check only warns and does not block.
     """
     spent = [each.spent[campaign] for each in stats]
     billed = ledger.billed(since, [campaign])

@@ -1,6 +1,6 @@
-"""Dagster's view of the signals room: one step per provider for all its signals, and the table that merges them.
+"""The assets of the signals room: one step per provider for all its signals, and the table that merges them.
 
-Adding a signal takes an entry in rules/signals.yaml, a contract and a parser in its vendor's folder: its asset follows from these.
+To add a signal, write an entry in rules/signals.yaml, a contract, and a parser in the vendor's folder: the asset follows from these.
 """
 
 from collections.abc import Sequence
@@ -28,17 +28,17 @@ _RULES = ["signals.yaml"]
 
 
 def signal_assets(settings: Settings) -> list[AssetsDefinition]:
-    """One multi-asset for each provider that is some signal's first source, and signals/enriched_leads over all signals."""
+    """One multi-asset per provider that is the first source of a signal, and signals/enriched_leads over all signals."""
     signals = sorted(loadable_signals(settings).values(), key=_provider)
     return [*(_bought_from(provider, list(group)) for provider, group in groupby(signals, key=_provider)), _merged(signals)]
 
 
 def loadable_signals(settings: Settings) -> dict[str, Signal]:
-    """The declared signals, or the product's own where the declarations cannot be read."""
+    """The declared signals, or the shipped ones if the declarations cannot be read."""
     try:
         return load_signals(settings)
     except RulesError:
-        # The graph still has to load, so that the sensor and every run can say what is wrong: neither goes on with such rules.
+        # The graph still has to load, so that the sensor and runs can report what is wrong: neither continues with such rules.
         return load_signals(settings.model_copy(update={"rules_dir": None}))
 
 
@@ -73,14 +73,14 @@ def _bought_from(provider: str, signals: Sequence[Signal]) -> AssetsDefinition:
             Check(
                 contracts[0],
                 "ledger_agrees",
-                f"What the signals of {provider} say they spent on the campaign in this run is what the ledger journaled for it meanwhile.",
+                f"The cost that {provider}'s signals report for the campaign in this run equals the cost in the ledger's journal.",
                 agrees,
                 severity=AssetCheckSeverity.WARN,
             )
         ],
     )
     def bought(step: Step, leads: pl.DataFrame) -> list[Made]:
-        # Buying is loaded where it is done: every run pays for what the code location loads.
+        # Imported here because every run pays for what the code location imports.
         from lead_assets.signals.engine import collect_all
 
         wanted = [by_key[key_of(contract)] for contract in step.contracts]

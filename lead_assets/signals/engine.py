@@ -1,7 +1,7 @@
-"""The engine of all signals: leads in, one row a lead out, each subject bought at most once.
+"""The engine for all signals: leads in, one row per lead out, each subject bought at most once.
 
-Belongs here: subjects → ledger → sources in order → parsed values → joined back to the leads, and the figures of a run. Does not belong here:
-anything that is true of one signal or one provider only (see rules/signals.yaml and `lead_assets.vendors`).
+Belongs here: subjects → ledger → sources in order → parsed values → joined back to the leads, and a run's figures. Does not belong here:
+anything specific to one signal or provider (see rules/signals.yaml and `lead_assets.vendors`).
 """
 
 from __future__ import annotations
@@ -33,27 +33,27 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Collected:
-    """A signal's table for the leads it was asked for, in their order, and what it took."""
+    """A signal's table for the requested leads, in their order, and what it cost."""
 
     frame: pl.DataFrame
     stats: SignalStats
     lacking: frozenset[tuple[str, str]]
-    """(campaign, provider) where an answer is missing for a reason that passes."""
+    """(campaign, provider) pairs with an answer missing for a temporary reason."""
     looks: dict[str, Look]
     """By campaign."""
 
 
 def collect(signal: Signal, leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, retry: Retry | None = None) -> Collected:
-    """One signal for the leads. `leads` has identity.leads' columns; the frame has the signal's contract's, one row a lead, in the leads' order."""
+    """Collect one signal. `leads` has the columns of identity.leads; the result has those of the signal's contract, one row per lead, in the same order."""
     return collect_all([signal], leads, ledger=ledger, settings=settings, retry=retry)[signal.name]
 
 
 def collect_all(
     signals: Sequence[Signal], leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, retry: Retry | None = None
 ) -> dict[str, Collected]:
-    """Several signals for the leads, their calls concurrent. No provider's failure raises: each miss is a row with its reason.
+    """Collect several signals with concurrent calls. Provider failures do not raise: each miss is a row with its reason.
 
-    Raises WorldError for a ledger that holds answers of the other world.
+    Raises WorldError if the ledger holds answers from the other world.
     """
     ledger.bind_world(settings.world)
     with _garbage_seldom_sought():
@@ -62,7 +62,7 @@ def collect_all(
 
 @contextmanager
 def _garbage_seldom_sought() -> Iterator[None]:
-    """Tens of thousands of parsed answers hold no cycles, and looking for some every 700 objects took a third of the time of a rebuild."""
+    """Pause the garbage collector: parsed answers contain no cycles, and looking for some every 700 objects took a third of a rebuild's time."""
     before = gc.get_threshold()
     gc.set_threshold(max(before[0], 100_000), 20, 20)
     try:
@@ -83,7 +83,7 @@ async def _collect_all(
 
 async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected:
     asked = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject(signal.subject))
-    # The campaign of a subject's first lead pays for it, whatever the order of the frame.
+    # The campaign of a subject's first lead pays, whatever the order of the frame.
     first = asked.with_row_index("row").drop_nulls("subject").sort("received_at", "campaign_id", "lead_id")
     first = first.unique("subject", keep="first", maintain_order=True)
     subjects = _subjects(signal, leads, first)
@@ -110,7 +110,7 @@ def _lacking(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict]) -> fro
 
 
 def _subjects(signal: Signal, leads: pl.DataFrame, first: pl.DataFrame) -> dict[str, Subject]:
-    """Each subject with its payer and, where a source's question needs them, the facts of its first lead."""
+    """Each subject with its payer and, if a source's question needs them, the facts of its first lead."""
     names, payers = first["subject"].to_list(), first["campaign_id"].to_list()
     if all(source.ask is None for source in signal.active_sources):
         return {name: Subject(payer) for name, payer in zip(names, payers, strict=True)}
@@ -125,7 +125,7 @@ def _subjects(signal: Signal, leads: pl.DataFrame, first: pl.DataFrame) -> dict[
 
 
 def _looks(asked: pl.DataFrame, stats: SignalStats) -> dict[str, Look]:
-    """What each campaign's rows rest on in the ledger: all that was looked for on behalf of its subjects, whoever paid."""
+    """What each campaign's rows depend on in the ledger: everything looked up for its subjects, whoever paid."""
     looks = {campaign: Look() for campaign in asked["campaign_id"].unique()}
     for campaign, name in asked.select("campaign_id", "subject").drop_nulls().unique().iter_rows():
         if name in stats.looks:
@@ -135,7 +135,7 @@ def _looks(asked: pl.DataFrame, stats: SignalStats) -> dict[str, Look]:
 
 
 async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict], ledger: Ledger) -> None:
-    """Who asked a provider not to be processed is not processed here either: from the next run on the identity room keeps them out."""
+    """Suppress people who opted out at a provider: from the next run on, the identity room keeps them out."""
     claimed = {name: verdict for name, verdict in verdicts.items() if verdict.reason == "suppressed"}
     if not claimed:
         return
@@ -151,7 +151,7 @@ async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict],
 
 
 def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict], charges: Sequence[Charge]) -> pl.DataFrame:
-    """The verdicts joined back to the leads, and each charge to the first lead of the campaign that paid it."""
+    """The verdicts joined back to the leads, with each charge on the first lead of the campaign that paid it."""
     schema = signal.contract.polars_schema()
     common = ("state", "reason", "provider", "as_of", "stale", "synthetic")
     said = verdicts.values()
@@ -181,7 +181,7 @@ def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, SubjectVer
 
 
 def _series(values: list[Any], dtype: pl.DataType) -> Any:
-    """The values, as they are or, for lists, as Arrow has them: polars would make a series of each list."""
+    """The values, unchanged or, for lists, as Arrow data: polars would turn each list into a series."""
     if not isinstance(dtype, pl.List):
         return values
     import pyarrow as pa
@@ -190,7 +190,7 @@ def _series(values: list[Any], dtype: pl.DataType) -> Any:
 
 
 def _costs(asked: pl.DataFrame, charges: Sequence[Charge]) -> pl.DataFrame:
-    """campaign_id, lead_id, cost_usd: each answer on the first lead of the campaign that paid among those it served."""
+    """campaign_id, lead_id, cost_usd: each answer's cost on the first lead it served in the campaign that paid."""
     paid = pl.DataFrame(
         {
             "subject": [charge.subject for charge in charges],

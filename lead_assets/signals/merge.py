@@ -1,6 +1,6 @@
-"""The signals of a lead side by side: each value with who said it, and what is missing and why.
+"""Merges the signals of a lead: each value with its provider, and what is missing and why.
 
-Belongs here: choosing a value where several signals have one, and the summary columns. Does not belong here: buying (see `engine`).
+Belongs here: choosing among values from several signals, and the summary columns. Does not belong here: buying (see `engine`).
 """
 
 from __future__ import annotations
@@ -18,17 +18,17 @@ PRECEDENCE: dict[str, list[tuple[str, str]]] = {
     for column in EnrichedLead.columns()
     if any(each.startswith("signals.") for each in column.sources)
 }
-"""For each column of enriched_leads, the signals' columns that can fill it: the first that has a value wins, in whatever order they arrived.
+"""For each column of enriched_leads, the signal columns that can fill it: the first with a value wins, in whatever order they arrived.
 The signals' contracts say so (see `lead_assets.contracts.enriched`)."""
 
 _KEYS = ["campaign_id", "lead_id"]
 
 
 def enrich(leads: pl.DataFrame, signals: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
-    """signals.enriched_leads: one row for each of the `leads` (identity.leads' columns), in their order.
+    """signals.enriched_leads: one row per lead in `leads` (columns of identity.leads), in the same order.
 
-    `signals` holds a frame of each signal's contract by the signal's name. A lead that a frame does not hold is missed there, reason not_collected.
-    Raises polars' ComputeError if a frame holds a lead twice, which would multiply leads.
+    `signals` maps a signal's name to a frame of its contract. A lead that is not in a frame counts as missed, with reason not_collected.
+    Raises polars' ComputeError if a frame contains a lead twice, which would multiply leads.
     """
     frame = leads.select("campaign_id", "lead_id", "account_key", "company_domain")
     names = sorted(signals)
@@ -57,7 +57,7 @@ def _has(signal: str) -> pl.Expr:
 
 
 def _candidates(column: str, names: list[str]) -> list[tuple[str, pl.Expr]]:
-    """(signal, its value where it has one) for a column, best first."""
+    """(signal, its value or null) for a column, best first."""
     return [(signal, pl.when(_has(signal)).then(pl.col(f"{signal}.{source}"))) for signal, source in PRECEDENCE[column] if signal in names]
 
 
@@ -67,7 +67,7 @@ def _value(column: str, names: list[str], dtype: pl.DataType) -> pl.Expr:
 
 
 def _provenance(names: list[str]) -> pl.Expr:
-    """JSON object with sorted keys, written as text in the frame: a million leads must not pass through Python one by one."""
+    """A JSON object with sorted keys, built as text within polars, so that a million leads need not pass through Python one by one."""
     entries = []
     for column in sorted(PRECEDENCE):
         said = pl.coalesce(
@@ -101,7 +101,7 @@ def _miss_reasons(names: list[str]) -> pl.Expr:
 
 
 def _quality(names: list[str]) -> pl.Expr:
-    """What is switched off was not asked for, and its absence says nothing about the lead."""
+    """Signals that are switched off were not requested, so their absence says nothing about the lead."""
     if not names:
         return pl.lit(None, dtype=pl.Float64)
     asked = pl.sum_horizontal(pl.col(f"{name}.reason").ne_missing("off").cast(pl.Int64) for name in names)

@@ -1,6 +1,6 @@
-"""What a signal is: a declaration in rules/signals.yaml, tied to its contract, a vendor's operation and its parser.
+"""A signal: a declaration in rules/signals.yaml, tied to a contract, a vendor's operation and a parser.
 
-Belongs here: the shape of the declaration and the errors of a wrong one. Does not belong here: buying (see `engine`), what a vendor's answer
+Belongs here: the form of the declaration and its errors. Does not belong here: buying (see `engine`), what a vendor's answer
 says (its `parsers`), which column of a lead is a subject (see `subjects`).
 """
 
@@ -34,18 +34,18 @@ class Source(Offer):
     parser: Parser
     enabled: bool = True
     ask: Ask | None = None
-    """What is asked for a subject, where that is not the subject itself (see `lead_assets.vendors.questions`)."""
+    """The question for a subject, if it is not the subject itself (see `lead_assets.vendors.questions`)."""
     needs: Signal | None = None
-    """Whose answer the question needs: bought first, where the ledger does not hold it. Of the same kind of subject."""
+    """Signals whose answers the question needs: bought first, unless the ledger has them. They have the same kind of subject."""
     reads: Signal | None = None
-    """Whose answers help the question: taken from the ledger if they are there, never bought."""
+    """Signals whose answers help the question: taken from the ledger if available, never bought."""
     charged_elsewhere: frozenset[SubjectKind] = frozenset()
-    """Kinds of subject whose answers of this operation are charged to another signal's table, which asks for them first of all."""
+    """Kinds of subject for which this operation's answers are charged to another signal's table, the first to ask for them."""
 
 
 @dataclass(frozen=True)
 class Preference:
-    """Among several answers the one whose `column` stands first in `order`; no further source is asked once it is one of `enough`."""
+    """Prefers the answer whose `column` comes first in `order`; no further source is asked once its value is in `enough`."""
 
     column: str
     order: tuple[str, ...]
@@ -54,7 +54,7 @@ class Preference:
 
 @dataclass(frozen=True)
 class Signal:
-    """One signal table and how it is filled."""
+    """One signal table, and how to fill it."""
 
     name: str
     contract: type[SignalRow]
@@ -63,11 +63,11 @@ class Signal:
     sources: tuple[Source, ...]
     enabled: bool = True
     prefer: Preference | None = None
-    """Without one the first answer wins."""
+    """Without a preference, the first answer wins."""
 
     @property
     def value_columns(self) -> list[str]:
-        """The contract's own columns, without those that every signal table has."""
+        """The contract's own columns, without those common to all signals."""
         return list(self.contract.value_fields())
 
     @property
@@ -83,7 +83,7 @@ class Signal:
 def load_signals(
     settings: Settings, *, contracts: Mapping[str, type[Table]] = TABLES, parsers: Mapping[str, Parser] | None = None
 ) -> dict[str, Signal]:
-    """The declared signals by name, in the file's order. Raises RulesError for a file that cannot be read, a field that cannot be, a contract or
+    """The declared signals by name, in the file's order. Raises RulesError for an unreadable file, an invalid field, or a contract or
     a parser that does not exist."""
     known = _Known(contracts, parsers)
     file = SIGNALS if known == _SHIPPED else replace(SIGNALS, mistakes=known.mistakes)
@@ -95,7 +95,7 @@ def load_signals(
 
 
 def signals_of_operations(signals: Iterable[Signal]) -> dict[str, str]:
-    """Ledger operation → the signals that ask it, as "a + b"."""
+    """Ledger operation → the signals that use it, as "a + b"."""
     served: dict[str, list[str]] = {}
     for signal in signals:
         for source in signal.sources:
@@ -200,7 +200,7 @@ def _signal(
 
 
 def _charged_once(signals: Mapping[str, Signal]) -> dict[str, Signal]:
-    """What two signals ask alike is bought once, and shows as a cost in one table: that of the signal which asks for it first of all."""
+    """When two signals ask the same, it is bought once, and only the table of the first signal to ask shows the cost."""
 
     def asked_first(signal: Signal) -> Source | None:
         first = signal.active_sources[:1]
@@ -218,7 +218,7 @@ def _charged_once(signals: Mapping[str, Signal]) -> dict[str, Signal]:
     def settled(signal: Signal) -> Signal:
         sources = []
         for source in signal.sources:
-            # The first to ask is charged itself, or two would point at each other.
+            # The first to ask bears its own cost, or two signals would refer to each other.
             own = replace(source, charged_elsewhere=elsewhere(signal, source)) if source is not asked_first(signal) else source
             if own.needs is not None:
                 needed = own.needs.sources[0]
@@ -231,7 +231,7 @@ def _charged_once(signals: Mapping[str, Signal]) -> dict[str, Signal]:
 
 @dataclass(frozen=True)
 class _Known:
-    """What a signal may be made of: contracts and parsers by name."""
+    """The contracts and parsers that signals can use, by name."""
 
     contracts: Mapping[str, type[Table]]
     parsers: Mapping[str, Parser] | None = None
@@ -242,7 +242,7 @@ class _Known:
         return all_parsers() if self.parsers is None else self.parsers
 
     def mistakes(self, rules: _RulesFile) -> Iterator[Mistake]:
-        """What a well-formed rules/signals.yaml can still have wrong."""
+        """Mistakes in a well-formed rules/signals.yaml."""
         vendors = [vendor.name for vendor in load_vendors().values() if vendor.answers_signals]
         for name in rules.providers:
             if name not in vendors:
@@ -255,8 +255,8 @@ class _Known:
                 known = sorted(table.removeprefix("signals.") for table, each in self.contracts.items() if issubclass(each, SignalRow))
                 yield Mistake(
                     at,
-                    f"no contract 'signals.{name}'{nearest(name, known)}: add a SignalRow of that table to a module of lead_assets/contracts"
-                    f" (there are: {', '.join(known)})",
+                    f"no contract 'signals.{name}'{nearest(name, known)}: add a SignalRow for this table to a module in lead_assets/contracts"
+                    f" (known: {', '.join(known)})",
                 )
             elif rule.prefer is not None and rule.prefer.column not in contract.model_fields:
                 columns = list(contract.value_fields())

@@ -1,4 +1,4 @@
-"""From a signal's sources to an open vendor, and on which terms its answers are kept.
+"""Opens vendors for a signal's sources, and sets the terms under which their answers are kept.
 
 Does not belong here: one vendor's requests (its `source`, see `lead_assets.vendors`).
 """
@@ -17,26 +17,26 @@ from lead_assets.vendors.turns import Turns
 
 
 def open_source(provider: str, settings: Settings, signals: Sequence[Signal], turns: Turns) -> AbstractAsyncContextManager[SourceClient]:
-    """The vendor's client, for the event loop it is opened in and the `signals` that are collected in it. The vendor's key must be set."""
+    """The vendor's client, for the current event loop and the `signals` collected in it. The vendor's key must be set."""
     vendor = load_vendors()[provider]
     asked = [(signal.subject, source) for signal in signals for source in _asked(signal) if source.provider == provider]
     key = vendor.key(settings)
     if key is None or not asked:
-        raise ValueError(f"{provider} has no key, or no signal asks it")
+        raise ValueError(f"{provider} has no key, or no signal uses it")
     return vendor.open_source(Opening(settings, vendor.url(settings), key, asked, turns))
 
 
 def _asked(signal: Signal) -> list[Source]:
-    """All that the signal may have to ask: its sources, and those of the signals they need."""
+    """Everything the signal may have to ask: its sources, and those of the signals they need."""
     return [each for source in signal.active_sources for each in (source, *(source.needs.sources[:1] if source.needs else ()))]
 
 
 def ledger_parameters(source: Source, settings: Settings) -> dict[str, Any]:
-    """All that shapes the answer beside operation and subject. A vendor's own mock answers are other answers, or they would be served as facts later."""
+    """Everything that affects the answer besides operation and subject. A vendor's own mock answers count as different: they must never pass for facts."""
     mock = load_vendors()[source.provider].own_mock(settings)
     return {**source.config, **({"environment": "sandbox"} if mock else {})}
 
 
 def price_micros(source: Source, settings: Settings) -> int:
-    """Most that one subject can cost here: a vendor's own mock answers are free."""
+    """The most one subject can cost here: a vendor's own mock answers are free."""
     return 0 if load_vendors()[source.provider].own_mock(settings) else source.price_micros

@@ -1,4 +1,4 @@
-"""The figures of a run, in all and of each campaign: what an asset shows of its purchase."""
+"""A run's figures, in total and per campaign: what an asset shows about its purchases."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Look:
-    """What was looked for in the ledger for a subject, answered or not, and until when the answers stand (seconds since the epoch)."""
+    """Keys looked up in the ledger for a subject, answered or not, and until when the answers hold (seconds since the epoch)."""
 
     keys: set[str] = field(default_factory=set)
     until: float = math.inf
@@ -25,11 +25,11 @@ class Look:
 
 @dataclass
 class SignalStats:
-    """What a run did for one signal."""
+    """A run's figures for one signal."""
 
     leads: int = 0
     subjects: Counter[str] = field(default_factory=Counter)
-    """Distinct subjects, by the campaign that pays for them."""
+    """Number of distinct subjects, by paying campaign."""
     spent: defaultdict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
     """By campaign."""
     looks: dict[str, Look] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class SignalStats:
 
     @property
     def total(self) -> Spent:
-        """Of all campaigns."""
+        """The figures over all campaigns."""
         total = Spent()
         for each in self.spent.values():
             total.add(each)
@@ -52,25 +52,25 @@ class SignalStats:
             self.spent[campaign].add(each)
 
     def add_chained(self, other: SignalStats) -> None:
-        """What had to be bought first, in order to ask at all. What the ledger held of it saves nothing here: it is another signal's answer."""
+        """Add purchases that were needed before asking. Ledger hits among them do not count as savings: they are another signal's answers."""
         for campaign, each in other.spent.items():
             own = self.spent[campaign]
             own.bought += each.bought
             own.add_cost(each)
 
     def looked(self, subject: str, want: Want, until: float) -> None:
-        """Note that an answer was looked for, and how long it stands."""
+        """Record that an answer was looked up, and how long it holds."""
         look = self.looks.setdefault(subject, Look())
         look.keys.add(want.key)
         look.until = min(look.until, until)
 
     def metadata(self) -> dict[str, Any]:
-        """Of the whole run."""
+        """The figures of the whole run."""
         missed = dict(sorted(self.missed.items()))
         return {"leads": self.leads, "subjects": self.subjects.total(), "found": self.found, "missed": missed, **money(self.total)}
 
     def figures(self, frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
-        """campaign → what its materialization shows. `frame` is the signal's table for the run: rows are counted, which sum over campaigns."""
+        """campaign → metadata of its materialization. `frame` is the signal's table for the run: the row counts of all campaigns add up to its rows."""
         figures: dict[str, dict[str, Any]] = {}
         for (campaign,), rows in frame.partition_by("campaign_id", as_dict=True).items():
             missed = rows.filter(rows["state"] != "found")["reason"].fill_null("no_result").value_counts().sort("reason")

@@ -1,6 +1,6 @@
-"""What a signal is asked about: the column of a lead that names its company or its person, in one spelling.
+"""The subject of a signal: the column of a lead that names its company or person, in one canonical spelling.
 
-Belongs here: how a lead's columns become a subject. Does not belong here: normalising e-mails and domains, which the identity room has done.
+Belongs here: turning a lead's columns into a subject. Does not belong here: normalising e-mails and domains, which the identity room does.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _PROFILE = r"(?i)^\s*(?:https?://)?(?:[a-z]{2,3}\.)?linkedin\.com/in/([^/?#\s]+)
 
 
 def subject(kind: SubjectKind) -> pl.Expr:
-    """The subject of a lead as an expression over identity.leads' columns: text, null where the lead has none.
+    """The subject of a lead, as an expression over the columns of identity.leads: text, or null if the lead has none.
 
-    Leads that mean the same company or person have the same subject, because a subject is what is paid for once.
+    Leads for the same company or person have the same subject, because each subject is paid for once.
     """
     if kind == "company_domain":
         return _blank_to_null(pl.col("company_domain").str.to_lowercase())
@@ -29,7 +29,7 @@ def subject(kind: SubjectKind) -> pl.Expr:
 
 
 def _contact() -> pl.Expr:
-    """Address, name, company and profile in one text: leads that differ in any of them are asked about one by one, and share what is equal."""
+    """Address, name, company and profile in one text: leads that differ in any of these are asked about separately, but share equal answers."""
     email, domain, profile = subject("email"), subject("company_domain"), subject("person_profile")
     first, last = (_blank_to_null(pl.col(name).str.to_lowercase()) for name in ("name_first", "name_last"))
     parts = [email, pl.when(last.is_not_null()).then(first), last, domain, profile]

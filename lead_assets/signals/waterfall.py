@@ -1,6 +1,6 @@
-"""One signal's subjects through its sources: each asked in turn, for the subjects that none before it settled.
+"""Takes a signal's subjects through its sources: each source is asked about the subjects that no earlier one settled.
 
-Belongs here: which source is asked what, what becomes of its answer, and what that cost. Does not belong here: leads and tables (see `engine`),
+Belongs here: which source is asked what, how its answer is used, and what it cost. Does not belong here: leads and tables (see `engine`),
 one provider's requests (see `sources`), claims and money (see `lead_assets.ledger`).
 """
 
@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 AT_ONCE = 5_000
-"""Subjects of one purchase: the answers of a million, with all that vendors send along, would not fit into memory, and the columns do."""
+"""Most subjects per purchase: a million raw answers would not fit into memory, but the parsed columns do."""
 
 
 @dataclass(slots=True)
 class SubjectVerdict:
-    """What became of one subject: the winning answer's values, or the last miss."""
+    """The outcome for one subject: the winning answer's values, or the last miss."""
 
     state: str = "unknown"
     reason: str | None = "off"
@@ -49,14 +49,14 @@ class SubjectVerdict:
     synthetic: bool = False
     values: Values = field(default_factory=dict)
     address: str | None = None
-    """The e-mail address that was asked about, where it was one."""
+    """The e-mail address that was asked about, if any."""
     lacks: str | None = None
-    """The provider that could not be had for a while: asked again, it may answer."""
+    """The provider that was temporarily unavailable: asked again, it may answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """An answer that cost something: whom it served, and which campaign paid."""
+    """An answer that cost something: the subjects it served, and the campaign that paid."""
 
     subject: str
     key: str
@@ -66,7 +66,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Something to ask about: the campaign that pays, and what the first lead of it says (only where a source's question needs it)."""
+    """A subject to ask about: the campaign that pays, and the facts of its first lead (only if a source's question needs them)."""
 
     campaign_id: str
     facts: LeadFacts | None = None
@@ -74,7 +74,7 @@ class Subject:
 
 @dataclass
 class Desk:
-    """What buying takes. Clients are opened when they are first called: a run that finds all in the ledger needs none."""
+    """What a purchase needs. Clients are opened on first use: a run that finds everything in the ledger needs none."""
 
     ledger: Ledger
     settings: Settings
@@ -82,15 +82,15 @@ class Desk:
     stack: AsyncExitStack
     retry: Retry | None = None
     stats: Mapping[str, SignalStats] = field(default_factory=dict)
-    """Of each signal that is collected with these clients, by its name."""
+    """Stats of each signal collected with these clients, by name."""
     refused: dict[str, ProviderError] = field(default_factory=dict)
-    """By bucket: the key or the quota is no good for it in this run."""
+    """Buckets that this run must no longer use, because the key was refused or the quota is used up."""
     _told: set[tuple[str, str, int | None]] = field(default_factory=set)
     _clients: dict[str, SourceClient] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def tell(self, error: ProviderError) -> None:
-        """Log a failure, the first of its kind: every attempt of every signal would be pages, and the run's figures count them all."""
+        """Log the first failure of each kind: logging every attempt would fill pages, and the run's figures count them all."""
         kind = (error.provider, error.reason, error.status)
         _log.log(logging.DEBUG if kind in self._told else logging.WARNING, "%s", error)
         self._told.add(kind)
@@ -106,7 +106,7 @@ class Desk:
 async def ask(
     signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats
 ) -> tuple[dict[str, SubjectVerdict], list[Charge]]:
-    """Every subject's verdict, and what its answers cost, whenever and by whom they were bought."""
+    """Each subject's verdict, and the cost of its answers, whenever and by whomever they were bought."""
     sources = signal.active_sources
     if not sources:
         return {name: SubjectVerdict() for name in subjects}, []
@@ -149,7 +149,7 @@ async def ask(
 
 
 def owned(ledger: Ledger, wants: Sequence[Want]) -> dict[str, Answer]:
-    """What the ledger knows without buying: an answer that is past its time to live is stale, and better than none."""
+    """What the ledger knows without buying: an expired answer is stale, but better than none."""
     now = ledger.now()
     past = ledger.histories([want.key for want in wants])
     known = {want.key: (past[want.key].known, want.lifetimes) for want in wants if want.key in past}
@@ -169,7 +169,7 @@ async def _questions(
     stats: SignalStats,
     charges: list[Charge],
 ) -> tuple[dict[str, list[Question]], dict[str, SubjectVerdict]]:
-    """What to ask the source for each subject; and verdicts on those for whom that cannot be said, because a needed answer is missing."""
+    """The questions to the source for each subject, and verdicts for subjects that cannot be asked about because a needed answer is missing."""
     if source.ask is None:
         return {name: [Question(name, kind=signal.subject)] for name in subjects}, {}
     known, missed, served = await _known(signal, source, subjects, desk, stats, charges)
@@ -187,8 +187,8 @@ async def _questions(
 async def _known(
     signal: Signal, source: Source, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats, charges: list[Charge]
 ) -> tuple[dict[str, dict[str, object]], dict[str, SubjectVerdict], set[str]]:
-    """Other signals' answers that the question goes by, with the misses among those it cannot do without, and the subjects whose own answer is
-    in the ledger so that nothing need be asked."""
+    """The other signals' answers that the question uses, the misses among the required ones, and the subjects whose own answer is already
+    in the ledger, so that nothing need be asked."""
     if source.reads is not None:
         return await _read(source.reads, subjects, desk, stats), {}, set()
     if source.needs is None:
@@ -203,7 +203,7 @@ async def _known(
     wants = {name: needed_want(name, subject.campaign_id, None) for name, subject in subjects.items() if name not in served}
     bought = SignalStats()
     answers = await _answers(needed, first, list(wants.values()), desk, bought)
-    # What was bought for its own sake by another signal of this step is that one's: whoever of the two was first.
+    # A purchase that another signal of this step also makes for itself counts for that signal, whichever was first.
     desk.stats.get(needed.name, stats).add_chained(bought)
     mock = load_vendors()[first.provider].is_mock(desk.settings)
     known: dict[str, dict[str, object]] = {}
@@ -215,7 +215,7 @@ async def _known(
         if answer is not None and answer.cost_micros and needed.subject not in first.charged_elsewhere:
             charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
         if desk.ledger.buying == "rehearsed" and answer is not None and answer.reason == "not_bought":
-            served.add(name)  # a real purchase would go on to ask: so does its rehearsal
+            served.add(name)  # a real purchase would continue asking, and so does its rehearsal
         elif answer is not None and answer.state == "found":
             known[name] = {first.ledger_operation: answer.body}
         else:
@@ -227,7 +227,7 @@ async def _known(
 
 
 async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats) -> dict[str, dict[str, object]]:
-    """What the ledger holds of another signal, from any of its sources that is asked for the subject itself."""
+    """What the ledger has from another signal, from any of its sources that are asked about the subject itself."""
     askers = [(source.ledger_operation, _asking(reads, source, desk)) for source in reads.sources if source.ask is None]
     subject_of = {name: subject.facts.subject_of(reads.subject) for name, subject in subjects.items() if subject.facts is not None}
     others = {name: other for name, other in subject_of.items() if other is not None}
@@ -245,7 +245,7 @@ async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk, stat
 
 
 def _asking(signal: Signal, source: Source, desk: Desk) -> Callable[[str, str, object], Want]:
-    """Makes wants of (subject, campaign that pays, payload): what they have in common is worked out once for tens of thousands."""
+    """Makes wants from (subject, paying campaign, payload), computing the shared parts once for tens of thousands."""
     provider, operation, lifetimes = source.provider, source.ledger_operation, signal.lifetimes
     price, parameters = price_micros(source, desk.settings), ledger_parameters(source, desk.settings)
     return lambda subject, campaign_id, payload: Want(provider, operation, subject, price, campaign_id, lifetimes, parameters, payload)
@@ -258,7 +258,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         return {}
     vendor = load_vendors()[source.provider]
     if vendor.key(desk.settings) is None and desk.ledger.buying != "never":
-        # Without a key nothing can be bought, but what was bought is still owned.
+        # Without a key nothing can be bought, but earlier purchases still count.
         answers = await asyncio.to_thread(owned, desk.ledger, wants)
         for want in wants:
             stats.spent[want.campaign_id].hits += want.key in answers
@@ -274,7 +274,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         except ProviderError as error:
             desk.tell(error)
             if error.kind in ("auth", "quota"):
-                # The next source or guess would only be told the same.
+                # The next source or guess would get the same refusal.
                 desk.refused[terms.bucket] = ProviderError(error.provider, error.operation, error.kind, error.reason, sent=False)
             raise
 
@@ -304,7 +304,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
 def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) -> SubjectVerdict:
     if answer is None:
         return SubjectVerdict("unknown", "no_key")
-    if answer.answered_at is None:  # nobody was asked, so nobody said it
+    if answer.answered_at is None:  # nobody was asked
         return SubjectVerdict("unknown", answer.reason, lacks=_passing(source, answer.reason))
     state: str = answer.state
     reason, values = answer.reason, None
@@ -312,7 +312,7 @@ def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) 
         try:
             values = source.parser(answer.body)
             state, reason = ("found", None) if values is not None else ("not_found", "no_result")
-        except Exception as error:  # a provider's junk must not cost the other leads their rows
+        except Exception as error:  # one bad answer must not cost the other leads their rows
             _log.warning("signal %s: parser of %s failed: %s", signal.name, source.ledger_operation, type(error).__name__)
             state, reason = "unknown", "bad_answer"
     lacks = _passing(source, reason) if state == "unknown" else None
@@ -324,7 +324,7 @@ def _passing(source: Source, reason: str | None) -> str | None:
 
 
 def _is_settled(signal: Signal, verdict: SubjectVerdict) -> bool:
-    """Nobody else need be asked. Nor may they, where the person has asked one provider not to be processed."""
+    """Whether no further source need be asked, or may be asked because the person opted out at a provider."""
     if verdict.reason == "suppressed":
         return True
     return verdict.state == "found" and (signal.prefer is None or verdict.values.get(signal.prefer.column) in signal.prefer.enough)
@@ -337,7 +337,7 @@ def _note(signal: Signal, verdicts: dict[str, SubjectVerdict], name: str, new: S
 
 
 def _outranks(signal: Signal, new: SubjectVerdict, old: SubjectVerdict) -> bool:
-    """A hit beats all misses; among misses unknown beats not_found, because "nobody has it" is only true if all were asked and answered."""
+    """A hit beats every miss; among misses, unknown beats not_found, because "nobody has it" is only true if everyone was asked and answered."""
     if new.reason == "suppressed":
         return True
     if new.state == "found":
@@ -346,7 +346,7 @@ def _outranks(signal: Signal, new: SubjectVerdict, old: SubjectVerdict) -> bool:
 
 
 def _grade(signal: Signal, verdict: SubjectVerdict) -> int:
-    """The place of a hit in the signal's order, best first; what is not in it comes last."""
+    """The position of a hit in the signal's order, best first; values not in it come last."""
     if signal.prefer is None:
         return 0
     order = signal.prefer.order

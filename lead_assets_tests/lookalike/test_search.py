@@ -128,7 +128,7 @@ def test_nothing_known_and_nobody_asking_is_an_empty_table(rules: LookalikeRules
         ("{at_most: 3, at_least: 0.5, known_for: soon, weights: {}}", "line 1: a duration is a whole number"),
         (
             "{at_most: 3, at_least: 0.5, known_for: 1d, weights: {industry: 1, description: 1, technologies: 0, headcount: 0, place: 0}}",
-            "line 1: the weights do not sum to 1",
+            "line 1: the weights do not add up to 1",
         ),
     ],
 )

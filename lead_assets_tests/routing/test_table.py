@@ -48,7 +48,7 @@ def refused(old: str, new: str) -> str:
             "routing.yaml line 13: territory 'dach': unknown owner 'nian' (did you mean 'nina'?): add it under owners",
         ),
         ("fallback_owner: desk", "fallback_owner: dusk", "routing.yaml line 15: unknown owner 'dusk' (did you mean 'desk'?)"),
-        ("fallback_owner: desk", "fallback_owner: theo", "line 15: 'theo' is not active, and the fallback has nowhere to fall"),
+        ("fallback_owner: desk", "fallback_owner: theo", "line 15: 'theo' is not active, so leads that no territory matches would have no owner"),
         ("fallback_owner: desk", "", "'fallback_owner' is missing: name the owner of leads that no territory takes"),
         (
             "region: DACH",
@@ -118,7 +118,7 @@ def test_a_territory_that_an_earlier_one_leaves_nothing_is_refused(earlier: str,
     if reachable:
         assert [territory.name for territory in table(text).territories] == ["one", "two"]
     else:
-        with pytest.raises(RulesError, match="territory 'two': can never match: 'one' above it takes every lead it would"):
+        with pytest.raises(RulesError, match="territory 'two': can never match: 'one' above it takes all its leads"):
             table(text)
     # An inactive owner's territory takes nothing, so it leaves everything.
     assert len(table(text.replace("owner: nina", "owner: theo")).open_territories()) == 1
