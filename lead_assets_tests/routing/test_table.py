@@ -48,8 +48,12 @@ def refused(old: str, new: str) -> str:
             "routing.yaml line 13: territory 'dach': unknown owner 'nian' (did you mean 'nina'?): add it under owners",
         ),
         ("fallback_owner: desk", "fallback_owner: dusk", "routing.yaml line 15: unknown owner 'dusk' (did you mean 'desk'?)"),
-        ("fallback_owner: desk", "fallback_owner: theo", "line 15: 'theo' is not active, so leads that no territory matches would have no owner"),
-        ("fallback_owner: desk", "", "'fallback_owner' is missing: name the owner of leads that no territory takes"),
+        (
+            "fallback_owner: desk",
+            "fallback_owner: theo",
+            "line 15: 'theo' is not active, so leads that no territory matches would have no owner",
+        ),
+        ("fallback_owner: desk", "", "'fallback_owner' is missing: name the owner of leads that no territory matches"),
         (
             "region: DACH",
             "regoin: DACH",
