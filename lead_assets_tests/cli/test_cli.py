@@ -90,7 +90,7 @@ def test_a_table_as_csv_has_times_that_every_reader_takes(command: Command, drop
     assert row["received_at"].endswith("+00:00")
     done = command("export", "intake.raw_leads", "--out", "nowhere/leads.csv")
     assert done.code == 1
-    assert "nowhere/leads.csv: no such file or directory: see that" in " ".join(done.stderr.split())
+    assert "nowhere/leads.csv: no such file or directory: check that" in " ".join(done.stderr.split())
 
 
 def test_rows_of_one_campaign_are_given_of_any_table_that_has_them(command: Command, drop: Path) -> None:
@@ -235,7 +235,7 @@ def test_the_version_is_said(command: Command) -> None:
         ("nowhere/at_all", "--select 'nowhere/at_all'"),
         ("group:scorin", "(did you mean 'scoring'?)"),
         ('key:"routing/decision"+', "(did you mean 'routing/decisions'?)"),
-        ("(group:scoring", "cannot be read"),
+        ("(group:scoring", "cannot be parsed"),
     ],
 )
 def test_a_selection_that_cannot_be_read_is_said(command: Command, drop: Path, selection: str, says: str) -> None:

@@ -89,7 +89,7 @@ def test_a_pipe_that_is_paused_is_said_first(verify: Any, wire: Proxy, archived:
     wire.rule = answering({"executionState": "PAUSED", "pendingFileCount": 7}, [], archived)
     done = verify("--json")
     assert done.code == 1
-    assert json.loads(done.stdout)["next"].startswith("the pipe does not run")
+    assert json.loads(done.stdout)["next"].startswith("the pipe is not running")
 
 
 def test_a_pipe_that_is_not_there_is_an_error_with_the_next_step(verify: Any, archived: list[str]) -> None:
