@@ -1,5 +1,5 @@
--- One row a campaign: how many payloads came in, and what became of every one of them.
--- received = leads + rejected + duplicate + suppressed, and leads = classified + quarantined; the checks on the assets hold it to that.
+-- One row per campaign: how many payloads arrived, and what happened to each of them.
+-- received = leads + rejected + duplicate + suppressed, and leads = classified + quarantined; checks on the assets enforce this.
 WITH raw AS (
     SELECT campaign_id, COUNT(*) AS good FROM intake.raw_leads GROUP BY campaign_id
 ),

@@ -1,4 +1,4 @@
--- One row per campaign: its rates, and its share of what all campaigns have. Shares of a column sum to 1.
+-- One row per campaign: its rates, and its share of the total over all campaigns. The shares in a column add up to 1.
 SELECT
     campaign_id,
     received,

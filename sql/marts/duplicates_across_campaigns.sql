@@ -1,5 +1,5 @@
--- One row per lead whose person is a lead of another campaign, too: the same normalised e-mail, or without one the same person in the account key.
--- Within a campaign the identity room keeps one lead of each; who is in several campaigns only shows where all are seen.
+-- One row per lead whose person is also a lead in another campaign: the same normalised e-mail, or without one the same person in the account key.
+-- Within a campaign, the identity room keeps one lead per person; only a view over all campaigns shows who is in several.
 WITH people AS (
     SELECT
         campaign_id,

@@ -1,4 +1,4 @@
--- One row per provider and signal. An unknown is never a "no": it counts against the yield and not against the hit rate.
+-- One row per provider and signal. An unknown is never a "no": it counts against the yield but not against the hit rate.
 WITH asked AS (
     SELECT
         provider,

@@ -1,4 +1,4 @@
--- One row per day, provider and campaign. Of the whole home: a day's total counts every campaign, also those of no run.
+-- One row per day, provider and campaign. Home-wide, so a day's total includes every campaign, even those outside the current run.
 WITH spent AS (
     SELECT
         day,

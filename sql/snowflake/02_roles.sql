@@ -1,7 +1,7 @@
--- Who may do what. Roles hold the privileges; people and services hold roles.
---   LEAD_ASSETS_LOADER          the product: makes and fills every table
---   LEAD_ASSETS_TRANSFORMER     models downstream (dbt, say): reads every room, owns schemas of its own
---   LEAD_ASSETS_ANALYST         reads every room with personal data in the clear
+-- Who may do what. Roles have the privileges; people and services have roles.
+--   LEAD_ASSETS_LOADER          the product: creates and fills every table
+--   LEAD_ASSETS_TRANSFORMER     downstream models (such as dbt): reads every room, owns its schemas
+--   LEAD_ASSETS_ANALYST         reads every room, including personal data
 --   LEAD_ASSETS_ANALYST_MASKED  reads every room with personal data masked (04_masking.sql)
 USE ROLE USERADMIN;
 
@@ -10,7 +10,7 @@ CREATE ROLE IF NOT EXISTS LEAD_ASSETS_TRANSFORMER COMMENT = 'Models downstream';
 CREATE ROLE IF NOT EXISTS LEAD_ASSETS_ANALYST COMMENT = 'Reads everything, personal data in the clear';
 CREATE ROLE IF NOT EXISTS LEAD_ASSETS_ANALYST_MASKED COMMENT = 'Reads everything, personal data masked';
 
--- A service user has no password: it signs in with its key pair (or OAuth).
+-- A service user has no password: it signs in with a key pair (or OAuth).
 CREATE USER IF NOT EXISTS LEAD_ASSETS_SERVICE
     TYPE = SERVICE
     RSA_PUBLIC_KEY = '<public key, without its header and line breaks>'
@@ -26,7 +26,7 @@ GRANT ROLE LEAD_ASSETS_TRANSFORMER TO ROLE SYSADMIN;
 GRANT ROLE LEAD_ASSETS_ANALYST TO ROLE SYSADMIN;
 GRANT ROLE LEAD_ASSETS_ANALYST_MASKED TO ROLE SYSADMIN;
 
--- Grants on the future are by database only: one by schema would take the place of all of them in that schema.
+-- Future grants are only on the database: a future grant on a schema would replace all of them in that schema.
 GRANT USAGE, CREATE SCHEMA ON DATABASE LEADS TO ROLE LEAD_ASSETS_LOADER;
 GRANT USAGE, CREATE TABLE, CREATE STAGE ON SCHEMA LEADS.LEAD_ASSETS TO ROLE LEAD_ASSETS_LOADER;
 GRANT USAGE ON SCHEMA LEADS.RAW TO ROLE LEAD_ASSETS_LOADER;
@@ -46,7 +46,7 @@ GRANT USAGE ON FUTURE SCHEMAS IN DATABASE LEADS TO ROLE LEAD_ASSETS_ANALYST_MASK
 GRANT SELECT ON FUTURE TABLES IN DATABASE LEADS TO ROLE LEAD_ASSETS_ANALYST_MASKED;
 GRANT SELECT ON FUTURE VIEWS IN DATABASE LEADS TO ROLE LEAD_ASSETS_ANALYST_MASKED;
 
--- Grants on the future say nothing of what is there: a landing schema made before this file, for one.
+-- Future grants do not cover existing objects, such as a landing schema created before this file.
 GRANT USAGE ON ALL SCHEMAS IN DATABASE LEADS TO ROLE LEAD_ASSETS_TRANSFORMER;
 GRANT USAGE ON ALL SCHEMAS IN DATABASE LEADS TO ROLE LEAD_ASSETS_ANALYST;
 GRANT USAGE ON ALL SCHEMAS IN DATABASE LEADS TO ROLE LEAD_ASSETS_ANALYST_MASKED;

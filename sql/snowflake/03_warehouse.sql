@@ -1,4 +1,4 @@
--- The virtual warehouse: asleep a minute after its last statement, and stopped when the month's credits are used.
+-- The virtual warehouse: suspends a minute after its last statement, and stops when the month's credits are used up.
 USE ROLE ACCOUNTADMIN;
 
 CREATE RESOURCE MONITOR IF NOT EXISTS LEAD_ASSETS_MONITOR WITH

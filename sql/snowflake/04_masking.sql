@@ -1,12 +1,12 @@
--- Personal data is tagged by the loader, column by column, as the contracts say (docs/TABLES.md); a policy on the tag masks it, whatever the table.
--- Tags and masking need Snowflake's Enterprise edition. Run this before the loader first writes: it sets the tag on every table that it makes.
+-- The loader tags personal data column by column, as the contracts say (docs/TABLES.md); a policy on the tag masks it in every table.
+-- Tags and masking need Snowflake's Enterprise edition. Run this before the loader first writes, because it tags every table that it creates.
 USE ROLE SYSADMIN;
 
 CREATE TAG IF NOT EXISTS LEADS.LEAD_ASSETS.PII
     ALLOWED_VALUES 'email', 'name', 'phone', 'address', 'profile', 'free_text'
     COMMENT = 'Kind of personal data in the column';
 
--- Of an address the domain stays, of anything else the fact that there is a value.
+-- An e-mail address keeps its domain; any other value only shows that it exists.
 CREATE MASKING POLICY IF NOT EXISTS LEADS.LEAD_ASSETS.MASK_TEXT AS (VALUE VARCHAR) RETURNS VARCHAR ->
     CASE
         WHEN VALUE IS NULL OR IS_ROLE_IN_SESSION('LEAD_ASSETS_ANALYST') OR IS_ROLE_IN_SESSION('LEAD_ASSETS_LOADER')
@@ -29,7 +29,7 @@ CREATE MASKING POLICY IF NOT EXISTS LEADS.LEAD_ASSETS.MASK_ARRAY AS (VALUE ARRAY
         ELSE ARRAY_CONSTRUCT('***')
     END;
 
--- One policy a type: Snowflake takes the one that fits the tagged column.
+-- One policy per type: Snowflake applies the one that fits the tagged column.
 USE ROLE ACCOUNTADMIN;
 
 ALTER TAG LEADS.LEAD_ASSETS.PII SET MASKING POLICY LEADS.LEAD_ASSETS.MASK_TEXT;

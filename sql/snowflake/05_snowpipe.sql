@@ -1,5 +1,5 @@
--- Enrichment events from the archive's bucket into a landing table, by Snowpipe, minutes after they are written.
--- Between the statements there are things to do in Google Cloud: docs/production.md has them in order.
+-- Loads enrichment events from the archive's bucket into a landing table, by Snowpipe, minutes after they are written.
+-- Between the statements there are steps in Google Cloud: docs/production.md lists them in order.
 USE ROLE ACCOUNTADMIN;
 
 CREATE STORAGE INTEGRATION IF NOT EXISTS LEAD_ASSETS_GCS
@@ -17,7 +17,7 @@ CREATE NOTIFICATION INTEGRATION IF NOT EXISTS LEAD_ASSETS_GCS_NOTIFY
     ENABLED = TRUE
     GCP_PUBSUB_SUBSCRIPTION_NAME = 'projects/<project>/subscriptions/<subscription>';
 
--- GCP_PUBSUB_SERVICE_ACCOUNT, another one: Pub/Sub Subscriber on the subscription, Monitoring Viewer on the project.
+-- GCP_PUBSUB_SERVICE_ACCOUNT (a different one): give it Pub/Sub Subscriber on the subscription and Monitoring Viewer on the project.
 DESC INTEGRATION LEAD_ASSETS_GCS_NOTIFY;
 
 GRANT USAGE ON INTEGRATION LEAD_ASSETS_GCS TO ROLE SYSADMIN;
@@ -35,7 +35,7 @@ CREATE STAGE IF NOT EXISTS LEADS.RAW.EVENTS_STAGE
     STORAGE_INTEGRATION = LEAD_ASSETS_GCS
     FILE_FORMAT = (FORMAT_NAME = 'LEADS.RAW.EVENTS_NDJSON');
 
--- The ids stand beside the event: of a masked event they could not be read, and the view below could not tell one event from another.
+-- The ids are separate columns, because they cannot be read in a masked event, and the view below could not tell events apart.
 CREATE TABLE IF NOT EXISTS LEADS.RAW.ENRICHMENT_EVENTS_LANDED (
     EVENT_ID VARCHAR COMMENT 'The same content has the same id',
     CAMPAIGN_ID VARCHAR COMMENT 'Campaign of the lead',
@@ -48,7 +48,7 @@ CREATE TABLE IF NOT EXISTS LEADS.RAW.ENRICHMENT_EVENTS_LANDED (
 
 ALTER TABLE LEADS.RAW.ENRICHMENT_EVENTS_LANDED MODIFY COLUMN RECORD SET TAG LEADS.LEAD_ASSETS.PII = 'free_text';
 
--- The integration's name is in quotes and capitals: Snowflake wants it so.
+-- Snowflake requires the integration's name in quotes and capitals.
 CREATE PIPE IF NOT EXISTS LEADS.RAW.ENRICHMENT_EVENTS_PIPE
     AUTO_INGEST = TRUE
     INTEGRATION = 'LEAD_ASSETS_GCS_NOTIFY'
@@ -69,9 +69,9 @@ SELECT EVENT_ID, CAMPAIGN_ID, LEAD_ID, RECORD, FILE_NAME, LOADED_AT
 FROM LEADS.RAW.ENRICHMENT_EVENTS_LANDED
 QUALIFY ROW_NUMBER() OVER (PARTITION BY EVENT_ID ORDER BY LOADED_AT, FILE_NAME, FILE_ROW) = 1;
 
--- For `lead-assets verify-snowpipe`, which the loader runs.
+-- For `lead-assets verify-snowpipe`, which runs as the loader.
 GRANT MONITOR ON PIPE LEADS.RAW.ENRICHMENT_EVENTS_PIPE TO ROLE LEAD_ASSETS_LOADER;
 GRANT SELECT ON TABLE LEADS.RAW.ENRICHMENT_EVENTS_LANDED TO ROLE LEAD_ASSETS_LOADER;
 
--- Files that were there before the pipe, of the last seven days.
+-- Loads files from the last seven days that existed before the pipe.
 ALTER PIPE LEADS.RAW.ENRICHMENT_EVENTS_PIPE REFRESH;

@@ -1,12 +1,12 @@
--- Is Snowpipe landing what is archived? `lead-assets verify-snowpipe` runs these three and compares the last with the archive.
--- Each statement is named by the comment before it; the command reads them from this file.
+-- Does Snowpipe load what is archived? `lead-assets verify-snowpipe` runs these three queries and compares the last one with the archive.
+-- The comment before each statement names it; the command reads them from this file.
 
 -- name: pipe_status
--- executionState RUNNING; pendingFileCount is what waits. lastForwardedMessageTimestamp older than the newest file: Pub/Sub does not reach the pipe.
+-- executionState should be RUNNING; pendingFileCount is the number of waiting files. If lastForwardedMessageTimestamp is older than the newest file, Pub/Sub does not reach the pipe.
 SELECT SYSTEM$PIPE_STATUS('LEADS.RAW.ENRICHMENT_EVENTS_PIPE') AS STATUS;
 
 -- name: copy_history
--- Files of the last 24 hours that did not load whole, and why; no row is good news.
+-- Files from the last 24 hours that did not load completely, and why; no rows is good news.
 SELECT FILE_NAME, STATUS, ROW_COUNT, ROW_PARSED, FIRST_ERROR_MESSAGE, LAST_LOAD_TIME
 FROM TABLE(LEADS.INFORMATION_SCHEMA.COPY_HISTORY(
     TABLE_NAME => 'LEADS.RAW.ENRICHMENT_EVENTS_LANDED',
@@ -17,7 +17,7 @@ ORDER BY LAST_LOAD_TIME DESC
 LIMIT 100;
 
 -- name: landed
--- Files that have landed, and their events. A file in the archive that is not here has not.
+-- Files that were loaded, with their events. An archived file that is missing here was not loaded.
 SELECT FILE_NAME, COUNT(DISTINCT EVENT_ID) AS EVENTS
 FROM LEADS.RAW.ENRICHMENT_EVENTS_LANDED
 GROUP BY FILE_NAME;
