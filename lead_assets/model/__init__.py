@@ -1,1 +1,1 @@
-"""The engine that asks a language model: prompt, client, batches, cases and governance. It knows no profile and no room."""
+"""The engine that asks a language model: prompt, client, batches, cases and governance. It does not know profiles or rooms."""

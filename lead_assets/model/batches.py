@@ -1,8 +1,8 @@
-"""Message Batches: half the price, hours of patience, and nothing submitted twice whenever the process is killed.
+"""Message Batches: half the price, up to hours of waiting, and nothing submitted twice even if the process is killed.
 
-The vendor takes no idempotency key, so the ledger keeps a reference before and after: with the claims themselves an intent (time, number of
-requests), then the batch's id. Who takes over a claim with an id fetches that batch; who takes over one with an intent looks among the batches
-created since for the one that holds its requests, and submits only if there is none.
+The vendor has no idempotency keys, so the ledger stores a reference before and after: with the claims, an intent (time, number of
+requests), then the batch's id. Whoever takes over a claim with an id fetches that batch; with an intent, it looks among the batches
+created since then for the one with its requests, and submits only if there is none.
 
 Belongs here: submitting, finding and fetching batches. Does not belong here: single messages (`client`), claims and money (`lead_assets.ledger`).
 """
@@ -32,26 +32,26 @@ OPERATION = "anthropic.batches"
 T = TypeVar("T")
 
 _INTENT = "intent:"
-# Clocks differ: a batch of ours may seem to be created this much before the intent to create it.
+# Clocks differ: our batch may seem to have been created this long before its intent.
 _CLOCKS_DIFFER = timedelta(minutes=10)
 _FIRST_POLL = 0.2
-# A request of a process that was just killed may still be on its way to the vendor.
+# A request from a process that was just killed may still be on its way to the vendor.
 _ON_ITS_WAY = 2.0
 
 
 class BatchClient:
-    """Buys wants by batches: `intent` names a purchase's claims, `take_up` submits and fetches, `submit` begins anew what was forgotten. Use it as
+    """Buys wants in batches: `intent` names a purchase's claims, `take_up` submits and fetches, `submit` starts over if a batch was forgotten. Use it with
     `async with`."""
 
     def __init__(self, settings: Settings, limits: Limits, prices: Prices, otherwise: Call | None = None) -> None:
-        """`otherwise` makes the calls of an intent that came to nothing, in place of a batch: for purchases that cannot wait for one."""
+        """`otherwise` makes single calls when an intent led to no batch, for purchases that cannot wait for one."""
         self.settings = settings
         self.limits = limits
         self.prices = prices
         self.otherwise = otherwise
         self._sdk: anthropic.AsyncAnthropic | None = None
         self._fresh: set[str] = set()
-        """Intents of this process for which nothing was sent yet."""
+        """Intents of this process for which nothing has been sent yet."""
         self._candidates: dict[str, asyncio.Task[list[str]]] = {}
         self._fetched: dict[str, asyncio.Task[dict[str, Reply]]] = {}
 
@@ -65,17 +65,17 @@ class BatchClient:
             await self._sdk.close()
 
     def intent(self, count: int) -> str:
-        """For a batch of so many wants, to be journaled with their claims: a process that dies before it submits has nothing in doubt."""
+        """The intent for a batch of this many wants, journaled with their claims, so that a process that dies before submitting leaves nothing in doubt."""
         intent = f"{_INTENT}{time.time():.3f}:{count}:{uuid.uuid4().hex[:8]}"
         self._fresh.add(intent)
         return intent
 
     async def submit(self, wants: Sequence[Want]) -> list[Reply]:
-        """Never answers: hands the buyer a new intent, for wants whose batch the vendor has forgotten, upon which it calls `take_up`."""
+        """Never answers: gives the buyer a new intent for wants whose batch the vendor has forgotten, so that it calls `take_up`."""
         raise ProviderError(PROVIDER, OPERATION, "transient", "to be submitted", vendor_ref=self.intent(len(wants)), sent=False)
 
     async def take_up(self, wants: Sequence[Want], vendor_ref: str) -> list[Reply | ProviderError]:
-        """Replies of a batch, in the order of the wants; waits until it has ended. With an intent: submits, and hands the buyer the batch's id."""
+        """The replies of a batch, in the order of the wants; waits until it ends. With an intent: submits, and gives the buyer the batch's id."""
         if not vendor_ref.startswith(_INTENT):
             replies = await self._results(vendor_ref)
             return [_of_replay(replies.get(want.key, Reply("unknown", "provider_error")), want) for want in wants]
@@ -91,7 +91,7 @@ class BatchClient:
             try:
                 batch_id = await self._create(wants)
             except ProviderError as error:
-                if error.kind == "permanent":  # nothing was begun, and asking again would not help
+                if error.kind == "permanent":  # nothing was started, and retrying would not help
                     return [Reply("unknown", "provider_error")] * len(wants)
                 raise
         raise ProviderError(PROVIDER, OPERATION, "transient", "submitted", vendor_ref=batch_id)
@@ -105,7 +105,7 @@ class BatchClient:
             raise _translated(error) from None
 
     async def _find(self, wants: Sequence[Want], intent: str) -> str | None:
-        """The batch that was created by a process that did not live to journal its id, if it was."""
+        """The batch created by a process that died before journaling its id, if there is one."""
         keys = {want.key for want in wants}
         for batch_id in await _once(self._candidates, intent, self._list_candidates):
             if keys & set(await self._results(batch_id)):
@@ -113,7 +113,7 @@ class BatchClient:
         return None
 
     async def _list_candidates(self, intent: str) -> list[str]:
-        """Batches created since the intent that hold as many requests. Whose they are, only their results tell."""
+        """Batches created since the intent with the same number of requests. Only their results show whose they are."""
         moment, count = _parse(intent)
         await asyncio.sleep(max(0.0, min(_ON_ITS_WAY, moment.timestamp() + _ON_ITS_WAY - time.time())))
         found: list[str] = []
@@ -128,7 +128,7 @@ class BatchClient:
         return found
 
     async def _results(self, batch_id: str) -> dict[str, Reply]:
-        """All replies of a batch by custom id. Fetched once, however many claims hang on it."""
+        """All replies of a batch by custom id. Fetched once, however many claims depend on it."""
         return await _once(self._fetched, batch_id, self._fetch)
 
     async def _fetch(self, batch_id: str) -> dict[str, Reply]:
@@ -143,30 +143,30 @@ class BatchClient:
         except Exception as error:
             raise _translated(error) from None
         if len(replies) < sum(batch.request_counts.model_dump().values()):
-            raise ProviderError(PROVIDER, OPERATION, "transient", "the results end before their time")
+            raise ProviderError(PROVIDER, OPERATION, "transient", "the results are incomplete")
         return replies
 
     def _reply(self, result: Any) -> Reply:
         if result.type == "succeeded":
             return reply_of(result.message, self.prices, model=self.settings.anthropic_model, batch=True)
-        # Errored, expired and canceled entries are not billed; they are asked again when unknown is asked again.
+        # Errored, expired and canceled entries are not billed; they are asked again like any unknown.
         return Reply("unknown", "timeout" if result.type == "expired" else "provider_error")
 
     @property
     def _open(self) -> anthropic.AsyncAnthropic:
-        # Opened by the first who needs it: most purchases have no batch to fetch.
+        # Opened on first use, because most purchases have no batch to fetch.
         if self._sdk is None:
             self._sdk = open_sdk(self.settings, self.limits.calls)
         return self._sdk
 
 
 def _of_replay(reply: Reply, want: Want) -> Reply:
-    """A batch's results do not say which replay asked: whoever fetches them does."""
+    """Adds the name of the replay, which a batch's results do not contain but whoever fetches them knows."""
     return reply if want.payload.fix is None or reply.state != "found" else replace(reply, body={**reply.body, "fix": want.payload.fix})
 
 
 async def _once(tasks: dict[str, asyncio.Task[T]], name: str, work: Callable[[str], Coroutine[Any, Any, T]]) -> T:
-    """The result of `work(name)`, begun once for all who ask; one that failed is begun again by the next."""
+    """The result of `work(name)`, started once for all callers; after a failure, the next caller starts it again."""
     task = tasks.get(name)
     if task is None or (task.done() and (task.cancelled() or task.exception() is not None)):
         task = tasks[name] = asyncio.create_task(work(name))
@@ -179,8 +179,8 @@ def _parse(intent: str) -> tuple[datetime, int]:
 
 
 def _translated(error: Exception) -> ProviderError:
-    """Failures of the wire as the buyer knows them. A connection cut while the results stream passes; anything else that is no failure of the wire is
-    a fault in the program and raised as it is."""
+    """Translates network failures for the buyer. A connection cut while results stream is temporary; anything that is not a network failure is
+    a bug and is raised unchanged."""
     import anthropic
 
     if isinstance(error, ProviderError):

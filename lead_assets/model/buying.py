@@ -1,4 +1,4 @@
-"""How the engine buys: answers by Messages, one call a question, or by Message Batches, through the ledger; from the ledger alone where there is no key.
+"""How the engine buys answers through the ledger: by Messages, one call per question, or by Message Batches; without a key, from the ledger alone.
 
 Belongs here: the engine's arguments to `lead_assets.ledger.buying`. Does not belong here: the wire (`client`, `batches`).
 """
@@ -34,7 +34,7 @@ def asking(
     buy: Buy | None = None,
     fix: str | None = None,
 ) -> Asking:
-    """How questions are put with these settings. `buy` replaces the way of buying; `fix` names the replay that asks, if one does."""
+    """How to ask questions with these settings. `buy` replaces the way of buying; `fix` names the replay that asks, if any."""
     buy = buy or functools.partial(purchase, ledger=ledger, settings=settings, book=book, mode=mode)
     return Asking(book, settings.anthropic_model, buy, functools.partial(from_ledger, ledger=ledger, reason="not_sent_again"), fix)
 
@@ -48,7 +48,7 @@ def purchase(
     mode: Mode = "interactive",
     retry: Retry | None = None,
 ) -> Mapping[str, Answer]:
-    """An answer to every want, by its key. Without a key for the vendor: what the ledger holds, and for the rest unknown with reason no_key."""
+    """An answer to every want, by key. Without a vendor key: the ledger's answers, and unknown with reason no_key for the rest."""
     if not wants:
         return {}
     if VENDOR.key(settings) is None and ledger.buying != "never":
@@ -70,7 +70,7 @@ async def _by_messages(wants: Sequence[Want], ledger: Ledger, settings: Settings
             batch_size=1,
             concurrency=calls.concurrency,
             rates=_rates(calls),
-            # What a batch run began and did not live to fetch is paid for: it is fetched, not asked again.
+            # A batch that a killed run started is paid for: fetch it instead of asking again.
             take_up=batches.take_up,
             prepare=call.open,
             retry=retry,
@@ -94,7 +94,7 @@ async def _by_batches(wants: Sequence[Want], ledger: Ledger, settings: Settings,
 
 
 def from_ledger(wants: Sequence[Want], ledger: Ledger, reason: str) -> dict[str, Answer]:
-    """What was bought before, nothing else: a rebuild needs no key."""
+    """Only earlier purchases: a rebuild needs no key."""
     held = ledger.answers([want.key for want in wants])
     return {want.key: held.get(want.key) or missed(want, reason) for want in wants}
 

@@ -1,10 +1,10 @@
-"""Cases: each different question is put once, its answer judged, mended at most once, and put again only where a replay did or does so.
+"""Cases: each distinct question is asked once, its answer judged, repaired at most once, and asked again only by a replay.
 
-Belongs here: the walk from frames of leads to judged answers, common to all that a model is asked. Does not belong here: the rows that follow from it
-(`outcome`), the words of the prompt (`prompt`), the rules of judgement (`governance`), or buying (`buying`).
+Belongs here: the way from frames of leads to judged answers, common to everything a model is asked. Does not belong here: the resulting rows
+(`outcome`), the wording of the prompt (`prompt`), the rules of judgement (`governance`), or buying (`buying`).
 
-What a case comes to is derived from the ledger alone, so a rebuild gives the same. A question may have several generations: 0 is the first time it was
-put, each replay that sent it again is one more. A run follows the generations that the ledger holds, as long as the answer does not meet its contract.
+The result of a case is derived from the ledger alone, so a rebuild gives the same. A question may have several generations: 0 is the first time it was
+asked, and each replay that sent it again adds one. A run follows the generations in the ledger until an answer meets its contract.
 """
 
 from __future__ import annotations
@@ -25,35 +25,35 @@ from lead_assets.model.governance import Claim, Violation
 from lead_assets.model.profile import Answered, Facts, Profile
 from lead_assets.model.rulebook import Limits, Rulebook
 
-# What a model said of the same facts does not age: only other facts, another prompt, contract or model ask again.
+# A model's answer about the same facts does not expire: only different facts, or another prompt, contract or model, ask again.
 _LIFETIMES = Lifetimes(found=timedelta(days=36_500), not_found=timedelta(days=36_500))
 
 KEYS = ["campaign_id", "lead_id"]
 
 Buy = Callable[[Sequence[Want]], Mapping[str, Answer]]
-"""Wants in, an answer for each want's key out."""
+"""Wants in, an answer per want's key out."""
 
 
 @dataclass
 class Case:
-    """One question: all leads that show a profile the same facts."""
+    """One question, for all leads that show a profile the same facts."""
 
     profile: Profile
     facts: Facts
     rendered: str
     """The facts as the model sees them."""
     leads: list[dict[str, Any]]
-    """campaign_id, lead_id, received_at of each, first received first."""
+    """campaign_id, lead_id, received_at of each lead, oldest first."""
     answers: list[Answer] = field(default_factory=list)
-    """Attempts that were answered, in order."""
+    """Answered attempts, in order."""
     accepted: Answered | None = None
     violations: tuple[Violation, ...] = ()
     unavailable: str | None = None
-    """Why no model answered, where none did."""
+    """Why no model answered, if none did."""
     keys: set[str] = field(default_factory=set)
-    """Of all wants that were looked for, answered or not."""
+    """Keys of all wants that were looked up, answered or not."""
     until: float = math.inf
-    """Seconds since the epoch from which asking again may give something else."""
+    """When asking again may give a different result, in seconds since the epoch."""
 
     @property
     def codes(self) -> set[str]:
@@ -65,26 +65,26 @@ class Case:
 
     @property
     def in_quarantine(self) -> bool:
-        """A model answered, and its answer does not meet the contract."""
+        """A model answered, but its answer does not meet the contract."""
         return bool(self.answers) and self.accepted is None
 
 
 @dataclass(frozen=True)
 class Asking:
-    """How questions are put. `held` answers from the ledger alone."""
+    """How questions are asked. `held` answers from the ledger alone."""
 
     book: Rulebook[Limits]
     model: str
     buy: Buy
     held: Buy
     fix: str | None = None
-    """Set by a replay: questions whose answer is in quarantine are put once more, unless that answer was itself asked for under this fix."""
+    """Set by a replay: questions with a quarantined answer are asked once more, unless that answer was itself requested under this fix."""
 
 
 def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **others: pl.DataFrame) -> list[Case]:
-    """Leads by what they show: one case for each different question, in order of first receipt.
+    """Group leads by what they show: one case per distinct question, in order of first receipt.
 
-    `leads`: rows of identity.leads; `profiles`: the name of each one's profile; `others`: rows of other tables, named as `profile.Source`.
+    `leads`: rows of identity.leads; `profiles`: each lead's profile name; `others`: rows of other tables, named as in `profile.Source`.
     """
     if leads.is_empty():
         return []
@@ -105,7 +105,7 @@ def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **o
 
 
 def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
-    """Fill in what became of each case. Returns those that were sent again."""
+    """Fill in the result of each case. Returns the cases that were sent again."""
     _put(cases, 0, asking)
     sent_again: list[Case] = []
     generation, pending = 1, [case for case in cases if case.in_quarantine]
@@ -125,7 +125,7 @@ def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
 
 
 def first_want(case: Case, generation: int, asking: Asking) -> Want:
-    """The first attempt of a generation, named by all that the model sees."""
+    """The first attempt of a generation, identified by everything the model sees."""
     attempt = Attempt(case.profile, prompt.first_request(case.profile, case.rendered), asking.book.limits.calls.max_tokens, asking.fix)
     seen: dict[str, Any] = {
         "profile": case.profile.name,
@@ -138,9 +138,9 @@ def first_want(case: Case, generation: int, asking: Asking) -> Want:
 
 
 def second_want(case: Case, first: Want, asking: Asking) -> Want | None:
-    """The one second attempt, or None where there is nothing to mend or mending cannot help.
+    """The one second attempt, or None if there is nothing to repair or a repair cannot help.
 
-    It is named by the answer it mends and not by the faults found: each answer is mended once, however often the rules of governance are reworded.
+    It is identified by the answer it repairs, not by the faults found: each answer is repaired once, however often governance rules are reworded.
     """
     if not case.in_quarantine or "refusal" in case.codes:
         return None
@@ -151,7 +151,7 @@ def second_want(case: Case, first: Want, asking: Asking) -> Want | None:
         faults = [str(violation) for violation in case.violations]
         request, room = prompt.mending_request(case.profile, case.rendered, text, faults), calls.max_tokens
     mended = {**first.parameters, "attempt": 2, "mends": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]}
-    # The mending of what a replay asked is the replay's, whoever does it.
+    # Repairing an answer that a replay requested counts for that replay, whoever does it.
     fix = asking.fix or case.answers[-1].body.get("fix")
     return _want(case, Attempt(case.profile, request, room, fix), mended, asking)
 
@@ -161,7 +161,7 @@ def text_of(answer: Answer) -> str:
 
 
 def _put(cases: Sequence[Case], generation: int, asking: Asking) -> None:
-    """One attempt for each case, and one more for those that a second one may mend."""
+    """One attempt per case, and one more for those that a second attempt may repair."""
     first = {id(case): first_want(case, generation, asking) for case in cases}
     answers = asking.buy(list(first.values()))
     answered = _take(cases, list(first.values()), answers)
@@ -187,7 +187,7 @@ def _want(case: Case, attempt: Attempt, parameters: dict[str, Any], asking: Aski
 
 
 def _take(cases: Sequence[Case], wants: Sequence[Want], answers: Mapping[str, Answer]) -> list[Case]:
-    """Judge an attempt's answers. Returns the cases that have one; for the others, what was judged before stands."""
+    """Judge an attempt's answers. Returns the cases with an answer; the others keep their earlier judgement."""
     taken: list[Case] = []
     to_judge: list[Case] = []
     for case, want in zip(cases, wants, strict=True):

@@ -1,7 +1,7 @@
-"""The Anthropic client of the engine: one request out, one journalable body back, every failure told apart by what the buyer may do next.
+"""The engine's Anthropic client: one request out, one journalable body back, and every failure classified by what the buyer may do next.
 
-Belongs here: the wire (through the vendor's own SDK), prices of a call, and the mapping of the SDK's exceptions. Does not belong here: retries, budgets and
-pacing (the ledger's buyer, see `lead_assets.ledger.buying`), or any judgement of the answer's content (see `governance`).
+Belongs here: the wire format (through the vendor's own SDK), the price of a call, and the mapping of the SDK's exceptions. Does not belong here: retries,
+budgets, pacing (the ledger's buyer, see `lead_assets.ledger.buying`), or judging the answer's content (see `governance`).
 """
 
 from __future__ import annotations
@@ -29,28 +29,28 @@ PROVIDER = VENDOR.name
 OPERATION = "anthropic.messages"
 
 _LONGEST_HOLD = 60.0
-"""Seconds: windows are a minute long; a reset further away is a clock that is wrong."""
+"""Longest believable reset in seconds: windows are one minute long, so a later reset means a wrong clock."""
 
-# Counts what the schema, roles and tags add to the words themselves.
+# Allowance for the tokens that schema, roles and tags add to the text itself.
 _OVERHEAD_TOKENS = 600
 
-# A 429 of these codes is money, not speed: waiting does not help, and the SDK would retry it for ever.
+# A 429 with one of these codes is about money, not speed: waiting does not help, and the SDK would retry forever.
 _SPEND_CODES = frozenset({"enforced_spend_limit_reached", "contract_spend_limit_reached", "linked_organization_spend_limit_reached"})
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """What is needed to make one call: a want's payload."""
+    """A want's payload: what one call needs."""
 
     profile: Profile
     request: Request
     max_tokens: int
     fix: str | None = None
-    """The replay that asks, if one does: kept with the answer, so that it is not sent again under the same fix."""
+    """The replay that asks, if any: stored with the answer, so that it is not sent again under the same fix."""
 
 
 def parameters(attempt: Attempt, model: str, calls: CallLimits) -> dict[str, Any]:
-    """The attempt as the arguments of messages.create, and as the params of one request of a batch."""
+    """The attempt as arguments for messages.create, which are also the params of one request in a batch."""
     output: dict[str, Any] = {"format": {"type": "json_schema", "schema": _wire_schema(attempt.profile.contract)}}
     if calls.effort is not None:
         output["effort"] = calls.effort
@@ -65,7 +65,7 @@ def parameters(attempt: Attempt, model: str, calls: CallLimits) -> dict[str, Any
 
 @functools.cache
 def _wire_schema(contract: type[Answered]) -> dict[str, Any]:
-    """The contract as the vendor takes it: ranges and lengths become words, which is why they are checked again when the answer comes."""
+    """The contract in the form the vendor accepts: ranges and lengths become descriptions, so they are checked again when the answer comes."""
     import anthropic
 
     return anthropic.transform_schema(contract)
@@ -77,7 +77,7 @@ def most_tokens(attempt: Attempt) -> int:
 
 
 def reply_of(message: Any, prices: Prices, *, model: str, batch: bool = False, fix: str | None = None) -> Reply:
-    """The SDK's Message as a reply to be journaled. Whatever it says, it was billed: truncation and refusal are answers too."""
+    """The SDK's Message as a reply to journal. Whatever it says, it was billed: truncated answers and refusals are answers too."""
     usage = TokenUsage.model_validate(message.usage.model_dump())
     body = {
         "id": message.id,
@@ -100,7 +100,7 @@ def reply_of(message: Any, prices: Prices, *, model: str, batch: bool = False, f
 
 
 class MessagesClient:
-    """Calls Messages, one want a call. Open it in the event loop that uses it: `async with MessagesClient(...) as call`."""
+    """Calls Messages, one want per call. Open it in the event loop that uses it: `async with MessagesClient(...) as call`."""
 
     def __init__(self, settings: Settings, calls: CallLimits, prices: Prices) -> None:
         self.settings = settings
@@ -122,7 +122,7 @@ class MessagesClient:
 
     async def _one(self, want: Want) -> Reply:
         attempt: Attempt = want.payload
-        # Parallel requests with one prefix all miss the cache: the first goes alone, the others when its prefix stands.
+        # Parallel requests with the same prefix would all miss the cache: the first goes alone, and the others follow once its prefix is cached.
         prefix = f"{attempt.profile.name}:{attempt.profile.version}"
         if (standing := self._warm.get(prefix)) is not None:
             await standing.wait()
@@ -134,8 +134,8 @@ class MessagesClient:
             standing.set()
 
     async def open(self) -> None:
-        """Load the SDK, which takes a second and more: when something is to be asked (a run whose answers the ledger holds is spared it), and before
-        it is claimed."""
+        """Import the SDK, which takes a second or more: only if there is something to ask (a run with all answers in the ledger skips it), and before
+        anything is claimed."""
         if self._sdk is None:
             self._sdk = open_sdk(self.settings, self.calls)
 
@@ -157,7 +157,7 @@ class MessagesClient:
         return reply_of(message, self.prices, model=model, fix=attempt.fix)
 
     async def _hold(self) -> None:
-        """Wait for the window that the vendor says is used up, rather than be refused."""
+        """Wait for a window that the vendor reports as used up, instead of being refused."""
         if (wait := self._held_until - time.time()) > 0:
             await asyncio.sleep(min(wait, _LONGEST_HOLD))
 
@@ -168,7 +168,7 @@ class MessagesClient:
 
 
 def open_sdk(settings: Settings, calls: CallLimits) -> anthropic.AsyncAnthropic:
-    """The vendor's SDK without its own retries: the ledger's buyer retries, and counts them. The key is explicit, so that no profile on disk is used."""
+    """The vendor's SDK without its own retries, because the ledger's buyer retries and counts. The key is explicit, so that no profile on disk is used."""
     import anthropic
 
     key = VENDOR.key(settings)
@@ -180,7 +180,7 @@ def open_sdk(settings: Settings, calls: CallLimits) -> anthropic.AsyncAnthropic:
 
 
 def provider_error(error: Exception, operation: str) -> ProviderError:
-    """The SDK's exception in the buyer's words. The text names the vendor's error type at most: its message may quote the request."""
+    """Translates the SDK's exception for the buyer. The text contains at most the vendor's error type, because its message may quote the request."""
     import anthropic
 
     if isinstance(error, anthropic.APITimeoutError):
@@ -191,8 +191,8 @@ def provider_error(error: Exception, operation: str) -> ProviderError:
         kind, reason = _status_kind(error)
         wait = _retry_after(error.response.headers.get("retry-after-ms"), error.response.headers.get("retry-after"))
         return ProviderError(PROVIDER, operation, kind, reason, status=error.status_code, retry_after=wait)
-    # What is left was read but not understood: HTML, truncated JSON, another shape.
-    return ProviderError(PROVIDER, operation, "contract", "the answer is not what the wire format says")
+    # Everything else was received but not understood: HTML, truncated JSON, another shape.
+    return ProviderError(PROVIDER, operation, "contract", "the answer does not follow the wire format")
 
 
 def _status_kind(error: anthropic.APIStatusError) -> tuple[Kind, str]:
@@ -209,7 +209,7 @@ def _status_kind(error: anthropic.APIStatusError) -> tuple[Kind, str]:
 
 
 def _never_connected(error: BaseException) -> bool:
-    """True if no byte of the request can have reached the vendor."""
+    """True if nothing of the request can have reached the vendor."""
     cause = error.__cause__ or error.__context__
     return cause is not None and type(cause).__name__ in (
         "ConnectError",
@@ -228,7 +228,7 @@ def _epoch(reset: str | None) -> float:
 
 
 def _retry_after(milliseconds: str | None, seconds: str | None) -> float | None:
-    """Seconds to wait. A date or anything else unreadable is left to the buyer's own back-off."""
+    """Seconds to wait. Dates and anything unreadable are left to the buyer's own backoff."""
     for text, scale in ((milliseconds, 0.001), (seconds, 1.0)):
         try:
             if text is not None:

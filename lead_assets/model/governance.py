@@ -1,7 +1,7 @@
-"""Governance: a model's answer is a claim. It meets its contract here, locally, or it reaches no score, route or customer.
+"""Governance: a model's answer is a claim. It is checked here, locally; if it breaks its contract, it reaches no score, route or customer.
 
-Belongs here: reading an answer's text and every rule it is held to. Rules are judged again on every rebuild, from the journaled answer: changing one
-costs nothing. Does not belong here: what happens to an answer that fails (see `classify`).
+Belongs here: reading an answer's text, and every rule it must meet. Rules are applied again on every rebuild, to the journaled answer: changing one
+costs nothing. Does not belong here: what happens to an answer that fails (see `cases`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lead_assets.model import message_rules
 from lead_assets.model.profile import Answered, Facts, Profile
 
 VERSION = "1"
-"""Raised when an answer is judged otherwise than before: then `lead-assets replay` puts refused questions again, once. A test notices what is forgotten."""
+"""Increase it when answers are judged differently than before: `lead-assets replay` then asks refused questions again, once. A test notices if you forget."""
 
 Code = Literal[
     "not_json",
@@ -41,7 +41,7 @@ Code = Literal[
     "empty",
 ]
 
-# What pydantic calls a fault → what the quarantine calls it.
+# Pydantic's error type → the quarantine's code.
 _CODES: dict[str, Code] = {
     "missing": "missing_field",
     "extra_forbidden": "extra_field",
@@ -60,7 +60,7 @@ _CODES: dict[str, Code] = {
 
 @dataclass(frozen=True)
 class Violation:
-    """One thing wrong with an answer. The message goes into the quarantine's reason and into the repair; it never holds the value."""
+    """One problem with an answer. The message goes into the quarantine's reason and into the repair request; it never contains the value."""
 
     code: Code
     field: str
@@ -72,7 +72,7 @@ class Violation:
 
 @dataclass(frozen=True)
 class Judged:
-    """`answer` is set exactly when there is no violation."""
+    """`answer` is set if and only if there are no violations."""
 
     answer: Answered | None
     violations: tuple[Violation, ...] = ()
@@ -88,16 +88,16 @@ class Claim:
 
 
 def judge(claims: Sequence[Claim]) -> list[Judged]:
-    """Hold answers to their profiles' contracts and to the rules of messages and evidence; all violations of an answer are reported at once.
+    """Check answers against their profiles' contracts and the rules for messages and evidence; all violations of an answer are reported at once.
 
-    Many at a time, in their order: what all messages have to be looked through for is looked for in all of them at once.
+    Takes many answers, in order, because some searches run over all messages at once.
     """
     read = [_read(claim) for claim in claims]
     return _judge_answers([(claim.profile, claim.facts, answer) for claim, answer in zip(claims, read, strict=True)])
 
 
 def judge_rules(asked: Sequence[tuple[Profile, Facts]]) -> list[Judged]:
-    """The same for what the rules classifier answers, which leaves out what only a model may write."""
+    """The same for answers of the rules classifier, which omit what only a model may write."""
     return _judge_answers(
         [
             (profile, facts, _meets_contract(profile.rules_contract, {**profile.by_rules(facts), **dict.fromkeys(profile.model_only)}))
@@ -107,7 +107,7 @@ def judge_rules(asked: Sequence[tuple[Profile, Facts]]) -> list[Judged]:
 
 
 def _read(claim: Claim) -> Answered | tuple[Violation, ...]:
-    """The answer as its contract has it, or what is wrong with it."""
+    """The answer in its contract's form, or what is wrong with it."""
     profile, text = claim.profile, claim.text
     if not text.strip():
         return (Violation("empty", "", "the answer is empty"),)
@@ -125,7 +125,7 @@ def _read(claim: Claim) -> Answered | tuple[Violation, ...]:
 
 def _meets_contract(contract: type[Answered], value: dict[str, Any]) -> Answered | tuple[Violation, ...]:
     try:
-        # JSON mode keeps strictness to what JSON can say: no tuple, no date object, but also no "3" for 3.
+        # JSON mode is strict within what JSON can express: no tuples or date objects, but also no "3" for 3.
         return contract.model_validate_json(_dumps(value))
     except ValidationError as error:
         return tuple(_contract_violations(error))
@@ -136,7 +136,7 @@ def _dumps(value: Any) -> bytes | str:
         text = orjson.dumps(value)
     except TypeError:  # integers above 64 bits, lone surrogates
         return json.dumps(value)
-    # orjson writes null for what is too large for a float.
+    # orjson writes null for numbers too large for a float.
     return json.dumps(value) if b"null" in text else text
 
 
@@ -167,14 +167,14 @@ def _judge_answers(answers: Sequence[tuple[Profile, Facts, Answered | tuple[Viol
 def _contract_violations(error: ValidationError) -> Iterator[Violation]:
     for fault in error.errors(include_input=False, include_url=False):
         field = ".".join(str(part) for part in fault["loc"] if not (isinstance(part, str) and part.startswith("constrained")))
-        # pydantic's own texts name limits and choices, and the value's type, but not the value.
+        # Pydantic's texts name limits, choices and the value's type, but not the value.
         yield Violation(_CODES.get(fault["type"], "wrong_type"), field, fault["msg"])
 
 
 def _text_violations(
     profile: Profile, shown: message_rules.Shown, field: str, text: str, placeholder: bool, contact: bool, promise: bool, name: bool
 ) -> Iterator[Violation]:
-    """The booleans are the text's row of `message_rules.suspects`."""
+    """The booleans are the text's row from `message_rules.suspects`."""
     if placeholder and message_rules.has_placeholder(text):
         yield Violation("placeholder", field, "it holds a placeholder that nobody filled in")
     if contact and message_rules.has_contact_details(text):
@@ -197,7 +197,7 @@ def _evidence_violations(profile: Profile, shown: message_rules.Shown, answer: A
 
 
 def _occurs(quote: str, shown: message_rules.Shown) -> bool:
-    # Of plain letters only what is a part as it stands is a part when both are squeezed.
+    # For plain letters, a quote is contained after normalising only if it is contained before.
     if quote.isascii() and any(isinstance(value, str) and quote in value and value.isascii() for value in shown.facts.values()):
         return bool(quote.strip())
     squeezed = squeeze(quote)
@@ -205,7 +205,7 @@ def _occurs(quote: str, shown: message_rules.Shown) -> bool:
 
 
 def squeeze(text: str) -> str:
-    """White space and case folded away, and typographic quotes made plain: what may differ between a quote and its source."""
+    """Fold white space and case, and make typographic quotes plain: these may differ between a quote and its source."""
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text).translate(_PLAIN)
     return " ".join(text.casefold().split())

@@ -1,7 +1,7 @@
-"""From judged cases to rows: one a lead, good or quarantined, with what it cost; rules answer where no model could be had.
+"""Turns judged cases into rows: one per lead, valid or quarantined, with its cost; rules answer if no model was available.
 
-Belongs here: what the tables of answers have in common, and whether stored rows still meet their contracts. Does not belong here: which table (each
-room's own), or how a case came to its end (`cases`).
+Belongs here: what all tables of answers share, and checking whether stored rows still meet their contracts. Does not belong here: which table (each
+room's own), or how a case is decided (`cases`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LONGEST_REASON = 2_000
 def as_frames(
     cases: Iterable[Case], good_rows: type[Table], bad_rows: type[Table], *, synthetic: bool
 ) -> tuple[pl.DataFrame, pl.DataFrame, AnswerStats]:
-    """Rows of what met the contract, rows of what did not (every lead is in exactly one), and figures for the materialization's metadata."""
+    """Rows that met the contract, rows that did not (every lead is in exactly one), and figures for the materialization's metadata."""
     good: list[dict[str, Any]] = []
     bad: list[dict[str, Any]] = []
     cases = list(cases)
@@ -54,9 +54,9 @@ def as_frames(
 
 
 def broken_contracts(classifications: pl.DataFrame, profiles: Mapping[str, Profile]) -> dict[str, int]:
-    """Rows whose `answer` does not meet its profile's contract, or whose columns do not say what it says; counted by "profile: what is wrong".
+    """Rows whose `answer` does not meet its profile's contract, or whose columns differ from it; counted by "profile: what is wrong".
 
-    `classifications`: any table of answers with the columns profile, schema_version, answer, model and those of the profiles. {} means that all is well.
+    `classifications`: any table of answers with the columns profile, schema_version, answer, model and those of the profiles. {} means no problems.
     """
     found: Counter[str] = Counter()
     for row in classifications.iter_rows(named=True):
@@ -96,7 +96,7 @@ def _rejected(case: Case) -> dict[str, Any]:
 
 
 def _payers(case: Case) -> dict[tuple[str, str], list[Answer]]:
-    """An answer counts once: on the first lead of the campaign that paid for it. Other leads, and other campaigns, had it for nothing."""
+    """An answer's cost counts once, on the first lead of the campaign that paid. Other leads and campaigns got it for free."""
     paid: dict[tuple[str, str], list[Answer]] = {}
     for answer in case.answers:
         lead = next((lead for lead in case.leads if lead["campaign_id"] == answer.campaign_id), None)
@@ -141,7 +141,7 @@ def _fault(row: Mapping[str, object], profile: Profile | None) -> str | None:
 
 @dataclass
 class _Count:
-    """What is counted of one campaign's leads, and of the questions that its leads were the first to ask."""
+    """Counts for one campaign's leads, and for the questions that its leads were the first to ask."""
 
     questions: int = 0
     bought: list[Answer] = field(default_factory=list)
@@ -184,12 +184,12 @@ class _Count:
 
 
 class AnswerStats:
-    """The figures of what was asked, in all and of each campaign: a question counts for the campaign of its first lead, which pays for it."""
+    """The figures of all questions, in total and per campaign: a question counts for the campaign of its first lead, which pays."""
 
     def __init__(self, cases: Iterable[Case] = ()) -> None:
         self._of: defaultdict[str, _Count] = defaultdict(_Count)
         self.looks: dict[str, tuple[set[str], float]] = {}
-        """campaign → keys that were looked for in the ledger on behalf of its leads, and until when the answers stand (seconds since the epoch)."""
+        """campaign → keys looked up in the ledger for its leads, and until when the answers hold (seconds since the epoch)."""
         for case in cases:
             self._count(case)
 
@@ -209,7 +209,7 @@ class AnswerStats:
             if case.unavailable is not None:
                 own.by_rules[case.unavailable] += 1
             keys, until = self.looks.get(lead["campaign_id"], (set(), math.inf))
-            keys |= case.keys  # in place: a copy for each lead would be quadratic
+            keys |= case.keys  # in place: one copy per lead would be quadratic
             self.looks[lead["campaign_id"]] = keys, min(until, case.until)
 
     def total(self) -> dict[str, Any]:

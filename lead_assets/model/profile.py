@@ -1,7 +1,7 @@
-"""What a classification profile is: a prompt, a contract and the fields of the lead it may see, declared together and versioned.
+"""A classification profile: a prompt, a contract and the lead's visible fields, declared together and versioned.
 
-Belongs here: the vocabulary of profiles (`Profile`, `Answered`, `Fact`). Does not belong here: any one profile (one module each under
-`lead_assets.classification.profiles`) and anything that calls a model (see `client`).
+Belongs here: the vocabulary of profiles (`Profile`, `Answered`, `Fact`). Does not belong here: a particular profile (one module each under
+`lead_assets.classification.profiles`) or anything that calls a model (see `client`).
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from pydantic import BaseModel, ConfigDict, StringConstraints, create_model
 from lead_assets.contracts.base import canonical_json
 
 RULES_MODEL = "rules-v1"
-"""The model's name on answers that rules gave, where no model could be had."""
+"""The model name on answers given by rules because no model was available."""
 
 Facts = dict[str, Any]
-"""What a model is shown of one lead: fact name → text or number. Absent facts are left out."""
+"""What a model sees of one lead: fact name → text or number. Missing facts are left out."""
 
 
 Quote = Annotated[str, StringConstraints(min_length=2, max_length=400)]
-"""Words of the facts, as they stand there."""
+"""A quote from the facts, verbatim."""
 
 
 class Answered(BaseModel):
-    """Base of every profile's contract. Strict: the number "3" is not the number 3, and a field nobody asked for is a fault."""
+    """Base of every profile's contract. Strict: "3" is not the number 3, and an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -42,17 +42,17 @@ FactTable = Literal["lead", "enriched", "classification", "score", "lookalike"]
 
 @dataclass(frozen=True)
 class Fact:
-    """One thing a profile may see: a column of a table."""
+    """One fact that a profile may see: a column of a table."""
 
     column: str
     of: FactTable = "lead"
     is_name: bool = False
-    """A person's or company's name: shown only if it reads like one, because a name field takes any text a stranger types."""
+    """A person's or company's name: shown only if it looks like one, because strangers can type any text into a name field."""
 
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """One way to classify a lead. See `profiles.lending` for a whole one. Two are equal only if they are one: what follows from it can be kept by it."""
+    """One way to classify a lead. See `profiles.lending` for a complete one. Profiles compare by identity, so results can be cached per profile."""
 
     name: str
     version: str
@@ -60,25 +60,25 @@ class Profile:
     contract: type[Answered]
     facts: Mapping[str, Fact]
     system: str
-    """The stable part of the prompt: task, meaning of each field, rules of the message. What is common to all profiles is added by `prompt`."""
+    """The stable part of the prompt: task, meaning of each field, rules for the message. `prompt` adds what all profiles share."""
     applies: pl.Expr
-    """True for leads (rows of identity.leads) of this profile's shape."""
+    """True for leads (rows of identity.leads) that this profile fits."""
     precedence: int
-    """Of several profiles that apply, the one with the lowest number is taken."""
+    """If several profiles apply, the lowest number wins."""
     columns: Mapping[str, str]
-    """Field of the contract → column of the profile's table that shows it."""
+    """Contract field → table column that shows it."""
     by_rules: Callable[[Facts], dict[str, Any]]
-    """The deterministic answer where no model can be had: all of the contract but what is `model_only`."""
+    """The deterministic answer if no model is available: the whole contract except `model_only` fields."""
     texts: tuple[str, ...] = ("outreach_message",)
-    """Fields held to the rules of messages: no placeholder, no promise, nobody's name but the lead's."""
+    """Fields that must follow the message rules: no placeholder, no promise, no name but the lead's."""
     model_only: tuple[str, ...] = ("outreach_message",)
-    """Fields that a model must fill and rules leave empty, lest a message pretend that somebody wrote it."""
+    """Fields that a model must fill and rules leave empty, so that no message pretends that somebody wrote it."""
     claims: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """Field → the values that claim nothing ("unknown"): any other value needs a quote that backs it."""
+    """Field → values that claim nothing ("unknown"): any other value needs a supporting quote."""
     may_promise: frozenset[str] = frozenset()
-    """Kinds of promise (see `governance.PROMISES`) that a message of this profile may make."""
+    """Kinds of promise (see `message_rules`) that this profile's messages may make."""
     glossary: frozenset[str] = frozenset()
-    """Capitalised words of the trade that are no one's name, case-folded."""
+    """Capitalised terms of the trade that are not names, case-folded."""
 
     @cached_property
     def contract_hash(self) -> str:
@@ -86,13 +86,13 @@ class Profile:
 
     @cached_property
     def rules_contract(self) -> type[Answered]:
-        """The same contract for the rules classifier, which leaves out what is `model_only`."""
+        """The same contract for the rules classifier, without `model_only` fields."""
         left_out: dict[str, Any] = dict.fromkeys(self.model_only, (None, None))
         return create_model(f"{self.contract.__name__}ByRules", __base__=self.contract, **left_out)
 
     @cached_property
     def classes(self) -> tuple[str, ...]:
-        """Fields that take one of a few values: what a mix is counted by."""
+        """Fields with a fixed set of values, whose distribution is reported."""
         return tuple(name for name, spec in self.contract.model_fields.items() if get_origin(spec.annotation) is Literal)
 
 

@@ -1,7 +1,7 @@
-"""The prompt: a stable system part that can be cached, and a user part with the lead's facts as data that cannot break out of its tags.
+"""The prompt: a stable system part that can be cached, and a user part with the lead's facts as data that cannot break out of their tags.
 
-Belongs here: choosing, cleaning and rendering facts; the words common to all profiles; the request of an attempt. Does not belong here: a profile's
-own words (declared with it) and the act of calling (see `client`).
+Belongs here: choosing, cleaning and rendering facts; the text common to all profiles; the request for an attempt. Does not belong here: a profile's
+own text (declared with it), or calling (see `client`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import polars as pl
 from lead_assets.model.profile import Facts, Profile
 
 LONGEST_FACT = 6_000
-"""Characters shown of one fact: a long note is cut rather than paid for without end."""
+"""Most characters shown per fact: a long note is cut to limit its cost."""
 
 COMMON = """\
 Rules that hold for every lead:
@@ -43,11 +43,11 @@ _MENDING = (
     " changed:\n"
 )
 
-# The repair is paid for too: a message of 5,000 characters is not sent back whole.
+# The repair costs money too, so a message of 5,000 characters is not sent back in full.
 _LONGEST_ANSWER = 6_000
 _MOST_FAULTS = 20
 
-# Unseen characters carry hidden text to a model (tag characters, zero-width and bidirectional marks); joiners stay, scripts and emoji need them.
+# Invisible characters can carry hidden text to a model (tag characters, zero-width and bidirectional marks). Joiners stay, because scripts and emoji need them.
 _UNSEEN = re.compile(
     "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u00ad\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufe00-\ufe0e\U000e0000-\U000e01ef]"
 )
@@ -59,14 +59,14 @@ _LONGEST_NAME = 60
 
 @dataclass(frozen=True)
 class Request:
-    """One attempt, as the model will see it."""
+    """One attempt, as the model sees it."""
 
     system: str
     messages: tuple[dict[str, str], ...]
 
     @property
     def size(self) -> int:
-        """UTF-8 bytes of all text: no tokenizer makes more tokens than that."""
+        """UTF-8 bytes of all text, an upper bound for the tokens of any tokenizer."""
         return _system_size(self.system) + sum(len(message["content"].encode()) for message in self.messages)
 
 
@@ -76,7 +76,7 @@ def _system_size(system: str) -> int:
 
 
 def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
-    """What each lead shows to the profile. `leads`: rows of identity.leads, joined with other tables (columns prefixed by their source and a dot)."""
+    """What the profile sees of each lead. `leads`: rows of identity.leads, joined with other tables (columns prefixed with their source and a dot)."""
     rows: list[Facts] = [{} for _ in range(leads.height)]
     for name, fact in profile.facts.items():
         column = fact.column if fact.of == "lead" else f"{fact.of}.{fact.column}"
@@ -88,7 +88,7 @@ def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
 
 
 def render(facts: Facts) -> str:
-    """The user message. Angle brackets and ampersands are escaped as JSON escapes, so nothing inside can open or close a tag."""
+    """The user message. Angle brackets and ampersands become JSON escapes, so nothing inside can open or close a tag."""
     text = (
         _json(facts)
         .replace("&", "\\u0026")
@@ -107,12 +107,12 @@ def system_of(profile: Profile) -> str:
 
 
 def first_request(profile: Profile, rendered: str) -> Request:
-    """The request for a lead whose facts are `rendered`."""
+    """The request for a lead with these `rendered` facts."""
     return Request(system_of(profile), ({"role": "user", "content": rendered},))
 
 
 def mending_request(profile: Profile, rendered: str, answer: str, faults: Iterable[str]) -> Request:
-    """The one repair: the same lead, the answer that failed and what is wrong with it."""
+    """The repair request: the same lead, the failed answer, and what is wrong with it."""
     listed = "\n".join(f"- {fault}" for fault in list(faults)[:_MOST_FAULTS])
     asked = first_request(profile, rendered)
     return Request(
@@ -127,12 +127,12 @@ def mending_request(profile: Profile, rendered: str, answer: str, faults: Iterab
 
 @cache
 def prompt_hash(profile: Profile) -> str:
-    """Changes with any word that every lead of the profile is asked with."""
+    """Changes with every word that is part of all requests of the profile."""
     return hashlib.sha256(f"{system_of(profile)}\x1f{render({})}".encode()).hexdigest()[:16]
 
 
 def shown_text(facts: Facts) -> str:
-    """All that the model was shown of the lead, as quotes may be taken from it."""
+    """Everything the model was shown about the lead, from which it may quote."""
     pairs: Sequence[str] = [f"{name}: {value}" for name, value in facts.items()]
     return "\n".join([*pairs, _json(facts)])
 
@@ -141,7 +141,7 @@ _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _shown_column(values: list[Any], *, is_name: bool) -> list[Any]:
-    """`_shown` of each value, called once for each different one: what is known of a company is shown with all of its leads."""
+    """`_shown` for each value, called once per distinct value, because all leads of a company share its facts."""
     known: dict[Any, Any] = {}
     column = []
     for value in values:

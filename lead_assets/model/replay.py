@@ -1,10 +1,10 @@
-"""Replay: questions whose answer is in quarantine are put again after a fix, each exactly once for each fix.
+"""Replay: asks questions with a quarantined answer again after a fix, exactly once per fix.
 
-What was mended in the rules of governance needs no model: the journaled answer is judged again. A changed prompt, contract or model is another question,
-which is bought once like any. What is left is sent again, word for word, because the fix was elsewhere. The answer is journaled with the name of its fix, so
-that a replay that was killed goes on where it was, and a second one sends nothing.
+A fix in the governance rules needs no model: the journaled answer is judged again. A changed prompt, contract or model makes a new question,
+which is bought once like any other. The rest is sent again, word for word, because the fix was elsewhere. The answer is journaled with the name of its fix, so
+that a killed replay continues where it stopped, and a second one sends nothing.
 
-Belongs here: what to send again, and what came of it. Does not belong here: reading the tables and running the graph (`lead_assets.cli.replay`).
+Belongs here: what to send again, and the result. Does not belong here: reading the tables and running the graph (`lead_assets.cli.replay`).
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ CODES: tuple[str, ...] = get_args(governance.Code)
 
 @dataclass(frozen=True)
 class Replayed:
-    """Counts are of leads; leads that show the same share a question, which is sent once."""
+    """Counts are in leads; leads that look the same share a question, which is sent once."""
 
     selected: int
     sent: int
-    """The same question was put again."""
+    """The same question was asked again."""
     bought: int
-    """Another question was put, because the prompt, the contract, the model or the facts are not what they were."""
+    """A new question was asked, because the prompt, the contract, the model or the facts have changed."""
     accepted: int
-    """Meet the contract now."""
+    """Leads whose answer now meets the contract."""
     campaigns: tuple[str, ...]
-    """Whose tables no longer say what the ledger does: to be materialized again."""
+    """Campaigns whose tables no longer match the ledger and have to be materialized again."""
 
 
 def replay(
@@ -52,10 +52,10 @@ def replay(
     fix: str | None = None,
     mode: Mode = "interactive",
 ) -> Replayed:
-    """Put the questions of leads in quarantine again.
+    """Ask the questions of quarantined leads again.
 
-    `quarantine`: the rows (of contracts.Quarantined or QuarantinedSummary) that are meant; `cases`: of all leads of those campaigns, because what a lead is
-    charged depends on who else asks the same. `fix` names a fix that was made elsewhere, e.g. at the vendor; one made here names itself.
+    `quarantine`: the selected rows (of contracts.Quarantined or QuarantinedSummary); `cases`: those of all leads in the same campaigns, because a lead's
+    share of the cost depends on who else asks the same. `fix` names a fix made elsewhere, e.g. at the vendor; one made here is named automatically.
     """
     meant = {(row["campaign_id"], row["lead_id"]): row for row in quarantine.iter_rows(named=True)}
     cases = [case for case in cases if _meant(case, meant)]
@@ -73,9 +73,9 @@ def replay(
 
 
 def fix_of(book: Rulebook[Limits], name: str | None = None) -> str:
-    """Names the state of all that decides on an answer besides the question itself: the rules' declared versions, the limits of a call, and `name`.
+    """Names the state of everything that decides on an answer besides the question itself: the rules' declared versions, the limits of a call, and `name`.
 
-    Not the text of the rules: then a comment in their module would be a fix, and buy every refused answer again.
+    It does not use the rules' source, or a comment in their module would count as a fix and buy every refused answer again.
     """
     rules = [governance.VERSION, message_rules.VERSION]
     calls = book.limits.calls
@@ -88,7 +88,7 @@ def _meant(case: Case, meant: dict[tuple[str, str], dict[str, Any]]) -> list[dic
 
 
 def _differs(case: Case, row: dict[str, Any]) -> bool:
-    """Whether the table's row is no longer what the case comes to."""
+    """Whether the table's row differs from the case's result."""
     if case.accepted is not None or case.unavailable is not None:
         return True
     return (row["code"], row["attempt"]) != (case.violations[0].code, len(case.answers))

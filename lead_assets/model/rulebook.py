@@ -1,6 +1,6 @@
-"""What the engine is told by the business: limits of its calls, and what models cost.
+"""The engine's settings in the rules files: limits of its calls, and the prices of models.
 
-Belongs here: the engine's part of rules/classification.yaml, rules/prices.yaml, and the price of a call. Does not belong here: which profile a lead takes,
+Belongs here: the engine's part of rules/classification.yaml, rules/prices.yaml, and the price of a call. Does not belong here: which profile a lead gets,
 or which leads are asked about (each room's own rules).
 """
 
@@ -20,7 +20,7 @@ from lead_assets.model.profile import Profile
 
 
 class CallLimits(Declared):
-    """How a question is put by Messages."""
+    """Limits for questions asked by Messages."""
 
     max_tokens: int = Field(2048, ge=64, le=20_000)
     truncated_max_tokens: int = Field(4096, ge=64, le=20_000)
@@ -32,7 +32,7 @@ class CallLimits(Declared):
 
 
 class Batches(Declared):
-    """How questions are put by Message Batches."""
+    """Limits for questions asked by Message Batches."""
 
     poll_seconds: float = Field(30, ge=0)
     max_requests: int = Field(10_000, ge=1, le=100_000)
@@ -63,7 +63,7 @@ class ModelPrice(TokenRate):
 
 
 class TokenUsage(BaseModel):
-    """Tokens of one call, as the vendor counts them. Vendors add counters: unknown ones are ignored."""
+    """Tokens of one call, as the vendor counts them. Unknown counters, which vendors may add, are ignored."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -84,14 +84,14 @@ class Prices(Declared):
     models: dict[str, ModelPrice] = Field(min_length=1)
 
     def of(self, model: str) -> ModelPrice:
-        """The price of a model; of the dearest one known where the model is not (a dated name such as claude-haiku-5-5-20261001 is its family's)."""
+        """A model's price, or the highest known one for an unknown model (a dated name such as claude-haiku-5-5-20261001 has its family's price)."""
         families = [name for name in self.models if model == name or model.startswith(f"{name}-")]
         if families:
             return self.models[max(families, key=len)]
         return max(self.models.values(), key=lambda price: (price.output, price.input))
 
     def cost_micros(self, model: str, usage: TokenUsage, *, batch: bool = False) -> int:
-        """What a call cost, micro-dollars, rounded up. A dollar per million tokens is a micro-dollar a token."""
+        """The cost of a call in micro-dollars, rounded up. One dollar per million tokens is one micro-dollar per token."""
         rate = self._rate(model, usage.prompt_tokens)
         written = usage.cache_creation_input_tokens or 0
         hourly = min((usage.cache_creation or {}).get("ephemeral_1h_input_tokens", 0), written)
@@ -105,7 +105,7 @@ class Prices(Declared):
         return math.ceil(micros * (self.batch_factor if batch else 1))
 
     def most_micros(self, model: str, prompt_tokens: int, max_tokens: int, *, batch: bool = False) -> int:
-        """The most a call can cost: every prompt token written to the dearest cache, every output token used."""
+        """The most a call can cost: every prompt token written to the most expensive cache, every output token used."""
         rate = self._rate(model, prompt_tokens)
         micros = prompt_tokens * max(rate.input, rate.cache_write_1h) + max_tokens * rate.output
         return math.ceil(micros * (self.batch_factor if batch else 1))
@@ -120,9 +120,9 @@ L = TypeVar("L", bound=Limits, covariant=True)
 
 @dataclass(frozen=True)
 class Rulebook(Generic[L]):
-    """All that decides on how a room's questions are put, and which profiles they can be of.
+    """Everything that decides how a room's questions are asked, and their possible profiles.
 
-    `limits` is the room's own, with more in it than the engine reads.
+    `limits` is the room's own model, which may have more fields than the engine reads.
     """
 
     limits: L
