@@ -1,1 +1,1 @@
-"""Classification: what kind of lead this is, as a claim that meets its contract or is quarantined."""
+"""The classification room: what kind of lead this is, as a claim that either meets its contract or is quarantined."""

@@ -1,6 +1,6 @@
-"""Dagster's view of the classification room.
+"""The assets of the classification room.
 
-What a step needs beyond declarations is imported in the step: every run pays for what the code location loads.
+Steps import what they need beyond declarations themselves, because every run pays for what the code location imports.
 """
 
 import polars as pl
@@ -58,21 +58,21 @@ def mix_is_stable(step: Step) -> dict[str, Verdict]:
         Check(
             Classification,
             "conserves",
-            "Enriched leads = classifications + quarantined, as they are stored, and no lead is in both.",
+            "In the stored tables, enriched leads = classifications + quarantined, and no lead is in both.",
             conserves,
             blocking=True,
         ),
         Check(
             Classification,
             "meets_contract",
-            "Every stored answer validates against its profile's contract, and the table's columns say what the answer says.",
+            "Every stored answer validates against its profile's contract, and the table's columns match the answer.",
             meets_contract,
             blocking=True,
         ),
         Check(
             Classification,
             "mix_is_stable",
-            "The mix of classes and the rate of failures are those of the campaigns before, by the population stability index.",
+            "The distribution of classes and the failure rate match earlier campaigns, by the population stability index.",
             mix_is_stable,
             severity=AssetCheckSeverity.WARN,
         ),
@@ -105,13 +105,13 @@ def no_regression(step: Step) -> dict[str, Verdict]:
     pool="anthropic",
     logic=["lead_assets.classification", "lead_assets.model"],
     rules=["classification.yaml", "prices.yaml", "golden_baseline.yaml"],
-    # Whoever asks for it wants to see it made.
+    # Whoever requests it wants a fresh result.
     always=True,
     checks=[
         Check(
             GoldenEvaluation,
             "no_regression",
-            "No field is less accurate, and no more answers fail, than recorded in rules/golden_baseline.yaml.",
+            "No field is less accurate than recorded in rules/golden_baseline.yaml, and no more answers fail.",
             no_regression,
         )
     ],

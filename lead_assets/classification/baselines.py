@@ -1,6 +1,6 @@
-"""rules/golden_baseline.yaml: what each model reached on the golden leads when it was last recorded.
+"""rules/golden_baseline.yaml: each model's last recorded results on the golden leads.
 
-Does not belong here: reaching it again (see `golden`).
+Does not belong here: measuring and comparing (see `golden`).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from lead_assets.model.profile import RULES_MODEL
 
 
 class Baseline(Declared):
-    """What a model reached when it was last recorded."""
+    """A model's last recorded results."""
 
     model: str
     synthetic: bool = False

@@ -1,4 +1,4 @@
-"""Whether the mix of classes has moved unseen.
+"""Detects drift in the distribution of classes.
 
 Belongs here: plain figures over frames. Does not belong here: whether an answer meets its contract (see `lead_assets.model.outcome`), measures
 (`evaluation`), or severity (`assets`).
@@ -17,9 +17,9 @@ from lead_assets.model.profile import Profile
 from lead_assets.stores.warehouse.base import Warehouse
 
 SHIFTED = 0.2
-"""Population stability index above which a mix is told to have moved: by common use, 0.1 to 0.25 is some change, and more is a shift."""
+"""Population stability index above which a distribution counts as shifted. By convention, 0.1 to 0.25 is some change, and more is a shift."""
 FEWEST = 50
-"""Leads on either side below which nothing is said: with k classes, chance alone gives about (k - 1) * (1/n + 1/m)."""
+"""Fewest leads on each side for a verdict: with k classes, chance alone gives about (k - 1) * (1/n + 1/m)."""
 _TRAILING = 10
 
 Answers = tuple[pl.DataFrame, pl.DataFrame]
@@ -28,11 +28,11 @@ Answers = tuple[pl.DataFrame, pl.DataFrame]
 
 @dataclass(frozen=True)
 class Drift:
-    """One campaign's mix against that of the campaigns before it."""
+    """One campaign's distribution compared with that of earlier campaigns."""
 
     campaign_id: str
     of: str
-    """"profile.field" for a mix of classes, "profile: failures" for those whose answer did not meet the contract."""
+    """"profile.field" for a distribution of classes, "profile: failures" for answers that did not meet the contract."""
     index: float
     leads: int
     leads_before: int
@@ -43,7 +43,7 @@ class Drift:
 
 
 def drift(now: Answers, before: Answers, profiles: Mapping[str, Profile]) -> list[Drift]:
-    """How far each campaign of `now` is from all of `before`; only where both have enough leads of a profile to tell."""
+    """How far each campaign in `now` is from all of `before`, where both have enough leads with a profile to tell."""
     found: list[Drift] = []
     for name, profile in profiles.items():
         past = _of_profile(before, name)
@@ -58,7 +58,7 @@ def drift(now: Answers, before: Answers, profiles: Mapping[str, Profile]) -> lis
 
 
 def trailing(warehouse: Warehouse, campaigns: Sequence[str], order: Sequence[str]) -> Answers:
-    """Answers of the last few campaigns before `campaigns`, in `order` (that in which campaigns came); empty frames for the first ones."""
+    """The answers of the last few campaigns before `campaigns`, by `order` (of arrival); empty frames for the first ones."""
     first = min((order.index(key) for key in campaigns if key in order), default=0)
     written = set(warehouse.partitions(Classification)) & set(warehouse.partitions(Quarantined))
     keys = [key for key in order[:first] if key in written][-_TRAILING:]

@@ -1,7 +1,7 @@
-"""Classify leads: what each shows its profile is asked once, judged by the contract, mended at most once, and else quarantined; rules answer where no
-model can be had.
+"""Classifies leads: each distinct question is asked once, its answer judged by the contract, repaired at most once, otherwise quarantined; rules answer if no
+model is available.
 
-Belongs here: the walk from frames to frames. Does not belong here: how a question is put, judged and bought, and the rows that follow (see
+Belongs here: the way from frames to frames. Does not belong here: asking, judging and buying, and the resulting rows (see
 `lead_assets.model`).
 """
 
@@ -40,10 +40,10 @@ def classify(
     mode: Mode = "interactive",
     buy: Buy | None = None,
 ) -> Classified:
-    """Classify `leads` (rows of identity.leads, any number of campaigns) with what `enriched` (rows of signals.enriched_leads) adds to them.
+    """Classify `leads` (rows of identity.leads, any number of campaigns), using what `enriched` (rows of signals.enriched_leads) adds.
 
-    Returns frames of contracts.Classification and contracts.Quarantined. `mode` "batch" costs half and may take hours. `rulebook` replaces the declared
-    rules and profiles, `buy` the way of buying. Raises ValueError for rules that cannot be used; no failure of the provider raises.
+    Returns frames of contracts.Classification and contracts.Quarantined. `mode` "batch" costs half but may take hours. `rulebook` replaces the declared
+    rules and profiles, `buy` the way of buying. Raises ValueError for invalid rules; provider failures do not raise.
     """
     book = rulebook or load_rulebook(settings)
     cases = cases_of(leads, enriched, book)
@@ -53,10 +53,10 @@ def classify(
 
 
 def of_the_run(leads: pl.DataFrame, enriched: pl.DataFrame) -> pl.DataFrame:
-    """The leads that go on: a run may be limited, and then some were not enriched."""
+    """The leads that continue: in a run with a limit, some were not enriched."""
     return leads.join(enriched, on=KEYS, how="semi", maintain_order="left")
 
 
 def cases_of(leads: pl.DataFrame, enriched: pl.DataFrame, book: Rulebook[ClassificationRules]) -> list[Case]:
-    """The questions that leads ask of their classification profiles."""
+    """The questions about leads, by their classification profiles."""
     return gather(leads, choose(leads, book.profiles, book.limits), book, enriched=enriched)

@@ -1,4 +1,4 @@
-"""How good answers are against labels, and how far the mix of classes has moved: the figures of evaluation and drift.
+"""Accuracy against labels, and drift in the distribution of classes.
 
 Belongs here: plain measures over pairs and counts. Does not belong here: which leads are labelled, or what a check does with a figure.
 """
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 Pair = tuple[str, str]
-"""What is true, what was said."""
+"""(label, answer)."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,12 @@ class Measured:
 
     @property
     def accuracy(self) -> float:
-        """The part that was said right; 0 where nothing is labelled."""
+        """The share of correct answers; 0 if nothing is labelled."""
         return sum(truth == said for truth, said in self.pairs) / len(self.pairs) if self.pairs else 0.0
 
     @property
     def recall(self) -> dict[str, float]:
-        """Of each true class, the part that was recognised."""
+        """The recognised share of each labelled class."""
         by_class: defaultdict[str, list[bool]] = defaultdict(list)
         for truth, said in self.pairs:
             by_class[truth].append(truth == said)
@@ -41,7 +41,7 @@ class Measured:
 
     @property
     def confusion(self) -> dict[str, dict[str, int]]:
-        """Counts by what is true, then by what was said, over all classes seen on either side."""
+        """Counts by label, then by answer, over all classes seen on either side."""
         counted = Counter(self.pairs)
         classes = sorted({name for pair in self.pairs for name in pair})
         return {truth: {said: counted[truth, said] for said in classes} for truth in classes}
@@ -53,9 +53,9 @@ def measure(truths: Iterable[str], answers: Iterable[str | None]) -> Measured:
 
 
 def stability_index(before: Mapping[str, int], now: Mapping[str, int]) -> float:
-    """Population stability index of two mixes of classes. By common use: below 0.1 no change, 0.1 to 0.25 some, above that a shift.
+    """Population stability index of two class distributions. By convention: below 0.1 no change, 0.1 to 0.25 some, above that a shift.
 
-    Each class is given half a count more than it has, so that one never seen before gives a finite figure. 0.0 where either side is empty.
+    Half a count is added to each class, so that a class never seen before gives a finite figure. 0.0 if either side is empty.
     """
     classes: Sequence[str] = sorted({*before, *now})
     before_all, now_all = sum(before.values()), sum(now.values())

@@ -1,8 +1,8 @@
-"""Golden leads: labelled by hand, asked like any lead, and compared with their labels.
+"""Golden leads: labelled by hand, classified like any lead, and compared with their labels.
 
 The labels are in golden.ndjson beside this module and with the lending scenarios of fixtures/.
 
-Belongs here: reading them, asking, and the figures. Does not belong here: the measures (`evaluation`), the pictures (`picture`).
+Belongs here: reading them, asking, and the figures. Does not belong here: the measures (`evaluation`) or the pictures (`picture`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _NUMBERS = ("loan_amount_requested", "purchase_price", "estimated_arv")
 
 @dataclass(frozen=True)
 class Golden:
-    """One labelled lead. `expected`: field → label, or for a number the lowest and highest that are right."""
+    """One labelled lead. `expected`: field → label, or for a number the lowest and highest correct value."""
 
     id: str
     kind: str
@@ -54,7 +54,7 @@ class Golden:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """`rows` are of contracts.GoldenEvaluation; `fields` are named "profile.field"."""
+    """`rows` follow contracts.GoldenEvaluation; `fields` are named "profile.field"."""
 
     rows: pl.DataFrame
     fields: dict[str, Measured]
@@ -62,11 +62,11 @@ class Evaluation:
     quarantined: int
     cost_usd: Decimal
     model: str
-    """Who answered: the model that was asked, or rules-v1 where no answer of a model could be had for any lead."""
+    """Who answered: the model, or rules-v1 if the model answered for no lead."""
 
     @property
     def failure_rate(self) -> float:
-        """The part of the leads whose answer did not meet its contract."""
+        """The share of leads whose answer did not meet its contract."""
         return self.quarantined / self.leads
 
     def accuracy(self) -> dict[str, float]:
@@ -81,10 +81,10 @@ def load_golden() -> list[Golden]:
 
 
 def evaluate(ledger: Ledger, settings: Settings, *, golden: Iterable[Golden] | None = None, mode: Mode = "interactive") -> Evaluation:
-    """Ask the classifier about the golden leads (as any, through the ledger: bought once for each prompt, contract and model) and compare."""
+    """Classify the golden leads (through the ledger like any lead: bought once per prompt, contract and model) and compare with the labels."""
     asked = list(golden) if golden is not None else load_golden()
     book = load_rulebook(settings)
-    # A campaign's choice of profile is no business of the golden leads.
+    # Profiles chosen per campaign do not apply to golden leads.
     book = replace(book, limits=book.limits.model_copy(update={"campaigns": []}))
     leads = Lead.frame(_lead(number, each) for number, each in enumerate(asked))
     leads = leads.with_columns(title_roles(leads["title"]).get_columns())
@@ -98,14 +98,14 @@ def evaluate(ledger: Ledger, settings: Settings, *, golden: Iterable[Golden] | N
 
 
 def regressions(evaluation: Evaluation, baselines: Baselines, *, synthetic: bool) -> list[str]:
-    """What is worse than recorded, in words. A model without a baseline of its own is held to what the rules classifier reaches: it should be better."""
+    """What is worse than recorded, in words. A model without its own baseline is compared with the rules classifier, which it should beat."""
     recorded = baselines.of(evaluation.model, synthetic=synthetic) or baselines.of(RULES_MODEL, synthetic=False)
     if recorded is None:
-        return [f"no baseline of {evaluation.model} nor of {RULES_MODEL}: record one in rules/golden_baseline.yaml"]
+        return [f"no baseline for {evaluation.model} or {RULES_MODEL}: record one in rules/golden_baseline.yaml"]
     found, reached = [], evaluation.accuracy()
     for field, share in recorded.accuracy.items():
         if field not in reached:
-            found.append(f"{field} is not labelled any more")
+            found.append(f"{field} no longer has labels")
         elif reached[field] < share - baselines.tolerance:
             found.append(f"{field}: accuracy {reached[field]:.3f}, recorded {share:.3f} ({recorded.model})")
     if evaluation.failure_rate > recorded.failure_rate + baselines.tolerance:
@@ -151,7 +151,7 @@ def _lead(number: int, golden: Golden) -> dict[str, Any]:
 
 def _rows(golden: Golden, good: dict[str, Any] | None, bad: dict[str, Any] | None) -> Iterator[dict[str, Any]]:
     row = good or bad
-    assert row is not None, golden.id  # classify loses no lead: every one is in one of the two tables
+    assert row is not None, golden.id  # classify loses no lead: each is in one of the two tables
     answer = json.loads(good["answer"]) if good else {}
     for place, (field, expected) in enumerate(golden.expected.items()):
         said = answer.get(field)
@@ -174,7 +174,7 @@ def _rows(golden: Golden, good: dict[str, Any] | None, bad: dict[str, Any] | Non
 
 
 def _measured(rows: pl.DataFrame) -> dict[str, Measured]:
-    """Fields that take one of a few values. A number with a range of right answers has an accuracy, but no confusion."""
+    """Fields with a fixed set of values. A number with a range of correct answers has an accuracy, but no confusion matrix."""
     found: dict[str, Measured] = {}
     classes = rows.filter(~pl.col("expected").str.contains("..", literal=True))
     for (profile, field), part in classes.partition_by("profile", "field", as_dict=True, maintain_order=True).items():

@@ -1,6 +1,6 @@
 """A confusion matrix as a picture: an SVG in a data URI, which the Dagster UI shows in Markdown (its sanitizer lets `data:` images through).
 
-Belongs here: drawing. Does not belong here: what is drawn (`evaluation`). No plotting library: a matrix is a few dozen rectangles.
+Belongs here: drawing. Does not belong here: the data (`evaluation`). No plotting library: a matrix is a few dozen rectangles.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _CELL, _LEFT, _TOP = 64, 150, 70
 
 
 def confusion_svg(title: str, confusion: Mapping[str, Mapping[str, int]]) -> str:
-    """`confusion`: what is true → what was said → count. Rows are what is true; the share of its row colours a cell, green where right, red where wrong."""
+    """`confusion`: label → answer → count. Rows are labels; the share within the row colours a cell, green if correct, red if wrong."""
     names, truths = list(confusion), [truth for truth, said in confusion.items() if any(said.values())]
     width, height = _LEFT + _CELL * len(names) + 10, _TOP + _CELL * len(truths) + 10
     parts = [
@@ -46,5 +46,5 @@ def confusion_svg(title: str, confusion: Mapping[str, Mapping[str, int]]) -> str
 
 
 def as_markdown(title: str, svg: str) -> str:
-    """An image that a Markdown viewer shows without fetching anything."""
+    """An image that Markdown viewers show without fetching anything."""
     return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()})"

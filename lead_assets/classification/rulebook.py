@@ -1,6 +1,6 @@
-"""rules/classification.yaml: which campaign takes which profile.
+"""rules/classification.yaml: which campaign uses which profile.
 
-Belongs here: reading the file, and choosing a profile by it. Does not belong here: profiles, or the limits
+Belongs here: reading the file and choosing profiles. Does not belong here: the profiles, or the limits
 of calls and prices (see `lead_assets.model.rulebook`).
 """
 
@@ -26,7 +26,7 @@ class CampaignProfile(Declared):
 
 
 class ClassificationRules(Limits):
-    """The whole file. What it says of summaries is read by the briefs room, from the same file."""
+    """The whole file. The briefs room reads its part about summaries."""
 
     campaigns: list[CampaignProfile] = []
     summaries: Mapping[str, Any] = {}

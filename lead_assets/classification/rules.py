@@ -1,7 +1,7 @@
-"""The rules classifier's engine: declared cues (patterns with a weight) are counted against text, and the answer is what the cues agree on.
+"""The rules classifier's engine: counts declared cues (weighted patterns) in a text; the answer is what the cues agree on.
 
-Belongs here: the scoring of cues and reading of time pressure, common to all profiles. Does not belong here: a profile's own cues (declared with
-the profile) or the decision that rules shall answer (see `classify`).
+Belongs here: scoring cues and reading time pressure, common to all profiles. Does not belong here: a profile's own cues (declared with
+the profile), or deciding when rules answer (see `classify`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ UNKNOWN = "unknown"
 
 @dataclass(frozen=True)
 class Cue:
-    """Words that speak for a label, found in folded text (lower case, no accents). Weight 2 outvotes a weight 1 that contradicts it."""
+    """Words that support a label, searched in folded text (lower case, no accents). Weight 2 outvotes a contradicting weight 1."""
 
     label: str
     words: re.Pattern[str]
@@ -25,7 +25,7 @@ class Cue:
 
 
 def cue(label: str, *alternatives: str, weight: float = 1.0) -> Cue:
-    """A cue of whole words: each alternative is a regular expression, in lower case and without accents."""
+    """A cue that matches whole words: each alternative is a regular expression in lower case without accents."""
     return Cue(label, re.compile(rf"\b(?:{'|'.join(alternatives)})\b"), weight)
 
 
@@ -33,21 +33,21 @@ def cue(label: str, *alternatives: str, weight: float = 1.0) -> Cue:
 class CueVerdict:
     label: str
     quotes: tuple[str, ...] = ()
-    """What in the text spoke for the label, as it stands in the text."""
+    """The words that supported the label, verbatim."""
 
 
-# "not a flip", "instead of a rental": what is denied does not speak for its label.
+# "not a flip", "instead of a rental": negated words do not support their label.
 _NEGATED = re.compile(
     r"(?:\b(?:not|no|never|without|nicht|kein|keine|sin|sans|instead of|rather than|done with)|n't)\s+(?:(?:a|an|the|my|be|do|doing|for)\s+){0,2}$"
 )
 
 
 _LEAD = 2.0
-"""Weight by which a label must outweigh another that is also spoken for: contradiction is not decided by a coin."""
+"""Margin by which a label must outweigh another supported label: a close contradiction stays undecided."""
 
 
 def decide(text: str, cues: Sequence[Cue]) -> CueVerdict:
-    """The label that the cues speak for, with the words that did; unknown where none does or where they contradict each other."""
+    """The label that the cues support, with the supporting words; unknown if there are none or they contradict each other."""
     folded, origin = _fold_with_origin(text)
     weights: dict[str, float] = {}
     quotes: dict[str, list[str]] = {}
@@ -68,7 +68,7 @@ def decide(text: str, cues: Sequence[Cue]) -> CueVerdict:
 
 
 def mentions(text: str, cues: Sequence[Cue]) -> bool:
-    """True if any cue occurs at all, denied or not."""
+    """True if any cue occurs at all, negated or not."""
     folded = fold(text)
     return any(cue.words.search(folded) for cue in cues)
 
@@ -97,7 +97,7 @@ _URGENCY = (
 
 
 def urgency(text: str) -> int:
-    """1 (no plan) to 5 (days). With words both of haste and of leisure, the middle; with none, 2 where something was written and 1 where nothing was."""
+    """1 (no plan) to 5 (days). If words for haste and leisure conflict, the middle; if there are none, 2 for any text and 1 for no text."""
     folded = fold(text)
     levels = [level for level, words in _URGENCY if _first_said(words, folded) is not None]
     if not levels:
@@ -108,12 +108,12 @@ def urgency(text: str) -> int:
 
 
 def _first_said(cue: Cue, folded: str) -> re.Match[str] | None:
-    """The first place where a cue is said and not denied."""
+    """The first place where a cue occurs without negation."""
     return next((m for m in cue.words.finditer(folded) if not _NEGATED.search(folded[max(0, m.start() - 40) : m.start()])), None)
 
 
 def text_of(facts: Mapping[str, Any], names: Sequence[str]) -> str:
-    """The named facts as one text, a line each."""
+    """The named facts as one text, one line each."""
     return "\n".join(str(facts[name]) for name in names if facts.get(name) is not None)
 
 
@@ -123,7 +123,7 @@ def fold(text: str) -> str:
 
 
 def _fold_with_origin(text: str) -> tuple[str, list[int]]:
-    """Folded text and, for each of its characters, the place in the original it came from, so that quotes stay verbatim."""
+    """Folded text, plus each character's position in the original, so that quotes stay verbatim."""
     folded: list[str] = []
     origin: list[int] = []
     for place, char in enumerate(text.replace("’", "'")):

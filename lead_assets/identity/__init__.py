@@ -1,1 +1,1 @@
-"""The identity room: who each lead is. `resolve` is its one door; the modules beside it each normalise one kind of value."""
+"""The identity room: who each lead is. `resolve` is the entry point; each other module normalises one kind of value."""

@@ -1,4 +1,4 @@
-"""Dagster's view of the identity room."""
+"""The assets of the identity room."""
 
 import hashlib
 
@@ -19,7 +19,7 @@ def conserves(step: Step) -> dict[str, Verdict]:
 
 
 def suppressions(step: Step, _: str) -> str:
-    """All of them: who is suppressed is only known when the leads are read."""
+    """All suppressions: which ones apply is only known once the leads are read."""
     if "suppressions" not in step.memo:
         step.memo["suppressions"] = step.ledger.suppressions()
     return hashlib.sha256(step.memo["suppressions"].write_ndjson().encode()).hexdigest()
@@ -32,7 +32,7 @@ def suppressions(step: Step, _: str) -> str:
     reads={"raw_leads": RawLead},
     logic=["lead_assets.identity", "lead_assets.core"],
     outside=suppressions,
-    checks=[Check(Lead, "conserves", "Raw leads = leads + duplicates + suppressed, as they are stored.", conserves, blocking=True)],
+    checks=[Check(Lead, "conserves", "In the stored tables, raw leads = leads + duplicates + suppressed.", conserves, blocking=True)],
 )
 def identity__leads(step: Step, raw_leads: pl.DataFrame) -> list[Made]:
     resolved = resolve(raw_leads, step.memo.get("suppressions"))

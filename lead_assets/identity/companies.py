@@ -15,7 +15,7 @@ import polars as pl
 from lead_assets.core.columns import map_distinct
 from lead_assets.core.emails import ascii_host, email_domains, email_kind
 
-# Sites on which a company has a page, not a domain. A lead whose company is one of these still gets it from its e-mail.
+# Sites where companies have a page but not a domain. A lead who works at one of these still gets its domain from the e-mail.
 _OTHERS_SITES = frozenset((
     "about.me", "angel.co", "angellist.com", "apple.com", "bing.com", "bit.ly", "blogger.com", "calendly.com", "carrd.co",
     "crunchbase.com", "discord.com", "discord.gg", "facebook.com", "fb.com", "fb.me", "forms.gle", "g.page", "github.com",
@@ -35,7 +35,7 @@ _LONGEST_NAME = 300
 
 
 def company_domains(websites: pl.Series, emails_normalized: pl.Series, email_kind: pl.Series) -> pl.Series:
-    """Registrable domain (ASCII) of the company: of the website, unless that is a social network's or a mailbox provider's; else of a business e-mail.
+    """Registrable domain (ASCII) of the company: from the website, unless it belongs to a social network or mailbox provider; otherwise from a business e-mail.
 
     An e-mail address in the website field counts as its domain. Under a hosting company's suffix (acme.github.io) the customer's name is the domain.
     """
@@ -45,7 +45,7 @@ def company_domains(websites: pl.Series, emails_normalized: pl.Series, email_kin
 
 
 def registrable_domains(hosts: pl.Series) -> pl.Series:
-    """Registrable domain (ASCII) of each host name; null where it has none."""
+    """Registrable domain (ASCII) of each host name; null if it has none."""
     return map_distinct(hosts, _registrable)
 
 
@@ -64,7 +64,7 @@ def clean_companies(names: pl.Series) -> pl.Series:
 
 
 def _hosts(websites: pl.Series) -> pl.Series:
-    """The host a website names, however it was written: scheme, path, port, user and white space gone; null if it has no dot."""
+    """The host of a website in any spelling: without scheme, path, port, user and white space; null if it has no dot."""
     hosts = (
         websites.str.to_lowercase()
         .str.strip_chars()
@@ -101,7 +101,7 @@ def _registrable(host: str) -> str | None:
     if not parts.suffix:
         # A suffix the list does not know (.example, a company's own): by the list's default rule the last label is one.
         return ".".join(labels[-2:]) if len(labels) > 1 else None
-    # A hosting company's own suffix (github.io) is that company's domain; a registry's (co.uk) is nobody's.
+    # A hosting company's own suffix (github.io) is that company's domain; a registry's (co.uk) is not a company's.
     return name if parts.is_private else None
 
 

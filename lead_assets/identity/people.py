@@ -1,7 +1,7 @@
-"""People's names: given and family name out of whatever the payload had.
+"""People's names: given and family name from whatever the payload contains.
 
-The library is nameparser. It takes 160 µs a name, so names of two or three plain words, none of which it knows as a title, particle, suffix or
-conjunction, are split in the frame; the rest go through it, each distinct one once. A property test holds the two ways to the same answer.
+Uses nameparser. It takes 160 µs per name, so names of two or three plain words, none of which it knows as a title, particle, suffix or
+conjunction, are split in the frame; the others go through it, once per distinct name. A property test checks that both ways agree.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from lead_assets.core.columns import map_distinct
 _LETTER = "[A-Za-zÀ-ÖØ-Þà-öø-þĀ-įĴ-ňŊ-ŷŹ-ž]"
 _WORD = rf"(?:{_LETTER}+(?:-{_LETTER}+)*|[A-Z]'[A-Z][a-z]+|{_LETTER}*[a-z]\d+)"
 _PLAIN = rf"^{_WORD} (?:(?:{_WORD}|{_LETTER}\.) )?{_WORD}$"
-# "DUPONT Marie": in France, Hungary and Japan the family name comes first, in capitals, so that nobody takes it for the given one.
+# "DUPONT Marie": in France, Hungary and Japan the family name may come first, in capitals to mark it.
 _FAMILY_FIRST = r"^(\p{Lu}{3,}(?:[-']\p{Lu}+)*) (\p{Lu}\p{Ll}+(?:-\p{Lu}\p{Ll}+)*)$"
-# "Doe, Jane". Two letters may be a degree, so that they are left to the library.
+# "Doe, Jane". Two letters may be a degree, so these are left to the library.
 _COMMA = rf"^({_LETTER}{{3,}}), ({_LETTER}{{3,}})$"
 _SEPARATOR = "\x1f"
-# Beyond this it is no name, and the library's time grows faster than the text.
+# A longer text is not a name, and the library's time grows faster than the text.
 _LONGEST = 200
 
 
 def name_parts(full_names: pl.Series, first_names: pl.Series, last_names: pl.Series) -> pl.DataFrame:
-    """Columns `name_first` and `name_last`: the given ones where both came, else the parsed full name. Middle names, titles and suffixes are dropped.
+    """Columns `name_first` and `name_last`: the received ones if both are present, otherwise from the full name. Middle names, titles and suffixes are dropped.
 
-    Names in one case get the usual one ("JANE MCDONALD" → "Jane McDonald"). What is no name (no letter, an e-mail address, "n/a") is null.
+    Names in one case get the usual one ("JANE MCDONALD" → "Jane McDonald"). Anything that is not a name (no letter, an e-mail address, "n/a") is null.
     """
     frame = pl.DataFrame({"full": _text(full_names), "first": _text(first_names), "last": _text(last_names)}).with_columns(
         split=pl.col("first").is_not_null() & pl.col("last").is_not_null()
@@ -81,7 +81,7 @@ def _parse(names: pl.Series) -> pl.DataFrame:
 
 
 def _cased_part(part: pl.Expr) -> pl.Expr:
-    """In a name of mixed case, a part in capitals is a spelling from the third letter on ("Jane DOE"), and one in small letters always ("jane Doe")."""
+    """In a mixed-case name, parts in capitals are recased from three letters on ("Jane DOE"), and parts in small letters always ("jane Doe")."""
     one_case = part.str.contains(r"^[^\p{Ll}]{3,}$") | ~part.str.contains(r"\p{Lu}")
     mc = part.str.contains(r"(?i)^mc")
     return (
@@ -101,7 +101,7 @@ def _recased(parts: pl.Series, shouted: pl.Series) -> pl.Series:
 
 
 def _parsed(name: str) -> str:
-    """Given and family name of one full name, with a separator between them."""
+    """Given and family name from one full name, with a separator between them."""
     from nameparser import HumanName
 
     parsed = HumanName(name)
@@ -110,7 +110,7 @@ def _parsed(name: str) -> str:
 
 
 def _recase(part: str, shouted: bool) -> str:
-    """A part of a name in the usual case, if it has but one case. `shouted`: the whole name is in capitals, so two letters are no initials ("LI WEI")."""
+    """A name part in the usual case, if it has only one case. `shouted`: the whole name is in capitals, so two letters are not initials ("LI WEI")."""
     if not (part.islower() or (part.isupper() and (shouted or len(part) > 2))):
         return part
     words = part.lower().split(" ")

@@ -1,7 +1,7 @@
-"""Phone numbers to E.164 with the lead's country as region, and the country that an international number names.
+"""Converts phone numbers to E.164, with the lead's country as region, and finds the country named by an international number.
 
-The library is phonenumbers (Google's metadata). It takes 23 µs a number, so numbers of the North American plan in their plain spellings are matched in the
-frame against the library's own patterns; all others go through it, each distinct one once. A property test holds the two ways to the same answer.
+Uses phonenumbers (Google's metadata). It takes 23 µs per number, so North American numbers in plain spellings are matched in the
+frame against the library's own patterns; all others go through it, once per distinct number. A property test checks that both ways agree.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _SEPARATOR = "\x1f"
 
 
 def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
-    """Columns `phone_e164` (null if absent or not a valid number) and `phone_country` (ISO 3166-1 alpha-2, of numbers written with + or 00).
+    """Columns `phone_e164` (null if absent or not a valid number) and `phone_country` (ISO 3166-1 alpha-2, for numbers written with + or 00).
 
-    `regions` are alpha-2 codes: how a number without a country code is read. Extensions are dropped. A number without both is not guessed at.
+    `regions` are alpha-2 codes that decide how to read numbers without a country code. Extensions are dropped. A number with neither is null.
     """
     text = phones.str.strip_chars().replace("", None).str.replace(r"^00", "+")
     bare = text.str.replace(_EXTENSION, "")
     international = text.str.starts_with("+").fill_null(False)
-    # The library's answer for these does not depend on which of the plan's regions is asked, so "US" stands for both big ones.
+    # For these, the library's answer does not depend on the region within the plan, so "US" covers both large countries.
     home = regions.is_in(["US", "CA"]).fill_null(False)
     plain = (bare.str.contains(_PLAIN) & (home | international) & (~international | bare.str.starts_with("+1"))).fill_null(False)
     national = bare.set(~plain, None).str.replace_all(r"[^0-9]", "").str.tail(10)
@@ -46,7 +46,7 @@ def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
 
 
 def _parsed(key: str) -> str | None:
-    """ "+4930901820 DE" of a text and its region; None if that is no valid number."""
+    """ "+4930901820 DE" from a text and its region; None if it is not a valid number."""
     from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_valid_number, parse, region_code_for_number
 
     text, _, region = key.partition(_SEPARATOR)
@@ -57,13 +57,13 @@ def _parsed(key: str) -> str | None:
     if not is_valid_number(number):
         return None
     country = region_code_for_number(number)
-    # "001" is the library's name for numbers of no country (satellite phones, international freephone).
+    # "001" is the library's name for numbers without a country (satellite phones, international freephone).
     return f"{format_number(number, PhoneNumberFormat.E164)} {country if country and country.isalpha() else ''}"
 
 
 @cache
 def _nanp_patterns() -> tuple[str, str, str]:
-    """Patterns of ten digits that are valid in the US, valid in Canada, and perhaps valid in another country of the plan (the library decides)."""
+    """Patterns of ten digits that are valid in the US, valid in Canada, or possibly valid in another country of the plan (the library decides)."""
     from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
     others = [region for region in COUNTRY_CODE_TO_REGION_CODE[1] if region not in ("US", "CA")]

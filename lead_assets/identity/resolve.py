@@ -1,7 +1,7 @@
-"""Raw leads to leads: duplicates and suppressed ones out, normalised columns beside the originals.
+"""Turns raw leads into leads: removes duplicates and suppressed people, and adds normalised columns beside the originals.
 
-Belongs here: which rows are one lead, which of them is kept, and who must not be processed. Does not belong here: how a value is normalised (see the
-sibling modules) and where suppressions are recorded (see `lead_assets.ledger`).
+Belongs here: which rows are the same lead, which one is kept, and who must not be processed. Does not belong here: how a value is normalised (see the
+sibling modules) or where suppressions are recorded (see `lead_assets.ledger`).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from lead_assets.identity.people import name_parts
 from lead_assets.identity.phones import normalise_phones
 from lead_assets.identity.places import resolve_places
 
-# A sender's clock that is ahead of ours by more than this is wrong, and must not let one payload win for ever.
+# A sender's clock further ahead of ours than this is wrong, and must not let one payload win forever.
 _CLOCK_TOLERANCE = timedelta(days=1)
 
 
 @dataclass(frozen=True)
 class Resolved:
-    """Every raw lead once: kept, a duplicate of a kept (or suppressed) one, or suppressed. Frames of the contracts Lead, Duplicate, SuppressedLead."""
+    """Every raw lead exactly once: kept, a duplicate of a kept (or suppressed) one, or suppressed. Frames of the contracts Lead, Duplicate, SuppressedLead."""
 
     leads: pl.DataFrame
     duplicates: pl.DataFrame
@@ -37,8 +37,8 @@ class Resolved:
 def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None) -> Resolved:
     """Decide who each raw lead is (columns of RawLead; any number of campaigns).
 
-    Within a campaign, rows are one lead if they share the lead id, or the normalised e-mail and the property address (a lending applicant may ask for
-    two properties); this goes on through chains. The newest by `submitted_at`, else by arrival, is kept. `suppressions` has the columns kind ("email" or
+    Within a campaign, rows are the same lead if they share the lead id, or the normalised e-mail and the property address (a lending applicant may ask about
+    two properties), also through chains. The newest by `submitted_at`, or else by arrival, is kept. `suppressions` has the columns kind ("email" or
     "domain"), value_hash (SHA-256, hex, of the normalised e-mail or domain), reason and suppressed_at: a lead is suppressed if any of its rows matches.
     The result does not depend on the order of the rows.
     """
@@ -55,7 +55,7 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None) -> Reso
 
 
 def conservation(raw: pl.DataFrame, resolved: Resolved) -> pl.DataFrame:
-    """One row a campaign: received, leads, duplicate, suppressed and lost (= received less the three; must be 0)."""
+    """One row per campaign: received, leads, duplicate, suppressed and lost (= received minus the three; must be 0)."""
     counts = raw.group_by("campaign_id").agg(received=pl.len())
     for name, frame in (("leads", resolved.leads), ("duplicate", resolved.duplicates), ("suppressed", resolved.suppressed)):
         counted = frame.group_by("campaign_id").agg(pl.len().alias(name))
@@ -69,7 +69,7 @@ def conservation(raw: pl.DataFrame, resolved: Resolved) -> pl.DataFrame:
 
 
 def value_hash(value: str) -> str:
-    """What a suppression stores of a normalised e-mail or a domain: personal data itself is not kept."""
+    """What a suppression stores for a normalised e-mail or domain: a hash, not the personal data itself."""
     return hashlib.sha256(value.encode()).hexdigest()
 
 
@@ -81,7 +81,7 @@ def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _groups(rows: pl.DataFrame) -> pl.Series:
-    """A number for each row, equal for rows that are one lead: connected components of rows that share an id or an e-mail and address."""
+    """A number per row, equal for rows of the same lead: connected components of rows that share an id, or an e-mail and address."""
     keys = rows.select(
         by_id=pl.struct("campaign_id", "lead_id").rank("dense"),
         by_email=pl.when(pl.col("email_normalized").is_not_null()).then(
@@ -90,7 +90,7 @@ def _groups(rows: pl.DataFrame) -> pl.Series:
     )
     ids = keys["by_id"].cast(pl.Int64)
     links = keys.drop_nulls().unique()
-    # Where an id and an e-mail name only each other, the id is the group. What is left are chains, few, and they need a walk.
+    # If an id and an e-mail only refer to each other, the id is the group. The few remaining rows form chains, which must be walked.
     tangled = links.filter((pl.len().over("by_id") > 1) | (pl.len().over("by_email") > 1))
     if tangled.is_empty():
         return ids.alias("group")
@@ -99,7 +99,7 @@ def _groups(rows: pl.DataFrame) -> pl.Series:
 
 
 def smallest_of_component(links: pl.DataFrame) -> pl.DataFrame:
-    """Links by_id, by_email (numbers) → each by_id, and the smallest that it is connected with, itself included."""
+    """Links by_id, by_email (numbers) → each by_id, and the smallest one it is connected to, itself included."""
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
@@ -114,7 +114,7 @@ def smallest_of_component(links: pl.DataFrame) -> pl.DataFrame:
 
 
 def _banned(rows: pl.DataFrame, suppressions: pl.DataFrame | None) -> pl.DataFrame:
-    """Columns group, reason, suppressed_at of the leads that must not be processed: for each the earliest suppression that matches any of its rows."""
+    """Columns group, reason, suppressed_at for leads that must not be processed: the earliest suppression that matches any of a lead's rows."""
     schema = {"group": rows.schema["group"], "reason": pl.String(), "suppressed_at": SuppressedLead.polars_schema()["suppressed_at"]}
     if suppressions is None or suppressions.is_empty():
         return pl.DataFrame(schema=schema)
@@ -151,7 +151,7 @@ def _duplicates(rows: pl.DataFrame, kept: pl.DataFrame, banned: pl.DataFrame) ->
         .filter(pl.col("row") != pl.col("kept_row"))
         .with_columns(
             matched_on=pl.when(pl.col("lead_id") == pl.col("duplicate_of")).then(pl.lit("lead_id")).otherwise(pl.lit("email")),
-            # Who asked to be forgotten is named by id only, in the older payloads too.
+            # People who asked to be forgotten are named by id only, in older payloads, too.
             payload=pl.when(pl.col("group").is_in(banned["group"].implode())).then(pl.lit("{}")).otherwise("payload"),
         )
         .select(Duplicate.polars_schema().names())

@@ -1,7 +1,7 @@
-"""What an outreach message may not hold: placeholders, contact details, promises, and names that are not the lead's.
+"""What an outreach message must not contain: placeholders, contact details, promises, and names other than the lead's.
 
-Belongs here: plain checks of one message against patterns and against what the model was shown, and a quick look over many messages that tells which of
-them need these checks. Does not belong here: lengths and types (the contract's) or what follows from a finding (see `governance`).
+Belongs here: checks of one message against patterns and against what the model was shown, and a fast scan over many messages that finds which of
+them need these checks. Does not belong here: lengths and types (see the contract), or consequences (see `governance`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from lead_assets.model.profile import Facts
 from lead_assets.model.prompt import shown_text
 
 VERSION = "1"
-"""Raised when a message is judged otherwise than before, as `governance.VERSION` is."""
+"""Increase it when messages are judged differently than before, like `governance.VERSION`."""
 
 
 class Shown:
-    """What a model was shown of one lead; each form of it that a rule looks into is made once, and only if a rule needs it."""
+    """What a model was shown about one lead. Each form of it is built once, and only if a rule needs it."""
 
     def __init__(self, facts: Facts) -> None:
         self.facts = facts
@@ -37,7 +37,7 @@ class Shown:
         return _figures(_plain(self.text))
 
     def lacks(self, words: Iterable[str]) -> set[str]:
-        """Those of the words that do not occur in `text`; reads no more of it than that takes."""
+        """The words that do not occur in `text`; reads no more of it than necessary."""
         missing = set(words) - self._words
         while missing and (part := next(self._unread, None)) is not None:
             self._words.update(_words(part))
@@ -50,10 +50,10 @@ class Shown:
 
 
 def suspects(messages: Sequence[str]) -> pl.DataFrame:
-    """Columns placeholder, contact, promise, name: False where the message cannot break that rule, so that the rule need not be run on it.
+    """Columns placeholder, contact, promise, name: False if the message cannot break that rule, so that the rule need not run on it.
 
-    The rules' own patterns without what comes before and after a match, in the engine that polars has, which is fifty times as fast. The two engines agree
-    about letters and white space for plain Western text; any other message is suspected of everything.
+    Uses the rules' own patterns, without lookarounds, in polars' engine, which is fifty times as fast. The two engines agree
+    on letters and white space for plain Western text; any other message is suspected of everything.
     """
     text = pl.Series("text", messages, dtype=pl.String)
     frame = pl.DataFrame(
@@ -73,17 +73,17 @@ def suspects(messages: Sequence[str]) -> pl.DataFrame:
 
 
 def has_placeholder(message: str) -> bool:
-    """True for a slot that nobody filled in, in any spelling: [Name], {{first_name}}, <Company>, %NAME%, XX, ____, $NAME, "Dear ,"."""
+    """True for an unfilled slot in any spelling: [Name], {{first_name}}, <Company>, %NAME%, XX, ____, $NAME, "Dear ,"."""
     return _PLACEHOLDER.search(_composed(message)) is not None
 
 
 def has_contact_details(message: str) -> bool:
-    """True for a link, an e-mail address or a phone number: the sender's are added by the sending system, any other came from somewhere else."""
+    """True for a link, an e-mail address or a phone number: the sending system adds the sender's, so any in the message come from elsewhere."""
     return _CONTACT.search(_composed(message)) is not None
 
 
 def promises(message: str, shown: Shown, allowed: frozenset[str] = frozenset()) -> Iterator[str]:
-    """The kinds of promise a message makes beside those `allowed`. A closing date is none if the facts hold it: the lead said it first."""
+    """The kinds of promise in a message, except those `allowed`. A closing date from the facts is not a promise: the lead said it first."""
     text = _plain(message)
     for kind, patterns in PROMISES.items():
         if kind in allowed:
@@ -106,7 +106,7 @@ def greets_another(message: str, facts: Facts) -> bool:
 
 
 def names_another(message: str, shown: Shown, glossary: frozenset[str]) -> bool:
-    """True if the message is signed by, or speaks of, a person or company that does not occur in the facts."""
+    """True if the message is signed by, or mentions, a person or company that does not occur in the facts."""
     body = _split_greeting(message)[1]
     named = (match["who"] for pattern in _NAMED_OUTRIGHT for match in pattern.finditer(body))
     if any(_strangers(run, shown, glossary) for run in named):
@@ -115,7 +115,7 @@ def names_another(message: str, shown: Shown, glossary: frozenset[str]) -> bool:
 
 
 def _split_greeting(message: str) -> tuple[str, str]:
-    """Whom the message greets ("" for nobody), and what comes after the greeting."""
+    """Whom the message greets ("" for nobody), and the text after the greeting."""
     text = _composed(message)
     greeting = _GREETING.match(text)
     return (greeting["who"], text[greeting.end() :]) if greeting is not None else ("", text)
@@ -190,7 +190,7 @@ def _composed(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Lower case, accents off, white space single."""
+    """Lower case, without accents, with single spaces."""
     if not text.isascii():
         text = _BEYOND_ASCII.sub(_unmarked, unicodedata.normalize("NFKD", text.replace("’", "'")))
     return " ".join(text.casefold().split())
@@ -208,7 +208,7 @@ _FAMILIAR = "^[\\t\\n\\r -~À-ÖØ-Þà-öø-ÿ‘’“”–—€£]*$"
 
 @cache
 def _loose(patterns: tuple[re.Pattern[str], ...]) -> str:
-    """A pattern that matches wherever one of these does: without their lookarounds, which polars' engine does not have, and the names of their groups."""
+    """A pattern that matches wherever one of these does: without lookarounds, which polars' engine lacks, and without group names."""
     return "|".join(
         f"(?{'x' if each.flags & re.VERBOSE else ''}m:{_LOOKAROUND.sub('', each.pattern.replace('?P<who>', '?:'))})" for each in patterns
     )
@@ -258,11 +258,11 @@ _NOT_NAMES = _word_set(
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;\n—–-]\s*|[\"“'(]\s*)$")
 _CAPITALISED = re.compile(r"[^\W\d_a-z][\w'’-]*(?:[ ]+(?:&|[^\W\d_a-z][\w'’-]*))*")
 _TWO_NAMES = re.compile(r"[^\W\d_a-z][\w'’-]*(?:[ ]+(?:&|[^\W\d_a-z])|[-_]|['’]{2})")
-"""Where a capitalised run can have more than one word."""
+"""Matches where a capitalised run may have more than one word."""
 
 
 def _capitalised_runs(text: str) -> Iterator[str]:
-    """Runs of capitalised words, without the word that a sentence begins with."""
+    """Runs of capitalised words, without the first word of a sentence."""
     for match in _CAPITALISED.finditer(text):
         words = match.group().split()
         if _SENTENCE_START.search(text[: match.start()]):
@@ -272,7 +272,7 @@ def _capitalised_runs(text: str) -> Iterator[str]:
 
 
 def _strangers(run: str, shown: Shown, glossary: frozenset[str]) -> int:
-    """How many words of a run of names are neither in the facts nor no names at all."""
+    """How many words in a run are names that are not in the facts."""
     words = [word for word in _words(run) if word not in _NOT_NAMES and word not in glossary and not word.isdigit()]
     unknown = shown.lacks(words)
     return sum(word in unknown for word in words)

@@ -1,6 +1,6 @@
-"""The classification profiles: every module in this folder declares one `PROFILE`, and declaring it is all it takes.
+"""The classification profiles: every module in this folder declares a `PROFILE`, and nothing else lists it.
 
-Does not belong here: which campaign takes which profile (rules/classification.yaml, see `lead_assets.classification.rulebook`).
+Does not belong here: which campaign uses which profile (rules/classification.yaml, see `lead_assets.classification.rulebook`).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from lead_assets.model.profile import Profile
 
 @cache
 def load_profiles() -> dict[str, Profile]:
-    """All declared profiles by name, in order of precedence. Raises ValueError if two claim the same name or the same precedence."""
+    """All declared profiles by name, in order of precedence. Raises ValueError if two have the same name or precedence."""
     found: list[Profile] = [importlib.import_module(f"{__name__}.{module.name}").PROFILE for module in pkgutil.iter_modules(__path__)]
     for what in ("name", "precedence"):
         values = [getattr(profile, what) for profile in found]

@@ -199,7 +199,7 @@ def _by_rules(facts: Facts) -> dict[str, Any]:
     experience = rules.decide(said, _EXPERIENCE_CUES)
     price, value = facts.get("purchase_price"), facts.get("estimated_arv")
     quotes = list(loan.quotes)
-    # A value after repair well above the price is a renovation by the form's own numbers, where the words do not say otherwise.
+    # If the words do not say otherwise, a value after repair well above the price indicates a renovation.
     loan_label = loan.label
     if loan_label == rules.UNKNOWN and not rules.mentions(said, _LOAN_CUES) and price and value and value >= 1.2 * price:
         loan_label, quotes = "bridge_rtl", [str(value)]
