@@ -1,5 +1,6 @@
-"""CSV bytes to payloads: which delimiter, which line is the header, one row at a time. One bad row never costs its neighbours.
+"""CSV text to payloads: which delimiter, which line is the header, one row at a time. One bad row never costs its neighbours.
 
+Rows are read in blocks, by splitting or by Python's csv; a block in which anything is odd is read row by row, which is slow and exact.
 Does not belong here: which header means which field (see `headers`), and which payload shape a table has (see `adapters`).
 """
 
@@ -9,16 +10,17 @@ import csv
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import compress
 
-from lead_assets.intake.headers import bind
 from lead_assets.intake.json_payloads import C0
-from lead_assets.intake.payloads import Chunk, Fault, Reject, too_large
+from lead_assets.intake.payloads import MAX_RAW_TEXT, Chunk, Fault, Reject, too_large
+from lead_assets.intake.tables import LOOKED_AT, Header, find_header, values_of
+from lead_assets.intake.text import WHITE, Text
 
 _BAD_QUOTING = Fault("bad_quoting", "a quote is not closed, or text follows a closing quote: double the quotes inside a cell")
-_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
-_DELIMITERS = ",;\t|"
+_USUAL_DELIMITERS = ",;\t|"
+_DELIMITER = re.compile(r"[^\w\s\"'@.\-+()/\\#]", re.ASCII)
 _CHUNK_ROWS = 16_384
-_WHITE = b" \t\r\n"
 _BLANK_LINE = re.compile(rb"[ \t]*\r?\n")
 _EXCEL_HINT = re.compile(rb"\s*sep=(.)\r?\n", re.IGNORECASE)
 
@@ -31,74 +33,180 @@ class Dialect:
     headers: tuple[str, ...]
     keys: dict[str, str]
     body_offset: int
-    body_line: int
 
 
 def sniff(data: bytes, column_map: Mapping[str, str], max_payload_bytes: int) -> Dialect | None:
-    """The dialect of a table; None if the data has no header that means anything and does not look like a table either.
+    """The dialect of a table by its first part; None if it has no header that means anything and does not look like a table either.
 
     `column_map` (header → payload key, as `--map from=to` gives it) comes before the aliases. The delimiter is the one that makes most headers known.
     """
-    offset, line = 0, 1
-    delimiters = _DELIMITERS
+    offset = 0
+    delimiters = _delimiters(data)
     if hint := _EXCEL_HINT.match(data):
-        offset, line, delimiters = hint.end(), 2, hint[1].decode("latin-1")
-    while blank := _BLANK_LINE.match(data, offset):
-        offset, line = blank.end(), line + 1
+        offset, delimiters = hint.end(), hint[1].decode("latin-1")
     best: tuple[int, int] = (0, 0)
-    found: Dialect | None = None
+    found: tuple[str, Header, list[int]] | None = None
     for delimiter in delimiters:
-        header = data[offset : _record_end(_record_pattern(delimiter), data, offset)]
-        if len(header) > max_payload_bytes:
+        rows, ends = _first_rows(data, offset, delimiter, max_payload_bytes)
+        header = find_header(rows, column_map)
+        if header is None:
             continue
-        try:
-            cells = next(csv.reader([header.rstrip(b"\r\n").decode()], delimiter=delimiter), [])
-        except (UnicodeDecodeError, csv.Error):
-            continue
-        headers, keys = bind(cells, column_map)
-        known = sum(1 for key in keys.values() if key)
-        if (known, len(headers)) > best:
-            best = (known, len(headers))
-            found = Dialect(delimiter, headers, keys, offset + len(header), line + header.count(b"\n"))
-    if found and not best[0] and any(_ADDRESS.fullmatch(header.strip()) for header in found.headers):
-        # An address is no header: the table has none, and its first line is a lead like the others. `--map column_1=email` names the columns.
-        names = tuple(f"column_{index}" for index in range(1, len(found.headers) + 1))
-        headers, keys = bind(list(names), column_map)
-        return Dialect(found.delimiter, headers, keys, offset, line)
-    if found and (best[0] or _is_regular(data, found)):
-        return found
-    return None
+        rank = (header.known, len(header.headers))
+        usual = delimiter in _USUAL_DELIMITERS or hint is not None
+        if rank > best and (usual or header.known > 1):
+            best, found = rank, (delimiter, header, ends)
+    if found is None:
+        return None
+    delimiter, header, ends = found
+    dialect = Dialect(delimiter, header.headers, header.keys, ends[header.row] if header.row >= 0 else offset)
+    return dialect if header.known or header.row < 0 or _is_regular(data, dialect, max_payload_bytes) else None
 
 
-def rows(data: bytes, dialect: Dialect, max_payload_bytes: int) -> Iterator[Chunk]:
-    """Payloads of a table; position is the line the row begins on, the header's being 1. Blank lines are no payloads. An empty cell is null."""
+def rows(text: Text, dialect: Dialect, max_payload_bytes: int) -> Iterator[Chunk]:
+    """Payloads of a table; position is the line the row begins on, the file's first being 1. Blank lines are no payloads. An empty cell is null."""
     if csv.field_size_limit() < max_payload_bytes:
         csv.field_size_limit(max_payload_bytes)  # the module's default refuses a cell of 128 KiB
+    text.more(dialect.body_offset)
+    while text.data or not text.ended:
+        cut = len(text.data) if text.ended else text.data.rfind(b"\n") + 1
+        if cut:
+            block, line = text.data[:cut], text.lines_gone + 1
+            read, chunk = _plain_block(block, line, dialect, max_payload_bytes)
+            if chunk is None:
+                read, chunk = _quoted_block(block, line, dialect, max_payload_bytes)
+            if chunk is not None:
+                text.more(read)
+                yield from _in_parts(chunk, dialect)
+            else:
+                yield from _exactly(text, cut, dialect, max_payload_bytes)
+        elif len(text.data) > max_payload_bytes:
+            yield from _exactly(text, 1, dialect, max_payload_bytes)
+        else:
+            text.more()
+
+
+def _plain_block(block: bytes, line: int, dialect: Dialect, max_payload_bytes: int) -> tuple[int, Chunk | None]:
+    """The rows of a block of lines without quotes, and the bytes read for them; None if anything in it is odd."""
+    block_of_unix = block.replace(b"\r\n", b"\n")
+    if b'"' in block or C0.search(block) or b"\r" in block_of_unix:
+        return 0, None
+    raws = block_of_unix.split(b"\n")
+    if not raws[-1]:
+        raws.pop()
+    if not all(raws) or max(map(len, raws), default=0) > max_payload_bytes:
+        return 0, None
+    try:
+        cells = [raw.split(dialect.delimiter) for raw in block_of_unix.decode().split("\n")[: len(raws)]]
+    except UnicodeDecodeError:
+        return 0, None
+    return len(block), _chunk(list(range(line, line + len(raws))), raws, cells, dialect)
+
+
+def _quoted_block(block: bytes, line: int, dialect: Dialect, max_payload_bytes: int) -> tuple[int, Chunk | None]:
+    """The rows of a block as the csv module reads it, and the bytes read for them: all but a row that goes on behind it. None if anything is odd."""
+    if C0.search(block):
+        return 0, None
+    try:
+        lines = [f"{each}\n" for each in block.decode().split("\n")]
+    except UnicodeDecodeError:
+        return 0, None
+    positions: list[int] = []
+    raws: list[bytes] = []
+    cells: list[list[str]] = []
+    reader = csv.reader(lines, delimiter=dialect.delimiter, strict=True)
+    start, read = 0, len(block)
+    try:
+        for row in reader:
+            raw = lines[start] if reader.line_num == start + 1 else "".join(lines[start : reader.line_num])
+            if row and (len(row) > 1 or row[0].strip()):
+                positions.append(line + start)
+                raws.append(raw.rstrip("\r\n").encode())
+                cells.append(row)
+            start = reader.line_num
+    except csv.Error:
+        read = len("".join(lines[:start]).encode())
+        if reader.line_num < len(lines) or len(block) - read > max_payload_bytes:
+            return 0, None
+    if not raws or max(map(len, raws)) > max_payload_bytes:
+        return 0, None
+    return read, _chunk(positions, raws, cells, dialect)
+
+
+def _chunk(positions: list[int], raws: list[bytes], cells: list[list[str]], dialect: Dialect) -> Chunk:
+    """The rows by the header; those that do not fit it are rejects."""
+    headers = dialect.headers
+    expected = len(headers)
+    chunk = Chunk(positions, raws, [], headers=dialect.keys, kind="table")
+    if set(map(len, cells)) == {expected}:
+        chunk.values = [dict(zip(headers, [cell or None for cell in row], strict=True)) for row in cells]
+        return chunk
+    kept: list[bool] = []
+    for position, raw, row in zip(positions, raws, cells, strict=True):
+        values = values_of(row, headers)
+        kept.append(not isinstance(values, Fault))
+        if isinstance(values, Fault):
+            chunk.rejects.append(Reject(position, raw, values))
+        else:
+            chunk.values.append(values)
+    chunk.positions, chunk.raws = list(compress(positions, kept)), list(compress(raws, kept))
+    return chunk
+
+
+def _in_parts(chunk: Chunk, dialect: Dialect) -> Iterator[Chunk]:
+    for start in range(0, max(len(chunk.positions), 1), _CHUNK_ROWS):
+        part = slice(start, start + _CHUNK_ROWS)
+        yield Chunk(
+            chunk.positions[part],
+            chunk.raws[part],
+            chunk.values[part],
+            chunk.rejects if start == 0 else [],
+            headers=dialect.keys,
+            kind="table",
+        )
+
+
+def _exactly(text: Text, until: int, dialect: Dialect, max_payload_bytes: int) -> Iterator[Chunk]:
+    """The rows that begin before `until`, one by one."""
     record = _record_pattern(dialect.delimiter)
-    offset, line = dialect.body_offset, dialect.body_line
-    chunk = Chunk(headers=dialect.keys)
-    while offset < len(data):
-        end = _record_end(record, data, offset)
-        raw = data[offset:end].rstrip(b"\r\n")
-        if raw.strip(_WHITE):
+    chunk = Chunk(headers=dialect.keys, kind="table")
+    at, line = 0, text.lines_gone + 1
+    while at < until and at < len(text.data):
+        end = _record_end(record, text.data, at)
+        if end >= len(text.data) and not text.ended:
+            if len(text.data) - at <= max_payload_bytes:
+                until -= at
+                text.more(at)
+                at = 0
+                continue
+            if b"\n" not in text.data[at:]:
+                head, size = text.long_line(at)
+                if head:
+                    chunk.rejects.append(Reject(line, head, too_large(size, max_payload_bytes), size=size))
+                break
+            end = text.data.find(b"\n", at) + 1  # a quote that is not closed within what a row may be: it ends with its line
+        raw = text.data[at:end].rstrip(b"\r\n")
+        if raw.strip(WHITE):
             cells = _cells(raw, dialect, max_payload_bytes)
             if isinstance(cells, Fault) and (cut := raw.find(b"\n")) >= 0:
                 # More likely a quote that was never closed than a row of many lines: only its first line is refused, the next may be a good row.
                 raw = raw[:cut].rstrip(b"\r")
-                end = offset + cut + 1
+                end = at + cut + 1
                 cells = _cells(raw, dialect, max_payload_bytes)
                 cells = cells if isinstance(cells, Fault) else _BAD_QUOTING
-            if isinstance(cells, Fault):
-                chunk.rejects.append(Reject(line, raw, cells))
+            values = cells if isinstance(cells, Fault) else values_of(cells, dialect.headers)
+            if isinstance(values, Fault):
+                chunk.rejects.append(Reject(line, raw[: MAX_RAW_TEXT + 1], values, size=len(raw)))
             else:
                 chunk.positions.append(line)
                 chunk.raws.append(raw)
-                chunk.values.append({name: cell or None for name, cell in zip(dialect.headers, cells, strict=True)})
-        line += data.count(b"\n", offset, end)
-        offset = end
+                chunk.values.append(values)
+        line += text.data.count(b"\n", at, end)
+        at = end
         if len(chunk) >= _CHUNK_ROWS:
             yield chunk
-            chunk = Chunk(headers=dialect.keys)
+            chunk = Chunk(headers=dialect.keys, kind="table")
+    else:
+        text.more(at)
     yield chunk
 
 
@@ -112,15 +220,41 @@ def _cells(raw: bytes, dialect: Dialect, max_payload_bytes: int) -> list[str] | 
     except UnicodeDecodeError as error:
         return Fault("wrong_encoding", f"byte {error.start + 1} of the row is not UTF-8: save the file as 'CSV UTF-8'")
     try:
-        cells = next(csv.reader((text,), delimiter=dialect.delimiter, strict=True), [])
+        return next(csv.reader((text,), delimiter=dialect.delimiter, strict=True), [])
     except csv.Error:
         return _BAD_QUOTING
-    expected = len(dialect.headers)
-    if len(cells) > expected and not any(cells[expected:]):
-        return cells[:expected]  # delimiters that a spreadsheet leaves at the end of a row
-    if len(cells) != expected:
-        return Fault("ragged_row", f"the row has {len(cells)} cells and the header {expected}: quote cells that hold the delimiter")
-    return cells
+
+
+def _delimiters(data: bytes) -> str:
+    """The usual ones, and whatever else stands between words on the first lines."""
+    first = b"\n".join(data[:8192].split(b"\n")[:LOOKED_AT]).decode("ascii", "ignore")
+    return _USUAL_DELIMITERS + "".join(sorted(set(_DELIMITER.findall(first)) - set(_USUAL_DELIMITERS)))
+
+
+def _first_rows(data: bytes, offset: int, delimiter: str, max_payload_bytes: int) -> tuple[list[list[str]], list[int]]:
+    """The cells of the first rows that are not blank, as far as they can be read, and where each ends."""
+    record = _record_pattern(delimiter)
+    found: list[list[str]] = []
+    ends: list[int] = []
+    while offset < len(data) and len(found) < LOOKED_AT:
+        if blank := _BLANK_LINE.match(data, offset):
+            offset = blank.end()
+            continue
+        end = _record_end(record, data, offset)
+        raw = data[offset:end].rstrip(b"\r\n")
+        offset = end
+        if len(raw) > max_payload_bytes:
+            break
+        try:
+            cells = next(csv.reader([raw.decode()], delimiter=delimiter), [])
+        except (UnicodeDecodeError, csv.Error):
+            if not found:
+                break  # a header that cannot be read is not replaced by the row below it
+            continue
+        if any(cell.strip() for cell in cells):
+            found.append(cells)
+            ends.append(end)
+    return found, ends
 
 
 def _record_pattern(delimiter: str) -> re.Pattern[bytes]:
@@ -137,17 +271,9 @@ def _record_end(record: re.Pattern[bytes], data: bytes, offset: int) -> int:
     return end if end > offset else data.find(b"\n", offset) + 1 or len(data)
 
 
-def _is_regular(data: bytes, dialect: Dialect) -> bool:
+def _is_regular(data: bytes, dialect: Dialect, max_payload_bytes: int) -> bool:
     """Whether unknown headers still make a table: two cells or more, and as many in each of the next rows."""
     if len(dialect.headers) < 2:
         return False
-    record = _record_pattern(dialect.delimiter)
-    offset, looked_at = dialect.body_offset, 0
-    while offset < len(data) and looked_at < 5:
-        end = _record_end(record, data, offset)
-        if raw := data[offset:end].strip(_WHITE):
-            looked_at += 1
-            if isinstance(_cells(raw, dialect, 1 << 20), Fault):
-                return False
-        offset = end
-    return looked_at > 0
+    next_rows, _ = _first_rows(data, dialect.body_offset, dialect.delimiter, max_payload_bytes)
+    return bool(next_rows) and all(len(row) == len(dialect.headers) for row in next_rows[:5])

@@ -9,17 +9,19 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import compress
 from typing import Any
 
 import orjson
 import polars as pl
 
-from lead_assets.intake.payloads import MAX_DEPTH, Chunk, Fault, Reject, campaign_of, too_large
+from lead_assets.intake.payloads import MAX_DEPTH, MAX_RAW_TEXT, Chunk, Fault, Reject, campaign_of, too_large
+from lead_assets.intake.text import WHITE, Text
 
-_CHUNK_BYTES = 8 << 20
-_WHITE = b" \t\r\n"
+_CHUNK_BYTES = 4 << 20
+_CHUNK_PAYLOADS = 1 << 15
+_QUOTE = ord('"')
 
 # One step over JSON text: all that is neither bracket nor comma nor an open string, then what stopped it. Possessive, so that a hostile text cannot make
 # it try twice: https://docs.python.org/3/library/re.html (possessive quantifiers, 3.11).
@@ -36,82 +38,124 @@ _KEY_ENDS = (b'":', b'" ', b'"\t', b'"\n', b'"\r')
 _UNSURE_MARKS = ("[", '" ', '"\t', '"\n', '"\r')
 
 
-def lines(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
+def lines(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:
     """Payloads of NDJSON; position is the line, from 1. Blank lines are no payloads."""
-    line_number = 1
-    for block in _blocks(data):
+    line_number = text.lines_gone + 1
+    for block, long in text.lines(max_payload_bytes):
+        if long:
+            if block:
+                yield Chunk(rejects=[Reject(line_number, block, too_large(long, max_payload_bytes), size=long)])
+            continue
         raws = block.split(b"\n")
         if block.endswith(b"\n"):
             raws.pop()
-        yield read(zip(range(line_number, line_number + len(raws)), raws, strict=True), max_payload_bytes)
-        line_number += len(raws)
+        for start in range(0, len(raws), _CHUNK_PAYLOADS):
+            some = raws[start : start + _CHUNK_PAYLOADS]
+            yield read(range(line_number + start, line_number + start + len(some)), some, max_payload_bytes)
+        line_number += block.count(b"\n")
 
 
-def sequence(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
+def sequence(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:
     """The payload of a file that is one object, or several one after the other, each over many lines; position is the object, from 1."""
-    yield from _elements(data, 0, None, max_payload_bytes)
+    yield from _elements(text, 0, None, max_payload_bytes)
 
 
-def array(data: bytes, max_payload_bytes: int) -> Iterator[Chunk]:
+def array(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:
     """Payloads of a JSON array; position is the element, from 1. What stands before a cut is read."""
-    yield from _elements(data, data.index(b"[") + 1, b"]", max_payload_bytes)
+    yield from _elements(text, text.data.index(b"[") + 1, b"]", max_payload_bytes)
 
 
-def _elements(data: bytes, at: int, closing: bytes | None, max_payload_bytes: int) -> Iterator[Chunk]:
-    batch: list[tuple[int, bytes]] = []
+def _elements(text: Text, at: int, closing: bytes | None, max_payload_bytes: int) -> Iterator[Chunk]:
+    positions: list[int] = []
+    raws: list[bytes] = []
+    too_long: list[Reject] = []
     size = position = 0
     problem: Fault | None = None
     if closing:
         problem = Fault("truncated_json", "the array is not closed: the file was cut off; send it again whole")
-    at = _skip_white(data, at)
-    while at < len(data):
-        if data[at : at + 1] == closing:
-            rest = data[at + 1 :].strip(_WHITE)
+    while (at := _skip_white(text, at)) < len(text.data):
+        if text.data[at : at + 1] == closing:
+            text.more(at + 1)
+            text.skip_white()
+            rest = text.data.strip(WHITE)
             problem = Fault("not_json", "text follows the end of the array: send one array a file") if rest else None
             break
-        stop, whole = _element_end(data, at)
-        position += 1
-        batch.append((position, data[at:stop].strip(_WHITE)))
-        size += stop - at
-        if size > _CHUNK_BYTES:
-            yield read(batch, max_payload_bytes)
-            batch, size = [], 0
-        at = _skip_white(data, stop)
-        if not whole:
+        stop, whole = _element_end(text.data, at)
+        if not whole and not text.ended:
+            if len(text.data) - at <= max_payload_bytes:
+                text.more(at)
+                at = 0
+                continue
+            head, long, at = _skip_element(text, at)
+            position += 1
+            too_long.append(Reject(position, head, too_large(long, max_payload_bytes), size=long))
+        else:
+            position += 1
+            positions.append(position)
+            raws.append(text.data[at:stop].strip(WHITE))
+            size += stop - at
+            at = stop
+        if size > _CHUNK_BYTES or len(positions) + len(too_long) >= _CHUNK_PAYLOADS:
+            yield _with(read(positions, raws, max_payload_bytes), too_long)
+            positions, raws, too_long, size = [], [], [], 0
+        at = _skip_white(text, at)
+        if not whole and text.ended and at >= len(text.data):
             problem = None  # the last element is itself rejected as cut off
             break
-        if closing and data[at : at + 1] == b",":
-            at = _skip_white(data, at + 1)
-    chunk = read(batch, max_payload_bytes)
+        if closing and text.data[at : at + 1] == b",":
+            at += 1
     if problem:
-        chunk.rejects.append(Reject(0, b"", problem, size=len(data)))
-    yield chunk
+        too_long.append(Reject(0, b"", problem, size=text.bytes_gone + len(text.data)))
+    yield _with(read(positions, raws, max_payload_bytes), too_long)
 
 
-def read(payloads: Iterable[tuple[int, bytes]], max_payload_bytes: int) -> Chunk:
-    """(position, bytes) pairs as a chunk; blank ones are no payloads."""
+def _with(chunk: Chunk, rejects: list[Reject]) -> Chunk:
+    chunk.rejects += rejects
+    return chunk
+
+
+def _skip_element(text: Text, at: int) -> tuple[bytes, int, int]:
+    """Go past an element that is too long to be held: its head, its size, and where what follows it begins. At C's speed: it may be gigabytes."""
+    import numpy as np  # only for what nobody honest sends
+
+    nesting, stops = np.zeros(256, dtype=np.int8), np.zeros(256, dtype=bool)
+    nesting[[*b"{["]], nesting[[*b"}]"]], stops[[*b",]"]] = 1, -1, True
+    head, size = text.data[at : at + MAX_RAW_TEXT + 1], 0
+    nested = text.data[at : at + 1] in (b"{", b"[")
+    depth, inside, escaped = 0, False, False
+    while True:
+        data = text.data[at:]
+        if escaped and data:
+            data = b" " + data[1:]
+        # A backslash and what it escapes say nothing about nesting, and have no other meaning outside texts.
+        plain = data.replace(b"\\\\", b"  ").replace(b'\\"', b"  ")
+        escaped = plain.endswith(b"\\")
+        codes = np.frombuffer(plain, dtype=np.uint8)
+        within = (np.cumsum(codes == _QUOTE, dtype=np.int32) + inside) & 1
+        levels = depth + np.cumsum(np.where(within == 1, 0, nesting[codes]), dtype=np.int32)
+        ends = (within == 0) & (((levels == 0) & (nesting[codes] == -1)) if nested else stops[codes])
+        if ends.any():
+            stop = int(ends.argmax()) + (1 if nested else 0)
+            return head, size + stop, at + stop
+        if len(codes):
+            inside, depth = bool(within[-1]), int(levels[-1])
+        size += len(data)
+        if not text.more(len(text.data)):
+            return head, size, 0
+        at = 0
+
+
+def read(places: Sequence[int], texts: list[bytes], max_payload_bytes: int) -> Chunk:
+    """The texts that stood at these places as a chunk; blank ones are no payloads."""
     chunk = Chunk()
-    positions: list[int] = []
-    raws: list[bytes] = []
-    values: list[Any] = []
-    loads = orjson.loads
-    for position, raw in payloads:
-        if len(raw) > max_payload_bytes:
-            if raw.strip(_WHITE):
-                chunk.rejects.append(Reject(position, raw, too_large(len(raw), max_payload_bytes)))
-            continue
-        try:
-            value = loads(raw)
-        except orjson.JSONDecodeError:
-            if not raw.strip(_WHITE):
-                continue
-            fault, value = diagnose(raw)
-            if fault:
-                chunk.rejects.append(Reject(position, raw, fault, campaign_of(value)))
-                continue
-        positions.append(position)
-        raws.append(raw)
-        values.append(value)
+    positions, raws = list(places), texts
+    try:
+        # Most drops are well, and each step for each payload costs as much as reading it does.
+        values: list[Any] = list(map(orjson.loads, texts))
+        if values and max(map(len, texts)) > max_payload_bytes:
+            raise ValueError
+    except ValueError:
+        positions, raws, values = _read_one_by_one(places, texts, max_payload_bytes, chunk)
     refused: set[int] = set()
     for index in _suspects(raws, values):
         fault, values[index] = diagnose(raws[index])
@@ -123,6 +167,34 @@ def read(payloads: Iterable[tuple[int, bytes]], max_payload_bytes: int) -> Chunk
         positions, raws, values = list(compress(positions, keep)), list(compress(raws, keep)), list(compress(values, keep))
     chunk.positions, chunk.raws, chunk.values = positions, raws, values
     return chunk
+
+
+def _read_one_by_one(
+    places: Sequence[int], texts: list[bytes], max_payload_bytes: int, chunk: Chunk
+) -> tuple[list[int], list[bytes], list[Any]]:
+    """Places, texts and values of those that can be read; the others become rejects of the chunk."""
+    positions: list[int] = []
+    raws: list[bytes] = []
+    values: list[Any] = []
+    loads = orjson.loads
+    for position, raw in zip(places, texts, strict=True):
+        if len(raw) > max_payload_bytes:
+            if raw.strip(WHITE):
+                chunk.rejects.append(Reject(position, raw[: MAX_RAW_TEXT + 1], too_large(len(raw), max_payload_bytes), size=len(raw)))
+            continue
+        try:
+            value = loads(raw)
+        except orjson.JSONDecodeError:
+            if not raw.strip(WHITE):
+                continue
+            fault, value = diagnose(raw)
+            if fault:
+                chunk.rejects.append(Reject(position, raw, fault, campaign_of(value)))
+                continue
+        positions.append(position)
+        raws.append(raw)
+        values.append(value)
+    return positions, raws, values
 
 
 def _suspects(raws: list[bytes], values: list[Any]) -> list[int]:
@@ -293,15 +365,12 @@ def _element_end(data: bytes, at: int) -> tuple[int, bool]:
     return len(data), False
 
 
-def _skip_white(data: bytes, at: int) -> int:
-    found = _BLANK.match(data, at)
-    return found.end() if found else at
-
-
-def _blocks(data: bytes) -> Iterator[bytes]:
-    """The data in pieces of some megabytes that end at line ends, so that a large drop is never held twice."""
-    start = 0
-    while start < len(data):
-        stop = len(data) if start + _CHUNK_BYTES >= len(data) else data.find(b"\n", start + _CHUNK_BYTES) + 1 or len(data)
-        yield data[start:stop]
-        start = stop
+def _skip_white(text: Text, at: int) -> int:
+    """Where the next text begins, from `at` on; reads on where the window holds none."""
+    while True:
+        found = _BLANK.match(text.data, at)
+        at = found.end() if found else at
+        if at < len(text.data) or text.ended:
+            return at
+        text.more(at)
+        at = 0

@@ -1,103 +1,224 @@
-"""Bytes to payloads: what a drop is made of is told by its content, never by its name. One bad payload never costs its neighbours.
+"""A drop's bytes to payloads: what a drop is made of is told by its content, never by its name. One bad payload never costs its neighbours.
 
-Here: unpacking (gzip), encodings, and which format it is. The formats themselves: `json_payloads`, `csv_payloads`.
-Does not belong here: what a payload's fields mean (see `adapters`, `rows`), and where its bytes come from.
+Here: which format it is. Unpacking: `unpacking`; encodings: `encodings`; the formats: `json_payloads`, `csv_payloads`, `sheet_payloads`, `form_payloads`. However
+large the drop is, some megabytes of it are in memory. Does not belong here: what a payload's fields mean (see `adapters`, `rows`), and where its bytes come from.
 """
 
 from __future__ import annotations
 
-import codecs
+import io
+import itertools
 import re
-import zlib
-from collections.abc import Iterator, Mapping
+import tempfile
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from typing import BinaryIO
 
 import orjson
 
-from lead_assets.intake import csv_payloads, json_payloads
-from lead_assets.intake.payloads import Chunk, Fault, Reject
-
-_MAX_UNPACKED = 4 << 30
-"""Bytes a gzip drop may unpack to: a 4 MB bomb unpacks to 4 GB."""
+from lead_assets.core.limits import Limits
+from lead_assets.intake import csv_payloads, encodings, form_payloads, json_payloads, sheet_payloads, unpacking
+from lead_assets.intake.payloads import Chunk, Fault, whole_file
+from lead_assets.intake.text import WHITE, Text
 
 _OBJECT_LINE = re.compile(rb"\n[ \t]*\{")
-_WHITE = b" \t\r\n"
-_BOMS = (
-    (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
+_SNIFFED = 64 << 10
+_GZIP, _ZIP = b"\x1f\x8b", (b"PK\x03\x04", b"PK\x05\x06")
+_OTHER_ZIPS = (
+    ("xl/workbook.bin", "a binary workbook (.xlsb)"),
+    ("word/document.xml", "a text document"),
+    ("ppt/presentation.xml", "a presentation"),
+    ("content.xml", "an OpenDocument file"),
+    ("Index/Document.iwa", "a Numbers or Pages file"),
 )
+_IGNORED_MEMBER = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)")
 
 
-def parse(data: bytes, *, max_payload_bytes: int, column_map: Mapping[str, str] | None = None) -> Iterator[Chunk]:
-    """The payloads of a drop, some thousands at a time; at least one payload or reject for any bytes. Raises nothing for any content.
+def parse(data: bytes | BinaryIO, *, limits: Limits, column_map: Mapping[str, str] | None = None) -> Iterator[Chunk]:
+    """The payloads of a drop (its bytes, or a stream that can seek), some thousands at a time; at least one payload or reject for any bytes. Raises nothing
+    for any content.
 
     A reject at position 0 means the whole file.
     """
-    size = len(data)
-    data, packing_fault = _unpack(data)
+    stream = io.BytesIO(data) if isinstance(data, bytes) else data
     received = 0
-    for chunk in _payloads(_to_utf8(data), max_payload_bytes, column_map or {}):
-        if packing_fault:  # is what the file as a whole suffers from; its end is missing because of it
-            chunk.rejects = [reject for reject in chunk.rejects if reject.position]
+    for chunk in _file(stream, limits, column_map or {}, within_zip=False):
         received += len(chunk)
         yield chunk
-    if packing_fault:
-        yield Chunk(rejects=[Reject(0, b"", packing_fault, size=size)])
-    elif not received:
+    if not received:
+        stream.seek(0)
+        head = stream.read(_SNIFFED)
         fault = Fault("empty_file", "the file holds no payload: nothing was sent, or a header alone")
-        yield Chunk(rejects=[Reject(0, data, fault)])
+        yield whole_file(fault, head, stream.seek(0, io.SEEK_END))
 
 
-def _payloads(data: bytes, max_payload_bytes: int, column_map: Mapping[str, str]) -> Iterator[Chunk]:
-    if b"\n" not in data:
-        data = data.replace(b"\r", b"\n")  # line ends of old spreadsheets
-    first = _first_line(data)
+def _file(stream: BinaryIO, limits: Limits, column_map: Mapping[str, str], *, within_zip: bool) -> Iterator[Chunk]:
+    size = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    head = stream.read(_SNIFFED)
+    fault: Fault | None
+    if size > limits.drop_bytes:
+        yield whole_file(unpacking.too_big(limits.drop_bytes), head, size)
+    elif head.startswith(_GZIP):
+        if fault := unpacking.gzip_fault(stream, size, limits):
+            yield whole_file(fault, b"", size)
+            return
+        unpacked = unpacking.Gunzipped(stream)
+        for chunk in _content(unpacked, limits, column_map):
+            if unpacked.fault:  # is what the file as a whole suffers from; its end is missing because of it
+                chunk.rejects = [reject for reject in chunk.rejects if reject.position]
+            yield chunk
+        if unpacked.fault:
+            yield whole_file(unpacked.fault, b"", size)
+    elif head.startswith(_ZIP):
+        archive = unpacking.zip_of(stream, size, limits)
+        if isinstance(archive, Fault):
+            yield whole_file(archive, b"", size)
+            return
+        with archive:
+            yield from _zipped(archive, size, limits, column_map, within_zip=within_zip)
+    elif head.startswith(unpacking.OLE):
+        yield whole_file(_ole_fault(stream), b"", size)
+    elif fault := unpacking.unreadable(head):
+        yield whole_file(fault, head, size)
+    else:
+        yield from _content(unpacking.blocks(stream), limits, column_map)
+
+
+def _content(blocks: Iterable[bytes], limits: Limits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
+    """Payloads of unpacked bytes."""
+    source = iter(blocks)
+    first = next(source, b"")
+    whole = itertools.chain((first,), source)
+    if mark := form_payloads.boundary(first[:_SNIFFED]):
+        yield from form_payloads.multipart(whole, mark, column_map, limits.payload_bytes)
+        return
+    decoded = encodings.Decoded(whole)
+    for chunk in _payloads(Text(_with_line_ends(decoded)), limits, column_map):
+        chunk.encoding = decoded.guess
+        yield chunk
+
+
+def _payloads(text: Text, limits: Limits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
+    most = limits.payload_bytes
+    text.skip_white()
+    text.fill(most + 1)
+    first = _first_line(text.data)
     if not first:
         return
-    if data.lstrip(_WHITE)[:1] == b"[":
-        yield from json_payloads.array(data, max_payload_bytes)
+    data = text.data
+    if data.lstrip(WHITE)[:1] == b"[":
+        yield from json_payloads.array(text, most)
     elif first[:1] == b"{":
-        if _has_object_a_line(data, first, max_payload_bytes):
-            yield from json_payloads.lines(data, max_payload_bytes)
+        if _has_object_a_line(text, first, most):
+            yield from json_payloads.lines(text, most)
         else:
-            yield from json_payloads.sequence(data, max_payload_bytes)
-    elif dialect := csv_payloads.sniff(data, column_map, max_payload_bytes):
-        yield from csv_payloads.rows(data, dialect, max_payload_bytes)
+            yield from json_payloads.sequence(text, most)
+    elif form_payloads.is_form_line(first, column_map):
+        yield from form_payloads.lines(text, column_map, most)
+    elif dialect := csv_payloads.sniff(data, column_map, most):
+        yield from csv_payloads.rows(text, dialect, most)
     elif b"\n{" in data:
-        yield from json_payloads.lines(data, max_payload_bytes)
+        yield from json_payloads.lines(text, most)
     else:
-        yield _unrecognised(data, max_payload_bytes)
+        yield _unrecognised(text, most)
 
 
-def _has_object_a_line(data: bytes, first: bytes, max_payload_bytes: int) -> bool:
+def _has_object_a_line(text: Text, first: bytes, max_payload_bytes: int) -> bool:
     """Whether JSON that begins with an object is NDJSON, or one object (or several) over many lines. Its first line may be broken in either."""
     if first == b"{":
         return False
     if len(first) > max_payload_bytes or _is_json(first):
         return True
-    if len(data) <= max_payload_bytes and _is_json(data):
+    if text.ended and len(text.data) <= max_payload_bytes and _is_json(text.data):
         return False
-    return _OBJECT_LINE.search(data) is not None
+    return _OBJECT_LINE.search(text.data) is not None
 
 
-def _unrecognised(data: bytes, max_payload_bytes: int) -> Chunk:
+def _unrecognised(text: Text, max_payload_bytes: int) -> Chunk:
     """A file that is neither JSON objects nor a table is one reject, however many lines it has."""
-    if len(data) <= max_payload_bytes:
-        fault, _ = json_payloads.diagnose(data.strip(_WHITE))
+    data = text.data
+    if text.ended and len(data) <= max_payload_bytes:
+        fault, _ = json_payloads.diagnose(data.strip(WHITE))
         if fault and fault.code != "not_json":
-            return Chunk(rejects=[Reject(0, data, fault)])
+            return whole_file(fault, data, len(data))
     fault = Fault(
-        "not_json", "neither JSON nor a table with known headers: send JSON, NDJSON or CSV, or name the columns with --map from=to"
+        "not_json", "neither JSON nor a table with known headers: send JSON, NDJSON, CSV or XLSX, or name the columns with --map from=to"
     )
-    return Chunk(rejects=[Reject(0, data, fault)])
+    size = 0
+    while not text.ended:
+        size += len(text.data)
+        text.more(len(text.data))
+    return whole_file(fault, data, size + len(text.data))
+
+
+def _zipped(
+    archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Mapping[str, str], *, within_zip: bool
+) -> Iterator[Chunk]:
+    """A workbook's rows; of any other zip, the payloads of its files. Their positions go on behind the last of the file before."""
+    names = {name.lstrip("/") for name in archive.namelist()}
+    if "xl/workbook.xml" in names:
+        yield from sheet_payloads.payloads(archive, size, limits, column_map)
+        return
+    if kind := next((kind for name, kind in _OTHER_ZIPS if name in names), None):
+        yield whole_file(unpacking.unsupported(kind), b"", size)
+        return
+    if within_zip:
+        yield whole_file(unpacking.unsupported("a zip within a zip"), b"", size)
+        return
+    base = 0
+    members = [member for member in archive.infolist() if not member.is_dir() and not _IGNORED_MEMBER.search(member.filename)]
+    for number, member in enumerate(members, start=1):
+        last = base
+        with tempfile.TemporaryFile(prefix="lead-assets-") as copy:
+            try:
+                for block in unpacking.member_blocks(archive, member):
+                    copy.write(block)
+            except unpacking.DAMAGE:
+                fault = Fault("corrupt_zip", f"file {number} of the zip is damaged: nothing was read of it; send it again")
+                yield _moved(whole_file(fault, b"", member.file_size), base)
+                base += 1
+                continue
+            for chunk in _file(copy, limits, column_map, within_zip=True):
+                moved = _moved(chunk, base)
+                last = max([last, *moved.positions[-1:], *(reject.position for reject in moved.rejects)])
+                yield moved
+        base = last + 1
+
+
+def _moved(chunk: Chunk, base: int) -> Chunk:
+    if base:
+        chunk.positions = [position + base for position in chunk.positions]
+        chunk.rejects = [reject._replace(position=reject.position + base) for reject in chunk.rejects]
+    return chunk
+
+
+def _ole_fault(stream: BinaryIO) -> Fault:
+    """What a compound file is: Office keeps workbooks with a password in one ([MS-OFFCRYPTO] 2.3.4.4), and its old formats."""
+    before = b""
+    for block in unpacking.blocks(stream):
+        if "EncryptedPackage".encode("utf-16-le") in before + block:
+            return Fault("password_protected", "the workbook has a password: save it without one (File, Info, Protect Workbook), or as CSV")
+        before = block[-64:]
+    return unpacking.unsupported("a workbook or document of Office 97 to 2003 (.xls)")
+
+
+def _with_line_ends(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The text, with the line ends of today where its first part has only those of old spreadsheets."""
+    source = iter(blocks)
+    first = next(source, b"")
+    while len(first) < _SNIFFED and (block := next(source, None)) is not None:
+        first += block
+    old = b"\r" in first and b"\n" not in first
+    yield first.replace(b"\r", b"\n") if old else first
+    for block in source:
+        yield block.replace(b"\r", b"\n") if old else block
 
 
 def _first_line(data: bytes) -> bytes:
-    stripped = data.lstrip(_WHITE) if data[:1] in (b" ", b"\t", b"\r", b"\n") else data
+    stripped = data.lstrip(WHITE) if data[:1] in (b" ", b"\t", b"\r", b"\n") else data
     end = stripped.find(b"\n")
-    return stripped[: end if end >= 0 else len(stripped)].strip(_WHITE)
+    return stripped[: end if end >= 0 else len(stripped)].strip(WHITE)
 
 
 def _is_json(text: bytes) -> bool:
@@ -106,56 +227,3 @@ def _is_json(text: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
-
-
-def _unpack(data: bytes) -> tuple[bytes, Fault | None]:
-    """Gzip content (by its first bytes), as far as it can be read, and what ended it early. Anything else is returned as it is."""
-    if data[:2] != b"\x1f\x8b":
-        return data, None
-    parts: list[bytes] = []
-    size = 0
-    rest = data
-    while rest:
-        member = zlib.decompressobj(wbits=31)
-        try:
-            while rest and not member.eof:
-                part = member.decompress(rest, 16 << 20)
-                parts.append(part)
-                size += len(part)
-                if size > _MAX_UNPACKED:
-                    return b"".join(parts), Fault("file_too_large", f"unpacks to more than {_MAX_UNPACKED} bytes: send it in parts")
-                rest = member.unconsumed_tail
-        except zlib.error:
-            return b"".join(parts), Fault("corrupt_gzip", "the gzip data is damaged; what stands before the damage was read: send it again")
-        if not member.eof:
-            return b"".join(parts), Fault(
-                "truncated_gzip", "the gzip data ends early; what stands before the cut was read: send it again whole"
-            )
-        rest = member.unused_data.lstrip(b"\0")  # padding that tape and block devices leave
-    return b"".join(parts), None
-
-
-def _to_utf8(data: bytes) -> bytes:
-    """The same text in UTF-8 without a mark. What cannot be decoded becomes a byte that is no UTF-8, so that only its own payload is rejected."""
-    for mark, encoding in _BOMS:
-        if data.startswith(mark):
-            return data[len(mark) :] if encoding == "utf-8" else _recode(data, encoding)
-    # RFC 4627 §3: JSON without a mark shows its encoding by where the zero bytes of its first two characters stand.
-    if data[:1] in (b"{", b"[") and data[1:2] == b"\0" and data[2:4] != b"\0\0":
-        return _recode(data, "utf-16-le")
-    if data[:1] == b"\0" and data[1:2] in (b"{", b"["):
-        return _recode(data, "utf-16-be")
-    return data
-
-
-def _recode(data: bytes, encoding: str) -> bytes:
-    return data.decode(encoding, "lead_assets.mark").encode("utf-8", "surrogateescape")
-
-
-def _mark(error: UnicodeError) -> tuple[str, int]:
-    if isinstance(error, UnicodeDecodeError):
-        return "\udcff", error.end
-    raise error
-
-
-codecs.register_error("lead_assets.mark", _mark)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 MAX_DEPTH = 32
 """Deepest nesting of a payload. Far beyond any lead, and far below where a JSON writer or a warehouse's VARIANT gives up."""
@@ -49,7 +49,8 @@ class Reject(NamedTuple):
 class Chunk:
     """Some thousands of payloads of a drop, in columns: `values[i]` stood at `positions[i]` as `raws[i]`.
 
-    `headers` is None for JSON; for CSV it maps each header as written to the payload key it stands for.
+    `headers` is None for JSON; for rows of a table and for forms it maps each header as written to the payload key it stands for. A header that stands
+    twice has a value each time, as `name` and `name_2`.
     """
 
     positions: list[int] = field(default_factory=list)
@@ -57,6 +58,9 @@ class Chunk:
     values: list[dict[str, Any]] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     headers: dict[str, str] | None = None
+    kind: Literal["json", "table", "form"] = "json"
+    encoding: str | None = None
+    """The encoding in which the drop was read, where nothing but its bytes says so."""
 
     def __len__(self) -> int:
         return len(self.positions) + len(self.rejects)
@@ -68,6 +72,11 @@ def printable(raw: bytes) -> str:
     if len(raw) > MAX_RAW_TEXT:
         cut = re.sub(rb"[\xc0-\xff][\x80-\xbf]{0,3}\Z", b"", cut)
     return cut.decode("utf-8", "backslashreplace").translate(_CONTROLS)
+
+
+def whole_file(fault: Fault, head: bytes, size: int) -> Chunk:
+    """A file that cannot be taken at all, or not to its end: one reject, at position 0."""
+    return Chunk(rejects=[Reject(0, head[: MAX_RAW_TEXT + 1], fault, size=size)])
 
 
 def too_large(size: int, limit: int) -> Fault:

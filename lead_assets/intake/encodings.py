@@ -1,0 +1,160 @@
+"""Bytes of any encoding to UTF-8, as a stream. What cannot be read stands as a byte that is no UTF-8, so that only its own payload is rejected.
+
+JSON is UTF-8, UTF-16 or UTF-32 (RFC 8259, RFC 4627 §3). Tables and forms may be anything: their encoding is guessed where it is not UTF-8, and only if one guess
+is clearly better than the others; `Decoded.guess` says which, so that it can be shown. Does not belong here: unpacking (see `unpacking`).
+"""
+
+from __future__ import annotations
+
+import codecs
+import functools
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import charset_normalizer
+import yaml
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
+_SAMPLE = 256 << 10
+_NEUTRAL = re.compile(r"[\s\d!-/:-@\[-`{-~ €£¥§©®™°±²³·ºª«»¿¡–—‘’‚“”„†•…‰‹›、。「」（）・：，；]+|[a-z]+", re.IGNORECASE)
+"""What stands in text of any language: it says nothing for or against an encoding."""
+_CLEARLY = 0.03
+_FILE = Path(__file__).with_suffix(".yaml")
+
+
+class Decoded:
+    """A stream in UTF-8. `guess`: the encoding in which it was read, where nothing but its bytes says so; known once the first such byte was read."""
+
+    def __init__(self, blocks: Iterator[bytes]) -> None:
+        self.guess: str | None = None
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[bytes]:
+        head = b""
+        for block in self._blocks:
+            head += block
+            if len(head) >= 4:
+                break
+        for mark, encoding in _BOMS:
+            if head.startswith(mark):
+                rest = head[len(mark) :]
+                yield from self._plain(rest) if encoding == "utf-8" else self._decoded(rest, encoding)
+                return
+        if wide := _wide(head):
+            yield from self._decoded(head, wide)
+        elif head.lstrip()[:1] in (b"{", b"[") or b"\n{" in head:
+            yield from self._plain(head)
+        else:
+            yield from self._guessed(head)
+
+    def _plain(self, head: bytes) -> Iterator[bytes]:
+        yield head
+        yield from self._blocks
+
+    def _decoded(self, head: bytes, encoding: str) -> Iterator[bytes]:
+        decoder = codecs.getincrementaldecoder(encoding)("lead_assets.mark")
+        for block in self._plain(head):
+            yield decoder.decode(block).encode("utf-8", "surrogateescape")
+        yield decoder.decode(b"", True).encode("utf-8", "surrogateescape")
+
+    def _guessed(self, head: bytes) -> Iterator[bytes]:
+        """ASCII is the same in all encodings that are guessed: the first other byte decides."""
+        for block in self._plain(head):
+            if block.isascii():
+                yield block
+                continue
+            self.guess = guess(block)
+            yield from self._plain(block) if self.guess is None else self._decoded(block, self.guess)
+            return
+
+
+def guess(data: bytes) -> str | None:
+    """The encoding of a table's or form's bytes; None for UTF-8, and where no guess is clearly the best: its bytes are then rejected row by row."""
+    # Lines that are ASCII say nothing; a sample of the others speaks for all of them.
+    sample = b"\n".join(line for line in data.split(b"\n") if not line.isascii())[:_SAMPLE]
+    text = sample.decode("utf-8", "surrogateescape")
+    broken = sum(1 for char in text[:-3] if "\udc80" <= char <= "\udcff")
+    whole = sum(1 for char in text if char > "\x7f" and not "\udc80" <= char <= "\udcff")
+    if not broken or whole >= broken:
+        return None
+    letters = _letters()
+    found = [
+        _Candidate(encoding, str(match), _share(encoding, str(match)), match.chaos, match.coherence)
+        for match in charset_normalizer.from_bytes(sample, cp_isolation=list(letters), threshold=0.4)
+        # Of encodings that give the same text, the library names any; the first of ours is the most usual.
+        for encoding in (next(each for each in letters if each in match.could_be_from_charset),)
+    ]
+    found.sort(key=lambda each: (-each.share, each.chaos, -each.coherence))
+    if not found or found[0].share < 0.7:
+        return None
+    best = found[0]
+    for other in found[1:]:
+        if other.text != best.text and best.share - other.share < _CLEARLY:
+            nearer = other.chaos - best.chaos, best.coherence - other.coherence
+            if max(nearer) < _CLEARLY:
+                return None
+    return best.encoding
+
+
+class _Candidate(NamedTuple):
+    encoding: str
+    text: str
+    share: float
+    chaos: float
+    coherence: float
+
+
+def _share(encoding: str, text: str) -> float:
+    """How much of what is not ASCII is letters of one language that is written in this encoding."""
+    strange = _NEUTRAL.sub("", text.lower().replace("\u0307", ""))
+    if not strange:
+        return 1.0
+    return max(len(only(strange)) / len(strange) for only in _letters()[encoding])
+
+
+@functools.cache
+def _letters() -> dict[str, list[Callable[[str], str]]]:
+    """For each encoding and each language written in it, what leaves of a text only that language's letters."""
+    declared = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    return {encoding: [_only(letters) for letters in languages.values()] for encoding, languages in declared.items()}
+
+
+def _only(letters: str) -> Callable[[str], str]:
+    if letters.startswith("="):
+        charset = letters[1:]
+        return lambda text: text.encode(charset, "ignore").decode(charset)
+    return functools.partial(re.compile(f"[^{letters}]").sub, "")
+
+
+def _wide(head: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark, by where the zero bytes stand: a quarter of the text or more is ASCII in any table or JSON."""
+    head = head[: 4 * (min(len(head), 4096) // 4)]
+    if len(head) < 4 or b"\0" not in head:
+        return None
+    zeros = [head[place::4].count(0) * 4 / len(head) for place in range(4)]
+    for encoding, few, many in (
+        ("utf-32-le", (0,), (1, 2, 3)),
+        ("utf-32-be", (3,), (0, 1, 2)),
+        ("utf-16-le", (0, 2), (1, 3)),
+        ("utf-16-be", (1, 3), (0, 2)),
+    ):
+        if all(zeros[place] < 0.05 for place in few) and all(zeros[place] > 0.25 for place in many):
+            return encoding
+    return None
+
+
+def _mark(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError):
+        return "\udcff", error.end
+    raise error
+
+
+codecs.register_error("lead_assets.mark", _mark)
