@@ -45,5 +45,5 @@ def _ingest_fixtures(settings: Settings) -> None:
                 name=drop["file"],
                 received_at=drop.get("received_at") or datetime.now(UTC),
                 campaign=drop.get("campaign"),
-                max_payload_bytes=settings.max_payload_bytes,
+                limits=settings.limits,
             )

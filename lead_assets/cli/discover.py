@@ -83,7 +83,7 @@ def _file(settings: Settings, data: bytes, campaign: str) -> dict[str, Any]:
         name=f"{campaign}.ndjson",
         received_at=datetime.now(UTC),
         campaign=campaign,
-        max_payload_bytes=settings.max_payload_bytes,
+        limits=settings.limits,
     )
     with runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, drop.campaigns)

@@ -14,7 +14,7 @@ from typing import Any
 from lead_assets.cli import report, runs
 from lead_assets.core.settings import Settings
 from lead_assets.intake import campaign_api, landing
-from lead_assets.intake.ingest import IngestedDrop, ingest
+from lead_assets.intake.ingest import STREAMED_BYTES, IngestedDrop, ingest
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import archive_of, campaigns_of, warehouse_of
@@ -79,15 +79,16 @@ def ingest_files(
     archive = archive_of(settings)
     drops = []
     for file in files:
-        drop = ingest(
-            archive,
-            file.read_bytes(),
-            name=file.name,
-            received_at=datetime.now(UTC),
-            campaign=campaign,
-            column_map=column_map or {},
-            max_payload_bytes=settings.max_payload_bytes,
-        )
+        with file.open("rb") as stream:
+            drop = ingest(
+                archive,
+                stream if file.stat().st_size > STREAMED_BYTES else stream.read(),
+                name=file.name,
+                received_at=datetime.now(UTC),
+                campaign=campaign,
+                column_map=column_map or {},
+                limits=settings.limits,
+            )
         drops += _rows(str(file), drop)
     with runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, {drop["campaign_id"] for drop in drops})
@@ -121,6 +122,7 @@ def _rows(path: str, drop: IngestedDrop) -> list[dict[str, Any]]:
             "rejected": drop.rejected_by_campaign.get(campaign_id, 0),
             "status": drop.status,
             "unmapped": list(drop.unmapped),
+            "encoding": drop.encoding,
         }
         for campaign_id, rows in drop.campaigns.items()
     ]

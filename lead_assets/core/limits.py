@@ -14,3 +14,6 @@ class Limits(NamedTuple):
     """A larger file, packed or unpacked: `file_too_large`."""
     unpack_ratio: int = 200
     """A file that unpacks to more than so many times its size: `unpacks_too_far`. JSON and CSV of leads unpack to 5 to 30 times."""
+
+
+DEFAULT_LIMITS = Limits()

@@ -14,6 +14,8 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+
 
 class Settings(BaseSettings):
     """The environment as the product sees it. Empty variables count as unset. The prefix is required, so that $HOME is never read as LEAD_ASSETS_HOME."""
@@ -48,7 +50,17 @@ class Settings(BaseSettings):
         None,
         description="Folder of YAML that replaces lead_assets/rules file by file",
     )
-    max_payload_bytes: int = Field(1 << 20, gt=0, description="Largest accepted payload in bytes; larger ones are rejected")
+    max_payload_bytes: int = Field(
+        DEFAULT_LIMITS.payload_bytes, gt=0, description="Largest accepted payload in bytes; larger ones are rejected"
+    )
+    max_drop_bytes: int = Field(
+        DEFAULT_LIMITS.drop_bytes, gt=0, description="Largest accepted file in bytes, packed or unpacked; a larger one is one reject"
+    )
+    max_unpack_ratio: int = Field(
+        DEFAULT_LIMITS.unpack_ratio,
+        gt=0,
+        description="How many times its size a packed file may unpack to; one that goes further (and beyond 64 MiB) is one reject",
+    )
 
     anthropic_api_key: SecretStr | None = Field(None, validation_alias="ANTHROPIC_API_KEY")
     anthropic_model: str = Field("claude-haiku-5-5", validation_alias="ANTHROPIC_MODEL")
@@ -107,6 +119,10 @@ class Settings(BaseSettings):
         file = self.model_config.get("env_file")
         value = os.environ.get(variable) or (dotenv_values(str(file)).get(variable) if file else None)
         return SecretStr(value) if value else None
+
+    @property
+    def limits(self) -> Limits:
+        return Limits(self.max_payload_bytes, self.max_drop_bytes, self.max_unpack_ratio)
 
     @property
     def archive_location(self) -> str:

@@ -20,5 +20,5 @@ def leads_of(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> pl
     from lead_assets.intake.parsed import parsed_of
     from lead_assets.intake.read import read_campaigns
 
-    read = read_campaigns(archive_of(settings), campaigns, max_payload_bytes=settings.max_payload_bytes, parsed=parsed_of(settings))
+    read = read_campaigns(archive_of(settings), campaigns, limits=settings.limits, parsed=parsed_of(settings))
     return resolve(read.raw_leads, ledger.suppressions()).leads

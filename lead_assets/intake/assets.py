@@ -16,7 +16,7 @@ def conserves(step: Step) -> dict[str, Verdict]:
 
 
 def receipts(step: Step, campaign_id: str) -> object:
-    return step.archive.receipt_names(campaign_id), step.settings.max_payload_bytes
+    return step.archive.receipt_names(campaign_id), step.settings.limits
 
 
 @tables(
@@ -36,7 +36,7 @@ def receipts(step: Step, campaign_id: str) -> object:
 )
 def intake__raw_leads(step: Step) -> list[Made]:
     settings = step.settings
-    read = read_campaigns(step.archive, step.partitions, max_payload_bytes=settings.max_payload_bytes, parsed=parsed_of(settings))
+    read = read_campaigns(step.archive, step.partitions, limits=settings.limits, parsed=parsed_of(settings))
     step.memo["received"] = read.received.select("campaign_id", "received")
     copies = publish(read.rejected, open_objects(settings.failed_leads_location)) if settings.failed_leads_location else None
     repeated = dict(read.received.select("campaign_id", "repeated_files").iter_rows())

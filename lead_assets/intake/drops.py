@@ -8,12 +8,14 @@ Does not belong here: the archive (see `ingest`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
 import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.limits import DEFAULT_LIMITS, Limits
 from lead_assets.intake.headers import header_key
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Chunk, Reject
@@ -24,7 +26,8 @@ _SMALL_BYTES = 64 << 10
 """Drops up to this size are put together."""
 _TOGETHER_BYTES = 4 << 20
 _TOGETHER_PAYLOADS = 4_096
-_NOTHING = NOTHING.clone().insert_column(0, pl.Series("drop", [], dtype=pl.Int64))
+_MOST_NAMES = 100_000
+_NO_LEADS = NOTHING.clone().insert_column(0, pl.Series("drop", [], dtype=pl.Int64)).with_columns(own_campaign=pl.lit(None, dtype=pl.String))
 
 _REJECT_SCHEMA = pl.Schema(
     {
@@ -38,6 +41,9 @@ _REJECT_SCHEMA = pl.Schema(
         "own_campaign": pl.String(),
     }
 )
+
+
+_NO_REJECTS = _REJECT_SCHEMA.to_frame()
 
 
 @dataclass(frozen=True)
@@ -56,13 +62,17 @@ class Drops:
         `defaults`: for each drop, the campaign of payloads that name none, and whether it is forced on all of them.
         """
         counted: list[dict[str, tuple[int, int]]] = [{} for _ in defaults]
+        self.count(defaults, counted)
+        return [dict(sorted(each.items())) for each in counted]
+
+    def count(self, defaults: Sequence[tuple[str, bool]], counted: list[dict[str, tuple[int, int]]]) -> None:
+        """Add to `counts`."""
         for frame, is_lead in ((self.leads, 1), (self.rejects, 0)):
             for number, own, count in frame.group_by("drop", "own_campaign").len().iter_rows():
                 default, forced = defaults[number]
                 campaign = default if forced or own is None else own
                 good, bad = counted[number].get(campaign, (0, 0))
                 counted[number][campaign] = (good + count * is_lead, bad + count * (1 - is_lead))
-        return [dict(sorted(each.items())) for each in counted]
 
     def place(self, receipts: Sequence[tuple[int, Receipt]]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The rows of the receipts' campaigns, as `RawLead` and `RejectedPayload`. Each receipt comes with the number of its drop; at most one for a
@@ -102,61 +112,105 @@ _GIVEN_SCHEMA: dict[str, pl.DataType] = {"drop": pl.Int64(), "default_campaign":
 """What decides the campaign of a drop's rows, beside the rows themselves."""
 
 
-def read_drops(drops: Iterable[tuple[bytes, Mapping[str, str]]], *, max_payload_bytes: int, documents: bool = True) -> Drops:
-    """All payloads of drops, each given with its column map, in the order they stand. Raises nothing for any bytes.
+def read_drops(
+    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], *, limits: Limits = DEFAULT_LIMITS, documents: bool = True
+) -> Drops:
+    """All payloads of drops (their bytes, or streams that can seek), each given with its column map, in the order they stand. Raises nothing for any bytes.
 
     Without `documents` the leads' `payload` and `extra` are left out: enough to count them, in half the time.
     """
-    frames: list[pl.DataFrame] = [_NOTHING]
-    rejected: list[tuple[int, Reject]] = []
-    unmapped: list[tuple[str, ...]] = []
-    for chunk, places in _together(_chunks(drops, max_payload_bytes, unmapped)):
-        frame, faulty = rows(chunk, documents=documents)
-        standing = frame["position"]
-        frames.append(
-            frame.with_columns(position=pl.Series([position for _, position in places], dtype=pl.Int64).gather(standing)).insert_column(
-                0, pl.Series("drop", [number for number, _ in places], dtype=pl.Int64).gather(standing)
-            )
-        )
-        rejected += ((places[reject.position][0], reject._replace(position=places[reject.position][1])) for reject in faulty)
-    rejected.sort(key=lambda each: (each[0], each[1].position))
-    leads = pl.concat(frames)
-    named = leads["source_campaign"].unique().drop_nulls().to_list()
-    keys = {name: key for name in {*named, *(reject.campaign for _, reject in rejected)} if name and (key := _key(name))}
-    own = pl.col("source_campaign").replace_strict(keys, default=None, return_dtype=pl.String) if keys else pl.lit(None, dtype=pl.String)
+    seen = Seen()
+    parts = list(read_parts(drops, limits=limits, documents=documents, seen=seen))
     return Drops(
-        leads=leads.with_columns(own_campaign=own),
-        rejects=pl.DataFrame(
-            [(number, *_reject_row(reject), keys.get(reject.campaign or "")) for number, reject in rejected],
-            schema=_REJECT_SCHEMA,
-            orient="row",
-        ),
-        unmapped=tuple(unmapped),
+        pl.concat([_NO_LEADS, *(part.leads for part in parts)]),
+        pl.concat([_NO_REJECTS, *(part.rejects for part in parts)]).sort("drop", "position"),
+        tuple(seen.unmapped),
     )
 
 
-def _chunks(
-    drops: Iterable[tuple[bytes, Mapping[str, str]]], max_payload_bytes: int, unmapped: list[tuple[str, ...]]
-) -> Iterator[tuple[int, Chunk, int]]:
-    """(number of the drop, chunk, bytes of the drop) of all drops; `unmapped` grows by one with each."""
+def count_drops(
+    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], defaults: Sequence[tuple[str, bool]], *, limits: Limits, seen: Seen
+) -> list[dict[str, tuple[int, int]]]:
+    """`Drops.counts` of drops of any size: a few megabytes of them are in memory."""
+    counted: list[dict[str, tuple[int, int]]] = [{} for _ in defaults]
+    for part in read_parts(drops, limits=limits, documents=False, seen=seen):
+        part.count(defaults, counted)
+    return [dict(sorted(each.items())) for each in counted]
+
+
+@dataclass
+class Seen:
+    """What was seen of drops beside their payloads, one entry for each drop, once all of it was read. `unmapped`: see `Drops`; `encodings`: in which each was
+    read, where nothing but its bytes says so."""
+
+    unmapped: list[tuple[str, ...]] = field(default_factory=list)
+    encodings: list[str | None] = field(default_factory=list)
+
+
+def read_parts(
+    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], *, limits: Limits, documents: bool, seen: Seen
+) -> Iterator[Drops]:
+    """`read_drops` in parts of some megabytes, or of many small drops. The parts' `unmapped` is empty: see `seen`."""
+    keys: dict[str | None, str | None] = {None: None, "": None}
+    for chunk, places in _together(_chunks(drops, limits, seen)):
+        frame, faulty = rows(chunk, documents=documents)
+        if isinstance(places, int):
+            leads = frame.select(pl.lit(places, dtype=pl.Int64).alias("drop"), pl.all())
+            rejected = [(places, reject) for reject in faulty]
+        else:
+            standing = frame["position"]
+            leads = frame.with_columns(
+                position=pl.Series([position for _, position in places], dtype=pl.Int64).gather(standing)
+            ).insert_column(0, pl.Series("drop", [number for number, _ in places], dtype=pl.Int64).gather(standing))
+            rejected = [(places[reject.position][0], reject._replace(position=places[reject.position][1])) for reject in faulty]
+        named = leads["source_campaign"].unique().drop_nulls().to_list()
+        keys |= {name: _key(name) for name in {*named, *(reject.campaign for _, reject in rejected)} if name not in keys}
+        own = {name: keys[name] for name in named if keys[name]}
+        yield Drops(
+            leads.with_columns(
+                own_campaign=pl.col("source_campaign").replace_strict(own, default=None, return_dtype=pl.String)
+                if own
+                else pl.lit(None, dtype=pl.String)
+            ),
+            pl.DataFrame(
+                [(number, *_reject_row(reject), keys[reject.campaign]) for number, reject in rejected], schema=_REJECT_SCHEMA, orient="row"
+            )
+            if rejected
+            else _NO_REJECTS,
+            (),
+        )
+        if len(keys) > _MOST_NAMES:
+            keys = {None: None, "": None}
+
+
+def _chunks(drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], limits: Limits, seen: Seen) -> Iterator[tuple[int, Chunk, int]]:
+    """(number of the drop, chunk, bytes of the drop, or of the part of it that is a chunk at least) of all drops."""
     for number, (data, column_map) in enumerate(drops):
         headers: set[str] = set()
-        for chunk in parse(data, max_payload_bytes=max_payload_bytes, column_map=column_map):
+        encoding = None
+        size = len(data) if isinstance(data, bytes) else _SMALL_BYTES + 1
+        for chunk in parse(data, limits=limits, column_map=column_map):
             headers.update(map(header_key, chunk.headers or ()))
-            yield number, chunk, len(data)
-        unmapped.append(tuple(header for header in column_map if header_key(header) not in headers))
+            encoding = encoding or chunk.encoding
+            yield number, chunk, size
+        seen.unmapped.append(tuple(header for header in column_map if header_key(header) not in headers))
+        seen.encodings.append(encoding)
 
 
-def _together(chunks: Iterable[tuple[int, Chunk, int]]) -> Iterator[tuple[Chunk, list[tuple[int, int]]]]:
-    """The chunks, those of small drops that are written alike put together. Payloads of what comes out are numbered from 0 on; the list says, for each
-    number, of which drop the payload is and where it stood there."""
+def _together(chunks: Iterable[tuple[int, Chunk, int]]) -> Iterator[tuple[Chunk, int | list[tuple[int, int]]]]:
+    """The chunks, each with its drop's number; those of small drops that are written alike put together. Payloads of what was put together are numbered
+    from 0 on; the list says, for each number, of which drop the payload is and where it stood there."""
     gathered, places, size = Chunk(), list[tuple[int, int]](), 0
     for number, chunk, drop_size in chunks:
-        apart = drop_size > _SMALL_BYTES or chunk.headers != gathered.headers
+        large = drop_size > _SMALL_BYTES
+        apart = large or chunk.headers != gathered.headers or chunk.kind != gathered.kind
         if places and (apart or size > _TOGETHER_BYTES or len(places) > _TOGETHER_PAYLOADS):
             yield gathered, places
             gathered, places, size = Chunk(), list[tuple[int, int]](), 0
-        gathered.headers = chunk.headers
+        if large:
+            yield chunk, number
+            continue
+        gathered.headers, gathered.kind = chunk.headers, chunk.kind
         size += drop_size
         gathered.positions += range(len(places), len(places) + len(chunk.positions))
         places += ((number, position) for position in chunk.positions)

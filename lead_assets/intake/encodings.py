@@ -1,15 +1,16 @@
 """Bytes of any encoding to UTF-8, as a stream. What cannot be read stands as a byte that is no UTF-8, so that only its own payload is rejected.
 
-JSON is UTF-8, UTF-16 or UTF-32 (RFC 8259, RFC 4627 §3). Tables and forms may be anything: their encoding is guessed where it is not UTF-8, and only if one guess
-is clearly better than the others; `Decoded.guess` says which, so that it can be shown. Does not belong here: unpacking (see `unpacking`).
+JSON is UTF-8, UTF-16 or UTF-32 (RFC 8259, RFC 4627 §3). Tables and forms may be anything: their encoding is guessed where it is not UTF-8, and only
+if one guess is clearly better than the others; `Decoded.guess` says which, so that it can be shown. Does not belong here: unpacking (see `unpacking`).
 """
 
 from __future__ import annotations
 
 import codecs
 import functools
+import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,9 +25,18 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE = 256 << 10
-_NEUTRAL = re.compile(r"[\s\d!-/:-@\[-`{-~ €£¥§©®™°±²³·ºª«»¿¡–—‘’‚“”„†•…‰‹›、。「」（）・：，；]+|[a-z]+", re.IGNORECASE)
+_NEUTRAL = re.compile(r"[\s\d!-/:-@\[-`{-~ €£¥°ºª«»¿¡–—‘’“”…、。「」（）・：，；]+|[a-z]+")
 """What stands in text of any language: it says nothing for or against an encoding."""
-_CLEARLY = 0.03
+_ENOUGH_LINES = 50
+_LETTERS_AT_LEAST = 0.7
+_CLEARLY_MORE = 0.03
+_CLEARLY_LIKELIER = 1.5
+"""A natural logarithm: four to one."""
+_OF_MANY = 2_000
+"""Of the characters of Chinese, Japanese or Korean, so many are nearly all that is written."""
+_OF_CHAOS = 10.0
+"""What the library finds odd counts against a guess, for each letter."""
+_RANGE = re.compile(r"(.)-(.)")
 _FILE = Path(__file__).with_suffix(".yaml")
 
 
@@ -78,60 +88,64 @@ class Decoded:
 
 def guess(data: bytes) -> str | None:
     """The encoding of a table's or form's bytes; None for UTF-8, and where no guess is clearly the best: its bytes are then rejected row by row."""
-    # Lines that are ASCII say nothing; a sample of the others speaks for all of them.
-    sample = b"\n".join(line for line in data.split(b"\n") if not line.isascii())[:_SAMPLE]
+    # Lines that are ASCII say nothing; a sample of the others speaks for all of them. The last may be cut off, within a letter.
+    lines = [line for line in data.split(b"\n") if not line.isascii()]
+    sample = b"\n".join(lines[:-1] if len(lines) > _ENOUGH_LINES else lines)[:_SAMPLE]
     text = sample.decode("utf-8", "surrogateescape")
     broken = sum(1 for char in text[:-3] if "\udc80" <= char <= "\udcff")
     whole = sum(1 for char in text if char > "\x7f" and not "\udc80" <= char <= "\udcff")
     if not broken or whole >= broken:
         return None
-    letters = _letters()
+    declared = _languages()
     found = [
-        _Candidate(encoding, str(match), _share(encoding, str(match)), match.chaos, match.coherence)
-        for match in charset_normalizer.from_bytes(sample, cp_isolation=list(letters), threshold=0.4)
+        _candidate(encoding, str(match), match.chaos)
+        for match in charset_normalizer.from_bytes(sample, cp_isolation=list(declared), threshold=0.4)
         # Of encodings that give the same text, the library names any; the first of ours is the most usual.
-        for encoding in (next(each for each in letters if each in match.could_be_from_charset),)
+        for encoding in (next(each for each in declared if each in match.could_be_from_charset),)
     ]
-    found.sort(key=lambda each: (-each.share, each.chaos, -each.coherence))
-    if not found or found[0].share < 0.7:
+    found.sort(key=lambda each: (-each.share, -each.likely))
+    if not found or found[0].share < _LETTERS_AT_LEAST:
         return None
     best = found[0]
-    for other in found[1:]:
-        if other.text != best.text and best.share - other.share < _CLEARLY:
-            nearer = other.chaos - best.chaos, best.coherence - other.coherence
-            if max(nearer) < _CLEARLY:
-                return None
-    return best.encoding
+    doubts = (other for other in found[1:] if best.share - other.share < _CLEARLY_MORE)
+    return None if any(best.likely - other.likely < _CLEARLY_LIKELIER for other in doubts) else best.encoding
 
 
 class _Candidate(NamedTuple):
+    """`share`: how much of what is not ASCII is letters of one language that is written in this encoding; `likely`: the logarithm of how likely they are."""
+
     encoding: str
-    text: str
     share: float
-    chaos: float
-    coherence: float
+    likely: float
 
 
-def _share(encoding: str, text: str) -> float:
-    """How much of what is not ASCII is letters of one language that is written in this encoding."""
+def _candidate(encoding: str, text: str, chaos: float) -> _Candidate:
     strange = _NEUTRAL.sub("", text.lower().replace("\u0307", ""))
     if not strange:
-        return 1.0
-    return max(len(only(strange)) / len(strange) for only in _letters()[encoding])
+        return _Candidate(encoding, 1.0, 0.0)
+    best = _Candidate(encoding, 0.0, -math.inf)
+    for letters in _languages()[encoding]:
+        known = [letters[char] for char in strange if char in letters]
+        best = max(best, _Candidate(encoding, len(known) / len(strange), sum(known) - _OF_CHAOS * chaos * len(strange)))
+    return best
 
 
 @functools.cache
-def _letters() -> dict[str, list[Callable[[str], str]]]:
-    """For each encoding and each language written in it, what leaves of a text only that language's letters."""
+def _languages() -> dict[str, list[dict[str, float]]]:
+    """For each encoding, the languages that are written in it: their letters, with the logarithms of how likely they are."""
     declared = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
-    return {encoding: [_only(letters) for letters in languages.values()] for encoding, languages in declared.items()}
+    return {encoding: [_letters(text) for text in languages.values()] for encoding, languages in declared.items()}
 
 
-def _only(letters: str) -> Callable[[str], str]:
-    if letters.startswith("="):
-        charset = letters[1:]
-        return lambda text: text.encode(charset, "ignore").decode(charset)
-    return functools.partial(re.compile(f"[^{letters}]").sub, "")
+def _letters(text: str) -> dict[str, float]:
+    ranges, _, charset = text.partition("=")
+    if "-" in ranges:
+        letters = _RANGE.sub(lambda found: "".join(map(chr, range(ord(found[1]), ord(found[2]) + 1))), ranges)
+        usual = [each for each in letters if not charset or each.encode(charset, "ignore")]
+        return dict.fromkeys(usual, -math.log(min(len(usual), _OF_MANY)))
+    # The most frequent letters first, about as often as Zipf's law says.
+    total = sum(1 / rank for rank in range(1, len(text) + 1))
+    return {letter: -math.log(rank * total) for rank, letter in enumerate(text, start=1)}
 
 
 def _wide(head: bytes) -> str | None:

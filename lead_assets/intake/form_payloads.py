@@ -84,7 +84,9 @@ def multipart(blocks: Iterable[bytes], mark: bytes, column_map: Mapping[str, str
                 if parser.closed:
                     break
     except MultipartError as error:
-        fault = Fault("broken_form", f"the multipart body cannot be read ({type(error).__name__}): it was cut off or damaged; send it again whole")
+        fault = Fault(
+            "broken_form", f"the multipart body cannot be read ({type(error).__name__}): it was cut off or damaged; send it again whole"
+        )
         yield whole_file(fault, head, size)
         return
     yield _payload(1, head, max(held, 1), pairs, column_map, max_payload_bytes)

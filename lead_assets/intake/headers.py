@@ -71,11 +71,12 @@ def bind(cells: list[str], column_map: Mapping[str, str]) -> tuple[tuple[str, ..
     wanted = {header_key(source): target for source, target in column_map.items()}
     headers: list[str] = []
     keys: dict[str, str] = {}
+    times: dict[str, int] = {}
     for index, cell in enumerate(cells, start=1):
-        name = cell.strip() or f"column_{index}"
-        count = 2
+        bare = name = cell.strip() or f"column_{index}"
         while name in keys:
-            name, count = f"{cell.strip()}_{count}", count + 1
+            times[bare] = times.get(bare, 1) + 1
+            name = f"{bare}_{times[bare]}"
         headers.append(name)
         keys[name] = ""
     taken: set[str] = set()

@@ -12,23 +12,28 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from lead_assets.core.campaign_keys import campaign_key, inbound_key
-from lead_assets.intake.drops import read_drops
+from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+from lead_assets.intake.drops import Seen, count_drops
 from lead_assets.intake.headers import check_column_map
 from lead_assets.stores.archive import Archive, Receipt
 
-DEFAULT_MAX_PAYLOAD_BYTES = 1 << 20
+STREAMED_BYTES = 16 << 20
+"""Files above this size are given as streams, and never held in memory."""
 _WRITERS = 8
 """Files that are archived at once: a bucket takes tens of milliseconds for each write."""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that has come. `campaign` is set if its sender named one for all of it; `receipt_id` makes taking it repeatable (see `ingest`)."""
+    """A file that has come: its bytes, or a stream of them that can seek.
 
-    data: bytes
+    `campaign` is set if its sender named one for all of it; `receipt_id` makes taking it repeatable (see `ingest`).
+    """
+
+    data: bytes | BinaryIO
     name: str
     campaign: str | None = None
     receipt_id: str | None = None
@@ -49,6 +54,8 @@ class IngestedDrop:
     rejected_by_campaign: dict[str, int] = field(default_factory=dict)
     unmapped: tuple[str, ...] = ()
     """Headers that the column map names and the drop has not: nothing was renamed by them."""
+    encoding: str | None = None
+    """In which the drop was read, where nothing but its bytes says so: a guess, to be shown."""
 
     @property
     def rows(self) -> int:
@@ -61,14 +68,14 @@ class IngestedDrop:
 
 def ingest(
     archive: Archive,
-    data: bytes,
+    data: bytes | BinaryIO,
     *,
     name: str,
     received_at: datetime,
     campaign: str | None = None,
     column_map: Mapping[str, str] | None = None,
     receipt_id: str | None = None,
-    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> IngestedDrop:
     """Keep the bytes, count their payloads by campaign, and write a receipt for each campaign.
 
@@ -77,7 +84,7 @@ def ingest(
     a name, a column map onto unknown fields, or a time without a zone; nothing for any bytes.
     """
     arrival = Arrival(data, name, campaign, receipt_id)
-    (drop,) = ingest_many(archive, [arrival], received_at=received_at, column_map=column_map, max_payload_bytes=max_payload_bytes)
+    (drop,) = ingest_many(archive, [arrival], received_at=received_at, column_map=column_map, limits=limits)
     return drop
 
 
@@ -87,7 +94,7 @@ def ingest_many(
     *,
     received_at: datetime,
     column_map: Mapping[str, str] | None = None,
-    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> list[IngestedDrop]:
     """`ingest` for files that came at one time, to the same receipts; many small files cost a fraction of what they cost one by one."""
     column_map = dict(column_map or {})
@@ -96,7 +103,7 @@ def ingest_many(
         raise ValueError("received_at has no time zone: give it in UTC")
     drops: list[IngestedDrop] = []
     for group in _apart(arrivals):
-        drops += _ingest_group(archive, group, received_at.astimezone(UTC), column_map, max_payload_bytes)
+        drops += _ingest_group(archive, group, received_at.astimezone(UTC), column_map, limits)
     return drops
 
 
@@ -106,6 +113,7 @@ class _Kept:
 
     arrival: Arrival
     sha256: str
+    size: int
     receipt_id: str
     mine: list[Receipt]
     others: list[Receipt]
@@ -118,27 +126,47 @@ class _Kept:
 
 
 def _apart(arrivals: Sequence[Arrival]) -> Iterator[list[Arrival]]:
-    """The arrivals in groups without two files of the same bytes: the second must find the receipts of the first."""
+    """The arrivals in groups without two files of the same bytes: the second must find the receipts of the first. A stream comes alone."""
     group: dict[bytes, Arrival] = {}
     for arrival in arrivals:
-        if arrival.data in group:
+        if group and (not isinstance(arrival.data, bytes) or arrival.data in group):
             yield list(group.values())
             group = {}
-        group[arrival.data] = arrival
+        if isinstance(arrival.data, bytes):
+            group[arrival.data] = arrival
+        else:
+            yield [arrival]
     if group:
         yield list(group.values())
 
 
 def _ingest_group(
-    archive: Archive, arrivals: list[Arrival], received_at: datetime, column_map: dict[str, str], max_payload_bytes: int
+    archive: Archive, arrivals: list[Arrival], received_at: datetime, column_map: dict[str, str], limits: Limits
 ) -> list[IngestedDrop]:
     with _several_at_once(len(arrivals)) as each_of:
         kept = list(each_of(lambda arrival: _keep(archive, arrival, received_at), arrivals))
-        read = read_drops(((each.arrival.data, column_map) for each in kept), max_payload_bytes=max_payload_bytes, documents=False)
-        counts = read.counts([(each.default_campaign, each.forced) for each in kept])
+        seen = Seen()
+        defaults = [(each.default_campaign, each.forced) for each in kept]
+        counts = count_drops(((data, column_map) for data in _contents(archive, kept)), defaults, limits=limits, seen=seen)
         return list(
-            each_of(lambda each, counted, unmapped: _enter(archive, each, counted, column_map, unmapped), kept, counts, read.unmapped)
+            each_of(
+                lambda each, counted, unmapped, encoding: _enter(archive, each, counted, column_map, unmapped, encoding),
+                kept,
+                counts,
+                seen.unmapped,
+                seen.encodings,
+            )
         )
+
+
+def _contents(archive: Archive, kept: Sequence[_Kept]) -> Iterator[bytes | BinaryIO]:
+    """What each drop holds. A stream is read from the archive: the sender's file may have changed since it was kept."""
+    for each in kept:
+        if isinstance(each.arrival.data, bytes):
+            yield each.arrival.data
+        else:
+            with archive.open(each.sha256) as stream:
+                yield stream
 
 
 @contextmanager
@@ -154,8 +182,12 @@ def _several_at_once(count: int) -> Iterator[Callable[..., Iterator[Any]]]:
 def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _Kept:
     forced = arrival.campaign is not None
     default = campaign_key(arrival.campaign) if arrival.campaign is not None else inbound_key(received_at)
-    known = archive.holds(arrival.data)
-    sha256 = hashlib.sha256(arrival.data).hexdigest() if known else archive.put(arrival.data)
+    if isinstance(arrival.data, bytes):
+        known, size = archive.holds(arrival.data), len(arrival.data)
+        sha256 = hashlib.sha256(arrival.data).hexdigest() if known else archive.put(arrival.data)
+    else:
+        sha256, size, new = archive.keep(arrival.data)
+        known = not new
     receipt_id = arrival.receipt_id or uuid.uuid4().hex
     earlier = archive.receipts_of(sha256) if known else []
     mine = [receipt for receipt in earlier if receipt.receipt_id == receipt_id]
@@ -166,11 +198,16 @@ def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _Kept:
     elif not forced:
         # The day of receipt names the campaign of leads without one. The same file a day later is the same file, not a second campaign.
         default = next((receipt.default_campaign for receipt in others if not receipt.forced_campaign), default)
-    return _Kept(arrival, sha256, receipt_id, mine, others, received_at, default)
+    return _Kept(arrival, sha256, size, receipt_id, mine, others, received_at, default)
 
 
 def _enter(
-    archive: Archive, kept: _Kept, counts: dict[str, tuple[int, int]], column_map: dict[str, str], unmapped: tuple[str, ...]
+    archive: Archive,
+    kept: _Kept,
+    counts: dict[str, tuple[int, int]],
+    column_map: dict[str, str],
+    unmapped: tuple[str, ...],
+    encoding: str | None,
 ) -> IngestedDrop:
     """Write the receipts that are not there yet. `counts`: campaign → (good, rejected) payloads."""
     name = kept.mine[0].name if kept.mine else kept.arrival.name
@@ -190,7 +227,7 @@ def _enter(
                 sha256=kept.sha256,
                 name=name,
                 received_at=kept.received_at,
-                size=len(kept.arrival.data),
+                size=kept.size,
                 records=0 if repeated else good + bad,
                 default_campaign=kept.default_campaign,
                 forced_campaign=kept.forced,
@@ -198,5 +235,6 @@ def _enter(
             )
         )
     if set(rows) <= entered:
-        return IngestedDrop(kept.sha256, name, "already_ingested", rows, rejected, unmapped)
-    return IngestedDrop(kept.sha256, name, "duplicate_file" if set(rows) <= read_before else "ingested", rows, rejected, unmapped)
+        return IngestedDrop(kept.sha256, name, "already_ingested", rows, rejected, unmapped, encoding)
+    status: Literal["ingested", "duplicate_file"] = "duplicate_file" if set(rows) <= read_before else "ingested"
+    return IngestedDrop(kept.sha256, name, status, rows, rejected, unmapped, encoding)

@@ -80,7 +80,7 @@ def _elements(text: Text, at: int, closing: bytes | None, max_payload_bytes: int
             rest = text.data.strip(WHITE)
             problem = Fault("not_json", "text follows the end of the array: send one array a file") if rest else None
             break
-        stop, whole = _element_end(text.data, at)
+        stop, whole = _element_end(text.data, at, text.ended)
         if not whole and not text.ended:
             if len(text.data) - at <= max_payload_bytes:
                 text.more(at)
@@ -345,7 +345,7 @@ def _depth(raw: bytes) -> tuple[int, bool]:
     return deepest, depth <= 0 and _TAIL.match(raw, at) is not None
 
 
-def _element_end(data: bytes, at: int) -> tuple[int, bool]:
+def _element_end(data: bytes, at: int, ended: bool) -> tuple[int, bool]:
     """Where the array element that begins at `at` ends, and whether it ends at all."""
     if data[at : at + 1] not in (b"{", b"["):
         scalar = _SCALAR.match(data, at)
@@ -354,6 +354,8 @@ def _element_end(data: bytes, at: int) -> tuple[int, bool]:
             return stop, True
         if data[at : at + 1] == b",":
             return at + 1, True
+        if scalar is None and data[at : at + 1] == b'"' and not ended:
+            return len(data), False  # a text that may be closed in what follows
         following = _NEXT.search(data, max(stop, at + 1))
         return (following.start(), True) if following else (len(data), False)
     depth = 0

@@ -21,17 +21,19 @@ import hashlib
 import json
 import posixpath
 import re
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.limits import DEFAULT_LIMITS, Limits
 from lead_assets.core.settings import Settings
-from lead_assets.intake.ingest import DEFAULT_MAX_PAYLOAD_BYTES, Arrival, IngestedDrop, ingest_many
+from lead_assets.intake.ingest import STREAMED_BYTES, Arrival, IngestedDrop, ingest_many
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import Entry, ObjectChanged, Objects, open_objects
 
@@ -178,7 +180,7 @@ def watch(settings: Settings, archive: Archive, cursor: str | None, *, now: date
     Raises LandingFull.
     """
     found = scan(landing_of(settings), cursor, now=now)
-    return take(found, archive, now=now, leave=settings.landing_taken, max_payload_bytes=settings.max_payload_bytes)
+    return take(found, archive, now=now, leave=settings.landing_taken, limits=settings.limits)
 
 
 def ask(cursor: Cursor, standing: Mapping[str, Standing]) -> tuple[list[RunWanted], Cursor]:
@@ -196,9 +198,7 @@ def take_these(settings: Settings, archive: Archive, paths: Iterable[str]) -> li
     landing, now = landing_of(settings), datetime.now(UTC)
     entries = [replace(entry, whole=True) for path in paths for entry in landing.entries(path) if entry.name == path]
     found = _sorted(landing, entries, Cursor(), now)
-    outcomes = [
-        outcome for files in _batches(found.ready) for _, outcome in _take_batch(found, files, archive, now, settings.max_payload_bytes)
-    ]
+    outcomes = [outcome for files in _batches(found.ready) for _, outcome in _take_batch(found, files, archive, now, settings.limits)]
     return [outcome[1] for outcome in outcomes if isinstance(outcome, tuple) and outcome[1].status != "already_ingested"]
 
 
@@ -228,7 +228,7 @@ def take(
     *,
     now: datetime,
     leave: Leave = "move",
-    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+    limits: Limits = DEFAULT_LIMITS,
     budget_seconds: float = BUDGET_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Taken:
@@ -254,7 +254,7 @@ def take(
         if len(due.keys() | receipts.keys()) >= MAX_DUE or (done and clock() >= end):
             break
         done += len(files)
-        for file, outcome in _take_batch(found, files, archive, now, max_payload_bytes):
+        for file, outcome in _take_batch(found, files, archive, now, limits):
             if outcome is None:
                 continue
             if isinstance(outcome, str):
@@ -285,19 +285,19 @@ def take(
 
 
 def _take_batch(
-    found: Scan, files: list[LandedFile], archive: Archive, now: datetime, max_payload_bytes: int
+    found: Scan, files: list[LandedFile], archive: Archive, now: datetime, limits: Limits
 ) -> Iterator[tuple[LandedFile, tuple[str, IngestedDrop] | str | None]]:
     """For each file its receipt's id and what became of it; else why it is left for a later tick, or None if its sender has withdrawn it."""
     with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
         read = list(pool.map(lambda file: _bytes_of(found, file), files))
     arrivals: list[tuple[LandedFile, Arrival]] = []
     for file, data in zip(files, read, strict=True):
-        if isinstance(data, bytes):
-            receipt_id = hashlib.sha256(f"{file.mark}\0{hashlib.sha256(data).hexdigest()}".encode()).hexdigest()[:32]
+        if data is not None and not isinstance(data, str):
+            receipt_id = hashlib.sha256(f"{file.mark}\0{_sha256(data)}".encode()).hexdigest()[:32]
             arrivals.append((file, Arrival(data, file.path, file.campaign, receipt_id)))
         else:
             yield file, data
-    drops = ingest_many(archive, [arrival for _, arrival in arrivals], received_at=now, max_payload_bytes=max_payload_bytes)
+    drops = ingest_many(archive, [arrival for _, arrival in arrivals], received_at=now, limits=limits)
     for (file, arrival), drop in zip(arrivals, drops, strict=True):
         yield file, (arrival.receipt_id or "", drop)
 
@@ -390,19 +390,31 @@ def _batches(files: list[LandedFile]) -> Iterator[list[LandedFile]]:
         yield batch
 
 
-def _bytes_of(found: Scan, file: LandedFile) -> bytes | str | None:
-    """The file's bytes; else why it is left for a later tick, or None if its sender has withdrawn it."""
+def _bytes_of(found: Scan, file: LandedFile) -> bytes | BinaryIO | str | None:
+    """The file's bytes, or a copy of a large file; else why it is left for a later tick, or None if its sender has withdrawn it."""
+    data: bytes | BinaryIO
     try:
-        data = found.landing.get(file.path, file.entry)
+        if file.entry.size <= STREAMED_BYTES:
+            data = found.landing.get(file.path, file.entry)
+        else:
+            data = tempfile.TemporaryFile(prefix="lead-assets-")  # noqa: SIM115 - closed when nobody has it any more
+            found.landing.fetch(file.path, data, file.entry)
     except FileNotFoundError:
         return None
     except ObjectChanged:
         return "changed_while_read"
     except OSError as error:
         return f"unreadable: {type(error).__name__}"
-    if file.mark in found.promised and not _is_named_by(file.path, hashlib.sha256(data).hexdigest()):
+    if file.mark in found.promised and not _is_named_by(file.path, _sha256(data)):
         return "still_being_written"
     return data
+
+
+def _sha256(data: bytes | BinaryIO) -> str:
+    if isinstance(data, bytes):
+        return hashlib.sha256(data).hexdigest()
+    data.seek(0)
+    return hashlib.file_digest(data, "sha256").hexdigest()  # type: ignore[arg-type]
 
 
 def _is_named_by(path: str, sha256: str) -> bool:

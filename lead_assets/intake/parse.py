@@ -1,7 +1,8 @@
 """A drop's bytes to payloads: what a drop is made of is told by its content, never by its name. One bad payload never costs its neighbours.
 
-Here: which format it is. Unpacking: `unpacking`; encodings: `encodings`; the formats: `json_payloads`, `csv_payloads`, `sheet_payloads`, `form_payloads`. However
-large the drop is, some megabytes of it are in memory. Does not belong here: what a payload's fields mean (see `adapters`, `rows`), and where its bytes come from.
+Here: which format it is. Unpacking: `unpacking`; encodings: `encodings`; the formats: `json_payloads`, `csv_payloads`, `sheet_payloads`,
+`form_payloads`. However large the drop is, some megabytes of it are in memory.
+Does not belong here: what a payload's fields mean (see `adapters`, `rows`), and where its bytes come from.
 """
 
 from __future__ import annotations
@@ -152,9 +153,7 @@ def _unrecognised(text: Text, max_payload_bytes: int) -> Chunk:
     return whole_file(fault, data, size + len(text.data))
 
 
-def _zipped(
-    archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Mapping[str, str], *, within_zip: bool
-) -> Iterator[Chunk]:
+def _zipped(archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Mapping[str, str], *, within_zip: bool) -> Iterator[Chunk]:
     """A workbook's rows; of any other zip, the payloads of its files. Their positions go on behind the last of the file before."""
     names = {name.lstrip("/") for name in archive.namelist()}
     if "xl/workbook.xml" in names:

@@ -26,6 +26,7 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload
+from lead_assets.core.limits import DEFAULT_LIMITS, Limits
 from lead_assets.core.settings import Settings
 from lead_assets.stores.archive import Receipt
 from lead_assets.stores.objects import open_objects
@@ -38,16 +39,23 @@ MODULES = (
     "lead_assets.core.columns",
     "lead_assets.core.emails",
     "lead_assets.intake.adapters",
+    "lead_assets.core.limits",
     "lead_assets.intake.csv_payloads",
     "lead_assets.intake.drops",
+    "lead_assets.intake.encodings",
+    "lead_assets.intake.form_payloads",
     "lead_assets.intake.headers",
     "lead_assets.intake.json_payloads",
     "lead_assets.intake.parse",
     "lead_assets.intake.payloads",
     "lead_assets.intake.rows",
+    "lead_assets.intake.sheet_payloads",
+    "lead_assets.intake.tables",
+    "lead_assets.intake.text",
+    "lead_assets.intake.unpacking",
 )
 """Modules that decide what a drop's bytes become. A comment in one of them costs one reading, which is free; one that is missing here would cost rows."""
-_LIBRARIES = ("orjson", "polars", "email-validator")
+_LIBRARIES = ("charset-normalizer", "email-validator", "multipart", "orjson", "polars", "python-calamine")
 
 _log = logging.getLogger(__name__)
 
@@ -68,9 +76,9 @@ class Parsed:
 class ParsedDrops:
     """Campaigns that were parsed before, kept in a store of derived objects."""
 
-    def __init__(self, objects: Objects, *, max_payload_bytes: int) -> None:
+    def __init__(self, objects: Objects, *, limits: Limits = DEFAULT_LIMITS) -> None:
         self.objects = objects
-        self._parser = f"{parser_version()}-{max_payload_bytes}"
+        self._parser = f"{parser_version()}-{'-'.join(map(str, limits))}"
 
     def get(self, campaign_id: str) -> Parsed:
         """What is known of the campaign: nothing, if there is nothing, or nothing that this parser made."""
@@ -124,7 +132,7 @@ class ParsedDrops:
 
 
 def parsed_of(settings: Settings) -> ParsedDrops:
-    return ParsedDrops(open_objects(settings.derived_location), max_payload_bytes=settings.max_payload_bytes)
+    return ParsedDrops(open_objects(settings.derived_location), limits=settings.limits)
 
 
 @functools.cache

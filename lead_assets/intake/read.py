@@ -9,13 +9,14 @@ import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload
+from lead_assets.core.limits import DEFAULT_LIMITS, Limits
 from lead_assets.intake.drops import read_drops
-from lead_assets.intake.ingest import DEFAULT_MAX_PAYLOAD_BYTES
+from lead_assets.intake.ingest import STREAMED_BYTES
 from lead_assets.intake.parsed import Parsed, ParsedDrops
 from lead_assets.stores.archive import Archive, Receipt
 
@@ -38,19 +39,19 @@ def read_campaigns(
     archive: Archive,
     campaign_ids: Iterable[str],
     *,
-    max_payload_bytes: int = DEFAULT_MAX_PAYLOAD_BYTES,
+    limits: Limits = DEFAULT_LIMITS,
     parsed: ParsedDrops | None = None,
 ) -> CampaignsRead:
     """Frames `RawLead` and `RejectedPayload` of the campaigns, rebuilt from the archive: equal archives give equal frames.
 
     The third frame is (campaign_id, received, repeated_files), one row for each campaign. Each distinct drop is fetched and parsed once, however many of
-    the campaigns share it, and not at all if `parsed` (which must be of the same `max_payload_bytes`) has its rows. Raises FileNotFoundError if the
+    the campaigns share it, and not at all if `parsed` (which must be of the same limits) has its rows. Raises FileNotFoundError if the
     archive lost a drop.
     """
     wanted = sorted(set(campaign_ids))
     with ThreadPoolExecutor(_READERS) as pool:
         looks = list(pool.map(lambda campaign_id: _look(archive, campaign_id, parsed), wanted))
-    good, bad = _read(archive, [receipt for look in looks for receipt in look.to_read.values()], max_payload_bytes)
+    good, bad = _read(archive, [receipt for look in looks for receipt in look.to_read.values()], limits)
     by_campaign = [{key[0]: rows for key, rows in frame.partition_by("campaign_id", as_dict=True).items()} for frame in (good, bad)]
     leads, rejects = [RawLead.empty()], [RejectedPayload.empty()]
     for look in looks:
@@ -135,7 +136,7 @@ def _reading(receipts: dict[str, Receipt]) -> dict[str, Receipt]:
     return {name: receipts[name] for name in chosen.values()}
 
 
-def _read(archive: Archive, receipts: list[Receipt], max_payload_bytes: int) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read(archive: Archive, receipts: list[Receipt], limits: Limits) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows of the receipts' drops and campaigns."""
     numbers: dict[tuple[str, str], int] = {}
     sources: list[Receipt] = []
@@ -149,11 +150,11 @@ def _read(archive: Archive, receipts: list[Receipt], max_payload_bytes: int) -> 
     if not sources:
         return RawLead.empty(), RejectedPayload.empty()
     fetched = zip(_fetched(archive, sources), (source.column_map for source in sources), strict=True)
-    return read_drops(fetched, max_payload_bytes=max_payload_bytes).place(numbered)
+    return read_drops(fetched, limits=limits).place(numbered)
 
 
-def _fetched(archive: Archive, receipts: list[Receipt]) -> Iterator[bytes]:
-    """The bytes of the receipts' drops, in order."""
+def _fetched(archive: Archive, receipts: list[Receipt]) -> Iterator[bytes | BinaryIO]:
+    """What the receipts' drops hold, in order: their bytes, or a stream of a large one."""
     with ThreadPoolExecutor(_READERS) as pool:
         ahead: list[str] = []
         size = 0
@@ -161,6 +162,10 @@ def _fetched(archive: Archive, receipts: list[Receipt]) -> Iterator[bytes]:
             if ahead and size + receipt.size > _AHEAD_BYTES:
                 yield from pool.map(archive.get, ahead)
                 ahead, size = [], 0
+            if receipt.size > STREAMED_BYTES:
+                with archive.open(receipt.sha256) as stream:
+                    yield stream
+                continue
             ahead.append(receipt.sha256)
             size += receipt.size
         yield from pool.map(archive.get, ahead)

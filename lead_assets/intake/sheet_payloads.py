@@ -83,7 +83,9 @@ def payloads(archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Ma
                 yield from _sheets(book, measured, limits, column_map)
         except (CalamineError, OSError, ValueError) as error:
             yield whole_file(
-                Fault("corrupt_workbook", f"the workbook cannot be read ({type(error).__name__}): save it again as .xlsx, or as CSV"), b"", size
+                Fault("corrupt_workbook", f"the workbook cannot be read ({type(error).__name__}): save it again as .xlsx, or as CSV"),
+                b"",
+                size,
             )
 
 

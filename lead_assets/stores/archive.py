@@ -17,7 +17,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from typing import TypeVar
+from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -72,14 +72,17 @@ class Archive:
         self.objects.put(_object(sha256), data)
         return sha256
 
+    def keep(self, stream: BinaryIO) -> tuple[str, int, bool]:
+        """`put` for a stream of any length: its SHA-256 (hex), its size, and whether it is new."""
+        return self.objects.keep(stream, _object)
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The bytes of a drop as a stream that can seek, for drops of any size. Raises FileNotFoundError that names the hash."""
+        return self._found(sha256, self.objects.open)
+
     def get(self, sha256: str) -> bytes:
         """The bytes of a drop. Raises FileNotFoundError naming the hash."""
-        try:
-            return self.objects.get(_object(sha256))
-        except FileNotFoundError:
-            raise FileNotFoundError(
-                f"archive: object {sha256} is missing below {self.location}: restore it from a backup of the archive"
-            ) from None
+        return self._found(sha256, self.objects.get)
 
     def holds(self, data: bytes) -> bool:
         """True if these bytes are already stored."""
@@ -129,6 +132,14 @@ class Archive:
     def read(self, name: str) -> bytes:
         """The bytes of an object, given its name below the archive's root. Raises FileNotFoundError."""
         return self.objects.get(name)
+
+    def _found(self, sha256: str, look: Callable[[str], A]) -> A:
+        try:
+            return look(_object(sha256))
+        except FileNotFoundError:
+            raise FileNotFoundError(
+                f"archive: object {sha256} is missing below {self.location}: restore it from a backup of the archive"
+            ) from None
 
     def _file(self, receipt: Receipt) -> None:
         self.objects.put(f"receipts/{receipt.campaign_id}/{receipt.file_name}", receipt.model_dump_json().encode())

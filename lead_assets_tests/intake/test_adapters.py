@@ -12,6 +12,7 @@ from lead_assets.contracts import LeadFields
 from lead_assets.intake.adapters import ADAPTERS, FIELD_KEYS, Adapter, choose
 from lead_assets.intake.json_payloads import lines
 from lead_assets.intake.rows import DROP_SCHEMA, rows
+from lead_assets.intake.text import Text
 from lead_assets_tests.intake.samples import CAMPAIGN_API, CRM, INBOUND, LENDING, LIMIT, codes, lead, ndjson, read
 
 
@@ -153,7 +154,7 @@ def test_one_declaration_is_a_new_shape() -> None:
         "ticket": 7,
         "joined": "2026-11-03",
     }
-    (chunk,) = lines(ndjson(payload, INBOUND), LIMIT)
+    (chunk,) = lines(Text([ndjson(payload, INBOUND)]), LIMIT)
 
     frame, rejects = rows(chunk, adapters=(webinar, *ADAPTERS))
 

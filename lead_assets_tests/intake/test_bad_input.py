@@ -107,7 +107,7 @@ FILES: list[tuple[str, bytes, list[tuple[int, str]], int]] = [
     ("a header alone", b"email,company\r\n", [(0, "empty_file")], 0),
     ("a packed nothing", gzip.compress(b""), [(0, "empty_file")], 0),
     ("prose", b"Dear team,\nplease find the leads attached.\n", [(0, "not_json")], 0),
-    ("a picture", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 3, [(0, "wrong_encoding")], 0),
+    ("a picture", b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + bytes(range(256)) * 3, [(0, "unsupported_format")], 0),
     ("a bare number", b"42", [(0, "not_an_object")], 0),
     ("an array cut off between elements", b"[" + json.dumps(LENDING).encode() + b",", [(0, "truncated_json")], 1),
     ("an array cut off within one", b"[" + json.dumps(LENDING).encode() + b', {"email": "a@b', [(2, "truncated_json")], 1),

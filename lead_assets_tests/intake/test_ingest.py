@@ -12,6 +12,7 @@ import pytest
 
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.limits import Limits
 from lead_assets.intake import read as read_module
 from lead_assets.intake.drops import Drops, read_drops
 from lead_assets.intake.ingest import IngestedDrop, ingest
@@ -163,7 +164,7 @@ def test_the_bytes_are_archived_before_anything_looks_inside(archive: Archive, m
     def explode(*args: Any, **options: Any) -> None:
         raise RuntimeError("parser bug")
 
-    monkeypatch.setattr("lead_assets.intake.ingest.read_drops", explode)
+    monkeypatch.setattr("lead_assets.intake.ingest.count_drops", explode)
     with pytest.raises(RuntimeError, match="parser bug"):
         _ingest(archive, b"precious")
 
@@ -240,8 +241,8 @@ def test_a_lost_object_is_named(archive: Archive, tmp_path: Path) -> None:
 
 def test_the_fixtures_are_read(archive: Archive) -> None:
     fixtures = Path(__file__).parents[2] / "fixtures"
-    scenarios = read_drops([((fixtures / "lending_scenarios.ndjson").read_bytes(), {})], max_payload_bytes=LIMIT)
-    inbound = read_drops([((fixtures / "inbound_b2b.csv").read_bytes(), {})], max_payload_bytes=LIMIT)
+    scenarios = read_drops([((fixtures / "lending_scenarios.ndjson").read_bytes(), {})], limits=Limits(LIMIT))
+    inbound = read_drops([((fixtures / "inbound_b2b.csv").read_bytes(), {})], limits=Limits(LIMIT))
 
     assert (scenarios.leads.height, scenarios.rejects.height) == (7, 0)
     assert inbound.leads["adapter"].unique().to_list() == ["inbound_b2b"]

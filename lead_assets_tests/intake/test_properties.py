@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lead_assets.core.limits import Limits
 from lead_assets.intake.drops import read_drops
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.json_payloads import lines
 from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.intake.text import Text
 from lead_assets.stores.archive import Archive
 from lead_assets_tests.intake.samples import CAMPAIGN_API, CRM, INBOUND, LENDING, NOON, codes, ndjson, read
 
@@ -54,8 +56,8 @@ _LEADS = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(data=_DROPS, limit=st.sampled_from([40, 1 << 20]))
 def test_any_bytes_are_rows_or_rejects(data: bytes, limit: int) -> None:
-    drop = read(data, max_payload_bytes=limit)
-    again = read(data, max_payload_bytes=limit)
+    drop = read(data, limits=Limits(limit))
+    again = read(data, limits=Limits(limit))
 
     assert drop.leads.height + drop.rejects.height >= 1
     assert drop.leads.equals(again.leads)
@@ -63,16 +65,16 @@ def test_any_bytes_are_rows_or_rejects(data: bytes, limit: int) -> None:
     places = [*drop.leads["position"], *drop.rejects["position"]]
     assert len(places) == len(set(places)), "two payloads of one place"
     assert drop.counts([("d", True)]) == [{"d": (drop.leads.height, drop.rejects.height)}]
-    counted = read(data, max_payload_bytes=limit, documents=False)
+    counted = read(data, limits=Limits(limit), documents=False)
     assert counted.counts([("d", False)]) == drop.counts([("d", False)])
 
 
 @settings(max_examples=60, deadline=None)
 @given(drops=st.lists(_DROPS, min_size=2, max_size=6), limit=st.sampled_from([40, 1 << 20]))
 def test_drops_read_together_are_what_each_is_alone(drops: list[bytes], limit: int) -> None:
-    together = read_drops([(data, {}) for data in drops], max_payload_bytes=limit)
+    together = read_drops([(data, {}) for data in drops], limits=Limits(limit))
     for number, data in enumerate(drops):
-        alone = read(data, max_payload_bytes=limit)
+        alone = read(data, limits=Limits(limit))
         assert together.leads.filter(drop=number).drop("drop").equals(alone.leads.drop("drop"))
         assert together.rejects.filter(drop=number).drop("drop").equals(alone.rejects.drop("drop"))
 
@@ -128,7 +130,7 @@ def test_valid_leads_lose_nothing(leads: list[dict[str, Any]], style: str) -> No
 def test_a_repeated_key_is_always_seen(pairs: list[tuple[str, Any]], spaced: bool) -> None:
     colon = " : " if spaced else ":"
     raw = ("{" + ",".join(json.dumps(key) + colon + json.dumps(value) for key, value in pairs) + "}").encode()
-    (chunk,) = lines(raw, 1 << 20)
+    (chunk,) = lines(Text([raw]), 1 << 20)
 
     repeated = len({key for key, _ in pairs}) < len(pairs)
     assert [reject.fault.code for reject in chunk.rejects] == (["duplicate_key"] if repeated else [])

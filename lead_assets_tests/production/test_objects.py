@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
+import random
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
@@ -48,6 +51,23 @@ def test_nothing_is_overwritten(objects: Objects) -> None:
     assert objects.put("d/x", b"first")
     assert not objects.put("d/x", b"second")
     assert objects.get("d/x") == b"first"
+
+
+def test_a_stream_is_kept_and_given_back_without_being_held(objects: Objects, tmp_path: Path) -> None:
+    for data in (b"", b"x", random.Random(7).randbytes(9 << 20)):
+        sha256 = hashlib.sha256(data).hexdigest()
+        assert objects.keep(io.BytesIO(data), "d/{}".format) == (sha256, len(data), True)
+        assert objects.keep(io.BytesIO(data), "d/{}".format) == (sha256, len(data), False)
+        with objects.open(f"d/{sha256}") as stream:
+            assert (stream.read(), stream.seek(0), stream.read(1)) == (data, 0, data[:1])
+        (entry,) = objects.entries(f"d/{sha256}")
+        with (tmp_path / "copy").open("w+b") as copy:
+            objects.fetch(entry.name, copy, entry)
+            assert copy.tell() == len(data)
+        assert (tmp_path / "copy").read_bytes() == data
+    assert len(_names(objects)) == 3
+    with pytest.raises(FileNotFoundError):
+        objects.open("d/no")
 
 
 def test_what_is_not_there_is_said_so(objects: Objects) -> None:
@@ -219,6 +239,9 @@ def test_bytes_changed_on_the_way_are_fetched_again(patient: Bucket, storage: Go
     patient.put("there", data)
     storage.fault("download", times=2, corrupt=True)
     assert patient.get("there") == data
+    storage.fault("download", times=2, corrupt=True)
+    with patient.open("there") as stream:
+        assert stream.read() == data
     storage.fault("download", times=3, corrupt=True)
     with pytest.raises(StoreError, match="checksum was wrong 3 times"):
         patient.get("there")
@@ -229,6 +252,8 @@ def test_bytes_changed_on_the_way_up_are_not_kept(patient: Bucket, storage: Goog
     storage.fault("upload", times=2, corrupt=True)
     assert patient.put("there", data)
     assert patient.get("there") == data
+    storage.fault("upload", times=2, corrupt=True)
+    assert patient.keep(io.BytesIO(data * 100), "{}".format)[2]
     storage.fault("upload", times=3, corrupt=True)
     with pytest.raises(StoreError, match="checksum was wrong 3 times"):
         patient.put("other", data)

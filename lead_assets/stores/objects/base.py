@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import IO, BinaryIO, Protocol
+
+COPIED_AT_ONCE = 4 << 20
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,16 @@ class Objects(Protocol):
     def get(self, name: str, entry: Entry | None = None) -> bytes:
         """The bytes, verified by the store's checksum. Raises FileNotFoundError, or ObjectChanged if the content is no longer the entry's."""
 
+    def keep(self, stream: BinaryIO, name_of: Callable[[str], str]) -> tuple[str, int, bool]:
+        """Write all of a stream as the object whose name follows from its SHA-256 (hex), as `put` does, however long it is. Returns the hash, the size,
+        and whether it was written."""
+
+    def open(self, name: str) -> BinaryIO:
+        """The bytes as a stream that can seek, checked like `get`'s. Raises FileNotFoundError."""
+
+    def fetch(self, name: str, into: IO[bytes], entry: Entry | None = None) -> None:
+        """`get` for objects of any size: its bytes are written to a file."""
+
     def holds(self, name: str) -> bool:
         """Whether an object with that name exists."""
 
@@ -68,3 +81,13 @@ class Objects(Protocol):
 
     def folders(self, prefix: str) -> list[str]:
         """Names of the folders directly below `prefix` ("" or ending in "/"), sorted, without their contents."""
+
+
+def hashed_copy(source: BinaryIO, target: IO[bytes]) -> tuple[str, int]:
+    """Copy a stream from its beginning, some megabytes at a time. Returns the SHA-256 (hex) of what was copied, and its size."""
+    digest, size = hashlib.sha256(), 0
+    source.seek(0)
+    while block := source.read(COPIED_AT_ONCE):
+        digest.update(block)
+        size += target.write(block)
+    return digest.hexdigest(), size

@@ -7,12 +7,13 @@ a write is not safe: https://cloud.google.com/storage/docs/retry-strategy. Every
 from __future__ import annotations
 
 import functools
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import IO, TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
-from lead_assets.stores.objects.base import Entry, ObjectChanged, StoreError
+from lead_assets.stores.objects.base import Entry, ObjectChanged, StoreError, hashed_copy
 
 if TYPE_CHECKING:
     from google.cloud import storage
@@ -46,21 +47,57 @@ class Bucket:
         self._write(name, data, if_generation_match=None)  # writing it twice gives the same object
 
     def get(self, name: str, entry: Entry | None = None) -> bytes:
+        return self._download(name, entry, lambda blob, **how: cast(bytes, blob.download_as_bytes(**how)))
+
+    def fetch(self, name: str, into: IO[bytes], entry: Entry | None = None) -> None:
+        def download(blob: storage.Blob, **how: Any) -> None:
+            into.seek(0)
+            into.truncate()
+            blob.download_to_file(into, **how)
+
+        self._download(name, entry, download)
+
+    def open(self, name: str) -> BinaryIO:
+        copy = tempfile.TemporaryFile(prefix="lead-assets-")  # noqa: SIM115 - closed by whoever opened it
+        try:
+            self.fetch(name, copy)
+        except BaseException:
+            copy.close()
+            raise
+        copy.seek(0)
+        return cast(BinaryIO, copy)
+
+    def keep(self, stream: BinaryIO, name_of: Callable[[str], str]) -> tuple[str, int, bool]:
+        # The name must be known before the first byte is sent, and what is sent must be what was hashed.
+        with tempfile.TemporaryFile(prefix="lead-assets-") as copy:
+            sha256, size = hashed_copy(stream, copy)
+
+            def send(blob: storage.Blob, **how: Any) -> None:
+                copy.seek(0)
+                blob.upload_from_file(copy, size=size, **how)
+
+            return sha256, size, self._upload(name_of(sha256), send, if_generation_match=0)
+
+    def _download(self, name: str, entry: Entry | None, fetch: Callable[..., T]) -> T:
         from google.api_core.exceptions import NotFound, PreconditionFailed
         from google.cloud.storage.exceptions import DataCorruption
 
         generation = int(entry.version) if entry is not None else None
 
-        def download() -> bytes:
+        def download() -> T:
             try:
-                data: bytes = self._blob(name).download_as_bytes(
-                    if_generation_match=generation, raw_download=True, checksum="crc32c", retry=self._retry(), timeout=_ASK_SECONDS
+                return fetch(
+                    self._blob(name),
+                    if_generation_match=generation,
+                    raw_download=True,
+                    checksum="crc32c",
+                    retry=self._retry(),
+                    timeout=_ASK_SECONDS,
                 )
             except NotFound:
                 raise FileNotFoundError(f"{self.location}/{name} does not exist") from None
             except PreconditionFailed:
                 raise ObjectChanged(f"{name} was replaced after it was listed") from None
-            return data
 
         return self._uncorrupted(name, download, lambda error: isinstance(error, DataCorruption))
 
@@ -128,14 +165,17 @@ class Bucket:
         return sorted(name[below:].rstrip("/") for name in found)
 
     def _write(self, name: str, data: bytes, *, if_generation_match: int | None) -> bool:
+        return self._upload(name, lambda blob, **how: blob.upload_from_string(data, **how), if_generation_match=if_generation_match)
+
+    def _upload(self, name: str, send: Callable[..., None], *, if_generation_match: int | None) -> bool:
         from google.api_core.exceptions import BadRequest, PreconditionFailed
 
         content_type = next((kind for ending, kind in _TYPES.items() if name.endswith(ending)), "application/octet-stream")
 
         def upload() -> bool:
             try:
-                self._blob(name).upload_from_string(
-                    data,
+                send(
+                    self._blob(name),
                     content_type=content_type,
                     if_generation_match=if_generation_match,
                     checksum="crc32c",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import IO, BinaryIO
 
-from lead_assets.stores.objects.base import Entry, ObjectChanged
+from lead_assets.stores.objects.base import COPIED_AT_ONCE, Entry, ObjectChanged, hashed_copy
 
 
 class Folder:
@@ -54,6 +56,34 @@ class Folder:
             if (after.version, after.size, len(data)) != (entry.version, entry.size, entry.size):
                 raise ObjectChanged(f"{name} was changed while it was being read")
         return data
+
+    def keep(self, stream: BinaryIO, name_of: Callable[[str], str]) -> tuple[str, int, bool]:
+        self.root.mkdir(parents=True, exist_ok=True)
+        aside = _aside(self.root / "incoming")
+        try:
+            with aside.open("wb") as file:
+                sha256, size = hashed_copy(stream, file)
+            path = self.root / name_of(sha256)
+            if path.exists():
+                return sha256, size, False
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _place(aside, path)
+        except FileExistsError:
+            return sha256, size, False
+        finally:
+            aside.unlink(missing_ok=True)
+        return sha256, size, True
+
+    def open(self, name: str) -> BinaryIO:
+        return (self.root / name).open("rb")
+
+    def fetch(self, name: str, into: IO[bytes], entry: Entry | None = None) -> None:
+        with self.open(name) as file:
+            shutil.copyfileobj(file, into, COPIED_AT_ONCE)
+        if entry is not None:
+            after = self._entry(self.root / name, name)
+            if (after.version, after.size, into.tell()) != (entry.version, entry.size, entry.size):
+                raise ObjectChanged(f"{name} was written while it was read")
 
     def holds(self, name: str) -> bool:
         return (self.root / name).exists()
