@@ -121,7 +121,7 @@ def test_what_is_worse_than_recorded_is_a_regression(ledger: Ledger, settings: S
     entry[0]["accuracy"]["lending.gone"] = 0.5
     entry[0]["failure_rate"] = 0.0
     found = regressions(evaluation, Baselines.model_validate({"baselines": entry}), synthetic=True)
-    assert [fault.split(":")[0] for fault in found][:2] == ["lending.loan_type", "lending.gone is not labelled any more"]
+    assert [fault.split(":")[0] for fault in found][:2] == ["lending.loan_type", "lending.gone no longer has labels"]
     assert found[2].startswith("governance failures")
     # Not the same model: it is held to what rules reach, and to nothing if that is unknown.
     assert "no baseline" in regressions(evaluation, reached, synthetic=False)[0]

@@ -82,7 +82,7 @@ def test_no_leads_give_no_events_with_the_right_types(archive: Archive) -> None:
 
 def test_what_is_no_number_is_refused_and_nothing_is_archived(archive: Archive) -> None:
     """JSON can write it only as null, for which Snowpipe drops the whole file."""
-    with pytest.raises(ValueError, match="of campaign c has a null"):
+    with pytest.raises(ValueError, match="of campaign c contains a null"):
         events(archive, LENDING, {"score": float("nan")})
     assert list(archive.events("c")) == []
 

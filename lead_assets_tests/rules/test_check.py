@@ -97,7 +97,7 @@ def test_all_faults_of_all_files_are_told_at_once(own: Settings) -> None:
 def test_a_name_that_nobody_reads_is_told(own: Settings, tmp_path: Path) -> None:
     write(own, "rooting.yaml", "owners: []\n")
     (fault,) = faults(own)
-    assert fault.startswith(f"{own.rules_dir}/rooting.yaml: no rules file has this name (did you mean 'routing.yaml'?): rename it,")
+    assert fault.startswith(f"{own.rules_dir}/rooting.yaml: no rules file has this name (did you mean 'routing.yaml'?): rename it or")
     assert own.rules_dir is not None
     (own.rules_dir / "rooting.yaml").rename(own.rules_dir / "README.md")
     check_rules(own)

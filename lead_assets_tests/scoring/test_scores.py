@@ -144,7 +144,7 @@ def test_parts_always_sum_to_a_score_on_the_scale(leads: list[dict[str, Any]]) -
     [
         ({"column": "shoe_size"}, "unknown column 'shoe_size'"),
         ({"values": None}, "exactly one of values, steps, present"),
-        ({"values": {"bridge_rtl": 95}}, "maximum is"),
+        ({"values": {"bridge_rtl": 95}}, "add up to a maximum of"),
         ({"name": "urgency"}, "two rules have the same name"),
     ],
 )
