@@ -1,9 +1,9 @@
-"""The outside world on loopback: every external service in its real wire format, so that demo, tests and benchmarks use the product's real clients.
+"""The outside world on loopback: every external service in its real wire format, so that demo, tests and benchmarks use the real clients.
 
-Belongs here: `start`, which runs the sandbox in a process of its own, and the handle to steer it. Importing this module is cheap; the services live in
-their own modules and are imported by the child process only. Does not belong here: anything the product needs in order to work with the real vendors.
+Belongs here: `start`, which runs the sandbox in its own process, and the handle to control it. Importing this module is cheap; the services are in
+separate modules that only the child process imports. Does not belong here: anything the product needs to work with the real vendors.
 
-What the sandbox answers is made up, deterministic from the subject, and says nothing about the real world.
+The sandbox's answers are made up, deterministic per subject, and say nothing about the real world.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ READY_LINE = "sandbox listening on "
 
 
 class Handle:
-    """Steers a running sandbox through its own endpoints (`/_meter`, `/_faults`, ...)."""
+    """Controls a running sandbox through its own endpoints (`/_meter`, `/_faults`, ...)."""
 
     def __init__(self, url: str, pid: int | None = None) -> None:
         self.url = url
@@ -37,15 +37,15 @@ class Handle:
         return sum(entry["billed"] for name, entry in operations.items() if operation in (None, name))
 
     def subjects(self, service: str) -> dict[str, dict[str, int]]:
-        """`{operation: {subject: times billed}}`: a number above 1 means that something was bought twice."""
+        """`{operation: {subject: times billed}}`: a number above 1 means a double purchase."""
         return self._ask("GET", f"/_meter/subjects?service={service}")
 
     def requests(self, service: str) -> list[dict[str, Any]]:
-        """The latest requests, oldest first: `{at, operations, method, path, status, body}`; `body` only of the last few hundred."""
+        """The latest requests, oldest first: `{at, operations, method, path, status, body}`; `body` only for the last few hundred."""
         return self._ask("GET", f"/_requests?service={service}")[service]
 
     def state(self, service: str) -> Any:
-        """What a service remembers of what was sent to it: HubSpot's contacts, Slack's messages, Segment's events, SendGrid's contacts."""
+        """What a service has received and kept: HubSpot's contacts, Slack's messages, Segment's events, SendGrid's contacts."""
         return self._ask("GET", f"/_state?service={service}")
 
     def set_fault(self, service: str, kind: str, **fields: Any) -> None:
@@ -56,7 +56,7 @@ class Handle:
         self._ask("DELETE", "/_faults")
 
     def reset(self) -> None:
-        """Forget meter, faults, request log and all that the services remember."""
+        """Clear meter, faults, request log and everything the services have kept."""
         self._ask("POST", "/_reset")
 
     def _ask(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
@@ -75,9 +75,9 @@ class Handle:
 
 @contextmanager
 def start(port: int = 0, campaigns: Path | str | None = None) -> Iterator[Handle]:
-    """Run the sandbox as a process of its own until the block ends; port 0 takes a free one.
+    """Run the sandbox in its own process until the block ends; port 0 picks a free one.
 
-    The child holds the reading end of a pipe from this process and ends when it closes, so it cannot outlive a parent that was killed.
+    The child holds the reading end of a pipe from this process and exits when it closes, so it cannot outlive a killed parent.
     """
     command = [sys.executable, "-m", "lead_assets.sandbox", "--port", str(port), "--until-stdin-closes"]
     if campaigns is not None:

@@ -1,6 +1,6 @@
-"""Chance without state: every draw is named, and depends on the seed and that name alone.
+"""Stateless randomness: every draw has a name, and depends only on the seed and that name.
 
-So the sandbox's answers are the same in any process, on any machine and in any order of asking, and a new fact changes no old one.
+So the sandbox's answers are the same in any process, on any machine and in any order, and a new fact does not change an old one.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Bad days on demand: what a fault is, which requests it hits, and a true rate limiter.
+"""Faults on demand: what a fault is, which requests it affects, and a real rate limiter.
 
-Belongs here: the declaration of faults and the choice among them. Does not belong here: their effect on an answer (`service`), or how one vendor words it
+Belongs here: declaring faults and choosing among them. Does not belong here: their effect on an answer (`service`), or a vendor's wording
 (the vendor's module).
 """
 
@@ -21,20 +21,20 @@ Refusal = Literal[
     "html",  # a proxy's error page with status `status` (200 by default)
     "empty",  # `status` (200) without a body
     "huge_body",  # 200 with `size` bytes of valid JSON (50 MB by default)
-    "drop_before",  # the connection is cut before the request is worked on
+    "drop_before",  # the connection is cut before the request is processed
     "stall",  # no answer until the client hangs up
 ]
-"""Replace the answer: the request is not worked on and nothing is billed (unless `billed` is set)."""
+"""Faults that replace the answer: the request is not processed and nothing is billed (unless `billed` is set)."""
 Spoiling = Literal[
     "malformed_json",  # the answer with its syntax broken
     "truncated_json",  # the first half of the answer, with a matching content-length
     "drop_after",  # the connection is cut after the work was done and billed
     "drop_midway",  # the connection is cut after half of the body
 ]
-"""Spoil the answer: the request is worked on and billed, and its answer is lost or broken on the way back."""
+"""Faults that spoil the answer: the request is processed and billed, but its answer is lost or broken on the way back."""
 Pacing = Literal[
     "latency",  # every answer comes `latency_ms` later; other requests are not held up
-    "rate_limit",  # at most `rate` requests a second; more get the vendor's own answer to "too fast"
+    "rate_limit",  # at most `rate` requests per second; more get the vendor's own answer to "too fast"
 ]
 Special = Literal[
     "no_result",  # pipe0: matching records have no result
@@ -42,24 +42,24 @@ Special = Literal[
     "failed",  # pipe0: matching records' fields fail
     "task_failed",  # pipe0: the whole run fails for want of credits
     "run_delay",  # pipe0: a run takes `latency_ms`, whether its request waits for the end or not
-    "sync_timeout",  # pipe0: 408 with the run id, to whatever began it; the run goes on and ends after `latency_ms`
-    "capacity",  # pipe0: at most `rate` records a minute at priority 1, ten times as many at priority 2
+    "sync_timeout",  # pipe0: 408 with the run id for the starting request; the run continues and ends after `latency_ms`
+    "capacity",  # pipe0: at most `rate` records per minute at priority 1, ten times as many at priority 2
     "batch_delay",  # anthropic: a new batch ends after `latency_ms`
     "batch_errored",  # anthropic: matching batch entries end as errored
     "batch_expired",  # anthropic: matching batch entries end as expired
     "pending",  # hunter: 202, ask again
     "item_error",  # hubspot: matching inputs fail (207); sendgrid: matching contacts fail in the import
-    "ok_false",  # slack: 200 with ok false; `body` is the error's name
-    "dropped_events",  # segment: 200, but matching events are not taken
+    "ok_false",  # slack: 200 with ok false; `body` is the name of the error
+    "dropped_events",  # segment: 200, but matching events are discarded
 ]
-"""Known to one vendor only."""
+"""Faults specific to one vendor."""
 FaultKind = Literal[Refusal, Spoiling, Pacing, Special]
 REFUSALS: frozenset[str] = frozenset(get_args(Refusal))
 SPOILINGS: frozenset[str] = frozenset(get_args(Spoiling))
 
 
 class InjectedFault(BaseModel):
-    """One way for a service to misbehave, as `POST /_faults` takes it."""
+    """One way for a service to misbehave, as accepted by `POST /_faults`."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -72,11 +72,11 @@ class InjectedFault(BaseModel):
     status: int | None = None
     headers: dict[str, str] = {}
     body: Any = None
-    """Sent as it is if text, else as JSON."""
+    """Sent unchanged if it is text, otherwise as JSON."""
     latency_ms: int = 0
     size: int = Field(50_000_000, ge=1)
     times: int | None = Field(None, ge=1)
-    """How often it strikes before it is spent; null for ever."""
+    """How often it strikes before it is used up; null means forever."""
     skip: int = Field(0, ge=0)
     """How many matching requests pass first."""
     probability: float = Field(1.0, ge=0, le=1)
@@ -84,9 +84,9 @@ class InjectedFault(BaseModel):
     rate: float | None = Field(None, gt=0)
     """Requests per second (rate_limit), records per minute (capacity)."""
     window: float = Field(1.0, gt=0)
-    """Seconds of the rate limit's fixed window, which opens on its first request: `rate * window` requests fit in."""
+    """Length in seconds of the rate limit's fixed window, which starts with its first request: `rate * window` requests fit in."""
     billed: bool | None = None
-    """Whether the request is worked on and billed although its answer is replaced."""
+    """Whether the request is processed and billed although its answer is replaced."""
 
     _left: int | None = PrivateAttr(None)
     _skip: int = PrivateAttr(0)
@@ -140,7 +140,7 @@ class InjectedFault(BaseModel):
 
 
 class Faults:
-    """The faults that are active."""
+    """The active faults."""
 
     def __init__(self) -> None:
         self._active: list[InjectedFault] = []
@@ -155,7 +155,7 @@ class Faults:
         return [fault.model_dump(exclude_defaults=True) for fault in self._active if not fault.spent]
 
     def concerning(self, service: str, operations: tuple[str, ...], *texts: str) -> list[InjectedFault]:
-        """Faults that a request may run into, in the order they were set."""
+        """The faults that may affect a request, in the order they were set."""
         if not self._active:
             return []
         return [fault for fault in self._active if fault.concerns(service, operations, *texts)]

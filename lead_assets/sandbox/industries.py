@@ -1,4 +1,4 @@
-"""What companies of an industry are like: the raw material of `world`. All of it is made up or common knowledge."""
+"""Typical companies per industry: the raw material for `world`. All of it is made up or common knowledge."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 class Industry:
     name: str
     does: tuple[str, ...]
-    """What a company of it does, each the end of "... is a company that "."""
+    """What its companies do; each text completes "... is a company that "."""
     keywords: tuple[str, ...]
     revenue_per_head: int
     """US dollars a year."""
     stack: dict[str, tuple[str, ...]]
-    """Technologies it tends to use beside the common ones, by tag."""
+    """Technologies it tends to use in addition to the common ones, by tag."""
     jobs: tuple[str, ...]
     venture: float
     """Share of its companies that took venture money."""

@@ -1,4 +1,4 @@
-"""What the vendors would have billed, and which requests they saw. One event loop writes it, so it is exact without locks."""
+"""What the vendors would have billed, and the requests they saw. A single event loop writes it, so it is exact without locks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class MeterEntry:
     """One operation of one service."""
 
     requests: int = 0
-    """HTTP requests received, refused ones included."""
+    """HTTP requests received, including refused ones."""
     billed: int = 0
     """Billable units charged: one per subject and purchase."""
     nanos: int = 0
@@ -62,7 +62,7 @@ class Meter:
         entry.subjects[subject] += 1
 
     def delivered(self, service: str, operation: str, subject: str) -> None:
-        """Something arrived that nobody pays for by the piece, e.g. a message: shown among the subjects, never as billed."""
+        """Something arrived that is not paid per unit, such as a message: it shows among the subjects, but never as billed."""
         self._entry(service, operation).subjects[subject] += 1
 
     def rate_limited(self, service: str) -> None:

@@ -1,6 +1,6 @@
-"""The sandbox's process: the application of all services with its own steering endpoints, on one port of loopback.
+"""The sandbox's process: all services plus its own control endpoints, on one loopback port.
 
-Belongs here: putting services together, and their life as a process. Does not belong here: what any service answers.
+Belongs here: putting services together and running them as a process. Does not belong here: the services' answers.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ SERVICES: tuple[type[Service], ...] = (
 
 
 class Connections:
-    """Open connections by the client's address: the only way to cut one, which the server's interface has no word for."""
+    """Open connections by client address. Needed to cut one, which the server's interface does not offer."""
 
     def __init__(self) -> None:
         self._transports: dict[Any, asyncio.Transport] = {}
@@ -77,7 +77,7 @@ class Connections:
 
 
 def application(connections: Connections, campaigns: Path | None = None) -> Starlette:
-    """All services and the steering endpoints."""
+    """All services and the control endpoints."""
     meter, faults = Meter(), Faults()
     services: list[Service] = [kind(meter, faults, connections.hang_up) for kind in SERVICES]
     services.append(AturiyaService(meter, faults, connections.hang_up, read_campaigns(campaigns)))
@@ -132,7 +132,7 @@ def application(connections: Connections, campaigns: Path | None = None) -> Star
 def serve(
     port: int = 0, campaigns: Path | None = None, *, until_stdin_closes: bool = False, announce: Callable[[str], str] = READY_LINE.__add__
 ) -> None:
-    """Serve on 127.0.0.1 until interrupted. Prints one line on stdout as soon as connections are taken: what `announce` makes of the URL."""
+    """Serve on 127.0.0.1 until interrupted. Prints one line on stdout as soon as it accepts connections: `announce` applied to the URL."""
     connections = Connections()
     app = application(connections, campaigns)
     listener = _listen(port)
@@ -146,7 +146,7 @@ def serve(
         lifespan="off",
         log_level="critical",
         access_log=False,
-        # Longer than any client keeps an idle connection: a race between the two would look like a fault that nobody set.
+        # Longer than any client keeps an idle connection, because a race between the two would look like a fault.
         timeout_keep_alive=300,
         timeout_graceful_shutdown=1,
         backlog=2048,
@@ -155,7 +155,7 @@ def serve(
 
 
 def _listen(port: int) -> socket.socket:
-    # With the protocol named: asyncio turns Nagle's algorithm off only then, and with it every small answer takes 40 ms.
+    # Name the protocol: only then does asyncio turn off Nagle's algorithm, which would delay every small answer by 40 ms.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))

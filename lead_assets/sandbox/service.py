@@ -1,6 +1,6 @@
-"""What all vendors have in common: a request is read, metered, checked for its credential, worked on, and answered, late or broken if a fault says so.
+"""What all vendors have in common: a request is read, metered, checked for its credential, processed, and answered, late or broken if a fault says so.
 
-Belongs here: the walk of one request. Does not belong here: any vendor's paths, bodies or words.
+Belongs here: handling one request. Does not belong here: a vendor's paths, bodies or wording.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ServiceCall:
     operations: tuple[str, ...]
     body: bytes
     limits: tuple[int, int, float] | None = None
-    """Under a rate limit: requests allowed in a window, requests left, seconds until it closes."""
+    """For a rate limit: requests allowed per window, requests left, seconds until it ends."""
     _parsed: Any = field(default=None, repr=False)
 
     @property
@@ -94,7 +94,7 @@ class Service(ABC):
         """Forget everything."""
 
     def state(self) -> Any:
-        """What arrived and is remembered, for tests to look at."""
+        """What arrived and is kept, for tests to inspect."""
         return {}
 
     @abstractmethod
@@ -124,7 +124,7 @@ class Service(ABC):
         return Route(self.prefix + path, endpoint, methods=list(methods))
 
     def unknown_path(self) -> Route:
-        """Last of a service's routes: anything else is the vendor's 404."""
+        """The last route of a service: anything else is the vendor's 404."""
         methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
         return self.route("/{rest:path}", lambda call: self.problem(404, call), "unknown_path", methods)
 
@@ -150,7 +150,7 @@ class Service(ABC):
                     return self.too_fast(call, closes_in)
         late = sum(fault.latency_ms for fault in faults if fault.kind == "latency" and fault.strikes()) / 1000
         strike = next((fault for fault in faults if fault.kind in REFUSALS | SPOILINGS and fault.strikes()), None)
-        # The work is done, and billed, on arrival: a client that hangs up while it waits has bought the answer all the same.
+        # The work is done and billed on arrival: a client that hangs up while waiting has still bought the answer.
         works = strike is None or (strike.kind in SPOILINGS if strike.billed is None else strike.billed)
         response = await self._work(call, handler) if works else None
         if late:
@@ -165,7 +165,7 @@ class Service(ABC):
             return refused.response
 
     async def _afflict(self, call: ServiceCall, fault: InjectedFault | None, response: Response | None) -> Response:
-        """The answer that a fault leaves."""
+        """The answer after applying a fault."""
         assert fault is not None
         body = bytes(response.body) if response is not None else b""
         status = fault.status or 200
@@ -200,7 +200,7 @@ class Service(ABC):
         return response
 
     def _texts(self, call: ServiceCall) -> tuple[str, ...]:
-        """What a fault's `match` is looked for in: URL and body."""
+        """The text that a fault's `match` is searched in: URL and body."""
         return (str(call.request.url), call.body.decode("utf-8", "replace"))
 
 
@@ -222,7 +222,7 @@ async def _huge(size: int) -> AsyncIterator[bytes]:
 
 async def _half(body: bytes, request: Request, hang_up: Callable[[Request], None]) -> AsyncIterator[bytes]:
     yield body[: len(body) // 2]
-    await asyncio.sleep(0.02)  # lets the first half leave before the connection is cut
+    await asyncio.sleep(0.02)  # let the first half leave before cutting the connection
     hang_up(request)
     await _until_disconnected(request)
 

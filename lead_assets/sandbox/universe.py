@@ -1,4 +1,4 @@
-"""The companies that can be discovered: a few hundred made-up domains, searchable by what `world` says of them."""
+"""The companies that can be discovered: a few hundred made-up domains, searchable by their facts in `world`."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ FILTERS = (
     "organization_latest_funding_stage_cd",
     "currently_using_any_of_technology_uids",
 )
-"""Apollo's filters that are understood; others are ignored, as Apollo does."""
+"""The supported Apollo filters; others are ignored, as Apollo does."""
 
 
 @cache
@@ -58,7 +58,7 @@ def _all() -> tuple[Company, ...]:
 
 
 def find_companies(filters: dict[str, list[str]]) -> list[Company]:
-    """Companies that meet every filter, named as Apollo names its filters; always in the same order."""
+    """Companies that match all filters (by Apollo's names), always in the same order."""
     return [facts for facts in _all() if all(_meets(facts, name, values) for name, values in filters.items())]
 
 

@@ -1,7 +1,7 @@
-"""The made-up world behind every vendor: one set of facts for a company or a person, so that vendors agree where real ones would.
+"""The made-up world behind all vendors: one set of facts per company or person, so that vendors agree where real ones would.
 
-Belongs here: facts. Does not belong here: how a vendor prints them, whether it knows them, or what it charges.
-Everything follows from the domain, the e-mail or the profile alone; dates lie before `TODAY`, which never moves.
+Belongs here: facts. Does not belong here: a vendor's format, whether the vendor knows a fact, or its price.
+Everything is derived from the domain, e-mail or profile alone; dates are before `TODAY`, which never changes.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class MadeUpPerson:
 
 
 class Company:
-    """Everything there is to know about the company of a domain."""
+    """All facts about the company behind a domain."""
 
     def __init__(self, domain: str) -> None:
         self.domain = domain
@@ -201,7 +201,7 @@ class Company:
 
     @cached_property
     def people(self) -> list[MadeUpPerson]:
-        """Whom the vendors know there."""
+        """The people whom the vendors know there."""
         people: dict[str, MadeUpPerson] = {}
         for index in range(min(12, 2 + self.headcount // 40)):
             first, last = self.dice.pick(f"first {index}", FIRST_NAMES), self.dice.pick(f"last {index}", LAST_NAMES)
@@ -210,7 +210,7 @@ class Company:
         return list(people.values())
 
     def person(self, first_name: str, last_name: str) -> MadeUpPerson:
-        """Somebody of this name at this company."""
+        """A person with this name at this company."""
         dice = Dice("person", self.domain, first_name.lower(), last_name.lower())
         title, seniority, department = dice.pick("title", TITLES)
         slug = "-".join(part for part in (slugged(first_name), slugged(last_name)) if part)
@@ -218,7 +218,7 @@ class Company:
         return MadeUpPerson(first_name, last_name, title, seniority, department, address, self.domain, slug)
 
     def address(self, first_name: str, last_name: str) -> str:
-        """The e-mail of somebody of this name, by the company's pattern."""
+        """The e-mail of a person with this name, by the company's pattern."""
         first, last = slugged(first_name).replace("-", ""), slugged(last_name).replace("-", "")
         local = self.mail_pattern.format(first=first, last=last, f=first[:1], l=last[:1]).strip(".")
         return f"{local or 'info'}@{self.domain}"

@@ -1,4 +1,4 @@
-"""Anthropic's Message Batches: accepted at once, worked on in the background at half price, answered as JSONL in no particular order."""
+"""Anthropic's Message Batches: accepted at once, processed in the background at half price, answered as JSONL in no particular order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MAX_ENTRIES = 100_000
 USUAL_SECONDS = 0.2
 _CUSTOM_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _ENTRIES_AT_A_TIME = 25
-"""Worked on before other requests get their turn."""
+"""Entries processed before other requests get their turn."""
 
 Message = Callable[[dict[str, Any]], dict[str, Any]]
 BatchVerdict = Callable[[str, dict[str, Any]], dict[str, Any] | None]
@@ -57,7 +57,7 @@ class Batch:
         }
 
     def lines(self) -> bytes:
-        """The results as JSONL, in an order that is not that of the requests but always the same."""
+        """The results as JSONL, in a fixed order that differs from the order of the requests."""
         order = sorted(self.results, key=lambda custom_id: Dice("batch", custom_id).number("order"))
         return b"".join(orjson.dumps({"custom_id": custom_id, "result": self.results[custom_id]}) + b"\n" for custom_id in order)
 
@@ -75,7 +75,7 @@ class Batch:
 
 
 def problem_of(body: Any) -> str | None:
-    """What is wrong with a request to create a batch; None if nothing is."""
+    """What is wrong with a request to create a batch, or None."""
     entries = body.get("requests") if isinstance(body, dict) else None
     if not isinstance(entries, list) or not entries:
         return "requests: a non-empty list is required"

@@ -1,6 +1,6 @@
-"""How the sandbox's model fits what it thinks of a lead into the JSON schema it was given.
+"""How the sandbox's model fits its judgement of a lead into the JSON schema it was given.
 
-Does not belong here: what it thinks (see `judgement`).
+Does not belong here: the judgement itself (see `judgement`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _BOUNDS = re.compile(r"(maximum|minimum): *(-?\d+(?:\.\d+)?)")
 
 
 def fill(schema: dict[str, Any], lead: ShownLead) -> dict[str, Any]:
-    """An answer of the schema's shape: a lending or a B2B judgement where its fields ask for one, else valid values by type."""
+    """An answer in the schema's shape: a lending or B2B judgement if its fields ask for one, otherwise valid values by type."""
     names = schema.get("properties", {})
     judgement = lending(lead) if "loan_type" in names else b2b(lead) if "icp_fit" in names else summary(lead)
     return {name: _value(name, part, schema, lead, judgement) for name, part in names.items()}

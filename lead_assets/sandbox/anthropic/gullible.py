@@ -1,7 +1,7 @@
-"""What the sandbox's model takes for an instruction: in several languages, in several disguises.
+"""What the sandbox's model takes for an instruction, in several languages and disguises.
 
-A model that could not fall for an injection would prove nothing about the prompt that keeps it from doing so. `demands` is what a careless model does;
-`without_instructions` is what a careful one reads instead. Does not belong here: whether the prompt is careful (`model`).
+A model that could not fall for an injection would prove nothing about the prompt that prevents it. `demands` is what a careless model does;
+`without_instructions` is what a careful one reads instead. Does not belong here: deciding whether the prompt is careful (`model`).
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ _LEET = str.maketrans("013457@$", "oieastas")
 
 
 def demands(text: str) -> dict[str, Any]:
-    """What a careless model would answer because the text tells it to, by field; empty if the text tells it nothing.
+    """What a careless model would answer because the text tells it to, by field; empty if the text gives no orders.
 
-    An instruction to forget the rules that asks for nothing in particular makes it as eager as can be.
+    An instruction to forget the rules, without a specific demand, makes it answer as favourably as possible.
     """
     asked: dict[str, Any] = {}
     overridden = False
@@ -132,19 +132,19 @@ def demands(text: str) -> dict[str, Any]:
             asked["outreach_message"] = found[1]
     if overridden and not asked:
         return {"urgency_score": 5, "urgency": 5, "loan_type": "bridge_rtl", "investor_experience": "experienced", "icp_fit": "strong"}
-    # Facts may sound like a demand ("marked as a rental"): without an override or an order nobody is told anything.
+    # Facts may sound like a demand ("marked as a rental"), but without an override or an order they are not one.
     return asked if overridden or any(_orders(version) for version in _versions(text)) else {}
 
 
 @lru_cache(maxsize=4096)
 def without_instructions(text: str) -> str:
-    """The text less the sentences that try to instruct the reader, and what stands between two of them."""
+    """The text without the sentences that try to instruct the reader, or anything between two of them."""
     text = _BASE64.sub(lambda blob: "" if _decoded(blob[0]) else blob[0], text)
     sentences = [found[0] for found in _SENTENCE.finditer(text) if found[0]]
     suspect = [index for index, sentence in enumerate(sentences) if _instructs(sentence)]
     if not suspect:
         return text
-    # An override may be stretched over lines so that no sentence shows it.
+    # An override may be spread over lines so that no single sentence shows it.
     return "".join(sentence for index, sentence in enumerate(sentences) if not suspect[0] <= index <= suspect[-1])
 
 
@@ -168,7 +168,7 @@ def _orders(text: str) -> bool:
 
 
 def _versions(text: str) -> list[str]:
-    """The text as it stands, and as it reads when its disguises are taken off."""
+    """The text as written, and as it reads without its disguises."""
     plain = unicodedata.normalize("NFKC", html.unescape(unquote(text)))
     tags = "".join(chr(ord(each) - 0xE0000) for each in text if 0xE0020 <= ord(each) <= 0xE007E)
     plain = "".join(each for each in plain if unicodedata.category(each) not in ("Cf", "Co"))

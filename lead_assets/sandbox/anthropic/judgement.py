@@ -1,6 +1,6 @@
-"""What the sandbox's model thinks of a lead.
+"""How the sandbox's model judges a lead.
 
-Belongs here: heuristics good enough that a pipeline's tests and demo mean something. Does not belong here: reading the prompt (`model`), or fitting a
+Belongs here: heuristics good enough to make tests and demo meaningful. Does not belong here: reading the prompt (`model`), or fitting a
 judgement into a schema (`filling`).
 """
 
@@ -81,13 +81,13 @@ _TEXT_FIELDS = ("notes", "message", "comments", "comment", "bio", "description")
 
 @dataclass
 class ShownLead:
-    """The facts of a lead as the prompt gave them, and whatever else stood there."""
+    """A lead's facts as given in the prompt, and whatever else the prompt contained."""
 
     facts: dict[str, Any]
     context: dict[str, Any] = field(default_factory=dict)
 
     def get(self, *names: str) -> Any:
-        """The first value that is there, at any depth, the lead's own facts before the rest."""
+        """The first existing value, at any depth, with the lead's own facts before the rest."""
         for source in (self.facts, self.context):
             for name in names:
                 value = _find(source, name)
@@ -107,7 +107,7 @@ class ShownLead:
 
 @dataclass
 class Judgement:
-    """An answer by field, and the quotes that it rests on."""
+    """An answer by field, and the quotes that support it."""
 
     values: dict[str, Any]
     quotes: dict[str, list[str]]
@@ -275,7 +275,7 @@ def _weigh(notes: str, words: dict[str, int]) -> tuple[int, list[str]]:
 
 
 def _quotes(notes: str, pattern: str, *, negatable: bool = True) -> list[str]:
-    """The sentences, word for word, in which the pattern is said and not denied."""
+    """The sentences, word for word, in which the pattern occurs without negation."""
     quotes = []
     for sentence in _SENTENCE.findall(notes):
         for found in re.finditer(pattern, sentence, re.I):

@@ -1,7 +1,7 @@
-"""The sandbox's model: it reads its prompt, as a model does, and answers the contract it is asked for.
+"""The sandbox's model: reads its prompt, as a model does, and answers in the requested contract.
 
-Belongs here: which contract the request asks for, the lead's facts in the prompt, what it falls for, and the ways to answer badly that a test may ask for by
-`[[sandbox:...]]` in the lead. Does not belong here: what it thinks of a lead (`judgement`), what counts as an instruction (`gullible`), HTTP.
+Belongs here: the requested contract, the lead's facts in the prompt, what the model falls for, and the bad answers that a test can request with
+`[[sandbox:...]]` in the lead. Does not belong here: judging a lead (`judgement`), what counts as an instruction (`gullible`), HTTP.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ class Completion:
 
 @dataclass
 class Reading:
-    """What the model made of its prompt."""
+    """How the model understood its prompt."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     """The lead, as the prompt gives it."""
     context: dict[str, Any] = field(default_factory=dict)
     """Other tagged blocks with JSON in them, by tag."""
     obeyed: dict[str, Any] = field(default_factory=dict)
-    """What instructions in the lead made it answer."""
+    """The answers that instructions in the lead forced on it."""
     triggers: frozenset[str] = frozenset()
     turns: int = 1
 
@@ -72,9 +72,9 @@ def complete(params: dict[str, Any]) -> Completion:
 
 
 def read(params: dict[str, Any]) -> Reading:
-    """Find the lead in the prompt, and fall for what stands in it unless the prompt is careful.
+    """Find the lead in the prompt, and fall for instructions in it unless the prompt is careful.
 
-    Careful means: the system prompt says that what the tags hold is data and not instructions, and the tags hold. A lead whose notes contain `</lead>`
+    Careful means: the system prompt says that the tags contain data and not instructions, and the tags are not broken. A lead whose notes contain `</lead>`
     breaks out of tags that are not escaped, and what follows reads like the operator's own words.
     """
     system = _text(params.get("system") or "")
@@ -97,7 +97,7 @@ def read(params: dict[str, Any]) -> Reading:
 
 
 def _contract(params: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
-    """The schema that is asked for, and the tool it belongs to, if any."""
+    """The requested schema, and the tool it belongs to, if any."""
     wanted = ((params.get("output_config") or {}).get("format") or {}).get("schema")
     if isinstance(wanted, dict):
         return wanted, None
@@ -123,7 +123,7 @@ def _lead(prompt: str) -> tuple[dict[str, Any] | None, str | None]:
 
 
 def _spoiled(content: dict[str, Any], reading: Reading) -> str | None:
-    """Change the answer as the lead's triggers ask; the text to send if it is not the plain JSON."""
+    """Change the answer as the lead's triggers demand; returns the text to send if it is not plain JSON."""
     asked = reading.triggers
     if "bad_once" in asked and reading.turns == 1:
         asked = asked | {"bad_enum"}

@@ -49,7 +49,7 @@ _AMPLE_REQUESTS, _AMPLE_TOKENS = 50_000, 50_000_000
 
 @dataclass(frozen=True)
 class SpentTokens:
-    """Tokens of one message. `read` and `written` are the part of the prompt that the cache held, or now holds."""
+    """Tokens of one message. `read` and `written` are the parts of the prompt that were in the cache, or are now."""
 
     plain: int
     read: int
@@ -130,7 +130,7 @@ class AnthropicService(Service):
         """The model's message for valid parameters; bills it."""
         completion = complete(params)
         usage = self._usage(params, completion)
-        # The vendor gives no name to what was bought: equal prompts are one subject, so a second purchase of one shows in the meter.
+        # The vendor has no name for what was bought: equal prompts count as one subject, so that a double purchase shows in the meter.
         subject = blake2b(orjson.dumps({**params, "metadata": None}, option=orjson.OPT_SORT_KEYS), digest_size=12).hexdigest()
         self.meter.charge(self.name, "batches" if batch else "messages", subject, usage.nanos(params["model"], batch=batch))
         return {
@@ -173,7 +173,7 @@ class AnthropicService(Service):
         return self._shown(call, batch)
 
     def _verdict(self, custom_id: str, params: dict[str, Any]) -> dict[str, Any] | None:
-        """What a fault makes of a batch entry."""
+        """The effect of a fault on a batch entry."""
         texts = (custom_id, orjson.dumps(params).decode()) if self.faults.any(self.name) else ()
         if self.faults.hit(self.name, "batch_errored", "batches", *texts):
             return {"type": "errored", "error": {**error_body(500, "Internal server error"), "request_id": _request_id()}}
@@ -268,7 +268,7 @@ class AnthropicService(Service):
 
 
 def check_params(params: Any, *, counting: bool = False) -> None:
-    """Raise BadRequest for what the API would not take."""
+    """Raise BadRequest for anything the API would refuse."""
     if not isinstance(params, dict):
         raise BadRequest(error(400, "The request body is not valid JSON"))
     for name in _GONE:
@@ -354,7 +354,7 @@ def _pieces(params: dict[str, Any]) -> list[tuple[int, bytes, str | None]]:
 
 
 def _tokens(text: str) -> int:
-    """An estimate: four characters a token."""
+    """An estimate: four characters per token."""
     return -(-len(text) // 4)
 
 

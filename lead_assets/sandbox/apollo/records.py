@@ -1,4 +1,4 @@
-"""How Apollo prints the world's companies and people. Ids hold what they stand for, so that an id kept from an earlier sandbox still resolves."""
+"""How Apollo prints the world's companies and people. Ids encode what they refer to, so that an id from an earlier sandbox still resolves."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def organization_id(domain: str) -> str:
 
 
 def organization_domain(identifier: str) -> str | None:
-    """The domain of an organization's id; None if it is none."""
+    """The domain encoded in an organization's id; None if it is not such an id."""
     try:
         return bytes.fromhex(identifier).decode()
     except (ValueError, UnicodeDecodeError):
@@ -29,7 +29,7 @@ def _person_id(who: MadeUpPerson) -> str:
 
 
 def organization(facts: Company, *, short: bool = False) -> dict[str, Any]:
-    """An organization as enrichment gives it, or the short form of a search."""
+    """An organization as returned by enrichment, or the short form from a search."""
     rounds = facts.rounds
     record: dict[str, Any] = {
         "id": organization_id(facts.domain),
@@ -136,7 +136,7 @@ def person(who: MadeUpPerson, employer: Company) -> dict[str, Any]:
 
 
 def person_teaser(who: MadeUpPerson, employer: Company) -> dict[str, Any]:
-    """A person as the free search shows them: no e-mail and half a surname."""
+    """A person as the free search shows them: without e-mail and with an obscured surname."""
     last = who.last_name
     return {
         "id": _person_id(who),

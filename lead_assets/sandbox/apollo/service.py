@@ -1,6 +1,6 @@
 """Apollo: organizations, people, searches, job postings, news and usage. How its records look is in `apollo_records`.
 
-Belongs here: the HTTP contract, who is known, what is charged. Filters are read from the query and from a JSON body alike, with and without `[]`.
+Belongs here: the HTTP contract, who is known, what is charged. Filters are accepted in the query and in a JSON body, with and without `[]`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from lead_assets.sandbox.universe import FILTERS, find_companies
 from lead_assets.sandbox.world import FREE_MAIL, Company, MadeUpPerson, company, domain_of, name_of_slug, slug_of, slugged
 
 CREDIT_NANOS = 20_000_000
-"""An assumption: Apollo's price of a credit depends on the plan; two US cents here."""
+"""An assumption: Apollo's price per credit depends on the plan; two US cents here."""
 MAX_BULK = 10
 _UNKNOWN_ORGANIZATIONS, _UNKNOWN_PEOPLE = 0.08, 0.22
 _UNAUTHORIZED = "Invalid API key. See https://docs.apollo.io/reference/authentication for how to authenticate."
@@ -224,7 +224,7 @@ def _knows(facts: Company) -> bool:
 
 
 def _who(details: dict[str, Any]) -> MadeUpPerson | None:
-    """The person that the details mean, if Apollo knows one."""
+    """The person whom the details describe, if Apollo knows one."""
     if details.get("id"):
         return person_of_id(str(details["id"]))
     email = str(details.get("email") or "").strip().lower()
@@ -279,7 +279,7 @@ def _failed(status: int, code: str, message: str, call: ServiceCall) -> Response
 
 
 def _limits(call: ServiceCall) -> dict[str, str]:
-    """Apollo's three windows; without a limit the hour's and the day's are empty, as on a plan where they are unlimited."""
+    """Apollo's three windows; without a limit, hour and day are empty, as on an unlimited plan."""
     limit, left, _ = call.limits or (1000, 999, 60.0)
     minute = {"x-rate-limit-minute": str(limit), "x-minute-usage": str(limit - left), "x-minute-requests-left": str(left)}
     return {**minute, "x-rate-limit-hourly": "", "x-rate-limit-24-hour": ""}

@@ -1,6 +1,6 @@
-"""Aturiya: campaigns and their paged leads. No official documentation is public; the shape is inferred from a public third-party client.
+"""Aturiya: campaigns and their paged leads. There is no public official documentation; the format is inferred from a public third-party client.
 
-The campaigns come from a JSON file, `{"campaigns": [{"id", "name", "leads": [...]}]}`, else two small ones are made up.
+The campaigns come from a JSON file, `{"campaigns": [{"id", "name", "leads": [...]}]}`; without one, two small ones are made up.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _MAX_PER_PAGE = 100
 
 
 def read_campaigns(path: Path | None) -> list[dict[str, Any]]:
-    """The campaigns of a file; without one, the repository's fixture, else made-up ones."""
+    """The campaigns in a file; without a file, those in the repository's fixture, or else made-up ones."""
     if path is None and _FIXTURE.exists():
         path = _FIXTURE
     if path is None:

@@ -1,4 +1,4 @@
-"""HubSpot: contacts upserted in batches, their search, and owners. Contacts are kept until reset, so that a test can look at what arrived."""
+"""HubSpot: contacts upserted in batches, their search, and owners. Contacts are kept until reset, so that tests can inspect what arrived."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ class HubSpotService(Service):
         return answer(body, headers=_limits(call))
 
     def _wrong(self, each: dict[str, Any]) -> dict[str, Any] | None:
-        """What is wrong with one input, as a 207 lists it."""
+        """What is wrong with one input, as listed in a 207."""
         email = str(each["id"])
         failed = self.faults.hit(self.name, "item_error", "contacts/batch/upsert", email, str(each.get("objectWriteTraceId")))
         if failed is None and (each.get("idProperty") != "email" or ("@" in email and "." in email.rpartition("@")[2])):

@@ -1,7 +1,7 @@
 """Hunter: domain search, e-mail finder, e-mail verifier, account.
 
-Everything is a GET. 403 means too fast, 429 means that the month's quota is gone. Addresses whose local part holds `do-not-process` belong to people who
-asked Hunter not to be processed (451). A few addresses take the verifier two tries: 202 first.
+Everything is a GET. 403 means too fast, 429 means that the month's quota is used up. Addresses whose local part contains `do-not-process` belong to people who
+asked Hunter not to be processed (451). A few addresses take the verifier two attempts: first it answers 202.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from lead_assets.sandbox.service import Service, ServiceCall, answer
 from lead_assets.sandbox.world import FREE_MAIL, Company, MadeUpPerson, company, domain_of, slug_of, slugged
 
 CREDIT_NANOS = 34_000_000
-"""An assumption: Hunter's price of a credit depends on the plan; 3.4 US cents here."""
+"""An assumption: Hunter's price per credit depends on the plan; 3.4 US cents here."""
 CLAIMED = "do-not-process"
 _DISPOSABLE = frozenset(("mailinator.com", "10minutemail.com", "guerrillamail.com", "yopmail.com"))
 _ERRORS = {
@@ -193,7 +193,7 @@ _PLAUSIBLE = re.compile(r"[a-z0-9][a-z0-9._%+-]*@[a-z0-9-]+(\.[a-z0-9-]+)+")
 
 
 def verdict(email: str) -> tuple[str, int]:
-    """The verifier's status and score: an address in the company's own pattern is nearly always valid, another nearly never."""
+    """The verifier's status and score: an address in the company's own pattern is nearly always valid, any other hardly ever."""
     local, _, domain = email.partition("@")
     if not _PLAUSIBLE.fullmatch(email):
         return "invalid", 0
@@ -211,7 +211,7 @@ def verdict(email: str) -> tuple[str, int]:
 
 
 def _shape(pattern: str) -> re.Pattern[str]:
-    """What an address of a company's pattern looks like; initials cannot be told from names without separator."""
+    """The shape of addresses in a company's pattern; without a separator, initials cannot be told from names."""
     return re.compile(r"[a-z]+\.[a-z]+" if pattern == "{first}.{last}" else r"[a-z]+")
 
 

@@ -19,12 +19,12 @@ CREDIT_NANOS = 30_000_000
 """One credit is about three US cents."""
 NO_RESULT = ("NoResult", "No result")
 UNKNOWN_COMPANIES = 0.12
-"""Share of domains that the overview does not know."""
+"""Share of domains unknown to the overview."""
 
 
 @dataclass(frozen=True)
 class PipeOutcome:
-    """What a pipe made of one record."""
+    """A pipe's result for one record."""
 
     status: Literal["completed", "no_result", "skipped", "failed"]
     values: dict[str, Any] = field(default_factory=dict)
@@ -39,12 +39,12 @@ class Pipe:
     outputs: dict[str, bool]
     """Output fields, and whether they are on by default."""
     price: float
-    """Credits; of `people:posts:crustdata@1`, a post."""
+    """Credits; for `people:posts:crustdata@1`, per post."""
     mode: Literal["always", "onSuccess"]
     find: Callable[[str, dict[str, Any]], PipeOutcome]
 
     def subject(self, given: dict[str, Any]) -> str | None:
-        """What is asked about: a domain or a profile; None if an input is missing."""
+        """The subject of the question: a domain or a profile; None if an input is missing."""
         for name in ("company_website_url", "company_profile_url", "profile_url", "company_name"):
             value = given.get(name)
             if isinstance(value, str) and value.strip():
@@ -77,7 +77,7 @@ def _overview(domain: str) -> PipeOutcome:
         "headcount": facts.headcount_band,
         "company_name": facts.name,
     }
-    # A vendor that knows a company seldom knows everything about it.
+    # A vendor that knows a company rarely knows everything about it.
     absent = [name for name in ("estimated_revenue", "founded_year") if facts.dice.chance(f"overview lacks {name}", 0.08)]
     return PipeOutcome("completed", {name: value for name, value in values.items() if name not in absent})
 

@@ -1,4 +1,4 @@
-"""pipe0: runs of pipes over records, synchronous and not.
+"""pipe0: runs of pipes over records, synchronous and asynchronous.
 
 Belongs here: the run's life, validation, records and fields. What each pipe finds is in `pipe0_pipes`. The wire format is the 0.0.x catalog's; error
 bodies are not documented by the vendor and look like RFC 9457 here.
@@ -24,7 +24,7 @@ from lead_assets.sandbox.service import BadRequest, Service, ServiceCall, answer
 MAX_RECORDS = 100
 _UNLIMITED = 100_000
 _PENDING_SHARE = 1 / 3
-"""Of a run's time, until it is worked on."""
+"""Share of a run's time before processing starts."""
 _KEPT_RUNS = 200
 """Finished runs that can still be checked; the vendor keeps them for 21 days."""
 
@@ -264,7 +264,7 @@ class Pipe0Service(Service):
             self.meter.charge(self.name, step.pipe.id, subject or "", round(step.pipe.credits(step.config) * CREDIT_NANOS))
 
     def _marked(self, pipe: Pipe, subject: str) -> PipeOutcome | None:
-        """What a fault makes of this subject."""
+        """The effect of a fault on this subject."""
         if self.faults.hit(self.name, "failed", pipe.id, subject):
             return PipeOutcome("failed", reason=("ProviderError", "The provider failed"))
         if self.faults.hit(self.name, "skipped", pipe.id, subject):
@@ -274,7 +274,7 @@ class Pipe0Service(Service):
         return None
 
     def _priority(self, records: int) -> dict[str, str]:
-        """pipe0's answer to load: not a refusal but a lower priority. Without a `capacity` fault there is room for everything."""
+        """pipe0's reaction to load: not a refusal but a lower priority. Without a `capacity` fault, there is room for everything."""
         setting = self.faults.setting(self.name, "capacity")
         first = int(setting.rate) if setting and setting.rate else _UNLIMITED
         now = time.monotonic()

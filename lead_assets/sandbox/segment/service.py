@@ -1,6 +1,6 @@
 """Segment's HTTP Tracking API: identify, track, group and batch. Events are kept until reset, once per `messageId`.
 
-It answers 200 to nearly everything, including what it then throws away: a batch of more than 2,500 events, an event without a user, one above 32 KB.
+It answers 200 to almost everything, even to what it then discards: a batch of more than 2,500 events, an event without a user, or one above 32 KB.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""SendGrid Marketing: contacts upserted as a job, and the job's outcome. Contacts are kept by e-mail until reset."""
+"""SendGrid Marketing: contacts upserted as a job, and the job's result. Contacts are kept by e-mail until reset."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Slack: `chat.postMessage`, `auth.test` and incoming webhooks. Messages are kept until reset.
 
-The Web API answers 200 even when it refuses; webhooks answer in plain words. Channels named `...missing` do not exist, `...archived` are archived; a webhook
+The Web API answers 200 even when it refuses; webhooks answer in plain text. Channels named `...missing` do not exist, `...archived` are archived; a webhook
 whose token is `gone` was removed.
 """
 
