@@ -85,6 +85,7 @@ def _rows(rows: int, domains: int) -> Iterator[dict[str, Any]]:
             "drop_sha256": "a" * 64,
             "drop_name": "drop.ndjson",
             "position": position,
+            "part": 1,
             "received_at": _RECEIVED,
             "submitted_at": _RECEIVED - timedelta(minutes=position % 5000),
             "email": f"Lead.{last}{number}@{host}",

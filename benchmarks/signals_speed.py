@@ -78,6 +78,7 @@ def leads(count: int, *, companies: int, suffix: str = "own.example") -> pl.Data
             **common,
             "lead_id": f"L{number}",
             "position": number,
+            "part": 1,
             "received_at": began + timedelta(seconds=number),
             "company_domain": f"c{number % companies}.{suffix}",
             "account_key": f"c{number % companies}.{suffix}",

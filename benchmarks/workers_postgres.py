@@ -130,6 +130,7 @@ def _leads(campaign: int) -> pl.DataFrame:
             "adapter": "csv",
             "drop_sha256": "0" * 64,
             "position": number,
+            "part": 1,
             "received_at": START + timedelta(seconds=number),
             "payload": "{}",
             "extra": "{}",

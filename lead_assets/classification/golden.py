@@ -32,8 +32,6 @@ from lead_assets.model.buying import Mode
 from lead_assets.model.profile import RULES_MODEL
 
 _AT = datetime(2026, 11, 1, tzinfo=UTC)
-# What decides on a lead's profile, where no campaign does.
-_ADAPTERS = {"lending": "lending_form", "b2b": "inbound_b2b"}
 _SCENARIO_FACTS = {
     "first_name": "name_first", "notes": "notes", "property_city": "city", "property_state": "state_code", "property_type": "property_type",
     "loan_amount_requested": "loan_amount_requested", "purchase_price": "purchase_price", "estimated_arv": "estimated_arv",
@@ -138,9 +136,11 @@ def _lead(number: int, golden: Golden) -> dict[str, Any]:
     return {
         "campaign_id": GOLDEN_CAMPAIGN,
         "lead_id": golden.id,
-        "adapter": _ADAPTERS.get(golden.profile, "csv"),
+        "adapter": "golden",
+        "implied_profile": golden.profile,
         "drop_sha256": "0" * 64,
         "position": number,
+        "part": 1,
         "received_at": _AT,
         "payload": "{}",
         "account_key": f"golden:{golden.id}",

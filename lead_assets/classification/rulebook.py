@@ -43,12 +43,15 @@ def load_rules(settings: Settings) -> ClassificationRules:
 
 
 def choose(leads: pl.DataFrame, profiles: Mapping[str, Profile], rules: ClassificationRules) -> pl.Series:
-    """The profile's name for each row of identity.leads: by the campaign where a pattern matches, else by the lead's shape."""
+    """The profile's name for each row of identity.leads: by the campaign where a pattern matches, else by what its shape implies or it says."""
     by_campaign = {
         campaign: name for campaign in leads["campaign_id"].unique().to_list() if (name := _by_campaign(campaign, rules)) is not None
     }
     by_shape = pl.coalesce(
-        *(pl.when(p.applies.fill_null(False)).then(pl.lit(p.name)) for p in sorted(profiles.values(), key=lambda p: p.precedence))
+        *(
+            pl.when(p.applies.fill_null(False) | (pl.col("implied_profile") == p.name).fill_null(False)).then(pl.lit(p.name))
+            for p in sorted(profiles.values(), key=lambda p: p.precedence)
+        )
     )
     campaign = (
         pl.col("campaign_id").replace_strict(by_campaign, default=None, return_dtype=pl.String) if by_campaign else pl.lit(None, pl.String)

@@ -11,6 +11,7 @@ import yaml
 from lead_assets.cli import pipeline, runs
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
+from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.ingest import ingest
 from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import archive_of
@@ -46,4 +47,5 @@ def _ingest_fixtures(settings: Settings) -> None:
                 received_at=drop.get("received_at") or datetime.now(UTC),
                 campaign=drop.get("campaign"),
                 limits=settings.limits,
+                adapters=adapters_of(settings),
             )

@@ -17,6 +17,7 @@ from lead_assets.discovery.companies import describe
 from lead_assets.discovery.drop import as_ndjson, campaign_of, payloads
 from lead_assets.discovery.rules import load_discovery_rules
 from lead_assets.discovery.search import search
+from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.ingest import ingest
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
@@ -84,6 +85,7 @@ def _file(settings: Settings, data: bytes, campaign: str) -> dict[str, Any]:
         received_at=datetime.now(UTC),
         campaign=campaign,
         limits=settings.limits,
+        adapters=adapters_of(settings),
     )
     with runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, drop.campaigns)

@@ -14,6 +14,7 @@ from typing import Any
 from lead_assets.cli import report, runs
 from lead_assets.core.settings import Settings
 from lead_assets.intake import campaign_api, landing
+from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.ingest import STREAMED_BYTES, IngestedDrop, ingest
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
@@ -88,6 +89,7 @@ def ingest_files(
                 campaign=campaign,
                 column_map=column_map or {},
                 limits=settings.limits,
+                adapters=adapters_of(settings),
             )
         drops += _rows(str(file), drop)
     with runs.instance_of(settings) as instance:

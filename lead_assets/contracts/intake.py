@@ -38,36 +38,48 @@ class LeadFields(Table):
     outcome: Annotated[str | None, Column("Outcome of the lead in a past campaign: won, lost, no_response")] = None
     outcome_at: Annotated[datetime | None, Column("When the outcome was known")] = None
     extra: Annotated[Json, Column("Payload fields that have no column of their own, as a JSON object", pii="free_text")] = "{}"
+    unread_fields: Annotated[
+        list[str] | None, Column("Columns that are null because what was sent cannot be read, which `extra` keeps; null if there are none")
+    ] = None
+    implied_profile: Annotated[str | None, Column("Profile that the payload's shape implies, whatever the lead says")] = None
 
 
 class RawLead(LeadFields):
-    """One row per readable payload, before duplicates are removed, with the drop and position it came from."""
+    """One row per readable payload, or per lead of a payload that holds several, before duplicates are removed; with the drop and position it came from."""
 
     table: ClassVar[str] = "intake.raw_leads"
-    key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "position")
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "position", "part")
 
     campaign_id: Annotated[str, Column("Campaign the lead belongs to: the partition key")]
     lead_id: Annotated[str, Column("The sender's id, or one derived from the lead's identity: 'ld_' and 16 hex digits")]
-    adapter: Annotated[str, Column("Payload shape that matched: lending_form, inbound_b2b, campaign_api, crm_row, csv")]
+    adapter: Annotated[str, Column("Payload shape that it was read by: a name of `lead-assets shapes`")]
     drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
     drop_name: Annotated[str, Column("File name or origin of the drop")]
     position: Annotated[int, Column("Position in the drop, from 1: line of NDJSON or CSV (the header is line 1), or element of an array")]
+    part: Annotated[int, Column("Which lead of its payload it is, from 1: one payload of a webhook may hold several")]
     received_at: Annotated[datetime, Column("When the drop was received")]
     submitted_at: Annotated[datetime | None, Column("When the lead was submitted, according to the sender")] = None
     source_campaign: Annotated[str | None, Column("Campaign id as the sender wrote it")] = None
-    payload: Annotated[Json, Column("The whole payload as it was read, as a JSON object", pii="free_text")]
+    payload: Annotated[
+        Json,
+        Column(
+            "The whole payload as it was read, as a JSON object; of a payload that holds several leads, the part that is this one",
+            pii="free_text",
+        ),
+    ]
 
 
 class RejectedPayload(Table):
     """Every rejected payload, with the reason and its raw text, so that it can be fixed and sent again."""
 
     table: ClassVar[str] = "intake.rejected_payloads"
-    key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "received_at", "position")
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "received_at", "position", "part")
 
     campaign_id: Annotated[str, Column("Campaign of the payload, or of the drop if the payload's own cannot be read")]
     drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
     drop_name: Annotated[str, Column("File name or origin of the drop")]
     position: Annotated[int, Column("Position in the drop, from 1; 0 means the whole file")]
+    part: Annotated[int, Column("Which lead of the payload is meant, from 1")]
     received_at: Annotated[datetime, Column("When the drop was received")]
     code: Annotated[str, Column("Machine-readable reason, e.g. not_json, truncated_json, duplicate_key, invalid_email")]
     reason: Annotated[str, Column("What is wrong and what to do, without the value itself")]

@@ -18,8 +18,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lead_assets.core.document import Document, RulesError, read_bytes, read_document
 from lead_assets.core.faults import in_words
-from lead_assets.core.project_files import rules_file
+from lead_assets.core.project_files import rules_file, rules_folders
 from lead_assets.core.settings import Settings
+
+LIKE_RULES = (".yaml", ".yml", ".json")
+"""How the names of files of rules end."""
 
 IN_SETTINGS = {"routing.yaml": "routing_json"}
 """Files that a setting can replace. The setting holds inline JSON, or the path of a JSON or YAML file."""
@@ -96,18 +99,67 @@ class RulesFile(Generic[_R]):
         return f"{document.name} line {document.line(path)}: {''.join(named)}{fault.what}{at}"
 
 
+@dataclass(frozen=True)
+class Declarations(Generic[_R]):
+    """What a folder of declarations holds: each file's rules that can be used, and every fault of the others."""
+
+    rules: tuple[tuple[Document, _R], ...]
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class RulesFolder(Generic[_R]):
+    """A folder of declarations, each file of the same model. A file with a mistake is told, and leaves the others in force."""
+
+    name: str
+    file: RulesFile[_R]
+    """How each file is read; its name is the folder's."""
+
+    def load(self, settings: Settings) -> Declarations[_R]:
+        """The shipped declarations, then those of LEAD_ASSETS_RULES_DIR; each folder's in the order of its files' names."""
+        rules: list[tuple[Document, _R]] = []
+        faults: list[str] = []
+        for path in self.files(settings):
+            try:
+                source = _of_path(path, "cannot be read")
+                rules.append((_read(source), _loaded(self.file, source)))  # type: ignore[arg-type]
+            except RulesError as error:
+                faults += error.faults
+        return Declarations(tuple(rules), tuple(faults))
+
+    def files(self, settings: Settings) -> list[Path]:
+        """The files of both folders."""
+        return [path for folder in rules_folders(self.name, settings) for path in sorted(folder.iterdir()) if _is_rules(path)]
+
+
+def _is_rules(path: Path) -> bool:
+    return path.suffix.casefold() in LIKE_RULES and not path.name.startswith(".")
+
+
 def document_of(settings: Settings, name: str) -> Document:
     """The current content of a rules file. Raises RulesError if it cannot be read."""
     return _read(source_of(name, settings))
 
 
 def rules_digest(settings: Settings, name: str) -> str:
-    """A hash of what a rules file says. Comments, spacing and layout do not change it.
+    """A hash of what a rules file says, or a folder of them. Comments, spacing and layout do not change it.
 
     Never raises, so that code versions can always include it: an unreadable file gets a hash of its error.
     """
     try:
+        if not name.endswith(LIKE_RULES):
+            return _hash(
+                [rules_digest_of(path) for folder in rules_folders(name, settings) for path in sorted(folder.iterdir()) if _is_rules(path)]
+            )
         return _digest(source_of(name, settings))
+    except RulesError as error:
+        return _hash(error.faults)
+
+
+def rules_digest_of(path: Path) -> str:
+    """A hash of what one file of a folder says."""
+    try:
+        return _digest(_of_path(path, "cannot be read"))
     except RulesError as error:
         return _hash(error.faults)
 
@@ -134,7 +186,7 @@ def _of_path(path: Path, otherwise: str) -> RulesSource:
     return RulesSource(str(path), path, (stat.st_mtime_ns, stat.st_size, stat.st_ino))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _read(source: RulesSource) -> Document:
     if source.path is None:
         return read_document(source.text or "", source.name)
@@ -144,12 +196,12 @@ def _read(source: RulesSource) -> Document:
         raise RulesError([f"{source.name}: cannot be read ({type(error).__name__}): check its permissions"]) from None
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _loaded(file: RulesFile[Any], source: RulesSource) -> BaseModel:
     return file.parse(_read(source))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=256)
 def _digest(source: RulesSource) -> str:
     return _hash(_read(source).value)
 

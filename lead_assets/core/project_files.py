@@ -30,3 +30,9 @@ def rules_file(name: str, settings: Settings) -> Path:
     if settings.rules_dir is not None and (settings.rules_dir / name).exists():
         return settings.rules_dir / name
     return _PACKAGE / "rules" / name
+
+
+def rules_folders(name: str, settings: Settings) -> list[Path]:
+    """The folders of a kind of declarations: the one that ships, and the user's own of that name, if there is one. Raises RulesError as `rules_file`."""
+    shipped, own = _PACKAGE / "rules" / name, rules_file(name, settings)
+    return [shipped] if own == shipped or not own.is_dir() else [shipped, own]

@@ -57,6 +57,7 @@ def _as_lead(domain: str, campaign_id: str, now: datetime) -> dict[str, Any]:
         "adapter": "discovery",
         "drop_sha256": "",
         "position": 0,
+        "part": 1,
         "received_at": now,
         "payload": "{}",
         "extra": "{}",

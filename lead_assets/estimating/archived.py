@@ -17,8 +17,11 @@ from lead_assets.stores.opened import archive_of
 def leads_of(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> pl.DataFrame:
     """The rows of identity.leads that a run would make now."""
     from lead_assets.identity.resolve import resolve
+    from lead_assets.intake.adapters import adapters_of
     from lead_assets.intake.parsed import parsed_of
     from lead_assets.intake.read import read_campaigns
 
-    read = read_campaigns(archive_of(settings), campaigns, limits=settings.limits, parsed=parsed_of(settings))
+    read = read_campaigns(
+        archive_of(settings), campaigns, limits=settings.limits, parsed=parsed_of(settings), adapters=adapters_of(settings)
+    )
     return resolve(read.raw_leads, ledger.suppressions()).leads

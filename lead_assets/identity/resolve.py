@@ -74,10 +74,10 @@ def value_hash(value: str) -> str:
 
 
 def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
-    """Rows from oldest to newest in each campaign. (drop_sha256, position) is unique in a campaign, so the order is total."""
+    """Rows from oldest to newest in each campaign. (drop_sha256, position, part) is unique in a campaign, so the order is total."""
     credible = pl.when(pl.col("submitted_at") <= pl.col("received_at") + _CLOCK_TOLERANCE).then("submitted_at")
     newness = pl.coalesce(credible, "received_at")
-    return rows.sort("campaign_id", newness, "received_at", "drop_sha256", "position")
+    return rows.sort("campaign_id", newness, "received_at", "drop_sha256", "position", "part")
 
 
 def _groups(rows: pl.DataFrame) -> pl.Series:
@@ -145,7 +145,9 @@ def _hashed(rows: pl.DataFrame, kind: str, values: pl.Series) -> pl.DataFrame:
 
 
 def _duplicates(rows: pl.DataFrame, kept: pl.DataFrame, banned: pl.DataFrame) -> pl.DataFrame:
-    survivor = kept.select("group", duplicate_of="lead_id", kept_drop_sha256="drop_sha256", kept_position="position", kept_row="row")
+    survivor = kept.select(
+        "group", duplicate_of="lead_id", kept_drop_sha256="drop_sha256", kept_position="position", kept_part="part", kept_row="row"
+    )
     return (
         rows.join(survivor, on="group", how="inner", maintain_order="left")
         .filter(pl.col("row") != pl.col("kept_row"))

@@ -1,106 +1,422 @@
-"""The payload shapes the product takes, one declaration each. A new shape is one more `Adapter` in `ADAPTERS` and nothing else.
+"""Which shape a payload has, and what it says under which name: the declarations of `rules/shapes`, made ready once.
 
-An adapter is chosen by the payload's own keys, never by the name of its file. Does not belong here: reading values (see `rows`) and CSV headers
-(see `headers`, which maps them to the keys named here).
+A shape is chosen by what the payload says, never by the name of its file: of those that fit, one that is not general before one that is, then by `over`, then
+the one with most conditions; two that are left are a tie, which is told with both names. Does not belong here: what a declaration may say (see `shapes`), and
+reading values (see `rows`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field
+import fnmatch
+import hashlib
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
 
-from lead_assets.contracts import LeadFields
+import orjson
+
+from lead_assets.core.settings import Settings
+from lead_assets.intake.headers import HEADERS, IGNORE, OTHER_NAMES, Headers, Meaning, fold_header
+from lead_assets.intake.paths import Path, Place, is_blank, path, without
+from lead_assets.intake.payloads import Fault
+from lead_assets.intake.shapes import Answers, Known, Shape, Source, When, load_shapes
+
+FALLBACK = "inbound_b2b"
+"""What a payload that has no declared shape is read as."""
+DECLARED = "="
+"""Before a field's name in a bag: the value that the shape's declaration points at."""
+MAPPED = "=map "
+"""Before a field's name in a bag: the value that `--map path=field` points at."""
+
+Bag = dict[str, Any]
+"""What a payload says: name → value, the names being its own, or a field's after `DECLARED` or `MAPPED`."""
 
 
 @dataclass(frozen=True)
+class Keys:
+    """The keys of a payload: as they are, folded, and the fields that they mean."""
+
+    raw: frozenset[str]
+    folded: frozenset[str]
+    fields: frozenset[str]
+
+
+class Condition:
+    """One `when` of a shape, made ready."""
+
+    def __init__(self, when: When) -> None:
+        self.when = when
+        self._has = [path(text) for text in when.has]
+        self._any_of = [path(text) for text in when.any_of]
+        self._lacks = [path(text) for text in when.lacks]
+        self._values = [(path(text), _pattern(words)) for text, words in when.values.items()]
+        self.weight = len(self._has) + len(self._values) + len(when.lacks) + len(when.means) + bool(when.any_of or when.means_any)
+        self.by_keys = not self._values and all(each.key for each in (*self._has, *self._any_of, *self._lacks))
+        """Whether the keys of a payload alone decide."""
+
+    def may_hold(self, keys: Keys, is_table: bool) -> bool:
+        """Whether it can hold for a payload of these keys; if `by_keys`, whether it does."""
+        when = self.when
+        if when.table is not None and when.table != is_table:
+            return False
+        one_of = any(_possible(each, keys) for each in self._any_of) or any(field in keys.fields for field in when.means_any)
+        return (
+            (one_of or not (when.means_any or self._any_of))
+            and all(field in keys.fields for field in when.means)
+            and all(_possible(each, keys) for each in self._has)
+            and all(_possible(each, keys) for each, _ in self._values)
+            and not any(each.key and _possible(each, keys) for each in self._lacks)
+        )
+
+    def holds(self, payload: Any, keys: Keys) -> bool:
+        """What the keys leave open."""
+        any_of = self._any_of
+        return self.by_keys or (
+            all(each.key or _there(each, payload) for each in self._has)
+            and not any(not each.key and _there(each, payload) for each in self._lacks)
+            and all(_says(each, words, payload) for each, words in self._values)
+            and (
+                not any_of
+                or any(field in keys.fields for field in self.when.means_any)
+                or any(_possible(each, keys) if each.key else _there(each, payload) for each in any_of)
+            )
+        )
+
+
 class Adapter:
-    """One payload shape.
+    """A shape made ready to read payloads by."""
 
-    `shapes`: a payload has the shape if it has all keys of one of these sets. The first adapter of `ADAPTERS` that fits takes it.
-    `renames`: payload key → column, where the sender's word is not ours; a key that is a column's name fills that column in any shape.
-    `ids`, `submitted`: keys of the sender's own lead id and of the time of submission, in order of precedence.
-    `csv_only`: only for rows of a table.
-    """
+    def __init__(self, name: str, shape: Shape, headers: Headers) -> None:
+        self.name, self.shape, self.headers = name, shape, headers
+        self._when = [Condition(when) for when in shape.when]
+        self._test = [(path(text), _pattern(words)) for text, words in shape.test.items()]
+        self.conditions = max((condition.weight for condition in self._when), default=0)
+        self.each = [path(text) for text in shape.each]
+        self._answers = [(each, path(each.at)) for each in shape.answers]
+        self._reads_root = any(each.at == "." and each.name is None for each in shape.answers)
+        sources = {field: ([path(text) for text in source.at], source) for field, source in shape.fields.items()}
+        if shape.id:
+            sources["lead_id"] = ([path(text) for text in shape.id.at], shape.id)
+        self._sources = sources
+        self.is_flat = (
+            len(self._answers) == 1
+            and self._reads_root
+            and not (shape.answers[0].titles or shape.answers[0].prefix)
+            and all(source.as_ is None and all(each.key for each in found) for found, source in sources.values())
+        )
+        """Whether what a payload says stands under its own keys."""
+        self.questions = {
+            fold_header(wording): Meaning(field, rank - 500, "en")
+            for field, wordings in shape.questions.items()
+            for rank, wording in enumerate(wordings)
+        }
+        self._ignored = frozenset(map(fold_header, shape.ignore))
 
-    name: str
-    shapes: tuple[frozenset[str], ...]
-    renames: dict[str, str] = field(default_factory=dict)
-    ids: tuple[str, ...] = ("lead_id",)
-    submitted: tuple[str, ...] = ("submitted_at", "created_at")
-    csv_only: bool = False
+    # Recognising
+
+    def open_conditions(self, keys: Keys, *, is_table: bool) -> list[Condition] | None:
+        """The conditions of which one must hold for a payload of these keys; none if one does in any case, None if the shape is not possible."""
+        possible = [condition for condition in self._when if condition.may_hold(keys, is_table)]
+        if not possible:
+            return None
+        return [] if any(condition.by_keys for condition in possible) else possible
 
     @property
-    def sources(self) -> dict[str, tuple[str, ...]]:
-        """Column → payload keys that can fill it, in order of precedence."""
-        columns = {
-            "lead_id": self.ids,
-            "submitted_at": self.submitted,
-            "source_campaign": CAMPAIGN_KEYS,
-        }
-        for column in LeadFields.model_fields:
-            if column != "extra":
-                renamed = tuple(key for key, target in self.renames.items() if target == column)
-                own = () if column in self.renames else (column,)
-                columns[column] = (*own, *renamed)
-        return columns
+    def has_tests(self) -> bool:
+        return bool(self._test)
+
+    def is_test(self, payload: Any) -> bool:
+        """Whether it is an event that the source sends to try the connection."""
+        return any(_says(each, words, payload) for each, words in self._test)
+
+    # Reading
+
+    def bag(self, payload: Any) -> Bag:
+        """What a payload says. A field that the declaration points at is there, null or not, so that payloads of a shape have the same names."""
+        bag: Bag = {}
+        for answers, at in self._answers:
+            for name, value in self._named(answers, at, payload):
+                count, unique = 2, name
+                while unique in bag:
+                    unique, count = f"{name}_{count}", count + 1
+                bag[unique] = value
+        for field, (found, source) in self._sources.items():
+            bag[DECLARED + field] = _read(found, source, payload)
+        return bag
+
+    def rest(self, payload: Any) -> Bag:
+        """The payload less what its declaration and its answers point at: nothing that a sender said is lost."""
+        places: set[Place] = set()
+        for found, source in self._sources.values():
+            for each in found:
+                if there := [place for place, value in each.places(payload) if not is_blank(value)]:
+                    places.update(there if source.as_ == "join" else there[:1])
+                    break
+        for answers, at in self._answers:
+            if not (answers.at == "." and answers.name is None):
+                places.update(place for place, _ in at.places(payload))
+        left = without(payload, places)
+        return left if type(left) is dict else {}
+
+    @property
+    def rest_is_said(self) -> bool:
+        """Whether the keys of `rest` are names of the bag, too."""
+        return self._reads_root
+
+    def meaning(self, name: str) -> Meaning | None:
+        """The field that a name of the bag means here; the rank says which of several names is read first."""
+        if name.startswith(DECLARED):
+            return Meaning(name.removeprefix(MAPPED).removeprefix(DECLARED), -3000 if name.startswith(MAPPED) else -2000, "en")
+        folded = fold_header(name)
+        if self.is_flat:
+            for field, (found, _) in self._sources.items():
+                for index, each in enumerate(found):
+                    if fold_header(str(each.key)) == folded:
+                        return Meaning(field, index - 1000, "en")
+        if folded in self._ignored:
+            return None
+        if folded in self.questions:
+            return self.questions[folded]
+        return self.headers.meaning(name)
+
+    def binding(self, names: Collection[str], column_map: Mapping[str, str]) -> dict[str, list[str]]:
+        """Field → the names that can fill it, the first that says something in a payload being taken. Depends on no order."""
+        mapped = {fold_header(source): OTHER_NAMES.get(target, target) for source, target in column_map.items()}
+        found: dict[str, list[tuple[int, bool, str]]] = {}
+        languages: dict[str, set[str]] = {}
+        either: list[str] = []
+        for name in names:
+            target = None if name.startswith(DECLARED) else mapped.get(fold_header(name))
+            meaning = Meaning(target, -4000, "en") if target else self.meaning(name)
+            if meaning is None or meaning.field == IGNORE:
+                continue
+            if meaning.field == "full_name" and meaning.rank >= 0 and fold_header(name) in self.headers.whole_or_rest:
+                either.append(name)
+            found.setdefault(meaning.field, []).append((meaning.rank, name != meaning.field, name))
+            languages.setdefault(meaning.field, set()).add(meaning.language)
+        if either and ("first_name" in found) != ("last_name" in found):
+            part, rest = ("first_name", "last_name") if "first_name" in found else ("last_name", "first_name")
+            if "en" not in languages[part]:
+                found[rest] = [each for each in found["full_name"] if each[2] in either]
+                found["full_name"] = [each for each in found["full_name"] if each[2] not in either]
+        return {field: [name for _, _, name in sorted(ranked)] for field, ranked in found.items() if ranked}
+
+    def _named(self, answers: Answers, at: Path, payload: Any) -> Iterator[tuple[str, Any]]:
+        prefix = answers.prefix
+        for container in at.values(payload):
+            if answers.json_text:
+                container = _of_json(container)
+            if answers.name is None:
+                if type(container) is dict:
+                    titles = _titles(answers, payload)
+                    for name, value in self._opened(container, top=at.text == "."):
+                        bare = re.sub(f"^(?:{prefix})", "", name) if prefix else name
+                        yield titles.get(bare, bare), value
+                continue
+            entries = container if type(container) is list else [container]
+            titles = _titles(answers, payload)
+            for entry in entries:
+                names = [
+                    str(name)
+                    for text in answers.name
+                    for name in path(text).values(entry)
+                    if type(name) in (str, int) and str(name).strip()
+                ]
+                names = [title for name in names if (title := titles.get(name))] + names
+                if not names:
+                    continue
+                name = next((name for name in names if self.meaning(name)), names[0])
+                value = next((value for text in answers.value if (value := _scalar(path(text).values(entry))) is not None), None)
+                if type(value) is dict:
+                    yield from self._of_parts(name, value)
+                else:
+                    yield name, value
+
+    def _opened(self, container: Mapping[str, Any], *, top: bool) -> Iterator[tuple[str, Any]]:
+        for name, value in container.items():
+            if type(value) is dict and not top:
+                yield from self._of_parts(name, value)
+            else:
+                yield name, value
+
+    def _of_parts(self, name: str, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+        """An answer that is an object: {"first": …, "last": …} says more by its parts, if they are known."""
+        if "value" in value and len(value) <= 4 and type(value["value"]) is not dict:
+            yield name, value["value"]
+        elif len(value) == 1:
+            yield name, next(iter(value.values()))
+        elif any(self.meaning(part) for part in value):
+            yield from value.items()
+        else:
+            yield name, value
 
 
-def _any_of(*shapes: str) -> tuple[frozenset[str], ...]:
-    return tuple(frozenset(shape.split()) for shape in shapes)
+@dataclass(frozen=True)
+class Candidates:
+    """The shapes that payloads of the same keys can have, each with the conditions of which one must hold."""
+
+    keys: Keys
+    adapters: dict[Adapter, list[Condition]]
+
+    @cached_property
+    def are_sure(self) -> bool:
+        """Whether the keys alone say which shape it is, and one payload is one lead."""
+        return not any(conditions or each.each or each.has_tests or each.shape.kind != "lead" for each, conditions in self.adapters.items())
 
 
-CAMPAIGN_KEYS = ("campaign_id", "utm_campaign")
+class Adapters:
+    """All shapes in force, made ready."""
 
-_USUAL_NAMES = {
-    "name": "full_name",
-    "organization": "company",
-    "company_name": "company",
-    "job_title": "title",
-    "designation": "title",
-    "linkedin": "linkedin_url",
-    "message": "notes",
-}
+    def __init__(self, known: Known, headers: Headers) -> None:
+        self.known, self.headers = known, headers
+        self.of_name = {name: Adapter(name, shape, headers) for name, shape in known.shapes.items()}
+        self._candidates: dict[tuple[tuple[str, ...], bool], Candidates] = {}
+        self._winners: dict[tuple[str, ...], Adapter | Fault] = {}
 
-INBOUND_B2B = Adapter(
-    "inbound_b2b",
-    shapes=_any_of("email company", "email full_name", "email title", "email website", "email name", "email first_name"),
-    renames=_USUAL_NAMES,
-)
+    @cached_property
+    def digest(self) -> str:
+        """Another text for each set of declarations that may give other rows."""
+        said = [f"{name} {shape.model_dump_json()}" for name, shape in sorted(self.known.shapes.items())]
+        return hashlib.sha256("\n".join([*said, self.headers.model_dump_json()]).encode()).hexdigest()[:16]
 
-ADAPTERS: tuple[Adapter, ...] = (
-    Adapter("crm_row", shapes=_any_of("customer_id"), ids=("customer_id",), renames=_USUAL_NAMES | {"bio": "notes"}),
-    Adapter(
-        "campaign_api",
-        shapes=_any_of("lead_id agent_id", "lead_id name organization", "lead_id name designation", "lead_id name campaign_id"),
-        renames={"name": "full_name", "organization": "company", "designation": "title"},
-        submitted=("created_at", "submitted_at"),
-    ),
-    Adapter(
-        "lending_form",
-        shapes=_any_of(
-            "lead_id first_name",
-            "lead_id submitted_at",
-            "property_address",
-            "property_state",
-            "property_type",
-            "loan_amount_requested",
-            "purchase_price",
-            "estimated_arv",
-        ),
-        renames={"property_city": "city", "property_state": "state"},
-    ),
-    INBOUND_B2B,
-    Adapter("csv", shapes=(frozenset(),), renames=_USUAL_NAMES, csv_only=True),
-)
+    def candidates(self, signature: tuple[str, ...], *, is_table: bool) -> Candidates:
+        """The shapes that a payload of these keys can have."""
+        known = self._candidates.get((signature, is_table))
+        if known is None:
+            if len(self._candidates) > 4096:
+                self._candidates.clear()
+            fields = (meaning.field for name in signature if (meaning := self.headers.meaning(name)))
+            keys = Keys(frozenset(signature), frozenset(map(fold_header, signature)), frozenset(fields))
+            open_conditions = {
+                adapter: conditions
+                for adapter in self.of_name.values()
+                if (conditions := adapter.open_conditions(keys, is_table=is_table)) is not None
+            }
+            known = self._candidates[signature, is_table] = Candidates(keys, open_conditions)
+        return known
 
-FIELD_KEYS: frozenset[str] = frozenset(key for adapter in ADAPTERS for keys in adapter.sources.values() for key in keys)
-"""Every payload key that means something to some adapter: what a CSV header can be mapped to."""
+    def choose(self, payload: Any, candidates: Candidates) -> Adapter | Fault:
+        """The payload's shape, or the tie that it is."""
+        keys = candidates.keys
+        return self.winner(
+            [
+                adapter
+                for adapter, conditions in candidates.adapters.items()
+                if not conditions or any(condition.holds(payload, keys) for condition in conditions)
+            ]
+        )
+
+    def winner(self, fitting: Sequence[Adapter]) -> Adapter | Fault:
+        names = tuple(adapter.name for adapter in fitting)
+        if names not in self._winners:
+            self._winners[names] = self._winner(fitting)
+        return self._winners[names]
+
+    def _winner(self, fitting: Sequence[Adapter]) -> Adapter | Fault:
+        best = [each for each in fitting if not each.shape.general] or list(fitting)
+        beaten = {name for each in best for name in each.shape.over}
+        best = [each for each in best if each.name not in beaten] or best
+        most = max((each.conditions for each in best), default=0)
+        best = [each for each in best if each.conditions == most]
+        if len(best) > 1:
+            first, second = best[0].name, best[1].name
+            return Fault("two_shapes", f"fits the shapes '{first}' and '{second}' alike: write over: [{second}] in the one that is meant")
+        return best[0] if best else self.of_name[FALLBACK]
 
 
-def choose(keys: Collection[str], *, is_csv: bool, adapters: tuple[Adapter, ...] = ADAPTERS) -> Adapter:
-    """The adapter of a payload with these keys. JSON that has no declared shape is read as inbound B2B, if it names anybody at all."""
-    present = set(keys)
-    for adapter in adapters:
-        if (is_csv or not adapter.csv_only) and any(shape <= present for shape in adapter.shapes):
-            return adapter
-    return INBOUND_B2B
+def adapters_of(settings: Settings) -> Adapters:
+    """The shapes in force under these settings. Raises RulesError if the header table cannot be read; a shape file that cannot is left out."""
+    known, headers = load_shapes(settings), HEADERS.load(settings)
+    key = tuple((name, id(shape)) for name, shape in known.shapes.items()), id(headers)
+    if key not in _made:
+        if len(_made) > 8:
+            _made.clear()
+        _made[key] = Adapters(known, headers)
+    return _made[key]
+
+
+_made: dict[Any, Adapters] = {}
+"""By the identity of what they were made from, which is read once and kept (see `core.declared`)."""
+
+
+@lru_cache(maxsize=1)
+def shipped_adapters() -> Adapters:
+    """The shapes that ship."""
+    return adapters_of(Settings(rules_dir=None))
+
+
+def _pattern(words: Sequence[Any]) -> re.Pattern[str]:
+    """Matches any of the words, as text; `*` in one stands for anything."""
+    return re.compile("|".join(fnmatch.translate(str(word).strip()) for word in words), re.IGNORECASE)
+
+
+def _possible(where: Path, keys: Keys) -> bool:
+    if where.key is not None:
+        return where.key in keys.raw or fold_header(where.key) in keys.folded
+    return not where.steps or not isinstance(where.steps[0], str) or where.steps[0] in keys.raw
+
+
+def _there(where: Path, payload: Any) -> bool:
+    return any(value is not None for value in where.values(payload))
+
+
+def _says(where: Path, words: re.Pattern[str], payload: Any) -> bool:
+    return any(words.match(str(value).strip()) for value in where.values(payload) if type(value) not in (dict, list))
+
+
+def _scalar(found: list[Any]) -> Any:
+    """What an answer says: its value, or the list of its values if it has several."""
+    values = [value for value in found if not is_blank(value)]
+    if len(values) == 1 and type(values[0]) is list:
+        values = [value for value in values[0] if not is_blank(value)]
+    return (values[0] if len(values) == 1 else values) if values else None
+
+
+def _of_json(text: Any) -> Any:
+    try:
+        return orjson.loads(text) if type(text) is str else text
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _titles(answers: Answers, payload: Any) -> dict[str, str]:
+    if answers.titles is None:
+        return {}
+    titles: dict[str, str] = {}
+    for container in path(answers.titles.at).values(payload):
+        if type(container) is dict:
+            titles |= {str(key): title for key, title in container.items() if type(title) is str}
+        for entry in container if type(container) is list else ():
+            key = path(answers.titles.id).first(entry)
+            title = next((found for text in answers.titles.title if type(found := path(text).first(entry)) is str), None)
+            if key is not None and title is not None:
+                titles[str(key)] = title
+    return titles
+
+
+def _read(found: list[Path], source: Source, payload: Any) -> Any:
+    for where in found:
+        values = [value for value in where.values(payload) if not is_blank(value)]
+        if values:
+            return _transformed(values, source)
+    return None
+
+
+def _transformed(values: list[Any], source: Source) -> Any:
+    value = values[0]
+    if source.as_ == "join":
+        return values if len(values) > 1 else value
+    if source.as_ in ("epoch", "epoch_ms"):
+        scale = 1 if source.as_ == "epoch" else 1000
+        with_point = str(value).strip()
+        try:
+            return float(with_point) / scale
+        except ValueError:
+            return value
+    if source.as_ == "last_part" and type(value) is str:
+        return value.rstrip("/").rpartition("/")[2]
+    if source.as_ == "unprefixed" and type(value) is str:
+        return re.sub(r"^[a-z]{1,2}:", "", value)
+    return value

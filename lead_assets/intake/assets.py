@@ -1,6 +1,7 @@
 """Dagster's view of the intake room."""
 
 from lead_assets.contracts import RawLead, RejectedPayload
+from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.failed_leads import publish
 from lead_assets.intake.parsed import parsed_of
 from lead_assets.intake.read import read_campaigns
@@ -23,6 +24,7 @@ def receipts(step: Step, campaign_id: str) -> object:
     RawLead,
     RejectedPayload,
     logic=["lead_assets.intake", "lead_assets.core"],
+    rules=["shapes", "headers.yaml"],
     outside=receipts,
     checks=[
         Check(
@@ -36,7 +38,7 @@ def receipts(step: Step, campaign_id: str) -> object:
 )
 def intake__raw_leads(step: Step) -> list[Made]:
     settings = step.settings
-    read = read_campaigns(step.archive, step.partitions, limits=settings.limits, parsed=parsed_of(settings))
+    read = read_campaigns(step.archive, step.partitions, limits=settings.limits, parsed=parsed_of(settings), adapters=adapters_of(settings))
     step.memo["received"] = read.received.select("campaign_id", "received")
     copies = publish(read.rejected, open_objects(settings.failed_leads_location)) if settings.failed_leads_location else None
     repeated = dict(read.received.select("campaign_id", "repeated_files").iter_rows())

@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.limits import DEFAULT_LIMITS, Limits
-from lead_assets.intake.headers import header_key
+from lead_assets.intake.adapters import Adapters
+from lead_assets.intake.headers import fold_header
 from lead_assets.intake.parse import parse
+from lead_assets.intake.paths import path
 from lead_assets.intake.payloads import Chunk, Reject
 from lead_assets.intake.rows import NOTHING, rows
 from lead_assets.stores.archive import Receipt
@@ -33,6 +35,7 @@ _REJECT_SCHEMA = pl.Schema(
     {
         "drop": pl.Int64(),
         "position": pl.Int64(),
+        "part": pl.Int64(),
         "code": pl.String(),
         "reason": pl.String(),
         "field": pl.String(),
@@ -46,6 +49,14 @@ _REJECT_SCHEMA = pl.Schema(
 _NO_REJECTS = _REJECT_SCHEMA.to_frame()
 
 
+class Counted(NamedTuple):
+    """What a campaign gets of a drop: leads, rejects, and the payloads that these came in. A payload that holds several counts for its first."""
+
+    leads: int
+    rejects: int
+    payloads: int
+
+
 @dataclass(frozen=True)
 class Drops:
     """What drops hold. Both frames have `drop`, the drop's number from 0 in the order they were read, and `own_campaign`: the partition key of the
@@ -56,23 +67,24 @@ class Drops:
     unmapped: tuple[tuple[str, ...], ...]
     """For each drop, what its `column_map` renames and it has not: headers of a table that has none by that name, or of a drop that is no table."""
 
-    def counts(self, defaults: Sequence[tuple[str, bool]]) -> list[dict[str, tuple[int, int]]]:
-        """For each drop, campaign → (leads, rejects) that it gets, sorted by campaign.
+    def counts(self, defaults: Sequence[tuple[str, bool]]) -> list[dict[str, Counted]]:
+        """For each drop, campaign → what it gets, sorted by campaign.
 
         `defaults`: for each drop, the campaign of payloads that name none, and whether it is forced on all of them.
         """
-        counted: list[dict[str, tuple[int, int]]] = [{} for _ in defaults]
+        counted: list[dict[str, Counted]] = [{} for _ in defaults]
         self.count(defaults, counted)
         return [dict(sorted(each.items())) for each in counted]
 
-    def count(self, defaults: Sequence[tuple[str, bool]], counted: list[dict[str, tuple[int, int]]]) -> None:
+    def count(self, defaults: Sequence[tuple[str, bool]], counted: list[dict[str, Counted]]) -> None:
         """Add to `counts`."""
         for frame, is_lead in ((self.leads, 1), (self.rejects, 0)):
-            for number, own, count in frame.group_by("drop", "own_campaign").len().iter_rows():
+            counts = frame.group_by("drop", "own_campaign").agg(pl.len(), (pl.col("part") == 1).sum().alias("payloads"))
+            for number, own, count, payloads in counts.iter_rows():
                 default, forced = defaults[number]
                 campaign = default if forced or own is None else own
-                good, bad = counted[number].get(campaign, (0, 0))
-                counted[number][campaign] = (good + count * is_lead, bad + count * (1 - is_lead))
+                good, bad, received = counted[number].get(campaign, (0, 0, 0))
+                counted[number][campaign] = Counted(good + count * is_lead, bad + count * (1 - is_lead), received + payloads)
 
     def place(self, receipts: Sequence[tuple[int, Receipt]]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The rows of the receipts' campaigns, as `RawLead` and `RejectedPayload`. Each receipt comes with the number of its drop; at most one for a
@@ -113,27 +125,37 @@ _GIVEN_SCHEMA: dict[str, pl.DataType] = {"drop": pl.Int64(), "default_campaign":
 
 
 def read_drops(
-    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], *, limits: Limits = DEFAULT_LIMITS, documents: bool = True
+    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]],
+    *,
+    limits: Limits = DEFAULT_LIMITS,
+    documents: bool = True,
+    adapters: Adapters | None = None,
 ) -> Drops:
     """All payloads of drops (their bytes, or streams that can seek), each given with its column map, in the order they stand. Raises nothing for any bytes.
+    `adapters`: the shapes in force, else those that ship.
 
-    Without `documents` the leads' `payload` and `extra` are left out: enough to count them, in half the time.
+    Without `documents` the leads have only what they are told apart by: enough to count them, in half the time.
     """
     seen = Seen()
-    parts = list(read_parts(drops, limits=limits, documents=documents, seen=seen))
+    parts = list(read_parts(drops, limits=limits, documents=documents, seen=seen, adapters=adapters))
     return Drops(
         pl.concat([_NO_LEADS, *(part.leads for part in parts)]),
-        pl.concat([_NO_REJECTS, *(part.rejects for part in parts)]).sort("drop", "position"),
+        pl.concat([_NO_REJECTS, *(part.rejects for part in parts)]).sort("drop", "position", "part"),
         tuple(seen.unmapped),
     )
 
 
 def count_drops(
-    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], defaults: Sequence[tuple[str, bool]], *, limits: Limits, seen: Seen
-) -> list[dict[str, tuple[int, int]]]:
+    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]],
+    defaults: Sequence[tuple[str, bool]],
+    *,
+    limits: Limits,
+    seen: Seen,
+    adapters: Adapters | None = None,
+) -> list[dict[str, Counted]]:
     """`Drops.counts` of drops of any size: a few megabytes of them are in memory."""
-    counted: list[dict[str, tuple[int, int]]] = [{} for _ in defaults]
-    for part in read_parts(drops, limits=limits, documents=False, seen=seen):
+    counted: list[dict[str, Counted]] = [{} for _ in defaults]
+    for part in read_parts(drops, limits=limits, documents=False, seen=seen, adapters=adapters):
         part.count(defaults, counted)
     return [dict(sorted(each.items())) for each in counted]
 
@@ -148,12 +170,17 @@ class Seen:
 
 
 def read_parts(
-    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], *, limits: Limits, documents: bool, seen: Seen
+    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]],
+    *,
+    limits: Limits,
+    documents: bool,
+    seen: Seen,
+    adapters: Adapters | None = None,
 ) -> Iterator[Drops]:
     """`read_drops` in parts of some megabytes, or of many small drops. The parts' `unmapped` is empty: see `seen`."""
     keys: dict[str | None, str | None] = {None: None, "": None}
     for chunk, places in _together(_chunks(drops, limits, seen)):
-        frame, faulty = rows(chunk, documents=documents)
+        frame, faulty = rows(chunk, documents=documents, adapters=adapters)
         if isinstance(places, int):
             leads = frame.select(pl.lit(places, dtype=pl.Int64).alias("drop"), pl.all())
             rejected = [(places, reject) for reject in faulty]
@@ -190,11 +217,23 @@ def _chunks(drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], limits:
         encoding = None
         size = len(data) if isinstance(data, bytes) else _SMALL_BYTES + 1
         for chunk in parse(data, limits=limits, column_map=column_map):
-            headers.update(map(header_key, chunk.headers or ()))
+            chunk.column_map = column_map
+            if column_map:
+                names = chunk.headers if chunk.headers is not None else {name: "" for value in chunk.values for name in value}
+                headers.update(map(fold_header, names))
+                headers.update(fold_header(text) for text in column_map if chunk.headers is None and _leads_somewhere(text, chunk))
             encoding = encoding or chunk.encoding
             yield number, chunk, size
-        seen.unmapped.append(tuple(header for header in column_map if header_key(header) not in headers))
+        seen.unmapped.append(tuple(header for header in column_map if fold_header(header) not in headers))
         seen.encodings.append(encoding)
+
+
+def _leads_somewhere(text: str, chunk: Chunk) -> bool:
+    try:
+        where = path(text)
+    except ValueError:
+        return False
+    return any(where.values(value) for value in chunk.values)
 
 
 def _together(chunks: Iterable[tuple[int, Chunk, int]]) -> Iterator[tuple[Chunk, int | list[tuple[int, int]]]]:
@@ -203,14 +242,16 @@ def _together(chunks: Iterable[tuple[int, Chunk, int]]) -> Iterator[tuple[Chunk,
     gathered, places, size = Chunk(), list[tuple[int, int]](), 0
     for number, chunk, drop_size in chunks:
         large = drop_size > _SMALL_BYTES
-        apart = large or chunk.headers != gathered.headers or chunk.kind != gathered.kind
+        alike = chunk.headers == gathered.headers and chunk.kind == gathered.kind and chunk.column_map == gathered.column_map
+        apart = large or not alike
         if places and (apart or size > _TOGETHER_BYTES or len(places) > _TOGETHER_PAYLOADS):
             yield gathered, places
             gathered, places, size = Chunk(), list[tuple[int, int]](), 0
         if large:
             yield chunk, number
             continue
-        gathered.headers, gathered.kind = chunk.headers, chunk.kind
+        gathered.headers, gathered.kind, gathered.column_map = chunk.headers, chunk.kind, chunk.column_map
+        gathered.drops += [number] * len(chunk.positions)
         size += drop_size
         gathered.positions += range(len(places), len(places) + len(chunk.positions))
         places += ((number, position) for position in chunk.positions)
@@ -228,9 +269,9 @@ def _with_campaign(frame: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
     return frame.join(given, on="drop", how="inner", maintain_order="left").with_columns(campaign_id=chosen)
 
 
-def _reject_row(reject: Reject) -> tuple[int, str, str, str | None, str, int]:
+def _reject_row(reject: Reject) -> tuple[int, int, str, str, str | None, str, int]:
     fault = reject.fault
-    return reject.position, fault.code, fault.reason, fault.field, reject.raw_text, reject.raw_bytes
+    return reject.position, reject.part, fault.code, fault.reason, fault.field, reject.raw_text, reject.raw_bytes
 
 
 def _key(name: str) -> str | None:

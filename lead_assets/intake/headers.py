@@ -1,4 +1,4 @@
-"""What the header of a column means: the headers that people write, folded, and the payload key of each.
+"""What the header of a column, the key of an object or the question of a form means: the wordings of `rules/headers.yaml`, folded, and the field of each.
 
 Does not belong here: finding a table's header line (see `csv_payloads`), and which payload shape a table has (see `adapters`).
 """
@@ -7,69 +7,159 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import cached_property, lru_cache
+from typing import NamedTuple
 
+from lead_assets.contracts import RawLead
+from lead_assets.core.declared import Declared, Mistake, RulesFile
+from lead_assets.core.document import nearest
+from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import unknown
-from lead_assets.intake.adapters import FIELD_KEYS
 
-HEADER_ALIASES: dict[str, str] = {
-    alias: key
-    for key, aliases in {
-        "email": "e mail|email address|e mail address|mail|work email|business email|contact email|email 1|correo|correo electronico|courriel",
-        "phone": "phone number|telephone|telephone number|tel|mobile|mobile phone|mobile number|cell|cell phone|work phone|telefon|telefono",
-        "full_name": "fullname|contact|contact name|lead name|person name",
-        "first_name": "first|firstname|given name|forename|vorname|prenom",
-        "last_name": "last|lastname|surname|family name|nachname",
-        "company": "company name|companyname|organisation|organisation name|organization name|account|account name|employer|business|business name|firma",
-        "title": "job|position|role|job role|designation",
-        "job_title": "jobtitle",
-        "website": "web site|company website|company url|website url|homepage|web|url|domain|company domain",
-        "linkedin_url": "linkedin|linked in|linkedin profile|linkedin profile url|linkedin url|person linkedin url",
-        "country": "country region|country code|country name|nation|land|pais|pays",
-        "state": "state province|state region|province|region|state code",
-        "city": "town|locality",
-        "industry": "sector",
-        "company_size": "employees|number of employees|no of employees|headcount|employee count|company headcount",
-        "source": "lead source|original source|channel",
-        "status": "lead status",
-        "notes": "note|comment|comments|message|description",
-        "submitted_at": "submitted|submission date|submission time|timestamp|date submitted",
-        "created_at": "created|created date|create date|date created",
-        "lead_id": "lead|leadid|id",
-        "customer_id": "customer|customerid",
-        "campaign_id": "campaign|campaignid",
-        "utm_campaign": "utm|campaign source",
-        "property_address": "property street",
-        "property_city": "property town",
-        "property_state": "property province",
-        "property_type": "type of property",
-        "loan_amount_requested": "loan amount|requested loan amount|amount requested",
-        "purchase_price": "price",
-        "estimated_arv": "arv|after repair value",
-        "outcome": "result|deal outcome",
-        "outcome_at": "outcome date|closed at|close date",
-    }.items()
-    for alias in aliases.split("|")
-}
-"""Headers as people write them (case, accents and punctuation aside) → the payload key they mean. A key is its own alias."""
+IGNORE = "ignore"
+"""What `--map 'Column=ignore'` says: the column fills nothing, and stays in the payload."""
+
+_OURS = ("campaign_id", "adapter", "drop_sha256", "drop_name", "position", "received_at", "payload", "extra")
+FIELDS: tuple[str, ...] = tuple(name for name in RawLead.polars_schema() if name not in _OURS)
+"""Every column that a sender can fill."""
+OTHER_NAMES = {
+    "campaign_id": "source_campaign", "utm_campaign": "source_campaign", "created_at": "submitted_at", "customer_id": "lead_id", "name": "full_name",
+    "job_title": "title", "designation": "title", "organization": "company", "property_city": "city", "property_state": "state", "message": "notes",
+}  # fmt: skip
+"""Names that `--map from=to` takes for a field besides its own."""
+
+_REMEMBERED = 20_000
+_SECOND = 1_000
+"""Wordings of one list are fewer than this: what is only like one of them comes after all of them."""
 
 
-def header_key(header: str) -> str:
-    """A header folded to how aliases are written: lower case, no accents, one space for any run of punctuation."""
-    folded = "".join(c for c in unicodedata.normalize("NFKD", header) if not unicodedata.combining(c)).casefold()
-    return re.sub(r"[\W_]+", " ", folded).strip()
+class Meaning(NamedTuple):
+    """The field that a wording means, how usual the wording is for it (0 most), and the wording's language."""
+
+    field: str
+    rank: int
+    language: str
 
 
-def check_column_map(column_map: Mapping[str, str]) -> None:
-    """Raises UnknownWord if a target of `--map from=to` is not a field that a lead can have."""
-    if strangers := sorted(target for target in column_map.values() if target not in FIELD_KEYS):
-        raise unknown("--map: no field", strangers[0], sorted(FIELD_KEYS))
+class Headers(Declared):
+    """The header table: field → language → wordings, and by language the words that do not count."""
+
+    fields: dict[str, dict[str, list[str]]]
+    fillers: dict[str, list[str]] = {}
+    either: list[str] = []
+    """Words for the whole name that mean the rest of it beside a column of the other part."""
+
+    @cached_property
+    def wordings(self) -> dict[str, Meaning]:
+        """Folded wording → what it means. A field's own name comes first."""
+        table = {fold_header(field): Meaning(field, 0, "en") for field in FIELDS}
+        for english in (True, False):
+            for field, languages in self.fields.items():
+                for language, wordings in languages.items():
+                    if (language == "en") is english:
+                        for rank, wording in enumerate(wordings, start=1):
+                            table.setdefault(fold_header(wording), Meaning(field, rank, language))
+        return table
+
+    @cached_property
+    def ignored(self) -> frozenset[str]:
+        return frozenset(fold_header(word) for words in self.fillers.values() for word in words)
+
+    @cached_property
+    def whole_or_rest(self) -> frozenset[str]:
+        return frozenset(map(fold_header, self.either))
+
+    @cached_property
+    def _told(self) -> dict[str, Meaning | None]:
+        return {}
+
+    def meaning(self, header: str) -> Meaning | None:
+        """What a header means; None if nobody knows. What it says of itself in brackets, a number at its end and fillers do not count."""
+        told = self._told
+        if header not in told:
+            if len(told) > _REMEMBERED:
+                told.clear()
+            told[header] = self._read(header)
+        return told[header]
+
+    def _read(self, header: str) -> Meaning | None:
+        words = words_of(header)
+        if found := self.wordings.get("".join(words)):
+            return found
+        bare = words_of(re.sub(r"\([^)]*\)|\[[^]]*\]", " ", header))
+        for attempt in (words, bare, *([word for word in these if word not in self.ignored] for these in (words, bare))):
+            for shorter in (attempt, _unnumbered(attempt)):
+                if shorter and (found := self.wordings.get("".join(shorter))):
+                    return found._replace(rank=found.rank + _SECOND)
+        return None
+
+    def near(self, header: str) -> str | None:
+        """The known wording that is most like a header that nobody knows, as its field; None if none is like it."""
+        close = get_close_matches(fold_header(header), self.wordings, n=1, cutoff=0.8)
+        return self.wordings[close[0]].field if close else None
+
+
+def _mistakes(headers: Headers) -> Iterator[Mistake]:
+    seen: dict[str, tuple[str, str]] = {}
+    for field, languages in headers.fields.items():
+        if field not in FIELDS:
+            yield Mistake(
+                ("fields", field), f"unknown field '{field}'{nearest(field, FIELDS)}: correct or remove it; known: {', '.join(FIELDS)}"
+            )
+        for language, wordings in languages.items():
+            for index, wording in enumerate(wordings):
+                where = ("fields", field, language, index)
+                if not (folded := fold_header(wording)):
+                    yield Mistake(where, "a wording without a letter or digit: write one, or remove it")
+                elif folded in seen and seen[folded][0] != field and seen[folded][1] == language:
+                    yield Mistake(
+                        where,
+                        f"'{wording}' stands for '{seen[folded][0]}' too: a wording of a language means one field, remove one of the two",
+                    )
+                seen.setdefault(folded, (field, language))
+
+
+HEADERS = RulesFile(
+    "headers.yaml",
+    Headers,
+    mistakes=_mistakes,
+    summary=lambda headers: f"{len(headers.wordings)} wordings of {len(headers.fields)} fields",
+)
+
+
+@lru_cache(maxsize=1)
+def shipped_headers() -> Headers:
+    return HEADERS.load(Settings(rules_dir=None))
+
+
+def words_of(header: str) -> list[str]:
+    """The words of a header, folded: lower case, no accents, camelCase taken apart. "emailAddress" → ["email", "address"]."""
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", header)
+    plain = (
+        "".join(c for c in unicodedata.normalize("NFKD", apart) if not unicodedata.combining(c))
+        .casefold()
+        .replace("ł", "l")
+        .replace("ø", "o")
+    )
+    return re.findall(r"[^\W_]+", plain)
+
+
+def _unnumbered(words: list[str]) -> list[str]:
+    """The words less a number at their end: "phone 2", "Email1"."""
+    return [*words[:-1], last] if words and (last := words[-1].rstrip("0123456789")) else words[:-1]
+
+
+def fold_header(header: str) -> str:
+    """A header as headers are compared: its words without what stands between them."""
+    return "".join(words_of(header))
 
 
 def bind(cells: list[str], column_map: Mapping[str, str]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Headers made unique, and the payload key of each. The first header that means a key has it; later ones keep their own name."""
-    wanted = {header_key(source): target for source, target in column_map.items()}
-    headers: list[str] = []
+    """A table's headers made unique, and the field that each means, "" for none, by the shipped wordings."""
+    headers = shipped_headers()
+    wanted = {fold_header(source): target for source, target in column_map.items()}
     keys: dict[str, str] = {}
     times: dict[str, int] = {}
     for index, cell in enumerate(cells, start=1):
@@ -77,15 +167,13 @@ def bind(cells: list[str], column_map: Mapping[str, str]) -> tuple[tuple[str, ..
         while name in keys:
             times[bare] = times.get(bare, 1) + 1
             name = f"{bare}_{times[bare]}"
-        headers.append(name)
-        keys[name] = ""
-    taken: set[str] = set()
-    for name in sorted(headers, key=lambda name: header_key(name) not in wanted):
-        folded = header_key(name)
-        plain = folded.replace(" ", "_")
-        key = wanted.get(folded) or (plain if plain in FIELD_KEYS else HEADER_ALIASES.get(folded, ""))
-        if key not in taken:
-            keys[name] = key
-        if key:
-            taken.add(key)
-    return tuple(headers), keys
+        meaning = headers.meaning(name)
+        keys[name] = wanted.get(fold_header(name)) or (meaning.field if meaning else "")
+    return tuple(keys), keys
+
+
+def check_column_map(column_map: Mapping[str, str]) -> None:
+    """Raises UnknownWord if a target of `--map from=to` is not a field that a lead can have."""
+    known = {*FIELDS, *OTHER_NAMES, IGNORE}
+    if strangers := sorted(target for target in column_map.values() if target not in known):
+        raise unknown("--map: no field", strangers[0], sorted(known))

@@ -16,7 +16,8 @@ from typing import Any, BinaryIO, Literal
 
 from lead_assets.core.campaign_keys import campaign_key, inbound_key
 from lead_assets.core.limits import DEFAULT_LIMITS, Limits
-from lead_assets.intake.drops import Seen, count_drops
+from lead_assets.intake.adapters import Adapters
+from lead_assets.intake.drops import Counted, Seen, count_drops
 from lead_assets.intake.headers import check_column_map
 from lead_assets.stores.archive import Archive, Receipt
 
@@ -76,15 +77,16 @@ def ingest(
     column_map: Mapping[str, str] | None = None,
     receipt_id: str | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    adapters: Adapters | None = None,
 ) -> IngestedDrop:
     """Keep the bytes, count their payloads by campaign, and write a receipt for each campaign.
 
     `campaign` is set if the sender named one for the whole file. `receipt_id` makes the call repeatable: with the same id it adds
     nothing, and finishes what a crash left undone. Raises ValueError for a campaign without
-    a name, a column map onto unknown fields, or a time without a zone; nothing for any bytes.
+    a name, a column map onto unknown fields, or a time without a zone; nothing for any bytes. `adapters`: the shapes in force, else those that ship.
     """
     arrival = Arrival(data, name, campaign, receipt_id)
-    (drop,) = ingest_many(archive, [arrival], received_at=received_at, column_map=column_map, limits=limits)
+    (drop,) = ingest_many(archive, [arrival], received_at=received_at, column_map=column_map, limits=limits, adapters=adapters)
     return drop
 
 
@@ -95,6 +97,7 @@ def ingest_many(
     received_at: datetime,
     column_map: Mapping[str, str] | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    adapters: Adapters | None = None,
 ) -> list[IngestedDrop]:
     """`ingest` for files that came at one time, to the same receipts; many small files cost a fraction of what they cost one by one."""
     column_map = dict(column_map or {})
@@ -103,7 +106,7 @@ def ingest_many(
         raise ValueError("received_at has no time zone: give it in UTC")
     drops: list[IngestedDrop] = []
     for group in _apart(arrivals):
-        drops += _ingest_group(archive, group, received_at.astimezone(UTC), column_map, limits)
+        drops += _ingest_group(archive, group, received_at.astimezone(UTC), column_map, limits, adapters)
     return drops
 
 
@@ -141,13 +144,19 @@ def _apart(arrivals: Sequence[Arrival]) -> Iterator[list[Arrival]]:
 
 
 def _ingest_group(
-    archive: Archive, arrivals: list[Arrival], received_at: datetime, column_map: dict[str, str], limits: Limits
+    archive: Archive,
+    arrivals: list[Arrival],
+    received_at: datetime,
+    column_map: dict[str, str],
+    limits: Limits,
+    adapters: Adapters | None,
 ) -> list[IngestedDrop]:
     with _several_at_once(len(arrivals)) as each_of:
         kept = list(each_of(lambda arrival: _keep(archive, arrival, received_at), arrivals))
         seen = Seen()
         defaults = [(each.default_campaign, each.forced) for each in kept]
-        counts = count_drops(((data, column_map) for data in _contents(archive, kept)), defaults, limits=limits, seen=seen)
+        contents = ((data, column_map) for data in _contents(archive, kept))
+        counts = count_drops(contents, defaults, limits=limits, seen=seen, adapters=adapters)
         return list(
             each_of(
                 lambda each, counted, unmapped, encoding: _enter(archive, each, counted, column_map, unmapped, encoding),
@@ -204,18 +213,18 @@ def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _Kept:
 def _enter(
     archive: Archive,
     kept: _Kept,
-    counts: dict[str, tuple[int, int]],
+    counts: dict[str, Counted],
     column_map: dict[str, str],
     unmapped: tuple[str, ...],
     encoding: str | None,
 ) -> IngestedDrop:
-    """Write the receipts that are not there yet. `counts`: campaign → (good, rejected) payloads."""
+    """Write the receipts that are not there yet. `counts`: what each campaign gets."""
     name = kept.mine[0].name if kept.mine else kept.arrival.name
     entered = {receipt.campaign_id for receipt in kept.mine}
     read_before = {receipt.campaign_id for receipt in kept.others if receipt.column_map == column_map}
     rows: dict[str, int] = {}
     rejected: dict[str, int] = {}
-    for campaign_id, (good, bad) in counts.items():
+    for campaign_id, (good, bad, payloads) in counts.items():
         repeated = campaign_id in read_before
         rows[campaign_id], rejected[campaign_id] = (0, 0) if repeated else (good, bad)
         if campaign_id in entered:
@@ -228,7 +237,7 @@ def _enter(
                 name=name,
                 received_at=kept.received_at,
                 size=kept.size,
-                records=0 if repeated else good + bad,
+                records=0 if repeated else payloads,
                 default_campaign=kept.default_campaign,
                 forced_campaign=kept.forced,
                 column_map=column_map,

@@ -33,6 +33,7 @@ from typing import BinaryIO, Literal
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.limits import DEFAULT_LIMITS, Limits
 from lead_assets.core.settings import Settings
+from lead_assets.intake.adapters import Adapters, adapters_of
 from lead_assets.intake.ingest import STREAMED_BYTES, Arrival, IngestedDrop, ingest_many
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import Entry, ObjectChanged, Objects, open_objects
@@ -180,7 +181,7 @@ def watch(settings: Settings, archive: Archive, cursor: str | None, *, now: date
     Raises LandingFull.
     """
     found = scan(landing_of(settings), cursor, now=now)
-    return take(found, archive, now=now, leave=settings.landing_taken, limits=settings.limits)
+    return take(found, archive, now=now, leave=settings.landing_taken, limits=settings.limits, adapters=adapters_of(settings))
 
 
 def ask(cursor: Cursor, standing: Mapping[str, Standing]) -> tuple[list[RunWanted], Cursor]:
@@ -198,7 +199,10 @@ def take_these(settings: Settings, archive: Archive, paths: Iterable[str]) -> li
     landing, now = landing_of(settings), datetime.now(UTC)
     entries = [replace(entry, whole=True) for path in paths for entry in landing.entries(path) if entry.name == path]
     found = _sorted(landing, entries, Cursor(), now)
-    outcomes = [outcome for files in _batches(found.ready) for _, outcome in _take_batch(found, files, archive, now, settings.limits)]
+    adapters = adapters_of(settings)
+    outcomes = [
+        outcome for files in _batches(found.ready) for _, outcome in _take_batch(found, files, archive, now, settings.limits, adapters)
+    ]
     return [outcome[1] for outcome in outcomes if isinstance(outcome, tuple) and outcome[1].status != "already_ingested"]
 
 
@@ -229,6 +233,7 @@ def take(
     now: datetime,
     leave: Leave = "move",
     limits: Limits = DEFAULT_LIMITS,
+    adapters: Adapters | None = None,
     budget_seconds: float = BUDGET_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Taken:
@@ -254,7 +259,7 @@ def take(
         if len(due.keys() | receipts.keys()) >= MAX_DUE or (done and clock() >= end):
             break
         done += len(files)
-        for file, outcome in _take_batch(found, files, archive, now, limits):
+        for file, outcome in _take_batch(found, files, archive, now, limits, adapters):
             if outcome is None:
                 continue
             if isinstance(outcome, str):
@@ -285,7 +290,7 @@ def take(
 
 
 def _take_batch(
-    found: Scan, files: list[LandedFile], archive: Archive, now: datetime, limits: Limits
+    found: Scan, files: list[LandedFile], archive: Archive, now: datetime, limits: Limits, adapters: Adapters | None
 ) -> Iterator[tuple[LandedFile, tuple[str, IngestedDrop] | str | None]]:
     """For each file its receipt's id and what became of it; else why it is left for a later tick, or None if its sender has withdrawn it."""
     with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
@@ -297,7 +302,7 @@ def _take_batch(
             arrivals.append((file, Arrival(data, file.path, file.campaign, receipt_id)))
         else:
             yield file, data
-    drops = ingest_many(archive, [arrival for _, arrival in arrivals], received_at=now, limits=limits)
+    drops = ingest_many(archive, [arrival for _, arrival in arrivals], received_at=now, limits=limits, adapters=adapters)
     for (file, arrival), drop in zip(arrivals, drops, strict=True):
         yield file, (arrival.receipt_id or "", drop)
 

@@ -28,6 +28,7 @@ import polars as pl
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.limits import DEFAULT_LIMITS, Limits
 from lead_assets.core.settings import Settings
+from lead_assets.intake.adapters import Adapters, adapters_of, shipped_adapters
 from lead_assets.stores.archive import Receipt
 from lead_assets.stores.objects import open_objects
 from lead_assets.stores.objects.base import Objects, StoreError
@@ -39,6 +40,7 @@ MODULES = (
     "lead_assets.core.columns",
     "lead_assets.core.emails",
     "lead_assets.intake.adapters",
+    "lead_assets.intake.amounts",
     "lead_assets.core.limits",
     "lead_assets.intake.csv_payloads",
     "lead_assets.intake.drops",
@@ -46,16 +48,28 @@ MODULES = (
     "lead_assets.intake.form_payloads",
     "lead_assets.intake.headers",
     "lead_assets.intake.json_payloads",
+    "lead_assets.intake.moments",
     "lead_assets.intake.parse",
+    "lead_assets.intake.paths",
     "lead_assets.intake.payloads",
     "lead_assets.intake.rows",
+    "lead_assets.intake.shapes",
     "lead_assets.intake.sheet_payloads",
     "lead_assets.intake.tables",
     "lead_assets.intake.text",
     "lead_assets.intake.unpacking",
 )
 """Modules that decide what a drop's bytes become. A comment in one of them costs one reading, which is free; one that is missing here would cost rows."""
-_LIBRARIES = ("charset-normalizer", "email-validator", "multipart", "orjson", "polars", "python-calamine")
+_LIBRARIES = (
+    "charset-normalizer",
+    "dateparser",
+    "email-validator",
+    "multipart",
+    "orjson",
+    "polars",
+    "python-calamine",
+    "python-dateutil",
+)
 
 _log = logging.getLogger(__name__)
 
@@ -76,9 +90,9 @@ class Parsed:
 class ParsedDrops:
     """Campaigns that were parsed before, kept in a store of derived objects."""
 
-    def __init__(self, objects: Objects, *, limits: Limits = DEFAULT_LIMITS) -> None:
+    def __init__(self, objects: Objects, *, limits: Limits = DEFAULT_LIMITS, adapters: Adapters | None = None) -> None:
         self.objects = objects
-        self._parser = f"{parser_version()}-{'-'.join(map(str, limits))}"
+        self._parser = f"{parser_version()}-{'-'.join(map(str, limits))}-{(adapters or shipped_adapters()).digest}"
 
     def get(self, campaign_id: str) -> Parsed:
         """What is known of the campaign: nothing, if there is nothing, or nothing that this parser made."""
@@ -132,7 +146,7 @@ class ParsedDrops:
 
 
 def parsed_of(settings: Settings) -> ParsedDrops:
-    return ParsedDrops(open_objects(settings.derived_location), limits=settings.limits)
+    return ParsedDrops(open_objects(settings.derived_location), limits=settings.limits, adapters=adapters_of(settings))
 
 
 @functools.cache

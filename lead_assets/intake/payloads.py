@@ -6,6 +6,7 @@ Does not belong here: reading any format (see `parse`), or what a payload's fiel
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
@@ -35,6 +36,8 @@ class Reject(NamedTuple):
     campaign: str | None = None
     size: int = 0
     """Bytes of the whole payload where `raw` does not hold them all."""
+    part: int = 1
+    """Which lead of the payload is meant, from 1."""
 
     @property
     def raw_bytes(self) -> int:
@@ -49,8 +52,9 @@ class Reject(NamedTuple):
 class Chunk:
     """Some thousands of payloads of a drop, in columns: `values[i]` stood at `positions[i]` as `raws[i]`.
 
-    `headers` is None for JSON; for rows of a table and for forms it maps each header as written to the payload key it stands for. A header that stands
-    twice has a value each time, as `name` and `name_2`.
+    `headers` is None for JSON; for rows of a table and for forms it maps each header as written to the field it stands for. A header that stands
+    twice has a value each time, as `name` and `name_2`. `column_map` is the sender's own, for all kinds. `drops[i]` is the number of the drop that
+    `values[i]` came in, where payloads of several are together.
     """
 
     positions: list[int] = field(default_factory=list)
@@ -59,6 +63,8 @@ class Chunk:
     rejects: list[Reject] = field(default_factory=list)
     headers: dict[str, str] | None = None
     kind: Literal["json", "table", "form"] = "json"
+    column_map: Mapping[str, str] = field(default_factory=dict)
+    drops: list[int] = field(default_factory=list)
     encoding: str | None = None
     """The encoding in which the drop was read, where nothing but its bytes says so."""
 

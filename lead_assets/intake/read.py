@@ -15,12 +15,13 @@ import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+from lead_assets.intake.adapters import Adapters
 from lead_assets.intake.drops import read_drops
 from lead_assets.intake.ingest import STREAMED_BYTES
 from lead_assets.intake.parsed import Parsed, ParsedDrops
 from lead_assets.stores.archive import Archive, Receipt
 
-_ORDER = ["campaign_id", "received_at", "drop_sha256", "position"]
+_ORDER = ["campaign_id", "received_at", "drop_sha256", "position", "part"]
 _READERS = 8
 _AHEAD_BYTES = 16 << 20
 """Drops are fetched so far ahead of being parsed: a bucket answers each in tens of milliseconds."""
@@ -41,30 +42,34 @@ def read_campaigns(
     *,
     limits: Limits = DEFAULT_LIMITS,
     parsed: ParsedDrops | None = None,
+    adapters: Adapters | None = None,
 ) -> CampaignsRead:
     """Frames `RawLead` and `RejectedPayload` of the campaigns, rebuilt from the archive: equal archives give equal frames.
 
     The third frame is (campaign_id, received, repeated_files), one row for each campaign. Each distinct drop is fetched and parsed once, however many of
-    the campaigns share it, and not at all if `parsed` (which must be of the same limits) has its rows. Raises FileNotFoundError if the
-    archive lost a drop.
+    the campaigns share it, and not at all if `parsed` (which must be of the same limits and shapes) has its rows. Raises
+    FileNotFoundError if the archive lost a drop. `adapters`: the shapes in force, else those that ship.
     """
     wanted = sorted(set(campaign_ids))
     with ThreadPoolExecutor(_READERS) as pool:
         looks = list(pool.map(lambda campaign_id: _look(archive, campaign_id, parsed), wanted))
-    good, bad = _read(archive, [receipt for look in looks for receipt in look.to_read.values()], limits)
+    good, bad = _read(archive, [receipt for look in looks for receipt in look.to_read.values()], limits, adapters)
     by_campaign = [{key[0]: rows for key, rows in frame.partition_by("campaign_id", as_dict=True).items()} for frame in (good, bad)]
     leads, rejects = [RawLead.empty()], [RejectedPayload.empty()]
+    received: list[tuple[str, int, int]] = []
     for look in looks:
         whole = look.with_rows(*(rows.get(look.campaign_id) for rows in by_campaign))
         if parsed is not None and look.is_news:
             parsed.put(look.campaign_id, whole)
         leads.append(whole.raw_leads)
         rejects.append(whole.rejected)
+        further = sum(int((frame["part"] > 1).sum()) for frame in (whole.raw_leads, whole.rejected))
+        received.append((look.campaign_id, look.received + further, len(look.receipts) - len(look.reading)))
     return CampaignsRead(
         pl.concat(leads).sort(_ORDER),
         pl.concat(rejects).sort(_ORDER),
         pl.DataFrame(
-            [(look.campaign_id, look.received, len(look.receipts) - len(look.reading)) for look in looks],
+            received,
             schema={"campaign_id": pl.String, "received": pl.Int64, "repeated_files": pl.Int64},
             orient="row",
         ),
@@ -136,7 +141,7 @@ def _reading(receipts: dict[str, Receipt]) -> dict[str, Receipt]:
     return {name: receipts[name] for name in chosen.values()}
 
 
-def _read(archive: Archive, receipts: list[Receipt], limits: Limits) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read(archive: Archive, receipts: list[Receipt], limits: Limits, adapters: Adapters | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows of the receipts' drops and campaigns."""
     numbers: dict[tuple[str, str], int] = {}
     sources: list[Receipt] = []
@@ -150,7 +155,7 @@ def _read(archive: Archive, receipts: list[Receipt], limits: Limits) -> tuple[pl
     if not sources:
         return RawLead.empty(), RejectedPayload.empty()
     fetched = zip(_fetched(archive, sources), (source.column_map for source in sources), strict=True)
-    return read_drops(fetched, limits=limits).place(numbered)
+    return read_drops(fetched, limits=limits, adapters=adapters).place(numbered)
 
 
 def _fetched(archive: Archive, receipts: list[Receipt]) -> Iterator[bytes | BinaryIO]:

@@ -1,6 +1,7 @@
-"""Payloads to typed columns: every value checked once, column by column; what does not fit is a reject that names the field.
+"""Payloads to typed columns: each read by its shape, every value checked once, column by column.
 
-Shapes: a `Chunk` in; out a frame of `RawLead`'s columns less those that only the receipt knows (`DROP_COLUMNS`), and rejects.
+An optional field that cannot be read is null, its name stands in `unread_fields` and what was sent in `extra`; only who cannot be told apart from anybody is
+a reject. Shapes: a `Chunk` in; out a frame of `RawLead`'s columns less those that only the receipt knows (`RECEIPT_COLUMNS`), and rejects.
 Does not belong here: JSON or CSV syntax (see `parse`) and normalising (see `lead_assets.identity`): text stays as it was written.
 """
 
@@ -8,10 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import math
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any
 
@@ -19,8 +18,12 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import RawLead, canonical_json
-from lead_assets.intake.adapters import ADAPTERS, Adapter, choose
-from lead_assets.intake.payloads import Chunk, Fault, Reject, campaign_of
+from lead_assets.intake.adapters import DECLARED, MAPPED, Adapter, Adapters, Bag, shipped_adapters
+from lead_assets.intake.amounts import amount
+from lead_assets.intake.headers import IGNORE, OTHER_NAMES, fold_header
+from lead_assets.intake.moments import moment, order_of
+from lead_assets.intake.paths import is_blank, path
+from lead_assets.intake.payloads import Chunk, Fault, Reject
 
 RECEIPT_COLUMNS = ("campaign_id", "drop_sha256", "drop_name", "received_at")
 DROP_SCHEMA = pl.Schema({name: dtype for name, dtype in RawLead.polars_schema().items() if name not in RECEIPT_COLUMNS})
@@ -28,215 +31,359 @@ DROP_SCHEMA = pl.Schema({name: dtype for name, dtype in RawLead.polars_schema().
 NOTHING = DROP_SCHEMA.to_frame()
 """No payload at all: making the empty frame anew for each small drop would cost as much as reading it."""
 
-_IDS = frozenset({"lead_id", "source_campaign"})
-_TEXT = [name for name, dtype in DROP_SCHEMA.items() if dtype == pl.String and name not in ("adapter", "payload", "extra")]
+_TEXT = [
+    name for name, dtype in DROP_SCHEMA.items() if dtype == pl.String and name not in ("adapter", "payload", "extra", "implied_profile")
+]
 _TIMES = frozenset({"submitted_at", "outcome_at"})
+_MONEY = frozenset({"loan_amount_requested", "purchase_price", "estimated_arv"})
+_TOLD_APART_BY = ("lead_id", "email", "phone", "full_name", "first_name", "last_name", "company", "linkedin_url", "source_campaign")
+"""What decides whether a payload is a lead, and of which campaign: all that is read of a drop that is only counted."""
 _MIN_PHONE_DIGITS = 5
-_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:e[+-]?\d+)?", re.IGNORECASE)
-_NUMBER_NOISE = re.compile(r"(?:usd|us\$)|[$€£%\s_']", re.IGNORECASE)
-_MAGNITUDES = {"k": 1e3, "m": 1e6, "mm": 1e6}
-_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")
+_DEEPEST_BATCH = 3
 _PLAIN_UTC = r"^\d{4}-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\dZ$"
+_PLAIN_NUMBER = r"^\$?(?:\d{1,9}|\d{1,3}(?:,\d{3})+)(?:\.\d{1,2})?$"
 _LINE_END = orjson.Fragment(b"\n")
 _NOT_UNIFORM = (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError)
 """What polars raises for a column that is not of one type; its values are then looked at one by one."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NO_IDENTITY = Fault(
+    "no_identity",
+    "no e-mail, phone, LinkedIn profile, or name with company: send at least one; `lead-assets shapes try FILE` shows how the payload was read",
+)
+
+Unread = Callable[[int], None]
 
 
-def rows(chunk: Chunk, *, documents: bool = True, adapters: tuple[Adapter, ...] = ADAPTERS) -> tuple[pl.DataFrame, list[Reject]]:
-    """The chunk's leads in `DROP_SCHEMA`, in the order they stood, and all its rejects. Without `documents`, `payload` and `extra` are "{}"."""
-    groups: dict[str, tuple[Adapter, list[int], set[str]]] = {}
-    shapes: dict[tuple[str, ...], list[int]] = {}
-    extras: dict[int, tuple[str, ...]] = {}
-    for index, value in enumerate(chunk.values):
-        shape = tuple(value)
-        members = shapes.get(shape)
-        if members is None:
-            members = shapes[shape] = []
-        members.append(index)
-    headers = chunk.headers
-    for shape, members in shapes.items():
-        adapter = choose(shape if headers is None else [headers[name] for name in shape], is_csv=headers is not None, adapters=adapters)
-        _, of_adapter, keys = groups.setdefault(adapter.name, (adapter, [], set()))
-        of_adapter.extend(members)
-        keys.update(shape)
-        if documents and (unheld := _unheld(shape, adapter, headers)):
-            for index in members:
-                extras[index] = unheld
-    frames: list[pl.DataFrame] = []
+@dataclass
+class _Group:
+    """Leads of one shape: of which payload of the chunk each is, which of its parts, and what it is itself."""
+
+    adapter: Adapter
+    members: list[int] = field(default_factory=list)
+    parts: list[int] = field(default_factory=list)
+    payloads: list[Any] = field(default_factory=list)
+    signatures: set[tuple[str, ...]] = field(default_factory=set)
+
+
+def rows(chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = None) -> tuple[pl.DataFrame, list[Reject]]:
+    """The chunk's leads in `DROP_SCHEMA`, in the order they stood, and all its rejects. Without `documents` only what they are counted by is filled."""
+    adapters = adapters or shipped_adapters()
     rejects = list(chunk.rejects)
-    for adapter, members, keys in groups.values():
-        members.sort()
-        frame, faulty = _group(chunk, adapter, members, keys, extras if documents else None)
+    frames: list[pl.DataFrame] = []
+    groups = grouped(chunk, adapters, rejects)
+    for group in groups:
+        frame, faulty = _group(chunk, group, documents=documents)
         frames.append(frame)
         rejects += faulty
-    frame = pl.concat(frames).sort("position") if frames else NOTHING
-    return frame, sorted(rejects, key=lambda reject: reject.position)
+    frame = (
+        frames[0]
+        if len(frames) == 1 and _in_order(groups[0].members)
+        else pl.concat(frames).sort("position", "part")
+        if frames
+        else NOTHING
+    )
+    return frame, sorted(rejects, key=lambda reject: (reject.position, reject.part))
 
 
-def _unheld(shape: tuple[str, ...], adapter: Adapter, headers: dict[str, str] | None) -> tuple[str, ...]:
-    """Keys of a shape whose value no column takes: unknown ones, and those that lose to another key of the same column."""
-    taken: set[str] = set()
-    by_key = {(key if headers is None else headers[key]): key for key in reversed(shape)}
-    for keys in adapter.sources.values():
-        first = next((by_key[key] for key in keys if key in by_key), None)
-        if first is not None:
-            taken.add(first)
-    return tuple(key for key in shape if key not in taken)
+def _in_order(members: list[int]) -> bool:
+    return len(members) < 2 or members[-1] - members[0] == len(members) - 1
 
 
-def _group(
-    chunk: Chunk, adapter: Adapter, members: list[int], keys: set[str], extras: dict[int, tuple[str, ...]] | None
-) -> tuple[pl.DataFrame, list[Reject]]:
-    """Leads of one adapter. `keys`: all keys that any of them has."""
-    values = [chunk.values[index] for index in members] if len(members) < len(chunk.values) else chunk.values
-    faults: dict[int, Fault] = {}
-    of_key = {key: name for name, key in reversed(chunk.headers.items())} if chunk.headers is not None else {key: key for key in keys}
+def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[_Group]:
+    """The chunk's payloads by shape; those that are no lead (notices, test events, ties) go to the rejects."""
+    groups: dict[str, _Group] = {}
+    signatures: dict[tuple[str, ...], list[int]] = {}
+    is_table = chunk.kind == "table"
+    for index, value in enumerate(chunk.values):
+        signature = tuple(value)
+        members = signatures.get(signature)
+        if members is None:
+            members = signatures[signature] = []
+        members.append(index)
+    for signature, members in signatures.items():
+        candidates = adapters.candidates(signature, is_table=is_table)
+        if candidates.are_sure:
+            chosen = adapters.winner(list(candidates.adapters))
+            if isinstance(chosen, Adapter):
+                group = groups.setdefault(chosen.name, _Group(chosen))
+                group.members += members
+                group.payloads += [chunk.values[index] for index in members] if len(members) < len(chunk.values) else chunk.values
+                group.signatures.add(signature)
+                continue
+        for index in members:
+            part = 0
+            for payload, found in _leads_of(chunk.values[index], adapters, is_table, _DEEPEST_BATCH):
+                part += 1
+                if isinstance(found, Fault):
+                    raw = (
+                        chunk.raws[index]
+                        if payload is chunk.values[index]
+                        else orjson.dumps(payload, option=orjson.OPT_PASSTHROUGH_DATETIME)
+                    )
+                    rejects.append(Reject(chunk.positions[index], raw, found, part=part))
+                    continue
+                group = groups.setdefault(found.name, _Group(found))
+                if part > 1 and not group.parts:
+                    group.parts = [1] * len(group.members)
+                if group.parts or part > 1:
+                    group.parts.append(part)
+                group.members.append(index)
+                group.payloads.append(payload)
+                group.signatures.add(tuple(payload))
+    return [_sorted(group) for group in groups.values()]
+
+
+def _sorted(group: _Group) -> _Group:
+    """In the order of the payloads, which several signatures do not keep."""
+    if len(group.signatures) > 1 and any(a > b for a, b in zip(group.members, group.members[1:], strict=False)):
+        order = sorted(range(len(group.members)), key=lambda at: (group.members[at], group.parts[at] if group.parts else 1))
+        group.payloads = [group.payloads[at] for at in order]
+        group.members = [group.members[at] for at in order]
+        group.parts = [group.parts[at] for at in order] if group.parts else []
+    return group
+
+
+def _leads_of(payload: Any, adapters: Adapters, is_table: bool, deepest: int) -> Iterator[tuple[Any, Adapter | Fault]]:
+    """The leads that a payload holds, each as a payload of its own, with its shape; or why it holds none."""
+    if type(payload) is not dict:
+        yield payload, Fault("not_an_object", "an entry of the batch is no object: send one object for each lead")
+        return
+    chosen = adapters.choose(payload, adapters.candidates(tuple(payload), is_table=is_table))
+    if isinstance(chosen, Fault):
+        yield payload, chosen
+        return
+    shape = chosen.shape
+    if chosen.each and deepest:
+        where = next((each for each in chosen.each if each.values(payload)), chosen.each[0])
+        entries = where.values(payload) if shape.kind == "batch" else where.parts(payload)
+        if shape.kind != "batch" and len(entries) <= 1:
+            entries = []
+        for entry in entries:
+            yield from _leads_of(entry, adapters, is_table, deepest - 1)
+        if entries:
+            return
+        if shape.kind == "batch":
+            yield payload, Fault("empty_batch", f"{shape.what}: there is nothing in it")
+            return
+    if chosen.has_tests and chosen.is_test(payload):
+        yield payload, Fault("test_event", f"a test event of {shape.what}: it was kept, and is nobody's lead")
+    else:
+        yield payload, Fault("notice", shape.advice) if shape.kind == "notice" else chosen
+
+
+def _group(chunk: Chunk, group: _Group, *, documents: bool) -> tuple[pl.DataFrame, list[Reject]]:
+    """Leads of one shape."""
+    adapter, members = group.adapter, group.members
+    bags, signatures = _bags(group, chunk.column_map)
+    names = {name for signature in signatures for name in signature}
+    binding = adapter.binding(names, chunk.column_map)
+    unread: dict[int, list[str]] = {}
     columns: dict[str, pl.Series] = {}
-    for column, candidates in adapter.sources.items():
-        if names := [of_key[key] for key in candidates if key in of_key]:
-            columns[column] = _typed(column, _values(values, names), names, values, faults)
+    for column, candidates in binding.items():
+        if documents or column in _TOLD_APART_BY:
+            columns[column] = _typed(column, _values(bags, candidates), chunk, group, unread)
+    if len(emails := binding.get("email", ())) > 1:
+        columns["email"] = _best_email(columns["email"], [_typed("email", _values(bags, [name]), chunk, group, {}) for name in emails])
     text = [name for name in _TEXT if name in columns]
     columns["position"] = pl.Series([chunk.positions[index] for index in members], dtype=pl.Int64)
+    columns["part"] = (
+        pl.Series(group.parts or [1], dtype=pl.Int64)
+        if group.parts or len(members) == 1
+        else pl.repeat(1, len(members), dtype=pl.Int64, eager=True)
+    )
+    shape = adapter.shape
     frame = pl.DataFrame(columns).with_columns(
-        adapter=pl.lit(adapter.name),
-        payload=pl.lit("{}") if extras is None else _documents(values),
-        extra=_extras(values, members, extras) if extras else pl.lit("{}"),
+        pl.lit(adapter.name).alias("adapter"),
+        pl.lit(shape.profile, dtype=pl.String).alias("implied_profile"),
+        pl.lit("{}").alias("payload") if not documents else _documents(group.payloads).alias("payload"),
+        pl.lit("{}").alias("extra"),
     )
-    frame = frame.with_columns(pl.col(text).str.strip_chars()).with_columns(
-        pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in text
-    )
-    # Columns that no payload has are added as nulls, all at once.
-    frame = _identify(pl.concat([NOTHING, frame], how="diagonal"), adapter, faults)
+    frame = frame.with_columns(pl.col(text).str.strip_chars())
+    frame = frame.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in text)
+    if shape.id_prefix and "lead_id" in columns:
+        sent = (
+            pl.Series([is_blank(bag.get(DECLARED + "lead_id")) for bag in bags], dtype=pl.Boolean) if not adapter.is_flat else pl.lit(False)
+        )
+        frame = frame.with_columns(lead_id=pl.when(sent).then("lead_id").otherwise(shape.id_prefix + ":" + pl.col("lead_id")))
+    frame = pl.concat([NOTHING, frame], how="diagonal")  # columns that no payload has are added as nulls, all at once
+    frame = frame.with_columns(pl.col(name).fill_null(value) for name, value in shape.set.items())
+    frame, faults = _identify(frame, unread)
+    if documents:
+        frame = frame.with_columns(extra=_extras(group, bags, signatures, binding, unread))
+        if unread:
+            fields = [unread.get(index) for index in range(frame.height)]
+            frame = frame.with_columns(unread_fields=pl.Series(fields, dtype=pl.List(pl.String)))
     if not faults:
         return frame, []
-    keep = pl.Series([index not in faults for index in range(len(members))], dtype=pl.Boolean)
+    campaigns = frame["source_campaign"]
     rejects = [
-        Reject(chunk.positions[members[index]], chunk.raws[members[index]], fault, _own_campaign(values[index], of_key))
+        Reject(
+            chunk.positions[members[index]],
+            chunk.raws[members[index]],
+            fault,
+            campaigns[index],
+            part=group.parts[index] if group.parts else 1,
+        )
         for index, fault in faults.items()
     ]
+    keep = pl.Series([True]).new_from_index(0, frame.height).scatter(list(faults), False)
     return frame.filter(keep), rejects
 
 
-def _own_campaign(value: dict[str, Any], of_key: dict[str, str]) -> str | None:
-    return campaign_of({key: value.get(of_key.get(key, key)) for key in ("campaign_id", "utm_campaign")})
+def _bags(group: _Group, column_map: Mapping[str, str]) -> tuple[list[Bag], set[tuple[str, ...]]]:
+    """What the leads say, and the sets of names that they say it under."""
+    adapter = group.adapter
+    bags: list[Bag] = group.payloads if adapter.is_flat else [adapter.bag(payload) for payload in group.payloads]
+    signatures = group.signatures if adapter.is_flat else {tuple(bag) for bag in bags}
+    if column_map:
+        said = {fold_header(name) for signature in signatures for name in signature}
+        wanted = [(source, OTHER_NAMES.get(target, target)) for source, target in column_map.items() if fold_header(source) not in said]
+        found = {target: at for source, target in wanted if target != IGNORE and (at := _path(source))}
+        if found:
+            mapped = [{MAPPED + target: at.first(payload) for target, at in found.items()} for payload in group.payloads]
+            bags = [{**bag, **more} for bag, more in zip(bags, mapped, strict=True)]
+            signatures = {tuple(bag) for bag in bags}
+    return bags, signatures
 
 
-def _values(values: list[dict[str, Any]], names: list[str]) -> list[Any]:
-    """The first value that is neither null nor blank among the named keys of each payload."""
-    if len(names) > 1:
-        return [next((item for name in names if not _is_blank(item := value.get(name))), None) for value in values]
+def _path(text: str) -> Any:
     try:
-        return list(map(itemgetter(names[0]), values))
+        return path(text)
+    except ValueError:
+        return None
+
+
+def _values(bags: Sequence[Bag], names: Sequence[str]) -> list[Any]:
+    """The first value that is neither null nor blank among the named ones of each bag."""
+    if len(names) > 1:
+        return [next((item for name in names if not is_blank(item := bag.get(name))), None) for bag in bags]
+    try:
+        return list(map(itemgetter(names[0]), bags))
     except KeyError:
-        return [value.get(names[0]) for value in values]
+        return [bag.get(names[0]) for bag in bags]
 
 
-def _is_blank(item: Any) -> bool:
-    return item is None or (type(item) is str and not item.strip())
-
-
-def _typed(column: str, found: list[Any], names: list[str], values: list[dict[str, Any]], faults: dict[int, Fault]) -> pl.Series:
-    dtype = DROP_SCHEMA[column]
-
-    def refuse(index: int, code: str, reason: str) -> None:
-        name = next((name for name in names if values[index].get(name) is not None), names[0])
-        faults.setdefault(index, Fault(code, reason, name))
+def _typed(column: str, found: list[Any], chunk: Chunk, group: _Group, unread: dict[int, list[str]]) -> pl.Series:
+    def cannot(index: int) -> None:
+        unread.setdefault(index, []).append(column)
 
     if column in _TIMES:
-        return _times(column, found, refuse)
-    if dtype == pl.Float64:
-        return _numbers(column, found, refuse)
-    return _texts(column, found, refuse)
+        return _times(column, found, cannot, _orders(found, chunk, group))
+    if DROP_SCHEMA[column] == pl.Float64:
+        return _numbers(column, found, cannot)
+    return _texts(column, found, cannot)
 
 
-def _texts(column: str, found: list[Any], refuse: Callable[[int, str, str], None]) -> pl.Series:
+def _texts(column: str, found: list[Any], cannot: Unread) -> pl.Series:
     try:
         return pl.Series(column, found, dtype=pl.String, strict=True)
     except _NOT_UNIFORM:
         texts: list[str | None] = []
         for index, item in enumerate(found):
-            if item is None or type(item) is str:
-                texts.append(item)
-            elif type(item) is int and column in _IDS:
-                texts.append(str(item))  # an id may be written as a number; text may not
-            else:
-                texts.append(None)
-                refuse(index, "wrong_type", f"{_kind(item)} stands where text belongs: send it as text or null")
+            text = _text(item)
+            texts.append(text)
+            if text is None and not is_blank(item):
+                cannot(index)
         return pl.Series(column, texts, dtype=pl.String)
 
 
-def _numbers(column: str, found: list[Any], refuse: Callable[[int, str, str], None]) -> pl.Series:
-    if {int, float, type(None)}.issuperset(map(type, found)):
+def _text(item: Any) -> str | None:
+    """A scalar as text, a list of scalars with commas between them; None for a truth value, which says yes to a question that nobody knows, and for objects."""
+    kind = type(item)
+    if kind is str:
+        return str(item)
+    if kind is int:
+        return str(item)
+    if kind is float:
+        return str(int(item)) if item.is_integer() and abs(item) < 1e16 else repr(item)
+    if kind is list and item and all(type(each) in (str, int, float) for each in item):
+        return ", ".join(text for each in item if (text := _text(each)))
+    return None
+
+
+def _numbers(column: str, found: list[Any], cannot: Unread) -> pl.Series:
+    kinds = set(map(type, found))
+    if kinds <= {int, float, type(None)}:
         with contextlib.suppress(*_NOT_UNIFORM):
             return pl.Series(column, found, dtype=pl.Float64)
-    numbers: list[float | None] = []
-    for index, item in enumerate(found):
-        kind = type(item)
-        if item is None or kind is float:
-            numbers.append(item)
-            continue
-        number = None
-        if kind is int:
-            try:
-                number = float(item)
-            except OverflowError:
-                refuse(index, "not_a_finite_number", "a number beyond a double's range: send a finite number or null")
-        elif kind is str:
-            if item.strip():
-                number = _lenient_number(item)
-                if number is None:
-                    refuse(index, "not_a_number", "the text is not a number: send digits, as in 450000 or $450,000")
-                elif not math.isfinite(number):
-                    number = None
-                    refuse(index, "not_a_finite_number", "NaN, Infinity or a number beyond a double's range: send a finite number or null")
-        else:
-            refuse(index, "wrong_type", f"{_kind(item)} stands where a number belongs: send a number or null")
-        numbers.append(number)
-    return pl.Series(column, numbers, dtype=pl.Float64)
+    money = column in _MONEY
+    if kinds <= {str, type(None)}:
+        texts = pl.Series(column, found, dtype=pl.String)
+        plain = texts.str.strip_chars()
+        # With three digits behind it a point groups thousands, so such text is not plain.
+        easy = (
+            plain.set(~plain.str.contains(_PLAIN_NUMBER).fill_null(False), None).str.replace_all(r"[$,]", "").cast(pl.Float64, strict=False)
+        )
+        odd = {index: _number(found[index], money) for index in (easy.is_null() & plain.is_not_null() & (plain != "")).arg_true().to_list()}
+    else:
+        easy = pl.Series(column, [None], dtype=pl.Float64).new_from_index(0, len(found))
+        odd = {index: _number(item, money) for index, item in enumerate(found) if not is_blank(item)}
+    for index, number in odd.items():
+        if number is None:
+            cannot(index)
+    return easy.scatter(list(odd), pl.Series(list(odd.values()), dtype=pl.Float64)) if odd else easy
 
 
-def _kind(item: Any) -> str:
-    names: dict[type, str] = {bool: "a truth value", int: "a number", float: "a number", list: "a list", dict: "an object", str: "text"}
-    return names.get(type(item), type(item).__name__)
+def _number(item: Any, money: bool) -> float | None:
+    try:
+        if type(item) is str:
+            return amount(item, money=money)
+        if type(item) is list and len(item) == 1:
+            return _number(item[0], money)
+        return float(item) if type(item) in (int, float) else None
+    except OverflowError:
+        return None
 
 
-def _lenient_number(text: str) -> float | None:
-    """450000, "$450,000", "1.2e6", "450k", "1.2M", "85%"; None for anything else, and for what two conventions read differently ("450.000,00")."""
-    bare = _NUMBER_NOISE.sub("", text).casefold()
-    if bare.lstrip("+-") in ("nan", "inf", "infinity"):
-        return math.nan
-    scale = 1.0
-    for suffix in ("mm", "m", "k"):
-        if bare.endswith(suffix):
-            bare, scale = bare.removesuffix(suffix), _MAGNITUDES[suffix]
-            break
-    if _GROUPED.fullmatch(bare):
-        bare = bare.replace(",", "")
-    return float(bare) * scale if _NUMBER.fullmatch(bare) else None
+def _orders(found: list[Any], chunk: Chunk, group: _Group) -> list[Any]:
+    """For each lead the order of day and month: its shape's, else the one that the column shows in the lead's drop."""
+    declared = group.adapter.shape.dates
+    if declared or not chunk.drops:
+        shown = declared or order_of(item for item in found if type(item) is str)
+        return [shown] * len(found)
+    of_drop: dict[int, list[str]] = {}
+    for item, index in zip(found, group.members, strict=True):
+        if type(item) is str:
+            of_drop.setdefault(chunk.drops[index], []).append(item)
+    orders = {drop: order_of(texts) for drop, texts in of_drop.items()}
+    return [orders.get(chunk.drops[index]) for index in group.members]
 
 
-def _times(column: str, found: list[Any], refuse: Callable[[int, str, str], None]) -> pl.Series:
+def _times(column: str, found: list[Any], cannot: Unread, orders: list[Any]) -> pl.Series:
     texts = pl.Series(column, [item if type(item) is str else None for item in found], dtype=pl.String)
     plain = texts.set(~texts.str.contains(_PLAIN_UTC).fill_null(False), None)
     times = plain.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC", strict=False)
     odd: dict[int, int] = {}
     for index in times.is_null().arg_true().to_list():
         item = found[index]
-        if _is_blank(item):
+        if is_blank(item):
             continue
-        try:
-            moment = datetime.fromisoformat(item.strip())
-            since = (moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment) - _EPOCH
-            odd[index] = (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-        except (ValueError, TypeError, AttributeError, OverflowError):
-            refuse(index, "bad_timestamp", "not an ISO 8601 time: send it like 2026-11-01T09:00:00Z (UTC where no zone is given)")
+        read = moment(item[0] if type(item) is list and len(item) == 1 else item, orders[index])
+        if read is None or not -62_135_596_800_000_000 <= read < 253_402_300_800_000_000:
+            cannot(index)
+        else:
+            odd[index] = read
     if odd:
         times = times.scatter(list(odd), pl.Series(list(odd.values()), dtype=pl.Int64).cast(times.dtype))
     return times
 
 
-def _documents(values: list[dict[str, Any]]) -> pl.Series:
+def _best_email(chosen: pl.Series, found: list[pl.Series]) -> pl.Series:
+    """Of several addresses of a lead the first of a company, else the first of a free provider, else what there is."""
+    from lead_assets.core.emails import email_domains, email_kinds, normalise_emails
+
+    kinds = []
+    for series in found:
+        normal = normalise_emails(series.str.strip_chars().replace("", None))["email_normalized"]
+        kinds.append(email_kinds(email_domains(normal)))
+    return pl.select(
+        pl.coalesce(
+            *(pl.when(kind == wanted).then(series) for wanted in ("business", "free") for series, kind in zip(found, kinds, strict=True)),
+            chosen,
+        ).alias("email")
+    ).to_series()
+
+
+def _documents(values: Sequence[Any]) -> pl.Series:
     """The values as JSON with sorted keys. One call writes them all, with line ends between, which JSON itself never holds unescaped: 20 times as fast
     as a call for each.
     """
@@ -249,24 +396,62 @@ def _documents(values: list[dict[str, Any]]) -> pl.Series:
     return pl.Series(texts, dtype=pl.Binary).cast(pl.String)
 
 
-def _extras(values: list[dict[str, Any]], members: list[int], extras: dict[int, tuple[str, ...]]) -> pl.Series:
-    none: tuple[str, ...] = ()
-    return _documents([{key: value[key] for key in extras.get(index, none)} for value, index in zip(values, members, strict=True)])
+def _extras(
+    group: _Group,
+    bags: list[Bag],
+    signatures: set[tuple[str, ...]],
+    binding: dict[str, list[str]],
+    unread: dict[int, list[str]],
+) -> pl.Series | pl.Expr:
+    """What no column holds: names that mean nothing or lose their column to another, what could not be read, and the rest of a payload that is more than
+    its answers."""
+    adapter = group.adapter
+    unheld = {signature: _unheld(signature, binding) for signature in signatures}
+    if adapter.is_flat and not unread and not any(unheld.values()):
+        return pl.lit("{}")
+    extras: list[Bag] = []
+    for index, (bag, payload) in enumerate(zip(bags, group.payloads, strict=True)):
+        names = unheld[tuple(bag)]
+        extra = {name: bag[name] for name in names}
+        if not adapter.is_flat:
+            rest = adapter.rest(payload)
+            if adapter.rest_is_said:
+                extra = {
+                    name: rest.get(name, value) if name in payload else value
+                    for name, value in extra.items()
+                    if name in rest or name not in payload
+                }
+            else:
+                extra = {**rest, **extra}
+        for column in unread.get(index, ()):
+            for name in binding.get(column, ()):
+                if not is_blank(bag.get(name)):
+                    extra[name.removeprefix(MAPPED).removeprefix(DECLARED)] = bag[name]
+        extras.append(extra)
+    return _documents(extras)
 
 
-def _identify(frame: pl.DataFrame, adapter: Adapter, faults: dict[int, Fault]) -> pl.DataFrame:
-    """Refuses who cannot be told apart from anybody, and names those whose sender did not."""
+def _unheld(signature: tuple[str, ...], binding: dict[str, list[str]]) -> tuple[str, ...]:
+    """Names whose value no column takes: unknown ones, and those that lose to another name of the same column."""
+    present = set(signature)
+    taken = {next((name for name in names if name in present and not name.startswith(DECLARED)), None) for names in binding.values()}
+    return tuple(name for name in signature if name not in taken and not name.startswith(DECLARED))
+
+
+def _identify(frame: pl.DataFrame, unread: dict[int, list[str]]) -> tuple[pl.DataFrame, dict[int, Fault]]:
+    """Refuses who cannot be told apart from anybody, and names those whose sender did not. An address that is none is nobody's."""
     from lead_assets.core.emails import normalise_emails
 
-    valid = normalise_emails(frame["email"])["valid"].fill_null(True)
-    for index in (~valid).arg_true().to_list():
-        faults.setdefault(
-            index, Fault("invalid_email", "not a possible e-mail address: correct it, or send null and another identity", "email")
-        )
+    faults: dict[int, Fault] = {}
+    invalid = (~normalise_emails(frame["email"])["valid"].fill_null(True)).arg_true().to_list()
+    if invalid:
+        frame = frame.with_columns(frame["email"].scatter(invalid, None))
+        for index in invalid:
+            unread.setdefault(index, []).append("email")
     # Most leads have both an id and an e-mail: what they are told apart by is not worked out.
     unsure = frame.with_row_index("_index").filter(pl.col("email").is_null() | pl.col("lead_id").is_null())
     if unsure.is_empty():
-        return frame
+        return frame, faults
     digits = pl.col("phone").str.replace_all(r"\D", "")
     name = pl.coalesce("full_name", pl.concat_str(pl.col("first_name", "last_name"), separator=" ", ignore_nulls=True))
     identities = unsure.select(
@@ -277,8 +462,14 @@ def _identify(frame: pl.DataFrame, adapter: Adapter, faults: dict[int, Fault]) -
             pl.when(pl.col("company").is_not_null() & (name != "")).then("person:" + (name + "|" + pl.col("company")).str.to_lowercase()),
         )
     ).to_series()
+    no_address = set(invalid)
     for index in unsure["_index"].filter(identities.is_null()).to_list():
-        faults.setdefault(index, Fault("no_identity", "no e-mail, phone, LinkedIn profile, or name with company: send at least one"))
+        faults[index] = _INVALID_EMAIL if index in no_address else _NO_IDENTITY
     derived = [f"ld_{hashlib.sha256(text.encode()).hexdigest()[:16]}" if text else None for text in identities.to_list()]
     ids = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height).scatter(unsure["_index"], pl.Series(derived, dtype=pl.String))
-    return frame.with_columns(lead_id=pl.coalesce("lead_id", ids))
+    return frame.with_columns(lead_id=pl.coalesce("lead_id", ids)), faults
+
+
+_INVALID_EMAIL = Fault(
+    "invalid_email", "not a possible e-mail address, and nothing else to tell the lead by: correct it, or send another identity", "email"
+)

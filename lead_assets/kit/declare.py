@@ -74,7 +74,7 @@ def limited(context: AssetExecutionContext, leads: pl.DataFrame) -> pl.DataFrame
     limit = context.run.tags.get(LIMIT_TAG)
     if limit is None:
         return leads
-    order = ["campaign_id", "received_at", "drop_sha256", "position", "lead_id"]
+    order = ["campaign_id", "received_at", "drop_sha256", "position", "part", "lead_id"]
     return leads.sort(order).group_by("campaign_id", maintain_order=True).head(int(limit))
 
 

@@ -18,7 +18,7 @@ OUTCOMES: tuple[str, ...] = typing.get_args(Outcome)
 """Best first."""
 
 _KEYS = ["campaign_id", "lead_id"]
-_PAYLOAD = ["campaign_id", "drop_sha256", "position"]
+_PAYLOAD = ["campaign_id", "drop_sha256", "position", "part"]
 _ACCOUNT = ["campaign_id", "account_key"]
 _LONGEST_INDUSTRY = 60
 _BOUNDS = pl.Struct({"headcount_min": pl.Int64(), "headcount_max": pl.Int64()})
@@ -29,7 +29,7 @@ def known_accounts(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.
     rows = (
         leads.filter(pl.col("company_domain").is_not_null())
         .join(enriched.drop("account_key", "company_domain"), on=_KEYS, how="inner", validate="1:1")
-        .sort("received_at", "drop_sha256", "position")
+        .sort("received_at", "drop_sha256", "position", "part")
     )
     bounds = map_distinct(rows["company_size"], _stated_bounds, _BOUNDS).alias("_stated")
     stated = pl.col("headcount_min").is_null() & pl.col("headcount_max").is_null()

@@ -19,7 +19,7 @@ from lead_assets.core.declared import Mistake, RulesFile
 from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.estimating.expected import ESTIMATE, Shares
-from lead_assets.intake.adapters import ADAPTERS
+from lead_assets.intake.shapes import load_shapes
 from lead_assets.routing.table import ROUTING, RoutingTable
 from lead_assets.scoring.ruleset import SCORING, Rule, ScoringRules
 from lead_assets.signals.signal import SIGNALS
@@ -38,7 +38,7 @@ def across(known: Mapping[RulesFile[Any], Any], settings: Settings) -> Iterator[
                 yield file, fault
 
     yield from of(SCORING, _scoring)
-    yield from of(ROUTING, _routing)
+    yield from of(ROUTING, lambda table: _routing(table, settings))
     if SIGNALS in known:
         yield from of(ESTIMATE, lambda shares: _estimate(shares, _operations(known[SIGNALS], settings)))
 
@@ -64,8 +64,8 @@ def _rule(at: Where, rule: Rule, answer: type[BaseModel]) -> Iterator[Mistake]:
         yield from _unknown((*at, "values", value), f"value of {rule.column}", value, possible)
 
 
-def _routing(table: RoutingTable) -> Iterator[Mistake]:
-    words = {"profile": tuple(load_profiles()), "adapter": tuple(adapter.name for adapter in ADAPTERS)}
+def _routing(table: RoutingTable, settings: Settings) -> Iterator[Mistake]:
+    words = {"profile": tuple(load_profiles()), "adapter": tuple(load_shapes(settings).shapes)}
     for index, territory in enumerate(table.territories):
         for field, test in territory.when.items():
             for word in test if isinstance(test, tuple) and field in words else ():

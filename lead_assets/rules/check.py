@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lead_assets.core.declared import IN_SETTINGS, RulesFile, document_of
+from lead_assets.classification.profiles import load_profiles
+from lead_assets.core.declared import IN_SETTINGS, LIKE_RULES, RulesFile, document_of
 from lead_assets.core.document import RulesError, nearest
 from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
+from lead_assets.intake.shapes import load_shapes
 from lead_assets.rules.across import across
 from lead_assets.rules.files import rules_files
-
-_LIKE_RULES = (".yaml", ".yml", ".json")
 
 
 @dataclass(frozen=True)
@@ -53,9 +53,26 @@ def examine_rules(settings: Settings, files: Sequence[RulesFile[Any]] | None = N
         Examined(name, tuple(dict.fromkeys(said)), ", ".join(file.summary(known[file]) for file in known if file.name == name))
         for name, said in faults.items()
     ]
+    if files is None:
+        examined.append(_shapes(settings))
     if settings.rules_dir is not None:
         examined.append(Examined("folder", tuple(_strangers(settings, settings.rules_dir, list(faults))), str(settings.rules_dir)))
     return examined
+
+
+def _shapes(settings: Settings) -> Examined:
+    try:
+        known = load_shapes(settings)
+    except RulesError as error:
+        return Examined("shapes", error.faults, "")
+    own = sum(1 for origin in known.origins.values() if settings.rules_dir is not None and origin.startswith(str(settings.rules_dir)))
+    profiles = load_profiles()
+    faults = [
+        f"{known.origins[name]}: shape '{name}': unknown profile '{shape.profile}'{nearest(shape.profile, profiles)}: correct or remove it"
+        for name, shape in known.shapes.items()
+        if shape.profile is not None and shape.profile not in profiles
+    ]
+    return Examined("shapes", (*known.faults, *faults), f"{len(known.shapes)} shapes, {own} of them your own")
 
 
 def _strangers(settings: Settings, folder: Path, known: Sequence[str]) -> Iterator[str]:
@@ -71,7 +88,7 @@ def _strangers(settings: Settings, folder: Path, known: Sequence[str]) -> Iterat
         return
     for path in sorted(folder.iterdir()):
         if (
-            path.suffix.casefold() in _LIKE_RULES
+            path.suffix.casefold() in LIKE_RULES
             and path.name not in known
             and not path.name.startswith(".")
             and path.resolve() not in elsewhere

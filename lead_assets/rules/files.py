@@ -22,10 +22,11 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
     from lead_assets.classification.rulebook import CLASSIFICATION
     from lead_assets.discovery.rules import DISCOVERY
     from lead_assets.estimating.expected import ESTIMATE
+    from lead_assets.intake.headers import HEADERS
     from lead_assets.lookalike.rules import LOOKALIKE
     from lead_assets.model.rulebook import PRICES
     from lead_assets.routing.table import ROUTING
     from lead_assets.scoring.ruleset import SCORING
     from lead_assets.signals.signal import SIGNALS
 
-    return (SIGNALS, CLASSIFICATION, BRIEFS, PRICES, BASELINES, SCORING, LOOKALIKE, ROUTING, DISCOVERY, ESTIMATE)
+    return (SIGNALS, CLASSIFICATION, BRIEFS, PRICES, BASELINES, SCORING, LOOKALIKE, ROUTING, DISCOVERY, ESTIMATE, HEADERS)

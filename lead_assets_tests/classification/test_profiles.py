@@ -64,15 +64,16 @@ def test_declaring_a_profile_is_all_it_takes(run: Run) -> None:
 
 def test_a_lead_goes_by_its_shape(settings: Settings) -> None:
     book = load_rulebook(settings)
-    bare = {"property_address": None}
+    bare = {"property_address": None, "implied_profile": None}
     leads = frame(
         lead(1),
         lead(2, adapter="inbound_b2b", **bare),
         lead(3, adapter="csv", loan_amount_requested=100_000.0, **bare),
         lead(4, adapter="csv", **bare),
         lead(5, adapter="crm_row", property_type="duplex", **bare),
+        lead(6, adapter="a_users_own", **bare | {"implied_profile": "lending"}),
     )
-    assert choose(leads, book.profiles, book.limits).to_list() == ["lending", "b2b", "lending", "b2b", "lending"]
+    assert choose(leads, book.profiles, book.limits).to_list() == ["lending", "b2b", "lending", "b2b", "lending", "lending"]
 
 
 def test_a_campaign_may_choose(settings: Settings, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ def raw(*rows: dict[str, Any]) -> pl.DataFrame:
             "drop_sha256": "d1",
             "drop_name": "drop.ndjson",
             "position": number,
+            "part": 1,
             "received_at": NOW,
             "payload": f'{{"n":{number}}}',
             "extra": "{}",

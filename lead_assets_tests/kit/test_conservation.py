@@ -57,7 +57,7 @@ def verdicts(room: str, stored: Stored, folder: Path, settings: Settings) -> Map
     warehouse = DuckDBWarehouse(folder / "warehouse")
     for contract in whole:
         for campaign, ids in (("spring", stored[contract]), ("fall", whole[contract][:0])):
-            given = ({"campaign_id": campaign, "lead_id": each, "position": number, **HOT} for number, each in enumerate(ids))
+            given = ({"campaign_id": campaign, "lead_id": each, "position": number, "part": 1, **HOT} for number, each in enumerate(ids))
             warehouse.write(contract, rows(contract, given), [campaign])
     unused = cast(Any, None)
     step = Step(

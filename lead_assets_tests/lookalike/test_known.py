@@ -22,6 +22,7 @@ def lead(number: int, domain: str | None = "harborbridge.example", days: int = 0
         "lead_id": f"ld-{number}",
         "drop_sha256": "d" * 64,
         "position": number,
+        "part": 1,
         "received_at": MAY + timedelta(days=days),
         "company_domain": domain,
         "account_key": domain or f"person:{number:016}",

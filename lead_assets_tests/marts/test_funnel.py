@@ -35,10 +35,10 @@ def test_every_payload_is_counted_once(tmp_path: Path) -> None:
     fill(
         warehouse,
         "a",
-        intake__raw_leads=[{"position": n} for n in range(1, 6)],
-        intake__rejected_payloads=[{"position": 9}],
+        intake__raw_leads=[{"position": n, "part": 1} for n in range(1, 6)],
+        intake__rejected_payloads=[{"position": 9, "part": 1}],
         identity__leads=[{"lead_id": "1"}, {"lead_id": "2"}, {"lead_id": "3"}],
-        identity__duplicates=[{"position": 4}],
+        identity__duplicates=[{"position": 4, "part": 1}],
         identity__suppressed=[{"lead_id": "5"}],
         signals__enriched_leads=[{"lead_id": "1", "signals_found": ["x"]}, {"lead_id": "2"}, {"lead_id": "3"}],
         classification__classifications=[{"lead_id": "1", "cost_usd": "0.000123"}, {"lead_id": "2"}],
@@ -63,16 +63,16 @@ def test_every_payload_is_counted_once(tmp_path: Path) -> None:
 
 def test_a_campaign_of_rejects_only_has_a_row(tmp_path: Path) -> None:
     warehouse = DuckDBWarehouse(tmp_path)
-    fill(warehouse, "a", intake__rejected_payloads=[{"position": 1}])
+    fill(warehouse, "a", intake__rejected_payloads=[{"position": 1, "part": 1}])
     (row,) = funnel(warehouse, "a")
     assert (row["received"], row["rejected"], row["leads"], row["routed"], row["cost_usd"]) == (1, 1, 0, 0, 0)
 
 
 def test_a_run_over_some_campaigns_sees_no_others(tmp_path: Path) -> None:
     warehouse = DuckDBWarehouse(tmp_path)
-    fill(warehouse, "a", intake__raw_leads=[{"position": 1}])
-    fill(warehouse, "b", intake__raw_leads=[{"position": 1}, {"position": 2}])
-    fill(warehouse, "c", intake__raw_leads=[{"position": 1}])
+    fill(warehouse, "a", intake__raw_leads=[{"position": 1, "part": 1}])
+    fill(warehouse, "b", intake__raw_leads=[{"position": 1, "part": 1}, {"position": 2, "part": 1}])
+    fill(warehouse, "c", intake__raw_leads=[{"position": 1, "part": 1}])
     assert [(row["campaign_id"], row["received"]) for row in funnel(warehouse, "a", "b")] == [("a", 1), ("b", 2)]
 
 

@@ -25,6 +25,7 @@ def routable(*rows: dict[str, Any]) -> pl.DataFrame:
             "received_at": NOON,
             "drop_sha256": "a" * 64,
             "position": index,
+            "part": 1,
             "tier": "warm",
             "score": 50.0,
         }

@@ -164,7 +164,7 @@ def test_doctor_lists_every_file(command: Command, own: Settings) -> None:
     write(own, "rooting.yaml", "owners: []\n")
     done = command("doctor", "--json", LEAD_ASSETS_RULES_DIR=str(own.rules_dir))
     checks = {check["name"]: check for check in json.loads(done.stdout)["checks"] if check["name"].startswith("rules: ")}
-    assert set(checks) == {"rules: folder", *(f"rules: {file.name.removesuffix('.yaml')}" for file in rules_files())}
+    assert set(checks) == {"rules: folder", "rules: shapes", *(f"rules: {file.name.removesuffix('.yaml')}" for file in rules_files())}
     assert done.code == 1
     assert sorted(name for name, check in checks.items() if not check["ok"]) == ["rules: folder", "rules: scoring"]
     assert "line 1: not a whole number" in checks["rules: scoring"]["detail"]

@@ -50,6 +50,7 @@ def frames(*leads: dict[str, Any]) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataF
                 "adapter": "lending_form",
                 "drop_sha256": "0",
                 "position": index,
+                "part": 1,
                 "received_at": AT,
                 "payload": "{}",
                 "extra": "{}",

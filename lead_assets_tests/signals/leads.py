@@ -21,6 +21,7 @@ def lead(number: int, company_domain: str | None = None, *, campaign_id: str = "
         "adapter": "csv",
         "drop_sha256": "0" * 64,
         "position": number,
+        "part": 1,
         "received_at": START + timedelta(minutes=number),
         "payload": "{}",
         "extra": "{}",

@@ -35,6 +35,7 @@ def test_times_come_back_as_the_instants_they_were(warehouse: DuckDBWarehouse) -
         "drop_sha256": "0",
         "drop_name": "f",
         "position": 1,
+        "part": 1,
         "received_at": at,
         "payload": "{}",
     }

@@ -225,8 +225,7 @@ PROFILE = Profile(
     facts=_FACTS,
     system=_SYSTEM,
     applies=(
-        (pl.col("adapter") == "lending_form")
-        | pl.col("loan_amount_requested").is_not_null()
+        pl.col("loan_amount_requested").is_not_null()
         | pl.col("purchase_price").is_not_null()
         | pl.col("estimated_arv").is_not_null()
         | pl.col("property_type").is_not_null()

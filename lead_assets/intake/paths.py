@@ -1,0 +1,149 @@
+"""Where something stands in a payload: `entry[].changes[].value.leadgen_id`, read from any JSON value and never raising for its content.
+
+    a.b        the value of key b in the object at key a
+    a[]        each entry of the list at a (an object counts as a list of one: XML turned into JSON has it so)
+    a[0]       its first entry
+    a[k=v]     each entry whose key k has the value v (as text; case aside)
+    a.*        each value of the object at a
+    "a[b]".c   a key that has dots or brackets in it stands in quotes
+    .          the payload itself
+
+Does not belong here: what a value means (see `shapes`), or reading it (see `rows`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+_SEGMENT = re.compile(r'(?P<name>"[^"]+"|[^.\[\]"]*)(?P<brackets>(?:\[[^\[\]]*\])*)')
+_BETWEEN = re.compile(r'\.(?=(?:[^"]*"[^"]*")*[^"]*$)(?![^\[]*\])')
+_EACH, _ALL = object(), object()
+
+Step = str | int | tuple[str, str] | object
+Place = tuple[str | int, ...]
+"""Keys and indexes from the payload down to one value."""
+
+
+@dataclass(frozen=True)
+class Path:
+    """A path, read. `steps`: a key, an index, (key, value) of a wanted entry, or each."""
+
+    text: str
+    steps: tuple[Step, ...]
+
+    @property
+    def key(self) -> str | None:
+        """The key, if the path is no more than one key of the payload."""
+        return self.steps[0] if len(self.steps) == 1 and isinstance(self.steps[0], str) else None
+
+    def values(self, payload: Any) -> list[Any]:
+        """All that stands there, in order; nothing where the payload has another form."""
+        found = [payload]
+        for step in self.steps:
+            if type(step) is str:
+                found = [value[step] for value in found if type(value) is dict and step in value]
+            else:
+                found = [value for _, value in _stepped([((), value) for value in found], step)]
+            if not found:
+                break
+        return found
+
+    def first(self, payload: Any) -> Any:
+        """The first value there that says something; None if there is none."""
+        return next((value for value in self.values(payload) if not is_blank(value)), None)
+
+    def places(self, payload: Any) -> list[tuple[Place, Any]]:
+        """All that stands there, with its place."""
+        found: list[tuple[Place, Any]] = [((), payload)]
+        for step in self.steps:
+            found = list(_stepped(found, step))
+        return found
+
+    def parts(self, payload: Any) -> list[Any]:
+        """The payload once for each value there, with that one alone in its list: each is a payload of the same form."""
+        return [_alone(payload, place) for place, _ in self.places(payload)]
+
+
+@lru_cache(maxsize=4096)
+def path(text: str) -> Path:
+    """Raises ValueError, in words for whoever wrote it."""
+    if text == ".":
+        return Path(text, ())
+    steps: list[Step] = []
+    for segment in _BETWEEN.split(text):
+        found = _SEGMENT.fullmatch(segment)
+        if found is None or not (found["name"] or found["brackets"]):
+            raise ValueError(
+                f"'{text}' is no path: write keys with dots between them, and [] for each entry of a list, as entry[].changes[].value"
+            )
+        if found["name"] == "*":
+            steps.append(_ALL)
+        elif found["name"]:
+            steps.append(found["name"].strip('"'))
+        for inside in re.findall(r"\[([^\[\]]*)\]", found["brackets"]):
+            name, equals, value = inside.partition("=")
+            if not inside:
+                steps.append(_EACH)
+            elif equals and name.strip():
+                steps.append((name.strip(), value.strip().casefold()))
+            elif inside.isdecimal():
+                steps.append(int(inside))
+            else:
+                raise ValueError(f"'{text}' is no path: in the brackets stands nothing, a number from 0, or key=value")
+    return Path(text, tuple(steps))
+
+
+def is_blank(item: Any) -> bool:
+    return item is None or (type(item) is str and not item.strip()) or (type(item) in (list, dict) and not item)
+
+
+def without(payload: Any, places: set[Place], here: Place = ()) -> Any:
+    """The payload less the values at the places, and less what is empty then; None if nothing is left."""
+    if here in places:
+        return None
+    if type(payload) is dict:
+        if not any(place[: len(here)] == here for place in places):
+            return payload
+        kept = {key: left for key, item in payload.items() if (left := without(item, places, (*here, key))) is not None or item is None}
+        return kept or None
+    if type(payload) is list:
+        if not any(place[: len(here)] == here for place in places):
+            return payload
+        return [left for index, item in enumerate(payload) if (left := without(item, places, (*here, index))) is not None] or None
+    return payload
+
+
+def _stepped(found: list[tuple[Place, Any]], step: Step) -> Iterator[tuple[Place, Any]]:
+    for place, value in found:
+        if isinstance(step, str):
+            if type(value) is dict and step in value:
+                yield (*place, step), value[step]
+        elif step is _EACH:
+            if type(value) is list:
+                yield from (((*place, index), item) for index, item in enumerate(value))
+            elif type(value) is dict:
+                yield place, value
+        elif step is _ALL:
+            if type(value) is dict:
+                yield from (((*place, key), item) for key, item in value.items())
+        elif isinstance(step, int):
+            if type(value) is list and step < len(value):
+                yield (*place, step), value[step]
+        elif type(value) is list and isinstance(step, tuple):
+            name, wanted = step
+            for index, item in enumerate(value):
+                if type(item) is dict and str(item.get(name)).casefold() == wanted:
+                    yield (*place, index), item
+
+
+def _alone(payload: Any, place: Place) -> Any:
+    if not place:
+        return payload
+    step, rest = place[0], place[1:]
+    if isinstance(step, int):
+        return [_alone(payload[step], rest)]
+    return {**payload, step: _alone(payload[step], rest)}
