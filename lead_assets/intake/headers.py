@@ -147,8 +147,9 @@ def words_of(header: str) -> list[str]:
 
 
 def _unnumbered(words: list[str]) -> list[str]:
-    """The words less a number at their end: "phone 2", "Email1"."""
-    return [*words[:-1], last] if words and (last := words[-1].rstrip("0123456789")) else words[:-1]
+    """The words less a small number at their end: "phone 2", "Email1". A larger one is a value, not a header's."""
+    bare = re.sub(r"\d{1,2}$", "", words[-1]) if words else ""
+    return [*words[:-1], bare] if bare and not bare[-1].isdigit() else words[:-1] if words and not bare else words
 
 
 def fold_header(header: str) -> str:
