@@ -149,9 +149,13 @@ def sync(as_json: AsJson = False) -> None:
 @app.command()
 def export(
     table: Annotated[str, typer.Argument(help="Table, as schema.table, e.g. routing.decisions.")],
-    file_format: Annotated[str, typer.Option("--format", help="csv, json or parquet.")] = "csv",
+    file_format: Annotated[str, typer.Option("--format", help="csv, xlsx, json or parquet.")] = "csv",
     campaign: Annotated[list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Only these campaigns.")] = None,
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of stdout.")] = None,
+    raw: Annotated[
+        bool,
+        typer.Option("--raw", help="Leave text as it is: without it, csv and xlsx put an apostrophe before what a spreadsheet would run."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a table's rows to stdout or to a file."""
@@ -163,10 +167,10 @@ def export(
     if as_json and out is None:
         raise typer.BadParameter("--json reports where the rows were written: add --out PATH, or use --format json for the rows themselves")
     if out is None:
-        sys.stdout.buffer.write(exports.encode(frame, file_format))
+        sys.stdout.buffer.write(exports.encode(frame, file_format, raw=raw))
         sys.stdout.buffer.flush()
         return
-    out.write_bytes(exports.encode(frame, file_format))
+    out.write_bytes(exports.encode(frame, file_format, raw=raw))
     print_answer({"path": str(out), "rows": frame.height}, as_json, lambda answer: err.print(f"{answer['rows']} rows in {answer['path']}"))
 
 

@@ -1,9 +1,14 @@
-"""A table's rows as CSV, JSON or Parquet."""
+"""A table's rows as CSV, XLSX, JSON or Parquet.
+
+What came in with a lead goes out to spreadsheets: in CSV and XLSX a text that a spreadsheet would run as a formula gets an apostrophe before it, as OWASP
+says (https://owasp.org/www-community/attacks/CSV_Injection), unless the rows are wanted raw.
+"""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Callable, Sequence
+from datetime import date, datetime
 
 import polars as pl
 
@@ -12,6 +17,11 @@ from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import UnknownWord, unknown
 from lead_assets.stores.opened import campaigns_of, warehouse_of
 
+_RUN = r"^[ ]*[=+\-@＝＋－＠]|^[\t\r\n]"
+_NUMBER = r"^[+-]?\d+(?:\.\d+)?$"
+_MOST_ROWS, _MOST_TEXT = 1_048_576, 32_767
+_EXACT = 10**15
+"""A sheet keeps fifteen digits of a number."""
 _ISO_8601 = "%Y-%m-%dT%H:%M:%S%.6f%:z"
 
 
@@ -30,16 +40,62 @@ def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None)
     return warehouse.read(contract).filter(pl.col("campaign_id").is_in(wanted)).sort(contract.key)
 
 
-def encode(frame: pl.DataFrame, file_format: str) -> bytes:
-    """The frame as bytes of one of FORMATS."""
+def encode(frame: pl.DataFrame, file_format: str, *, raw: bool = False) -> bytes:
+    """The frame as bytes of one of FORMATS. `raw`: text as it is stored, formulas too. Raises ValueError for more rows than a sheet holds."""
+    if file_format in FOR_SPREADSHEETS:
+        frame = _with_text_for_lists(frame)
+        frame = frame if raw else without_formulas(frame)
     return FORMATS[file_format](frame)
 
 
-def _csv(frame: pl.DataFrame) -> bytes:
-    # CSV has no lists, so they become JSON text.
+def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with an apostrophe before each text that a spreadsheet would run. Numbers and phone numbers with a sign are no formulas."""
+    text = pl.col(pl.String)
+    return frame.with_columns(pl.when(text.str.contains(_RUN) & ~text.str.contains(_NUMBER)).then("'" + text).otherwise(text).name.keep())
+
+
+def _with_text_for_lists(frame: pl.DataFrame) -> pl.DataFrame:
+    """Spreadsheets have no lists: they go as JSON text."""
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-    as_json = [pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists]
-    return frame.with_columns(as_json).write_csv(datetime_format=_ISO_8601).encode()
+    return frame.with_columns(
+        pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists
+    )
+
+
+def _csv(frame: pl.DataFrame) -> bytes:
+    return frame.write_csv(datetime_format=_ISO_8601).encode()
+
+
+def _xlsx(frame: pl.DataFrame) -> bytes:
+    import xlsxwriter
+
+    if frame.height >= _MOST_ROWS:
+        raise ValueError(
+            f"a sheet holds {_MOST_ROWS - 1} rows and the table has {frame.height}: export it as csv or parquet, or with --campaign"
+        )
+    out = io.BytesIO()
+    with xlsxwriter.Workbook(out, {"constant_memory": True}) as book:
+        book.set_properties({"created": datetime(2000, 1, 1)})  # equal rows are equal bytes
+        sheet = book.add_worksheet("rows")
+        moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+        day = book.add_format({"num_format": "yyyy-mm-dd"})
+        sheet.write_row(0, 0, frame.columns, book.add_format({"bold": True}))
+        sheet.freeze_panes(1, 0)
+        for row, cells in enumerate(frame.iter_rows(), start=1):
+            for column, cell in enumerate(cells):
+                if isinstance(cell, bool):
+                    sheet.write_boolean(row, column, cell)
+                elif isinstance(cell, int | float) and abs(cell) < _EXACT:
+                    sheet.write_number(row, column, cell)
+                elif isinstance(cell, datetime):
+                    sheet.write_datetime(row, column, cell.replace(tzinfo=None), moment)  # UTC, as everywhere
+                elif isinstance(cell, date):
+                    sheet.write_datetime(row, column, cell, day)
+                elif cell is not None:
+                    # Text, whatever it looks like; longer than a cell may be, it ends in a sign of that.
+                    text = str(cell)
+                    sheet.write_string(row, column, text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…")
+    return out.getvalue()
 
 
 def _json(frame: pl.DataFrame) -> bytes:
@@ -52,4 +108,5 @@ def _parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-FORMATS: dict[str, Callable[[pl.DataFrame], bytes]] = {"csv": _csv, "json": _json, "parquet": _parquet}
+FORMATS: dict[str, Callable[[pl.DataFrame], bytes]] = {"csv": _csv, "xlsx": _xlsx, "json": _json, "parquet": _parquet}
+FOR_SPREADSHEETS = frozenset({"csv", "xlsx"})
