@@ -2,8 +2,8 @@
 
     python -m benchmarks.big_drop [--gigabytes 1] [--json]
 
-Each drop is made on the fly, and taken by `ingest` in a process of its own, as `lead-assets ingest` does it: into the archive, counted, receipts written. Its peak
-memory is the largest that the process ever had, its libraries included.
+Each drop is made on the fly, and taken by `ingest` in a process of its own, as `lead-assets ingest` does it: into the archive, counted, receipts
+written. Its peak memory is the largest that the process ever had, its libraries included.
 """
 
 from __future__ import annotations

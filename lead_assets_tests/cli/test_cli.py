@@ -191,7 +191,7 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
         (["export", "no.such"], 2, "no table 'no.such': use one of intake.raw_leads"),
         (["export", "routing.decision"], 2, "(did you mean 'routing.decisions'?): use one of"),
         (["export", "routing.decisions", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
-        (["export", "routing.decisions", "--format", "xml"], 2, "use one of csv, json, parquet"),
+        (["export", "routing.decisions", "--format", "xml"], 2, "use one of csv, xlsx, json, parquet"),
         (["run", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive, and neither has any other: ingest a"),
         (["estimate", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
         (["replay", "--campaign", "never-seen"], 2, "campaign 'never-seen' has no leads in the archive"),
