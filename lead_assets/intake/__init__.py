@@ -1,1 +1,1 @@
-"""The intake room: drops, campaign APIs and files become raw leads, and what cannot be taken is kept with its reason."""
+"""The intake room: turns drops, campaign APIs and files into raw leads, and keeps rejects with their reason."""

@@ -1,4 +1,4 @@
-"""Dagster's view of the intake room."""
+"""The assets of the intake room."""
 
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.intake.adapters import adapters_of
@@ -30,7 +30,7 @@ def receipts(step: Step, campaign_id: str) -> object:
         Check(
             RawLead,
             "conserves",
-            "Payloads received = good + rejected: the receipts' count, made when the drop came in, against the stored rows.",
+            "Payloads received = good + rejected: compares the receipts' count, made on arrival, with the stored rows.",
             conserves,
             blocking=True,
         )

@@ -1,7 +1,7 @@
-"""Campaigns of the campaign API become drops: one NDJSON file of leads, as the vendor sent them, a campaign, in the landing zone.
+"""Turns campaigns from the campaign API into drops: one NDJSON file of leads per campaign, unchanged, in the landing zone.
 
-From there the drop sensor takes over, so that leads of an API walk the same way as leads of a file. Does not belong here: the vendor's wire format
-(see `lead_assets.vendors.aturiya.client`) and what a lead's fields mean (see `adapters`).
+From there the drop sensor takes over, so that leads from an API go the same way as leads in a file. Does not belong here: the vendor's wire format
+(see `lead_assets.vendors.aturiya.client`) or the meaning of a lead's fields (see `adapters`).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _Answer = TypeVar("_Answer")
 
 @dataclass
 class Synced:
-    """What a sync did. `dropped`: files written, as paths below the landing zone; `unchanged`: campaigns whose leads had all come in before."""
+    """The result of a sync. `dropped`: files written, as paths below the landing zone; `unchanged`: campaigns whose leads had all arrived before."""
 
     campaigns: int = 0
     leads: int = 0
@@ -40,7 +40,7 @@ class Synced:
     unchanged: list[str] = field(default_factory=list)
     empty: list[str] = field(default_factory=list)
     failures: dict[str, str] = field(default_factory=dict)
-    """Campaign key → why its leads could not be fetched; the other campaigns went on."""
+    """Campaign key → why its leads could not be fetched; other campaigns continued."""
 
     def metadata(self) -> dict[str, int | str]:
         return {
@@ -54,7 +54,7 @@ class Synced:
 
 
 def sync(settings: Settings, archive: Archive, *, first_wait: float = 1.0) -> Synced:
-    """Fetch all leads of all campaigns; write a drop for each campaign whose leads changed. Running it again writes nothing.
+    """Fetch all leads of all campaigns, and write a drop for each campaign whose leads changed. Running it again writes nothing.
 
     Raises ValueError if a credential is missing, ProviderError if the campaigns cannot be listed. `first_wait`: seconds before the first retry.
     """
@@ -64,7 +64,7 @@ def sync(settings: Settings, archive: Archive, *, first_wait: float = 1.0) -> Sy
 async def _sync(settings: Settings, archive: Archive, first_wait: float) -> Synced:
     synced = Synced()
     landing, now = landing_of(settings), datetime.now(UTC)
-    # Yesterday's as well: what was dropped before midnight may not have been taken yet.
+    # Include yesterday: a drop from before midnight may not have been taken yet.
     days = [day_folder(now - timedelta(days=back)) for back in range(2)]
     async with _client(settings) as client:
         for campaign in await _patiently(client.campaigns, first_wait):
@@ -72,7 +72,9 @@ async def _sync(settings: Settings, archive: Archive, first_wait: float) -> Sync
             try:
                 key = campaign_key(campaign.id)
             except ValueError:
-                synced.failures["(campaign without an id)"] = "the campaign API gave a campaign no id: its leads are not fetched"
+                synced.failures["(campaign without an id)"] = (
+                    "the campaign API returned a campaign without an id: its leads were not fetched"
+                )
                 continue
             try:
                 lines = await _leads(client, campaign.id, first_wait)
@@ -106,7 +108,7 @@ def _client(settings: Settings) -> Aturiya:
 
 
 async def _leads(client: Aturiya, campaign_id: str, first_wait: float) -> list[bytes]:
-    """All leads of a campaign, one JSON text each, sorted, so that equal leads give equal bytes whatever order the vendor pages them in."""
+    """All leads of a campaign, one JSON text each, sorted, so that equal leads give equal bytes in whatever order the vendor returns them."""
     lines: set[bytes] = set()
     page, more = 1, True
     while more:
@@ -118,7 +120,7 @@ async def _leads(client: Aturiya, campaign_id: str, first_wait: float) -> list[b
 
 
 async def _patiently(call: Callable[[], Awaitable[_Answer]], first_wait: float) -> _Answer:
-    """The call's answer; what may pass is tried again, after the wait the vendor asks for or one that doubles."""
+    """The call's answer; temporary failures are retried after the wait the vendor asks for, or with exponential backoff."""
     import stamina
 
     def worth_another(error: Exception) -> bool | float:

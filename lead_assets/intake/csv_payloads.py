@@ -1,7 +1,7 @@
-"""CSV text to payloads: which delimiter, which line is the header, one row at a time. One bad row never costs its neighbours.
+"""Turns CSV text into payloads: finds delimiter and header, then reads row by row. A bad row never affects its neighbours.
 
-Rows are read in blocks, by splitting or by Python's csv; a block in which anything is odd is read row by row, which is slow and exact.
-Does not belong here: which header means which field (see `headers`), and which payload shape a table has (see `adapters`).
+Rows are read in blocks, by splitting or with Python's csv; a block with anything unusual is read row by row, which is slow but exact.
+Does not belong here: which header means which field (see `headers`), or which payload shape a table has (see `adapters`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _EXCEL_HINT = re.compile(rb"\s*sep=(.)\r?\n", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Dialect:
-    """How one table is written: its delimiter, its headers as written (made unique), the payload key of each ("" for none), where its rows begin."""
+    """The format of one table: its delimiter, its headers as written (made unique), the payload key of each ("" for none), and where its rows start."""
 
     delimiter: str
     headers: tuple[str, ...]
@@ -36,9 +36,9 @@ class Dialect:
 
 
 def sniff(data: bytes, column_map: Mapping[str, str], max_payload_bytes: int) -> Dialect | None:
-    """The dialect of a table by its first part; None if it has no header that means anything and does not look like a table either.
+    """The dialect of a table, from its first part; None if it has no known header and does not look like a table either.
 
-    `column_map` (header → payload key, as `--map from=to` gives it) comes before the aliases. The delimiter is the one that makes most headers known.
+    `column_map` (header → payload key, from `--map from=to`) takes precedence over aliases. The chosen delimiter is the one with the most known headers.
     """
     offset = 0
     delimiters = _delimiters(data)
@@ -63,7 +63,7 @@ def sniff(data: bytes, column_map: Mapping[str, str], max_payload_bytes: int) ->
 
 
 def rows(text: Text, dialect: Dialect, max_payload_bytes: int) -> Iterator[Chunk]:
-    """Payloads of a table; position is the line the row begins on, the file's first being 1. Blank lines are no payloads. An empty cell is null."""
+    """The payloads of a table; position is the line where the row starts, from 1. Blank lines are skipped. An empty cell is null."""
     if csv.field_size_limit() < max_payload_bytes:
         csv.field_size_limit(max_payload_bytes)  # the module's default refuses a cell of 128 KiB
     text.more(dialect.body_offset)
@@ -86,7 +86,7 @@ def rows(text: Text, dialect: Dialect, max_payload_bytes: int) -> Iterator[Chunk
 
 
 def _plain_block(block: bytes, line: int, dialect: Dialect, max_payload_bytes: int) -> tuple[int, Chunk | None]:
-    """The rows of a block of lines without quotes, and the bytes read for them; None if anything in it is odd."""
+    """The rows of a block without quotes, and the bytes read for them; None if anything in it is unusual."""
     block_of_unix = block.replace(b"\r\n", b"\n")
     if b'"' in block or C0.search(block) or b"\r" in block_of_unix:
         return 0, None
@@ -103,7 +103,7 @@ def _plain_block(block: bytes, line: int, dialect: Dialect, max_payload_bytes: i
 
 
 def _quoted_block(block: bytes, line: int, dialect: Dialect, max_payload_bytes: int) -> tuple[int, Chunk | None]:
-    """The rows of a block as the csv module reads it, and the bytes read for them: all but a row that goes on behind it. None if anything is odd."""
+    """The rows of a block, read with the csv module, and the bytes read for them, except a row that continues after it. None if anything is unusual."""
     if C0.search(block):
         return 0, None
     try:
@@ -133,7 +133,7 @@ def _quoted_block(block: bytes, line: int, dialect: Dialect, max_payload_bytes: 
 
 
 def _chunk(positions: list[int], raws: list[bytes], cells: list[list[str]], dialect: Dialect) -> Chunk:
-    """The rows by the header; those that do not fit it are rejects."""
+    """The rows as payloads by header; rows that do not fit the header become rejects."""
     headers = dialect.headers
     expected = len(headers)
     chunk = Chunk(positions, raws, [], headers=dialect.keys, kind="table")
@@ -166,7 +166,7 @@ def _in_parts(chunk: Chunk, dialect: Dialect) -> Iterator[Chunk]:
 
 
 def _exactly(text: Text, until: int, dialect: Dialect, max_payload_bytes: int) -> Iterator[Chunk]:
-    """The rows that begin before `until`, one by one."""
+    """The rows that start before `until`, one by one."""
     record = _record_pattern(dialect.delimiter)
     chunk = Chunk(headers=dialect.keys, kind="table")
     at, line = 0, text.lines_gone + 1
@@ -183,12 +183,12 @@ def _exactly(text: Text, until: int, dialect: Dialect, max_payload_bytes: int) -
                 if head:
                     chunk.rejects.append(Reject(line, head, too_large(size, max_payload_bytes), size=size))
                 break
-            end = text.data.find(b"\n", at) + 1  # a quote that is not closed within what a row may be: it ends with its line
+            end = text.data.find(b"\n", at) + 1  # a quote that is not closed within the maximum row size: it ends with its line
         raw = text.data[at:end].rstrip(b"\r\n")
         if raw.strip(WHITE):
             cells = _cells(raw, dialect, max_payload_bytes)
             if isinstance(cells, Fault) and (cut := raw.find(b"\n")) >= 0:
-                # More likely a quote that was never closed than a row of many lines: only its first line is refused, the next may be a good row.
+                # More likely an unclosed quote than a row with many lines: reject only its first line, because the next may be a good row.
                 raw = raw[:cut].rstrip(b"\r")
                 end = at + cut + 1
                 cells = _cells(raw, dialect, max_payload_bytes)
@@ -214,7 +214,7 @@ def _cells(raw: bytes, dialect: Dialect, max_payload_bytes: int) -> list[str] | 
     if len(raw) > max_payload_bytes:
         return too_large(len(raw), max_payload_bytes)
     if found := C0.search(raw):
-        return Fault("control_characters", f"a control character stands at byte {found.start() + 1} of the row: remove it")
+        return Fault("control_characters", f"control character at byte {found.start() + 1} of the row: remove it")
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
@@ -226,13 +226,13 @@ def _cells(raw: bytes, dialect: Dialect, max_payload_bytes: int) -> list[str] | 
 
 
 def _delimiters(data: bytes) -> str:
-    """The usual ones, and whatever else stands between words on the first lines."""
+    """The usual delimiters, plus any other character found between words on the first lines."""
     first = b"\n".join(data[:8192].split(b"\n")[:LOOKED_AT]).decode("ascii", "ignore")
     return _USUAL_DELIMITERS + "".join(sorted(set(_DELIMITER.findall(first)) - set(_USUAL_DELIMITERS)))
 
 
 def _first_rows(data: bytes, offset: int, delimiter: str, max_payload_bytes: int) -> tuple[list[list[str]], list[int]]:
-    """The cells of the first rows that are not blank, as far as they can be read, and where each ends."""
+    """The cells of the first non-blank rows, as far as they can be read, and where each row ends."""
     record = _record_pattern(delimiter)
     found: list[list[str]] = []
     ends: list[int] = []
@@ -249,7 +249,7 @@ def _first_rows(data: bytes, offset: int, delimiter: str, max_payload_bytes: int
             cells = next(csv.reader([raw.decode()], delimiter=delimiter), [])
         except (UnicodeDecodeError, csv.Error):
             if not found:
-                break  # a header that cannot be read is not replaced by the row below it
+                break  # the row below does not stand in for an unreadable header
             continue
         if any(cell.strip() for cell in cells):
             found.append(cells)
@@ -258,21 +258,21 @@ def _first_rows(data: bytes, offset: int, delimiter: str, max_payload_bytes: int
 
 
 def _record_pattern(delimiter: str) -> re.Pattern[bytes]:
-    """One row with its line end; a cell that begins with a quote may hold line ends. Possessive, so that no text makes it try twice."""
+    """One row with its line end; a cell that starts with a quote may contain line ends. Possessive, so that no text causes backtracking."""
     d = re.escape(delimiter.encode("latin-1"))
     cell = rb'(?:"(?:[^"]++|"")*+"[^\n' + d + rb"]*+|[^\n" + d + rb'"][^\n' + d + rb"]*+)?+"
     return re.compile(cell + rb"(?:" + d + cell + rb")*+(?:\n|\Z)")
 
 
 def _record_end(record: re.Pattern[bytes], data: bytes, offset: int) -> int:
-    """Where the row that begins at `offset` ends. A quote that is never closed ends with its line, not with the file."""
+    """Where the row that starts at `offset` ends. An unclosed quote ends with its line, not with the file."""
     match = record.match(data, offset)
     end = match.end() if match else 0
     return end if end > offset else data.find(b"\n", offset) + 1 or len(data)
 
 
 def _is_regular(data: bytes, dialect: Dialect, max_payload_bytes: int) -> bool:
-    """Whether unknown headers still make a table: two cells or more, and as many in each of the next rows."""
+    """Whether unknown headers still form a table: two or more cells, and equally many in each of the next rows."""
     if len(dialect.headers) < 2:
         return False
     next_rows, _ = _first_rows(data, dialect.body_offset, dialect.delimiter, max_payload_bytes)

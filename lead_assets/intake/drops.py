@@ -1,7 +1,7 @@
-"""Drops read whole: their bytes to a frame of leads and a frame of rejects, and which campaign each row belongs to.
+"""Reads drops: turns their bytes into a frame of leads and a frame of rejects, with the campaign of each row.
 
-The same bytes and column map give the same rows, always: nothing here knows when or for whom a drop came in, until `place` is given receipts.
-Many small drops are read as one: what a frame costs is paid once for thousands of payloads and not once for each.
+Equal bytes and column maps always give equal rows: nothing here knows when or for whom a drop arrived, until `place` gets receipts.
+Many small drops are read as one, so the cost of a frame is shared by thousands of payloads.
 Does not belong here: the archive (see `ingest`).
 """
 
@@ -25,7 +25,7 @@ from lead_assets.intake.rows import NOTHING, rows
 from lead_assets.stores.archive import Receipt
 
 _SMALL_BYTES = 64 << 10
-"""Drops up to this size are put together."""
+"""Drops up to this size are combined."""
 _TOGETHER_BYTES = 4 << 20
 _TOGETHER_PAYLOADS = 4_096
 _MOST_NAMES = 100_000
@@ -70,7 +70,7 @@ class Drops:
     def counts(self, defaults: Sequence[tuple[str, bool]]) -> list[dict[str, Counted]]:
         """For each drop, campaign → what it gets, sorted by campaign.
 
-        `defaults`: for each drop, the campaign of payloads that name none, and whether it is forced on all of them.
+        `defaults`: for each drop, the campaign for payloads that name none, and whether it overrides all of them.
         """
         counted: list[dict[str, Counted]] = [{} for _ in defaults]
         self.count(defaults, counted)
@@ -121,7 +121,7 @@ class Drops:
 
 
 _GIVEN_SCHEMA: dict[str, pl.DataType] = {"drop": pl.Int64(), "default_campaign": pl.String(), "forced_campaign": pl.Boolean()}
-"""What decides the campaign of a drop's rows, beside the rows themselves."""
+"""What decides the campaign of a drop's rows, besides the rows themselves."""
 
 
 def read_drops(
@@ -177,7 +177,7 @@ def read_parts(
     seen: Seen,
     adapters: Adapters | None = None,
 ) -> Iterator[Drops]:
-    """`read_drops` in parts of some megabytes, or of many small drops. The parts' `unmapped` is empty: see `seen`."""
+    """`read_drops` in parts of some megabytes, or of many small drops. `unmapped` is empty in the parts: see `seen`."""
     keys: dict[str | None, str | None] = {None: None, "": None}
     for chunk, places in _together(_chunks(drops, limits, seen)):
         frame, faulty = rows(chunk, documents=documents, adapters=adapters)
@@ -277,5 +277,5 @@ def _reject_row(reject: Reject) -> tuple[int, int, str, str, str | None, str, in
 def _key(name: str) -> str | None:
     try:
         return campaign_key(name)
-    except ValueError:  # nothing left of it to name a campaign by
+    except ValueError:  # nothing is left to make a campaign key from
         return None

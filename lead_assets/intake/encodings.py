@@ -1,7 +1,7 @@
-"""Bytes of any encoding to UTF-8, as a stream. What cannot be read stands as a byte that is no UTF-8, so that only its own payload is rejected.
+"""Converts bytes in any encoding to UTF-8, as a stream. Undecodable bytes become a byte that is not valid UTF-8, so that only their own payload is rejected.
 
-JSON is UTF-8, UTF-16 or UTF-32 (RFC 8259, RFC 4627 §3). Tables and forms may be anything: their encoding is guessed where it is not UTF-8, and only
-if one guess is clearly better than the others; `Decoded.guess` says which, so that it can be shown. Does not belong here: unpacking (see `unpacking`).
+JSON is UTF-8, UTF-16 or UTF-32 (RFC 8259, RFC 4627 §3). Tables and forms may be in any encoding: if it is not UTF-8 it is guessed, but only
+if one guess is clearly the best; `Decoded.guess` names it, so that it can be shown. Does not belong here: unpacking (see `unpacking`).
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ import yaml
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, because it starts with the same mark
     (codecs.BOM_UTF32_BE, "utf-32-be"),
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE = 256 << 10
 _NEUTRAL = re.compile(r"[\s\d!-/:-@\[-`{-~ €£¥°ºª«»¿¡–—‘’“”…、。「」（）・：，；]+|[a-z]+")
-"""What stands in text of any language: it says nothing for or against an encoding."""
+"""Characters in texts of any language, which are no evidence for or against an encoding."""
 _ENOUGH_LINES = 50
 _LETTERS_AT_LEAST = 0.7
 _CLEARLY_MORE = 0.03
 _CLEARLY_LIKELIER = 1.5
 """A natural logarithm: four to one."""
 _OF_MANY = 2_000
-"""Of the characters of Chinese, Japanese or Korean, so many are nearly all that is written."""
+"""This many characters make up nearly all written Chinese, Japanese or Korean text."""
 _OF_CHAOS = 10.0
-"""What the library finds odd counts against a guess, for each letter."""
+"""Penalty per letter for what the library finds odd about a guess."""
 _RANGE = re.compile(r"(.)-(.)")
 _FILE = Path(__file__).with_suffix(".yaml")
 
 
 class Decoded:
-    """A stream in UTF-8. `guess`: the encoding in which it was read, where nothing but its bytes says so; known once the first such byte was read."""
+    """A stream in UTF-8. `guess`: the guessed encoding, if the bytes were the only evidence; known after the first non-ASCII byte."""
 
     def __init__(self, blocks: Iterator[bytes]) -> None:
         self.guess: str | None = None
@@ -76,7 +76,7 @@ class Decoded:
         yield decoder.decode(b"", True).encode("utf-8", "surrogateescape")
 
     def _guessed(self, head: bytes) -> Iterator[bytes]:
-        """ASCII is the same in all encodings that are guessed: the first other byte decides."""
+        """ASCII is the same in all candidate encodings, so the first other byte decides."""
         for block in self._plain(head):
             if block.isascii():
                 yield block
@@ -87,8 +87,8 @@ class Decoded:
 
 
 def guess(data: bytes) -> str | None:
-    """The encoding of a table's or form's bytes; None for UTF-8, and where no guess is clearly the best: its bytes are then rejected row by row."""
-    # Lines that are ASCII say nothing; a sample of the others speaks for all of them. The last may be cut off, within a letter.
+    """The encoding of a table or form; None for UTF-8, or if no guess is clearly the best: its bytes are then rejected row by row."""
+    # ASCII lines carry no evidence; a sample of the others is representative. The last one may be cut off within a letter.
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     sample = b"\n".join(lines[:-1] if len(lines) > _ENOUGH_LINES else lines)[:_SAMPLE]
     text = sample.decode("utf-8", "surrogateescape")
@@ -100,7 +100,7 @@ def guess(data: bytes) -> str | None:
     found = [
         _candidate(encoding, str(match), match.chaos)
         for match in charset_normalizer.from_bytes(sample, cp_isolation=list(declared), threshold=0.4)
-        # Of encodings that give the same text, the library names any; the first of ours is the most usual.
+        # If several encodings give the same text, the library names any of them; the first in our list is the most common.
         for encoding in (next(each for each in declared if each in match.could_be_from_charset),)
     ]
     found.sort(key=lambda each: (-each.share, -each.likely))
@@ -112,7 +112,7 @@ def guess(data: bytes) -> str | None:
 
 
 class _Candidate(NamedTuple):
-    """`share`: how much of what is not ASCII is letters of one language that is written in this encoding; `likely`: the logarithm of how likely they are."""
+    """`share`: the share of non-ASCII characters that are letters of one language using this encoding; `likely`: the logarithm of their likelihood."""
 
     encoding: str
     share: float
@@ -132,7 +132,7 @@ def _candidate(encoding: str, text: str, chaos: float) -> _Candidate:
 
 @functools.cache
 def _languages() -> dict[str, list[dict[str, float]]]:
-    """For each encoding, the languages that are written in it: their letters, with the logarithms of how likely they are."""
+    """For each encoding, the languages that use it: their letters, with the logarithms of their likelihoods."""
     declared = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
     return {encoding: [_letters(text) for text in languages.values()] for encoding, languages in declared.items()}
 
@@ -149,7 +149,7 @@ def _letters(text: str) -> dict[str, float]:
 
 
 def _wide(head: bytes) -> str | None:
-    """UTF-16 or UTF-32 without a mark, by where the zero bytes stand: a quarter of the text or more is ASCII in any table or JSON."""
+    """Detects UTF-16 or UTF-32 without a mark by the position of zero bytes: at least a quarter of any table or JSON text is ASCII."""
     head = head[: 4 * (min(len(head), 4096) // 4)]
     if len(head) < 4 or b"\0" not in head:
         return None

@@ -1,6 +1,6 @@
-"""Rejected payloads as files for whoever sent them: NDJSON in a bucket of their own, where senders may look and nobody needs the warehouse.
+"""Rejected payloads as files for their senders: NDJSON in a separate bucket, which senders may read without access to the warehouse.
 
-The table `intake.rejected_payloads` is the truth; this is a copy of it. Does not belong here: why a payload was rejected (see `rows`, `payloads`).
+This is a copy; the table `intake.rejected_payloads` is authoritative. Does not belong here: why a payload was rejected (see `rows`, `payloads`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from lead_assets.stores.objects import Objects
 
 
 def publish(rejected: pl.DataFrame, objects: Objects) -> list[str]:
-    """Write the rejects (columns of `RejectedPayload`), one file a campaign and content; returns the files' names. The same rejects are the same file."""
+    """Write the rejects (columns of `RejectedPayload`), one file per campaign and content; returns the file names. Equal rejects give the same file."""
     written = []
     for (campaign_id,), group in (
         rejected.sort("campaign_id", "received_at", "drop_sha256", "position")

@@ -1,6 +1,6 @@
-"""Bodies of plain HTML forms to payloads: form-encoded (one a line) and multipart (https://html.spec.whatwg.org/multipage/form-control-infrastructure.html).
+"""Turns HTML form bodies into payloads: form-encoded (one per line) and multipart (https://html.spec.whatwg.org/multipage/form-control-infrastructure.html).
 
-A field that stands twice has a value each time, as `name` and `name_2`. Files that were attached are kept by their name only.
+A repeated field keeps each value, as `name` and `name_2`. Of attached files, only the name is kept.
 Does not belong here: which field means what (see `headers`).
 """
 
@@ -22,11 +22,11 @@ _NAME = rb"[\w.\-~%+*\[\]!'()$]{1,200}"
 _FORM_LINE = re.compile(_NAME + rb"=[^&]*+(?:&" + _NAME + rb"=[^&]*+)*+&?")
 _MULTIPART = re.compile(rb"\s*--([^\r\n]{1,200})\r?\n(?:[\w-]+:[^\r\n]*\r?\n){0,4}?content-disposition:\s*form-data", re.IGNORECASE)
 _MOST_PARTS = 20_000
-_ENCODING = Fault("wrong_encoding", "the form's text is neither UTF-8 nor clearly anything else: send it as UTF-8")
+_ENCODING = Fault("wrong_encoding", "the form's text is not UTF-8, and its encoding is unclear: send it as UTF-8")
 
 
 def is_form_line(line: bytes, column_map: Mapping[str, str]) -> bool:
-    """Whether a line is a form-encoded body: names and values, one of them at least known or more than one."""
+    """Whether a line is a form-encoded body: several names and values, or one with a known name."""
     if not _FORM_LINE.fullmatch(line):
         return False
     if b"&" in line:
@@ -36,13 +36,13 @@ def is_form_line(line: bytes, column_map: Mapping[str, str]) -> bool:
 
 
 def boundary(head: bytes) -> bytes | None:
-    """The boundary of a multipart body that begins so; None if it is none."""
+    """The boundary of a multipart body that starts like this; None if it is not multipart."""
     found = _MULTIPART.match(head)
     return found[1].strip() if found else None
 
 
 def lines(text: Text, column_map: Mapping[str, str], max_payload_bytes: int) -> Iterator[Chunk]:
-    """Form-encoded bodies, one a line; position is the line, from 1."""
+    """Form-encoded bodies, one per line; position is the line, from 1."""
     line_number = text.lines_gone + 1
     for block, long in text.lines(max_payload_bytes):
         if long:
@@ -56,7 +56,7 @@ def lines(text: Text, column_map: Mapping[str, str], max_payload_bytes: int) -> 
 
 
 def multipart(blocks: Iterable[bytes], mark: bytes, column_map: Mapping[str, str], max_payload_bytes: int) -> Iterator[Chunk]:
-    """The payload of one multipart body, at position 1. What attached files hold is passed over, however large they are."""
+    """The payload of one multipart body, at position 1. The content of attached files is skipped, however large."""
     head, size, held = b"", 0, 0
     pairs: list[tuple[str, str | None]] = []
     value: list[bytes] | None = None
@@ -67,7 +67,7 @@ def multipart(blocks: Iterable[bytes], mark: bytes, column_map: Mapping[str, str
             for block in blocks:
                 size += len(block)
                 head = head or block[: MAX_RAW_TEXT + 1]
-                # Bodies that were saved by hand have the line ends of their system.
+                # Bodies saved by hand have the line ends of their operating system.
                 for event in parser.parse(block if b"\r\n" in head else block.replace(b"\n", b"\r\n")):
                     if event is None:
                         if value is not None:
@@ -103,7 +103,7 @@ def _payload(
     elif any(text is None for _, text in pairs):
         fault = _ENCODING
     elif hidden := next((header for header, text in values.items() if text and C0.search(text.encode())), None):
-        fault = Fault("control_characters", "a control character or NUL stands in the text: remove it", hidden[:100])
+        fault = Fault("control_characters", "the text contains a control character or NUL: remove it", hidden[:100])
     if fault:
         return Chunk(rejects=[Reject(position, raw, fault, campaign_of(values), size=size)], kind="form")
     return Chunk([position], [raw], [values], headers=keys, kind="form")
@@ -118,7 +118,7 @@ def _pairs(line: bytes) -> list[tuple[str, str | None]]:
 
 
 def _text(data: bytes, charset: str | None = None) -> str | None:
-    """The text of a value; None where its encoding is neither said nor clear."""
+    """The text of a value; None if its encoding is neither given nor clear."""
     for encoding in (charset, "utf-8", None if data.isascii() else guess(data)):
         try:
             if encoding:

@@ -1,6 +1,6 @@
-"""Drops come in: their bytes go to the archive before anything looks inside them, their payloads are counted, and each campaign gets a receipt.
+"""Ingests drops: stores their bytes in the archive before reading anything, counts their payloads, and gives each campaign a receipt.
 
-Does not belong here: finding files (see `landing`), reading a drop's content (see `drops`), making tables of it (see `read`).
+Does not belong here: finding files (see `landing`), reading a drop's content (see `drops`), making tables from it (see `read`).
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from lead_assets.intake.headers import check_column_map
 from lead_assets.stores.archive import Archive, Receipt
 
 STREAMED_BYTES = 16 << 20
-"""Files above this size are given as streams, and never held in memory."""
+"""Files above this size are passed as streams, and never held in memory."""
 _WRITERS = 8
-"""Files that are archived at once: a bucket takes tens of milliseconds for each write."""
+"""Files archived in parallel: a bucket takes tens of milliseconds per write."""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """A file that has come: its bytes, or a stream of them that can seek.
+    """A file that has arrived: its bytes, or a seekable stream.
 
     `campaign` is set if its sender named one for all of it; `receipt_id` makes taking it repeatable (see `ingest`).
     """
@@ -42,10 +42,10 @@ class Arrival:
 
 @dataclass(frozen=True)
 class IngestedDrop:
-    """What became of a drop: payloads that are leads (`campaigns`: rows by campaign) and payloads that were rejected.
+    """The result for a drop: payloads that are leads (`campaigns`: rows by campaign) and payloads that were rejected.
 
-    status `duplicate_file`: these bytes had come in for these campaigns before; a receipt is kept, and nothing is counted or read a second time.
-    `already_ingested`: this very receipt (by its id) was there before, and nothing was written.
+    status `duplicate_file`: the same bytes arrived earlier for these campaigns; a receipt is kept, but nothing is counted or read a second time.
+    `already_ingested`: this receipt (by its id) already exists, and nothing was written.
     """
 
     sha256: str
@@ -54,9 +54,9 @@ class IngestedDrop:
     campaigns: dict[str, int] = field(default_factory=dict)
     rejected_by_campaign: dict[str, int] = field(default_factory=dict)
     unmapped: tuple[str, ...] = ()
-    """Headers that the column map names and the drop has not: nothing was renamed by them."""
+    """Headers in the column map that the drop does not have, so that they had no effect."""
     encoding: str | None = None
-    """In which the drop was read, where nothing but its bytes says so: a guess, to be shown."""
+    """The guessed encoding, if the bytes were the only evidence; shown to the user."""
 
     @property
     def rows(self) -> int:
@@ -99,7 +99,7 @@ def ingest_many(
     limits: Limits = DEFAULT_LIMITS,
     adapters: Adapters | None = None,
 ) -> list[IngestedDrop]:
-    """`ingest` for files that came at one time, to the same receipts; many small files cost a fraction of what they cost one by one."""
+    """`ingest` for files that arrived together, with the same receipts; many small files cost a fraction of ingesting them one by one."""
     column_map = dict(column_map or {})
     check_column_map(column_map)
     if received_at.tzinfo is None:
@@ -112,7 +112,7 @@ def ingest_many(
 
 @dataclass(frozen=True)
 class _Kept:
-    """An arrival whose bytes are in the archive, and what came in before: under its own receipt id (`mine`), and otherwise."""
+    """An arrival whose bytes are in the archive, and earlier receipts: with its own receipt id (`mine`), and others."""
 
     arrival: Arrival
     sha256: str
@@ -169,7 +169,7 @@ def _ingest_group(
 
 
 def _contents(archive: Archive, kept: Sequence[_Kept]) -> Iterator[bytes | BinaryIO]:
-    """What each drop holds. A stream is read from the archive: the sender's file may have changed since it was kept."""
+    """The content of each drop. A stream is read from the archive, because the sender's file may have changed since it was stored."""
     for each in kept:
         if isinstance(each.arrival.data, bytes):
             yield each.arrival.data
@@ -205,7 +205,7 @@ def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _Kept:
         received_at, default = mine[0].received_at, mine[0].default_campaign
         others = [receipt for receipt in others if receipt.received_at < received_at]
     elif not forced:
-        # The day of receipt names the campaign of leads without one. The same file a day later is the same file, not a second campaign.
+        # The day of receipt names the campaign for leads without one. The same file a day later is a duplicate, not a second campaign.
         default = next((receipt.default_campaign for receipt in others if not receipt.forced_campaign), default)
     return _Kept(arrival, sha256, size, receipt_id, mine, others, received_at, default)
 

@@ -1,7 +1,7 @@
-"""JSON bytes to payloads: one object, an array, or one object a line. One bad payload never costs its neighbours.
+"""Turns JSON bytes into payloads: one object, an array, or one object per line. A bad payload never affects its neighbours.
 
-The fast way (orjson) reads what is well; whatever it refuses, or what it would read with a loss (a repeated key, an integer beyond 64 bits), goes to
-`diagnose`, which is slow and exact. Does not belong here: what a payload's fields mean (see `rows`).
+The fast path (orjson) reads valid payloads; whatever it refuses or cannot read without loss (a repeated key, an integer above 64 bits) goes to
+`diagnose`, which is slow but exact. Does not belong here: the meaning of a payload's fields (see `rows`).
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ _CHUNK_BYTES = 4 << 20
 _CHUNK_PAYLOADS = 1 << 15
 _QUOTE = ord('"')
 
-# One step over JSON text: all that is neither bracket nor comma nor an open string, then what stopped it. Possessive, so that a hostile text cannot make
-# it try twice: https://docs.python.org/3/library/re.html (possessive quantifiers, 3.11).
+# One step over JSON text: everything except brackets, commas and open strings, then what stopped it. Possessive, so that a hostile text cannot cause
+# backtracking: https://docs.python.org/3/library/re.html (possessive quantifiers, 3.11).
 _STEP = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+([\[\]{}])', re.DOTALL)
 _SCALAR = re.compile(rb'(?:[^",\[\]{}]++|"(?:[^"\\]++|\\.)*+")++', re.DOTALL)
 _TAIL = re.compile(rb'(?:[^"\[\]{}]++|"(?:[^"\\]++|\\.)*+")*+\Z', re.DOTALL)
@@ -32,14 +32,14 @@ _NEXT = re.compile(rb"[,\]]")
 _BLANK = re.compile(rb"[ \t\r\n]*+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 C0 = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
-# Escapes of control characters (or of a backslash before such letters), and runs of digits that may be an integer beyond 64 bits.
+# Escaped control characters (or an escaped backslash before such letters), and runs of digits that may be an integer above 64 bits.
 _LOSSY = r"\\u00[01]|\\[bf]|[0-9]{19}"
 _KEY_ENDS = (b'":', b'" ', b'"\t', b'"\n', b'"\r')
 _UNSURE_MARKS = ("[", '" ', '"\t', '"\n', '"\r')
 
 
 def lines(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:
-    """Payloads of NDJSON; position is the line, from 1. Blank lines are no payloads."""
+    """The payloads of NDJSON; position is the line, from 1. Blank lines are skipped."""
     line_number = text.lines_gone + 1
     for block, long in text.lines(max_payload_bytes):
         if long:
@@ -56,12 +56,12 @@ def lines(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:
 
 
 def sequence(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:
-    """The payload of a file that is one object, or several one after the other, each over many lines; position is the object, from 1."""
+    """The payloads of a file with one or more objects, each over many lines; position is the object, from 1."""
     yield from _elements(text, 0, None, max_payload_bytes)
 
 
 def array(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:
-    """Payloads of a JSON array; position is the element, from 1. What stands before a cut is read."""
+    """The payloads of a JSON array; position is the element, from 1. If the file was cut off, everything before the cut is read."""
     yield from _elements(text, text.data.index(b"[") + 1, b"]", max_payload_bytes)
 
 
@@ -78,7 +78,7 @@ def _elements(text: Text, at: int, closing: bytes | None, max_payload_bytes: int
             text.more(at + 1)
             text.skip_white()
             rest = text.data.strip(WHITE)
-            problem = Fault("not_json", "text follows the end of the array: send one array a file") if rest else None
+            problem = Fault("not_json", "there is text after the end of the array: send one array per file") if rest else None
             break
         stop, whole = _element_end(text.data, at, text.ended)
         if not whole and not text.ended:
@@ -115,8 +115,8 @@ def _with(chunk: Chunk, rejects: list[Reject]) -> Chunk:
 
 
 def _skip_element(text: Text, at: int) -> tuple[bytes, int, int]:
-    """Go past an element that is too long to be held: its head, its size, and where what follows it begins. At C's speed: it may be gigabytes."""
-    import numpy as np  # only for what nobody honest sends
+    """Skip an element that is too long to hold: returns its head, its size, and where the next text starts. At C speed, because it may be gigabytes."""
+    import numpy as np  # only needed for hostile files
 
     nesting, stops = np.zeros(256, dtype=np.int8), np.zeros(256, dtype=bool)
     nesting[[*b"{["]], nesting[[*b"}]"]], stops[[*b",]"]] = 1, -1, True
@@ -127,7 +127,7 @@ def _skip_element(text: Text, at: int) -> tuple[bytes, int, int]:
         data = text.data[at:]
         if escaped and data:
             data = b" " + data[1:]
-        # A backslash and what it escapes say nothing about nesting, and have no other meaning outside texts.
+        # A backslash and the character it escapes do not affect nesting, and have no other meaning outside strings.
         plain = data.replace(b"\\\\", b"  ").replace(b'\\"', b"  ")
         escaped = plain.endswith(b"\\")
         codes = np.frombuffer(plain, dtype=np.uint8)
@@ -146,11 +146,11 @@ def _skip_element(text: Text, at: int) -> tuple[bytes, int, int]:
 
 
 def read(places: Sequence[int], texts: list[bytes], max_payload_bytes: int) -> Chunk:
-    """The texts that stood at these places as a chunk; blank ones are no payloads."""
+    """The texts at these positions as a chunk, without blank ones."""
     chunk = Chunk()
     positions, raws = list(places), texts
     try:
-        # Most drops are well, and each step for each payload costs as much as reading it does.
+        # Most drops are valid, and every extra step per payload costs as much as reading it.
         values: list[Any] = list(map(orjson.loads, texts))
         if values and max(map(len, texts)) > max_payload_bytes:
             raise ValueError
@@ -172,7 +172,7 @@ def read(places: Sequence[int], texts: list[bytes], max_payload_bytes: int) -> C
 def _read_one_by_one(
     places: Sequence[int], texts: list[bytes], max_payload_bytes: int, chunk: Chunk
 ) -> tuple[list[int], list[bytes], list[Any]]:
-    """Places, texts and values of those that can be read; the others become rejects of the chunk."""
+    """Positions, texts and values of readable payloads; the others become rejects of the chunk."""
     positions: list[int] = []
     raws: list[bytes] = []
     values: list[Any] = []
@@ -198,10 +198,10 @@ def _read_one_by_one(
 
 
 def _suspects(raws: list[bytes], values: list[Any]) -> list[int]:
-    """Payloads that the fast reader took, but perhaps with a loss: a repeated key, a control character, an integer beyond 64 bits, deep nesting, no object.
+    """Payloads that the fast reader accepted, perhaps with a loss: repeated keys, control characters, integers above 64 bits, deep nesting, no object.
 
-    Each key in the text is a quote followed by a colon or by white space. So there are at most as many keys as such places; if the object that was
-    read has as many, no key stands twice.
+    Each key ends with a quote followed by a colon or white space. So there are at most as many keys as such places; if the parsed object
+    has as many, no key is repeated.
     """
     if not raws:
         return []
@@ -221,7 +221,7 @@ def _suspects(raws: list[bytes], values: list[Any]) -> list[int]:
 
 
 def _is_sure(raw: bytes, value: Any) -> bool:
-    """The same test for a payload that is nested, or that has white space after a quote."""
+    """The same test for a payload that is nested or has white space after a quote."""
     if type(value) is not dict:
         return False
     keys, depth = _size(value, 1)
@@ -229,7 +229,7 @@ def _is_sure(raw: bytes, value: Any) -> bool:
 
 
 def _size(value: Any, depth: int) -> tuple[int, int]:
-    """Keys of all objects in a value, and its depth; goes no deeper than is allowed."""
+    """The number of keys of all objects in a value, and its depth; stops at the maximum depth."""
     if depth > MAX_DEPTH or not isinstance(value, dict | list):
         return 0, depth if isinstance(value, dict | list) else depth - 1
     keys, deepest = (len(value) if isinstance(value, dict) else 0), depth
@@ -242,13 +242,13 @@ def _size(value: Any, depth: int) -> tuple[int, int]:
 
 
 def diagnose(raw: bytes) -> tuple[Fault | None, Any]:
-    """What is wrong with one JSON text, and its value as far as that can be read. No fault: the exact value, integers of any size included."""
+    """What is wrong with one JSON text, and its value as far as it can be read. Without a fault: the exact value, with integers of any size."""
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         return Fault("wrong_encoding", f"byte {error.start + 1} of the payload is not UTF-8: save the file as UTF-8"), None
     if found := C0.search(raw):
-        return Fault("control_characters", f"a control character stands at byte {found.start() + 1}: remove it"), None
+        return Fault("control_characters", f"control character at byte {found.start() + 1}: remove it"), None
     depth, closed = _depth(raw)
     if depth > MAX_DEPTH:
         return Fault("too_deep", f"nested {depth} levels deep, more than the {MAX_DEPTH} allowed: flatten it"), None
@@ -283,20 +283,22 @@ def diagnose(raw: bytes) -> tuple[Fault | None, Any]:
         return _not_finite(), value
     if repeated:
         name = repeated[0][:100]
-        return Fault("duplicate_key", "a key stands twice in one object: send each field once", _escaped(name)), value
+        return Fault("duplicate_key", "a key occurs twice in one object: send each field once", _escaped(name)), value
     if type(value) is not dict:
-        return Fault("not_an_object", "the payload is JSON but no object: send one object a lead"), None
+        return Fault("not_an_object", "the payload is JSON but not an object: send one object per lead"), None
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError:
-        return Fault("lone_surrogate", "half of a character escape (\\ud800-\\udfff) stands alone: escape the whole character"), None
+        return Fault(
+            "lone_surrogate", "half of a character escape (\\ud800-\\udfff) without its other half: escape the whole character"
+        ), None
     if (hidden := _hidden(value)) is not None:
-        return Fault("control_characters", "a control character or NUL stands in the text: remove it", hidden), value
+        return Fault("control_characters", "the text contains a control character or NUL: remove it", hidden), value
     return None, value
 
 
 def _hidden(value: dict[str, Any]) -> str | None:
-    """The first field that holds a control character, in its value or in its own name."""
+    """The first field with a control character in its value or name."""
     for key, item in value.items():
         if any(_CONTROL.search(text) for text in _strings_of([key, item])):
             return _CONTROL.sub("?", key)[:100]
@@ -318,13 +320,13 @@ def _strings_of(item: Any) -> Iterator[str]:
 def _syntax_fault(error: json.JSONDecodeError, text: str, closed: bool) -> Fault:
     length = len(text.rstrip())
     if error.msg.startswith("Invalid control character"):
-        return Fault("control_characters", f"a raw control character stands in a text at character {error.pos + 1}: escape it (\\t, \\n)")
+        return Fault("control_characters", f"raw control character in a string at character {error.pos + 1}: escape it (\\t, \\n)")
     rest = text[error.pos :].strip()
     cut_word = bool(rest) and any(word.startswith(rest) for word in ("true", "false", "null", "NaN", "Infinity", "-Infinity"))
     cut_escape = "escape" in error.msg and length - error.pos <= 6
     if not closed and (error.pos >= length or error.msg.startswith("Unterminated string") or cut_word or cut_escape):
         return Fault("truncated_json", f"the payload ends in the middle, after {length} characters: send it again whole")
-    return Fault("not_json", f"not JSON at character {error.pos + 1} ({error.msg}): send one JSON object a lead")
+    return Fault("not_json", f"not JSON at character {error.pos + 1} ({error.msg}): send one JSON object per lead")
 
 
 def _not_finite() -> Fault:
@@ -336,7 +338,7 @@ def _escaped(name: str) -> str:
 
 
 def _depth(raw: bytes) -> tuple[int, bool]:
-    """Deepest nesting, and whether everything opened is closed. Iterative: the text may be hostile."""
+    """The deepest nesting, and whether everything opened is closed. Iterative, because the text may be hostile."""
     depth = deepest = at = 0
     while step := _STEP.match(raw, at):
         depth += 1 if step[1] in b"[{" else -1
@@ -346,7 +348,7 @@ def _depth(raw: bytes) -> tuple[int, bool]:
 
 
 def _element_end(data: bytes, at: int, ended: bool) -> tuple[int, bool]:
-    """Where the array element that begins at `at` ends, and whether it ends at all."""
+    """Where the array element that starts at `at` ends, and whether it ends at all."""
     if data[at : at + 1] not in (b"{", b"["):
         scalar = _SCALAR.match(data, at)
         stop = scalar.end() if scalar else at
@@ -355,7 +357,7 @@ def _element_end(data: bytes, at: int, ended: bool) -> tuple[int, bool]:
         if data[at : at + 1] == b",":
             return at + 1, True
         if scalar is None and data[at : at + 1] == b'"' and not ended:
-            return len(data), False  # a text that may be closed in what follows
+            return len(data), False  # a string that may be closed later
         following = _NEXT.search(data, max(stop, at + 1))
         return (following.start(), True) if following else (len(data), False)
     depth = 0
@@ -368,7 +370,7 @@ def _element_end(data: bytes, at: int, ended: bool) -> tuple[int, bool]:
 
 
 def _skip_white(text: Text, at: int) -> int:
-    """Where the next text begins, from `at` on; reads on where the window holds none."""
+    """Where the next text starts, from `at` on; reads more if the window has none."""
     while True:
         found = _BLANK.match(text.data, at)
         at = found.end() if found else at

@@ -1,16 +1,16 @@
-"""The drop sensor's decisions: which files of the landing zone are whole and new, which campaigns to run for them, what to remember.
+"""The drop sensor's decisions: which files in the landing zone are complete and new, which campaigns to run for them, and what to remember.
 
-The landing zone is a folder or a bucket (`lead_assets.stores.objects`). In it a file's first folder names its campaign; machines put their files below a
-folder of the day they send them (UTC), people need not:
+The landing zone is a folder or a bucket (`lead_assets.stores.objects`). The first folder in a file's path names its campaign; machines put their files below a
+folder named after the UTC day, which people need not do:
 
     [dt=2026-11-20/][<campaign>/]leads.ndjson
 
-A file is taken (its bytes go to the archive) in one tick and leaves in a later one, when the cursor that names its campaign is known to be kept: moved below
-`.taken/<day>/`, or deleted. So the landing zone holds what is still to be done, a tick lists two pages of it, and the cursor remembers no more files than
-one tick takes. A crash at any point costs nothing: a file taken twice leaves one receipt and asks for the same run, and none leaves before it counts.
+A file is taken (its bytes go to the archive) in one tick and leaves in a later one, once the cursor with its campaign is known to be saved: it is moved below
+`.taken/<day>/`, or deleted. So the landing zone contains only pending files, a tick lists two pages of it, and the cursor remembers no more files than
+one tick takes. A crash at any point loses nothing: a file taken twice leaves one receipt and requests the same run, and no file leaves before it counts.
 
-A campaign whose run waits in the queue is not asked for again: that run will read what came meanwhile. One whose run is under way may have read the
-archive already: it is asked for once more when that run has ended.
+A campaign with a queued run is not requested again: that run will read everything that has arrived. One with a run in progress may have read the
+archive already, so it is requested once more when that run ends.
 
 Does not belong here: Dagster (see `lead_assets.automation`, `lead_assets.kit.standing`), reading a drop (see `drops`).
 """
@@ -39,21 +39,21 @@ from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import Entry, ObjectChanged, Objects, open_objects
 
 SETTLE_SECONDS = 2.0
-"""A file whose size and time have not changed for this long between two ticks is whole."""
+"""A file is complete if its size and time have not changed for this long between two ticks."""
 SETTLED_AGE_SECONDS = 10.0
-"""A file last written this long ago is whole the first time it is seen."""
+"""A file last written this long ago is complete when first seen."""
 BUDGET_SECONDS = 30.0
-"""Time for a tick's files; Dagster ends a tick after 60 s."""
+"""Time limit for a tick's files; Dagster ends a tick after 60 s."""
 MAX_RUNS = 25
-"""Runs asked for in one tick; the rest are kept in the cursor for the next."""
+"""Most runs requested in one tick; the cursor keeps the rest for the next."""
 PAGE = 1_000
-"""Files that a tick looks at, and so the most that it takes and remembers: a bucket's page."""
+"""Most files that a tick looks at, and thus takes and remembers: one page of a bucket listing."""
 MAX_DUE = 1_000
-"""Campaigns whose run is still to be asked for, above which no more files are taken: they are as safe where they are."""
+"""If more campaigns than this still wait for a run request, no more files are taken: they are safe where they are."""
 FORGET_SECONDS = 86_400.0
-"""A file that has not been seen for this long is gone."""
+"""A file not seen for this long counts as gone."""
 TAKEN_FOLDER = ".taken/"
-"""Where taken files go. No campaign: what begins with a dot is not looked at."""
+"""Where taken files go. It is not a campaign, because names that start with a dot are ignored."""
 
 _AT_ONCE = 8
 _TOGETHER = 128
@@ -68,7 +68,7 @@ Standing = Literal["queued", "under_way"]
 
 @dataclass(frozen=True)
 class LandedFile:
-    """A file of the landing zone. `campaign` is its first folder's name (but for the day's): the sender's campaign for all of the file."""
+    """A file in the landing zone. `campaign` is the name of its first folder (after the day's): the sender's campaign for the whole file."""
 
     entry: Entry
     campaign: str | None
@@ -83,7 +83,7 @@ class LandedFile:
 
     @property
     def mark(self) -> str:
-        """Names this state of this file: another size or version is another mark."""
+        """Identifies this state of the file: a different size or version gives a different mark."""
         text = f"{self.entry.name}\0{self.entry.size}\0{self.entry.version}"
         return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
@@ -106,7 +106,7 @@ class Cursor:
 
     @classmethod
     def parse(cls, text: str | None) -> Cursor:
-        """An unreadable cursor is an empty one: taking files again adds nothing."""
+        """An unreadable cursor counts as empty, because taking files again adds nothing."""
         try:
             value = json.loads(text or "{}")
             taken, stood = value.get("taken", []), value.get("stood")
@@ -127,7 +127,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Scan:
-    """What stands in the landing zone: `ready` to be taken (oldest first), `waiting` until they are whole, `leaving` since they were taken, and the cursor.
+    """The files in the landing zone: `ready` to be taken (oldest first), `waiting` until complete, `leaving` because they were taken; and the cursor.
 
     `page`: the name from which this tick looked for new files.
     """
@@ -139,12 +139,12 @@ class Scan:
     cursor: Cursor
     page: str = ""
     promised: frozenset[str] = frozenset()
-    """Marks of files that are ready only because their name ends in the hash of their content: to be checked when they are read."""
+    """Marks of files that are ready only because their name ends in their content hash, which is checked when they are read."""
 
 
 @dataclass(frozen=True)
 class RunWanted:
-    """A run to ask for: equal drops of a campaign give an equal key, on any machine, after any crash."""
+    """A run to request: equal drops of a campaign give an equal key, on any machine and after any crash."""
 
     campaign_id: str
     run_key: str
@@ -163,7 +163,7 @@ class Taken:
 
 
 class LandingFull(OSError):
-    """Taken files do not leave the landing zone, and there are too many of them to be remembered."""
+    """Taken files cannot leave the landing zone, and there are too many of them to remember."""
 
 
 def landing_of(settings: Settings) -> Objects:
@@ -171,12 +171,12 @@ def landing_of(settings: Settings) -> Objects:
 
 
 def day_folder(now: datetime) -> str:
-    """The folder below which a machine puts what it sends now."""
+    """The folder where a machine puts files that it sends now."""
     return f"dt={now.astimezone(UTC):%Y-%m-%d}/"
 
 
 def watch(settings: Settings, archive: Archive, cursor: str | None, *, now: datetime) -> Taken:
-    """One tick: look, see off what was taken, take what is whole and new. `ask` then says which campaigns to run.
+    """One tick: scan, move or delete taken files, take complete new ones. `ask` then says which campaigns to run.
 
     Raises LandingFull.
     """
@@ -185,8 +185,8 @@ def watch(settings: Settings, archive: Archive, cursor: str | None, *, now: date
 
 
 def ask(cursor: Cursor, standing: Mapping[str, Standing]) -> tuple[list[RunWanted], Cursor]:
-    """The runs to ask for now, and the cursor without them. `standing`: campaigns that have a run, which must have been looked up after the files were
-    taken: a run that still waited then will read them."""
+    """The runs to request now, and the cursor without them. `standing`: campaigns that have a run, which must have been looked up after the files were
+    taken, because a run that was still queued then will read them."""
     due = {campaign: key for campaign, key in cursor.due.items() if standing.get(campaign) != "queued"}
     free = [campaign for campaign in due if campaign not in standing]
     runs = [RunWanted(campaign, due.pop(campaign)) for campaign in free[:MAX_RUNS]]
@@ -218,7 +218,7 @@ def scan(landing: Objects, cursor: str | None, *, now: datetime) -> Scan:
     next_page = page[PAGE].name if len(page) > PAGE else ""
     found = _sorted(landing, page[:PAGE], known, now)
     leaving = {file.mark: file for file in (*_sorted(landing, departing, known, now).leaving, *found.leaving)}
-    # Of the files that the last tick took, those that do not stand where they stood are gone, unless the listing was too long to say so.
+    # Files that the last tick took and that are no longer in their place are gone, unless the listing was too short to tell.
     unseen = dict.fromkeys(known.taken, clock) if len(departing) == 2 * PAGE else {}
     stuck = {mark: at for mark, at in (known.stuck | unseen).items() if clock - at < FORGET_SECONDS}
     seen = found.cursor.seen if not (known.page or next_page) else _newest(known.seen | found.cursor.seen)
@@ -283,7 +283,7 @@ def take(
         stuck=stuck,
         seen=seen,
         due=due,
-        # What there was no time or room for is looked at again.
+        # Files for which there was no time or room are looked at again.
         page=found.cursor.page if done >= len(found.ready) else found.page,
     )
     return Taken(drops, len(found.waiting) + len(postponed), cursor, len(left), postponed)
@@ -342,12 +342,12 @@ def _sorted(landing: Objects, entries: Iterable[Entry], known: Cursor, now: date
 
 
 def _newest(seen: dict[str, float]) -> dict[str, float]:
-    """As many marks as a cursor may hold: a file that is forgotten waits a little longer."""
+    """As many marks as a cursor may hold. A forgotten file only waits a little longer."""
     return dict(sorted(seen.items(), key=lambda item: item[1])[-PAGE:])
 
 
 def _see_off(found: Scan, leave: Leave, now: datetime, clock: Callable[[], float], end: float) -> tuple[set[str], dict[str, str]]:
-    """Marks of the files that have left, and path → why a file cannot."""
+    """Marks of files that have left, and path → why a file cannot."""
     gone: set[str] = set()
     postponed: dict[str, str] = {}
 
@@ -377,7 +377,7 @@ def _see_off(found: Scan, leave: Leave, now: datetime, clock: Callable[[], float
 
 
 def _taken_name(file: LandedFile, now: datetime) -> str:
-    """Where a taken file goes: its own path below the day, with its mark, so that a file of the same name replaces nothing."""
+    """Where a taken file goes: its own path below the day, with its mark, so that it never replaces a file with the same name."""
     stem, ending = posixpath.splitext(file.path)
     return f"{TAKEN_FOLDER}{day_folder(now)}{stem}-{file.mark[:8]}{ending}"
 
@@ -428,7 +428,7 @@ def _is_named_by(path: str, sha256: str) -> bool:
 
 
 def _landed(entry: Entry) -> LandedFile | None:
-    """What a name says of a file; None for hidden files and unfinished downloads."""
+    """What a file's name says about it; None for hidden files and unfinished downloads."""
     parts = entry.name.split("/")
     if any(part.startswith(".") for part in parts) or parts[-1].casefold().endswith(_UNFINISHED):
         return None

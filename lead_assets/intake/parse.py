@@ -1,8 +1,8 @@
-"""A drop's bytes to payloads: what a drop is made of is told by its content, never by its name. One bad payload never costs its neighbours.
+"""Turns a drop's bytes into payloads. The content decides the format, never the name. A bad payload never affects its neighbours.
 
-Here: which format it is. Unpacking: `unpacking`; encodings: `encodings`; the formats: `json_payloads`, `csv_payloads`, `sheet_payloads`,
-`form_payloads`. However large the drop is, some megabytes of it are in memory.
-Does not belong here: what a payload's fields mean (see `adapters`, `rows`), and where its bytes come from.
+Belongs here: detecting the format. For unpacking see `unpacking`; encodings: `encodings`; formats: `json_payloads`, `csv_payloads`, `sheet_payloads`,
+`form_payloads`. However large the drop is, only some megabytes of it are in memory.
+Does not belong here: the meaning of a payload's fields (see `adapters`, `rows`), or where its bytes come from.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _IGNORED_MEMBER = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)")
 
 
 def parse(data: bytes | BinaryIO, *, limits: Limits, column_map: Mapping[str, str] | None = None) -> Iterator[Chunk]:
-    """The payloads of a drop (its bytes, or a stream that can seek), some thousands at a time; at least one payload or reject for any bytes. Raises nothing
+    """The payloads of a drop (bytes, or a seekable stream), some thousands at a time; at least one payload or reject for any content. Raises nothing
     for any content.
 
     A reject at position 0 means the whole file.
@@ -49,7 +49,7 @@ def parse(data: bytes | BinaryIO, *, limits: Limits, column_map: Mapping[str, st
     if not received:
         stream.seek(0)
         head = stream.read(_SNIFFED)
-        fault = Fault("empty_file", "the file holds no payload: nothing was sent, or a header alone")
+        fault = Fault("empty_file", "the file has no payload: it is empty, or has only a header")
         yield whole_file(fault, head, stream.seek(0, io.SEEK_END))
 
 
@@ -66,7 +66,7 @@ def _file(stream: BinaryIO, limits: Limits, column_map: Mapping[str, str], *, wi
             return
         unpacked = unpacking.Gunzipped(stream)
         for chunk in _content(unpacked, limits, column_map):
-            if unpacked.fault:  # is what the file as a whole suffers from; its end is missing because of it
+            if unpacked.fault:  # concerns the whole file, whose end is missing because of it
                 chunk.rejects = [reject for reject in chunk.rejects if reject.position]
             yield chunk
         if unpacked.fault:
@@ -126,7 +126,7 @@ def _payloads(text: Text, limits: Limits, column_map: Mapping[str, str]) -> Iter
 
 
 def _has_object_a_line(text: Text, first: bytes, max_payload_bytes: int) -> bool:
-    """Whether JSON that begins with an object is NDJSON, or one object (or several) over many lines. Its first line may be broken in either."""
+    """Whether JSON that starts with an object is NDJSON, or one or more objects over many lines. In both, the first line may be broken."""
     if first == b"{":
         return False
     if len(first) > max_payload_bytes or _is_json(first):
@@ -154,7 +154,7 @@ def _unrecognised(text: Text, max_payload_bytes: int) -> Chunk:
 
 
 def _zipped(archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Mapping[str, str], *, within_zip: bool) -> Iterator[Chunk]:
-    """A workbook's rows; of any other zip, the payloads of its files. Their positions go on behind the last of the file before."""
+    """A workbook's rows; for any other zip, the payloads of its files, with positions continuing from file to file."""
     names = {name.lstrip("/") for name in archive.namelist()}
     if "xl/workbook.xml" in names:
         yield from sheet_payloads.payloads(archive, size, limits, column_map)
@@ -174,7 +174,7 @@ def _zipped(archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Map
                 for block in unpacking.member_blocks(archive, member):
                     copy.write(block)
             except unpacking.DAMAGE:
-                fault = Fault("corrupt_zip", f"file {number} of the zip is damaged: nothing was read of it; send it again")
+                fault = Fault("corrupt_zip", f"file {number} in the zip is damaged, so nothing was read from it: send it again")
                 yield _moved(whole_file(fault, b"", member.file_size), base)
                 base += 1
                 continue
@@ -193,7 +193,7 @@ def _moved(chunk: Chunk, base: int) -> Chunk:
 
 
 def _ole_fault(stream: BinaryIO) -> Fault:
-    """What a compound file is: Office keeps workbooks with a password in one ([MS-OFFCRYPTO] 2.3.4.4), and its old formats."""
+    """The kind of a compound file: Office uses them for workbooks with a password ([MS-OFFCRYPTO] 2.3.4.4) and for its old formats."""
     before = b""
     for block in unpacking.blocks(stream):
         if "EncryptedPackage".encode("utf-16-le") in before + block:
@@ -203,7 +203,7 @@ def _ole_fault(stream: BinaryIO) -> Fault:
 
 
 def _with_line_ends(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The text, with the line ends of today where its first part has only those of old spreadsheets."""
+    """The text, with modern line ends if its first part has only those of old spreadsheets."""
     source = iter(blocks)
     first = next(source, b"")
     while len(first) < _SNIFFED and (block := next(source, None)) is not None:

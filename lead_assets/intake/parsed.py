@@ -1,7 +1,7 @@
-"""What was parsed before: for each campaign its receipts and the rows they gave, so that one more drop costs the reading of one drop.
+"""The rows parsed so far: each campaign's receipts and their rows, so that one more drop costs the reading of one drop.
 
-Derived, like a table: whoever deletes it, or damages it, pays for one reading and gets the same rows. One object for each campaign, replaced whole and
-never locked: of two processes that replace it at once one wins, and what the other had read is read again.
+Derived, like a table: if it is deleted or damaged, everything is read once more, to the same rows. One object per campaign, replaced as a whole and
+never locked: if two processes replace it at once, one wins, and what the other had read is read again.
 
 What was made by another parser is not used. What is a parser's: the text of its modules (`MODULES`), the versions of the libraries they stand on, and the
 largest payload that is taken.
@@ -76,9 +76,9 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Parsed:
-    """What is known of a campaign: its receipts by file name, and the rows of some of them.
+    """What is known about a campaign: its receipts by file name, and the rows of some of them.
 
-    `held`: file names of the receipts whose rows stand in the frames.
+    `held`: file names of the receipts whose rows are in the frames.
     """
 
     receipts: dict[str, Receipt] = field(default_factory=dict)
@@ -88,14 +88,14 @@ class Parsed:
 
 
 class ParsedDrops:
-    """Campaigns that were parsed before, kept in a store of derived objects."""
+    """The parsed rows of campaigns, in a store of derived objects."""
 
     def __init__(self, objects: Objects, *, limits: Limits = DEFAULT_LIMITS, adapters: Adapters | None = None) -> None:
         self.objects = objects
         self._parser = f"{parser_version()}-{'-'.join(map(str, limits))}-{(adapters or shipped_adapters()).digest}"
 
     def get(self, campaign_id: str) -> Parsed:
-        """What is known of the campaign: nothing, if there is nothing, or nothing that this parser made."""
+        """What is known about the campaign; nothing, if there is nothing made by this parser."""
         try:
             return self._unpacked(self.objects.get(_name(campaign_id)))
         except FileNotFoundError:
@@ -103,15 +103,15 @@ class ParsedDrops:
         except (zipfile.BadZipFile, KeyError, ValueError, pl.exceptions.PolarsError, OSError) as error:
             if isinstance(error, StoreError):
                 raise
-            _log.warning("what was parsed of campaign %s cannot be read (%s): its drops are read again", campaign_id, type(error).__name__)
+            _log.warning("the parsed rows of campaign %s cannot be read (%s): reading its drops again", campaign_id, type(error).__name__)
             return Parsed()
 
     def put(self, campaign_id: str, parsed: Parsed) -> None:
-        """Keep it for the next reading. A store that does not take it costs time, not rows."""
+        """Store it for the next reading. If the store refuses it, that costs time but no rows."""
         try:
             self.objects.replace(_name(campaign_id), self._packed(parsed))
         except OSError as error:
-            _log.warning("what was parsed of campaign %s cannot be kept below %s: %s", campaign_id, self.objects.location, error)
+            _log.warning("the parsed rows of campaign %s cannot be stored below %s: %s", campaign_id, self.objects.location, error)
 
     def _packed(self, parsed: Parsed) -> bytes:
         packed = io.BytesIO()
@@ -151,7 +151,7 @@ def parsed_of(settings: Settings) -> ParsedDrops:
 
 @functools.cache
 def parser_version() -> str:
-    """Another text for each parser that may give other rows."""
+    """A different text for every parser that may give different rows."""
     digest = hashlib.sha256()
     for module in MODULES:
         file = importlib.import_module(module).__file__

@@ -1,6 +1,6 @@
-"""What parsing yields: payloads with the place they stood at, and faults with a code. The vocabulary of the intake room.
+"""The results of parsing: payloads with their position, and faults with a code. The vocabulary of the intake room.
 
-Does not belong here: reading any format (see `parse`), or what a payload's fields mean (see `adapters`, `rows`).
+Does not belong here: reading a format (see `parse`), or the meaning of a payload's fields (see `adapters`, `rows`).
 """
 
 from __future__ import annotations
@@ -11,16 +11,16 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
 MAX_DEPTH = 32
-"""Deepest nesting of a payload. Far beyond any lead, and far below where a JSON writer or a warehouse's VARIANT gives up."""
+"""Deepest allowed nesting. Far more than any lead needs, and far below the limits of JSON writers and VARIANT columns."""
 
 MAX_RAW_TEXT = 64 * 1024
-"""Bytes of a rejected payload that are kept in the table; all of it is in the archive."""
+"""Bytes of a rejected payload kept in the table; the archive has all of it."""
 
 _CONTROLS = {code: f"\\x{code:02x}" for code in range(32) if chr(code) not in "\t\n\r"}
 
 
 class Fault(NamedTuple):
-    """Why a payload cannot be taken. `reason` names the place and the next step, never the value."""
+    """Why a payload was rejected. `reason` names the place and the next step, never the value."""
 
     code: str
     reason: str
@@ -28,7 +28,7 @@ class Fault(NamedTuple):
 
 
 class Reject(NamedTuple):
-    """A payload that cannot be taken. `campaign` is its own campaign as the sender wrote it, where that could be read."""
+    """A rejected payload. `campaign` is its own campaign as the sender wrote it, if it could be read."""
 
     position: int
     raw: bytes
@@ -66,14 +66,14 @@ class Chunk:
     column_map: Mapping[str, str] = field(default_factory=dict)
     drops: list[int] = field(default_factory=list)
     encoding: str | None = None
-    """The encoding in which the drop was read, where nothing but its bytes says so."""
+    """The guessed encoding of the drop, if the bytes were the only evidence."""
 
     def __len__(self) -> int:
         return len(self.positions) + len(self.rejects)
 
 
 def printable(raw: bytes) -> str:
-    """The bytes as text of at most MAX_RAW_TEXT bytes' worth: no half characters, no control characters, no bytes that are not UTF-8."""
+    """The bytes as text, cut at MAX_RAW_TEXT bytes: without half characters, control characters or invalid UTF-8."""
     cut = raw[:MAX_RAW_TEXT]
     if len(raw) > MAX_RAW_TEXT:
         cut = re.sub(rb"[\xc0-\xff][\x80-\xbf]{0,3}\Z", b"", cut)
@@ -81,7 +81,7 @@ def printable(raw: bytes) -> str:
 
 
 def whole_file(fault: Fault, head: bytes, size: int) -> Chunk:
-    """A file that cannot be taken at all, or not to its end: one reject, at position 0."""
+    """A file that cannot be read at all, or not to its end: one reject, at position 0."""
     return Chunk(rejects=[Reject(0, head[: MAX_RAW_TEXT + 1], fault, size=size)])
 
 
@@ -93,7 +93,7 @@ def too_large(size: int, limit: int) -> Fault:
 
 
 def campaign_of(value: Any) -> str | None:
-    """The campaign a payload names for itself, as the sender wrote it; None if it names none."""
+    """The campaign named in the payload, as the sender wrote it; None if there is none."""
     if isinstance(value, dict):
         for key in ("campaign_id", "utm_campaign"):
             named = value.get(key)

@@ -1,6 +1,6 @@
-"""Campaigns read back from the archive: the tables of the intake room, made from archive and receipts alone.
+"""Reads campaigns back from the archive: makes the tables of the intake room from archive and receipts alone.
 
-They can be dropped and rebuilt to the same rows. Does not belong here: what is in a drop (see `drops`), how it came in (see `ingest`).
+They can be dropped and rebuilt to the same rows. Does not belong here: the content of a drop (see `drops`), or its arrival (see `ingest`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from lead_assets.stores.archive import Archive, Receipt
 _ORDER = ["campaign_id", "received_at", "drop_sha256", "position", "part"]
 _READERS = 8
 _AHEAD_BYTES = 16 << 20
-"""Drops are fetched so far ahead of being parsed: a bucket answers each in tens of milliseconds."""
+"""How many drops to fetch ahead of parsing: a bucket takes tens of milliseconds for each."""
 
 
 class CampaignsRead(NamedTuple):
@@ -44,7 +44,7 @@ def read_campaigns(
     parsed: ParsedDrops | None = None,
     adapters: Adapters | None = None,
 ) -> CampaignsRead:
-    """Frames `RawLead` and `RejectedPayload` of the campaigns, rebuilt from the archive: equal archives give equal frames.
+    """The campaigns' frames of `RawLead` and `RejectedPayload`, rebuilt from the archive: equal archives give equal frames.
 
     The third frame is (campaign_id, received, repeated_files), one row for each campaign. Each distinct drop is fetched and parsed once, however many of
     the campaigns share it, and not at all if `parsed` (which must be of the same limits and shapes) has its rows. Raises
@@ -77,9 +77,9 @@ def read_campaigns(
 
 
 def conservation(read: CampaignsRead) -> pl.DataFrame:
-    """Frame (campaign_id, received, good, rejected), one row for each campaign, for the check that received = good + rejected.
+    """Frame (campaign_id, received, good, rejected), one row per campaign, for the check that received = good + rejected.
 
-    `received` is what the receipts say was counted when the drops came in. A file that came again counts nothing.
+    `received` is the receipts' count from when the drops arrived. A repeated file counts nothing.
     """
     frame = read.received.select("campaign_id", "received")
     for column, counted in (("good", read.raw_leads), ("rejected", read.rejected)):
@@ -90,7 +90,7 @@ def conservation(read: CampaignsRead) -> pl.DataFrame:
 
 @dataclass(frozen=True)
 class _Look:
-    """One campaign: what is known of it, all its receipts, and those of them by which its drops are read (both by file name)."""
+    """One campaign: what is known about it, all its receipts, and the receipts used to read its drops (both by file name)."""
 
     campaign_id: str
     known: Parsed
@@ -110,7 +110,7 @@ class _Look:
         return self.receipts.keys() != self.known.receipts.keys() or self.reading.keys() != self.known.held
 
     def with_rows(self, good: pl.DataFrame | None, bad: pl.DataFrame | None) -> Parsed:
-        """The campaign with the rows that were read, and without those of receipts that are read no longer."""
+        """The campaign with newly read rows, and without those of receipts that are no longer used."""
         frames = (self.known.raw_leads, self.known.rejected)
         if stale := [self.known.receipts[name].sha256 for name in self.known.held - self.reading.keys()]:
             frames = (frames[0].filter(~pl.col("drop_sha256").is_in(stale)), frames[1].filter(~pl.col("drop_sha256").is_in(stale)))
@@ -127,12 +127,12 @@ def _look(archive: Archive, campaign_id: str, parsed: ParsedDrops | None) -> _Lo
 
 
 def _reading(receipts: dict[str, Receipt]) -> dict[str, Receipt]:
-    """Of a campaign's receipts those by which its drops are read, one for each drop; the others brought the same bytes again.
+    """The receipts used to read a campaign's drops, one per drop; the others are for the same bytes again.
 
-    A drop is read by the first receipt with its newest column map: sending a file again changes nothing, sending it with a corrected map mends it.
+    A drop is read with the first receipt that has its newest column map: sending a file again changes nothing; sending it with a corrected map fixes it.
     """
     chosen: dict[str, str] = {}
-    # Files of one tick came at one time. The first of them counted its payloads, those that came again count none.
+    # Files of one tick arrived at the same time. The first one counted its payloads; repeats count none.
     for name in sorted(receipts, key=lambda name: (receipts[name].received_at, -receipts[name].records)):
         receipt = receipts[name]
         held = chosen.get(receipt.sha256)
@@ -159,7 +159,7 @@ def _read(archive: Archive, receipts: list[Receipt], limits: Limits, adapters: A
 
 
 def _fetched(archive: Archive, receipts: list[Receipt]) -> Iterator[bytes | BinaryIO]:
-    """What the receipts' drops hold, in order: their bytes, or a stream of a large one."""
+    """The content of the receipts' drops, in order: bytes, or a stream for large ones."""
     with ThreadPoolExecutor(_READERS) as pool:
         ahead: list[str] = []
         size = 0

@@ -1,9 +1,9 @@
-"""Workbooks (.xlsx) to payloads: each sheet that has a known header, one row at a time. Cells become the text that a CSV of the sheet would hold.
+"""Turns workbooks (.xlsx) into payloads: each sheet with a known header, row by row. Cells become the text that a CSV of the sheet would contain.
 
-The reader (calamine) holds a sheet as a full rectangle and a text once for each cell that shows it, so a small file can ask for any amount of memory.
-Therefore a workbook is first copied, member by member, counting bytes, and how large its sheets will be is worked out from the copy.
+The reader (calamine) holds a sheet as a full rectangle, and a text once per cell that shows it, so a small file can demand any amount of memory.
+Therefore a workbook is first copied member by member, counting bytes, and the size of its sheets is measured on the copy.
 
-Does not belong here: which header means which field (see `headers`), old workbooks and other spreadsheets (see `parse`).
+Does not belong here: which header means which field (see `headers`), or old workbooks and other spreadsheets (see `parse`).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from lead_assets.intake.tables import LOOKED_AT, find_header, values_of
 from lead_assets.intake.unpacking import BLOCK, DAMAGE
 
 _MOST_BYTES = 512 << 20
-"""Bytes of XML in one workbook."""
+"""Most bytes of XML in one workbook."""
 _MOST_CELLS = 4_000_000
-"""Cells of a sheet from A1 to its last row and column: 32 bytes each in memory."""
+"""Most cells in a sheet, from A1 to its last row and column: 32 bytes each in memory."""
 _MOST_TEXT = 64 << 20
-"""Bytes of a workbook's shared texts, and of the texts that a sheet's cells show, four times as many."""
+"""Most bytes of a workbook's shared texts; the texts shown in a sheet's cells may have four times as many."""
 _MOST_FORMULAS = 100_000
 _CHUNK_ROWS = 8_192
 _EPOCH = datetime(1899, 12, 30)
 _SERIALS = (20_000.0, 80_000.0)
-"""Days that are dates in a column of times: 1954 to 2119."""
+"""Day numbers that count as dates in a column of times: 1954 to 2119."""
 _TIMES = frozenset({"submitted_at", "created_at", "outcome_at"})
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 _FILLED_CELL = re.compile(rb"<(?:\w+:)?c\s(?:[^>]*?\s)?r\s*=\s*[\"']\s*([A-Za-z]{1,4})(\d{1,8})[^>]*(?<!/)>")
@@ -49,13 +49,13 @@ _ID, _TARGET = (re.compile(rb"\b" + name + rb"\s*=\s*[\"']([^\"']*)[\"']") for n
 _IS_TEXT = re.compile(rb"\bt\s*=\s*[\"']str[\"']")
 _TOO_MANY = Fault(
     "file_too_large",
-    f"a sheet reaches over more than {_MOST_CELLS} cells, or its texts over more than {4 * _MOST_TEXT} bytes: save it as CSV, or in parts",
+    f"a sheet has more than {_MOST_CELLS} cells, or more than {4 * _MOST_TEXT} bytes of text: save it as CSV, or in parts",
 )
 
 
 @dataclass
 class _Measured:
-    """What a sheet's XML says of it. `formulas`: those that no program has computed, by (row, column) from 0."""
+    """What a sheet's XML says about it. `formulas`: those without a computed value, by (row, column) from 0."""
 
     rows: int = 0
     columns: int = 0
@@ -64,9 +64,9 @@ class _Measured:
 
 
 def payloads(archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
-    """Rows of all sheets that have a known header. Position is the row's number in its sheet, from 1, and goes on behind the last row of the sheet before.
+    """The rows of all sheets with a known header. Position is the row's number in its sheet, from 1, and continues from sheet to sheet.
 
-    A sheet without a known header, beside others that have one, is one reject.
+    A sheet without a known header, among others that have one, is one reject.
     """
     from python_calamine import CalamineError, CalamineWorkbook
 
@@ -124,7 +124,7 @@ def _sheets(book: Any, measured: list[_Measured], limits: Limits, column_map: Ma
     for number, position in strange:
         fault = Fault(
             "unknown_header",
-            f"sheet {number} has no header that is known{'; the others were read' if headed else ''}: name its columns with --map from=to",
+            f"sheet {number} has no known header{'; the others were read' if headed else ''}: name its columns with --map from=to",
         )
         yield Chunk(rejects=[Reject(position, b"", fault)], kind="table")
 
@@ -137,7 +137,7 @@ def _take(chunk: Chunk, position: int, cells: list[Any], headers: tuple[str, ...
         values = too_large(len(raw), limits.payload_bytes)
     elif found := _CONTROL.search(raw.decode()):
         column = raw.decode().count("\t", 0, found.start()) + 1
-        values = Fault("control_characters", f"a control character stands in column {column}: remove it")
+        values = Fault("control_characters", f"control character in column {column}: remove it")
     else:
         values = values_of(texts, headers)
     if isinstance(values, Fault):
@@ -149,11 +149,11 @@ def _take(chunk: Chunk, position: int, cells: list[Any], headers: tuple[str, ...
 
 
 def _rows(sheet: Any, formulas: dict[tuple[int, int], str]) -> Iterator[tuple[int, list[Any]]]:
-    """(row number from 1, cells from column A on) of rows that are not blank. Merged cells have their value in each row that they cover."""
+    """(row number from 1, cells from column A on) for rows that are not blank. Merged cells repeat their value in each row they cover."""
     left = [""] * (sheet.start[1] if sheet.start else 0)
     merged: dict[int, list[tuple[int, int]]] = {}
     ranges = sheet.merged_cell_ranges or ()
-    # Ranges that lie on one another are no spreadsheet's, and would cost their product.
+    # No real spreadsheet has overlapping ranges, and they would cost their product.
     plausible = sum(bottom - top for (top, _), (bottom, _) in ranges) <= _MOST_CELLS
     for (top, column), (bottom, _) in ranges:
         if bottom > top and plausible:
@@ -169,7 +169,7 @@ def _rows(sheet: Any, formulas: dict[tuple[int, int], str]) -> Iterator[tuple[in
                 cells[column] = formula
         filled = any(cell != "" for cell in cells)
         open_merges = [each for each in open_merges if each[0] >= number]
-        if filled:  # a merge over rows that hold nothing else makes no lead of them
+        if filled:  # rows that contain only a merged cell are not leads
             for _, column, value in open_merges:
                 if column < len(cells) and cells[column] == "":
                     cells[column] = value
@@ -181,7 +181,7 @@ def _rows(sheet: Any, formulas: dict[tuple[int, int], str]) -> Iterator[tuple[in
 
 
 def _text(cell: Any, *, as_time: bool = False) -> str:
-    """A cell as a person would write it into a CSV: whole numbers without a point, dates as in ISO 8601."""
+    """A cell as a person would write it in a CSV: whole numbers without a point, dates as in ISO 8601."""
     if cell is None or cell == "":
         return ""
     if isinstance(cell, str):
@@ -197,7 +197,7 @@ def _text(cell: Any, *, as_time: bool = False) -> str:
 
 
 def _copied(archive: zipfile.ZipFile, target: IO[bytes]) -> list[_Measured] | Fault:
-    """Copy the workbook's XML, unpacked, and measure its sheets, in the workbook's order. Nothing that its directory says is believed."""
+    """Copy the workbook's XML, unpacked, and measure its sheets, in order. Does not trust the zip directory."""
     sheets: dict[str, _Measured] = {}
     lengths: list[int] = []
     relations = order = b""
@@ -245,7 +245,7 @@ def _copied(archive: zipfile.ZipFile, target: IO[bytes]) -> list[_Measured] | Fa
 
 
 def _measure(data: bytes, sheet: _Measured, *, last: bool = False) -> bytes:
-    """Count what whole cells are in the data; what is left over belongs to the next."""
+    """Count the complete cells in the data; the remainder belongs to the next part."""
     cut = len(data) if last or len(data) > 8 * BLOCK else data.rfind(b"</row>")
     if cut < 0:
         return data

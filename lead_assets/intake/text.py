@@ -1,6 +1,6 @@
-"""A stream of UTF-8 read through a window that moves: however long it is, a few megabytes of it are in memory.
+"""Reads a stream of UTF-8 through a moving window: however long it is, only a few megabytes are in memory.
 
-Does not belong here: what the text means (see `json_payloads`, `csv_payloads`, `form_payloads`).
+Does not belong here: the meaning of the text (see `json_payloads`, `csv_payloads`, `form_payloads`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ WHITE = b" \t\r\n"
 
 
 class Text:
-    """`data`: what is in the window; `ended`: nothing follows it; `lines_gone`: line ends before it, `bytes_gone`: bytes before it."""
+    """`data`: the window's content; `ended`: nothing follows it; `lines_gone`: line ends before it; `bytes_gone`: bytes before it."""
 
     def __init__(self, blocks: Iterable[bytes]) -> None:
         self.data = b""
@@ -22,7 +22,7 @@ class Text:
         self._blocks = iter(blocks)
 
     def more(self, at: int = 0) -> bool:
-        """Let go of what stands before `at`, which becomes 0, and read on. False at the end."""
+        """Discard everything before `at`, which becomes 0, and read more. False at the end."""
         if at:
             self.lines_gone += self.data.count(b"\n", 0, at)
             self.bytes_gone += at
@@ -35,12 +35,12 @@ class Text:
         return True
 
     def fill(self, size: int) -> None:
-        """Read on until the window holds so many bytes, if there are as many."""
+        """Read until the window has this many bytes, if there are that many."""
         while len(self.data) < size and not self.ended:
             self.more()
 
     def skip_white(self) -> None:
-        """Begin the window at the first line that has something in it, if there is one."""
+        """Move the window to the first non-blank line, if there is one."""
         while not self.data.lstrip(WHITE):
             if not self.more(len(self.data)):
                 return
@@ -48,7 +48,7 @@ class Text:
         self.more(self.data.rfind(b"\n", 0, start) + 1)
 
     def lines(self, limit: int) -> Iterator[tuple[bytes, int]]:
-        """(whole lines, 0) in pieces of some megabytes; (head of a line, its size) of a line that is longer than `limit` and not in one piece."""
+        """(whole lines, 0) in pieces of some megabytes; (head of a line, its size) for a line longer than `limit` that does not fit in one piece."""
         while self.data or not self.ended:
             cut = self.data.rfind(b"\n") + 1
             if cut:
@@ -64,7 +64,7 @@ class Text:
                 self.more()
 
     def long_line(self, at: int) -> tuple[bytes, int]:
-        """Go past a line that begins at `at` and does not end in the window: its head (nothing, if it is blank) and its size. Its line end stays."""
+        """Skip a line that starts at `at` and does not end in the window; returns its head (empty if blank) and its size. Its line end stays."""
         self.bytes_gone += at
         self.lines_gone += self.data.count(b"\n", 0, at)
         self.data = self.data[at:]

@@ -1,6 +1,6 @@
-"""Packed files as streams of bytes: gzip and zip, by their content. What they unpack to is counted before anything of it is read, and never held.
+"""Packed files as streams of bytes: gzip and zip, detected by content. The unpacked size is checked before reading, and the content is never held whole.
 
-Does not belong here: encodings (see `encodings`), spreadsheets, which are zip files too (see `sheet_payloads`).
+Does not belong here: encodings (see `encodings`), or spreadsheets, which are zip files too (see `sheet_payloads`).
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from lead_assets.intake.payloads import Fault
 
 BLOCK = 4 << 20
 _FIRST = 64 << 10
-"""Bytes of a file's first block: most drops are no larger, and their text is then one object."""
+"""Size of a file's first block: most drops are no larger, so their text is one object."""
 _NO_BOMB = 64 << 20
-"""Up to this size a file may unpack as far as it likes."""
+"""Up to this unpacked size, any compression ratio is allowed."""
 _GZIP_MOST = 1032
 """Deflate's best: https://zlib.net/zlib_tech.html."""
 _DIRECTORY_BYTES = 16 << 20
@@ -41,7 +41,7 @@ OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
 def blocks(stream: BinaryIO) -> Iterator[bytes]:
-    """The stream from its beginning."""
+    """The stream from the start."""
     stream.seek(0)
     if first := stream.read(_FIRST):
         yield first
@@ -50,7 +50,7 @@ def blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def unreadable(head: bytes) -> Fault | None:
-    """What a file is that is no text, and that nothing here unpacks."""
+    """The kind of a file that is not text and cannot be unpacked here."""
     kind = next((kind for mark, kind in _CANNOT if head.startswith(mark)), None)
     if kind is None and head[:64].lstrip(b"\xef\xbb\xbf \t\r\n").lower().startswith(_CANNOT_TEXT):
         kind = "HTML or XML, whatever its name"
@@ -62,13 +62,13 @@ def unsupported(kind: str) -> Fault:
 
 
 def too_big(limit: int) -> Fault:
-    return Fault("file_too_large", f"the file holds more than {limit} bytes: send it in parts, or raise LEAD_ASSETS_MAX_DROP_BYTES")
+    return Fault("file_too_large", f"the file has more than {limit} bytes: send it in parts, or raise LEAD_ASSETS_MAX_DROP_BYTES")
 
 
 def too_far(limits: Limits) -> Fault:
     return Fault(
         "unpacks_too_far",
-        f"the file unpacks to more than {limits.unpack_ratio} times its size, as no list of leads does: send it unpacked, "
+        f"the file unpacks to more than {limits.unpack_ratio} times its size, unlike any list of leads: send it unpacked, "
         "or raise LEAD_ASSETS_MAX_UNPACK_RATIO",
     )
 
@@ -80,7 +80,7 @@ def over_limit(unpacked: int, packed: int, limits: Limits) -> Fault | None:
 
 
 class Gunzipped:
-    """The content of a gzip stream, as far as it can be read. `fault`: what ended it early; known at the end."""
+    """The content of a gzip stream, as far as it can be read. `fault`: why it ended early; known at the end."""
 
     def __init__(self, stream: BinaryIO) -> None:
         self.fault: Fault | None = None
@@ -99,10 +99,12 @@ class Gunzipped:
                     if not rest and not member.eof and not (rest := next(source, b"")):
                         break
             except zlib.error:
-                self.fault = Fault("corrupt_gzip", "the gzip data is damaged; what stands before the damage was read: send it again")
+                self.fault = Fault("corrupt_gzip", "the gzip data is damaged; everything before the damage was read: send it again")
                 return
             if not member.eof:
-                self.fault = Fault("truncated_gzip", "the gzip data ends early; what stands before the cut was read: send it again whole")
+                self.fault = Fault(
+                    "truncated_gzip", "the gzip data ends early; everything before the cut was read: send the whole file again"
+                )
                 return
             rest = member.unused_data
             while not (rest := rest.lstrip(b"\0")):  # padding that tape and block devices leave
@@ -111,7 +113,7 @@ class Gunzipped:
 
 
 def gzip_fault(stream: BinaryIO, size: int, limits: Limits) -> Fault | None:
-    """Whether a gzip file unpacks to more than is allowed. Unpacks it once, where its size leaves that open."""
+    """Whether a gzip file unpacks to more than is allowed. Unpacks it once if its size does not decide that."""
     if size * _GZIP_MOST <= min(_NO_BOMB, limits.drop_bytes):
         return None
     unpacked = 0
@@ -123,7 +125,7 @@ def gzip_fault(stream: BinaryIO, size: int, limits: Limits) -> Fault | None:
 
 
 def zip_of(stream: BinaryIO, size: int, limits: Limits) -> zipfile.ZipFile | Fault:
-    """The zip file, if its directory says that all of it may be unpacked; reading a member gives no more than that."""
+    """The zip file, if its directory stays within the limits; reading a member never gives more than the directory says."""
     damaged = Fault("corrupt_zip", "the zip file is damaged or cut off: send it again")
     if _directory_bytes(stream, size) > _DIRECTORY_BYTES:
         return Fault("file_too_large", "the zip file lists hundreds of thousands of files: send one file of leads")
@@ -149,7 +151,7 @@ DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, ValueEr
 
 
 def _directory_bytes(stream: BinaryIO, size: int) -> int:
-    """Size of the zip's directory as its end says (APPNOTE.TXT 4.3.16, 4.3.14): it would be held in memory."""
+    """Size of the zip's directory according to its end record (APPNOTE.TXT 4.3.16, 4.3.14): it would be held in memory."""
     start = max(0, size - (1 << 16) - 98)
     stream.seek(start)
     tail = stream.read()
