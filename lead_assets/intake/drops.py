@@ -77,7 +77,7 @@ class Drops:
         return [dict(sorted(each.items())) for each in counted]
 
     def count(self, defaults: Sequence[tuple[str, bool]], counted: list[dict[str, Counted]]) -> None:
-        """Add to `counts`."""
+        """Add these drops to `counts`."""
         for frame, is_lead in ((self.leads, 1), (self.rejects, 0)):
             counts = frame.group_by("drop", "own_campaign").agg(pl.len(), (pl.col("part") == 1).sum().alias("payloads"))
             for number, own, count, payloads in counts.iter_rows():
@@ -131,7 +131,7 @@ def read_drops(
     documents: bool = True,
     adapters: Adapters | None = None,
 ) -> Drops:
-    """All payloads of drops (their bytes, or streams that can seek), each given with its column map, in the order they stand. Raises nothing for any bytes.
+    """All payloads of drops (bytes, or seekable streams), each with its column map, in order. Raises nothing for any content.
     `adapters`: the shapes in force, else those that ship.
 
     Without `documents` the leads have only what they are told apart by: enough to count them, in half the time.
@@ -153,7 +153,7 @@ def count_drops(
     seen: Seen,
     adapters: Adapters | None = None,
 ) -> list[dict[str, Counted]]:
-    """`Drops.counts` of drops of any size: a few megabytes of them are in memory."""
+    """`Drops.counts` for drops of any size, with only a few megabytes in memory."""
     counted: list[dict[str, Counted]] = [{} for _ in defaults]
     for part in read_parts(drops, limits=limits, documents=False, seen=seen, adapters=adapters):
         part.count(defaults, counted)

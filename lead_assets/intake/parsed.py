@@ -59,7 +59,7 @@ MODULES = (
     "lead_assets.intake.text",
     "lead_assets.intake.unpacking",
 )
-"""Modules that decide what a drop's bytes become. A comment in one of them costs one reading, which is free; one that is missing here would cost rows."""
+"""The modules that decide what a drop's bytes become. Changing a comment in one costs one reading, which is free; a module missing here would cost rows."""
 _LIBRARIES = (
     "charset-normalizer",
     "dateparser",

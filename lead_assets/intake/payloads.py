@@ -35,7 +35,7 @@ class Reject(NamedTuple):
     fault: Fault
     campaign: str | None = None
     size: int = 0
-    """Bytes of the whole payload where `raw` does not hold them all."""
+    """Size of the whole payload, if `raw` does not contain all of it."""
     part: int = 1
     """Which lead of the payload is meant, from 1."""
 
