@@ -20,7 +20,7 @@ class Lead(LeadFields):
     adapter: Annotated[str, Column("Payload shape that matched", source="intake.raw_leads.adapter")]
     drop_sha256: Annotated[str, Column("Drop the lead came from", source="intake.raw_leads.drop_sha256")]
     position: Annotated[int, Column("Position in the drop", source="intake.raw_leads.position")]
-    part: Annotated[int, Column("Which lead of its payload it is, from 1", source="intake.raw_leads.part")]
+    part: Annotated[int, Column("Number of the lead within its payload, from 1", source="intake.raw_leads.part")]
     received_at: Annotated[datetime, Column("When the drop was received", source="intake.raw_leads.received_at")]
     submitted_at: Annotated[datetime | None, Column("When the lead was submitted", source="intake.raw_leads.submitted_at")] = None
     payload: Annotated[Json, Column("The whole payload as it was read", pii="free_text", source="intake.raw_leads.payload")]
@@ -95,13 +95,13 @@ class Duplicate(Table):
     lead_id: Annotated[str, Column("The duplicate's own lead id", source="intake.raw_leads.lead_id")]
     drop_sha256: Annotated[str, Column("Drop the duplicate came from", source="intake.raw_leads.drop_sha256")]
     position: Annotated[int, Column("Position in the drop", source="intake.raw_leads.position")]
-    part: Annotated[int, Column("Which lead of its payload it is, from 1", source="intake.raw_leads.part")]
+    part: Annotated[int, Column("Number of the lead within its payload, from 1", source="intake.raw_leads.part")]
     received_at: Annotated[datetime, Column("When the drop was received", source="intake.raw_leads.received_at")]
     submitted_at: Annotated[datetime | None, Column("When it was submitted", source="intake.raw_leads.submitted_at")] = None
     duplicate_of: Annotated[str, Column("lead_id of the lead that was kept")]
     kept_drop_sha256: Annotated[str, Column("Drop of the payload that was kept")]
     kept_position: Annotated[int, Column("Position of the payload that was kept")]
-    kept_part: Annotated[int, Column("Which lead of the payload that was kept it is")]
+    kept_part: Annotated[int, Column("Number of the kept lead within its payload")]
     matched_on: Annotated[Literal["lead_id", "email"], Column("What identified it as the same lead")]
     payload: Annotated[Json, Column("The duplicate's payload", pii="free_text", source="intake.raw_leads.payload")]
 

@@ -39,7 +39,8 @@ class LeadFields(Table):
     outcome_at: Annotated[datetime | None, Column("When the outcome was known")] = None
     extra: Annotated[Json, Column("Payload fields that have no column of their own, as a JSON object", pii="free_text")] = "{}"
     unread_fields: Annotated[
-        list[str] | None, Column("Columns that are null because what was sent cannot be read, which `extra` keeps; null if there are none")
+        list[str] | None,
+        Column("Columns that are null because the sent value could not be read; `extra` has the value. Null if there are none"),
     ] = None
     implied_profile: Annotated[str | None, Column("Profile that the payload's shape implies, whatever the lead says")] = None
 
@@ -52,18 +53,18 @@ class RawLead(LeadFields):
 
     campaign_id: Annotated[str, Column("Campaign the lead belongs to: the partition key")]
     lead_id: Annotated[str, Column("The sender's id, or one derived from the lead's identity: 'ld_' and 16 hex digits")]
-    adapter: Annotated[str, Column("Payload shape that it was read by: a name of `lead-assets shapes`")]
+    adapter: Annotated[str, Column("Payload shape used to read it: a name from `lead-assets shapes`")]
     drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
     drop_name: Annotated[str, Column("File name or origin of the drop")]
     position: Annotated[int, Column("Position in the drop, from 1: line of NDJSON or CSV (the header is line 1), or element of an array")]
-    part: Annotated[int, Column("Which lead of its payload it is, from 1: one payload of a webhook may hold several")]
+    part: Annotated[int, Column("Number of the lead within its payload, from 1: a webhook payload may contain several")]
     received_at: Annotated[datetime, Column("When the drop was received")]
     submitted_at: Annotated[datetime | None, Column("When the lead was submitted, according to the sender")] = None
     source_campaign: Annotated[str | None, Column("Campaign id as the sender wrote it")] = None
     payload: Annotated[
         Json,
         Column(
-            "The whole payload as it was read, as a JSON object; of a payload that holds several leads, the part that is this one",
+            "The whole payload as a JSON object, as read; if it contains several leads, only this lead's part",
             pii="free_text",
         ),
     ]
@@ -79,7 +80,7 @@ class RejectedPayload(Table):
     drop_sha256: Annotated[str, Column("SHA-256 of the drop's bytes: its name in the archive")]
     drop_name: Annotated[str, Column("File name or origin of the drop")]
     position: Annotated[int, Column("Position in the drop, from 1; 0 means the whole file")]
-    part: Annotated[int, Column("Which lead of the payload is meant, from 1")]
+    part: Annotated[int, Column("Number of the lead within the payload, from 1")]
     received_at: Annotated[datetime, Column("When the drop was received")]
     code: Annotated[str, Column("Machine-readable reason, e.g. not_json, truncated_json, duplicate_key, invalid_email")]
     reason: Annotated[str, Column("What is wrong and what to do, without the value itself")]

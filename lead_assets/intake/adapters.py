@@ -1,7 +1,7 @@
-"""Which shape a payload has, and what it says under which name: the declarations of `rules/shapes`, made ready once.
+"""Finds a payload's shape and reads its fields by it: the declarations in `rules/shapes`, compiled once.
 
-A shape is chosen by what the payload says, never by the name of its file: of those that fit, one that is not general before one that is, then by `over`, then
-the one with most conditions; two that are left are a tie, which is told with both names. Does not belong here: what a declaration may say (see `shapes`), and
+The payload's content decides the shape, never the file name. Among those that fit, specific shapes win over general ones, then `over` decides, then
+the number of conditions; if two are still left, it is a tie, reported with both names. Does not belong here: what a declaration may say (see `shapes`), or
 reading values (see `rows`).
 """
 
@@ -24,19 +24,19 @@ from lead_assets.intake.payloads import Fault
 from lead_assets.intake.shapes import Answers, Known, Shape, Source, When, load_shapes
 
 FALLBACK = "inbound_b2b"
-"""What a payload that has no declared shape is read as."""
+"""The shape used for a payload that fits no declared one."""
 DECLARED = "="
-"""Before a field's name in a bag: the value that the shape's declaration points at."""
+"""Prefix of a field name in a bag: the value that the shape's declaration points to."""
 MAPPED = "=map "
-"""Before a field's name in a bag: the value that `--map path=field` points at."""
+"""Prefix of a field name in a bag: the value that `--map path=field` points to."""
 
 Bag = dict[str, Any]
-"""What a payload says: name → value, the names being its own, or a field's after `DECLARED` or `MAPPED`."""
+"""A payload's values: name → value, where the name is its own, or a field name after `DECLARED` or `MAPPED`."""
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of a payload: as they are, folded, and the fields that they mean."""
+    """The keys of a payload: as written, folded, and the fields they mean."""
 
     raw: frozenset[str]
     folded: frozenset[str]
@@ -44,7 +44,7 @@ class Keys:
 
 
 class Condition:
-    """One `when` of a shape, made ready."""
+    """One compiled `when` of a shape."""
 
     def __init__(self, when: When) -> None:
         self.when = when
@@ -54,10 +54,10 @@ class Condition:
         self._values = [(path(text), _pattern(words)) for text, words in when.values.items()]
         self.weight = len(self._has) + len(self._values) + len(when.lacks) + len(when.means) + bool(when.any_of or when.means_any)
         self.by_keys = not self._values and all(each.key for each in (*self._has, *self._any_of, *self._lacks))
-        """Whether the keys of a payload alone decide."""
+        """Whether a payload's keys alone decide."""
 
     def may_hold(self, keys: Keys, is_table: bool) -> bool:
-        """Whether it can hold for a payload of these keys; if `by_keys`, whether it does."""
+        """Whether it can hold for a payload with these keys; if `by_keys`, whether it does."""
         when = self.when
         if when.table is not None and when.table != is_table:
             return False
@@ -86,7 +86,7 @@ class Condition:
 
 
 class Adapter:
-    """A shape made ready to read payloads by."""
+    """A shape compiled for reading payloads."""
 
     def __init__(self, name: str, shape: Shape, headers: Headers) -> None:
         self.name, self.shape, self.headers = name, shape, headers
@@ -106,7 +106,7 @@ class Adapter:
             and not (shape.answers[0].titles or shape.answers[0].prefix)
             and all(source.as_ is None and all(each.key for each in found) for found, source in sources.values())
         )
-        """Whether what a payload says stands under its own keys."""
+        """Whether a payload's values are directly under its own keys."""
         self.questions = {
             fold_header(wording): Meaning(field, rank - 500, "en")
             for field, wordings in shape.questions.items()
@@ -117,7 +117,7 @@ class Adapter:
     # Recognising
 
     def open_conditions(self, keys: Keys, *, is_table: bool) -> list[Condition] | None:
-        """The conditions of which one must hold for a payload of these keys; none if one does in any case, None if the shape is not possible."""
+        """The conditions of which one must hold for a payload with these keys; empty if one holds anyway, None if the shape is impossible."""
         possible = [condition for condition in self._when if condition.may_hold(keys, is_table)]
         if not possible:
             return None
@@ -128,13 +128,13 @@ class Adapter:
         return bool(self._test)
 
     def is_test(self, payload: Any) -> bool:
-        """Whether it is an event that the source sends to try the connection."""
+        """Whether it is an event that the source sends to test the connection."""
         return any(_says(each, words, payload) for each, words in self._test)
 
     # Reading
 
     def bag(self, payload: Any) -> Bag:
-        """What a payload says. A field that the declaration points at is there, null or not, so that payloads of a shape have the same names."""
+        """A payload's values. Fields in the declaration are always present, null or not, so that all payloads of a shape have the same names."""
         bag: Bag = {}
         for answers, at in self._answers:
             for name, value in self._named(answers, at, payload):
@@ -147,7 +147,7 @@ class Adapter:
         return bag
 
     def rest(self, payload: Any) -> Bag:
-        """The payload less what its declaration and its answers point at: nothing that a sender said is lost."""
+        """The payload without what its declaration and answers point to, so that nothing from the sender is lost."""
         places: set[Place] = set()
         for found, source in self._sources.values():
             for each in found:
@@ -162,11 +162,11 @@ class Adapter:
 
     @property
     def rest_is_said(self) -> bool:
-        """Whether the keys of `rest` are names of the bag, too."""
+        """Whether the keys of `rest` are also names in the bag."""
         return self._reads_root
 
     def meaning(self, name: str) -> Meaning | None:
-        """The field that a name of the bag means here; the rank says which of several names is read first."""
+        """The field that a name in the bag means here; the rank orders several names for one field."""
         if name.startswith(DECLARED):
             return Meaning(name.removeprefix(MAPPED).removeprefix(DECLARED), -3000 if name.startswith(MAPPED) else -2000, "en")
         folded = fold_header(name)
@@ -182,7 +182,7 @@ class Adapter:
         return self.headers.meaning(name)
 
     def binding(self, names: Collection[str], column_map: Mapping[str, str]) -> dict[str, list[str]]:
-        """Field → the names that can fill it, the first that says something in a payload being taken. Depends on no order."""
+        """Field → the names that can fill it; the first with a value in a payload wins. Independent of the order of names."""
         mapped = {fold_header(source): OTHER_NAMES.get(target, target) for source, target in column_map.items()}
         found: dict[str, list[tuple[int, bool, str]]] = {}
         languages: dict[str, set[str]] = {}
@@ -242,7 +242,7 @@ class Adapter:
                 yield name, value
 
     def _of_parts(self, name: str, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-        """An answer that is an object: {"first": …, "last": …} says more by its parts, if they are known."""
+        """An answer that is an object: the parts of {"first": …, "last": …} are more useful, if they are known."""
         if "value" in value and len(value) <= 4 and type(value["value"]) is not dict:
             yield name, value["value"]
         elif len(value) == 1:
@@ -255,19 +255,19 @@ class Adapter:
 
 @dataclass(frozen=True)
 class Candidates:
-    """The shapes that payloads of the same keys can have, each with the conditions of which one must hold."""
+    """The shapes possible for payloads with the same keys, each with the conditions of which one must hold."""
 
     keys: Keys
     adapters: dict[Adapter, list[Condition]]
 
     @cached_property
     def are_sure(self) -> bool:
-        """Whether the keys alone say which shape it is, and one payload is one lead."""
+        """Whether the keys alone decide the shape, and one payload is one lead."""
         return not any(conditions or each.each or each.has_tests or each.shape.kind != "lead" for each, conditions in self.adapters.items())
 
 
 class Adapters:
-    """All shapes in force, made ready."""
+    """All shapes in force, compiled."""
 
     def __init__(self, known: Known, headers: Headers) -> None:
         self.known, self.headers = known, headers
@@ -277,12 +277,12 @@ class Adapters:
 
     @cached_property
     def digest(self) -> str:
-        """Another text for each set of declarations that may give other rows."""
+        """A different text for every set of declarations that may give different rows."""
         said = [f"{name} {shape.model_dump_json()}" for name, shape in sorted(self.known.shapes.items())]
         return hashlib.sha256("\n".join([*said, self.headers.model_dump_json()]).encode()).hexdigest()[:16]
 
     def candidates(self, signature: tuple[str, ...], *, is_table: bool) -> Candidates:
-        """The shapes that a payload of these keys can have."""
+        """The shapes possible for a payload with these keys."""
         known = self._candidates.get((signature, is_table))
         if known is None:
             if len(self._candidates) > 4096:
@@ -298,7 +298,7 @@ class Adapters:
         return known
 
     def choose(self, payload: Any, candidates: Candidates) -> Adapter | Fault:
-        """The payload's shape, or the tie that it is."""
+        """The payload's shape, or a fault for a tie."""
         keys = candidates.keys
         return self.winner(
             [
@@ -322,12 +322,14 @@ class Adapters:
         best = [each for each in best if each.conditions == most]
         if len(best) > 1:
             first, second = best[0].name, best[1].name
-            return Fault("two_shapes", f"fits the shapes '{first}' and '{second}' alike: write over: [{second}] in the one that is meant")
+            return Fault(
+                "two_shapes", f"fits the shapes '{first}' and '{second}' equally well: write over: [{second}] in the one that should win"
+            )
         return best[0] if best else self.of_name[FALLBACK]
 
 
 def adapters_of(settings: Settings) -> Adapters:
-    """The shapes in force under these settings. Raises RulesError if the header table cannot be read; a shape file that cannot is left out."""
+    """The shapes in force under these settings. Raises RulesError if the header table cannot be read; unreadable shape files are left out."""
     known, headers = load_shapes(settings), HEADERS.load(settings)
     key = tuple((name, id(shape)) for name, shape in known.shapes.items()), id(headers)
     if key not in _made:
@@ -338,17 +340,17 @@ def adapters_of(settings: Settings) -> Adapters:
 
 
 _made: dict[Any, Adapters] = {}
-"""By the identity of what they were made from, which is read once and kept (see `core.declared`)."""
+"""Cached by the identity of their sources, which are read once and kept (see `core.declared`)."""
 
 
 @lru_cache(maxsize=1)
 def shipped_adapters() -> Adapters:
-    """The shapes that ship."""
+    """The shipped shapes."""
     return adapters_of(Settings(rules_dir=None))
 
 
 def _pattern(words: Sequence[Any]) -> re.Pattern[str]:
-    """Matches any of the words, as text; `*` in one stands for anything."""
+    """Matches any of the words, as text; `*` matches anything."""
     return re.compile("|".join(fnmatch.translate(str(word).strip()) for word in words), re.IGNORECASE)
 
 
@@ -367,7 +369,7 @@ def _says(where: Path, words: re.Pattern[str], payload: Any) -> bool:
 
 
 def _scalar(found: list[Any]) -> Any:
-    """What an answer says: its value, or the list of its values if it has several."""
+    """An answer's value, or the list of its values if there are several."""
     values = [value for value in found if not is_blank(value)]
     if len(values) == 1 and type(values[0]) is list:
         values = [value for value in values[0] if not is_blank(value)]

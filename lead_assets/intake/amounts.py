@@ -42,10 +42,10 @@ _INDIAN = re.compile(r"\d{1,2}(?:,\d{2})*,\d{3}(?:\.\d*)?")
 
 @lru_cache(maxsize=16_384)
 def amount(text: str, *, money: bool = True) -> float | None:
-    """The number; of a range or a bound its lower (or only) end, None where the text is none.
+    """The number; for a range or bound, its lower (or only) end; None if the text is not a number.
 
-    A lone separator with three digits behind it groups thousands if the number is money, which nobody writes with three decimals: "$450.000" is 450,000.
-    Raises OverflowError for what is no finite number.
+    A single separator followed by three digits groups thousands if the number is money, because nobody writes money with three decimals: "$450.000" is 450,000.
+    Raises OverflowError if the number is not finite.
     """
     plain = unicodedata.normalize("NFKC", text).strip().casefold()
     plain = "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in plain)
@@ -64,7 +64,7 @@ def amount(text: str, *, money: bool = True) -> float | None:
         if high is None:
             return None
         high *= _MAGNITUDES.get(found["high_unit"] or "", 1.0)
-        # "400-500k": the unit is said once for both.
+        # "400-500k": one unit for both ends.
         if unit is None and found["high_unit"] and low * _MAGNITUDES[found["high_unit"]] <= high:
             unit = found["high_unit"]
         if low * _MAGNITUDES.get(unit or "", 1.0) > high:
@@ -76,7 +76,7 @@ def amount(text: str, *, money: bool = True) -> float | None:
 
 
 def _number(digits: str, *, money: bool) -> float | None:
-    """Digits with their separators: the last one is the decimal one, unless it groups."""
+    """Digits with separators: the last separator is the decimal one, unless it groups thousands."""
     body, _, exponent = digits.partition("e")
     sign, body = (body[0], body[1:]) if body[0] in "+-" else ("", body)
     points, commas = body.count("."), body.count(",")

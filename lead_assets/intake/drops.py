@@ -50,7 +50,7 @@ _NO_REJECTS = _REJECT_SCHEMA.to_frame()
 
 
 class Counted(NamedTuple):
-    """What a campaign gets of a drop: leads, rejects, and the payloads that these came in. A payload that holds several counts for its first."""
+    """What a campaign gets from a drop: leads, rejects, and their payloads. A payload with several leads counts for its first."""
 
     leads: int
     rejects: int
@@ -68,7 +68,7 @@ class Drops:
     """For each drop, what its `column_map` renames and it has not: headers of a table that has none by that name, or of a drop that is no table."""
 
     def counts(self, defaults: Sequence[tuple[str, bool]]) -> list[dict[str, Counted]]:
-        """For each drop, campaign → what it gets, sorted by campaign.
+        """For each drop, campaign → its counts, sorted by campaign.
 
         `defaults`: for each drop, the campaign for payloads that name none, and whether it overrides all of them.
         """
@@ -132,9 +132,9 @@ def read_drops(
     adapters: Adapters | None = None,
 ) -> Drops:
     """All payloads of drops (bytes, or seekable streams), each with its column map, in order. Raises nothing for any content.
-    `adapters`: the shapes in force, else those that ship.
+    `adapters`: the shapes in force (default: the shipped ones).
 
-    Without `documents` the leads have only what they are told apart by: enough to count them, in half the time.
+    Without `documents`, leads have only what identifies them: enough for counting, in half the time.
     """
     seen = Seen()
     parts = list(read_parts(drops, limits=limits, documents=documents, seen=seen, adapters=adapters))

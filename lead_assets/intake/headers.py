@@ -1,6 +1,6 @@
 """What the header of a column, the key of an object or the question of a form means: the wordings of `rules/headers.yaml`, folded, and the field of each.
 
-Does not belong here: finding a table's header line (see `csv_payloads`), and which payload shape a table has (see `adapters`).
+Does not belong here: finding a table's header line (see `csv_payloads`), or which payload shape a table has (see `adapters`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import unknown
 
 IGNORE = "ignore"
-"""What `--map 'Column=ignore'` says: the column fills nothing, and stays in the payload."""
+"""The target in `--map 'Column=ignore'`: the column fills nothing, but stays in the payload."""
 
 _OURS = ("campaign_id", "adapter", "drop_sha256", "drop_name", "position", "received_at", "payload", "extra")
 FIELDS: tuple[str, ...] = tuple(name for name in RawLead.polars_schema() if name not in _OURS)
@@ -28,7 +28,7 @@ OTHER_NAMES = {
     "campaign_id": "source_campaign", "utm_campaign": "source_campaign", "created_at": "submitted_at", "customer_id": "lead_id", "name": "full_name",
     "job_title": "title", "designation": "title", "organization": "company", "property_city": "city", "property_state": "state", "message": "notes",
 }  # fmt: skip
-"""Names that `--map from=to` takes for a field besides its own."""
+"""Other names that `--map from=to` accepts for a field."""
 
 _REMEMBERED = 20_000
 _SECOND = 1_000
@@ -36,7 +36,7 @@ _SECOND = 1_000
 
 
 class Meaning(NamedTuple):
-    """The field that a wording means, how usual the wording is for it (0 most), and the wording's language."""
+    """The field that a wording means, how common the wording is for it (0 is the most common), and the wording's language."""
 
     field: str
     rank: int
@@ -76,7 +76,7 @@ class Headers(Declared):
         return {}
 
     def meaning(self, header: str) -> Meaning | None:
-        """What a header means; None if nobody knows. What it says of itself in brackets, a number at its end and fillers do not count."""
+        """What a header means; None if unknown. Remarks in brackets, a number at the end and fillers do not count."""
         told = self._told
         if header not in told:
             if len(told) > _REMEMBERED:
@@ -96,7 +96,7 @@ class Headers(Declared):
         return None
 
     def near(self, header: str) -> str | None:
-        """The known wording that is most like a header that nobody knows, as its field; None if none is like it."""
+        """The field of the known wording closest to an unknown header; None if none is close."""
         close = get_close_matches(fold_header(header), self.wordings, n=1, cutoff=0.8)
         return self.wordings[close[0]].field if close else None
 
@@ -116,7 +116,7 @@ def _mistakes(headers: Headers) -> Iterator[Mistake]:
                 elif folded in seen and seen[folded][0] != field and seen[folded][1] == language:
                     yield Mistake(
                         where,
-                        f"'{wording}' stands for '{seen[folded][0]}' too: a wording of a language means one field, remove one of the two",
+                        f"'{wording}' also stands for '{seen[folded][0]}': a wording means only one field per language, remove one of them",
                     )
                 seen.setdefault(folded, (field, language))
 
@@ -125,7 +125,7 @@ HEADERS = RulesFile(
     "headers.yaml",
     Headers,
     mistakes=_mistakes,
-    summary=lambda headers: f"{len(headers.wordings)} wordings of {len(headers.fields)} fields",
+    summary=lambda headers: f"{len(headers.wordings)} wordings for {len(headers.fields)} fields",
 )
 
 
@@ -135,7 +135,7 @@ def shipped_headers() -> Headers:
 
 
 def words_of(header: str) -> list[str]:
-    """The words of a header, folded: lower case, no accents, camelCase taken apart. "emailAddress" → ["email", "address"]."""
+    """The words of a header, folded: lower case, no accents, camelCase split. "emailAddress" → ["email", "address"]."""
     apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", header)
     plain = (
         "".join(c for c in unicodedata.normalize("NFKD", apart) if not unicodedata.combining(c))
@@ -147,13 +147,13 @@ def words_of(header: str) -> list[str]:
 
 
 def _unnumbered(words: list[str]) -> list[str]:
-    """The words less a small number at their end: "phone 2", "Email1". A larger one is a value, not a header's."""
+    """The words without a small number at the end: "phone 2", "Email1". A larger number is a value, not part of a header."""
     bare = re.sub(r"\d{1,2}$", "", words[-1]) if words else ""
     return [*words[:-1], bare] if bare and not bare[-1].isdigit() else words[:-1] if words and not bare else words
 
 
 def fold_header(header: str) -> str:
-    """A header as headers are compared: its words without what stands between them."""
+    """A header in the form used for comparison: its words joined without separators."""
     return "".join(words_of(header))
 
 

@@ -83,7 +83,7 @@ def ingest(
 
     `campaign` is set if the sender named one for the whole file. `receipt_id` makes the call repeatable: with the same id it adds
     nothing, and finishes what a crash left undone. Raises ValueError for a campaign without
-    a name, a column map onto unknown fields, or a time without a zone; nothing for any bytes. `adapters`: the shapes in force, else those that ship.
+    a name, a column map onto unknown fields, or a time without a zone; nothing for any content. `adapters`: the shapes in force (default: the shipped ones).
     """
     arrival = Arrival(data, name, campaign, receipt_id)
     (drop,) = ingest_many(archive, [arrival], received_at=received_at, column_map=column_map, limits=limits, adapters=adapters)
@@ -218,7 +218,7 @@ def _enter(
     unmapped: tuple[str, ...],
     encoding: str | None,
 ) -> IngestedDrop:
-    """Write the receipts that are not there yet. `counts`: what each campaign gets."""
+    """Write the missing receipts. `counts`: what each campaign gets."""
     name = kept.mine[0].name if kept.mine else kept.arrival.name
     entered = {receipt.campaign_id for receipt in kept.mine}
     read_before = {receipt.campaign_id for receipt in kept.others if receipt.column_map == column_map}

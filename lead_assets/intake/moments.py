@@ -1,7 +1,7 @@
-"""Times as senders write them: ISO 8601, epochs, days in any order, months in words, the day numbers of spreadsheets.
+"""Reads times as senders write them: ISO 8601, epochs, days in any order, month names, day numbers of spreadsheets.
 
-What could be two days is read by the order that its shape declares, else by the order that other values of its column show. Nothing here looks at a clock, so
-"yesterday" is no time. Does not belong here: whole columns of plain UTC times, which are read at once (see `rows`).
+An ambiguous day is read in the order that its shape declares, or else in the order that other values in its column show. Nothing here uses a clock, so
+"yesterday" is not a time. Does not belong here: whole columns of plain UTC times, which are read at once (see `rows`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CLOCK = re.compile(
 
 
 def order_of(texts: Iterable[str]) -> Order | None:
-    """The order of day and month that a column's values show: one of them has a number above 12. None if none has, or if they contradict each other."""
+    """The order of day and month shown by a column's values with a number above 12. None if there are none or they contradict each other."""
     shown: set[Order] = set()
     for text in texts:
         if found := _DAY.fullmatch(text.strip()):
@@ -43,14 +43,14 @@ def order_of(texts: Iterable[str]) -> Order | None:
 
 
 def moment(item: Any, order: Order | None = None) -> int | None:
-    """Microseconds since 1970 (UTC where no zone is given); None for what is no time."""
+    """Microseconds since 1970 (UTC if no zone is given); None if it is not a time."""
     if type(item) is int or type(item) is float:
         return _of_number(item)
     return _of_text(item.strip(), order) if type(item) is str else None
 
 
 def _of_number(number: float) -> int | None:
-    """By its size: days of a spreadsheet (1954 to 2119), or an epoch in seconds, milliseconds or microseconds (1973 on)."""
+    """Decided by size: a spreadsheet's day number (1954 to 2119), or an epoch in seconds, milliseconds or microseconds (from 1973)."""
     if math.isnan(number):
         return None
     if 20_000 <= number < 80_000:
@@ -109,12 +109,12 @@ def _at(year: int, month: int, day: int, clock: str | None) -> int | None:
 
 
 def _in_words(text: str) -> int | None:
-    r"""Like "Nov 3, 2026 5:04 pm", "3 novembre 2026", "Tue, 03 Nov 2026 17:04:00 +0000". Day, month and year must all be said."""
+    r"""Like "Nov 3, 2026 5:04 pm", "3 novembre 2026", "Tue, 03 Nov 2026 17:04:00 +0000". Day, month and year must all be given."""
     from dateutil import parser
 
     low, high = datetime(1904, 1, 1), datetime(1996, 12, 31)
     try:
-        # What is not said would be taken from the default: two that differ in every part show whether anything was not.
+        # Missing parts would come from the default, so parse with two defaults that differ in every part to see whether any is missing.
         first, second = (parser.parse(text, default=default, tzinfos={}) for default in (low, high))
         if first.replace(hour=0, minute=0, second=0) == second.replace(hour=0, minute=0, second=0):
             return _micros(parser.parse(text, default=low))

@@ -1,14 +1,14 @@
-"""Where something stands in a payload: `entry[].changes[].value.leadgen_id`, read from any JSON value and never raising for its content.
+"""Paths into a payload, such as `entry[].changes[].value.leadgen_id`. They work on any JSON value and never raise because of its content.
 
     a.b        the value of key b in the object at key a
-    a[]        each entry of the list at a (an object counts as a list of one: XML turned into JSON has it so)
+    a[]        each entry of the list at a (an object counts as a list of one, as in JSON made from XML)
     a[0]       its first entry
-    a[k=v]     each entry whose key k has the value v (as text; case aside)
+    a[k=v]     each entry whose key k has the value v (as text, ignoring case)
     a.*        each value of the object at a
-    "a[b]".c   a key that has dots or brackets in it stands in quotes
+    "a[b]".c   put a key with dots or brackets in quotes
     .          the payload itself
 
-Does not belong here: what a value means (see `shapes`), or reading it (see `rows`).
+Does not belong here: the meaning of a value (see `shapes`), or reading it (see `rows`).
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Path:
-    """A path, read. `steps`: a key, an index, (key, value) of a wanted entry, or each."""
+    """A parsed path. `steps`: a key, an index, (key, value) of a wanted entry, or each."""
 
     text: str
     steps: tuple[Step, ...]
 
     @property
     def key(self) -> str | None:
-        """The key, if the path is no more than one key of the payload."""
+        """The key, if the path is just one key of the payload."""
         return self.steps[0] if len(self.steps) == 1 and isinstance(self.steps[0], str) else None
 
     def values(self, payload: Any) -> list[Any]:
-        """All that stands there, in order; nothing where the payload has another form."""
+        """All values there, in order; none if the payload has a different structure."""
         found = [payload]
         for step in self.steps:
             if type(step) is str:
@@ -53,24 +53,24 @@ class Path:
         return found
 
     def first(self, payload: Any) -> Any:
-        """The first value there that says something; None if there is none."""
+        """The first non-empty value there; None if there is none."""
         return next((value for value in self.values(payload) if not is_blank(value)), None)
 
     def places(self, payload: Any) -> list[tuple[Place, Any]]:
-        """All that stands there, with its place."""
+        """All values there, with their places."""
         found: list[tuple[Place, Any]] = [((), payload)]
         for step in self.steps:
             found = list(_stepped(found, step))
         return found
 
     def parts(self, payload: Any) -> list[Any]:
-        """The payload once for each value there, with that one alone in its list: each is a payload of the same form."""
+        """The payload once per value there, with only that value in its list, so that each has the same structure."""
         return [_alone(payload, place) for place, _ in self.places(payload)]
 
 
 @lru_cache(maxsize=4096)
 def path(text: str) -> Path:
-    """Raises ValueError, in words for whoever wrote it."""
+    """Parse a path. Raises ValueError with advice for its author."""
     if text == ".":
         return Path(text, ())
     steps: list[Step] = []
@@ -78,7 +78,7 @@ def path(text: str) -> Path:
         found = _SEGMENT.fullmatch(segment)
         if found is None or not (found["name"] or found["brackets"]):
             raise ValueError(
-                f"'{text}' is no path: write keys with dots between them, and [] for each entry of a list, as entry[].changes[].value"
+                f"'{text}' is not a path: write keys with dots between them, and [] for each entry of a list, such as entry[].changes[].value"
             )
         if found["name"] == "*":
             steps.append(_ALL)
@@ -93,7 +93,7 @@ def path(text: str) -> Path:
             elif inside.isdecimal():
                 steps.append(int(inside))
             else:
-                raise ValueError(f"'{text}' is no path: in the brackets stands nothing, a number from 0, or key=value")
+                raise ValueError(f"'{text}' is not a path: brackets must be empty, or contain a number from 0 or key=value")
     return Path(text, tuple(steps))
 
 
@@ -102,7 +102,7 @@ def is_blank(item: Any) -> bool:
 
 
 def without(payload: Any, places: set[Place], here: Place = ()) -> Any:
-    """The payload less the values at the places, and less what is empty then; None if nothing is left."""
+    """The payload without the values at these places and without what is then empty; None if nothing is left."""
     if here in places:
         return None
     if type(payload) is dict:

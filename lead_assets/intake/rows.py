@@ -1,8 +1,8 @@
-"""Payloads to typed columns: each read by its shape, every value checked once, column by column.
+"""Turns payloads into typed columns: each is read by its shape, and every value is checked once, column by column.
 
-An optional field that cannot be read is null, its name stands in `unread_fields` and what was sent in `extra`; only who cannot be told apart from anybody is
-a reject. Shapes: a `Chunk` in; out a frame of `RawLead`'s columns less those that only the receipt knows (`RECEIPT_COLUMNS`), and rejects.
-Does not belong here: JSON or CSV syntax (see `parse`) and normalising (see `lead_assets.identity`): text stays as it was written.
+An optional field that cannot be read is null, with its name in `unread_fields` and the sent value in `extra`. Only leads without any identity are
+rejected. Takes a `Chunk`; returns a frame of `RawLead`'s columns without those that only the receipt knows (`RECEIPT_COLUMNS`), and rejects.
+Does not belong here: JSON or CSV syntax (see `parse`), or normalising (see `lead_assets.identity`): text stays as written.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ from lead_assets.intake.payloads import Chunk, Fault, Reject
 
 RECEIPT_COLUMNS = ("campaign_id", "drop_sha256", "drop_name", "received_at")
 DROP_SCHEMA = pl.Schema({name: dtype for name, dtype in RawLead.polars_schema().items() if name not in RECEIPT_COLUMNS})
-"""What a payload says by itself: RawLead without what only the receipt of its drop knows."""
+"""What a payload itself says: RawLead without what only the drop's receipt knows."""
 NOTHING = DROP_SCHEMA.to_frame()
-"""No payload at all: making the empty frame anew for each small drop would cost as much as reading it."""
+"""The empty frame, built once: building it for each small drop would cost as much as reading the drop."""
 
 _TEXT = [
     name for name, dtype in DROP_SCHEMA.items() if dtype == pl.String and name not in ("adapter", "payload", "extra", "implied_profile")
@@ -37,14 +37,14 @@ _TEXT = [
 _TIMES = frozenset({"submitted_at", "outcome_at"})
 _MONEY = frozenset({"loan_amount_requested", "purchase_price", "estimated_arv"})
 _TOLD_APART_BY = ("lead_id", "email", "phone", "full_name", "first_name", "last_name", "company", "linkedin_url", "source_campaign")
-"""What decides whether a payload is a lead, and of which campaign: all that is read of a drop that is only counted."""
+"""The columns that decide whether a payload is a lead, and in which campaign: all that is read when a drop is only counted."""
 _MIN_PHONE_DIGITS = 5
 _DEEPEST_BATCH = 3
 _PLAIN_UTC = r"^\d{4}-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\dZ$"
 _PLAIN_NUMBER = r"^\$?(?:\d{1,9}|\d{1,3}(?:,\d{3})+)(?:\.\d{1,2})?$"
 _LINE_END = orjson.Fragment(b"\n")
 _NOT_UNIFORM = (TypeError, OverflowError, ValueError, pl.exceptions.PolarsError)
-"""What polars raises for a column that is not of one type; its values are then looked at one by one."""
+"""What polars raises for a column of mixed types; its values are then checked one by one."""
 _NO_IDENTITY = Fault(
     "no_identity",
     "no e-mail, phone, LinkedIn profile, or name with company: send at least one; `lead-assets shapes try FILE` shows how the payload was read",
@@ -65,7 +65,7 @@ class _Group:
 
 
 def rows(chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = None) -> tuple[pl.DataFrame, list[Reject]]:
-    """The chunk's leads in `DROP_SCHEMA`, in the order they stood, and all its rejects. Without `documents` only what they are counted by is filled."""
+    """The chunk's leads in `DROP_SCHEMA`, in order, and all its rejects. Without `documents`, only the columns needed for counting are filled."""
     adapters = adapters or shipped_adapters()
     rejects = list(chunk.rejects)
     frames: list[pl.DataFrame] = []
@@ -89,7 +89,7 @@ def _in_order(members: list[int]) -> bool:
 
 
 def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[_Group]:
-    """The chunk's payloads by shape; those that are no lead (notices, test events, ties) go to the rejects."""
+    """The chunk's payloads by shape; those that are not leads (notices, test events, ties) become rejects."""
     groups: dict[str, _Group] = {}
     signatures: dict[tuple[str, ...], list[int]] = {}
     is_table = chunk.kind == "table"
@@ -143,9 +143,9 @@ def _sorted(group: _Group) -> _Group:
 
 
 def _leads_of(payload: Any, adapters: Adapters, is_table: bool, deepest: int) -> Iterator[tuple[Any, Adapter | Fault]]:
-    """The leads that a payload holds, each as a payload of its own, with its shape; or why it holds none."""
+    """The leads in a payload, each as a separate payload with its shape; or why there is none."""
     if type(payload) is not dict:
-        yield payload, Fault("not_an_object", "an entry of the batch is no object: send one object for each lead")
+        yield payload, Fault("not_an_object", "an entry of the batch is not an object: send one object per lead")
         return
     chosen = adapters.choose(payload, adapters.candidates(tuple(payload), is_table=is_table))
     if isinstance(chosen, Fault):
@@ -162,10 +162,10 @@ def _leads_of(payload: Any, adapters: Adapters, is_table: bool, deepest: int) ->
         if entries:
             return
         if shape.kind == "batch":
-            yield payload, Fault("empty_batch", f"{shape.what}: there is nothing in it")
+            yield payload, Fault("empty_batch", f"{shape.what}: it is empty")
             return
     if chosen.has_tests and chosen.is_test(payload):
-        yield payload, Fault("test_event", f"a test event of {shape.what}: it was kept, and is nobody's lead")
+        yield payload, Fault("test_event", f"a test event of {shape.what}: it was kept but is not a lead")
     else:
         yield payload, Fault("notice", shape.advice) if shape.kind == "notice" else chosen
 
@@ -230,7 +230,7 @@ def _group(chunk: Chunk, group: _Group, *, documents: bool) -> tuple[pl.DataFram
 
 
 def _bags(group: _Group, column_map: Mapping[str, str]) -> tuple[list[Bag], set[tuple[str, ...]]]:
-    """What the leads say, and the sets of names that they say it under."""
+    """The leads' values, and the sets of names they use."""
     adapter = group.adapter
     bags: list[Bag] = group.payloads if adapter.is_flat else [adapter.bag(payload) for payload in group.payloads]
     signatures = group.signatures if adapter.is_flat else {tuple(bag) for bag in bags}
@@ -253,7 +253,7 @@ def _path(text: str) -> Any:
 
 
 def _values(bags: Sequence[Bag], names: Sequence[str]) -> list[Any]:
-    """The first value that is neither null nor blank among the named ones of each bag."""
+    """The first value in each bag, among the given names, that is neither null nor blank."""
     if len(names) > 1:
         return [next((item for name in names if not is_blank(item := bag.get(name))), None) for bag in bags]
     try:
@@ -287,7 +287,7 @@ def _texts(column: str, found: list[Any], cannot: Unread) -> pl.Series:
 
 
 def _text(item: Any) -> str | None:
-    """A scalar as text, a list of scalars with commas between them; None for a truth value, which says yes to a question that nobody knows, and for objects."""
+    """A scalar as text, a list of scalars separated by commas; None for objects and for truth values, which answer an unknown question."""
     kind = type(item)
     if kind is str:
         return str(item)
@@ -309,7 +309,7 @@ def _numbers(column: str, found: list[Any], cannot: Unread) -> pl.Series:
     if kinds <= {str, type(None)}:
         texts = pl.Series(column, found, dtype=pl.String)
         plain = texts.str.strip_chars()
-        # With three digits behind it a point groups thousands, so such text is not plain.
+        # A point followed by three digits groups thousands, so such text is not plain.
         easy = (
             plain.set(~plain.str.contains(_PLAIN_NUMBER).fill_null(False), None).str.replace_all(r"[$,]", "").cast(pl.Float64, strict=False)
         )
@@ -335,7 +335,7 @@ def _number(item: Any, money: bool) -> float | None:
 
 
 def _orders(found: list[Any], chunk: Chunk, group: _Group) -> list[Any]:
-    """For each lead the order of day and month: its shape's, else the one that the column shows in the lead's drop."""
+    """Per lead, the order of day and month: its shape's, or else the one that the column shows in the lead's drop."""
     declared = group.adapter.shape.dates
     if declared or not chunk.drops:
         shown = declared or order_of(item for item in found if type(item) is str)
@@ -368,7 +368,7 @@ def _times(column: str, found: list[Any], cannot: Unread, orders: list[Any]) -> 
 
 
 def _best_email(chosen: pl.Series, found: list[pl.Series]) -> pl.Series:
-    """Of several addresses of a lead the first of a company, else the first of a free provider, else what there is."""
+    """Among several addresses of a lead: the first company address, or else the first from a free provider, or else the first."""
     from lead_assets.core.emails import email_domains, email_kinds, normalise_emails
 
     kinds = []
@@ -384,8 +384,8 @@ def _best_email(chosen: pl.Series, found: list[pl.Series]) -> pl.Series:
 
 
 def _documents(values: Sequence[Any]) -> pl.Series:
-    """The values as JSON with sorted keys. One call writes them all, with line ends between, which JSON itself never holds unescaped: 20 times as fast
-    as a call for each.
+    """The values as JSON with sorted keys. One call writes them all, separated by line ends, which JSON never contains unescaped: 20 times as fast
+    as one call each.
     """
     separated: list[Any] = [_LINE_END] * (2 * len(values) - 1)
     separated[::2] = values
@@ -403,7 +403,7 @@ def _extras(
     binding: dict[str, list[str]],
     unread: dict[int, list[str]],
 ) -> pl.Series | pl.Expr:
-    """What no column holds: names that mean nothing or lose their column to another, what could not be read, and the rest of a payload that is more than
+    """What no column has: unknown names, names that lose their column to another, values that could not be read, and the rest of a payload that is more than
     its answers."""
     adapter = group.adapter
     unheld = {signature: _unheld(signature, binding) for signature in signatures}
@@ -432,14 +432,14 @@ def _extras(
 
 
 def _unheld(signature: tuple[str, ...], binding: dict[str, list[str]]) -> tuple[str, ...]:
-    """Names whose value no column takes: unknown ones, and those that lose to another name of the same column."""
+    """Names whose value fills no column: unknown ones, and those that lose to another name for the same column."""
     present = set(signature)
     taken = {next((name for name in names if name in present and not name.startswith(DECLARED)), None) for names in binding.values()}
     return tuple(name for name in signature if name not in taken and not name.startswith(DECLARED))
 
 
 def _identify(frame: pl.DataFrame, unread: dict[int, list[str]]) -> tuple[pl.DataFrame, dict[int, Fault]]:
-    """Refuses who cannot be told apart from anybody, and names those whose sender did not. An address that is none is nobody's."""
+    """Reject leads without any identity, and give an id to those whose sender gave none. An invalid address identifies nobody."""
     from lead_assets.core.emails import normalise_emails
 
     faults: dict[int, Fault] = {}
@@ -448,7 +448,7 @@ def _identify(frame: pl.DataFrame, unread: dict[int, list[str]]) -> tuple[pl.Dat
         frame = frame.with_columns(frame["email"].scatter(invalid, None))
         for index in invalid:
             unread.setdefault(index, []).append("email")
-    # Most leads have both an id and an e-mail: what they are told apart by is not worked out.
+    # Most leads have both an id and an e-mail, so no identity has to be derived.
     unsure = frame.with_row_index("_index").filter(pl.col("email").is_null() | pl.col("lead_id").is_null())
     if unsure.is_empty():
         return frame, faults
@@ -471,5 +471,5 @@ def _identify(frame: pl.DataFrame, unread: dict[int, list[str]]) -> tuple[pl.Dat
 
 
 _INVALID_EMAIL = Fault(
-    "invalid_email", "not a possible e-mail address, and nothing else to tell the lead by: correct it, or send another identity", "email"
+    "invalid_email", "not a valid e-mail address, and nothing else identifies the lead: correct it, or send another identity", "email"
 )

@@ -1,7 +1,7 @@
 """The declarations of payload shapes: one entry in `rules/shapes/*.yaml` each, shipped or the user's own.
 
-Belongs here: what a declaration may say, and what can be wrong with it. Does not belong here: choosing a shape for a payload and reading it by one (see
-`adapters`), and the wordings that all shapes share (see `headers`).
+Belongs here: what a declaration may say, and its possible mistakes. Does not belong here: choosing a shape for a payload and reading by it (see
+`adapters`), or the wordings shared by all shapes (see `headers`).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def _is_pattern(text: str) -> str:
     try:
         re.compile(text)
     except re.error as error:
-        raise ValueError(f"'{text}' is no regular expression ({error}): mend or remove it") from None
+        raise ValueError(f"'{text}' is not a regular expression ({error}): correct or remove it") from None
     return text
 
 
@@ -40,31 +40,31 @@ def _listed(value: Any) -> Any:
 
 PathText = Annotated[str, AfterValidator(_is_path)]
 Paths = Annotated[list[PathText], BeforeValidator(_listed)]
-"""One path, or several: the first that says something is taken."""
+"""One path, or several: the first with a value is used."""
 Words = Annotated[list[str | int | float | bool], BeforeValidator(_listed)]
-"""One value, or several: any of them will do."""
+"""One value, or several: any of them matches."""
 
 
 class When(Declared):
-    """How a payload of the shape is recognised: all of it must hold. Single keys are compared as headers are, so `lead_id` is "Lead ID" too."""
+    """How to recognise a payload of this shape: all conditions must hold. Single keys are compared like headers, so `lead_id` also matches "Lead ID"."""
 
     has: list[PathText] = []
-    """All of these are there."""
+    """All of these are present."""
     any_of: list[PathText] = []
-    """One of these is there, or a key that means one of `means_any`."""
+    """One of these is present, or a key that means one of `means_any`."""
     lacks: list[PathText] = []
-    """None of these is there."""
+    """None of these is present."""
     values: dict[PathText, Words] = {}
-    """What stands there is one of these, as text, case aside; `*` stands for anything: "*lending*"."""
+    """The value is one of these, as text, ignoring case; `*` matches anything: "*lending*"."""
     means: list[str] = []
-    """For each of these fields, a key of the payload means it."""
+    """For each of these fields, the payload has a key that means it."""
     means_any: list[str] = []
     table: bool | None = None
-    """true: only rows of a table; false: only JSON."""
+    """true: only table rows; false: only JSON."""
 
 
 class Titles(Declared):
-    """A list elsewhere in the payload that says what each answer's question is: the entry whose `id` is the answer's `name` has its wording at `title`."""
+    """A list elsewhere in the payload with each answer's question: the entry whose `id` is the answer's `name` has the wording at `title`."""
 
     at: PathText
     id: PathText = "id"
@@ -72,18 +72,18 @@ class Titles(Declared):
 
 
 class Answers(Declared):
-    """Answers that are matched by the wording of their names: an object, or a list of entries with a name and a value."""
+    """Answers matched by the wording of their names: an object, or a list of entries with a name and a value."""
 
     at: PathText
     name: Paths | None = None
-    """Where an entry has its name; several: the first whose wording is known, else the first there is. Without: `at` is an object of name: value."""
+    """Where an entry has its name; if several, the first with a known wording, or else the first. Without it, `at` is an object of name: value."""
     value: Paths = ["value"]
     titles: Titles | None = None
-    """Where the wording of each name is; without `name`, that of the object's keys."""
+    """Where the wording of each name is; without `name`, of the object's keys."""
     prefix: Annotated[str, AfterValidator(_is_pattern)] = ""
-    """A regular expression for how names begin that is no part of them: `q\\d+_`."""
+    """A regular expression for a prefix to remove from names: `q\\d+_`."""
     json_text: bool = False
-    """What stands there is JSON in a text."""
+    """Whether the value is a text that contains JSON."""
 
 
 def _as_answers(value: Any) -> Any:
@@ -94,8 +94,8 @@ Transform = Literal["epoch", "epoch_ms", "join", "last_part", "unprefixed"]
 
 
 class Source(Declared):
-    """Where a field is, and how what stands there is read: epoch (seconds), epoch_ms, join (all values, with commas), last_part (of a path or URL),
-    unprefixed (less one or two letters and a colon: "p:+14155550100")."""
+    """Where a field is, and how to read its value: epoch (seconds), epoch_ms, join (all values, with commas), last_part (of a path or URL),
+    unprefixed (without one or two letters and a colon: "p:+14155550100")."""
 
     at: Paths
     as_: Transform | None = Field(None, alias="as")
@@ -111,36 +111,36 @@ class Shape(Declared):
     what: str
     """What sends it, in a line."""
     verified: str = ""
-    """What was verified of its wire form, and where."""
+    """What was verified about its wire format, and where."""
     when: Annotated[list[When], BeforeValidator(_listed)] = [When()]
-    """All that is said in one of these holds."""
+    """Recognised if all conditions in one of these hold."""
     general: bool = False
-    """Any shape that is not general wins over it."""
+    """Every shape that is not general wins over it."""
     over: list[str] = []
-    """Shapes that it wins over where both fit."""
+    """Shapes that it wins over if both fit."""
     kind: Literal["lead", "notice", "batch"] = "lead"
-    """notice: says only that there is a lead, and is kept as a reject with `advice`. batch: `each` of it is a payload of its own, of any shape."""
+    """notice: only announces a lead, and is kept as a reject with `advice`. batch: each entry at `each` is a separate payload, of any shape."""
     each: Paths = []
-    """A list of which each entry is a lead; several: the first that has any."""
+    """A list whose entries are leads; if several, the first non-empty one."""
     advice: str = ""
     test: dict[PathText, Words] = {}
-    """The source's own test event: any of these paths has one of these values. It is kept as a reject, and never becomes a lead."""
+    """Recognises the source's own test events: any of these paths has one of these values. They are kept as rejects and never become leads."""
     id: Annotated[Source | None, BeforeValidator(_as_source)] = None
-    """The source's own id of the lead or of its event: the lead's `lead_id`, with `id_prefix` and a colon before it."""
+    """The source's own id for the lead or its event, which becomes the `lead_id`, with `id_prefix` and a colon before it."""
     id_prefix: str = ""
     answers: Annotated[list[Answers], BeforeValidator(_as_answers)] = [Answers(at=".")]
     fields: dict[str, Annotated[Source, BeforeValidator(_as_source)]] = {}
-    """Field → where it is. What is declared here comes before what an answer's wording means."""
+    """Field → where it is. Declarations here take precedence over the wording of answers."""
     questions: dict[str, list[str]] = {}
-    """Field → wordings that mean it in this shape, besides those of headers.yaml."""
+    """Field → wordings that mean it in this shape, in addition to those in headers.yaml."""
     ignore: list[str] = []
-    """Names of answers that fill nothing here, whatever they mean elsewhere."""
+    """Names of answers to ignore here, whatever they mean elsewhere."""
     set: dict[str, str] = {}
-    """Field → what it is where the payload does not say."""
+    """Field → its value if the payload has none."""
     profile: str | None = None
-    """The profile that a lead of this shape has, whatever it says."""
+    """The profile of all leads of this shape, whatever they say."""
     dates: Literal["day_first", "month_first"] | None = None
-    """How the source writes a day that could be two: 05/11/2026."""
+    """How the source writes ambiguous days: 05/11/2026."""
 
 
 class ShapesFile(Declared):
@@ -163,11 +163,11 @@ def _mistakes(file: ShapesFile) -> Iterator[Mistake]:
             for field in set(getattr(when, key)) - set(FIELDS):
                 yield Mistake((*at, "when"), f"unknown field '{field}'{nearest(field, FIELDS)}: correct or remove it")
         if shape.kind == "batch" and not shape.each:
-            yield Mistake(at, "a batch without `each`: write the list whose entries are payloads, as batch[]")
+            yield Mistake(at, "a batch without `each`: write the list whose entries are payloads, such as batch[]")
         if shape.kind == "notice" and not shape.advice:
-            yield Mistake(at, "a notice without `advice`: write how to have the lead itself sent")
+            yield Mistake(at, "a notice without `advice`: write how to get the lead itself sent")
         if not shape.general and not all((when.has or when.any_of or when.values or when.means_any) for when in shape.when):
-            yield Mistake(at, "nothing says how it is recognised: write when: {has: [...]}, or general: true")
+            yield Mistake(at, "it does not say how to recognise it: write when: {has: [...]}, or general: true")
 
 
 _FILE = RulesFile("shapes", ShapesFile, mistakes=_mistakes, parts={"shapes": "shape"})
@@ -176,7 +176,7 @@ SHAPES = RulesFolder("shapes", _FILE)
 
 @dataclass(frozen=True)
 class Known:
-    """The shapes in force by name, where each is declared, and every fault of the files that could not be used."""
+    """The shapes in force by name, where each is declared, and every fault in files that could not be used."""
 
     shapes: Mapping[str, Shape]
     origins: Mapping[str, str]
@@ -184,7 +184,7 @@ class Known:
 
 
 def load_shapes(settings: Settings) -> Known:
-    """The shipped shapes and the user's own; of one name, the user's. A file with a mistake is left out, and told in `faults`."""
+    """The shipped shapes and the user's own, which win if names are equal. A file with a mistake is left out and reported in `faults`."""
     declared = SHAPES.load(settings)
     shapes: dict[str, Shape] = {}
     origins: dict[str, str] = {}
@@ -195,12 +195,12 @@ def load_shapes(settings: Settings) -> Known:
             origin = f"{document.name} line {document.line(['shapes', name])}"
             earlier = folders.get(name)
             if earlier is not None and _folder(earlier) == _folder(document):
-                faults.append(f"{origin}: shape '{name}' is declared in {origins[name]} too: rename or remove one of the two")
+                faults.append(f"{origin}: shape '{name}' is also declared in {origins[name]}: rename or remove one of them")
                 continue
             shapes[name], origins[name], folders[name] = shape, origin, document
     for name, shape in shapes.items():
         faults += (
-            f"{origins[name]}: shape '{name}': over '{other}', which is no shape{nearest(other, shapes)}: correct or remove it"
+            f"{origins[name]}: shape '{name}': over '{other}', which is not a shape{nearest(other, shapes)}: correct or remove it"
             for other in shape.over
             if other not in shapes
         )

@@ -180,13 +180,13 @@ def test_a_payload_that_fits_two_shapes_is_told_with_both_names(tmp_path: Path) 
     [
         ("    when: {has: [a]}\n    feilds: {email: a}\n", "line 5: shape 'mine': unknown key 'feilds' (did you mean 'fields'?)"),
         ("    when: {has: [a]}\n    fields:\n      e_mail: a\n", "line 6: shape 'mine': unknown field 'e_mail' (did you mean 'email'?)"),
-        ("    when: {has: ['a[b']}\n", "line 4: shape 'mine': 'a[b' is no path"),
-        ("", "line 2: shape 'mine': nothing says how it is recognised"),
+        ("    when: {has: ['a[b']}\n", "line 4: shape 'mine': 'a[b' is not a path"),
+        ("", "line 2: shape 'mine': it does not say how to recognise it"),
         ("    when: {has: [a]}\n    kind: notice\n", "line 2: shape 'mine': a notice without `advice`"),
         ("    when: {has: [a]}\n    kind: batch\n", "line 2: shape 'mine': a batch without `each`"),
-        ("    when: {has: [a]}\n    over: [meta_leed]\n", "shape 'mine': over 'meta_leed', which is no shape (did you mean 'meta_lead'?)"),
+        ("    when: {has: [a]}\n    over: [meta_leed]\n", "shape 'mine': over 'meta_leed', which is not a shape (did you mean 'meta_lead'?)"),
         ("    when: [\n", "line 5: cannot be read"),
-        ("    when: {has: [a]}\n    answers: [{at: b, prefix: '('}]\n", "line 5: shape 'mine': '(' is no regular expression"),
+        ("    when: {has: [a]}\n    answers: [{at: b, prefix: '('}]\n", "line 5: shape 'mine': '(' is not a regular expression"),
     ],
 )
 def test_a_mistake_in_one_file_is_told_and_the_others_stay_in_force(tmp_path: Path, text: str, said: str) -> None:
@@ -268,5 +268,5 @@ def test_a_path_finds_what_it_says(text: str, found: list[Any]) -> None:
 
 @pytest.mark.parametrize("text", ["", "a..b", "a[", "a]", "a[x]", "a[=b]", "a.[b", '"a', "a[-1]"])
 def test_what_is_no_path_is_told(text: str) -> None:
-    with pytest.raises(ValueError, match="is no path"):
+    with pytest.raises(ValueError, match="is not a path"):
         path(text)
