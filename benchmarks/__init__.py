@@ -1,1 +1,1 @@
-"""Figures of docs/BENCHMARKS.md, measured: `make bench` runs them all, `python -m benchmarks NAME` one. Nothing here is a test; nothing asserts on time."""
+"""Measures the figures in docs/BENCHMARKS.md: `make bench` runs all, `python -m benchmarks NAME` one. These are not tests, and none asserts on time."""

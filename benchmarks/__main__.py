@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME…]`: run benchmarks, one after another, each in a process of its own."""
+"""`python -m benchmarks [NAME…]`: run benchmarks one after another, each in its own process."""
 
 from __future__ import annotations
 

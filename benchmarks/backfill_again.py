@@ -1,4 +1,4 @@
-"""A backfill of campaigns of which nothing has changed, against the same graph with assets that do nothing, in one process and one run after the other.
+"""A backfill of unchanged campaigns, compared with the same graph of assets that do nothing, in one process, one run after the other.
 
     python -m benchmarks.backfill_again [--campaigns 100] [--leads 100]
 

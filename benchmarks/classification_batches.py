@@ -1,4 +1,4 @@
-"""10,000 leads through Message Batches, killed again and again (`kill -9`) at random moments: nothing is submitted twice, nobody is left out.
+"""10,000 leads through Message Batches, killed again and again (`kill -9`) at random moments: nothing is submitted twice, no lead is left out.
 
 python -m benchmarks.classification_batches [--leads 10000] [--kills 8]
 

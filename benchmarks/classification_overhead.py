@@ -1,9 +1,9 @@
-"""The interactive path's own time a lead, besides what the provider takes; and a second run, which asks nothing.
+"""The interactive path's own time per lead, without the provider's; and a second run, which asks nothing.
 
 python -m benchmarks.classification_overhead [--leads 800] [--latency-ms 200]
 
-The sandbox answers each call after a set latency, 16 calls at once. What would be left without any work of ours is leads / 16 * latency. The sandbox works on
-the same cores, so the figure is an upper bound; `cpu_ms_a_lead` is what this process itself worked, the vendor's SDK included.
+The sandbox answers each call after a set latency, 16 calls in parallel. Without any work of ours, the time would be leads / 16 * latency. The sandbox runs on
+the same cores, so the figure is an upper bound; `cpu_ms_a_lead` is the CPU time of this process, including the vendor's SDK.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Raw leads → leads: rows a second and peak memory of `resolve`, on lending payloads with mostly distinct e-mails and phones.
+"""Raw leads → leads: rows per second and peak memory of `resolve`, on lending payloads with mostly distinct e-mails and phones.
 
 `python -m benchmarks.identity_normalise [--rows 100000] [--domains 3000] [--json]`. The first run pays for the libraries' tables; the issue's figure
 (20,000 leads/s through intake and identity together) leaves this room about 2.3 s for 100,000 rows.

@@ -1,4 +1,4 @@
-"""What the code location adds to `import dagster`: CPU seconds of fresh interpreters, in turns, as a ratio of medians."""
+"""What the code location adds to `import dagster`: CPU seconds of fresh interpreters, alternating, as a ratio of medians."""
 
 from __future__ import annotations
 

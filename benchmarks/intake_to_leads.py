@@ -1,4 +1,4 @@
-"""100,000 lending payloads in one NDJSON drop → `identity.leads`: leads a second, by stage, and peak memory.
+"""100,000 lending payloads in one NDJSON drop → `identity.leads`: leads per second by stage, and peak memory.
 
     python benchmarks/intake_to_leads.py [--leads 100000] [--repeat 3] [--json]
 

@@ -5,7 +5,7 @@
 Each life is a process that does what the asset steps that buy do, signals and classification, over the same home, and is killed at a random moment
 (it is leaner than `lead-assets run`, so that more of the kills hit a purchase and fewer hit an import). The last life is the real `lead-assets run`.
 The vendors' declared rates are left out of the rules, for by Hunter's alone 2,000 leads would take a quarter of an hour.
-Then every lead must be enriched and classified, and the ledger must say what the sandbox's meter says, but for the calls that were under way at a
+Then every lead must be enriched and classified, and the ledger must agree with the sandbox's meter, except for calls that were in flight at a
 kill: they are in the ledger as uncertain, and the vendor may have billed each of them or not.
 """
 

@@ -2,7 +2,7 @@
 
     python benchmarks/ledger_lookup.py [--calls 5000000] [--subjects 10000]
 
-Rows are written below the ledger's own door, by SQL, because buying five million answers one batch at a time is not what is measured.
+Rows are written directly by SQL, because buying five million answers batch by batch is not what is measured.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/ledger_overspend.py [--processes 4] [--threads 32] [--subjects 60]
 
-Every thread wants subjects of its own, so that nothing but the budget stops them. What the made-up vendor charged is counted outside the ledger.
+Every thread wants its own subjects, so that only the budget stops them. The made-up vendor's charges are counted outside the ledger.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     python benchmarks/ledger_pacing.py [--rate 50] [--seconds 10] [--database sqlite|postgres]
 
-The vendor is made up and in the process, so its log of request times is exact; the sandbox's meter checks the same over HTTP.
+The made-up vendor runs in the same process, so its log of request times is exact; the sandbox's meter checks the same over HTTP.
 """
 
 from __future__ import annotations

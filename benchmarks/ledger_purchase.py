@@ -1,4 +1,4 @@
-"""The buyer's own pace: subjects/s bought in batches of 100 from a vendor without latency, and served when all is in the ledger.
+"""The buyer's own pace: subjects/s bought in batches of 100 from a vendor without latency, and served when everything is in the ledger.
 
 python benchmarks/ledger_purchase.py [--subjects 20000] [--database sqlite|postgres]
 """

@@ -1,4 +1,4 @@
-"""The accounts most like each of 1,000, out of 100,000 of other campaigns: seconds and peak memory. Made-up companies of 25 words and 6 technologies."""
+"""The most similar accounts for each of 1,000, among 100,000 others: seconds and peak memory. Made-up companies of 25 words and 6 technologies."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Tests that bite: break one line at a time in what decides on money and leads, and see whether a test notices.
+"""Mutation testing: breaks one line at a time in code that decides on money and leads, and checks whether a test notices.
 
     python -m benchmarks.mutations [--only ledger/money.py …] [--sample 40] [--seed 1] [--minutes 15] [--list]
 
 A mutation is a comparison turned round, an `and` made an `or`, a number one higher, a condition that always holds, a statement or one of several elements
 left out. Each is made in a copy of the checkout, where only the tests that TESTS names for its file run, on SQLite and DuckDB, until one fails.
-Prints what survives, with the line: a test is missing there, or the line is not needed, or nobody could tell the difference. A sample is drawn by the
-seed, evenly over the files, so that a run can be repeated and a longer one goes on where a shorter one ended.
+Prints surviving mutations with their line: a test is missing there, the line is not needed, or the difference cannot be observed. A sample is drawn by the
+seed, evenly over the files, so that a run can be repeated, and a longer one continues where a shorter one ended.
 """
 
 from __future__ import annotations

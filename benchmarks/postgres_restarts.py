@@ -1,6 +1,6 @@
 """Postgres, with ledger and Dagster's storage in it, is restarted ten times during a run over 50 campaigns.
 
-Goals: all leads in, nothing bought twice, no manual step: the command ends with exit code 0 as if nothing had been.
+Goals: all leads present, nothing bought twice, no manual step: the command ends with exit code 0 as if nothing had happened.
 """
 
 from __future__ import annotations

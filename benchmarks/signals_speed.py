@@ -1,4 +1,4 @@
-"""One company signal through the whole engine: leads/s from an empty ledger, and when all is in the ledger; calls for leads that share companies.
+"""One company signal through the whole engine: leads/s with an empty ledger, and with everything in the ledger; calls for leads that share companies.
 
 The sandbox has neither latency nor limits here. python -m benchmarks.signals_speed [--leads 20000] [--signal company_overview]
 """

@@ -1,9 +1,9 @@
-"""One campaign of 10,000 leads of 1,000 companies: bought from a sandbox without latency, then made again from the ledger with the warehouse deleted.
+"""One campaign of 10,000 leads from 1,000 companies: bought from a sandbox without latency, then rebuilt from the ledger with the warehouse deleted.
 
     python -m benchmarks.ten_thousand [--leads 10000] [--companies 1000] [--home FOLDER] [--json]
 
 Targets on 2 cores, the sandbox on the same ones: 150 leads/s bought, 3,000 leads/s from the ledger. `wall` is the whole command, its start and the hashes of
-all tables at its end included. A HOME that is given is kept, and is bought for only once.
+all tables at its end included. A HOME given on the command line is kept, and filled only once.
 """
 
 from __future__ import annotations

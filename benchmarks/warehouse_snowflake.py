@@ -1,9 +1,9 @@
-"""1,000,000 rows of scoring.scores in 100 partitions to a fake Snowflake and back: how much of the time is the project's own.
+"""1,000,000 rows of scoring.scores in 100 partitions to a fake Snowflake and back: the project's own share of the time.
 
     python -m benchmarks.warehouse_snowflake [--rows 1000000] [--partitions 100] [--json]
 
 The rows go as runs write them, 25 partitions at once, and come back the same way. Own time is all but what is spent in the connector's calls, which
-wait for the server (fakesnow, in a process of its own on loopback). Goal: under 10 %.
+wait for the server (fakesnow, in its own process on loopback). Goal: under 10 %.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Four run workers on one Postgres enrich 20,000 leads of overlapping companies, against one worker: throughput, and what was bought and spent.
 
-The sandbox answers after 200 ms. The vendor's batch (20) and its connections (2 a worker) bound one worker, no rate
-does; a budget ends before the companies do.
+The sandbox answers after 200 ms. The vendor's batch size (20) and connections (2 per worker) limit one worker, not a rate
+limit; the budget runs out before the companies do.
 Goals: nothing bought twice, the budget exact, at least three times the throughput of one worker.
 """
 

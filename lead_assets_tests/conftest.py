@@ -1,4 +1,4 @@
-"""What tests of every room share: an environment without anybody's keys, one sandbox a worker, a home folder a test."""
+"""What all tests share: an environment without keys, one sandbox per worker, one home folder per test."""
 
 from __future__ import annotations
 

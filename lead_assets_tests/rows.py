@@ -1,4 +1,4 @@
-"""Rows of any contract with plausible values, of which a test names only those it is about."""
+"""Rows of any contract with plausible values; a test names only the values it is about."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """A table's rows as CSV, XLSX, JSON or Parquet.
 
-What came in with a lead goes out to spreadsheets: in CSV and XLSX a text that a spreadsheet would run as a formula gets an apostrophe before it, as OWASP
-says (https://owasp.org/www-community/attacks/CSV_Injection), unless the rows are wanted raw.
+Senders' texts end up in spreadsheets, so in CSV and XLSX a text that a spreadsheet would run as a formula gets an apostrophe before it, as OWASP
+recommends (https://owasp.org/www-community/attacks/CSV_Injection), unless raw rows are requested.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _RUN = r"^[ ]*[=+\-@＝＋－＠]|^[\t\r\n]"
 _NUMBER = r"^[+-]?\d+(?:\.\d+)?$"
 _MOST_ROWS, _MOST_TEXT = 1_048_576, 32_767
 _EXACT = 10**15
-"""A sheet keeps fifteen digits of a number."""
+"""Integers up to this size survive in a sheet, which keeps fifteen digits of a number."""
 _ISO_8601 = "%Y-%m-%dT%H:%M:%S%.6f%:z"
 
 
@@ -41,7 +41,7 @@ def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None)
 
 
 def encode(frame: pl.DataFrame, file_format: str, *, raw: bool = False) -> bytes:
-    """The frame as bytes of one of FORMATS. `raw`: text as it is stored, formulas too. Raises ValueError for more rows than a sheet holds."""
+    """The frame in one of FORMATS. `raw`: text as stored, including formulas. Raises ValueError for more rows than a sheet can hold."""
     if file_format in FOR_SPREADSHEETS:
         frame = _with_text_for_lists(frame)
         frame = frame if raw else without_formulas(frame)
@@ -49,13 +49,13 @@ def encode(frame: pl.DataFrame, file_format: str, *, raw: bool = False) -> bytes
 
 
 def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with an apostrophe before each text that a spreadsheet would run. Numbers and phone numbers with a sign are no formulas."""
+    """The frame with an apostrophe before each text that a spreadsheet would execute. Signed numbers and phone numbers are not formulas."""
     text = pl.col(pl.String)
     return frame.with_columns(pl.when(text.str.contains(_RUN) & ~text.str.contains(_NUMBER)).then("'" + text).otherwise(text).name.keep())
 
 
 def _with_text_for_lists(frame: pl.DataFrame) -> pl.DataFrame:
-    """Spreadsheets have no lists: they go as JSON text."""
+    """Spreadsheets have no lists, so they become JSON text."""
     lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
     return frame.with_columns(
         pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists
@@ -71,11 +71,11 @@ def _xlsx(frame: pl.DataFrame) -> bytes:
 
     if frame.height >= _MOST_ROWS:
         raise ValueError(
-            f"a sheet holds {_MOST_ROWS - 1} rows and the table has {frame.height}: export it as csv or parquet, or with --campaign"
+            f"a sheet can hold {_MOST_ROWS - 1} rows but the table has {frame.height}: export it as csv or parquet, or with --campaign"
         )
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"constant_memory": True}) as book:
-        book.set_properties({"created": datetime(2000, 1, 1)})  # equal rows are equal bytes
+        book.set_properties({"created": datetime(2000, 1, 1)})  # equal rows give equal bytes
         sheet = book.add_worksheet("rows")
         moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         day = book.add_format({"num_format": "yyyy-mm-dd"})
@@ -92,7 +92,7 @@ def _xlsx(frame: pl.DataFrame) -> bytes:
                 elif isinstance(cell, date):
                     sheet.write_datetime(row, column, cell, day)
                 elif cell is not None:
-                    # Text, whatever it looks like; longer than a cell may be, it ends in a sign of that.
+                    # Always as text, whatever it looks like; text too long for a cell is cut and marked.
                     text = str(cell)
                     sheet.write_string(row, column, text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…")
     return out.getvalue()

@@ -22,7 +22,7 @@ from lead_assets.core.project_files import rules_file, rules_folders
 from lead_assets.core.settings import Settings
 
 LIKE_RULES = (".yaml", ".yml", ".json")
-"""How the names of files of rules end."""
+"""File endings of rules files."""
 
 IN_SETTINGS = {"routing.yaml": "routing_json"}
 """Files that a setting can replace. The setting holds inline JSON, or the path of a JSON or YAML file."""
@@ -101,7 +101,7 @@ class RulesFile(Generic[_R]):
 
 @dataclass(frozen=True)
 class Declarations(Generic[_R]):
-    """What a folder of declarations holds: each file's rules that can be used, and every fault of the others."""
+    """The content of a folder of declarations: the rules of each valid file, and all faults in the others."""
 
     rules: tuple[tuple[Document, _R], ...]
     faults: tuple[str, ...]
@@ -109,14 +109,14 @@ class Declarations(Generic[_R]):
 
 @dataclass(frozen=True, eq=False)
 class RulesFolder(Generic[_R]):
-    """A folder of declarations, each file of the same model. A file with a mistake is told, and leaves the others in force."""
+    """A folder of declarations, all files with the same model. A file with a mistake is reported, and the others stay in force."""
 
     name: str
     file: RulesFile[_R]
-    """How each file is read; its name is the folder's."""
+    """How to read each file; its name is the folder's."""
 
     def load(self, settings: Settings) -> Declarations[_R]:
-        """The shipped declarations, then those of LEAD_ASSETS_RULES_DIR; each folder's in the order of its files' names."""
+        """The shipped declarations, then those in LEAD_ASSETS_RULES_DIR, each ordered by file name."""
         rules: list[tuple[Document, _R]] = []
         faults: list[str] = []
         for path in self.files(settings):
@@ -157,7 +157,7 @@ def rules_digest(settings: Settings, name: str) -> str:
 
 
 def rules_digest_of(path: Path) -> str:
-    """A hash of what one file of a folder says."""
+    """A hash of what one file in a folder says."""
     try:
         return _digest(_of_path(path, "cannot be read"))
     except RulesError as error:

@@ -33,6 +33,6 @@ def rules_file(name: str, settings: Settings) -> Path:
 
 
 def rules_folders(name: str, settings: Settings) -> list[Path]:
-    """The folders of a kind of declarations: the one that ships, and the user's own of that name, if there is one. Raises RulesError as `rules_file`."""
+    """The folders for one kind of declarations: the shipped one, and the user's own with the same name, if any. Raises RulesError like `rules_file`."""
     shipped, own = _PACKAGE / "rules" / name, rules_file(name, settings)
     return [shipped] if own == shipped or not own.is_dir() else [shipped, own]

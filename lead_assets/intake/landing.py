@@ -358,7 +358,7 @@ def _see_off(found: Scan, leave: Leave, now: datetime, clock: Callable[[], float
             else:
                 found.landing.move(file.entry, _taken_name(file, now))
         except (FileNotFoundError, ObjectChanged):
-            pass  # withdrawn, or written anew: then it is another file, which is looked at by itself
+            pass  # withdrawn or rewritten: then it is a different file, to be looked at separately
         except OSError as error:
             return f"cannot_leave: {type(error).__name__}"
         return None

@@ -77,7 +77,7 @@ class Archive:
         return self.objects.keep(stream, _object)
 
     def open(self, sha256: str) -> BinaryIO:
-        """The bytes of a drop as a stream that can seek, for drops of any size. Raises FileNotFoundError that names the hash."""
+        """The bytes of a drop as a seekable stream, for drops of any size. Raises FileNotFoundError naming the hash."""
         return self._found(sha256, self.objects.open)
 
     def get(self, sha256: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Attempts to make the model decide by the lead's own orders: languages, disguises, false ends of the data, false authorities."""
+"""Attempts to make the model follow orders from the lead: in several languages, in disguise, with fake ends of the data and fake authorities."""
 
 from __future__ import annotations
 

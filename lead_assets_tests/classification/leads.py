@@ -1,4 +1,4 @@
-"""Frames of leads as the identity and signals rooms give them, made from the few fields a test cares about."""
+"""Frames of leads as the identity and signals rooms produce them, made from the few fields that a test cares about."""
 
 from __future__ import annotations
 

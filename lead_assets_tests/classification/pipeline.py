@@ -1,4 +1,4 @@
-"""The real graph over a few leads, for tests of what the room's assets, checks and commands do in it."""
+"""The real graph over a few leads, to test the room's assets, checks and commands in it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The room in the graph: which way it buys, and the checks that stand between an answer and a score."""
+"""The room in the graph: how it buys, and the checks between an answer and a score."""
 
 from __future__ import annotations
 

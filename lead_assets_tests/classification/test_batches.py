@@ -1,4 +1,4 @@
-"""Message Batches: half the price, every answer back in its place, and nothing submitted twice whenever the process is killed."""
+"""Message Batches: half the price, every answer in its place, and nothing submitted twice even if the process is killed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What becomes of leads: answered, mended, quarantined, or read by rules; and that nothing is bought twice."""
+"""Leads are answered, repaired, quarantined, or classified by rules; and nothing is bought twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The wire: every failure is told apart by what may be done next, and every token is priced."""
+"""The wire format: every failure is classified by what may be done next, and every token is priced."""
 
 from __future__ import annotations
 

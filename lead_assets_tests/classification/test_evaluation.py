@@ -1,4 +1,4 @@
-"""Figures of evaluation, how the shipped prompt and rules do on the labelled leads, and what tells that they do worse."""
+"""Evaluation figures, how well the shipped prompt and rules do on the labelled leads, and how a regression is noticed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an answer is held to, one rule at a time."""
+"""The rules for answers, one at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders in a lead's own words change nothing. The sandbox's model can fall for them, or this would show nothing."""
+"""Orders in a lead's own words change nothing. The sandbox's model can fall for them, or these tests would prove nothing."""
 
 from __future__ import annotations
 

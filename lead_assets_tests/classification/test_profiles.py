@@ -1,4 +1,4 @@
-"""Profiles: who takes which, and that declaring one is all it takes."""
+"""Profiles: which lead gets which, and that adding one takes only a declaration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the model is shown, and that it cannot break out of where it stands."""
+"""What the model is shown, and that nothing can break out of its tags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Replay: what was quarantined is sent again after a fix, once each, whatever happens in between."""
+"""Replay: quarantined leads are sent again after a fix, once each, whatever happens in between."""
 
 from __future__ import annotations
 

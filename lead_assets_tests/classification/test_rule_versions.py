@@ -1,4 +1,4 @@
-"""The rules' declared versions: who changes how answers are judged raises one, or replay would never put the refused questions again.
+"""The rules' declared versions: whoever changes how answers are judged must increase one, or replay would never ask refused questions again.
 
 judged.json holds what the rules of these versions make of a set of answers, and a digest of the tables they go by. If it differs, raise `VERSION` in
 `lead_assets.model.governance` or `lead_assets.model.message_rules`, then `python -m lead_assets_tests.classification.test_rule_versions` writes it anew.

@@ -1,4 +1,4 @@
-"""The rules classifier: right often enough on what people write, and silent where they say nothing."""
+"""The rules classifier: correct often enough on what people write, and undecided when they say nothing."""
 
 from __future__ import annotations
 

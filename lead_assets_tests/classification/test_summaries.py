@@ -1,4 +1,4 @@
-"""Briefs for owners: for the leads that are worth one, under the same rules as any answer."""
+"""Briefs for owners: only for leads in selected tiers, under the same rules as any answer."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_rules_name_similar_accounts_too(briefed: Brief, sandbox: Handle) -> Non
 
 def test_a_brief_whose_similar_accounts_stay_is_not_bought_again(briefed: Brief, sandbox: Handle) -> None:
     first, calls = briefed(noted(NOTES[0]), tier="hot", similar=[like()]), sandbox.billed("anthropic")
-    # A number that moved a little is not shown, so it asks nothing anew.
+    # A number that changed slightly is not shown, so nothing is asked again.
     assert briefed(noted(NOTES[0]), tier="hot", similar=[like(similarity=0.71)]).summaries.equals(first.summaries)
     assert sandbox.billed("anthropic") == calls
 

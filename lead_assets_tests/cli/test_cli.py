@@ -1,4 +1,4 @@
-"""The command line: exit codes, one JSON object on stdout, errors that say what to do, and nothing of a person or a key in any of it."""
+"""The command line: exit codes, one JSON object on stdout, errors that say what to do, and no personal data or keys in any of it."""
 
 from __future__ import annotations
 

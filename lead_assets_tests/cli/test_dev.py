@@ -1,4 +1,4 @@
-"""`lead-assets dev`: one on each home. That it serves is told in graph/test_browser.py."""
+"""`lead-assets dev`: one per home. graph/test_browser.py tests that it serves the UI."""
 
 from __future__ import annotations
 

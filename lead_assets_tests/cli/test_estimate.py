@@ -1,4 +1,4 @@
-"""`lead-assets estimate`: nothing is spent or written, and what is known is not guessed. How near it comes is tested on the demo."""
+"""`lead-assets estimate`: nothing is spent or written, and what is known is not guessed. Its accuracy is tested on the demo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a spreadsheet is given: no formula that came in with a lead, and values that it shows as they are."""
+"""Exports for spreadsheets: no formulas from senders, and values shown unchanged."""
 
 from __future__ import annotations
 

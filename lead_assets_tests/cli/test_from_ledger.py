@@ -1,4 +1,4 @@
-"""`run --from-ledger`: a rebuild or a backfill that must cost nothing, whatever the age of what was bought."""
+"""`run --from-ledger`: a rebuild or backfill that must cost nothing, whatever the age of the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that are killed, and processes that want the same: the small version of benchmarks/kill_nine.py."""
+"""Killed processes, and processes that want the same answers: the small version of benchmarks/kill_nine.py."""
 
 from __future__ import annotations
 

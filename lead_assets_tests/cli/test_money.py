@@ -1,4 +1,4 @@
-"""Costs, budgets and the kill switch, as a person uses them."""
+"""Costs, budgets and the kill switch, as people use them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lead-assets refresh`: buys again what is older, once for each subject, and makes again what follows."""
+"""`lead-assets refresh`: buys older answers again, once per subject, and materializes dependent tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lead-assets status`: what is missing or out of date, for each campaign and table, and why."""
+"""`lead-assets status`: what is missing or out of date per campaign and table, and why."""
 
 from __future__ import annotations
 

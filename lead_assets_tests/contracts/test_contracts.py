@@ -1,4 +1,4 @@
-"""One description of a table drives DDL, docs, schema and tags; so it must be whole."""
+"""One description of a table drives DDL, docs, schema and tags, so it must be complete."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text as it is compared."""
+"""Text in the form used for comparison."""
 
 from __future__ import annotations
 

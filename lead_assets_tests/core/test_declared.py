@@ -1,4 +1,4 @@
-"""The business's YAML is read strictly, and whatever is wrong with it is said with its place and the next step."""
+"""Rules files are read strictly, and every problem is reported with its place and the next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""E-mail addresses: what is taken, what is refused, and that the frame's path says what email-validator says."""
+"""E-mail addresses: what is accepted, what is refused, and that the fast path agrees with email-validator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settings come from the product's own variables and the vendors', and from nothing else."""
+"""Settings come only from the product's own variables and the vendors'."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Events in the shape a CDP takes: whole, without nulls, the same bytes for the same content."""
+"""Events in the format for a CDP: complete, without nulls, equal bytes for equal content."""
 
 from __future__ import annotations
 

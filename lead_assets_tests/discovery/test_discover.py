@@ -1,4 +1,4 @@
-"""`lead-assets discover` against the sandbox's Apollo: what it finds becomes a campaign like any other, and is paid for once."""
+"""`lead-assets discover` against the sandbox's Apollo: its results become a campaign like any other, and are paid for once."""
 
 from __future__ import annotations
 

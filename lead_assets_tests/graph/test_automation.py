@@ -1,4 +1,4 @@
-"""A file dropped into the landing folder is routed without a click; the campaign API's leads come the same way."""
+"""A file dropped into the landing folder is processed automatically; leads from the campaign API take the same way."""
 
 from __future__ import annotations
 

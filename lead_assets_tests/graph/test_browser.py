@@ -1,4 +1,4 @@
-"""`lead-assets dev` as a user meets it: the UI in a real browser, and a file that is routed without a click."""
+"""`lead-assets dev` as a user meets it: the UI in a real browser, and a file that is processed automatically."""
 
 from __future__ import annotations
 

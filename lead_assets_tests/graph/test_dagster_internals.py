@@ -1,4 +1,4 @@
-"""What is used of Dagster beyond its public API: that it is there, and that the product works without it."""
+"""Names used beyond Dagster's public API: that they exist, and that the product works without them."""
 
 from __future__ import annotations
 

@@ -221,7 +221,7 @@ def test_everything_bought_from_the_sandbox_is_marked_synthetic(demo: Demo) -> N
 
 def test_a_second_demo_takes_nothing_in_twice_buys_nothing_and_changes_nothing(demo: Demo) -> None:
     def asked() -> dict[str, Any]:
-        """What vendors were asked. The campaign API, which is free, is listed anew."""
+        """What vendors were asked. The campaign API, which is free, is listed again."""
         return {service: calls for service, calls in demo.sandbox.meter().items() if service != "aturiya"}
 
     before = asked()

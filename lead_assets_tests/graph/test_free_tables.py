@@ -1,4 +1,4 @@
-"""What costs nothing is brought up to date by itself; what costs money is left to a person."""
+"""Tables that cost nothing update automatically; those that cost money are left to a person."""
 
 from __future__ import annotations
 

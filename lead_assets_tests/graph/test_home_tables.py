@@ -1,4 +1,4 @@
-"""Tables of the whole home: made once after all campaigns, by a command and by Dagster itself, and never within a run of campaigns."""
+"""Home-wide tables: made once after all campaigns, by a command and by Dagster itself, and never within a campaign run."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def test_dagster_makes_them_once_after_many_campaigns(definitions: Definitions, 
 
 
 def test_a_table_whose_input_is_ready_waits_for_the_rest_of_the_campaigns_run(definitions: Definitions, instance: DagsterInstance) -> None:
-    """Else each of them would have a run of its own, at its own time, while campaigns are under way."""
+    """Otherwise each of them would get its own run, at its own time, while campaigns are running."""
     ticks = Ticks(definitions, instance)
     ticks()
     waiting = instance.create_run_for_job(definitions.resolve_job_def("lead_pipeline"), tags={"dagster/partition": "spring"})

@@ -1,4 +1,4 @@
-"""What was missed while a provider was down is asked for again by itself when it is back, once."""
+"""Answers missed while a provider was down are requested again automatically, once, when it is back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Dagster's run history as dagster.yaml keeps it: quickly, and so that a process that is killed loses nothing of it."""
+"""Dagster's run history as configured in dagster.yaml: fast, and a killed process loses nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""People's names: given and family name out of whatever came, and that the frame's path says what nameparser says."""
+"""People's names: given and family name from whatever was sent, and that the fast path agrees with nameparser."""
 
 from __future__ import annotations
 

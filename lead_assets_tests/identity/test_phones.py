@@ -1,4 +1,4 @@
-"""Phone numbers: E.164 with the country as region, and that the frame's path says what phonenumbers says."""
+"""Phone numbers: E.164 with the country as region, and that the fast path agrees with phonenumbers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which raw leads are one lead, which of them is kept, and who must not be processed."""
+"""Which raw leads are the same lead, which one is kept, and who must not be processed."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_chain_is_one_lead_and_names_only_the_one_that_was_kept() -> None:
         ({"submitted_at": NOW - DAY, "received_at": NOW + DAY}, {"submitted_at": NOW - DAY, "received_at": NOW}, 1),
         ({"drop_sha256": "d2"}, {"drop_sha256": "d1"}, 1),
         ({}, {}, 2),
-        # A sender whose clock runs two years ahead does not win for ever; a few hours are a time zone.
+        # A sender whose clock runs two years ahead does not win forever; a few hours are a time zone.
         ({"submitted_at": NOW + 730 * DAY}, {"received_at": NOW + DAY}, 2),
         ({"submitted_at": NOW + timedelta(hours=9)}, {"submitted_at": NOW}, 1),
     ],

@@ -1,4 +1,4 @@
-"""Leads of each shape for the intake tests, and short ways to read a drop. Everybody here is made up."""
+"""Leads of each shape for the intake tests, and helpers to read a drop. Everybody here is made up."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every way a payload can be bad has its own code, and the good rows of the same file go on."""
+"""Every way a payload can be bad has its own code, and the good rows in the same file are not affected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Campaigns of the campaign API become drops: all pages, once, through the product's real client against the sandbox."""
+"""Campaigns from the campaign API become drops: all pages, once, with the real client against the sandbox."""
 
 from __future__ import annotations
 

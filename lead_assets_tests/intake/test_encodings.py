@@ -1,4 +1,4 @@
-"""Tables as spreadsheets and CRMs of many countries write them: the encoding is found, or what cannot be read is a reject. Never another text in silence."""
+"""Tables as spreadsheets and CRMs of many countries write them: the encoding is found, or unreadable text is a reject. It never silently becomes a different text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rejected payloads as files for whoever sent them."""
+"""Rejected payloads as files for their senders."""
 
 from __future__ import annotations
 

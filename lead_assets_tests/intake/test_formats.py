@@ -1,4 +1,4 @@
-"""What a drop is made of is told by its content; every format gives the same leads."""
+"""A drop's content decides its format, and every format gives the same leads."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A drop comes in once, for each campaign it names, and is read back to the same rows for ever."""
+"""A drop is ingested once per campaign it names, and always read back to the same rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drop sensor's decisions: what is whole, what is new, and that a crash at any point costs nothing."""
+"""The drop sensor's decisions: which files are complete and new, and that a crash at any point loses nothing."""
 
 from __future__ import annotations
 

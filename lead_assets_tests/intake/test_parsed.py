@@ -1,4 +1,4 @@
-"""What was parsed is not parsed again, and whoever deletes or damages it gets the same rows."""
+"""Parsed drops are not parsed again, and deleting or damaging the parsed rows gives the same rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What holds for any bytes: nothing is raised, nothing is lost, reading again gives the same."""
+"""For any bytes: nothing is raised, nothing is lost, and reading again gives the same."""
 
 from __future__ import annotations
 

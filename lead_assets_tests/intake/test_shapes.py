@@ -1,4 +1,4 @@
-"""Shapes as the world sends them: each documented wire form lands in its columns, and a new one is a declaration alone."""
+"""Shapes as real sources send them: each documented wire format ends up in its columns, and a new one takes only a declaration."""
 
 from __future__ import annotations
 
@@ -184,7 +184,10 @@ def test_a_payload_that_fits_two_shapes_is_told_with_both_names(tmp_path: Path) 
         ("", "line 2: shape 'mine': it does not say how to recognise it"),
         ("    when: {has: [a]}\n    kind: notice\n", "line 2: shape 'mine': a notice without `advice`"),
         ("    when: {has: [a]}\n    kind: batch\n", "line 2: shape 'mine': a batch without `each`"),
-        ("    when: {has: [a]}\n    over: [meta_leed]\n", "shape 'mine': over 'meta_leed', which is not a shape (did you mean 'meta_lead'?)"),
+        (
+            "    when: {has: [a]}\n    over: [meta_leed]\n",
+            "shape 'mine': over 'meta_leed', which is not a shape (did you mean 'meta_lead'?)",
+        ),
         ("    when: [\n", "line 5: cannot be read"),
         ("    when: {has: [a]}\n    answers: [{at: b, prefix: '('}]\n", "line 5: shape 'mine': '(' is not a regular expression"),
     ],

@@ -1,4 +1,4 @@
-"""The run tag that forbids buying: whatever is not exactly right must not buy."""
+"""The run tag that forbids purchases: anything but a correct value must not buy."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Nothing is lost or made up between rooms: each conservation check fails for a stored row too few, and for one too many."""
+"""Nothing is lost or made up between rooms: each conservation check fails if one stored row is missing or one is extra."""
 
 from __future__ import annotations
 

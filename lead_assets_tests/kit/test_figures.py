@@ -1,4 +1,4 @@
-"""In a run over many campaigns each has its own figures and verdicts; what is as it was is neither computed nor written."""
+"""In a run over many campaigns each has its own figures and verdicts; unchanged partitions are neither computed nor written."""
 
 from __future__ import annotations
 

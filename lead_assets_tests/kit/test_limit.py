@@ -1,4 +1,4 @@
-"""A run with a limit: who came first goes on, whatever the order of the frame."""
+"""A run with a limit: the first to arrive continue, whatever the order of the frame."""
 
 from __future__ import annotations
 

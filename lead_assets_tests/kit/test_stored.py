@@ -1,4 +1,4 @@
-"""The check that every table has, over what is stored: it fails for each way in which rows can be other than declared."""
+"""The check that every table has on its stored rows: it fails for every way in which rows can differ from their contract."""
 
 from __future__ import annotations
 

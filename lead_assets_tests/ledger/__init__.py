@@ -1,1 +1,1 @@
-"""Tests of the ledger: what is bought once, on SQLite and on Postgres."""
+"""Tests of the ledger, on SQLite and on Postgres."""

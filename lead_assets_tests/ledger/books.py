@@ -1,4 +1,4 @@
-"""The ledger's books, added up anew from the journal and the open claims."""
+"""The ledger's books, recomputed from the journal and the open claims."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both databases for every test, and a clock that tests turn."""
+"""Both databases for every test, and a clock that tests control."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A process that dies at a chosen place, without a process: nothing is tidied up, and its claims are held by nobody who lives."""
+"""Simulates a process that dies at a chosen place: nothing is cleaned up, and its claims have no living holder."""
 
 from __future__ import annotations
 

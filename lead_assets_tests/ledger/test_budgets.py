@@ -1,4 +1,4 @@
-"""What a call stands against: every budget that it falls under, on the day that reserved its price."""
+"""What a call counts against: every applicable budget, on the day that reserved its price."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_an_answer_whose_claim_was_taken_over_counts_on_the_day_it_came(timed: L
 )
 @pytest.mark.parametrize("period", ["day", "all"])
 def test_every_line_holds_alone(timed: Ledger, clock: Clock, scope: str, name: str, other: str | None, period: str) -> None:
-    """Each of the six kinds of budget stops what falls under it and nothing else; a day's begins anew, one for all time does not."""
+    """Each of the six kinds of budget stops what it covers and nothing else; a daily one starts over, one for all time does not."""
     timed.set_budget(scope, 30_000, name=name, period=period)  # type: ignore[arg-type]
 
     def bought(prefix: str, **kwargs: str) -> int:

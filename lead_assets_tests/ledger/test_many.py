@@ -216,7 +216,7 @@ def test_a_purchase_that_is_cancelled_gives_back_what_it_did_not_send(ledger: Le
         await asyncio.gather(task, return_exceptions=True)
 
     asyncio.run(cancelled())
-    assert ledger.billed()["uncertain_calls"] == 10  # two batches were under way
+    assert ledger.billed()["uncertain_calls"] == 10  # two batches were in flight
     assert purchase(ledger, wants(20), Vendor()).bought == 20
     assert_books_agree(ledger)
 

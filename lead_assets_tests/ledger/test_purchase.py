@@ -1,4 +1,4 @@
-"""What a buyer is promised: each subject bought once, every want answered, every miss with its reason."""
+"""What buyers can rely on: each subject bought once, every want answered, every miss with its reason."""
 
 from __future__ import annotations
 
@@ -380,7 +380,7 @@ def test_a_vendor_that_gives_ever_new_ids_is_left_for_later(timed: Ledger, clock
     result = buy_with(timed, clock, wants(1), Vendor(error("transient", status=408, vendor_ref="run")), take_up=moved)
     assert result.missed == {"timeout": 1}
     assert len(fetched) < 10
-    # It is still under way there: the next purchase fetches it, by the newest id.
+    # It is still in progress there: the next purchase fetches it by the newest id.
     vendor = Vendor()
 
     async def done(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:

@@ -1,4 +1,4 @@
-"""Ledgers that do not buy: what they serve, what they say of the rest, and that they leave no trace."""
+"""Ledgers that do not buy: what they serve, what they say about the rest, and that they leave no trace."""
 
 from __future__ import annotations
 

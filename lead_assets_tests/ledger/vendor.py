@@ -1,4 +1,4 @@
-"""A vendor that counts what it was asked, and things to ask it. Without pytest, for it is also used by the tests' other processes."""
+"""A vendor that counts its requests, and things to ask it. Without pytest, because the tests' other processes use it, too."""
 
 from __future__ import annotations
 

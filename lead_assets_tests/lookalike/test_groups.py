@@ -1,4 +1,4 @@
-"""Many campaigns are run in groups: the first group sees the accounts of the last one, so a rebuild gives what the first run gave."""
+"""Many campaigns are run in groups: the first group sees the accounts of the last one, so a rebuild gives the same as the first run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a company: of several leads and providers one row, and since when."""
+"""What is known about a company, and since when: one row from several leads and providers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which accounts are alike, and that what comes in later changes nothing of it."""
+"""Which accounts are alike, and that later arrivals do not change it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The funnel counts every payload once, whatever became of it, and counts zero where nothing did."""
+"""The funnel counts every payload once, whatever happened to it, and has zeros where there is nothing."""
 
 from __future__ import annotations
 

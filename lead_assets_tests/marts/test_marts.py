@@ -1,4 +1,4 @@
-"""What the marts of the whole home say, on both warehouses; and that a mart is a SQL file and a contract."""
+"""The home-wide marts, on both warehouses; and that adding a mart takes a SQL file and a contract."""
 
 from __future__ import annotations
 

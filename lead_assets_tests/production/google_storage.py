@@ -1,4 +1,4 @@
-"""Google Cloud Storage on loopback: the emulator, and before it a proxy that keeps the promises the emulator does not, and breaks those it is told to.
+"""Google Cloud Storage on loopback: the emulator, behind a proxy that adds guarantees the emulator lacks, and breaks those it is told to.
 
 The promises: `ifGenerationMatch` on writes, reads, copies and deletes; listings from `startOffset` to `endOffset` in pages. The faults: a status, bytes
 changed on the way, an answer lost after the work was done, an object replaced just before it is read, a listing that shows an object late.

@@ -1,4 +1,4 @@
-"""The search of `test_secrets` can fail: one canary in each place that it looks at, put there as the place is really written, is found in that place."""
+"""The search in `test_secrets` can fail: it finds a canary in each place it looks at, written the way that place is really written."""
 
 import gzip
 import logging

@@ -1,4 +1,4 @@
-"""The landing zone in a bucket: what is asked of Google, and its bad days."""
+"""The landing zone in a bucket: the requests to Google, and its failures."""
 
 from __future__ import annotations
 

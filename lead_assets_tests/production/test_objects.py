@@ -1,4 +1,4 @@
-"""What archive and landing zone rely on, on a folder and on a bucket alike; and a bucket's bad days."""
+"""What archive and landing zone rely on, in a folder and in a bucket alike; and a bucket's failures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ledger's bad days on a real Postgres: all connections taken, and a database that was set to serializable. A restart is in `test_deployed`."""
+"""Ledger failures on a real Postgres: all connections taken, and a database set to serializable. `test_deployed` covers a restart."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Canaries: secrets and personal data are planted, everything is run, failures included, and every place that people look at is searched for them.
+"""Canaries: plants secrets and personal data, runs everything including failures, and searches every place that people look at.
 
 What is allowed where is in docs/production.md: secrets nowhere; personal data in archive, ledger and warehouse only.
 """

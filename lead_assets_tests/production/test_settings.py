@@ -1,4 +1,4 @@
-"""LEAD_ASSETS_ENV=production: where each store is, and what is said when one is not named."""
+"""LEAD_ASSETS_ENV=production: where each store is, and the errors for missing ones."""
 
 from __future__ import annotations
 

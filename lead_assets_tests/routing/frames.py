@@ -1,4 +1,4 @@
-"""Frames of leads to route, and a ledger's memory small enough to read."""
+"""Frames of leads to route, and a minimal in-memory ledger."""
 
 from __future__ import annotations
 

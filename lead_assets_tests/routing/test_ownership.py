@@ -1,4 +1,4 @@
-"""One account has one owner, whoever asks, in whatever order, for ever."""
+"""An account has one owner forever, whoever asks and in whatever order."""
 
 from __future__ import annotations
 

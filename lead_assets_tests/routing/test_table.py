@@ -1,4 +1,4 @@
-"""A routing table that is wrong is refused, in words that say where and what to do."""
+"""A wrong routing table is refused, with an error that says where and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which territory takes which lead, and what the reason says."""
+"""Which territory gets which lead, and what the reason says."""
 
 from __future__ import annotations
 

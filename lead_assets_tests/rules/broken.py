@@ -1,4 +1,4 @@
-"""Broken rules: a change of a file that ships, and what is said of the line that it is in."""
+"""Broken rules: a change to a shipped file, and the expected error for its line."""
 
 from __future__ import annotations
 

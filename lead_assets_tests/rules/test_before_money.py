@@ -1,4 +1,4 @@
-"""Rules that cannot be used stop everything before its first step: nothing is printed, asked of a vendor, bought, written or lost."""
+"""Broken rules stop everything before the first step: nothing is printed, sent to a vendor, bought, written or lost."""
 
 from __future__ import annotations
 

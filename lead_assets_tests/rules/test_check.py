@@ -1,4 +1,4 @@
-"""All rules are checked together, each fault with its file, its line, what was meant and the next step."""
+"""All rules are checked together, and each fault names its file, its line, the likely intent and the next step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The sandbox's model: decent on the scenarios, gullible where a prompt lets it be, and not where it does not."""
+"""The sandbox's model: decent on the scenarios, and gullible only if the prompt allows it."""
 
 from __future__ import annotations
 

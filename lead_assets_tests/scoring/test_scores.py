@@ -1,4 +1,4 @@
-"""Scores by rules: parts sum to the score, every part says why, and rules that cannot work are refused by name."""
+"""Scores by rules: parts add up to the score, every part has a reason, and broken rules are refused by name."""
 
 from __future__ import annotations
 

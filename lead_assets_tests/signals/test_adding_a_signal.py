@@ -1,4 +1,4 @@
-"""A signal is one declaration, one contract and one parser: it is asked, paid, estimated, merged and documented, and no other line changes."""
+"""A signal is one declaration, one contract and one parser: it is requested, paid, estimated, merged and documented without any other change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every warehouse promises, held to on both: all and only the partitions of the run, whole or not at all, read back as they were written."""
+"""The guarantees of every warehouse, tested on both: exactly the run's partitions are written, atomically, and read back unchanged."""
 
 from __future__ import annotations
 

@@ -52,14 +52,14 @@ class Objects(Protocol):
         """The bytes, verified by the store's checksum. Raises FileNotFoundError, or ObjectChanged if the content is no longer the entry's."""
 
     def keep(self, stream: BinaryIO, name_of: Callable[[str], str]) -> tuple[str, int, bool]:
-        """Write all of a stream as the object whose name follows from its SHA-256 (hex), as `put` does, however long it is. Returns the hash, the size,
+        """Write a whole stream, of any length, as the object whose name is derived from its SHA-256 (hex), like `put`. Returns the hash, the size,
         and whether it was written."""
 
     def open(self, name: str) -> BinaryIO:
-        """The bytes as a stream that can seek, checked like `get`'s. Raises FileNotFoundError."""
+        """The bytes as a seekable stream, verified like in `get`. Raises FileNotFoundError."""
 
     def fetch(self, name: str, into: IO[bytes], entry: Entry | None = None) -> None:
-        """`get` for objects of any size: its bytes are written to a file."""
+        """`get` for objects of any size: writes the bytes to a file."""
 
     def holds(self, name: str) -> bool:
         """Whether an object with that name exists."""
@@ -84,7 +84,7 @@ class Objects(Protocol):
 
 
 def hashed_copy(source: BinaryIO, target: IO[bytes]) -> tuple[str, int]:
-    """Copy a stream from its beginning, some megabytes at a time. Returns the SHA-256 (hex) of what was copied, and its size."""
+    """Copy a stream from its start, some megabytes at a time. Returns the SHA-256 (hex) and the size of the copied bytes."""
     digest, size = hashlib.sha256(), 0
     source.seek(0)
     while block := source.read(COPIED_AT_ONCE):

@@ -68,7 +68,7 @@ class Bucket:
         return cast(BinaryIO, copy)
 
     def keep(self, stream: BinaryIO, name_of: Callable[[str], str]) -> tuple[str, int, bool]:
-        # The name must be known before the first byte is sent, and what is sent must be what was hashed.
+        # The name must be known before the first byte is sent, and the bytes sent must be the bytes hashed.
         with tempfile.TemporaryFile(prefix="lead-assets-") as copy:
             sha256, size = hashed_copy(stream, copy)
 
