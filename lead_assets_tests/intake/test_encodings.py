@@ -1,4 +1,4 @@
-"""Tables as spreadsheets and CRMs of many countries write them: the encoding is found, or unreadable text is a reject. It never silently becomes a different text."""
+"""Tables as spreadsheets and CRMs of many countries write them: the encoding is found, or the text is rejected, never silently misread."""
 
 from __future__ import annotations
 
