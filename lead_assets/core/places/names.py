@@ -1,0 +1,163 @@
+"""Names and codes of countries, states and provinces, folded: pycountry (ISO 3166), Babel (CLDR: every country in every language), and what is declared in
+spellings.yaml. Loaded when first asked for, each part by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lead_assets.core.columns import folded
+
+# First come, first served: where two languages call two countries by one name, the earlier one's holds.
+FIRST_LANGUAGES = (
+    "en", "de", "fr", "es", "pt", "it", "nl", "ja", "zh", "zh_Hant", "ko", "ru", "ar", "pl", "tr", "sv", "da", "nb", "fi", "cs",
+    "hu", "ro", "el", "he", "uk", "id", "vi", "th", "hi",
+)  # fmt: skip
+WITH_STATES = ("US", "CA")
+"""The countries whose states stand for them: "TX" alone is the US."""
+
+_T = TypeVar("_T")
+State = tuple[str, str]
+"""(country, ISO 3166-2 code without the country)."""
+
+
+@cache
+def spellings() -> dict[str, Any]:
+    """spellings.yaml, in which everything is text: "NO" is Norway."""
+    import yaml
+
+    return yaml.load(Path(__file__).with_name("spellings.yaml").read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506
+
+
+@cache
+def words(section: str) -> frozenset[str]:
+    """A list of words in spellings.yaml, folded."""
+    return frozenset(folded(spellings()[section]))
+
+
+@cache
+def iso_codes() -> frozenset[str]:
+    import pycountry
+
+    return frozenset(country.alpha_2 for country in pycountry.countries)
+
+
+@cache
+def country_codes() -> dict[str, str]:
+    """alpha-2 and alpha-3 codes in small letters → alpha-2."""
+    import pycountry
+
+    return {code.lower(): country.alpha_2 for country in pycountry.countries for code in (country.alpha_2, country.alpha_3)}
+
+
+@cache
+def country_names() -> dict[str, str]:
+    """Names and codes of countries: declared, ISO's, and those of the languages that leads write in most."""
+    import pycountry
+
+    spelt = [(spelling, code) for code, listed in spellings()["countries"].items() for spelling in listed]
+    for country in pycountry.countries:
+        fields = ("alpha_2", "alpha_3", "name", "official_name", "common_name")
+        spelt.extend((getattr(country, field), country.alpha_2) for field in fields if hasattr(country, field))
+    spelt.extend(names_in(FIRST_LANGUAGES))
+    return _first_of_each(spelt)
+
+
+@cache
+def every_language() -> dict[str, str]:
+    """Names of countries in all languages of CLDR; a name that two countries share is left out. Takes half a second, so it comes last."""
+    from babel.localedata import locale_identifiers
+
+    codes: dict[str, set[str]] = {}
+    spelt = names_in(sorted(identifier for identifier in locale_identifiers() if "_" not in identifier))
+    for name, (_, code) in zip(folded(spelling for spelling, _ in spelt), spelt, strict=True):
+        codes.setdefault(name, set()).add(code)
+    return {name: min(named) for name, named in codes.items() if name and len(named) == 1}
+
+
+def names_in(languages: Iterable[str]) -> list[tuple[str, str]]:
+    """(name, alpha-2) of every country in these languages. Names of one or two letters are left out: they would pass for codes."""
+    from babel import Locale
+
+    iso = iso_codes()
+    territories = (item for language in languages for item in Locale.parse(language).territories.items())
+    return [(name, code) for code, name in territories if code in iso and (len(name) > 2 or not name.isascii())]
+
+
+@cache
+def state_names() -> dict[str, State]:
+    """Names and codes of the states of the US and the provinces of Canada; no code is in both."""
+    import pycountry
+
+    spelt: list[tuple[str, State]] = []
+    for country, states in spellings()["states"].items():
+        for subdivision in pycountry.subdivisions.get(country_code=country):
+            code = subdivision.code.partition("-")[2]
+            own = (code, subdivision.code, f"{code} {country}", subdivision.name, *states.get(code, ()))
+            spelt.extend((name, (country, code)) for name in own)
+    return _first_of_each(spelt)
+
+
+@cache
+def state_codes() -> frozenset[str]:
+    """The postal codes of those states, in small letters."""
+    import pycountry
+
+    return frozenset(s.code.partition("-")[2].lower() for country in WITH_STATES for s in pycountry.subdivisions.get(country_code=country))
+
+
+@cache
+def region_names() -> dict[str, State]:
+    """States and provinces of all other countries by their ISO names and codes ("DE-BY") and declared ones; names that two countries use are left out."""
+    found: dict[str, set[State]] = {}
+    for name, region in _regions():
+        found.setdefault(name, set()).add(region)
+    countries = {name: {country for country, _ in regions} for name, regions in found.items()}
+    return {
+        name: min(regions) for name, regions in found.items() if len(countries[name]) == 1 and name not in state_names()
+    } | _declared_regions()
+
+
+@cache
+def region_codes() -> dict[str, tuple[State, ...]]:
+    """Codes without the country → the states and provinces that have it, of all countries but the US and Canada."""
+    import pycountry
+
+    found: dict[str, list[State]] = {}
+    for subdivision in pycountry.subdivisions:
+        country, _, code = subdivision.code.partition("-")
+        if country not in WITH_STATES and not code.isdigit():
+            found.setdefault(code.lower(), []).append((country, code))
+    return {code: tuple(regions) for code, regions in found.items()}
+
+
+def _regions() -> Iterable[tuple[str, State]]:
+    import pycountry
+
+    # Of a district that lies in a state, the state is what counts.
+    own = [s for s in pycountry.subdivisions if s.country_code in spellings()["regions_of"]]
+    spelt = [(text, s) for s in own for text in (s.name, s.code) if len(text) > 3]
+    for name, (_, subdivision) in zip(folded(text for text, _ in spelt), spelt, strict=True):
+        code = (subdivision.parent_code or subdivision.code).partition("-")[2]
+        yield name, (subdivision.country_code, code)
+
+
+@cache
+def _declared_regions() -> dict[str, State]:
+    declared = [
+        (name, (country, str(code)))
+        for country, regions in spellings()["regions"].items()
+        for code, listed in regions.items()
+        for name in listed
+    ]
+    return _first_of_each(declared)
+
+
+def _first_of_each(spelt: list[tuple[str, _T]]) -> dict[str, _T]:
+    names: dict[str, _T] = {}
+    for name, (_, meant) in zip(folded(spelling for spelling, _ in spelt), spelt, strict=True):
+        if name:
+            names.setdefault(name, meant)
+    return names
