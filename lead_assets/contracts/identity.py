@@ -42,12 +42,34 @@ class Lead(LeadFields):
     ] = None
     company_clean: Annotated[str | None, Column("Company name without its legal form", source="intake.raw_leads.company")] = None
     country_code: Annotated[str | None, Column("Country, ISO 3166-1 alpha-2", source="intake.raw_leads.country")] = None
+    country_source: Annotated[
+        Literal["country", "state", "city", "phone", "domain"] | None,
+        Column(
+            "What says the country: the best of a country's name, a state, a city (in whichever field it stands), the phone, the web or mail domain",
+            source="intake.raw_leads.country",
+        ),
+    ] = None
     state_code: Annotated[
         str | None,
         Column(
-            "US state or Canadian province, ISO 3166-2 without the country, e.g. CA",
+            "State or province of the US or Canada, ISO 3166-2 without the country, e.g. CA",
             source="intake.raw_leads.state",
         ),
+    ] = None
+    state_source: Annotated[
+        Literal["state", "city"] | None,
+        Column("What says the state or region: its own name or code, or the city", source="intake.raw_leads.state"),
+    ] = None
+    region: Annotated[
+        str | None, Column("State, province or region of any country, ISO 3166-2, e.g. DE-BY", source="intake.raw_leads.state")
+    ] = None
+    city: Annotated[
+        str | None,
+        Column("City: what in the lead's fields names one, as it was written; else the city as received", source="intake.raw_leads.city"),
+    ] = None
+    postal_code: Annotated[
+        str | None,
+        Column("Postal code: as received, else what stands in the lead's city, state or country", source="intake.raw_leads.postal_code"),
     ] = None
     phone_e164: Annotated[
         str | None, Column("Phone in E.164; null if not a valid number", pii="phone", source="intake.raw_leads.phone")

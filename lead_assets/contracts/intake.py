@@ -23,6 +23,7 @@ class LeadFields(Table):
     country: Annotated[str | None, Column("Country as received")] = None
     state: Annotated[str | None, Column("State or province as received (a lending form's property state)")] = None
     city: Annotated[str | None, Column("City as received (a lending form's property city)")] = None
+    postal_code: Annotated[str | None, Column("Postal code as received")] = None
     industry: Annotated[str | None, Column("Industry as received")] = None
     company_size: Annotated[str | None, Column("Company size as received, e.g. '51-200'")] = None
     source: Annotated[str | None, Column("Where the lead came from, according to the sender: form, ad, event")] = None

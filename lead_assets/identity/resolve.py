@@ -19,7 +19,7 @@ from lead_assets.core.titles import title_roles
 from lead_assets.identity.companies import clean_companies, company_domains, registrable_domains
 from lead_assets.identity.people import name_parts
 from lead_assets.identity.phones import normalise_phones
-from lead_assets.identity.places import resolve_places
+from lead_assets.identity.places import locate
 
 # A sender's clock further ahead of ours than this is wrong, and must not let one payload win forever.
 _CLOCK_TOLERANCE = timedelta(days=1)
@@ -161,20 +161,18 @@ def _duplicates(rows: pl.DataFrame, kept: pl.DataFrame, banned: pl.DataFrame) ->
 
 
 def _leads(kept: pl.DataFrame) -> pl.DataFrame:
-    """The normalised columns. Country comes from the country, else the state, else the number that names one."""
+    """The normalised columns."""
     hosts = email_domains(kept["email_normalized"])
     kinds = email_kinds(hosts)
     domains = company_domains(kept["website"], kept["email_normalized"], kinds)
-    places = resolve_places(kept["country"], kept["state"])
+    known = kept.with_columns(kinds.alias("email_kind"), domains.alias("company_domain"))
+    places = locate(known)
     phones = normalise_phones(kept["phone"], places["country_code"])
     names = name_parts(kept["full_name"], kept["first_name"], kept["last_name"])
     roles = title_roles(kept["title"])
-    leads = kept.with_columns(
-        kinds.alias("email_kind"),
-        domains.alias("company_domain"),
+    leads = known.with_columns(
+        *places,
         clean_companies(kept["company"]).alias("company_clean"),
-        pl.select(pl.coalesce(places["country_code"], phones["phone_country"])).to_series().alias("country_code"),
-        places["state_code"],
         phones["phone_e164"],
         names["name_first"],
         names["name_last"],

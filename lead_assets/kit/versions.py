@@ -21,6 +21,8 @@ from lead_assets.core.declared import rules_digest
 from lead_assets.core.document import RulesError
 from lead_assets.core.settings import Settings
 
+_SUFFIXES = frozenset({".py", ".yaml", ".txt", ".csv", ".parquet"})
+
 
 @dataclass(frozen=True)
 class Logic:
@@ -66,12 +68,18 @@ def _versioned(spec: AssetSpec, settings: Settings) -> AssetSpec:
 
 @functools.cache
 def _source(module: str) -> str:
-    """Hash of the source of a module, or of all modules in a package, without blank lines and comment-only lines."""
+    """Hash of the source of a module, or of all modules and data files in a package, without blank lines and comment-only lines."""
     digest = hashlib.sha256()
     for path in _files(module):
-        lines = (line for line in path.read_bytes().splitlines() if line.strip() and not line.lstrip().startswith(b"#"))
-        digest.update(path.name.encode() + b"\n" + b"\n".join(lines))
+        digest.update(path.name.encode() + b"\n" + _content(path))
     return digest.hexdigest()
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix == ".parquet":
+        return content
+    return b"\n".join(line for line in content.splitlines() if line.strip() and not line.lstrip().startswith(b"#"))
 
 
 def _files(module: str) -> Iterator[Path]:
@@ -83,6 +91,6 @@ def _files(module: str) -> Iterator[Path]:
     if path.with_suffix(".py").exists():
         yield path.with_suffix(".py")
     elif path.is_dir():
-        yield from (each for each in sorted(path.rglob("*.py")) if each.name != "assets.py")
+        yield from (each for each in sorted(path.rglob("*")) if each.suffix in _SUFFIXES and each.name != "assets.py")
     else:
         raise ModuleNotFoundError(f"{module}: declared as the logic of a table but is not a module of this package")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import polars as pl
 import pycountry
 import pytest
 from babel import Locale
 
 from lead_assets.core.columns import folded
-from lead_assets.identity.places import _country_names, _every_language, _state_names, resolve_places
+from lead_assets.core.places.names import country_names, every_language, region_names, state_names
+from lead_assets_tests.identity.places import located
 
 COUNTRIES = {
     "US": "US", "us": "US", "USA": "US", "U.S.A.": "US", "U.S.": "US", "U S A": "US", "United States": "US",
@@ -28,8 +28,9 @@ COUNTRIES = {
     "Sierra Leone": "SL", "Mali": "ML", "Somalia": "SO", "Oman": "OM", "Romania": "RO", "India": "IN", "Indonesia": "ID",
     "Kingdom of the Netherlands": "NL", "República Argentina": "AR", "Ujerumani": "DE", "Germany (DE)": "DE", "USA - California": "US",
     "London, UK": "GB", "Paris / France": "FR", "Bayern": "DE", "São Paulo": "BR", "Fr.": "FR", "CAN": "CA", "AUS": "AU", "N.Z.": "NZ",
-    "Isle of Man": "IM", "Grmany": None, "asdf": None, "London": None, "EMEA": None, "n/a": None, "N/A": None, "NA": None, "-": None,
-    "": None, "Other": None, "123": None, "France, Germany": None, "San Jose, CA": None, "x" * 500: None,
+    "Isle of Man": "IM", "Grmany": "DE", "asdf": None, "London": "GB", "EMEA": None, "n/a": None, "N/A": None, "NA": None, "-": None,
+    "": None, "Other": None, "123": None, "France, Germany": None, "San Jose, CA": "US", "Boise, ID": "US",
+    "Portland, ME": "US", "Atlanta, GA": "US", "x" * 500: None,
 }  # fmt: skip
 
 STATES = {
@@ -44,8 +45,8 @@ STATES = {
     "Puerto Rico": ("US", "PR"), "Ontario": ("CA", "ON"), "Ont.": ("CA", "ON"), "ON": ("CA", "ON"), "Ontario, Canada": ("CA", "ON"),
     "Ontario, CA": ("CA", "ON"), "Québec": ("CA", "QC"), "Quebec": ("CA", "QC"), "PQ": ("CA", "QC"), "B.C.": ("CA", "BC"),
     "British Columbia": ("CA", "BC"), "Newfoundland": ("CA", "NL"), "P.E.I.": ("CA", "PE"), "Sask.": ("CA", "SK"),
-    "Regina, SK": ("CA", "SK"), "CA-ON": ("CA", "ON"), "Yukon": ("CA", "YT"), "Kent": (None, None), "Bayern": (None, None),
-    "Calfornia": (None, None), "Somewhere": (None, None), "-": (None, None), "TX or CA": (None, None), "TX, CA": (None, None),
+    "Regina, SK": ("CA", "SK"), "CA-ON": ("CA", "ON"), "Yukon": ("CA", "YT"), "Kent": ("GB", None), "Bayern": ("DE", None),
+    "Calfornia": ("US", "CA"), "Somewhere": (None, None), "-": (None, None), "TX or CA": (None, None), "TX, CA": (None, None),
     "Germany": ("DE", None), "": (None, None),
 }  # fmt: skip
 
@@ -83,41 +84,38 @@ PAIRS: list[tuple[str | None, str | None, str | None, str | None]] = [
 ]
 
 
-def country_codes(countries: pl.Series) -> pl.Series:
+def country_codes(countries: list[str]) -> dict[str, str | None]:
     """Countries on their own, without a state."""
-    return resolve_places(countries, pl.Series("state", [None] * countries.len(), dtype=pl.String))["country_code"]
+    return dict(zip(countries, located([{"country": country} for country in countries])["country_code"], strict=True))
 
 
 def test_a_country_in_any_spelling() -> None:
-    assert dict(zip(COUNTRIES, country_codes(pl.Series(list(COUNTRIES))), strict=True)) == COUNTRIES
+    assert country_codes(list(COUNTRIES)) == COUNTRIES
 
 
 def test_a_state_names_its_country() -> None:
-    states = pl.Series(list(STATES))
-    assert dict(zip(STATES, resolve_places(_absent(len(STATES)), states).rows(), strict=True)) == STATES
+    places = located([{"state": state} for state in STATES]).select("country_code", "state_code")
+    assert dict(zip(STATES, places.rows(), strict=True)) == STATES
 
 
 @pytest.mark.parametrize(("country", "state", "country_code", "state_code"), PAIRS)
 def test_country_and_state_together(country: str | None, state: str | None, country_code: str | None, state_code: str | None) -> None:
-    assert resolve_places(pl.Series([country], dtype=pl.String), pl.Series([state], dtype=pl.String)).row(0) == (country_code, state_code)
+    place = located([{"country": country, "state": state}])
+    assert place.select("country_code", "state_code").row(0) == (country_code, state_code)
 
 
 def test_rows_keep_their_order() -> None:
-    countries = pl.Series(["Deutschland", None, "U.S.A.", "Deutschland", None] * 50)
-    states = pl.Series([None, "TX", "CA", None, None] * 50)
-    assert resolve_places(countries, states).rows() == [("DE", None), ("US", "TX"), ("US", "CA"), ("DE", None), (None, None)] * 50
-
-
-def test_no_rows_give_typed_columns() -> None:
-    nothing = pl.Series([], dtype=pl.String)
-    assert resolve_places(nothing, nothing).schema == {"country_code": pl.String, "state_code": pl.String}
+    rows = [{"country": "Deutschland"}, {"state": "TX"}, {"country": "U.S.A.", "state": "CA"}, {"city": "Graz"}, {}] * 50
+    assert (
+        located(rows).select("country_code", "state_code").rows()
+        == [("DE", None), ("US", "TX"), ("US", "CA"), ("AT", None), (None, None)] * 50
+    )
 
 
 def test_every_code_and_iso_name_of_every_country() -> None:
     spelt = {text: country.alpha_2 for country in pycountry.countries for text in (country.alpha_2, country.alpha_3, country.name)}
     spelt.pop("NA")  # in a form it says "not applicable" far more often than Namibia
-    codes = country_codes(pl.Series(list(spelt)))
-    assert {text: code for text, code in zip(spelt, codes, strict=True) if code != spelt[text]} == {}
+    assert {text: code for text, code in country_codes(list(spelt)).items() if code != spelt[text]} == {}
 
 
 @pytest.mark.parametrize("language", ["de", "fr", "es", "pt", "it", "nl", "ja", "zh", "ko", "ru", "ar", "pl", "tr", "sv", "sw", "ka", "ta"])
@@ -125,8 +123,7 @@ def test_country_names_of_a_language(language: str) -> None:
     """All of CLDR's, but for the few that another language gives to another country."""
     iso = {country.alpha_2 for country in pycountry.countries}
     names = {name: code for code, name in Locale.parse(language).territories.items() if code in iso}
-    codes = country_codes(pl.Series(list(names)))
-    wrong = {name: code for name, code in zip(names, codes, strict=True) if code != names[name]}
+    wrong = {name: code for name, code in country_codes(list(names)).items() if code != names[name]}
     assert len(wrong) <= 6, wrong
 
 
@@ -136,13 +133,10 @@ def test_every_state_by_code_and_name() -> None:
         for subdivision in pycountry.subdivisions.get(country_code=country):
             code = subdivision.code[3:]
             spelt.update(dict.fromkeys((code, subdivision.name, subdivision.code), (country, code)))
-    assert dict(zip(spelt, resolve_places(_absent(len(spelt)), pl.Series(list(spelt))).rows(), strict=True)) == spelt
+    places = located([{"state": text} for text in spelt]).select("country_code", "state_code")
+    assert dict(zip(spelt, places.rows(), strict=True)) == spelt
 
 
 def test_the_tables_hold_folded_keys_only() -> None:
-    for table in (_country_names(), _every_language(), _state_names()):
+    for table in (country_names(), every_language(), state_names(), region_names()):
         assert folded(table) == list(table)
-
-
-def _absent(rows: int) -> pl.Series:
-    return pl.Series([None] * rows, dtype=pl.String)

@@ -3,7 +3,7 @@
 Words and people's names that look like a country: one slip away from one of its names ("Ivan", "Chine"), its name in a language that few leads are
 written in ("Alan" is Åland in Breton), or a region's or large city's as well ("Lorraine", "Milan"). Taken from wordfreq's lists of words, and from the names
 and words of names-dataset and Faker, where they are common: the shorter a name is, the rarer it may be. A word that begins as the country's name does is its
-adjective or case ("Croata", "Germani"), and says the country.
+adjective or case ("Croata", "Germani") and says the country, except in English, in which nobody is taken for a country because he writes "Indian".
 """
 
 from __future__ import annotations
@@ -25,10 +25,15 @@ from lead_assets.core.places.names import country_names, every_language, region_
 from lead_assets.core.places.slips import NOT_PLACES, countries_by_slip, states_by_slip
 
 _LANGUAGES = ("en", "de", "fr", "es", "pt", "it", "nl", "sv", "da", "nb", "pl")
-_COMMON_WORD = 3.5  # Zipf: three times in a million words
-_RANKS = {3: 2000, 4: 4000, 5: 1500, 6: 500}
+# Zipf: 3 is once in a million words. Below these, a country's name with a slip is as common as a word that looks like one.
+_COMMON_WORD = {"en": 2.6}
+_COMMON_ELSEWHERE = 3.0
+_RANKS = {3: 2000, 4: 1500, 5: 1000, 6: 500}
 _RANK_OF_LONGER = 300
 _RANK_OF_A_CITY = 300
+_CITIES_FIRST = frozenset(
+    {"london", "paris", "barcelona", "madrid", "vienna", "berlin", "lagos", "birmingham", "tokyo", "kobe", "osaka", "izmir"}
+)
 _STEM = 5
 
 
@@ -38,11 +43,15 @@ def main() -> None:
     names = {
         name for ranked in _ranks().values() for name, rank in ranked.items() if rank <= _RANKS.get(len(name), _RANK_OF_LONGER)
     } | _faker(("first_name", "last_name"))
-    words = _common_words() | _faker(("word",))
     chosen = {word for word in names if word in elsewhere or _near(word)} | (names & region_names().keys())
-    chosen |= {city for city in _large_cities() if _ranks()["first"].get(city, math.inf) <= _RANK_OF_A_CITY}
+    chosen |= {word for word in _common_words("en") if _near(word)}
+    for words in (*map(_common_words, _LANGUAGES), _faker(("word", "color"))):
+        chosen |= {word for word in words if _near(word) and not _is_its_adjective(word)}
+    ranks = _ranks()
     chosen |= {
-        word for word in words if (near := _near(word)) and not any(len(word) > _STEM and name[:_STEM] == word[:_STEM] for name in near)
+        city
+        for city in _large_cities() - _CITIES_FIRST
+        if ranks["first"].get(city, math.inf) <= _RANK_OF_A_CITY or ranks["last"].get(city, math.inf) <= _RANK_OF_A_CITY
     }
     sources = f"wordfreq {version('wordfreq')} (CC BY-SA 4.0), names-dataset {version('names-dataset')} (Apache 2.0), Faker {version('faker')} (MIT)"
     lines = sorted(word for word in chosen - known if len(word) > 2)
@@ -58,11 +67,15 @@ def _near(word: str) -> set[str]:
     return countries_by_slip().within_a_slip(word) | states_by_slip().within_a_slip(word)
 
 
-def _common_words() -> set[str]:
+def _is_its_adjective(word: str) -> bool:
+    return len(word) > _STEM and any(name[:_STEM] == word[:_STEM] for name in _near(word))
+
+
+def _common_words(language: str) -> set[str]:
     import wordfreq
 
-    shares = ((word, share) for language in _LANGUAGES for word, share in wordfreq.get_frequency_dict(language, "best").items())
-    return set(folded(word for word, share in shares if math.log10(share) + 9 >= _COMMON_WORD))
+    least = _COMMON_WORD.get(language, _COMMON_ELSEWHERE) - 9
+    return set(folded(word for word, share in wordfreq.get_frequency_dict(language, "best").items() if math.log10(share) >= least))
 
 
 @cache
@@ -86,11 +99,12 @@ def _ranked(names: dict[str, Any]) -> dict[str, float]:
 
 def _faker(kinds: tuple[str, ...]) -> set[str]:
     """All that Faker's locales have of these kinds."""
+    import faker.providers.color
     import faker.providers.lorem
     import faker.providers.person
 
     found: set[str] = set()
-    for package in (faker.providers.person, faker.providers.lorem):
+    for package in (faker.providers.person, faker.providers.lorem, faker.providers.color):
         for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
             provider = getattr(import_module(module.name), "Provider", None)
             for name, listed in vars(provider).items() if provider else ():

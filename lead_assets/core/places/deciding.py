@@ -30,7 +30,7 @@ _WEIGHTS: dict[Kind, tuple[float, float, float, float]] = {
     Kind.POSTAL: (20, 20, 20, 20),
 }
 # A name of a country and of a state ("Georgia") is a country in the country field, a state in the state field, and neither for certain elsewhere.
-_WEIGHTS_OF_BOTH = {Kind.COUNTRY: (65.0, 45.0, 30.0, 40.0), Kind.STATE: (60.0, 80.0, 30.0, 45.0)}
+_WEIGHTS_OF_BOTH = {Kind.COUNTRY: (70.0, 45.0, 30.0, 40.0), Kind.STATE: (60.0, 80.0, 30.0, 45.0)}
 COUNTRY_FIELD, STATE_FIELD, CITY_FIELD, LIST = range(4)
 _PHONE, _DOMAIN, _FREE_MAIL = 12.0, 9.0, 6.0
 # A town is worth 10 with a thousand people and 8 more for each ten times as many: one with five times the people of its namesake abroad is meant.
@@ -50,6 +50,7 @@ _WORD_AS_TOWN = 100_000
 _FOR_EACH_MORE = 1.5
 # Beyond this, no city, phone or domain changes the country.
 _SETTLED = 70.0
+_PLAIN = frozenset({Kind.COUNTRY, Kind.CODE, Kind.CODE_OF_BOTH, Kind.STATE, Kind.STATE_CODE})
 _PLAIN_CODES = frozenset({"us", "uk"})
 _SHORT_STATES = frozenset({"iowa", "ohio", "utah"})
 _ABBREVIATION = 4
@@ -140,7 +141,7 @@ def decide(country: Text | None, state: Text | None, city: Text | None, hints: H
         _city(said, code, region),
         source,
         None if region is None else "state" if _says_region(said, code, region) else "city",
-        settled=ahead >= _SETTLED and (region is not None or code not in WITH_STATES),
+        settled=ahead >= _SETTLED,
     )
 
 
@@ -167,7 +168,8 @@ def _weigh(meaning: Meaning, part: Part, field: int, alone: bool, taken: bool) -
             # Two letters in the state field are a state, and "AG" in "AG & Co." is nothing; three ("USA") can only be the country.
             return weight, len(part.key) == 3 or part.key in _PLAIN_CODES
         case Kind.REGION if slot == COUNTRY_FIELD:
-            return weight, part.key not in not_places()
+            # Of Britain's counties and boroughs too many are words (Reading) and people's names (Kent).
+            return weight, part.key not in not_places() and meaning.country != "GB"
         case Kind.STATE_CODE if slot == COUNTRY_FIELD:
             return weight, part.received.isupper()
         case Kind.STATE if slot == COUNTRY_FIELD:
@@ -180,6 +182,9 @@ def _weigh_town(city: City, part: Part, field: int, taken: bool) -> tuple[float,
     weight = _TOWN + _PER_TENFOLD * math.log10(max(city.population, 1000) / 1000) + _OF_FAME * math.log10(1 + city.fame)
     weight -= _UNLIKE[city.likeness] + (_OLD_NAME if city.likeness == 2 and taken else 0)
     named = part.key not in not_places()
+    if field != CITY_FIELD and any(meaning.kind in _PLAIN for meaning in part.meanings):
+        # Ontario in the state field is the province, and not the town in California.
+        return 0, False
     if field == CITY_FIELD:
         return weight, named or city.population >= _WORD_AS_TOWN
     least = _TOWN_AS_STATE if field == STATE_FIELD or part.framed else _TOWN_AS_COUNTRY
@@ -235,13 +240,12 @@ def _says_region(said: Sequence[_Said], country: str, region: str) -> bool:
 
 
 def _city(said: Sequence[_Said], country: str, region: str | None) -> str | None:
-    """The part that names a town there, as it was written: that of the city field first."""
-    found = [
-        (each.field != CITY_FIELD, index, each.part.received)
-        for index, each in enumerate(said)
-        if (meaning := each.worth(country, region)[1]) is not None and meaning.city is not None
-    ]
-    return min(found)[2] if found else None
+    """The part that names a town there, as it was written: that of the city field first. Else what in the city field means nothing else."""
+    meant = [(each, each.worth(country, region)[1]) for each in said]
+    towns = [each for each, meaning in meant if meaning is not None and meaning.city is not None]
+    unread = [each for each, meaning in meant if meaning is None and each.field == CITY_FIELD]
+    chosen = min(towns, key=lambda each: each.field != CITY_FIELD, default=None) or (unread[0] if unread else None)
+    return chosen.part.received if chosen else None
 
 
 def _by_hints(hints: Hints, said: Sequence[_Said]) -> Place:

@@ -207,10 +207,9 @@ def _names(key: str, received: str) -> Iterator[Meaning]:
 
 
 def _slips(key: str) -> Iterator[Meaning]:
-    country, state = country_with_a_slip(key), state_with_a_slip(key)
-    if country is not None and (state is None or state[0] == country):
+    if (country := country_with_a_slip(key)) is not None:
         yield Meaning(Kind.COUNTRY_SLIP, country)
-    if state is not None and country in (None, state[0]):
+    if (state := state_with_a_slip(key)) is not None:
         yield Meaning(Kind.STATE_SLIP, *state)
 
 

@@ -42,7 +42,7 @@ _LANGUAGES = (
     "sk",
     "sl",
 )
-_WITH_SHORT_NAMES = ("en", "de", "fr", "es", "pt", "it", "nl", "sv")
+_WITH_SHORT_NAMES = ("en", "de", "fr", "es", "pt", "it", "nl", "sv", "da", "nb", "pl", "tr")
 _SHORT = 5
 _SHORTEST = 4
 # Latin, Greek and Cyrillic. Of Chinese, Japanese and Korean signs, one more or less is another word.
