@@ -28,7 +28,7 @@ COUNTRIES = {
     "Sierra Leone": "SL", "Mali": "ML", "Somalia": "SO", "Oman": "OM", "Romania": "RO", "India": "IN", "Indonesia": "ID",
     "Kingdom of the Netherlands": "NL", "República Argentina": "AR", "Ujerumani": "DE", "Germany (DE)": "DE", "USA - California": "US",
     "London, UK": "GB", "Paris / France": "FR", "Bayern": "DE", "São Paulo": "BR", "Fr.": "FR", "CAN": "CA", "AUS": "AU", "N.Z.": "NZ",
-    "Isle of Man": "IM", "Grmany": "DE", "asdf": None, "London": "GB", "EMEA": None, "n/a": None, "N/A": None, "NA": None, "-": None,
+    "Isle of Man": "IM", "Grmany": "DE", "asdf": None, "London": None, "EMEA": None, "n/a": None, "N/A": None, "NA": None, "-": None,
     "": None, "Other": None, "123": None, "France, Germany": None, "San Jose, CA": "US", "Boise, ID": "US",
     "Portland, ME": "US", "Atlanta, GA": "US", "x" * 500: None,
 }  # fmt: skip

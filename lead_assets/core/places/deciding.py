@@ -46,7 +46,7 @@ _TOGETHER = 10.0
 _KNOWN_TOWN = 15_000
 _TOWN_AS_STATE = 50_000
 _TOWN_AS_COUNTRY = 1_000_000
-_WORD_AS_TOWN = 100_000
+_WORD_AS_TOWN = _LARGE_TOWN = 100_000
 _FOR_EACH_MORE = 1.5
 # Beyond this, no city, phone or domain changes the country.
 _SETTLED = 70.0
@@ -188,7 +188,13 @@ def _weigh_town(city: City, part: Part, field: int, taken: bool) -> tuple[float,
     if field == CITY_FIELD:
         return weight, named or city.population >= _WORD_AS_TOWN
     least = _TOWN_AS_STATE if field == STATE_FIELD or part.framed else _TOWN_AS_COUNTRY
-    return weight - _NOT_ITS_FIELD, named and city.population >= least and (city.likeness < 2 or field == STATE_FIELD or part.framed)
+    # A country field that says no more than London leaves Ontario's London possible, too.
+    plain = part.framed or field == STATE_FIELD or (city.likeness < 2 and len(_countries_of_large_towns(part)) == 1)
+    return weight - _NOT_ITS_FIELD, named and city.population >= least and plain
+
+
+def _countries_of_large_towns(part: Part) -> set[str]:
+    return {m.country for m in part.meanings if m.city is not None and m.city.population >= _LARGE_TOWN}
 
 
 def _score(said: Sequence[_Said], country: str, region: str | None) -> float:
