@@ -65,6 +65,20 @@ class _Lead(Table):
 
 
 class _Outcome(Table):
+    hq_country_code: Annotated[
+        str | None,
+        Column(
+            "Country of the company's head office, ISO 3166-1 alpha-2",
+            source=("signals.company_overview.company_region", "signals.organization.hq_country"),
+        ),
+    ] = None
+    hq_region: Annotated[
+        str | None,
+        Column(
+            "State or region of the company's head office, ISO 3166-2, e.g. US-TX",
+            source=("signals.company_overview.company_region", "signals.organization.hq_state"),
+        ),
+    ] = None
     provenance: Annotated[Json, Column('Provider and time of each value: {"column": {"provider", "as_of"}}')]
     signals_found: Annotated[list[str], Column("Names of the signals that were found, sorted")]
     signals_missed: Annotated[list[str], Column("Names of the signals that were not found, sorted")]

@@ -97,7 +97,11 @@ KEYS: dict[str, type[Table]] = {
 """The columns that a decision always needs."""
 
 
+PLACES: dict[str, type[Table]] = {"country_source": Lead, "state_source": Lead, "region": Lead}
+"""What a reason says of a place beside its code, and the region of a country other than the US and Canada."""
+
+
 def routing_schema() -> pl.Schema:
     """Columns and types of the frame to route: the keys and every column behind a field."""
-    wanted = {**KEYS, **{column: contract for field in FIELDS.values() for contract, column in field.columns}}
+    wanted = {**KEYS, **PLACES, **{column: contract for field in FIELDS.values() for contract, column in field.columns}}
     return pl.Schema({column: contract.polars_schema()[column] for column, contract in wanted.items()})

@@ -9,6 +9,7 @@ from __future__ import annotations
 import polars as pl
 
 from lead_assets.routing.fields import FIELDS, KEYS, routing_schema
+from lead_assets.routing.places import HEAD_OFFICE, said_by, subdivision, with_head_office
 from lead_assets.routing.table import Between, RoutingTable, Territory, plain_number
 
 _FALLBACK = "fallback"
@@ -20,11 +21,12 @@ def routing_frame(leads: pl.DataFrame, enriched: pl.DataFrame, classifications: 
     Takes identity.leads, signals.enriched_leads, classification.classifications and scoring.scores, each with its contract's columns.
     """
     keys = ["campaign_id", "lead_id"]
+    needed = {*routing_schema(), *HEAD_OFFICE}
     frame = scores
     for table in (leads, enriched, classifications):
-        wanted = [column for column in table.columns if column in routing_schema() and column not in frame.columns]
+        wanted = [column for column in table.columns if column in needed and column not in frame.columns]
         frame = frame.join(table.select(*keys, *wanted), on=keys, how="left")
-    return frame.select(routing_schema().names())
+    return with_head_office(frame).select(routing_schema().names())
 
 
 def propose(leads: pl.DataFrame, table: RoutingTable) -> pl.DataFrame:
@@ -87,11 +89,7 @@ def _test(table: RoutingTable, name: str, test: tuple[str, ...] | Between) -> pl
 def _inside(places: tuple[str, ...]) -> pl.Expr:
     countries = [place for place in places if "-" not in place]
     subdivisions = [place for place in places if "-" in place]
-    return (pl.col("country_code").is_in(countries) | _subdivision().is_in(subdivisions)).fill_null(False)
-
-
-def _subdivision() -> pl.Expr:
-    return pl.concat_str(["country_code", "state_code"], separator="-")
+    return (pl.col("country_code").is_in(countries) | subdivision().is_in(subdivisions)).fill_null(False)
 
 
 def _reason(table: RoutingTable, territory: Territory) -> pl.Expr:
@@ -110,12 +108,14 @@ def _because(table: RoutingTable, name: str, test: tuple[str, ...] | Between) ->
     # Use the rule's spelling, not the lead's: equal conditions give equal reasons, and nothing typed by a stranger is repeated.
     spelling = {value.lower(): value for value in test}
     value = pl.col(_value(name)).str.to_lowercase().replace_strict(spelling, default=None, return_dtype=pl.String)
-    return pl.concat_str(pl.lit(f"{words} "), value)
+    source = said_by(f"{words}_source", words) if name in ("country_code", "state_code") else pl.lit("")
+    return pl.concat_str(pl.lit(f"{words} "), value, source)
 
 
 def _place_reason(region: str, places: tuple[str, ...]) -> pl.Expr:
     by_country = pl.col("country_code").is_in([place for place in places if "-" not in place]).fill_null(False)
-    place = pl.when(by_country).then("country " + pl.col("country_code")).otherwise("state " + _subdivision())
+    country = "country " + pl.col("country_code") + said_by("country_source", "country")
+    place = pl.when(by_country).then(country).otherwise("state " + subdivision() + said_by("state_source", "state"))
     return place + f" is in {region}"
 
 

@@ -114,7 +114,7 @@ def _merged(signals: Sequence[Signal]) -> AssetsDefinition:
     @tables(
         EnrichedLead,
         reads={"leads": Lead, **{signal.name: signal.contract for signal in signals}},
-        logic=["lead_assets.signals.merge"],
+        logic=["lead_assets.signals.merge", "lead_assets.core"],
         rules=_RULES,
         version=canonical_json(PRECEDENCE),
     )

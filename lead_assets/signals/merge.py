@@ -12,11 +12,12 @@ import polars as pl
 
 from lead_assets.contracts import EnrichedLead
 from lead_assets.contracts.base import MONEY_DTYPE
+from lead_assets.core.places.located import located
 
 PRECEDENCE: dict[str, list[tuple[str, str]]] = {
     column.name: [(table, source) for schema, table, source in (each.split(".") for each in column.sources)]
     for column in EnrichedLead.columns()
-    if any(each.startswith("signals.") for each in column.sources)
+    if any(each.startswith("signals.") for each in column.sources) and not column.name.startswith("hq_")
 }
 """For each column of enriched_leads, the signal columns that can fill it: the first with a value wins, in whatever order they arrived.
 The signals' contracts say so (see `lead_assets.contracts.enriched`)."""
@@ -36,12 +37,16 @@ def enrich(leads: pl.DataFrame, signals: Mapping[str, pl.DataFrame]) -> pl.DataF
         found = signals[name].select(*_KEYS, pl.exclude(*_KEYS).name.prefix(f"{name}."))
         frame = frame.join(found, on=_KEYS, how="left", validate="m:1", maintain_order="left")
     schema = EnrichedLead.polars_schema()
+    offices = located(frame.with_columns(office=_head_office(names))["office"])
+    frame = frame.with_columns(hq_country_code=offices["country_code"], hq_region=offices["region"])
     return frame.select(
         "campaign_id",
         "lead_id",
         "account_key",
         "company_domain",
         *(_value(column, names, schema[column]).alias(column) for column in PRECEDENCE),
+        "hq_country_code",
+        "hq_region",
         _provenance(names).alias("provenance"),
         _listed(names, pl.lit(True)).alias("signals_found"),
         _listed(names, pl.lit(False)).alias("signals_missed"),
@@ -64,6 +69,17 @@ def _candidates(column: str, names: list[str]) -> list[tuple[str, pl.Expr]]:
 def _value(column: str, names: list[str], dtype: pl.DataType) -> pl.Expr:
     candidates = [value for _, value in _candidates(column, names)]
     return pl.coalesce(candidates) if candidates else pl.lit(None, dtype=dtype)
+
+
+def _head_office(names: list[str]) -> pl.Expr:
+    """Where the head office is, as a provider writes it: in one text, else in three."""
+    said = [pl.lit(None, dtype=pl.String)]
+    if "company_overview" in names:
+        said.append(pl.when(_has("company_overview")).then(pl.col("company_overview.company_region")))
+    if "organization" in names:
+        parts = [pl.col(f"organization.hq_{part}") for part in ("city", "state", "country")]
+        said.append(pl.when(_has("organization")).then(pl.concat_str(parts, separator=", ", ignore_nulls=True)))
+    return pl.coalesce(said)
 
 
 def _provenance(names: list[str]) -> pl.Expr:

@@ -162,3 +162,16 @@ def test_another_precedence_is_another_version_of_the_table(settings: Settings, 
     assert version() != shipped
     monkeypatch.undo()
     assert version() == shipped
+
+
+def test_the_head_office_is_read_as_a_place() -> None:
+    """From the overview's text, else from the three fields of the organization; what names no place for certain is none."""
+    texts = ["Austin, Texas, United States", "München, Bayern, Germany", "Springfield", None]
+    frames = {
+        "company_overview": bought(CompanyOverview, "a", *({"company_region": text} for text in texts)),
+        "organization": bought(
+            CONTRACTS["organization"], "b", {"hq_country": "France"}, {}, {}, {"hq_city": "Lyon", "hq_country": "France"}
+        ),
+    }
+    merged = enrich(at_companies([f"c{number}.example" for number in range(4)]), frames)
+    assert merged.select("hq_country_code", "hq_region").rows() == [("US", "US-TX"), ("DE", "DE-BY"), (None, None), ("FR", "FR-ARA")]

@@ -1,0 +1,87 @@
+"""Where a lead is when its own fields leave that open, and what the reason of a decision says about it."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+
+from lead_assets.contracts import Classification, EnrichedLead, Lead, Score
+from lead_assets.routing.territories import propose, routing_frame
+from lead_assets_tests.routing.frames import NOON, routable, table
+
+TABLE = table("""
+regions:
+  DACH: [DE, AT, CH]
+  West: [US-CA, US-WA]
+  Bavaria: [DE-BY]
+owners:
+  - {id: nina, name: Nina}
+  - {id: rosa, name: Rosa}
+  - {id: desk, name: Desk}
+territories:
+  - {name: bavaria, owner: rosa, when: {region: Bavaria}}
+  - {name: dach, owner: nina, when: {region: DACH}}
+  - {name: west, owner: rosa, when: {region: West}}
+  - {name: france, owner: nina, when: {country_code: FR}}
+fallback_owner: desk
+""")
+
+
+def routed(lead: dict[str, object], office: dict[str, object], profile: str = "b2b") -> tuple[str, str]:
+    """Territory and reason of a lead whose company's head office is known, through the tables that hold both."""
+    ids = {"campaign_id": "fall", "lead_id": "lead-1"}
+    leads = Lead.frame([ids | {"received_at": NOON, "account_key": "x.example", "position": 1} | lead])
+    enriched = EnrichedLead.frame([ids | office])
+    classified, scored = Classification.frame([ids | {"profile": profile}]), Score.frame([ids | {"tier": "warm", "score": 50.0}])
+    return propose(routing_frame(leads, enriched, classified, scored), TABLE).select("territory", "reason").row(0)
+
+
+@pytest.mark.parametrize(
+    ("lead", "territory", "reason"),
+    [
+        ({"country_code": "AT", "country_source": "country"}, "dach", "country AT is in DACH"),
+        ({"country_code": "AT", "country_source": "city"}, "dach", "country AT (by the city) is in DACH"),
+        ({"country_code": "CH", "country_source": "phone"}, "dach", "country CH (by the phone) is in DACH"),
+        ({"country_code": "FR", "country_source": "domain"}, "france", "country FR (by the domain)"),
+        ({"country_code": "US", "state_code": "CA", "state_source": "state"}, "west", "state US-CA is in West"),
+        ({"country_code": "US", "state_code": "CA", "state_source": "city"}, "west", "state US-CA (by the city) is in West"),
+        ({"country_code": "DE", "region": "DE-BY", "state_source": "state"}, "bavaria", "state DE-BY is in Bavaria"),
+    ],
+)
+def test_a_reason_repeats_what_says_the_place(lead: dict[str, object], territory: str, reason: str) -> None:
+    assert propose(routable(lead), TABLE).select("territory", "reason").row(0) == (territory, reason)
+
+
+AUSTRIA = {"hq_country_code": "AT", "hq_region": "AT-9"}
+CALIFORNIA = {"hq_country_code": "US", "hq_region": "US-CA"}
+
+
+@pytest.mark.parametrize(
+    ("lead", "office", "territory", "reason"),
+    [
+        ({}, AUSTRIA, "dach", "country AT (by the head office) is in DACH"),
+        ({}, CALIFORNIA, "west", "state US-CA (by the head office) is in West"),
+        # A number and a domain say less than the head office, the lead's own words more.
+        ({"country_code": "FR", "country_source": "phone"}, AUSTRIA, "dach", "country AT (by the head office) is in DACH"),
+        ({"country_code": "FR", "country_source": "domain"}, AUSTRIA, "dach", "country AT (by the head office) is in DACH"),
+        ({"country_code": "FR", "country_source": "city"}, AUSTRIA, "france", "country FR (by the city)"),
+        ({"country_code": "FR", "country_source": "country"}, AUSTRIA, "france", "country FR"),
+        # The state of a lead that says only its country.
+        ({"country_code": "US", "country_source": "country"}, CALIFORNIA, "west", "state US-CA (by the head office) is in West"),
+        ({"country_code": "US", "state_code": "TX", "region": "US-TX"}, CALIFORNIA, "fallback", "no territory takes this lead (country US)"),
+        ({"country_code": "DE", "country_source": "phone"}, {}, "dach", "country DE (by the phone) is in DACH"),
+    ],
+)  # fmt: skip
+def test_the_head_office_says_what_the_lead_leaves_open(
+    lead: dict[str, object], office: dict[str, object], territory: str, reason: str
+) -> None:
+    assert routed(lead, office) == (territory, reason)
+
+
+def test_a_borrowers_head_office_is_not_where_the_property_stands() -> None:
+    assert routed({}, CALIFORNIA, profile="lending") == ("fallback", "no territory takes this lead (country unknown)")
+
+
+def test_the_frame_has_no_other_columns_than_before() -> None:
+    assert "hq_region" not in routing_frame(*(contract.empty() for contract in (Lead, EnrichedLead, Classification, Score))).columns
+    assert routable({}).schema["region"] == pl.String
