@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import polars as pl
 
-HEAD_OFFICE = ("hq_country_code", "hq_region")
+HEAD_OFFICE = ("hq_country_code", "hq_region", "synthetic")
 """Columns of signals.enriched_leads."""
 # What says less than the head office does.
 _WEAKER = ("phone", "domain")
@@ -17,9 +17,11 @@ def with_head_office(leads: pl.DataFrame) -> pl.DataFrame:
     """Takes and returns country_code, country_source, state_code, state_source and region; drops `HEAD_OFFICE`.
 
     The head office says the country of a lead whose own fields do not, and the state where they leave only that open. It does not say where the property
-    of a lending lead stands (profile "lending").
+    of a lending lead stands (profile "lending"), and one that the sandbox made up says nothing: an owner is given for good.
     """
-    known = pl.col("hq_country_code").is_not_null() & (pl.col("profile") != "lending").fill_null(True)
+    known = (
+        pl.col("hq_country_code").is_not_null() & ~pl.col("synthetic").fill_null(False) & (pl.col("profile") != "lending").fill_null(True)
+    )
     weak = pl.col("country_code").is_null() | pl.col("country_source").is_in(_WEAKER).fill_null(False)
     takes_country = known & weak
     takes_state = takes_country | (known & (pl.col("hq_country_code") == pl.col("country_code")) & _has_no_state())

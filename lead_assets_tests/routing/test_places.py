@@ -82,6 +82,10 @@ def test_a_borrowers_head_office_is_not_where_the_property_stands() -> None:
     assert routed({}, CALIFORNIA, profile="lending") == ("fallback", "no territory takes this lead (country unknown)")
 
 
+def test_a_head_office_that_the_sandbox_made_up_decides_nothing() -> None:
+    assert routed({}, AUSTRIA | {"synthetic": True}) == ("fallback", "no territory takes this lead (country unknown)")
+
+
 def test_the_frame_has_no_other_columns_than_before() -> None:
     assert "hq_region" not in routing_frame(*(contract.empty() for contract in (Lead, EnrichedLead, Classification, Score))).columns
     assert routable({}).schema["region"] == pl.String
