@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lead_assets.core.errors import ProviderError
+from lead_assets.ledger.crew import Crew
 from lead_assets.ledger.holders import new_holder
 from lead_assets.ledger.model import Answer, History, Intent, Rate, Reply, Settlement, Want, missed
 from lead_assets.ledger.pacer import Pacer
@@ -131,20 +132,7 @@ class Buyer:
         return [same[start : start + size] for same in kinds.values() for start in range(0, len(same), size)]
 
     async def _work(self, batches: Iterable[list[Want]]) -> None:
-        queue = deque(batches)
-
-        async def worker() -> None:
-            while queue:
-                await self._batch(queue.popleft())
-
-        workers = [asyncio.create_task(worker()) for _ in range(min(self.concurrency, len(queue)))]
-        try:
-            await asyncio.gather(*workers)
-        except BaseException:
-            for task in workers:
-                task.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-            raise
+        await Crew(self._batch, batches, self.concurrency).run()
 
     async def _wait_for_others(self) -> None:
         pause, waited = 0.05, 0.0

@@ -15,6 +15,7 @@ from typing import Any, Self
 from pydantic import SecretStr
 
 from lead_assets.core.errors import ProviderError
+from lead_assets.ledger.crew import wait_for_vendor
 from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object, problem
 
 Turn = Callable[[str], Awaitable[None]]
@@ -90,7 +91,7 @@ class Hunter:
                 break
             if clock() + wait > end:
                 raise ProviderError("hunter", operation, "transient", "timeout", status=202, vendor_ref=operation)
-            await asyncio.sleep(wait)
+            await wait_for_vendor(wait)
             wait = min(wait * 1.5, 5.0)
             if self._turn is not None:
                 await self._turn(operation)
