@@ -14,7 +14,7 @@ from lead_assets.ledger.opened import opened_ledger
 from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets.vendors import load_vendors
 
-_PACKAGES = ("dagster", "duckdb", "polars", "pydantic", "anthropic", "httpx", "sqlalchemy")
+_PACKAGES = ("dagster", "duckdb", "polars", "pydantic", "anthropic", "httpx2", "sqlalchemy")
 
 
 def examine(settings: Settings) -> dict[str, Any]:
@@ -72,11 +72,11 @@ def _check(name: str, probe: Callable[[], str]) -> dict[str, Any]:
 
 
 def _sandbox(url: str) -> str:
-    import httpx
+    import httpx2
 
     try:
-        httpx.get(f"{url}/_meter", timeout=5).raise_for_status()
-    except httpx.HTTPError as error:
+        httpx2.get(f"{url}/_meter", timeout=5).raise_for_status()
+    except httpx2.HTTPError as error:
         raise ValueError(
             f"no sandbox at {url} ({type(error).__name__}): start one (lead-assets sandbox --port N) or unset LEAD_ASSETS_SANDBOX_URL"
         ) from None

@@ -187,6 +187,6 @@ def _translated(error: Exception) -> ProviderError:
         return error
     if isinstance(error, anthropic.AnthropicError | ValueError):
         return provider_error(error, OPERATION)
-    if type(error).__module__.split(".")[0] in ("httpx2", "httpcore2", "httpx", "httpcore"):
+    if type(error).__module__.split(".")[0] in ("httpx2", "httpcore2"):
         return ProviderError(PROVIDER, OPERATION, "transient", "connection failed")
     raise error

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from lead_assets.core.errors import Kind, ProviderError
 
 if TYPE_CHECKING:
-    import httpx
+    import httpx2
 
 MAX_BODY_BYTES = 16 << 20
 """A larger answer is refused while reading it. The largest realistic one (100 records, five pipes) is below 4 MB."""
@@ -51,19 +51,19 @@ class VendorHttp:
         self._headers = {"user-agent": USER_AGENT, "accept": "application/json", **headers}
         self._connections = connections
         self._deadline = deadline
-        self._client: httpx.AsyncClient | None = None
+        self._client: httpx2.AsyncClient | None = None
 
     async def __aenter__(self) -> Self:
-        import httpx
+        import httpx2
 
-        # At INFO, httpx logs every URL, and Hunter's URLs have an e-mail address in the query.
-        for name in ("httpx", "httpcore"):
+        # At INFO, httpx2 logs every URL, and Hunter's URLs have an e-mail address in the query.
+        for name in ("httpx2", "httpcore2"):
             logging.getLogger(name).setLevel(logging.WARNING)
-        self._client = httpx.AsyncClient(
+        self._client = httpx2.AsyncClient(
             headers=self._headers,
-            timeout=httpx.Timeout(self._deadline, connect=10.0),
-            # httpx slows down with more connections (1,300 requests/s on one, 600 on 64): open only as many as are used at once.
-            limits=httpx.Limits(max_connections=self._connections, max_keepalive_connections=self._connections),
+            timeout=httpx2.Timeout(self._deadline, connect=10.0),
+            # httpx2 slows down with more connections (1,300 requests/s on one, 600 on 64): open only as many as are used at once.
+            limits=httpx2.Limits(max_connections=self._connections, max_keepalive_connections=self._connections),
             follow_redirects=False,
             trust_env=not _is_loopback(self._base_url),
         )
@@ -78,7 +78,7 @@ class VendorHttp:
         self, operation: str, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None
     ) -> HttpAnswer:
         """Send one request and return its answer, whatever the status. Raises ProviderError if there is no complete answer."""
-        import httpx
+        import httpx2
 
         if self._client is None:
             raise RuntimeError(f"the {self.provider} client was used outside its 'async with' block")
@@ -88,16 +88,16 @@ class VendorHttp:
                     body = await self._read(operation, response)
                     return HttpAnswer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
         # `from None`, because the causes of these errors can contain the URL, and with it the subject.
-        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout):
             raise ProviderError(self.provider, operation, "transient", "provider_error", sent=False) from None
-        except (httpx.TimeoutException, TimeoutError):
+        except (httpx2.TimeoutException, TimeoutError):
             raise ProviderError(self.provider, operation, "transient", "timeout") from None
-        except httpx.DecodingError:
+        except httpx2.DecodingError:
             raise ProviderError(self.provider, operation, "contract", "bad_answer") from None
-        except httpx.TransportError:
+        except httpx2.TransportError:
             raise ProviderError(self.provider, operation, "transient", "provider_error") from None
 
-    async def _read(self, operation: str, response: httpx.Response) -> bytes:
+    async def _read(self, operation: str, response: httpx2.Response) -> bytes:
         chunks: list[bytes] = []
         size = 0
         async for chunk in response.aiter_bytes():

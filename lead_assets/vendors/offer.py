@@ -22,7 +22,7 @@ SubjectKind = Literal["company_domain", "person_profile", "email", "contact"]
 Billing = Literal["always", "on_success"]
 
 _MOST_CONNECTIONS = 16
-"""Most connections per vendor: httpx slows down with more."""
+"""Most connections per vendor: httpx2 slows down with more."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import anthropic
-import httpx
+import httpx2
 
 from lead_assets.sandbox import Handle
 
@@ -28,13 +28,13 @@ LENDING: dict[str, Any] = {
 FLIPPER = "We've closed 14 flips. Under contract on a house, need rehab funds and must close in 9 days."
 
 
-def client(sandbox: Handle, **headers: str) -> httpx.Client:
-    return httpx.Client(base_url=sandbox.url, headers={"authorization": "Bearer key", **headers}, trust_env=False, timeout=20)
+def client(sandbox: Handle, **headers: str) -> httpx2.Client:
+    return httpx2.Client(base_url=sandbox.url, headers={"authorization": "Bearer key", **headers}, trust_env=False, timeout=20)
 
 
 def run(
-    http: httpx.Client, *domains: str | None, pipes: tuple[str, ...] = ("company:overview@2",), path: str = "run/sync"
-) -> httpx.Response:
+    http: httpx2.Client, *domains: str | None, pipes: tuple[str, ...] = ("company:overview@2",), path: str = "run/sync"
+) -> httpx2.Response:
     """Run pipes over companies, one record a domain; its id is the domain."""
     records = [{"id": domain or "none", "company_website_url": domain and f"https://{domain}"} for domain in domains]
     return http.post(f"/pipe0/v1/pipes/{path}", json={"pipes": [{"pipe_id": pipe} for pipe in pipes], "input": records})

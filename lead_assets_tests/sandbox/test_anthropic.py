@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import anthropic
-import httpx
+import httpx2
 import pytest
 from pydantic import BaseModel, Field
 
@@ -106,9 +106,9 @@ def test_schemas_that_structured_outputs_cannot_hold_are_refused(sandbox: Handle
 def test_both_forms_of_the_key_are_taken(sandbox: Handle) -> None:
     with client(sandbox) as http:
         assert http.post("/anthropic/v1/messages", json=lead("x")).status_code == 200
-    own = httpx.post(f"{sandbox.url}/anthropic/v1/messages", json=lead("x"), headers={"x-api-key": "key"}, trust_env=False)
+    own = httpx2.post(f"{sandbox.url}/anthropic/v1/messages", json=lead("x"), headers={"x-api-key": "key"}, trust_env=False)
     assert own.status_code == 200
-    missing = httpx.post(f"{sandbox.url}/anthropic/v1/messages", json=lead("x"), trust_env=False)
+    missing = httpx2.post(f"{sandbox.url}/anthropic/v1/messages", json=lead("x"), trust_env=False)
     assert (missing.status_code, missing.json()["error"]["type"]) == (401, "authentication_error")
     with pytest.raises(anthropic.AuthenticationError):
         claude(sandbox, key="invalid").messages.create(**lead("x"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-import httpx
+import httpx2
 import pytest
 
 from lead_assets.sandbox import Handle
@@ -52,7 +52,7 @@ def test_an_answer_that_is_spoiled_was_billed(sandbox: Handle, kind: str) -> Non
 def test_a_connection_is_cut(sandbox: Handle, kind: str, billed: int) -> None:
     sandbox.set_fault("pipe0", kind, times=1)
     with client(sandbox) as http:
-        with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+        with pytest.raises((httpx2.RemoteProtocolError, httpx2.ReadError)):
             run(http, _DOMAIN)
         assert sandbox.billed("pipe0") == billed
         assert run(http, _DOMAIN).status_code == 200
@@ -68,7 +68,7 @@ def test_a_refusal_can_be_billed_when_a_test_asks_for_it(sandbox: Handle) -> Non
 def test_a_stalled_answer_never_comes_and_holds_up_nobody(sandbox: Handle) -> None:
     sandbox.set_fault("pipe0", "stall", match="stalled")
     with client(sandbox) as http:
-        with pytest.raises(httpx.ReadTimeout):
+        with pytest.raises(httpx2.ReadTimeout):
             http.post("/pipe0/v1/pipes/validate", json={"stalled": 1}, timeout=0.2)
         assert run(http, _DOMAIN).status_code == 200
 

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from lead_assets.sandbox import Handle, start
@@ -40,7 +40,7 @@ _ROUTES = {
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer invalid"}, {"x-api-key": "invalid"}])
 def test_a_missing_or_refused_credential_gets_the_vendors_own_answer(sandbox: Handle, service: str, headers: dict[str, str]) -> None:
     method, path, status, words = _ROUTES[service]
-    refused = httpx.request(method, sandbox.url + path, headers=headers, json=None if method == "GET" else {}, trust_env=False)
+    refused = httpx2.request(method, sandbox.url + path, headers=headers, json=None if method == "GET" else {}, trust_env=False)
     assert refused.status_code == status
     assert words in refused.text
     assert sandbox.billed(service) == 0
@@ -169,7 +169,7 @@ def test_a_search_finds_companies_and_people_to_enrich(sandbox: Handle) -> None:
 # --- Hunter ---
 
 
-def _verified(http: httpx.Client, email: str) -> dict[str, Any]:
+def _verified(http: httpx2.Client, email: str) -> dict[str, Any]:
     for _ in range(3):
         reply = http.get(f"{_HUNTER}/email-verifier", params={"email": email})
         if reply.status_code != 202:
@@ -298,7 +298,7 @@ def test_segment_takes_events_once_and_drops_others_without_a_word(sandbox: Hand
     with client(sandbox) as http:
         http.headers.pop("authorization")
 
-        def batch(*events: object) -> httpx.Response:
+        def batch(*events: object) -> httpx2.Response:
             return http.post("/segment/v1/batch", json={"batch": list(events)}, auth=("key", ""))
 
         assert batch(event, event, {**event, "messageId": "m2", "event": "quiet"}, {"type": "track", "messageId": "m3"}).json() == {

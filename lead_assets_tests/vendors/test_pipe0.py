@@ -230,10 +230,10 @@ def test_more_records_than_pipe0_takes_are_refused_before_anything_is_sent(sandb
 
 
 def test_nothing_of_a_request_is_logged(sandbox: Handle, caplog: pytest.LogCaptureFixture) -> None:
-    logging.getLogger("httpx").setLevel(logging.NOTSET)
+    logging.getLogger("httpx2").setLevel(logging.NOTSET)
     with caplog.at_level(logging.DEBUG):
         run_overview(sandbox.url + "/pipe0")
-    assert not [record for record in caplog.records if record.name.startswith(("httpx", "httpcore"))]
+    assert not [record for record in caplog.records if record.name.startswith(("httpx2", "httpcore2"))]
 
 
 @pytest.mark.parametrize(
