@@ -47,7 +47,7 @@ class LeadFields(Table):
 
 
 class RawLead(LeadFields):
-    """One row per readable payload, or per lead of a payload that holds several, before duplicates are removed; with the drop and position it came from."""
+    """One row per lead in a readable payload, before duplicates are removed, with the drop and position it came from."""
 
     table: ClassVar[str] = "intake.raw_leads"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "position", "part")
