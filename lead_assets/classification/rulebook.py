@@ -43,7 +43,7 @@ def load_rules(settings: Settings) -> ClassificationRules:
 
 
 def choose(leads: pl.DataFrame, profiles: Mapping[str, Profile], rules: ClassificationRules) -> pl.Series:
-    """The profile's name for each row of identity.leads: by the campaign where a pattern matches, else by what its shape implies or it says."""
+    """The profile name for each row of identity.leads: by campaign if a pattern matches, otherwise by its shape or its own content."""
     by_campaign = {
         campaign: name for campaign in leads["campaign_id"].unique().to_list() if (name := _by_campaign(campaign, rules)) is not None
     }

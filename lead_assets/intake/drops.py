@@ -59,13 +59,13 @@ class Counted(NamedTuple):
 
 @dataclass(frozen=True)
 class Drops:
-    """What drops hold. Both frames have `drop`, the drop's number from 0 in the order they were read, and `own_campaign`: the partition key of the
-    campaign that a payload names for itself, else null."""
+    """The content of drops. Both frames have `drop`, the drop's number from 0 in reading order, and `own_campaign`: the partition key of the
+    campaign named in the payload, or null."""
 
     leads: pl.DataFrame
     rejects: pl.DataFrame
     unmapped: tuple[tuple[str, ...], ...]
-    """For each drop, what its `column_map` renames and it has not: headers of a table that has none by that name, or of a drop that is no table."""
+    """For each drop, the names in its `column_map` that it does not have, because its table lacks them or it is not a table."""
 
     def counts(self, defaults: Sequence[tuple[str, bool]]) -> list[dict[str, Counted]]:
         """For each drop, campaign → its counts, sorted by campaign.
@@ -211,7 +211,7 @@ def read_parts(
 
 
 def _chunks(drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], limits: Limits, seen: Seen) -> Iterator[tuple[int, Chunk, int]]:
-    """(number of the drop, chunk, bytes of the drop, or of the part of it that is a chunk at least) of all drops."""
+    """(number of the drop, chunk, size of the drop, or of the part of it in the chunk) for all drops."""
     for number, (data, column_map) in enumerate(drops):
         headers: set[str] = set()
         encoding = None
@@ -264,7 +264,7 @@ def _together(chunks: Iterable[tuple[int, Chunk, int]]) -> Iterator[tuple[Chunk,
 
 
 def _with_campaign(frame: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
-    """The frame with what is given for each row's drop (a row for each variant), and `campaign_id`, which follows from it."""
+    """The frame joined with the given values for each row's drop (one row per variant), plus the resulting `campaign_id`."""
     chosen = pl.when("forced_campaign").then("default_campaign").otherwise(pl.coalesce("own_campaign", "default_campaign"))
     return frame.join(given, on="drop", how="inner", maintain_order="left").with_columns(campaign_id=chosen)
 

@@ -92,9 +92,9 @@ class LandedFile:
 class Cursor:
     """What the sensor remembers between ticks.
 
-    `taken`: marks of the files that the last tick took, and `stood`: from which name up to which they stood; `stuck`: marks of files that were taken before
-    and have not left, with when they were last seen; `seen`: marks of files that may still be written, with when they were first seen so; `due`: campaigns
-    whose run is still to be asked for, with its key; `page`: the name from which the next tick looks for new files.
+    `taken`: marks of the files that the last tick took, and `stood`: the range of their names; `stuck`: marks of files that were taken earlier
+    but have not left, with when they were last seen; `seen`: marks of files that may still be incomplete, with when they were first seen; `due`: campaigns
+    whose run is still to be requested, with its key; `page`: the name from which the next tick looks for new files.
     """
 
     taken: list[str] = field(default_factory=list)
@@ -207,9 +207,9 @@ def take_these(settings: Settings, archive: Archive, paths: Iterable[str]) -> li
 
 
 def scan(landing: Objects, cursor: str | None, *, now: datetime) -> Scan:
-    """Tell new files that are whole from those still being written and from those already taken. Hidden files and unfinished downloads are not looked at.
+    """Tell complete new files from those still being written and those already taken. Hidden files and unfinished downloads are ignored.
 
-    A file is whole if its store shows only whole ones, if it has not changed for a while, or if its name ends in the hash of its content (which
+    A file is complete if its store shows only complete ones, if it has not changed for a while, or if its name ends in its content hash (which
     `take` checks).
     """
     known, clock = Cursor.parse(cursor), now.timestamp()
@@ -237,9 +237,9 @@ def take(
     budget_seconds: float = BUDGET_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Taken:
-    """See taken files off and take ready ones into the archive until the time is used up; what remains is for the next tick. Some are always tried.
+    """Move or delete taken files, and store ready ones in the archive until the time is used up; the rest waits for the next tick. Some are always tried.
 
-    Raises LandingFull if files that cannot leave are as many as a cursor may remember.
+    Raises LandingFull if as many files cannot leave as a cursor may remember.
     """
     end = clock() + budget_seconds
     left, postponed = _see_off(found, leave, now, clock, end - budget_seconds / 2)
@@ -247,7 +247,7 @@ def take(
     room = PAGE - len(stuck)
     if found.ready and room <= 0:
         raise LandingFull(
-            f"{len(stuck)} files were taken and stay in {found.landing.location} ({next(iter(postponed.values()), 'there was no time to see them off')}): "
+            f"{len(stuck)} files were taken and stay in {found.landing.location} ({next(iter(postponed.values()), 'there was no time to move them')}): "
             f"grant the right to {'delete' if leave == 'delete' else 'move and delete'} there, or move them away by hand; nothing more is taken until then"
         )
     seen, due = dict(found.cursor.seen), dict(found.cursor.due)
@@ -292,7 +292,7 @@ def take(
 def _take_batch(
     found: Scan, files: list[LandedFile], archive: Archive, now: datetime, limits: Limits, adapters: Adapters | None
 ) -> Iterator[tuple[LandedFile, tuple[str, IngestedDrop] | str | None]]:
-    """For each file its receipt's id and what became of it; else why it is left for a later tick, or None if its sender has withdrawn it."""
+    """For each file, its receipt id and result; or why it is left for a later tick, or None if its sender has withdrawn it."""
     with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
         read = list(pool.map(lambda file: _bytes_of(found, file), files))
     arrivals: list[tuple[LandedFile, Arrival]] = []
@@ -308,7 +308,7 @@ def _take_batch(
 
 
 def _entries(landing: Objects, start: str, end: str) -> Iterator[Entry]:
-    """Entries from a name on and before another ("" is the end), without those that have left."""
+    """Entries from one name to before another ("" means the end), without those that have left."""
     behind = f"{TAKEN_FOLDER[:-1]}0"  # the first name behind all below the folder
     for low, high in (("", TAKEN_FOLDER), (behind, "")):
         begin, stop = max(start, low), min(end or high, high or end)
@@ -317,7 +317,7 @@ def _entries(landing: Objects, start: str, end: str) -> Iterator[Entry]:
 
 
 def _sorted(landing: Objects, entries: Iterable[Entry], known: Cursor, now: datetime) -> Scan:
-    """The entries told apart. The scan's cursor knows of files that are or were waiting only."""
+    """Sort the entries by state. The scan's cursor only knows files that are or were waiting."""
     clock = now.timestamp()
     ready: list[LandedFile] = []
     waiting: list[LandedFile] = []

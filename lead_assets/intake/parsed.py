@@ -3,10 +3,10 @@
 Derived, like a table: if it is deleted or damaged, everything is read once more, to the same rows. One object per campaign, replaced as a whole and
 never locked: if two processes replace it at once, one wins, and what the other had read is read again.
 
-What was made by another parser is not used. What is a parser's: the text of its modules (`MODULES`), the versions of the libraries they stand on, and the
+Rows made by a different parser are not used. A parser is identified by the text of its modules (`MODULES`), the versions of their libraries, and the
 largest payload that is taken.
 
-Does not belong here: which receipt a drop is read by (see `read`), parsing (see `drops`).
+Does not belong here: choosing the receipt to read a drop by (see `read`), or parsing (see `drops`).
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ class Reject(NamedTuple):
 class Chunk:
     """Some thousands of payloads of a drop, in columns: `values[i]` stood at `positions[i]` as `raws[i]`.
 
-    `headers` is None for JSON; for rows of a table and for forms it maps each header as written to the field it stands for. A header that stands
+    `headers` is None for JSON; for rows of a table and for forms it maps each header as written to the field it stands for. A header that occurs
     twice has a value each time, as `name` and `name_2`. `column_map` is the sender's own, for all kinds. `drops[i]` is the number of the drop that
     `values[i]` came in, where payloads of several are together.
     """

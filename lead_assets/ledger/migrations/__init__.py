@@ -1,1 +1,1 @@
-"""The ledger's schema, step by step (Alembic). `lead_assets.ledger.database` runs them on the first open; there is no alembic.ini for manual use."""
+"""Migrations of the ledger's schema (Alembic). `lead_assets.ledger.database` runs them on the first open; there is no alembic.ini for manual use."""
