@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: install demo dev test bench tables check lock clean
+.PHONY: install demo dev test test-slow bench tables check lock clean
 
 install: $(STAMP)
 
@@ -23,7 +23,11 @@ dev: install
 
 # Three on two cores: a third of the time the tests wait, for a vendor's delay or a daemon's tick.
 test: install
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not slow"
+
+# What takes longest: a deployment on all three production stores, a real browser, kills, outages, every command of the README.
+test-slow: install
+	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow
 
 bench: install
 	@$(BIN)/python -m benchmarks

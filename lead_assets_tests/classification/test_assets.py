@@ -43,6 +43,7 @@ def test_a_run_says_by_its_tags_how_it_buys(tags: dict[str, str], mode: str) -> 
     assert mode_of(cast(Any, SimpleNamespace(tags=tags))) == mode
 
 
+@pytest.mark.slow
 def test_a_backfill_goes_by_batches(pipeline: Graph, settings: Settings, sandbox: Handle) -> None:
     ingest_notes(settings, "spring", NOTES)
     ran = pipeline.run("spring", tags={"dagster/backfill": "bkfl"})
@@ -53,6 +54,7 @@ def test_a_backfill_goes_by_batches(pipeline: Graph, settings: Settings, sandbox
     assert check_of(ran, "scoring/scores:nobody_quarantined").passed
 
 
+@pytest.mark.slow
 def test_the_command_line_can_ask_for_batches(command: Command, settings: Settings, sandbox: Handle) -> None:
     ingest_notes(settings, "spring", NOTES[:1])
     (row,) = command("run", "--all", "--batch", "--json", sandbox_url=sandbox.url).answer()["campaigns"]

@@ -205,6 +205,7 @@ def test_a_killed_replay_goes_on_where_it_was(again: Again, settings: Settings, 
     assert again(quarantine, mode=mode).sent == 0
 
 
+@pytest.mark.slow
 def test_the_command_sends_again_and_routes_what_is_classified_now(command: Command, settings: Settings, sandbox: Handle) -> None:
     ingest_notes(settings, "spring", [*NOTES[:2], "flip [[sandbox:refusal]]"])
     ingest_notes(settings, "autumn", NOTES[3:])
@@ -225,6 +226,7 @@ def test_the_command_sends_again_and_routes_what_is_classified_now(command: Comm
     assert sandbox.billed("anthropic") == calls
 
 
+@pytest.mark.slow
 def test_the_command_sends_quarantined_briefs_again_once_each(command: Command, settings: Settings, sandbox: Handle) -> None:
     ingest_notes(settings, "spring", NOTES[:2])
     command("run", "--all", "--select", '+key:"routing/decisions" or key:"lookalike/accounts"', "--json", sandbox_url=sandbox.url).answer()

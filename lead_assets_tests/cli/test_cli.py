@@ -52,6 +52,7 @@ def test_a_campaigns_name_that_becomes_another_is_said(command: Command, drop: P
     assert command("ingest", str(drop), "--campaign", " ").code == 2
 
 
+@pytest.mark.slow
 def test_campaigns_without_a_lead_run_to_zeros(command: Command, tmp_path: Path) -> None:
     (tmp_path / "empty.csv").write_bytes(b"")
     (tmp_path / "header.csv").write_text("email,company\n")
@@ -160,6 +161,7 @@ def test_a_live_home_refuses_the_sandbox(home: Path, command: Command, drop: Pat
     assert sandbox.meter() == {}
 
 
+@pytest.mark.slow
 def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Path, sandbox: Handle) -> None:
     path = tmp_path / "five.ndjson"
     # By arrival, and not by id.
@@ -259,6 +261,7 @@ def test_a_campaign_that_is_not_there_is_a_wrong_word_and_one_that_was_not_run_i
     assert command("costs", "--campaign", "spring-launch").code == 0
 
 
+@pytest.mark.slow
 def test_a_vendor_that_cannot_be_reached_is_not_passed_over_in_silence(
     command: Command, drop: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

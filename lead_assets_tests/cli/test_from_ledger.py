@@ -26,6 +26,7 @@ def drop(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_rebuild_from_the_ledger_buys_nothing_though_all_is_out_of_date_and_gives_the_same_rows(
     command: Command, drop: Path, home: Path, tmp_path: Path, sandbox: Handle
 ) -> None:
@@ -47,6 +48,7 @@ def test_a_rebuild_from_the_ledger_buys_nothing_though_all_is_out_of_date_and_gi
     assert rebuilt["tables"] == first["tables"]
 
 
+@pytest.mark.slow
 def test_what_the_ledger_lacks_is_unknown_and_says_why(command: Command, drop: Path, sandbox: Handle) -> None:
     command("ingest", str(drop), "--campaign", "c", "--json").answer()
     said = command("run", "--all", "--from-ledger", "--json", sandbox_url=sandbox.url).answer()

@@ -5,10 +5,14 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from benchmarks import kill_nine
 from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger
 from lead_assets.sandbox import Handle
+
+pytestmark = pytest.mark.slow
 
 
 def test_killed_while_a_vendor_is_asked_and_resumed_every_lead_is_enriched_and_the_ledger_agrees_with_the_meter(

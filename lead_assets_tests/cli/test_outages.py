@@ -14,6 +14,8 @@ from lead_assets.core.settings import Settings
 from lead_assets.sandbox import Handle
 from lead_assets_tests.conftest import Command, lead_assets
 
+pytestmark = pytest.mark.slow
+
 MISSING = "--select", '+key:"signals/enriched_leads"'
 
 

@@ -11,6 +11,7 @@ from lead_assets.sandbox import Handle
 from lead_assets_tests.conftest import Command
 
 
+@pytest.mark.slow
 def test_what_is_older_is_bought_anew_and_shows_in_the_tables(command: Command, tmp_path: Path, sandbox: Handle) -> None:
     path = tmp_path / "three.ndjson"
     lead = {"company": "Firm", "full_name": "Jane Doe"}

@@ -14,6 +14,7 @@ from lead_assets_tests.conftest import Command
 SEARCH = ("discover", "--query", "software", "--location", "Germany", "--location", "United States", "--employees", "50..500")
 
 
+@pytest.mark.slow
 def test_found_companies_become_a_campaign_that_runs_and_costs_nothing_twice(command: Command, sandbox: Handle) -> None:
     said = command(*SEARCH, "--limit", "4", "--people", "2", "--json", sandbox_url=sandbox.url).answer()
     assert len(said["companies"]) == 4 < said["total"]

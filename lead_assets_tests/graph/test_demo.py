@@ -69,6 +69,7 @@ def readers(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("line", re.findall(r"^lead-assets .*$", README, re.MULTILINE))
+@pytest.mark.slow
 def test_each_command_of_the_readme_runs_as_it_stands(
     demo: Demo, readers: Path, command: Command, monkeypatch: pytest.MonkeyPatch, line: str
 ) -> None:
@@ -80,6 +81,7 @@ def test_each_command_of_the_readme_runs_as_it_stands(
     assert found.get(arguments[0], "") in done.stdout
 
 
+@pytest.mark.slow
 def test_the_readme_s_command_of_dagster_runs_as_it_stands(readers: Path) -> None:
     (line,) = re.findall(r"^DAGSTER_HOME=.* dagster .*$", README, re.MULTILINE)
     environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}

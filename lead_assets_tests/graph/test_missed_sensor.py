@@ -83,6 +83,7 @@ def daemon(settings: Settings, instance: DagsterInstance, definitions: Definitio
     return Daemon(settings, instance, definitions, ledger)
 
 
+@pytest.mark.slow
 def test_a_campaign_is_completed_when_the_circuit_closes_and_left_alone_then(daemon: Daemon, sandbox: Handle) -> None:
     daemon.file("a", "b")
     sandbox.set_fault("apollo", "status", status=503)
@@ -121,6 +122,7 @@ def test_what_stays_missing_is_asked_for_once_and_by_a_run_of_as_many_leads(daem
     assert daemon.tick() == []
 
 
+@pytest.mark.slow
 def test_a_run_that_buys_nothing_changes_nothing_in_the_list(daemon: Daemon, sandbox: Handle, definitions: Definitions) -> None:
     daemon.file("a")
     sandbox.set_fault("pipe0", "status", status=422)

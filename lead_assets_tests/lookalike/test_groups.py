@@ -53,6 +53,7 @@ def run(definitions: Definitions, instance: DagsterInstance, select: str | None 
 seen: list[tuple[int, int, str]] = []
 
 
+@pytest.mark.slow
 def test_the_first_group_sees_the_last_and_a_rebuild_is_the_same_for_nothing(
     settings: Settings, instance: DagsterInstance, sandbox: Handle
 ) -> None:

@@ -34,6 +34,8 @@ from lead_assets_tests.stores.fake import FakeAccount
 from lead_assets_tests.stores.proxy import Proxy
 from lead_assets_tests.stores.test_snowpipe import answering
 
+pytestmark = pytest.mark.slow
+
 COMMAND = str(Path(sys.executable).parent / "lead-assets")
 
 

@@ -14,6 +14,8 @@ from lead_assets.stores.objects.bucket import Bucket
 from lead_assets_tests.intake.samples import INBOUND, LENDING, ndjson
 from lead_assets_tests.production.google_storage import GoogleStorage
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 TODAY = "dt=2026-11-20"
 

@@ -48,7 +48,7 @@ from lead_assets_tests.production.deployed import deploy, fresh_database, leads
 from lead_assets_tests.production.google_storage import GoogleStorage
 
 # A step that is cut off: Dagster's generators do not expect it. See `Daemon.cut_off`.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")]
 
 LOG = logging.getLogger("daemon")
 DAY_AND_AN_HOUR = 90_000

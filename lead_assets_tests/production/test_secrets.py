@@ -24,6 +24,8 @@ from lead_assets.vendors.vendor import Vendor
 from lead_assets_tests.conftest import Command, Done
 from lead_assets_tests.production.canaries import found, seen, stored
 
+pytestmark = pytest.mark.slow
+
 SECRETS = {
     name: f"canary-{name.lower().replace('_', '-')}-5f2c"
     for name in (

@@ -58,6 +58,7 @@ def requests(sandbox: Handle) -> int:
 
 
 @pytest.mark.parametrize("job", ["lead_pipeline", "golden_evaluation"])
+@pytest.mark.slow
 def test_a_run_that_dagster_starts_ends_before_its_first_step(
     broken: Settings, sandbox: Handle, instance: DagsterInstance, job: str
 ) -> None:

@@ -93,6 +93,7 @@ def checkout(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_new_signal_is_bought_merged_estimated_and_documented(checkout: Path, sandbox: Handle) -> None:
     where = checkout.parent
     environment = {"PYTHONPATH": str(checkout), "LEAD_ASSETS_HOME": str(where / "home"), "LEAD_ASSETS_RULES_DIR": str(where / "rules")}

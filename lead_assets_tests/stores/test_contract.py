@@ -16,6 +16,7 @@ from lead_assets_tests.stores.conftest import Store
 from lead_assets_tests.stores.frames import bare, full, scores, two_partitions
 
 
+@pytest.mark.slow
 def test_every_table_is_there_at_once_and_every_column_comes_back_as_it_was(store: Store) -> None:
     """Unicode, quotes, NUL in JSON, numbers no float holds, times with a zone beyond 2262, decimals, lists; and a null wherever one may be."""
     store.warehouse.prepare()
