@@ -1,7 +1,6 @@
-"""Companies: the domain that names one, and its name without the legal form.
+"""Companies: the domain that names one, by tldextract with its bundled list (no network), each distinct host once.
 
-Domains by tldextract with its bundled list (no network), names by cleanco. Each distinct value is worked on once; names that hold no legal form at all,
-most of them, are settled in the frame (a property test shows that cleanco agrees).
+Does not belong here: a company's name (see `company_names`).
 """
 
 from __future__ import annotations
@@ -31,7 +30,6 @@ _OTHERS_SITE_NAMES = re.compile(r"^(?:google|facebook|linkedin|yelp|tripadvisor)
 
 _PLAIN_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MAX_HOST = 253
-_LONGEST_NAME = 300
 
 
 def company_domains(websites: pl.Series, emails_normalized: pl.Series, email_kind: pl.Series) -> pl.Series:
@@ -47,20 +45,6 @@ def company_domains(websites: pl.Series, emails_normalized: pl.Series, email_kin
 def registrable_domains(hosts: pl.Series) -> pl.Series:
     """Registrable domain (ASCII) of each host name; null if it has none."""
     return map_distinct(hosts, _registrable)
-
-
-def clean_companies(names: pl.Series) -> pl.Series:
-    """Company names without their legal form ("acme GmbH & Co. KG" → "acme"), case kept. A name that is nothing but a legal form stays as it is."""
-    text = names.str.strip_chars().replace("", None)
-    # Only an ASCII name whose words are no part of any legal form is settled here; cleanco would do the same two things to it.
-    simple = text.str.replace_all(r"[^.0-9A-Za-z_]+$", "").str.replace_all(r"\s+", " ").str.strip_chars()
-    words = simple.str.to_lowercase().str.replace_all(r"[.,-]", "").str.split(" ")
-    first, last = words.list.first(), words.list.last()
-    ascii_name = text.str.contains(r"^[A-Za-z0-9][\x20-\x7e]*$") & ~text.str.contains("[()]")
-    plain = (ascii_name & ~last.is_in(_last_words()) & ~first.is_in(_LEADING_FORMS) & (last != "")).fill_null(False)
-    odd = map_distinct(text.set(plain, None), _without_legal_form)
-    cleaned = pl.select(pl.when(plain).then(simple).otherwise(odd)).to_series()
-    return cleaned.set(_is_junk(text), None)
 
 
 def _hosts(websites: pl.Series) -> pl.Series:
@@ -110,90 +94,3 @@ def _extract() -> Any:
     import tldextract
 
     return tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None, include_psl_private_domains=True)
-
-
-# Legal forms that cleanco 2.3 does not know, or does not look for at the start of a name. Those of CJK stand without a space.
-_CJK_FORMS = (
-    "一般社団法人", "一般財団法人", "股份有限公司", "有限责任公司", "有限責任公司", "集团有限公司", "株式会社", "有限会社",
-    "合同会社", "合資会社", "주식회사", "유한회사", "有限公司", "（株）", "(株)", "（有）", "(有)", "(주)", "（주）", "㈱", "㈲",
-    "㈜",
-)  # fmt: skip
-_LEADING_FORMS = ("ооо", "оао", "зао", "пао", "ао", "ип", "тоо", "тов", "pt", "firma")
-_TRAILING_FORMS = (
-    "ооо", "оао", "зао", "пао", "ао", "тоо", "tbk", "ug", "gbr", "mbh", "gesmbh", "ek", "se", "llc", "inc", "ltd", "sapi", "eireli", "epp", "s/a",
-    "pvt", "pty", "aş", "şti", "ltd şti", "doo", "zrt", "nyrt", "kft", "sas", "sac", "bv", "haftungsbeschränkt", "jsc", "cjsc", "pjsc",
-    "ojsc", "fz-llc", "fzco", "fze", "dmcc", "wll", "sàrl", "sà rl", "ltée", "anstalt", "stiftung", "oü", "coop", "mbb", "partg",
-)  # fmt: skip
-_ARTICLES = frozenset({"the", "a", "an", "la", "le", "el", "die", "der", "das", "&", "and"})
-
-
-def _without_legal_form(name: str) -> str | None:
-    """cleanco, then the forms it does not know, until nothing more comes off."""
-    if len(name) > _LONGEST_NAME:
-        return name
-    if not any(character.isalnum() for character in name):
-        return None
-    text = " ".join(name.split())
-    if text.endswith(" Spa"):
-        # So written it is a bath. cleanco takes it for the Italian S.p.A.
-        return text
-    for form in _CJK_FORMS:
-        text = text.replace(form, " ")
-    text = " ".join(text.split()) or name
-    before = ""
-    while text != before:
-        before = text
-        text = _keep_a_name(_balanced(_cleanco(text)), before)
-        words = text.split(" ")
-        if _bare(words[0]) in _LEADING_FORMS:
-            text = _keep_a_name(" ".join(words[1:]), text)
-        for size in (2, 1):
-            if len(words) > size and _bare(" ".join(words[-size:])) in _TRAILING_FORMS:
-                text = _keep_a_name(" ".join(words[:-size]).rstrip(" ,&-("), text)
-                break
-        text = text.strip(" \"'«»“”„,")
-    return text
-
-
-def _bare(word: str) -> str:
-    return word.replace(".", "").strip("(),").casefold()
-
-
-def _balanced(name: str) -> str:
-    """Put back the bracket that cleanco takes off the end: "KESTREL DYNAMICS (UK"."""
-    return name + ")" if name.rfind("(") > name.rfind(")") else name
-
-
-def _keep_a_name(shorter: str, longer: str) -> str:
-    return longer if not any(map(str.isalnum, shorter)) or shorter.casefold() in _ARTICLES else shorter
-
-
-def _cleanco(name: str) -> str:
-    """cleanco's `basename`, shown only the terms that can match: it tries 600 one by one (33 µs), and a term whose last word the name lacks cannot."""
-    from cleanco.clean import custom_basename, normalized, strip_punct
-
-    terms_by_last_word = _terms()
-    words = {strip_punct(word) for word in normalized(name).split()}
-    ranked = sorted((rank, term) for word in words for rank, term in terms_by_last_word.get(word, ()))
-    return str(custom_basename(name, [term for _, term in ranked]))
-
-
-@cache
-def _terms() -> dict[str, list[tuple[int, tuple[int, list[str]]]]]:
-    from cleanco import prepare_default_terms
-
-    terms: dict[str, list[tuple[int, tuple[int, list[str]]]]] = {}
-    for rank, (size, parts) in enumerate(prepare_default_terms()):
-        terms.setdefault(parts[-1], []).append((rank, (size, parts)))
-    return terms
-
-
-@cache
-def _last_words() -> list[str]:
-    return sorted({*_terms(), *(form.split(" ")[-1].replace("-", "") for form in _TRAILING_FORMS)})
-
-
-def _is_junk(text: pl.Series) -> pl.Series:
-    return text.str.contains(
-        r"(?i)^(?:n/?a|n\.a\.|none|null|nil|unknown|tbd|test|-+|\.+|\?+|self|self[ -]employed|individual|private|privat)$"
-    ).fill_null(False)

@@ -16,7 +16,8 @@ from lead_assets.contracts import Duplicate, Lead, SuppressedLead
 from lead_assets.core.columns import fold, map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, normalise_emails
 from lead_assets.core.titles import title_roles
-from lead_assets.identity.companies import clean_companies, company_domains, registrable_domains
+from lead_assets.identity.companies import company_domains, registrable_domains
+from lead_assets.identity.company_names import clean_companies
 from lead_assets.identity.people import name_parts
 from lead_assets.identity.phones import normalise_phones
 from lead_assets.identity.places import locate
