@@ -180,7 +180,7 @@ from lead_assets.classification.classify import classify
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.core.settings import Settings
 from lead_assets_tests.classification.leads import enriched, noted
-from lead_assets_tests.classification.test_batches import NOTES
+from lead_assets_tests.model.test_batches import NOTES
 
 create = BatchClient._create
 

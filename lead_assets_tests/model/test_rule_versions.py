@@ -1,7 +1,7 @@
 """The rules' declared versions: whoever changes how answers are judged must increase one, or replay would never ask refused questions again.
 
 judged.json holds what the rules of these versions make of a set of answers, and a digest of the tables they go by. If it differs, raise `VERSION` in
-`lead_assets.model.governance` or `lead_assets.model.message_rules`, then `python -m lead_assets_tests.classification.test_rule_versions` writes it anew.
+`lead_assets.model.governance` or `lead_assets.model.message_rules`, then `python -m lead_assets_tests.model.test_rule_versions` writes it anew.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import pytest
 from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.core.settings import Settings
 from lead_assets.model import governance, message_rules, replay
-from lead_assets_tests.classification.test_governance import FACTS, GOOD, LENDING
+from lead_assets_tests.model.test_governance import FACTS, GOOD, LENDING
 
 RECORD = Path(__file__).parent / "judged.json"
 TABLES = {

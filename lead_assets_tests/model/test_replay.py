@@ -167,7 +167,7 @@ from lead_assets.model.rulebook import Rulebook
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.core.settings import Settings
 from lead_assets_tests.classification.leads import enriched, noted
-from lead_assets_tests.classification.test_replay import NOTES
+from lead_assets_tests.model.test_replay import NOTES
 
 home, url, mode = sys.argv[1:]
 settings = Settings(home=Path(home), sandbox_url=url, _env_file=None)
