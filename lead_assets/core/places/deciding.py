@@ -40,7 +40,7 @@ _UNLIKE, _OLD_NAME = (0.0, 4.5, 6.0), 9.0
 _NOT_ITS_FIELD = 6.0
 _AHEAD = 5.5
 _AHEAD_AS_STATE = 3.8
-_ELSEWHERE_IN_COUNTRY = 15.0
+_ELSEWHERE_IN_COUNTRY = 5.0
 _NOT_IN_COUNTRY = 25.0
 _TOGETHER = 10.0
 _KNOWN_TOWN = 15_000
@@ -108,7 +108,7 @@ class _Said:
         if region is not None and (found := self.places.get((country, None))) is not None and found[0] > best[0]:
             best = found
         if best[1] is None and (found := self.countries.get(country)) is not None:
-            best = (found[0] - (_ELSEWHERE_IN_COUNTRY if region is not None else 0), found[1])
+            best = (found[0] if region is None else min(found[0], _ELSEWHERE_IN_COUNTRY), found[1])
         if best[1] is None and self.known_town:
             return -_NOT_IN_COUNTRY, None
         return best
@@ -194,13 +194,13 @@ def _weigh_town(city: City, part: Part, field: int, taken: bool) -> tuple[float,
 
 
 def _countries_of_large_towns(part: Part) -> set[str]:
-    return {m.country for m in part.meanings if m.city is not None and m.city.population >= _LARGE_TOWN}
+    return {m.country for m in part.meanings if m.city is not None and m.city.population >= _LARGE_TOWN and m.city.likeness < 2}
 
 
 def _score(said: Sequence[_Said], country: str, region: str | None) -> float:
     worth = [each.worth(country, region) for each in said]
     total = sum(weight for weight, _ in worth)
-    kinds = {meaning.kind for _, meaning in worth if meaning is not None}
+    kinds = {meaning.kind for _, meaning in worth if meaning is not None and meaning.state in (None, region)}
     if Kind.CITY in kinds and kinds & (STATE_KINDS | COUNTRY_KINDS) and any(each.in_list for each in said):
         total += _TOGETHER
     return total

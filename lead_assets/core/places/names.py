@@ -19,6 +19,7 @@ WITH_STATES = ("US", "CA")
 """The countries whose states stand for them: "TX" alone is the US."""
 
 _T = TypeVar("_T")
+_BEHIND = {"US": ("US", "USA", "United States"), "CA": ("CA", "Canada")}
 State = tuple[str, str]
 """(country, ISO 3166-2 code without the country)."""
 
@@ -95,8 +96,10 @@ def state_names() -> dict[str, State]:
     for country, states in spellings()["states"].items():
         for subdivision in pycountry.subdivisions.get(country_code=country):
             code = subdivision.code.partition("-")[2]
-            own = (code, subdivision.code, f"{code} {country}", subdivision.name, *states.get(code, ()))
-            spelt.extend((name, (country, code)) for name in own)
+            own = (code, subdivision.name)
+            spelt.extend((name, (country, code)) for name in (*own, subdivision.code, *states.get(code, ())))
+            # "TX USA", "Ontario Canada"
+            spelt.extend((f"{name} {behind}", (country, code)) for name in own for behind in _BEHIND[country])
     return _first_of_each(spelt)
 
 

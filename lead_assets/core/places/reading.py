@@ -35,6 +35,8 @@ _SEPARATORS = re.compile(r"[,/()\[\]|;:\n·•]|\s[-–—]\s|\s(?:or|oder|ou|an
 _BRITISH = re.compile(r"\b(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2})\b", re.IGNORECASE)
 _CANADIAN = re.compile(r"\b[ABCEGHJ-NPRSTVXY]\d[A-Z] ?-?\d[A-Z]\d\b", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?<!\w)(?:[A-Z]{1,2}-)?(?:\d{5}-\d{3,4}|\d{3}-\d{3,4}|\d{2}-\d{3}|\d{4} [A-Z]{2}\b|\d{4,6}|\d{3} \d{2,3})(?!\w)")
+# "Dublin 2", "Lyon 3e"
+_DISTRICT = re.compile(r" \d+\w{0,3}$")
 _INITIALS = re.compile(r"(?:\w )+\w")
 
 
@@ -147,7 +149,7 @@ def _find_meanings(parts: list[Part]) -> None:
                 part.framed = len(spelling.split(" ")) < len(part.key.split(" "))
                 break
         else:
-            part.meanings = list(_slips(part.key))
+            part.meanings = list(_rare_names(part.key)) or list(_slips(part.key))
 
 
 def _spellings(key: str) -> Iterator[str]:
@@ -155,6 +157,8 @@ def _spellings(key: str) -> Iterator[str]:
     yield key
     if _INITIALS.fullmatch(key):
         yield key.replace(" ", "")
+    if (rest := _DISTRICT.sub("", key)) != key:
+        yield rest
     for short, long in (("st ", "saint "), ("saint ", "st "), ("ft ", "fort "), ("mt ", "mount ")):
         if key.startswith(short):
             yield long + key.removeprefix(short)
@@ -196,14 +200,19 @@ def _names(key: str, received: str) -> Iterator[Meaning]:
             yield Meaning(Kind.CODE_OF_BOTH, country)
         elif len(key) != 3 or received.isupper() or (received.islower() and key not in words("words_not_codes")):
             yield Meaning(Kind.CODE, country)
-    elif len(key) > 2 and (state := state_names().get(key)) is None and (country := every_language().get(key)) is not None:
-        yield Meaning(Kind.DOUBTFUL if key in not_places() or near_countries(key) - {country} else Kind.COUNTRY, country)
+    elif not key.isascii():
+        yield from _rare_names(key)
     if (state := state_names().get(key)) is not None and (len(key) > 2 or received.isascii()):
         yield Meaning(Kind.STATE_CODE if key in state_codes() else Kind.STATE, *state)
     if (region := region_names().get(key)) is not None:
         yield Meaning(Kind.REGION, *region)
     elif len(key) <= 3:
         yield from (Meaning(Kind.REGION_CODE, *region) for region in region_codes().get(key, ()))
+
+
+def _rare_names(key: str) -> Iterator[Meaning]:
+    if len(key) > 2 and (country := every_language().get(key)) is not None:
+        yield Meaning(Kind.DOUBTFUL if key in not_places() or near_countries(key) - {country} else Kind.COUNTRY, country)
 
 
 def _slips(key: str) -> Iterator[Meaning]:
