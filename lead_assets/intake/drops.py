@@ -13,7 +13,7 @@ from typing import BinaryIO, NamedTuple
 
 import polars as pl
 
-from lead_assets.contracts import RawLead, RejectedPayload
+from lead_assets.contracts import RawLead, RejectedPayload, Table
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.limits import DEFAULT_LIMITS, Limits
 from lead_assets.intake.adapters import Adapters
@@ -89,6 +89,9 @@ class Drops:
     def place(self, receipts: Sequence[tuple[int, Receipt]]) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The rows of the receipts' campaigns, as `RawLead` and `RejectedPayload`. Each receipt comes with the number of its drop; at most one for a
         drop and campaign."""
+        if len(receipts) == 1:
+            number, receipt = receipts[0]
+            return self._of(number, receipt, self.leads, RawLead), self._of(number, receipt, self.rejects, RejectedPayload)
         arrivals = pl.DataFrame(
             [
                 (
@@ -117,6 +120,23 @@ class Drops:
             .join(arrivals, on=[*_GIVEN_SCHEMA, "campaign_id"], how="inner", maintain_order="left")
             .select(contract.polars_schema().names())
             for frame, contract in ((self.leads, RawLead), (self.rejects, RejectedPayload))
+        )
+
+    @staticmethod
+    def _of(number: int, receipt: Receipt, frame: pl.DataFrame, contract: type[Table]) -> pl.DataFrame:
+        """`place` for one receipt, as one large file has."""
+        default, campaign = receipt.default_campaign, receipt.campaign_id
+        chosen = pl.lit(default) if receipt.forced_campaign else pl.coalesce("own_campaign", pl.lit(default))
+        mine = frame.select((pl.col("drop") == number) & (chosen == campaign)).to_series()
+        return (
+            (frame if mine.all() else frame.filter(mine))
+            .with_columns(
+                pl.lit(campaign).alias("campaign_id"),
+                pl.lit(receipt.sha256).alias("drop_sha256"),
+                pl.lit(receipt.name).alias("drop_name"),
+                pl.lit(receipt.received_at).cast(pl.Datetime("us", "UTC")).alias("received_at"),
+            )
+            .select(contract.polars_schema().names())
         )
 
 

@@ -5,7 +5,6 @@ Does not belong here: finding files (see `landing`), reading a drop's content (s
 
 from __future__ import annotations
 
-import hashlib
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -130,6 +129,9 @@ class _Kept:
 
 def _apart(arrivals: Sequence[Arrival]) -> Iterator[list[Arrival]]:
     """The arrivals in groups without two files of the same bytes: the second must find the receipts of the first. A stream comes alone."""
+    if len(arrivals) == 1:
+        yield list(arrivals)
+        return
     group: dict[bytes, Arrival] = {}
     for arrival in arrivals:
         if group and (not isinstance(arrival.data, bytes) or arrival.data in group):
@@ -192,13 +194,12 @@ def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _Kept:
     forced = arrival.campaign is not None
     default = campaign_key(arrival.campaign) if arrival.campaign is not None else inbound_key(received_at)
     if isinstance(arrival.data, bytes):
-        known, size = archive.holds(arrival.data), len(arrival.data)
-        sha256 = hashlib.sha256(arrival.data).hexdigest() if known else archive.put(arrival.data)
+        size = len(arrival.data)
+        sha256, new = archive.put_new(arrival.data)
     else:
         sha256, size, new = archive.keep(arrival.data)
-        known = not new
     receipt_id = arrival.receipt_id or uuid.uuid4().hex
-    earlier = archive.receipts_of(sha256) if known else []
+    earlier = [] if new else archive.receipts_of(sha256)
     mine = [receipt for receipt in earlier if receipt.receipt_id == receipt_id]
     others = [receipt for receipt in earlier if receipt.receipt_id != receipt_id]
     if mine:

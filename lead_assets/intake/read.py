@@ -65,8 +65,9 @@ def read_campaigns(
         rejects.append(whole.rejected)
         further = sum(int((frame["part"] > 1).sum()) for frame in (whole.raw_leads, whole.rejected))
         received.append((look.campaign_id, look.received + further, len(look.receipts) - len(look.reading)))
+    good = pl.concat(leads)
     return CampaignsRead(
-        pl.concat(leads).sort(_ORDER),
+        good if sum(len(look.reading) for look in looks) == 1 else good.sort(_ORDER),  # one drop is in order
         pl.concat(rejects).sort(_ORDER),
         pl.DataFrame(
             received,

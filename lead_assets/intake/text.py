@@ -48,12 +48,16 @@ class Text:
         self.more(self.data.rfind(b"\n", 0, start) + 1)
 
     def lines(self, limit: int) -> Iterator[tuple[bytes, int]]:
-        """(whole lines, 0) in pieces of some megabytes; (head of a line, its size) for a line longer than `limit` that does not fit in one piece."""
+        """(whole lines, 0) in pieces of some megabytes; (head of a line, its size) for a line longer than `limit` that does not fit in one piece.
+
+        `lines_gone` and `bytes_gone` do not follow.
+        """
         while self.data or not self.ended:
             cut = self.data.rfind(b"\n") + 1
             if cut:
-                block = self.data[:cut]
-                self.more(cut)
+                # Not by `more`: whoever reads line by line counts them without looking at each byte once more.
+                block, self.data = self.data[:cut], self.data[cut:]
+                self.more()
                 yield block, 0
             elif self.ended:
                 block, self.data = self.data, b""

@@ -68,9 +68,12 @@ class Archive:
 
     def put(self, data: bytes) -> str:
         """Store the bytes; returns their SHA-256 (hex)."""
+        return self.put_new(data)[0]
+
+    def put_new(self, data: bytes) -> tuple[str, bool]:
+        """`put`, and whether the bytes are new."""
         sha256 = hashlib.sha256(data).hexdigest()
-        self.objects.put(_object(sha256), data)
-        return sha256
+        return sha256, self.objects.put(_object(sha256), data)
 
     def keep(self, stream: BinaryIO) -> tuple[str, int, bool]:
         """`put` for a stream of any length: its SHA-256 (hex), its size, and whether it is new."""

@@ -10,11 +10,13 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lead_assets.core.limits import Limits
+from lead_assets.intake import json_payloads
 from lead_assets.intake.drops import read_drops
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.json_payloads import lines
@@ -155,3 +157,35 @@ def test_a_table_as_the_csv_module_writes_it_is_read_cell_by_cell(cells: list[li
     expected = {address: (alpha or None, notes.strip() or None) for address, alpha, notes in rows}
     found = {row["email"]: (json.loads(row["extra"]).get("alpha"), row["notes"]) for row in drop.leads.iter_rows(named=True)}
     assert found == expected
+
+
+_FLAT = st.dictionaries(
+    st.sampled_from(["email", "a", "b b", "id"]),
+    st.one_of(
+        _TEXTS, st.none(), st.booleans(), st.integers(-(10**21), 10**21), st.from_regex(r"[x1]{0,8}[0-9]{15,22}[y1]{0,8}", fullmatch=True)
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    payloads=st.lists(_FLAT, min_size=1, max_size=5),
+    odd=st.sampled_from(["", '{"a":1,"a":2}', '{"a" :1}', '{"a":[1]}', '{"a":{}}', "[]", '{"a":"\\u0007"}']),
+)
+def test_one_look_at_a_block_finds_nothing_plain_that_a_look_at_each_payload_would_not(payloads: list[dict[str, Any]], odd: str) -> None:
+    raws = [json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() for payload in payloads] + [odd.encode()] * bool(odd)
+    values = [orjson.loads(raw) for raw in raws]
+    block = b"\n".join(raws) + b"\n"
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(json_payloads, "_WORTH_A_LOOK", 0)
+        if json_payloads._are_plain(block, values):
+            assert json_payloads._suspects(raws, values) == []
+
+
+def test_honest_payloads_need_one_look() -> None:
+    raws = [json.dumps(LENDING | {"lead_id": str(number), "notes": "Call me: it's 12/2026"}).encode() for number in range(300)]
+    assert json_payloads._are_plain(b"\n".join(raws), [orjson.loads(raw) for raw in raws])
+    raws[77] = raws[77].replace(b'"source":', b'"notes":')
+    assert not json_payloads._are_plain(b"\n".join(raws), [orjson.loads(raw) for raw in raws])
