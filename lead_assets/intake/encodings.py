@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import charset_normalizer
 import yaml
 
 _BOMS = (
@@ -25,9 +24,10 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 _SAMPLE = 256 << 10
-_NEUTRAL = re.compile(r"[\s\d!-/:-@\[-`{-~ €£¥°ºª«»¿¡–—‘’“”…、。「」（）・：，；]+|[a-z]+")
+_NEUTRAL = re.compile(r"[\s\d!-/:-@\[-`{-~ €°ºª«»¿¡–—‘’“”…、。「」（）・：，；]+|[£¥](?=[\s\d]|$)|[a-z]+")
 """Characters in texts of any language, which are no evidence for or against an encoding."""
 _ENOUGH_LINES = 50
+_MAY_BE_CUT = 32 << 10
 _LETTERS_AT_LEAST = 0.7
 _CLEARLY_MORE = 0.03
 _CLEARLY_LIKELIER = 1.5
@@ -36,6 +36,11 @@ _OF_MANY = 2_000
 """This many characters make up nearly all written Chinese, Japanese or Korean text."""
 _OF_CHAOS = 10.0
 """Penalty per letter for what the library finds odd about a guess."""
+_TWO_SCRIPTS = re.compile(r"[a-z][\u0370-\u05ff]|[\u0370-\u05ff][a-z]")
+_OF_TWO_SCRIPTS = 3.0
+"""Latin letters and Cyrillic, Greek or Hebrew ones in one word count against a guess."""
+_RARE = {"cp1250": 1.2, "mac_roman": 4.0}
+"""Written more seldom than cp1252: by so much the evidence for it must be stronger."""
 _RANGE = re.compile(r"(.)-(.)")
 _FILE = Path(__file__).with_suffix(".yaml")
 
@@ -88,11 +93,13 @@ class Decoded:
 
 def guess(data: bytes) -> str | None:
     """The encoding of a table or form; None for UTF-8, or if no guess is clearly the best: its bytes are then rejected row by row."""
+    import charset_normalizer  # for few drops
+
     # ASCII lines carry no evidence; a sample of the others is representative. The last one may be cut off within a letter.
     lines = [line for line in data.split(b"\n") if not line.isascii()]
     sample = b"\n".join(lines[:-1] if len(lines) > _ENOUGH_LINES else lines)[:_SAMPLE]
     text = sample.decode("utf-8", "surrogateescape")
-    broken = sum(1 for char in text[:-3] if "\udc80" <= char <= "\udcff")
+    broken = sum(1 for char in (text[:-3] if len(data) > _MAY_BE_CUT else text) if "\udc80" <= char <= "\udcff")
     whole = sum(1 for char in text if char > "\x7f" and not "\udc80" <= char <= "\udcff")
     if not broken or whole >= broken:
         return None
@@ -124,9 +131,10 @@ def _candidate(encoding: str, text: str, chaos: float) -> _Candidate:
     if not strange:
         return _Candidate(encoding, 1.0, 0.0)
     best = _Candidate(encoding, 0.0, -math.inf)
+    against = _OF_CHAOS * chaos * len(strange) + _OF_TWO_SCRIPTS * len(_TWO_SCRIPTS.findall(text.lower())) + _RARE.get(encoding, 0.0)
     for letters in _languages()[encoding]:
         known = [letters[char] for char in strange if char in letters]
-        best = max(best, _Candidate(encoding, len(known) / len(strange), sum(known) - _OF_CHAOS * chaos * len(strange)))
+        best = max(best, _Candidate(encoding, len(known) / len(strange), sum(known) - against))
     return best
 
 

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import unquote_to_bytes
 
-from multipart import MultipartError, PushMultipartParser
-
 from lead_assets.intake.encodings import guess
 from lead_assets.intake.headers import bind
 from lead_assets.intake.json_payloads import C0
@@ -57,6 +55,8 @@ def lines(text: Text, column_map: Mapping[str, str], max_payload_bytes: int) -> 
 
 def multipart(blocks: Iterable[bytes], mark: bytes, column_map: Mapping[str, str], max_payload_bytes: int) -> Iterator[Chunk]:
     """The payload of one multipart body, at position 1. The content of attached files is skipped, however large."""
+    from multipart import MultipartError, PushMultipartParser  # for few drops
+
     head, size, held = b"", 0, 0
     pairs: list[tuple[str, str | None]] = []
     value: list[bytes] | None = None

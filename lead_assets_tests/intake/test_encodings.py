@@ -49,6 +49,13 @@ def test_what_no_encoding_clearly_fits_is_rejected_row_by_row_and_said() -> None
     assert drop.leads["email"].to_list() == ["a@b.example"]
 
 
+@pytest.mark.parametrize("name", ["René", "Müller", "Señor", "Łukasz", "Sørensen", "Škoda"])
+def test_one_letter_at_the_very_end_of_a_file_is_read(name: str) -> None:
+    encoding = "cp1250" if name in ("Łukasz", "Škoda") else "cp1252"
+    for table in (f"email,name\na@b.example,{name}", f"name,email\n{name},a@b.example\n"):
+        assert read(table.encode(encoding)).leads["full_name"].to_list() == [name]
+
+
 def test_one_broken_row_does_not_make_a_utf_8_file_another_encoding() -> None:
     rows = ["email,company", *(f"p{number}@acme.example,Größe {number}" for number in range(20))]
     drop = read("\n".join(rows).encode() + b"\nz@acme.example,M\xfcller\n")

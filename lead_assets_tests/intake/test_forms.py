@@ -68,6 +68,7 @@ def test_bodies_one_a_line_are_one_lead_each_where_they_stand() -> None:
 def test_a_form_in_another_encoding_is_read_or_refused() -> None:
     """A page without a charset is sent as Windows-1252 (WHATWG), and old ones as Latin-1."""
     assert payloads(b"email=a%40b.example&company=Soci%E9t%E9+G%E9n%E9rale")[0]["company"] == "Société Générale"
+    assert payloads(b"email=a%40b.example&first_name=Ren%E9")[0]["first_name"] == "René"
     assert codes(read(b"email=a%40b.example&company=%81%00")) == [(1, "wrong_encoding", None)]
 
 
