@@ -11,7 +11,7 @@ import json
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
@@ -28,6 +28,8 @@ app = typer.Typer(
     help="Turns raw campaign leads into enriched, classified, scored and routed leads.",
 )
 cli_money.add_to(app)
+shapes = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(shapes, name="shapes")
 
 
 def _version(asked: bool) -> None:
@@ -92,18 +94,52 @@ def ingest(
         str | None, typer.Option("--campaign", callback=told_campaigns, help="Campaign for all leads in these files.")
     ] = None,
     mapping: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--map", help="Which column or path.to.field fills which field: FROM=TO, or FROM=ignore; may be given more than once."
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show how the files would be read, and store nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store files in the archive, and show how they are read. `run` then materializes their campaigns. Exit code 1 if nothing was taken."""
+    from lead_assets.cli import pipeline, show
+
+    _are_files(files)
+    answer = pipeline.ingest_files(Settings(), files, campaign=campaign, column_map=_pairs(mapping or []), dry_run=dry_run)
+    _warn(answer)
+    print_answer(answer, as_json, show.ingested)
+    if not any(drop["rows"] or drop["status"] in ("duplicate_file", "already_ingested") for drop in answer["drops"]):
+        raise typer.Exit(1)
+
+
+@shapes.callback(invoke_without_command=True)
+def list_shapes(context: typer.Context, as_json: AsJson = False) -> None:
+    """The payload shapes that can be read: shipped ones, and those of LEAD_ASSETS_RULES_DIR/shapes."""
+    if context.invoked_subcommand is not None:
+        return
+    from lead_assets.cli import reading, show
+
+    answer = reading.shapes(Settings())
+    print_answer(answer, as_json, show.shapes)
+    fail_if_not_whole(answer)
+
+
+@shapes.command("try")
+def try_shapes(
+    files: Annotated[list[Path], typer.Argument(help="Files as they would be ingested.")],
+    mapping: Annotated[
         list[str] | None, typer.Option("--map", help="Rename a field while reading: FROM=TO; may be given more than once.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Store files in the archive. `run` then materializes their campaigns."""
-    from lead_assets.cli import pipeline, show
+    """Show as what shape each payload of a file is read, and what is left over. Nothing is stored."""
+    from lead_assets.cli import reading, show
 
-    if folders := [str(file) for file in files if file.is_dir()]:
-        raise typer.BadParameter(f"{', '.join(folders)} is a folder: give the files in it")
-    if missing := [str(file) for file in files if not file.exists()]:
-        raise typer.BadParameter(f"no such file: {', '.join(missing)}")
-    print_answer(pipeline.ingest_files(Settings(), files, campaign=campaign, column_map=_pairs(mapping or [])), as_json, show.ingested)
+    _are_files(files)
+    answer = reading.read(Settings(), files, _pairs(mapping or []))
+    print_answer(answer, as_json, show.tried)
+    fail_if_not_whole(answer)
 
 
 @app.command()
@@ -273,8 +309,21 @@ def _stop(text: str, code: int = 1) -> None:
     raise SystemExit(code)
 
 
+def _are_files(files: list[Path]) -> None:
+    if folders := [str(file) for file in files if file.is_dir()]:
+        raise typer.BadParameter(f"{', '.join(folders)} is a folder: give the files in it")
+    if missing := [str(file) for file in files if not file.exists()]:
+        raise typer.BadParameter(f"no such file: {', '.join(missing)}")
+
+
+def _warn(answer: dict[str, Any]) -> None:
+    for fault in answer["failures"]:
+        err.print(f"[yellow]not used:[/] {escape(fault)}", highlight=False, soft_wrap=True)
+
+
 def _pairs(mapping: list[str]) -> dict[str, str]:
-    pairs = dict(item.partition("=")[::2] for item in mapping)
+    # A path may have a = of its own: emails[type=work].value=email.
+    pairs = dict(item.rpartition("=")[::2] for item in mapping)
     if not all(pairs.values()) or not all(pairs):
         raise typer.BadParameter("--map takes FROM=TO, e.g. --map 'Work Mail=email'")
     from lead_assets.intake.headers import check_column_map

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from lead_assets.cli import report, runs
+from lead_assets.cli import reading, report, runs
+from lead_assets.core.campaign_keys import campaign_key, inbound_key
 from lead_assets.core.settings import Settings
 from lead_assets.intake import campaign_api, landing
 from lead_assets.intake.adapters import adapters_of
@@ -74,11 +75,22 @@ def run(
 
 
 def ingest_files(
-    settings: Settings, files: Sequence[Path], *, campaign: str | None = None, column_map: dict[str, str] | None = None
+    settings: Settings,
+    files: Sequence[Path],
+    *,
+    campaign: str | None = None,
+    column_map: dict[str, str] | None = None,
+    dry_run: bool = False,
 ) -> dict[str, Any]:
-    """Store files in the archive and make their campaigns partitions. Returns the answer of `lead-assets ingest`."""
+    """Store files in the archive and make their campaigns partitions. Returns the answer of `lead-assets ingest`: rows by file and campaign, and how each
+    file was read. With `dry_run` nothing is stored."""
+    answer = reading.read(settings, files, column_map or {})
+    if dry_run:
+        default = campaign_key(campaign) if campaign is not None else inbound_key(datetime.now(UTC))
+        counted = [reading.counted(settings, file, default, column_map or {}, forced=campaign is not None) for file in files]
+        return {"drops": [row for rows in counted for row in rows], "dry_run": True, **answer}
     archive = archive_of(settings)
-    drops = []
+    drops: list[dict[str, Any]] = []
     for file in files:
         with file.open("rb") as stream:
             drop = ingest(
@@ -94,7 +106,7 @@ def ingest_files(
         drops += _rows(str(file), drop)
     with runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, {drop["campaign_id"] for drop in drops})
-    return {"drops": drops}
+    return {"drops": drops, "dry_run": False, **answer}
 
 
 def sync_campaign_api(settings: Settings) -> dict[str, Any]:
@@ -125,6 +137,7 @@ def _rows(path: str, drop: IngestedDrop) -> list[dict[str, Any]]:
             "status": drop.status,
             "unmapped": list(drop.unmapped),
             "encoding": drop.encoding,
+            "codes": drop.codes,
         }
         for campaign_id, rows in drop.campaigns.items()
     ]

@@ -15,6 +15,7 @@ if out.width < 120:
     # In a narrow or unknown terminal, a wrapped funnel is still easier to read than one with its numbers cut off.
     out = Console(highlight=False, width=120)
 
+_MOST_NAMES = 30
 _COUNTS = ("received", "rejected", "duplicate", "suppressed", "leads", "enriched", "classified", "quarantined", "scored", "routed")
 
 
@@ -51,6 +52,71 @@ def ingested(answer: dict[str, Any]) -> None:
     for path, headers in {drop["path"]: drop["unmapped"] for drop in answer["drops"] if drop["unmapped"]}.items():
         named = ", ".join(map(repr, headers))
         out.print(f"[yellow]{escape(path)} has no column {escape(named)}: --map had no effect on it[/]", soft_wrap=True)
+    for each in answer.get("readings", ()):
+        codes: dict[str, int] = next((drop["codes"] for drop in answer["drops"] if drop["path"] == each["path"]), {})
+        reading(each, codes)
+    next_step(answer)
+
+
+def next_step(answer: dict[str, Any]) -> None:
+    """The command that comes next, where an ingest has one."""
+    taken = sorted({drop["campaign_id"] for drop in answer["drops"] if drop["rows"]})
+    nothing = [drop["path"] for drop in answer["drops"] if not drop["rows"] and drop["status"] in ("ingested", "dry_run")]
+    commands = []
+    if answer.get("dry_run"):
+        commands.append("lead-assets ingest, as you wrote it without --dry-run" if taken else "")
+    elif taken:
+        commands.append(f"lead-assets run {' '.join(f'--campaign {key}' for key in taken[:5])}{' …' if len(taken) > 5 else ''}")
+    if nothing:
+        commands.append(f"lead-assets shapes try {nothing[0]} --map 'THEIR COLUMN=email'")
+    for command in filter(None, commands):
+        out.print(f"[bold]next[/]  [cyan]{escape(command)}[/]", soft_wrap=True)
+
+
+def reading(each: dict[str, Any], codes: dict[str, int] | None = None) -> None:
+    """How one file is read. `codes`: the rejects of all of it, where they were counted."""
+    some = "" if each["is_all"] else f", by its first {each['payloads']:,} payloads"
+    out.print(f"\n[bold]{escape(each['path'])}[/]{some}", soft_wrap=True)
+    for shape in each["shapes"]:
+        leads = f"{shape['leads']:,} lead{'s' if shape['leads'] != 1 else ''}"
+        out.print(f"  read as [bold]{shape['shape']}[/] ({escape(shape['what'])}): {leads}", soft_wrap=True)
+        for column, names in shape["fields"].items():
+            out.print(f"    {escape(', else '.join(names))} → {column}", soft_wrap=True)
+        for name, near in list(shape["unknown"].items())[:_MOST_NAMES]:
+            hint = f" (like {near}? --map '{name}={near}')" if near else ""
+            out.print(f"    [yellow]{escape(name)}[/] → kept in extra{escape(hint)}", soft_wrap=True)
+        if (more := len(shape["unknown"]) - _MOST_NAMES) > 0:
+            out.print(f"    and {more:,} more that are kept in extra")
+        if shape["sample"]:
+            values = (f"{name} {_short(value)}" for name, value in shape["sample"].items() if name != "adapter")
+            out.print(f"    the first: {escape('; '.join(values))}", soft_wrap=True)
+    reasons = {reject["code"]: reject["reason"] for reject in reversed(each["rejects"])}
+    for code, count in (codes or {reject["code"]: reject["payloads"] for reject in each["rejects"]}).items():
+        out.print(f"  [yellow]rejected[/] {count:,} {code}: {escape(reasons.get(code, ''))}", soft_wrap=True)
+
+
+def _short(value: Any) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return repr(text if len(text) <= 60 else text[:57] + "…")
+
+
+def shapes(answer: dict[str, Any]) -> None:
+    table = Table("shape", "what", "kind", "yours", box=None, header_style="bold")
+    for row in answer["shapes"]:
+        table.add_row(row["name"], escape(row["what"]), "general" if row["general"] else row["kind"], "yes" if row["own"] else "")
+    out.print(table)
+    out.print(
+        "a shape of your own: LEAD_ASSETS_RULES_DIR/shapes/NAME.yaml; how a file is read: lead-assets shapes try FILE", soft_wrap=True
+    )
+
+
+def tried(answer: dict[str, Any]) -> None:
+    for each in answer["readings"]:
+        reading(each)
+        for shape in each["shapes"]:
+            if shape["left_over"]:
+                kept = ", ".join(f"{name} {_short(value)}" for name, value in list(shape["left_over"].items())[:_MOST_NAMES])
+                out.print(f"    left over of the first: {escape(kept)}", soft_wrap=True)
 
 
 def synced(answer: dict[str, Any]) -> None:

@@ -165,6 +165,10 @@ class Adapter:
         """Whether the keys of `rest` are also names in the bag."""
         return self._reads_root
 
+    def places_of(self, field: str) -> list[Path]:
+        """Where the declaration points for a field."""
+        return self._sources[field][0] if field in self._sources else []
+
     def meaning(self, name: str) -> Meaning | None:
         """The field that a name in the bag means here; the rank orders several names for one field."""
         if name.startswith(DECLARED):
@@ -331,7 +335,7 @@ class Adapters:
 def adapters_of(settings: Settings) -> Adapters:
     """The shapes in force under these settings. Raises RulesError if the header table cannot be read; unreadable shape files are left out."""
     known, headers = load_shapes(settings), HEADERS.load(settings)
-    key = tuple((name, id(shape)) for name, shape in known.shapes.items()), id(headers)
+    key = tuple((name, id(shape), known.origins[name]) for name, shape in known.shapes.items()), known.faults, id(headers)
     if key not in _made:
         if len(_made) > 8:
             _made.clear()

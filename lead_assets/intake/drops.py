@@ -7,6 +7,7 @@ Does not belong here: the archive (see `ingest`).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
@@ -187,6 +188,8 @@ class Seen:
 
     unmapped: list[tuple[str, ...]] = field(default_factory=list)
     encodings: list[str | None] = field(default_factory=list)
+    codes: dict[int, Counter[str]] = field(default_factory=dict)
+    """For the number of a drop, how many of its payloads were rejected for which reason."""
 
 
 def read_parts(
@@ -210,6 +213,8 @@ def read_parts(
                 position=pl.Series([position for _, position in places], dtype=pl.Int64).gather(standing)
             ).insert_column(0, pl.Series("drop", [number for number, _ in places], dtype=pl.Int64).gather(standing))
             rejected = [(places[reject.position][0], reject._replace(position=places[reject.position][1])) for reject in faulty]
+        for number, reject in rejected:
+            seen.codes.setdefault(number, Counter())[reject.fault.code] += 1
         named = leads["source_campaign"].unique().drop_nulls().to_list()
         keys |= {name: _key(name) for name in {*named, *(reject.campaign for _, reject in rejected)} if name not in keys}
         own = {name: keys[name] for name in named if keys[name]}

@@ -21,12 +21,25 @@ from lead_assets.core.unknown_words import unknown
 IGNORE = "ignore"
 """The target in `--map 'Column=ignore'`: the column fills nothing, but stays in the payload."""
 
-_OURS = ("campaign_id", "adapter", "drop_sha256", "drop_name", "position", "received_at", "payload", "extra")
+_OURS = (
+    "campaign_id",
+    "adapter",
+    "drop_sha256",
+    "drop_name",
+    "position",
+    "part",
+    "received_at",
+    "payload",
+    "extra",
+    "unread_fields",
+    "implied_profile",
+)
 FIELDS: tuple[str, ...] = tuple(name for name in RawLead.polars_schema() if name not in _OURS)
 """Every column that a sender can fill."""
 OTHER_NAMES = {
-    "campaign_id": "source_campaign", "utm_campaign": "source_campaign", "created_at": "submitted_at", "customer_id": "lead_id", "name": "full_name",
-    "job_title": "title", "designation": "title", "organization": "company", "property_city": "city", "property_state": "state", "message": "notes",
+    "bio": "notes", "campaign_id": "source_campaign", "company_name": "company", "created_at": "submitted_at", "customer_id": "lead_id",
+    "designation": "title", "job_title": "title", "linkedin": "linkedin_url", "message": "notes", "name": "full_name", "organization": "company",
+    "property_city": "city", "property_state": "state", "utm_campaign": "source_campaign",
 }  # fmt: skip
 """Other names that `--map from=to` accepts for a field."""
 
@@ -97,7 +110,7 @@ class Headers(Declared):
 
     def near(self, header: str) -> str | None:
         """The field of the known wording closest to an unknown header; None if none is close."""
-        close = get_close_matches(fold_header(header), self.wordings, n=1, cutoff=0.8)
+        close = get_close_matches(fold_header(header), self.wordings, n=1, cutoff=0.85)
         return self.wordings[close[0]].field if close else None
 
 

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal
 
@@ -56,6 +56,9 @@ class IngestedDrop:
     """Headers in the column map that the drop does not have, so that they had no effect."""
     encoding: str | None = None
     """The guessed encoding, if the bytes were the only evidence; shown to the user."""
+
+    codes: dict[str, int] = field(default_factory=dict)
+    """Why payloads were rejected: code → how many, whether or not the drop came before."""
 
     @property
     def rows(self) -> int:
@@ -161,11 +164,14 @@ def _ingest_group(
         counts = count_drops(contents, defaults, limits=limits, seen=seen, adapters=adapters)
         return list(
             each_of(
-                lambda each, counted, unmapped, encoding: _enter(archive, each, counted, column_map, unmapped, encoding),
+                lambda each, counted, unmapped, encoding, codes: replace(
+                    _enter(archive, each, counted, column_map, unmapped, encoding), codes=codes
+                ),
                 kept,
                 counts,
                 seen.unmapped,
                 seen.encodings,
+                [dict(seen.codes.get(number, {})) for number in range(len(kept))],
             )
         )
 

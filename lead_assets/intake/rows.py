@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import polars as pl
@@ -54,7 +54,7 @@ Unread = Callable[[int], None]
 
 
 @dataclass
-class _Group:
+class Group:
     """Leads of one shape: of which payload of the chunk each is, which of its parts, and what it is itself."""
 
     adapter: Adapter
@@ -71,9 +71,9 @@ def rows(chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = No
     frames: list[pl.DataFrame] = []
     groups = grouped(chunk, adapters, rejects)
     for group in groups:
-        frame, faulty = _group(chunk, group, documents=documents)
-        frames.append(frame)
-        rejects += faulty
+        read = read_group(chunk, group, documents=documents)
+        frames.append(read.frame)
+        rejects += read.rejects
     frame = (
         frames[0]
         if len(frames) == 1 and _in_order(groups[0].members)
@@ -88,9 +88,9 @@ def _in_order(members: list[int]) -> bool:
     return len(members) < 2 or members[-1] - members[0] == len(members) - 1
 
 
-def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[_Group]:
+def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[Group]:
     """The chunk's payloads by shape; those that are not leads (notices, test events, ties) become rejects."""
-    groups: dict[str, _Group] = {}
+    groups: dict[str, Group] = {}
     signatures: dict[tuple[str, ...], list[int]] = {}
     is_table = chunk.kind == "table"
     for index, value in enumerate(chunk.values):
@@ -104,7 +104,7 @@ def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[_Gr
         if candidates.are_sure:
             chosen = adapters.winner(list(candidates.adapters))
             if isinstance(chosen, Adapter):
-                group = groups.setdefault(chosen.name, _Group(chosen))
+                group = groups.setdefault(chosen.name, Group(chosen))
                 group.members += members
                 group.payloads += [chunk.values[index] for index in members] if len(members) < len(chunk.values) else chunk.values
                 group.signatures.add(signature)
@@ -121,7 +121,7 @@ def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[_Gr
                     )
                     rejects.append(Reject(chunk.positions[index], raw, found, part=part))
                     continue
-                group = groups.setdefault(found.name, _Group(found))
+                group = groups.setdefault(found.name, Group(found))
                 if part > 1 and not group.parts:
                     group.parts = [1] * len(group.members)
                 if group.parts or part > 1:
@@ -132,7 +132,7 @@ def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[_Gr
     return [_sorted(group) for group in groups.values()]
 
 
-def _sorted(group: _Group) -> _Group:
+def _sorted(group: Group) -> Group:
     """In the order of the payloads, which several signatures do not keep."""
     if len(group.signatures) > 1 and any(a > b for a, b in zip(group.members, group.members[1:], strict=False)):
         order = sorted(range(len(group.members)), key=lambda at: (group.members[at], group.parts[at] if group.parts else 1))
@@ -170,12 +170,23 @@ def _leads_of(payload: Any, adapters: Adapters, is_table: bool, deepest: int) ->
         yield payload, Fault("notice", shape.advice) if shape.kind == "notice" else chosen
 
 
-def _group(chunk: Chunk, group: _Group, *, documents: bool) -> tuple[pl.DataFrame, list[Reject]]:
-    """Leads of one shape."""
+class GroupRead(NamedTuple):
+    """Leads of one shape: their frame, the rejects among them, which names fill which column, and the sets of names that the leads have."""
+
+    frame: pl.DataFrame
+    rejects: list[Reject]
+    binding: dict[str, list[str]]
+    signatures: set[tuple[str, ...]]
+
+
+def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRead:
+    """Leads of one shape as columns."""
     adapter, members = group.adapter, group.members
     bags, signatures = _bags(group, chunk.column_map)
     names = {name for signature in signatures for name in signature}
     binding = adapter.binding(names, chunk.column_map)
+    if not documents and (counted := _by_address(chunk, group, bags, binding)) is not None:
+        return GroupRead(counted, [], binding, signatures)
     unread: dict[int, list[str]] = {}
     columns: dict[str, pl.Series] = {}
     for column, candidates in binding.items():
@@ -197,8 +208,8 @@ def _group(chunk: Chunk, group: _Group, *, documents: bool) -> tuple[pl.DataFram
         pl.lit("{}").alias("payload") if not documents else _documents(group.payloads).alias("payload"),
         pl.lit("{}").alias("extra"),
     )
-    frame = frame.with_columns(pl.col(text).str.strip_chars())
-    frame = frame.with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in text)
+    bare = {name: pl.col(name).str.strip_chars() for name in text}
+    frame = frame.with_columns(pl.when(value.str.len_bytes() > 0).then(value).alias(name) for name, value in bare.items())
     if shape.id_prefix and "lead_id" in columns:
         sent = (
             pl.Series([is_blank(bag.get(DECLARED + "lead_id")) for bag in bags], dtype=pl.Boolean) if not adapter.is_flat else pl.lit(False)
@@ -213,12 +224,12 @@ def _group(chunk: Chunk, group: _Group, *, documents: bool) -> tuple[pl.DataFram
             fields = [unread.get(index) for index in range(frame.height)]
             frame = frame.with_columns(unread_fields=pl.Series(fields, dtype=pl.List(pl.String)))
     if not faults:
-        return frame, []
+        return GroupRead(frame, [], binding, signatures)
     campaigns = frame["source_campaign"]
     rejects = [
         Reject(
             chunk.positions[members[index]],
-            chunk.raws[members[index]],
+            orjson.dumps(group.payloads[index]) if group.parts else chunk.raws[members[index]],
             fault,
             campaigns[index],
             part=group.parts[index] if group.parts else 1,
@@ -226,11 +237,30 @@ def _group(chunk: Chunk, group: _Group, *, documents: bool) -> tuple[pl.DataFram
         for index, fault in faults.items()
     ]
     keep = pl.Series([True]).new_from_index(0, frame.height).scatter(list(faults), False)
-    return frame.filter(keep), rejects
+    return GroupRead(frame.filter(keep), rejects, binding, signatures)
 
 
-def _bags(group: _Group, column_map: Mapping[str, str]) -> tuple[list[Bag], set[tuple[str, ...]]]:
-    """The leads' values, and the sets of names they use."""
+def _by_address(chunk: Chunk, group: Group, bags: list[Bag], binding: dict[str, list[str]]) -> pl.DataFrame | None:
+    """Leads that are counted: where each has an address, which is most often, nothing else needs to be read. None where one has not."""
+    from lead_assets.core.emails import normalise_emails
+
+    if len(binding.get("email", ())) != 1 or "source_campaign" in group.adapter.shape.set:
+        return None
+    email = _texts("email", _values(bags, binding["email"]), lambda _: None).str.strip_chars()
+    if email.null_count() or not (normalise_emails(email)["valid"].fill_null(False)).all():
+        return None
+    named = binding.get("source_campaign")
+    campaign = _texts("source_campaign", _values(bags, named) if named else [None] * len(bags), lambda _: None).str.strip_chars()
+    standing = {
+        "position": pl.Series([chunk.positions[index] for index in group.members], dtype=pl.Int64),
+        "part": pl.Series(group.parts or [1] * len(group.members), dtype=pl.Int64),
+        "source_campaign": campaign.set(campaign == "", None),
+    }
+    return pl.concat([NOTHING, pl.DataFrame(standing)], how="diagonal")
+
+
+def _bags(group: Group, column_map: Mapping[str, str]) -> tuple[list[Bag], set[tuple[str, ...]]]:
+    """What the leads say, and the sets of names that they say it under."""
     adapter = group.adapter
     bags: list[Bag] = group.payloads if adapter.is_flat else [adapter.bag(payload) for payload in group.payloads]
     signatures = group.signatures if adapter.is_flat else {tuple(bag) for bag in bags}
@@ -262,12 +292,12 @@ def _values(bags: Sequence[Bag], names: Sequence[str]) -> list[Any]:
         return [bag.get(names[0]) for bag in bags]
 
 
-def _typed(column: str, found: list[Any], chunk: Chunk, group: _Group, unread: dict[int, list[str]]) -> pl.Series:
+def _typed(column: str, found: list[Any], chunk: Chunk, group: Group, unread: dict[int, list[str]]) -> pl.Series:
     def cannot(index: int) -> None:
         unread.setdefault(index, []).append(column)
 
     if column in _TIMES:
-        return _times(column, found, cannot, _orders(found, chunk, group))
+        return _times(column, found, cannot, lambda: _orders(found, chunk, group))
     if DROP_SCHEMA[column] == pl.Float64:
         return _numbers(column, found, cannot)
     return _texts(column, found, cannot)
@@ -334,7 +364,7 @@ def _number(item: Any, money: bool) -> float | None:
         return None
 
 
-def _orders(found: list[Any], chunk: Chunk, group: _Group) -> list[Any]:
+def _orders(found: list[Any], chunk: Chunk, group: Group) -> list[Any]:
     """Per lead, the order of day and month: its shape's, or else the one that the column shows in the lead's drop."""
     declared = group.adapter.shape.dates
     if declared or not chunk.drops:
@@ -348,12 +378,14 @@ def _orders(found: list[Any], chunk: Chunk, group: _Group) -> list[Any]:
     return [orders.get(chunk.drops[index]) for index in group.members]
 
 
-def _times(column: str, found: list[Any], cannot: Unread, orders: list[Any]) -> pl.Series:
+def _times(column: str, found: list[Any], cannot: Unread, orders_of: Callable[[], list[Any]]) -> pl.Series:
     texts = pl.Series(column, [item if type(item) is str else None for item in found], dtype=pl.String)
     plain = texts.set(~texts.str.contains(_PLAIN_UTC).fill_null(False), None)
     times = plain.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC", strict=False)
     odd: dict[int, int] = {}
-    for index in times.is_null().arg_true().to_list():
+    unclear = times.is_null().arg_true().to_list()
+    orders = orders_of() if unclear else []
+    for index in unclear:
         item = found[index]
         if is_blank(item):
             continue
@@ -397,7 +429,7 @@ def _documents(values: Sequence[Any]) -> pl.Series:
 
 
 def _extras(
-    group: _Group,
+    group: Group,
     bags: list[Bag],
     signatures: set[tuple[str, ...]],
     binding: dict[str, list[str]],

@@ -58,7 +58,7 @@ def test_campaigns_without_a_lead_run_to_zeros(command: Command, tmp_path: Path)
     (tmp_path / "header.csv").write_text("email,company\n")
     (tmp_path / "bad.ndjson").write_text('{"email": "broken\n{"email": "no"}\n')
     for name in ("empty.csv", "header.csv", "bad.ndjson"):
-        command("ingest", str(tmp_path / name), "--campaign", name.partition(".")[0], "--json").answer()
+        assert command("ingest", str(tmp_path / name), "--campaign", name.partition(".")[0], "--json").code == 1
     answer = command("run", "--all", "--json").answer()
     assert answer["failures"] == []
     counts = {row["campaign_id"]: (row["received"], row["rejected"], row["leads"], row["routed"]) for row in answer["campaigns"]}
