@@ -1,6 +1,6 @@
 """100,000 lending payloads in one NDJSON drop → `identity.leads`: leads per second by stage, and peak memory.
 
-    python benchmarks/intake_to_leads.py [--leads 100000] [--repeat 3] [--json]
+    python benchmarks/intake_to_leads.py [--messy] [--leads 100000] [--repeat 3] [--json]
 
 Target: at least 20,000 leads/s on 2 cores, under 1.5 GB. The work runs in a child process, so that making the payloads does not count as its memory.
 """
@@ -115,6 +115,42 @@ def payloads(count: int, seed: int = 7) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
+def messy(count: int, seed: int = 7) -> bytes:
+    """The same people as senders write them: keys in four styles, amounts and days as text, numbers where text belongs, unknown fields, page webhooks."""
+    chance = random.Random(seed)
+    lines = []
+    for number, line in enumerate(payloads(count, seed).splitlines()):
+        form = json.loads(line)
+        price = form["purchase_price"]
+        style = number % 4
+        if style == 0:
+            odd = {
+                "purchase_price": f"about ${price:,}",
+                "loan_amount_requested": f"{price // 1000}k",
+                "submitted_at": f"11/{14 + number % 14}/2026",
+            }
+            lines.append(json.dumps(form | odd | {"consent": True, "gclid": f"x{number}"}))
+        elif style == 1:
+            lines.append(json.dumps({"".join(word.capitalize() for word in key.split("_")): value for key, value in form.items()}))
+        elif style == 2:
+            odd = {
+                "phone": int("1415" + f"{number:07}"[-7:]),
+                "notes": ["a", "b"],
+                "estimated_arv": "N/A",
+                "submitted_at": 1_793_700_000 + number,
+            }
+            lines.append(json.dumps(form | odd))
+        else:
+            named = {"full_name": f"{form['first_name']} {form['last_name']}", "email": form["email"], "phone_number": form["phone"]}
+            answers = [{"name": name, "values": [value]} for name, value in named.items()]
+            lead = {"leadgen_id": str(number), "form_id": "1", "created_time": 1_793_700_000 + number, "field_data": answers}
+            change = {"field": "leadgen", "value": lead}
+            lines.append(
+                json.dumps({"object": "page", "entry": [{"id": str(chance.randint(1, 9)), "time": 1_793_700_000, "changes": [change]}]})
+            )
+    return ("\n".join(lines) + "\n").encode()
+
+
 def measure(file: Path) -> dict[str, float | int]:
     """Ingest, read back, resolve; seconds of each and peak memory of this process."""
     from lead_assets.identity.resolve import resolve
@@ -152,6 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--leads", type=int, default=100_000)
     parser.add_argument("--repeat", type=int, default=3, help="runs, each in a process of its own; the best one counts")
+    parser.add_argument("--messy", action="store_true", help="as senders write them: key styles, amounts and days as text, webhooks")
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument("--child", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -160,7 +197,7 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "drop.ndjson"
-        file.write_bytes(payloads(options.leads))
+        file.write_bytes((messy if options.messy else payloads)(options.leads))
         command = [sys.executable, __file__, "--child", str(file)]
         runs = [json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout) for _ in range(options.repeat)]
     best = max(runs, key=lambda run: run["leads_per_second"])
