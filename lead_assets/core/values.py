@@ -69,25 +69,44 @@ def usd(value: Any) -> float | None:
     return number(str(float(found[1].replace(",", "")) * scale))
 
 
+_UNDER = "<|≤|under|less than|fewer than|below|up to|at most|max|unter|weniger als|bis zu|moins de|jusqu'à|menos de|hasta|até|meno di|fino a|minder dan|tot|poniżej|do|under|færre end"
+_OVER = ">|≥|over|more than|at least|above|min|über|mehr als|ab|mindestens|plus de|más de|mais de|più di|oltre|meer dan|ponad|powyżej|över|mer än|mere end|mer enn"
+_ABOUT = "~|≈|about|around|approx|approximately|circa|ca|etwa|rund|environ|aproximadamente|unos|ongeveer|około|ungefär"
+_PEOPLE = (
+    "employees|people|staff|fte|ftes|mitarbeiter|mitarbeitende|beschäftigte|employés|salariés|collaborateurs|personnes|empleados|personas|trabajadores|funcionários|"
+    "colaboradores|dipendenti|addetti|medewerkers|werknemers|pracowników|osób|anställda|ansatte|medarbejdere|työntekijää|zaměstnanců|çalışan|сотрудников|名|人|명"
+)
+_COUNT = r"\d{1,9}(?:[.,]\d)?"
+_BAND = re.compile(
+    rf"(?i)\s*(?:(?:{_ABOUT})\.?\s*)?(?P<under>(?:{_UNDER})\b|[<≤])?\s*(?P<over>(?:{_OVER})\b|[>≥])?\s*(?P<low>{_COUNT})(?P<lowk>k)?\s*"
+    rf"(?:(?P<plus>\+|or more|und mehr|et plus|o más|ou mais)|(?:-|–|—|~|to|\.\.|bis|à|a|tot|till|til|do)\s*(?P<high>{_COUNT})(?P<highk>k)?)?\s*(?:{_PEOPLE})?\s*",
+    re.ASCII,
+)
+
+
 @lru_cache(maxsize=1024)
 def headcount_band(value: str | None) -> tuple[int | None, int | None]:
-    """The bounds of a headcount as providers print it: "51-200", "10,001+", "1–10 employees", "5k-10k", "250". An open or missing bound is None.
+    """Bounds of a headcount as providers and forms print it: "51-200", "10,001+", "1–10 employees", "5k-10k", "250", "< 5000", "mehr als 500". An open or
+    missing bound is None.
 
-    Anything but one or two whole numbers gives (None, None): scores depend on the bounds, so a wrong one is worse than none.
+    What is not one or two numbers gives (None, None): a wrong bound is worse than none, because scores are computed from it and owners chosen by it.
     """
     words = re.sub(r"(?<=\d)[.,\u00a0\u202f'’ ](?=\d{3}(?!\d))", "", value or "")
-    found = re.fullmatch(
-        r"(?i)\s*(?P<under><|under|less than|up to)?\s*(?P<over>>|over|more than)?\s*(?P<low>\d{1,9})(?P<lowk>k)?\s*"
-        r"(?:(?P<plus>\+|or more)|(?:-|–|—|to|\.\.)\s*(?P<high>\d{1,9})(?P<highk>k)?)?\s*(?:employees|people|staff|fte)?\s*",
-        words,
-        re.ASCII,
-    )
+    found = _BAND.fullmatch(words)
     if found is None:
         return None, None
-    low = int(found["low"]) * (1000 if found["lowk"] else 1)
+    low = _people(found["low"], found["lowk"])
+    if low is None:
+        return None, None
     if found["under"]:
-        return None, low
+        return (None, low) if found["high"] is None else (None, None)
     if found["plus"] or found["over"]:
-        return low, None
-    high = int(found["high"]) * (1000 if found["highk"] else 1) if found["high"] else low
-    return (low, high) if low <= high else (None, None)
+        return (low, None) if found["high"] is None else (None, None)
+    high = _people(found["high"], found["highk"]) if found["high"] else low
+    return (low, high) if high is not None and low <= high else (None, None)
+
+
+def _people(digits: str, thousands: str | None) -> int | None:
+    """ "2.5" with a k is 2500; without one, half a person is none."""
+    number = float(digits.replace(",", ".")) * (1000 if thousands else 1)
+    return int(number) if number.is_integer() else None

@@ -13,6 +13,8 @@ from typing import Literal
 import polars as pl
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Score, Table
+from lead_assets.core.columns import map_distinct
+from lead_assets.core.values import headcount_band
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,12 @@ class RoutingField:
 def _number(contract: type[Table], column: str) -> pl.Expr:
     if contract.polars_schema()[column].is_numeric():
         return pl.col(column).cast(pl.Float64)
-    # "10,001+", "51 - 200", "5.000-10.000 employees": a band counts as its lower bound.
-    ungrouped = pl.col(column).str.replace_all(r"(\d)[.,'’\s](\d{3})\b", "${1}${2}")
-    return ungrouped.str.extract(r"(\d+)").cast(pl.Float64, strict=False)
+    return pl.col(column).map_batches(_lower_bounds, return_dtype=pl.Float64, is_elementwise=True)
+
+
+def _lower_bounds(stated: pl.Series) -> pl.Series:
+    """A band counts as its lower bound: "10,001+" as 10001, "10k+" as 10000. "< 5000" has none, and meets no condition on size."""
+    return map_distinct(stated, lambda text: headcount_band(text)[0], pl.Float64)
 
 
 FIELDS: dict[str, RoutingField] = {
