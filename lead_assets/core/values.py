@@ -69,17 +69,31 @@ def usd(value: Any) -> float | None:
     return number(str(float(found[1].replace(",", "")) * scale))
 
 
-_UNDER = "<|≤|under|less than|fewer than|below|up to|at most|max|unter|weniger als|bis zu|moins de|jusqu'à|menos de|hasta|até|meno di|fino a|minder dan|tot|poniżej|do|under|færre end"
-_OVER = ">|≥|over|more than|at least|above|min|über|mehr als|ab|mindestens|plus de|más de|mais de|più di|oltre|meer dan|ponad|powyżej|över|mer än|mere end|mer enn"
+_UNDER = "|".join(
+    (
+        "<|≤|under|less than|fewer than|below|up to|at most|max|unter|weniger als|bis zu|moins de|jusqu'à|menos de|hasta|até|meno di|fino a|minder dan",
+        "tot|poniżej|do|under|færre end",
+    )
+)
+_OVER = "|".join(
+    (
+        ">|≥|over|more than|at least|above|min|über|mehr als|ab|mindestens|plus de|más de|mais de|più di|oltre|meer dan|ponad|powyżej|över|mer än",
+        "mere end|mer enn",
+    )
+)
 _ABOUT = "~|≈|about|around|approx|approximately|circa|ca|etwa|rund|environ|aproximadamente|unos|ongeveer|około|ungefär"
-_PEOPLE = (
-    "employees|people|staff|fte|ftes|mitarbeiter|mitarbeitende|beschäftigte|employés|salariés|collaborateurs|personnes|empleados|personas|trabajadores|funcionários|"
-    "colaboradores|dipendenti|addetti|medewerkers|werknemers|pracowników|osób|anställda|ansatte|medarbejdere|työntekijää|zaměstnanců|çalışan|сотрудников|名|人|명"
+_PEOPLE = "|".join(
+    (
+        "employees|people|staff|fte|ftes|mitarbeiter|mitarbeitende|beschäftigte|employés|salariés|collaborateurs|personnes|empleados|personas",
+        "trabajadores|funcionários|colaboradores|dipendenti|addetti|medewerkers|werknemers|pracowników|osób|anställda|ansatte|medarbejdere",
+        "työntekijää|zaměstnanců|çalışan|сотрудников|名|人|명",
+    )
 )
 _COUNT = r"\d{1,9}(?:[.,]\d)?"
 _BAND = re.compile(
     rf"(?i)\s*(?:(?:{_ABOUT})\.?\s*)?(?P<under>(?:{_UNDER})\b|[<≤])?\s*(?P<over>(?:{_OVER})\b|[>≥])?\s*(?P<low>{_COUNT})(?P<lowk>k)?\s*"
-    rf"(?:(?P<plus>\+|or more|und mehr|et plus|o más|ou mais)|(?:-|–|—|~|to|\.\.|bis|à|a|tot|till|til|do)\s*(?P<high>{_COUNT})(?P<highk>k)?)?\s*(?:{_PEOPLE})?\s*",
+    rf"(?:(?P<plus>\+|or more|und mehr|et plus|o más|ou mais)|(?:-|–|—|~|to|\.\.|bis|à|a|tot|till|til|do)\s*"
+    rf"(?P<high>{_COUNT})(?P<highk>k)?)?\s*(?:{_PEOPLE})?\s*",
     re.ASCII,
 )
 

@@ -46,6 +46,8 @@ class Path:
         for step in self.steps:
             if type(step) is str:
                 found = [value[step] for value in found if type(value) is dict and step in value]
+            elif step is _EACH:
+                found = [item for value in found for item in (value if type(value) is list else (value,) if type(value) is dict else ())]
             else:
                 found = [value for _, value in _stepped([((), value) for value in found], step)]
             if not found:
@@ -101,19 +103,33 @@ def is_blank(item: Any) -> bool:
     return item is None or (type(item) is str and not item.strip()) or (type(item) in (list, dict) and not item)
 
 
-def without(payload: Any, places: set[Place], here: Place = ()) -> Any:
-    """The payload without the values at these places and without what is then empty; None if nothing is left."""
-    if here in places:
-        return None
+def without(payload: Any, places: set[Place]) -> Any:
+    """The payload less the values at the places, and less what is empty then; None if nothing is left."""
+    tree: dict[str | int, Any] = {}
+    for place in sorted(places, key=len, reverse=True):
+        branch = tree
+        for step in place[:-1]:
+            branch = branch.setdefault(step, {})
+        if place:
+            branch[place[-1]] = None
+    return None if () in places else _pruned(payload, tree)
+
+
+def _pruned(payload: Any, tree: dict[str | int, Any]) -> Any:
     if type(payload) is dict:
-        if not any(place[: len(here)] == here for place in places):
-            return payload
-        kept = {key: left for key, item in payload.items() if (left := without(item, places, (*here, key))) is not None or item is None}
-        return kept or None
+        left = {}
+        for key, item in payload.items():
+            if key not in tree:
+                left[key] = item
+            elif (branch := tree[key]) is not None and (kept := _pruned(item, branch)) is not None:
+                left[key] = kept
+        return left or None
     if type(payload) is list:
-        if not any(place[: len(here)] == here for place in places):
-            return payload
-        return [left for index, item in enumerate(payload) if (left := without(item, places, (*here, index))) is not None] or None
+        return [
+            kept
+            for index, item in enumerate(payload)
+            if (kept := item if index not in tree else _pruned(item, tree[index]) if tree[index] is not None else None) is not None
+        ] or None
     return payload
 
 

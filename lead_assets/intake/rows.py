@@ -285,7 +285,10 @@ def _path(text: str) -> Any:
 def _values(bags: Sequence[Bag], names: Sequence[str]) -> list[Any]:
     """The first value in each bag, among the given names, that is neither null nor blank."""
     if len(names) > 1:
-        return [next((item for name in names if not is_blank(item := bag.get(name))), None) for bag in bags]
+        found = [bag.get(names[0]) for bag in bags]
+        for name in names[1:]:
+            found = [bag.get(name) if value is None or is_blank(value) else value for value, bag in zip(found, bags, strict=True)]
+        return [None if is_blank(value) else value for value in found]
     try:
         return list(map(itemgetter(names[0]), bags))
     except KeyError:
