@@ -187,7 +187,7 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
         (["ingest", "nowhere.csv"], 2, "no such file: nowhere.csv"),
         (["ingest"], 2, "Missing argument"),
         (["ingest", "."], 2, ". is a folder: give the files in it"),
-        (["ingest", "/dev/null", "--map", "a=qqq"], 2, "--map: no field 'qqq': use one of campaign_id"),
+        (["ingest", "/dev/null", "--map", "a=qqq"], 2, "--map: no field 'qqq': use one of bio"),
         (["ingest", "/dev/null", "--map", "a=emial"], 2, "--map: no field 'emial' (did you mean 'email'?): use one of"),
         (["ingest", "/dev/null", "--map", "a"], 2, "--map takes FROM=TO"),
         (["export", "no.such"], 2, "no table 'no.such': use one of intake.raw_leads"),
