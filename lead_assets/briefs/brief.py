@@ -33,7 +33,7 @@ _FACTS = {
     "first_name": Fact("name_first", is_name=True),
     "company": Fact("company_clean", is_name=True),
     "title": Fact("title"),
-    "city": Fact("city"),
+    "city": Fact("city", is_name=True),
     "state": Fact("state_code"),
     "country": Fact("country_code"),
     "property_type": Fact("property_type"),

@@ -47,7 +47,7 @@ class Fact:
     column: str
     of: FactTable = "lead"
     is_name: bool = False
-    """A person's or company's name: shown only if it looks like one, because strangers can type any text into a name field."""
+    """The name of a person, company or place: shown only if it looks like one, because strangers can type any text into such a field."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from typing import Any
 
 import polars as pl
 
+from lead_assets.model import orders
 from lead_assets.model.profile import Facts, Profile
 
 LONGEST_FACT = 6_000
@@ -167,7 +168,8 @@ def _shown(value: Any, *, is_name: bool) -> Any:
 def _shown_text(value: str, *, is_name: bool) -> str | None:
     text = _UNSEEN.sub("", value).strip()
     if is_name:
-        return text if len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) else None
+        return orders.withhold_whole(text) if len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) else None
+    text = orders.withhold(text)
     if "@" in text:
         text = _EMAIL.sub("(e-mail removed)", text)
     text = _PHONE.sub("(phone removed)", text)

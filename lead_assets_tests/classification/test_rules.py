@@ -109,3 +109,23 @@ def test_a_value_after_repair_far_above_the_price_is_a_renovation_only_where_wor
 def test_b2b_leads_are_read(facts: dict[str, object], fit: str, stage: str) -> None:
     answer = B2B.by_rules(facts)
     assert (answer["icp_fit"], answer["buying_stage"]) == (fit, stage)
+
+
+@pytest.mark.parametrize(
+    ("said", "loan"),
+    [
+        ("not sure if flip or rent", "unknown"),
+        ("Undecided whether to flip it or rent it out", "unknown"),
+        ("Flip or hold, depends on the market", "unknown"),
+        ("Renting it out or selling, whatever pays", "unknown"),
+        ("Bridge loan to buy now, refinance into a DSCR loan later", "bridge_rtl"),
+        ("Hard money for the rehab, then refi once tenants are in", "bridge_rtl"),
+        ("Need a bridge, will refinance in 12 months", "bridge_rtl"),
+        ("Rehab first, then long-term refinance", "bridge_rtl"),
+        ("Refinance my rental, rented for two years", "rental"),
+        ("Refinance out of a bridge loan into a 30-year DSCR, tenants in place", "rental"),
+        ("DSCR loan, and refinance of the fourplex next door", "rental"),
+    ],
+)
+def test_a_choice_is_undecided_and_a_later_refinance_is_not_the_loan_wanted(said: str, loan: str) -> None:
+    assert load_profiles()["lending"].by_rules({"notes": said})["loan_type"] == loan

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 import polars as pl
 from pydantic import Field, StringConstraints
 
 from lead_assets.classification import rules
-from lead_assets.classification.rules import cue
+from lead_assets.classification.rules import CueVerdict, cue
 from lead_assets.model.profile import Answered, Fact, Facts, Profile, Quote
 
 _SYSTEM = """\
@@ -50,7 +51,7 @@ _FACTS = {
     "first_name": Fact("name_first", is_name=True),
     "company": Fact("company_clean", is_name=True),
     "property_type": Fact("property_type"),
-    "city": Fact("city"),
+    "city": Fact("city", is_name=True),
     "state": Fact("state_code"),
     "loan_amount_requested": Fact("loan_amount_requested"),
     "purchase_price": Fact("purchase_price"),
@@ -193,9 +194,31 @@ _EXPERIENCE_CUES = (
 )  # fmt: skip
 
 
+_SELL, _KEEP = r"(?:flip|sell|resell)(?:ping|ing)?", r"(?:rent|hold|keep|let)(?:ing)?"
+_CHOICE = re.compile(
+    rf"(?i)\b(?:{_SELL}(?: (?:it|them|out))? (?:or|vs\.?|versus) (?:\w+ ){{0,2}}?{_KEEP}"
+    rf"|{_KEEP}(?: (?:it|them|out))* (?:or|vs\.?|versus) (?:\w+ ){{0,2}}?{_SELL})\b"
+)
+"""The lead has not decided between selling and letting."""
+_LATER = re.compile(
+    r"(?i)(?:\b(?:then|later|before|until|afterwards|eventually)\b[^.;!?\n]{0,25}?\brefi\w*|\b(?:will|plan to|going to|and)\s+refi\w*|,\s*refi\w*"
+    r"|\bthen\s+(?:\w+[ -]){0,3}long[- ]term)[^.;!?\n]*"
+)
+"""What comes after the loan that is asked for now, if a bridge comes first."""
+
+
+def _loan_wanted(text: str) -> CueVerdict:
+    if _CHOICE.search(text):
+        return CueVerdict(rules.UNKNOWN)
+    for later in _LATER.finditer(text):
+        if rules.decide(text[: later.start()], _LOAN_CUES).label == "bridge_rtl":
+            text = text[: later.start()] + " " * len(later[0]) + text[later.end() :]
+    return rules.decide(text, _LOAN_CUES)
+
+
 def _by_rules(facts: Facts) -> dict[str, Any]:
     said = rules.text_of(facts, ["notes"])
-    loan = rules.decide(rules.text_of(facts, ["notes", "property_type", "source"]), _LOAN_CUES)
+    loan = _loan_wanted(rules.text_of(facts, ["notes", "property_type", "source"]))
     experience = rules.decide(said, _EXPERIENCE_CUES)
     price, value = facts.get("purchase_price"), facts.get("estimated_arv")
     quotes = list(loan.quotes)

@@ -1,0 +1,171 @@
+"""Orders in a lead's own words: what reads as an instruction to a model is withheld before any model sees it.
+
+A prompt can ask a model not to obey, but not make sure of it. What is not shown cannot be obeyed, repeated in a message, or quoted as evidence, and costs
+no second call. Withheld are the sentences from the first order to the last one, of a whole prompt also what
+stands around them; a short fact (a name, a city) is withheld as a
+whole, because nothing true is lost with it.
+
+Belongs here: finding orders in text, whatever language or disguise. Does not belong here: the vocabulary (orders.yaml beside this module), what else is hidden
+from a model (`prompt`), or answers that a fooled model gives all the same (`doubts`).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import codecs
+import html
+import re
+import unicodedata
+from collections.abc import Iterator
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+import yaml
+
+WITHHELD = "(text removed)"
+"""Stands in place of what was withheld, so that the model knows that something is missing."""
+
+_NEAR = 60
+# "Ignore my previous message": what a lead takes back is its own, and no order to a model.
+_OWN = (
+    r"\b(?:messages?|e-?mails?|mails?|mensajes?|mensagem|correos?|nachricht|antrag|formul\w+|forms?|calls?|bids?|offers?|quotes?|appraisals?|applications?"
+    r"|inquir\w+|requests?|submissions?|prices?|numbers?|phone|messaggi\w*|bericht|wiadomo\w+)\b"
+)
+_PROMPT = 3
+"""A text with this many orders is a prompt: the paragraph of the first order and everything after it is withheld."""
+_SENTENCE = re.compile(r".+?(?:[.!?]+(?=\s|$)|[。！？]|\n|$)\s*", re.S)
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]{20,}={0,2}")
+_HEX = re.compile(r"\b(?:[0-9a-fA-F]{2}[\s:]?){12,}")
+_ESCAPES = re.compile(r"(?:\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}){3,}")
+_PERCENTS = re.compile(r"(?:%[0-9a-fA-F]{2}){3,}")
+_ESCAPED = re.compile(r"\\u00(3[ceCE]|2[26])")
+_SPACED = re.compile(r"\b(?:\w[ .\-_*]){3,}\w\b")
+_LOOKALIKES = str.maketrans("аеорсухіјѕԁɡΑΒΕΖΗΙΚΜΝΟΡΤΥΧοαικν", "aeopcyxijsdgABEZHIKMNOPTYXoaikv")
+_LEET = str.maketrans("013457@$", "oieastas")
+_LEET_WORD = re.compile(r"\b(?=\w*[a-z])(?=\w*[013457@$])[\w@$]{3,}")
+# Of texts that are read backwards or through rot13, only those are looked at that then hold one of these words.
+_TURNED = re.compile(r"\b(?:ignore|disregard|forget|instructions?|previous|prompt|system|urgency|classify)\b")
+_TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
+_CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0900-\u097f\u0590-\u06ff]")
+
+
+@lru_cache(maxsize=16_384)
+def withhold(text: str) -> str:
+    """The text without its orders. Text without orders comes back unchanged."""
+    if not holds_orders(text):
+        return text
+    text = _BASE64.sub(lambda blob: WITHHELD if _from_base64(blob[0]) else blob[0], text)
+    sentences = [found[0] for found in _SENTENCE.finditer(text)]
+    ordering = [place for place, sentence in enumerate(sentences) if holds_orders(sentence)]
+    if not ordering and not holds_orders(text):
+        return text
+    if not ordering:
+        # An order may be spread over lines so that no single one shows it: what comes before its last possible beginning is kept.
+        ordering = [max(place for place in range(len(sentences)) if holds_orders("".join(sentences[place:])))]
+        last = len(sentences) - 1
+    else:
+        last = ordering[-1]
+        if len(ordering) >= _PROMPT:
+            while ordering[0] > 0 and "\n" not in sentences[ordering[0] - 1]:
+                ordering.insert(0, ordering[0] - 1)
+            last = len(sentences) - 1
+    before, after = "".join(sentences[: ordering[0]]).rstrip(), "".join(sentences[last + 1 :]).strip()
+    # What is left may still hold an order of which only the end was found.
+    return "\n".join(part for part in (withhold(before), WITHHELD, withhold(after)) if part)
+
+
+def withhold_whole(text: str) -> str | None:
+    """The text, or None if there is an order in it: for facts of a few words."""
+    return None if holds_orders(text) else text
+
+
+@lru_cache(maxsize=65_536)
+def holds_orders(text: str) -> bool:
+    """True if the text, or what it reads like without a disguise, gives an order to a model."""
+    return any(any(pattern.search(version) for pattern in _patterns()) for version in _versions(text)) or _hides_text(text)
+
+
+@cache
+def _patterns() -> tuple[re.Pattern[str], ...]:
+    declared: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "orders.yaml").read_text(encoding="utf-8"))
+    plain = "|".join(_override(**language) for language in declared["overrides"].values())
+    return tuple(
+        re.compile(_unaccented(each)) for each in (plain, *("|".join(declared[kind]) for kind in ("addressed", "demands", "markup")))
+    )
+
+
+def _override(verbs: list[str], objects: list[str], *, after: bool = False) -> str:
+    verb, what = f"(?:{'|'.join(verbs)})", f"(?:{'|'.join(objects)})"
+    edge = "" if _CJK.search(verb) else r"\b"
+    first, second = (what, verb) if after else (verb, what)
+    return rf"{edge}{first}(?:(?!{_OWN}).){{0,{_NEAR}}}?{edge}{second}"
+
+
+def _versions(text: str) -> Iterator[str]:
+    """The text folded, then as it reads without each disguise that it may wear."""
+    folded = _fold(text)
+    yield folded
+    if "&#" in text or "&lt;" in text:
+        yield _fold(html.unescape(text))
+    if _PERCENTS.search(text):
+        yield _fold(unquote(text))
+    if _ESCAPES.search(text) or _ESCAPED.search(text):
+        shown = re.sub(r"\\[ux]([0-9a-fA-F]{4}|[0-9a-fA-F]{2})", lambda found: chr(int(found[1], 16)), text)
+        yield _fold(shown)
+    if not text.isascii():
+        yield _fold(text.translate(_LOOKALIKES))
+    if _SPACED.search(folded):
+        yield _SPACED.sub(lambda found: re.sub(r"[ .\-_*]", "", found[0]) + " ", folded)
+    if _LEET_WORD.search(folded):
+        yield _LEET_WORD.sub(lambda word: word[0].translate(_LEET), folded)
+    for turned in (codecs.encode(folded, "rot13"), folded[::-1]):
+        if _TURNED.search(turned):
+            yield turned
+
+
+def _hides_text(text: str) -> bool:
+    """True if a part of the text is readable text in an encoding: people do not write to a company in base64."""
+    if not text.isascii() and _TAGS.search(text):
+        return True
+    return any(_from_base64(blob) for blob in _BASE64.findall(text)) or any(_from_hex(blob) for blob in _HEX.findall(text))
+
+
+def _from_base64(blob: str) -> bool:
+    try:
+        bare = blob.rstrip("=").replace("-", "+").replace("_", "/")
+        return _is_readable(base64.b64decode(bare + "=" * (-len(bare) % 4)))
+    except (binascii.Error, ValueError):
+        return False
+
+
+def _from_hex(blob: str) -> bool:
+    try:
+        return _is_readable(bytes.fromhex(re.sub(r"[\s:]", "", blob)))
+    except ValueError:
+        return False
+
+
+def _is_readable(raw: bytes) -> bool:
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return text.isprintable() and len(text.split()) > 1 and any(each.isalpha() for each in text)
+
+
+def _fold(text: str) -> str:
+    """Lower case, without accents and invisible characters, with single spaces and plain apostrophes."""
+    if not text.isascii():
+        text = "".join(each for each in _unaccented(text) if unicodedata.category(each) not in ("Cf", "Co"))
+    return " ".join(text.casefold().split())
+
+
+def _unaccented(text: str) -> str:
+    text = unicodedata.normalize("NFKD", text.translate(_LETTERS))
+    return "".join(each for each in text if not unicodedata.combining(each))
+
+
+_LETTERS = str.maketrans({"’": "'", "ı": "i", "đ": "d", "ł": "l", "ø": "o"})
