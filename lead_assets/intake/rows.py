@@ -38,7 +38,7 @@ _TIMES = frozenset({"submitted_at", "outcome_at"})
 _MONEY = frozenset({"loan_amount_requested", "purchase_price", "estimated_arv"})
 _TOLD_APART_BY = ("lead_id", "email", "phone", "full_name", "first_name", "last_name", "company", "linkedin_url", "source_campaign")
 """The columns that decide whether a payload is a lead, and in which campaign: all that is read when a drop is only counted."""
-_MIN_PHONE_DIGITS = 5
+_MIN_PHONE_DIGITS = 7
 _DEEPEST_BATCH = 3
 _PLAIN_UTC = r"^\d{4}-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\dZ$"
 _PLAIN_NUMBER = r"^\$?(?:\d{1,9}|\d{1,3}(?:,\d{3})+)(?:\.\d{1,2})?$"
@@ -404,9 +404,10 @@ def _times(column: str, found: list[Any], cannot: Unread, orders_of: Callable[[]
 
 def _best_email(chosen: pl.Series, found: list[pl.Series]) -> pl.Series:
     """Among several addresses of a lead: the first company address, or else the first from a free provider, or else the first."""
-    from lead_assets.core.emails import email_domains, email_kinds, normalise_emails
+    from lead_assets.core.emails import email_domains, email_kinds, normalise_emails, read_emails
 
     kinds = []
+    found = [read_emails(series) for series in found]
     for series in found:
         normal = normalise_emails(series.str.strip_chars().replace("", None))["email_normalized"]
         kinds.append(email_kinds(email_domains(normal)))
@@ -475,10 +476,16 @@ def _unheld(signature: tuple[str, ...], binding: dict[str, list[str]]) -> tuple[
 
 def _identify(frame: pl.DataFrame, unread: dict[int, list[str]]) -> tuple[pl.DataFrame, dict[int, Fault]]:
     """Reject leads without any identity, and give an id to those whose sender gave none. An invalid address identifies nobody."""
-    from lead_assets.core.emails import normalise_emails
+    from lead_assets.core.columns import fold
+    from lead_assets.core.emails import normalise_emails, read_emails, shared_mailboxes
 
     faults: dict[int, Fault] = {}
-    invalid = (~normalise_emails(frame["email"])["valid"].fill_null(True)).arg_true().to_list()
+    sent = frame["email"]
+    read = read_emails(sent)
+    invalid: list[int] = []
+    if read is not sent:
+        frame = frame.with_columns(read.alias("email"))
+        invalid = (~normalise_emails(read)["valid"].fill_null(True)).arg_true().to_list()
     if invalid:
         frame = frame.with_columns(frame["email"].scatter(invalid, None))
         for index in invalid:
@@ -487,22 +494,42 @@ def _identify(frame: pl.DataFrame, unread: dict[int, list[str]]) -> tuple[pl.Dat
     unsure = frame.with_row_index("_index").filter(pl.col("email").is_null() | pl.col("lead_id").is_null())
     if unsure.is_empty():
         return frame, faults
-    digits = pl.col("phone").str.replace_all(r"\D", "")
-    name = pl.coalesce("full_name", pl.concat_str(pl.col("first_name", "last_name"), separator=" ", ignore_nulls=True))
-    identities = unsure.select(
-        pl.coalesce(
-            "email:" + pl.col("email").str.to_lowercase(),
-            pl.when(digits.str.len_bytes() >= _MIN_PHONE_DIGITS).then("phone:" + digits),
-            "linkedin:" + pl.col("linkedin_url").str.to_lowercase().str.strip_chars_end("/"),
-            pl.when(pl.col("company").is_not_null() & (name != "")).then("person:" + (name + "|" + pl.col("company")).str.to_lowercase()),
+    identities = _identities(
+        unsure.with_columns(
+            fold(unsure.select(_NAME).to_series()).replace("", None).alias("_name"),
+            shared_mailboxes(unsure["email"].str.to_lowercase()).alias("_shared"),
         )
-    ).to_series()
+    )
     no_address = set(invalid)
     for index in unsure["_index"].filter(identities.is_null()).to_list():
         faults[index] = _INVALID_EMAIL if index in no_address else _NO_IDENTITY
     derived = [f"ld_{hashlib.sha256(text.encode()).hexdigest()[:16]}" if text else None for text in identities.to_list()]
     ids = pl.Series([None], dtype=pl.String).new_from_index(0, frame.height).scatter(unsure["_index"], pl.Series(derived, dtype=pl.String))
     return frame.with_columns(lead_id=pl.coalesce("lead_id", ids)), faults
+
+
+_NAME = pl.coalesce("full_name", pl.concat_str(pl.col("first_name", "last_name"), separator=" ", ignore_nulls=True))
+# What people type to get past a form: one digit over and over, with or without a country code, or the keys in their order.
+_JUNK_PHONE = (
+    r"^\d{0,3}(?:0{6,}|1{6,}|2{6,}|3{6,}|4{6,}|5{6,}|6{6,}|7{6,}|8{6,}|9{6,})$|^1?0?(?:1234567(?:8(?:90?)?)?|9876543(?:2(?:10?)?)?)$"
+)
+
+
+def _identities(leads: pl.DataFrame) -> pl.Series:
+    """What says who each lead is, the best first; null if nothing does. Colleagues share a switchboard, info@ and their company's page, so a person's name is
+    part of it there: two strangers who typed 00000 were one lead, and one of them was lost."""
+    digits = pl.col("phone").str.replace_all(r"\D", "")
+    is_phone = digits.str.len_bytes().is_between(_MIN_PHONE_DIGITS, 24) & ~digits.str.contains(_JUNK_PHONE)
+    profile = pl.col("linkedin_url").str.to_lowercase().str.strip_chars_end("/")
+    named = pl.when(pl.col("_name").is_not_null()).then("|" + pl.col("_name")).otherwise(pl.lit(""))
+    return leads.select(
+        pl.coalesce(
+            "email:" + pl.col("email").str.to_lowercase() + pl.when("_shared").then(named).otherwise(pl.lit("")),
+            pl.when(is_phone).then("phone:" + digits + named),
+            "linkedin:" + profile + pl.when(profile.str.contains(r"/(?:in|pub)/")).then(pl.lit("")).otherwise(named),
+            pl.when(pl.col("company").is_not_null() & (_NAME != "")).then("person:" + (_NAME + "|" + pl.col("company")).str.to_lowercase()),
+        )
+    ).to_series()
 
 
 _INVALID_EMAIL = Fault(

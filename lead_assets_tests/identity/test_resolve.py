@@ -119,7 +119,7 @@ def test_the_same_lead_id_is_one_lead_and_the_newest_is_kept() -> None:
 def test_the_same_email_is_one_lead_however_it_is_written() -> None:
     resolved = resolve(raw({"email": "Jane@x.example"}, {"email": " jane@X.EXAMPLE"}))
     assert kept(resolved) == [("L2", 2)]
-    assert dropped(resolved) == [("L1", 1, "L2", 2, "email")]
+    assert dropped(resolved) == [("L1", 1, "L2", 2, "person")]
 
 
 def test_one_applicant_may_ask_for_two_properties() -> None:
@@ -132,7 +132,7 @@ def test_one_applicant_may_ask_for_two_properties() -> None:
         )
     )
     assert kept(resolved) == [("L2", 2), ("L3", 3), ("L4", 4)]
-    assert dropped(resolved) == [("L1", 1, "L3", 3, "email")]
+    assert dropped(resolved) == [("L1", 1, "L3", 3, "person")]
 
 
 def test_the_same_lead_in_two_campaigns_is_two_leads() -> None:
@@ -156,7 +156,7 @@ def test_a_chain_is_one_lead_and_names_only_the_one_that_was_kept() -> None:
         )
     )
     assert kept(resolved) == [("B", 4), ("C", 5)]
-    assert dropped(resolved) == [("A", 1, "B", 4, "email"), ("A", 2, "B", 4, "email"), ("B", 3, "B", 4, "lead_id")]
+    assert dropped(resolved) == [("A", 1, "B", 4, "person"), ("A", 2, "B", 4, "person"), ("B", 3, "B", 4, "lead_id")]
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_a_component_is_named_by_its_smallest_id(links: list[tuple[int, int]]) -
                 break
             ids = met
         expected[start] = min(ids)
-    frame = pl.DataFrame({"by_id": [by_id * 7 for by_id, _ in links], "by_email": [by_email * 3 for _, by_email in links]}).unique()
+    frame = pl.DataFrame({"by_id": [by_id * 7 for by_id, _ in links], "by_key": [by_email * 3 for _, by_email in links]}).unique()
     found = smallest_of_component(frame)
     assert {row["by_id"] // 7: row["smallest"] // 7 for row in found.iter_rows(named=True)} == expected
     assert found["by_id"].is_unique().all()

@@ -146,7 +146,9 @@ def test_a_lead_without_an_id_gets_one_that_stays() -> None:
     assert len(first) == 19
     assert lead(INBOUND | {"email": " ines@nordlys.example ", "company": "Other", "title": None})["lead_id"] == first
     assert lead(INBOUND | {"email": "ines2@nordlys.example"})["lead_id"] != first
-    assert lead({"phone": "+1 (415) 555-0100"})["lead_id"] == lead({"phone": "1 415 555 0100", "full_name": "A B"})["lead_id"]
+    by_phone = lead({"phone": "+1 (415) 555-0100", "full_name": "A B"})["lead_id"]
+    assert by_phone == lead({"phone": "1 415 555 0100", "first_name": "a", "last_name": "b"})["lead_id"]
+    assert by_phone != lead({"phone": "1 415 555 0100", "full_name": "C D"})["lead_id"]
     assert (
         lead({"linkedin_url": "https://www.linkedin.com/in/X/"})["lead_id"]
         == lead({"linkedin_url": "https://www.linkedin.com/in/x"})["lead_id"]

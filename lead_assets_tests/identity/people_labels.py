@@ -1,0 +1,27 @@
+"""Reads the labelled sets of people, domains and addresses, for tests and `benchmarks.people`."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from lead_assets.identity.resolve import resolve
+from lead_assets_tests.identity.test_resolve import raw
+
+
+def labels(name: str) -> list[dict[str, str]]:
+    return list(csv.DictReader((Path(__file__).parent / "labels" / name).open(encoding="utf-8", newline="")))
+
+
+def merged(pair: dict[str, str]) -> bool:
+    leads = [
+        {
+            "full_name": pair[f"name_{side}"] or None,
+            "email": pair[f"email_{side}"] or None,
+            "phone": pair[f"phone_{side}"] or None,
+            "company": pair[f"company_{side}"] or None,
+            "property_address": pair[f"address_{side}"] or None,
+        }
+        for side in "ab"
+    ]
+    return resolve(raw(*leads)).leads.height == 1
