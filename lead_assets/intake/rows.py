@@ -185,14 +185,14 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
     bags, signatures = _bags(group, chunk.column_map)
     names = {name for signature in signatures for name in signature}
     binding = adapter.binding(names, chunk.column_map)
-    if not documents and (counted := _by_address(chunk, group, bags, binding)) is not None:
+    if not documents and (counted := _by_address(chunk, group, bags, signatures, binding)) is not None:
         return GroupRead(counted, [], binding, signatures)
     unread: dict[int, list[str]] = {}
     columns: dict[str, pl.Series] = {}
     for column, candidates in binding.items():
         if documents or column in _TOLD_APART_BY:
             columns[column] = _typed(column, _values(bags, candidates), chunk, group, unread)
-    if len(emails := binding.get("email", ())) > 1:
+    if _has_several(emails := binding.get("email", []), signatures):
         columns["email"] = _best_email(columns["email"], [_typed("email", _values(bags, [name]), chunk, group, {}) for name in emails])
     text = [name for name in _TEXT if name in columns]
     columns["position"] = pl.Series([chunk.positions[index] for index in members], dtype=pl.Int64)
@@ -240,13 +240,21 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
     return GroupRead(frame.filter(keep), rejects, binding, signatures)
 
 
-def _by_address(chunk: Chunk, group: Group, bags: list[Bag], binding: dict[str, list[str]]) -> pl.DataFrame | None:
+def _has_several(names: list[str], signatures: set[tuple[str, ...]]) -> bool:
+    """Whether any lead has more than one of the names."""
+    return len(names) > 1 and any(sum(name in signature for name in names) > 1 for signature in signatures)
+
+
+def _by_address(
+    chunk: Chunk, group: Group, bags: list[Bag], signatures: set[tuple[str, ...]], binding: dict[str, list[str]]
+) -> pl.DataFrame | None:
     """Leads that are counted: where each has an address, which is most often, nothing else needs to be read. None where one has not."""
     from lead_assets.core.emails import normalise_emails
 
-    if len(binding.get("email", ())) != 1 or "source_campaign" in group.adapter.shape.set:
+    emails = binding.get("email", [])
+    if not emails or _has_several(emails, signatures) or "source_campaign" in group.adapter.shape.set:
         return None
-    email = _texts("email", _values(bags, binding["email"]), lambda _: None).str.strip_chars()
+    email = _texts("email", _values(bags, emails), lambda _: None).str.strip_chars()
     if email.null_count() or not (normalise_emails(email)["valid"].fill_null(False)).all():
         return None
     named = binding.get("source_campaign")
