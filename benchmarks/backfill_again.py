@@ -87,8 +87,10 @@ def empty(real: AssetsDefinition) -> AssetsDefinition:
 
 def emptied(settings: Settings) -> Definitions:
     graph = build_defs(settings)
-    assets = [asset for asset in graph.assets or () if isinstance(asset, AssetsDefinition) and asset.partitions_def is not None]
-    return Definitions(assets=[empty(asset) for asset in assets], jobs=[automation.pipeline_job], executor=in_process_executor)
+    assets = [asset for asset in graph.assets or () if isinstance(asset, AssetsDefinition)]
+    return Definitions(
+        assets=[empty(asset) for asset in assets], jobs=[automation.pipeline_job, automation.home_job], executor=in_process_executor
+    )
 
 
 def timed(definitions: Definitions, settings: Settings, names: list[str]) -> float:

@@ -161,7 +161,7 @@ class Table(BaseModel):
     @classmethod
     def empty(cls) -> pl.DataFrame:
         """An empty frame with the contract's columns and types."""
-        return pl.DataFrame(schema=cls.polars_schema())
+        return _empty(cls).clone()
 
     @classmethod
     def frame(cls, rows: typing.Iterable[dict[str, Any]]) -> pl.DataFrame:
@@ -203,6 +203,11 @@ def canonical_json(value: Any) -> str:
 @functools.cache
 def _schema(contract: type[Table]) -> pl.Schema:
     return pl.Schema({column.name: column.dtype for column in contract.columns()})
+
+
+@functools.cache
+def _empty(contract: type[Table]) -> pl.DataFrame:
+    return pl.DataFrame(schema=_schema(contract))
 
 
 @functools.cache

@@ -9,7 +9,7 @@ Belongs here: the note, and whether it is still valid. Does not belong here: whe
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -80,10 +80,10 @@ def prefixes(keys: Iterable[str]) -> frozenset[str]:
     return frozenset(map(prefix, keys))
 
 
-def answers_hold(note: Note, *, now: float, last_call: int, called_since: Callable[[int], Collection[str]], ageless: bool) -> bool:
+def answers_hold(note: Note, *, now: float, last_call: int, called_since: Callable[[int], frozenset[str]], ageless: bool) -> bool:
     """Whether the ledger would serve the same answers as when the note was written.
 
-    `called_since` gives the keys of all calls after an id. `ageless`: this run serves answers of any age.
+    `called_since` gives the `prefixes` of the keys of all calls after an id. `ageless`: this run serves answers of any age.
     """
     if note.last_call is None:
         return True
@@ -93,7 +93,7 @@ def answers_hold(note: Note, *, now: float, last_call: int, called_since: Callab
         return False  # a different ledger
     if last_call == note.last_call:
         return True
-    return not (prefixes(called_since(note.last_call)) & _unpacked(note.keys))
+    return not (called_since(note.last_call) & _unpacked(note.keys))
 
 
 def _unpacked(keys: str) -> frozenset[str]:

@@ -12,7 +12,7 @@ https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching
 
 import functools
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -264,7 +264,7 @@ class Now:
 
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
-        self._called: dict[int, Collection[str]] = {}
+        self._called: dict[int, frozenset[str]] = {}
 
     @functools.cached_property
     def last_call(self) -> int:
@@ -274,9 +274,9 @@ class Now:
     def time(self) -> float:
         return self._ledger.now().timestamp()
 
-    def called_since(self, call: int) -> Collection[str]:
+    def called_since(self, call: int) -> frozenset[str]:
         if call not in self._called:
-            self._called[call] = self._ledger.called_since(call)
+            self._called[call] = notes.prefixes(self._ledger.called_since(call))
         return self._called[call]
 
 
@@ -310,7 +310,8 @@ def _result(
     own = {key: {"rows": heights.get(key, 0), **_plain(made.figures.get(key, {})), "kept": False} for key in step.partitions}
     own |= {key: {"rows": note.rows, **_unspent(note.figures), "kept": True, CONTENT: note.content} for key, note in kept.items()}
     shown = _plain(made.shown)
-    if any(column.sources for column in contract.columns()):
+    # Half the size of an event: where every partition was kept, an earlier materialization and the definition say the same.
+    if (step.partitions or len(own) == 1) and any(column.sources for column in contract.columns()):
         shown["dagster/column_lineage"] = column_lineage(contract)
     if contract.grain == "home":
         (figures,) = own.values()
