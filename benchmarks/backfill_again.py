@@ -30,7 +30,7 @@ from dagster import (
 from lead_assets import automation
 from lead_assets.cli import runs
 from lead_assets.contracts import TABLES
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.intake.ingest import ingest
@@ -59,7 +59,7 @@ def fill(settings: Settings, campaigns: int, leads: int) -> list[str]:
             name=f"{name}.ndjson",
             received_at=datetime(2026, 11, 2, tzinfo=UTC),
             campaign=name,
-            limits=Limits(1 << 20),
+            limits=DropLimits(1 << 20),
         )
     return names
 

@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake.ingest import Arrival, ingest, ingest_many
 from lead_assets.intake.landing import Standing, ask, scan, take
 from lead_assets.intake.parsed import ParsedDrops
@@ -55,7 +55,7 @@ class CountingArchive(Archive):
 
 
 def a_day(folder: Path, drops: int) -> dict[str, Any]:
-    archive, parsed = CountingArchive(str(folder / "archive")), ParsedDrops(Folder(folder / "derived"), limits=Limits(LIMIT))
+    archive, parsed = CountingArchive(str(folder / "archive")), ParsedDrops(Folder(folder / "derived"), limits=DropLimits(LIMIT))
     ingest(archive, lead(-1), name="warm", received_at=NOW)
     read_campaigns(archive, archive.campaigns())
     came = _seconds(lambda: [ingest(archive, lead(n), name=f"{n}", received_at=NOW + timedelta(seconds=n)) for n in range(drops)])
@@ -77,7 +77,7 @@ def a_day(folder: Path, drops: int) -> dict[str, Any]:
 
 
 def a_campaign(folder: Path) -> dict[str, Any]:
-    archive, parsed = CountingArchive(str(folder / "archive")), ParsedDrops(Folder(folder / "derived"), limits=Limits(LIMIT))
+    archive, parsed = CountingArchive(str(folder / "archive")), ParsedDrops(Folder(folder / "derived"), limits=DropLimits(LIMIT))
     ingest(archive, b"\n".join(lead(n) for n in range(10_000)), name="first", received_at=NOW, campaign="c")
     read_campaigns(archive, ["c"], parsed=parsed)
     more = []

@@ -12,7 +12,7 @@ from typing import Any
 
 from lead_assets.core.settings import Settings
 from lead_assets.intake.adapters import adapters_of
-from lead_assets.intake.drops import Seen, count_drops
+from lead_assets.intake.drops import DropSeen, count_drops
 from lead_assets.intake.explain import explain
 from lead_assets.intake.headers import check_column_map
 
@@ -58,7 +58,7 @@ def read(settings: Settings, files: Sequence[Path], column_map: Mapping[str, str
 
 def counted(settings: Settings, file: Path, campaign: str, column_map: Mapping[str, str], *, forced: bool) -> list[dict[str, Any]]:
     """What `ingest --dry-run` says of a file: its rows by campaign, counted and not stored."""
-    seen = Seen()
+    seen = DropSeen()
     with file.open("rb") as stream:
         (counts,) = count_drops(
             [(stream, column_map)], [(campaign, forced)], limits=settings.limits, seen=seen, adapters=adapters_of(settings)

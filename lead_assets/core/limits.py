@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Limits(NamedTuple):
+class DropLimits(NamedTuple):
     """Anything over one of these limits is one reject with its own code."""
 
     payload_bytes: int = 1 << 20
@@ -16,4 +16,4 @@ class Limits(NamedTuple):
     """A file that unpacks to more than this many times its size: `unpacks_too_far`. JSON and CSV with leads unpack to 5 to 30 times."""
 
 
-DEFAULT_LIMITS = Limits()
+DEFAULT_LIMITS = DropLimits()

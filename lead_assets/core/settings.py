@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 
 
 class Settings(BaseSettings):
@@ -121,8 +121,8 @@ class Settings(BaseSettings):
         return SecretStr(value) if value else None
 
     @property
-    def limits(self) -> Limits:
-        return Limits(self.max_payload_bytes, self.max_drop_bytes, self.max_unpack_ratio)
+    def limits(self) -> DropLimits:
+        return DropLimits(self.max_payload_bytes, self.max_drop_bytes, self.max_unpack_ratio)
 
     @property
     def archive_location(self) -> str:

@@ -14,7 +14,7 @@ from lead_assets.core.emails import email_domains
 from lead_assets.core.places.deciding import Hints, Place, decide
 from lead_assets.core.places.endings import country_of_domain
 from lead_assets.core.places.names import WITH_STATES
-from lead_assets.core.places.reading import Text, read_texts
+from lead_assets.core.places.reading import PlaceText, read_texts
 from lead_assets.identity.phones import normalise_phones
 
 _FIELDS = ("country", "state", "city")
@@ -72,14 +72,14 @@ def locate(leads: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _decided(rows: pl.DataFrame, columns: tuple[str, ...], texts: dict[str, Text]) -> pl.DataFrame:
+def _decided(rows: pl.DataFrame, columns: tuple[str, ...], texts: dict[str, PlaceText]) -> pl.DataFrame:
     """The distinct combinations of the columns, and the place of each."""
     distinct = rows.select(columns).unique()
     places = [_place(dict(zip(columns, row, strict=True)), texts) for row in distinct.iter_rows()]
     return distinct.hstack(pl.DataFrame(places, schema=_PLACE, orient="row"))
 
 
-def _place(row: dict[str, str | None], texts: dict[str, Text]) -> Place:
+def _place(row: dict[str, str | None], texts: dict[str, PlaceText]) -> Place:
     country, state, city = (texts.get(row.get(field) or "") for field in _FIELDS)
     place = decide(country, state, city, Hints(*(row.get(hint) for hint in _HINTS)))
     # What could not be read stays as it came.
@@ -97,7 +97,7 @@ def _with_hints(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _postal_codes(texts: dict[str, Text]) -> Iterable[pl.Expr]:
+def _postal_codes(texts: dict[str, PlaceText]) -> Iterable[pl.Expr]:
     """The postal codes that stand in the city, state and country field."""
     found = {text: read.postal_code for text, read in texts.items() if read.postal_code}
     if not found:

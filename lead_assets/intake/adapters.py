@@ -21,7 +21,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.intake.headers import HEADERS, IGNORE, OTHER_NAMES, Headers, Meaning, fold_header
 from lead_assets.intake.paths import Path, Place, is_blank, path, without
 from lead_assets.intake.payloads import Fault
-from lead_assets.intake.shapes import Answers, Known, Shape, Source, When, load_shapes
+from lead_assets.intake.shapes import Answers, FieldSource, Known, Shape, When, load_shapes
 
 FALLBACK = "inbound_b2b"
 """The shape used for a payload that fits no declared one."""
@@ -402,7 +402,7 @@ def _titles(answers: Answers, payload: Any) -> dict[str, str]:
     return titles
 
 
-def _read(found: list[Path], source: Source, payload: Any) -> Any:
+def _read(found: list[Path], source: FieldSource, payload: Any) -> Any:
     for where in found:
         values = [value for value in where.values(payload) if not is_blank(value)]
         if values:
@@ -410,7 +410,7 @@ def _read(found: list[Path], source: Source, payload: Any) -> Any:
     return None
 
 
-def _transformed(values: list[Any], source: Source) -> Any:
+def _transformed(values: list[Any], source: FieldSource) -> Any:
     value = values[0]
     if source.as_ == "join":
         return values if len(values) > 1 else value

@@ -16,7 +16,7 @@ import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload, Table
 from lead_assets.core.campaign_keys import campaign_key
-from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import Adapters
 from lead_assets.intake.headers import fold_header
 from lead_assets.intake.parse import parse
@@ -148,7 +148,7 @@ _GIVEN_SCHEMA: dict[str, pl.DataType] = {"drop": pl.Int64(), "default_campaign":
 def read_drops(
     drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]],
     *,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: DropLimits = DEFAULT_LIMITS,
     documents: bool = True,
     adapters: Adapters | None = None,
 ) -> Drops:
@@ -157,7 +157,7 @@ def read_drops(
 
     Without `documents`, leads have only what identifies them: enough for counting, in half the time.
     """
-    seen = Seen()
+    seen = DropSeen()
     parts = list(read_parts(drops, limits=limits, documents=documents, seen=seen, adapters=adapters))
     return Drops(
         pl.concat([_NO_LEADS, *(part.leads for part in parts)]),
@@ -170,8 +170,8 @@ def count_drops(
     drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]],
     defaults: Sequence[tuple[str, bool]],
     *,
-    limits: Limits,
-    seen: Seen,
+    limits: DropLimits,
+    seen: DropSeen,
     adapters: Adapters | None = None,
 ) -> list[dict[str, Counted]]:
     """`Drops.counts` for drops of any size, with only a few megabytes in memory."""
@@ -182,7 +182,7 @@ def count_drops(
 
 
 @dataclass
-class Seen:
+class DropSeen:
     """What was seen of drops beside their payloads, one entry for each drop, once all of it was read. `unmapped`: see `Drops`; `encodings`: in which each was
     read, where nothing but its bytes says so."""
 
@@ -195,9 +195,9 @@ class Seen:
 def read_parts(
     drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]],
     *,
-    limits: Limits,
+    limits: DropLimits,
     documents: bool,
-    seen: Seen,
+    seen: DropSeen,
     adapters: Adapters | None = None,
 ) -> Iterator[Drops]:
     """`read_drops` in parts of some megabytes, or of many small drops. `unmapped` is empty in the parts: see `seen`."""
@@ -235,7 +235,9 @@ def read_parts(
             keys = {None: None, "": None}
 
 
-def _chunks(drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], limits: Limits, seen: Seen) -> Iterator[tuple[int, Chunk, int]]:
+def _chunks(
+    drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], limits: DropLimits, seen: DropSeen
+) -> Iterator[tuple[int, Chunk, int]]:
     """(number of the drop, chunk, size of the drop, or of the part of it in the chunk) for all drops."""
     for number, (data, column_map) in enumerate(drops):
         headers: set[str] = set()

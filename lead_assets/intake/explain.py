@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 import orjson
 
-from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import DECLARED, MAPPED, Adapters, shipped_adapters
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Chunk, Fault, Reject
@@ -53,7 +53,7 @@ def explain(
     data: bytes | BinaryIO,
     *,
     column_map: Mapping[str, str] | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: DropLimits = DEFAULT_LIMITS,
     adapters: Adapters | None = None,
 ) -> DropRead:
     """How the beginning of a drop is read. Raises nothing for any bytes."""

@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal
 
 from lead_assets.core.campaign_keys import campaign_key, inbound_key
-from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import Adapters
-from lead_assets.intake.drops import Counted, Seen, count_drops
+from lead_assets.intake.drops import Counted, DropSeen, count_drops
 from lead_assets.intake.headers import check_column_map
 from lead_assets.stores.archive import Archive, Receipt
 
@@ -78,7 +78,7 @@ def ingest(
     campaign: str | None = None,
     column_map: Mapping[str, str] | None = None,
     receipt_id: str | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: DropLimits = DEFAULT_LIMITS,
     adapters: Adapters | None = None,
 ) -> IngestedDrop:
     """Keep the bytes, count their payloads by campaign, and write a receipt for each campaign.
@@ -98,7 +98,7 @@ def ingest_many(
     *,
     received_at: datetime,
     column_map: Mapping[str, str] | None = None,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: DropLimits = DEFAULT_LIMITS,
     adapters: Adapters | None = None,
 ) -> list[IngestedDrop]:
     """`ingest` for files that arrived together, with the same receipts; many small files cost a fraction of ingesting them one by one."""
@@ -153,12 +153,12 @@ def _ingest_group(
     arrivals: list[Arrival],
     received_at: datetime,
     column_map: dict[str, str],
-    limits: Limits,
+    limits: DropLimits,
     adapters: Adapters | None,
 ) -> list[IngestedDrop]:
     with _several_at_once(len(arrivals)) as each_of:
         kept = list(each_of(lambda arrival: _keep(archive, arrival, received_at), arrivals))
-        seen = Seen()
+        seen = DropSeen()
         defaults = [(each.default_campaign, each.forced) for each in kept]
         contents = ((data, column_map) for data in _contents(archive, kept))
         counts = count_drops(contents, defaults, limits=limits, seen=seen, adapters=adapters)

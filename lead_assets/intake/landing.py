@@ -31,7 +31,7 @@ from itertools import islice
 from typing import BinaryIO, Literal
 
 from lead_assets.core.campaign_keys import campaign_key
-from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.core.settings import Settings
 from lead_assets.intake.adapters import Adapters, adapters_of
 from lead_assets.intake.ingest import STREAMED_BYTES, Arrival, IngestedDrop, ingest_many
@@ -232,7 +232,7 @@ def take(
     *,
     now: datetime,
     leave: Leave = "move",
-    limits: Limits = DEFAULT_LIMITS,
+    limits: DropLimits = DEFAULT_LIMITS,
     adapters: Adapters | None = None,
     budget_seconds: float = BUDGET_SECONDS,
     clock: Callable[[], float] = time.monotonic,
@@ -290,7 +290,7 @@ def take(
 
 
 def _take_batch(
-    found: Scan, files: list[LandedFile], archive: Archive, now: datetime, limits: Limits, adapters: Adapters | None
+    found: Scan, files: list[LandedFile], archive: Archive, now: datetime, limits: DropLimits, adapters: Adapters | None
 ) -> Iterator[tuple[LandedFile, tuple[str, IngestedDrop] | str | None]]:
     """For each file, its receipt id and result; or why it is left for a later tick, or None if its sender has withdrawn it."""
     with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:

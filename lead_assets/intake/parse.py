@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 import orjson
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake import csv_payloads, encodings, form_payloads, json_payloads, sheet_payloads, unpacking
 from lead_assets.intake.payloads import Chunk, Fault, whole_file
 from lead_assets.intake.text import WHITE, Text
@@ -35,7 +35,7 @@ _OTHER_ZIPS = (
 _IGNORED_MEMBER = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)")
 
 
-def parse(data: bytes | BinaryIO, *, limits: Limits, column_map: Mapping[str, str] | None = None) -> Iterator[Chunk]:
+def parse(data: bytes | BinaryIO, *, limits: DropLimits, column_map: Mapping[str, str] | None = None) -> Iterator[Chunk]:
     """The payloads of a drop (bytes, or a seekable stream), some thousands at a time; at least one payload or reject for any content. Raises nothing
     for any content.
 
@@ -53,7 +53,7 @@ def parse(data: bytes | BinaryIO, *, limits: Limits, column_map: Mapping[str, st
         yield whole_file(fault, head, stream.seek(0, io.SEEK_END))
 
 
-def _file(stream: BinaryIO, limits: Limits, column_map: Mapping[str, str], *, within_zip: bool) -> Iterator[Chunk]:
+def _file(stream: BinaryIO, limits: DropLimits, column_map: Mapping[str, str], *, within_zip: bool) -> Iterator[Chunk]:
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     head = stream.read(_SNIFFED)
@@ -86,7 +86,7 @@ def _file(stream: BinaryIO, limits: Limits, column_map: Mapping[str, str], *, wi
         yield from _content(unpacking.blocks(stream), limits, column_map)
 
 
-def _content(blocks: Iterable[bytes], limits: Limits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
+def _content(blocks: Iterable[bytes], limits: DropLimits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
     """Payloads of unpacked bytes."""
     source = iter(blocks)
     first = next(source, b"")
@@ -100,7 +100,7 @@ def _content(blocks: Iterable[bytes], limits: Limits, column_map: Mapping[str, s
         yield chunk
 
 
-def _payloads(text: Text, limits: Limits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
+def _payloads(text: Text, limits: DropLimits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
     most = limits.payload_bytes
     text.skip_white()
     text.fill(most + 1)
@@ -153,7 +153,7 @@ def _unrecognised(text: Text, max_payload_bytes: int) -> Chunk:
     return whole_file(fault, data, size + len(text.data))
 
 
-def _zipped(archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Mapping[str, str], *, within_zip: bool) -> Iterator[Chunk]:
+def _zipped(archive: zipfile.ZipFile, size: int, limits: DropLimits, column_map: Mapping[str, str], *, within_zip: bool) -> Iterator[Chunk]:
     """A workbook's rows; for any other zip, the payloads of its files, with positions continuing from file to file."""
     names = {name.lstrip("/") for name in archive.namelist()}
     if "xl/workbook.xml" in names:

@@ -26,7 +26,7 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload
-from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.core.settings import Settings
 from lead_assets.intake.adapters import Adapters, adapters_of, shipped_adapters
 from lead_assets.stores.archive import Receipt
@@ -90,7 +90,7 @@ class Parsed:
 class ParsedDrops:
     """The parsed rows of campaigns, in a store of derived objects."""
 
-    def __init__(self, objects: Objects, *, limits: Limits = DEFAULT_LIMITS, adapters: Adapters | None = None) -> None:
+    def __init__(self, objects: Objects, *, limits: DropLimits = DEFAULT_LIMITS, adapters: Adapters | None = None) -> None:
         self.objects = objects
         self._parser = f"{parser_version()}-{'-'.join(map(str, limits))}-{(adapters or shipped_adapters()).digest}"
 

@@ -14,7 +14,7 @@ from typing import BinaryIO, NamedTuple
 import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload
-from lead_assets.core.limits import DEFAULT_LIMITS, Limits
+from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import Adapters
 from lead_assets.intake.drops import read_drops
 from lead_assets.intake.ingest import STREAMED_BYTES
@@ -40,7 +40,7 @@ def read_campaigns(
     archive: Archive,
     campaign_ids: Iterable[str],
     *,
-    limits: Limits = DEFAULT_LIMITS,
+    limits: DropLimits = DEFAULT_LIMITS,
     parsed: ParsedDrops | None = None,
     adapters: Adapters | None = None,
 ) -> CampaignsRead:
@@ -142,7 +142,7 @@ def _reading(receipts: dict[str, Receipt]) -> dict[str, Receipt]:
     return {name: receipts[name] for name in chosen.values()}
 
 
-def _read(archive: Archive, receipts: list[Receipt], limits: Limits, adapters: Adapters | None) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read(archive: Archive, receipts: list[Receipt], limits: DropLimits, adapters: Adapters | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows of the receipts' drops and campaigns."""
     numbers: dict[tuple[str, str], int] = {}
     sources: list[Receipt] = []

@@ -93,7 +93,7 @@ def _as_answers(value: Any) -> Any:
 Transform = Literal["epoch", "epoch_ms", "join", "last_part", "unprefixed"]
 
 
-class Source(Declared):
+class FieldSource(Declared):
     """Where a field is, and how to read its value: epoch (seconds), epoch_ms, join (all values, with commas), last_part (of a path or URL),
     unprefixed (without one or two letters and a colon: "p:+14155550100")."""
 
@@ -125,11 +125,11 @@ class Shape(Declared):
     advice: str = ""
     test: dict[PathText, Words] = {}
     """Recognises the source's own test events: any of these paths has one of these values. They are kept as rejects and never become leads."""
-    id: Annotated[Source | None, BeforeValidator(_as_source)] = None
+    id: Annotated[FieldSource | None, BeforeValidator(_as_source)] = None
     """The source's own id for the lead or its event, which becomes the `lead_id`, with `id_prefix` and a colon before it."""
     id_prefix: str = ""
     answers: Annotated[list[Answers], BeforeValidator(_as_answers)] = [Answers(at=".")]
-    fields: dict[str, Annotated[Source, BeforeValidator(_as_source)]] = {}
+    fields: dict[str, Annotated[FieldSource, BeforeValidator(_as_source)]] = {}
     """Field → where it is. Declarations here take precedence over the wording of answers."""
     questions: dict[str, list[str]] = {}
     """Field → wordings that mean it in this shape, in addition to those in headers.yaml."""

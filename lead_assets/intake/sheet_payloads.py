@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from typing import IO, Any
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake.payloads import MAX_RAW_TEXT, Chunk, Fault, Reject, too_large, whole_file
 from lead_assets.intake.tables import LOOKED_AT, find_header, values_of
 from lead_assets.intake.unpacking import BLOCK, DAMAGE
@@ -63,7 +63,7 @@ class _Measured:
     formulas: dict[tuple[int, int], str] = field(default_factory=dict)
 
 
-def payloads(archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
+def payloads(archive: zipfile.ZipFile, size: int, limits: DropLimits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
     """The rows of all sheets with a known header. Position is the row's number in its sheet, from 1, and continues from sheet to sheet.
 
     A sheet without a known header, among others that have one, is one reject.
@@ -89,7 +89,7 @@ def payloads(archive: zipfile.ZipFile, size: int, limits: Limits, column_map: Ma
             )
 
 
-def _sheets(book: Any, measured: list[_Measured], limits: Limits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
+def _sheets(book: Any, measured: list[_Measured], limits: DropLimits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
     from python_calamine import SheetTypeEnum
 
     base, headed = 0, False
@@ -129,7 +129,7 @@ def _sheets(book: Any, measured: list[_Measured], limits: Limits, column_map: Ma
         yield Chunk(rejects=[Reject(position, b"", fault)], kind="table")
 
 
-def _take(chunk: Chunk, position: int, cells: list[Any], headers: tuple[str, ...], times: set[str], limits: Limits) -> None:
+def _take(chunk: Chunk, position: int, cells: list[Any], headers: tuple[str, ...], times: set[str], limits: DropLimits) -> None:
     texts = [_text(cell, as_time=header in times) for cell, header in itertools.zip_longest(cells, headers)]
     raw = "\t".join(texts).rstrip("\t").encode("utf-8", "replace")
     values: dict[str, str | None] | Fault

@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake.payloads import Fault
 
 BLOCK = 4 << 20
@@ -65,7 +65,7 @@ def too_big(limit: int) -> Fault:
     return Fault("file_too_large", f"the file has more than {limit} bytes: send it in parts, or raise LEAD_ASSETS_MAX_DROP_BYTES")
 
 
-def too_far(limits: Limits) -> Fault:
+def too_far(limits: DropLimits) -> Fault:
     return Fault(
         "unpacks_too_far",
         f"the file unpacks to more than {limits.unpack_ratio} times its size, unlike any list of leads: send it unpacked, "
@@ -73,7 +73,7 @@ def too_far(limits: Limits) -> Fault:
     )
 
 
-def over_limit(unpacked: int, packed: int, limits: Limits) -> Fault | None:
+def over_limit(unpacked: int, packed: int, limits: DropLimits) -> Fault | None:
     if unpacked > limits.drop_bytes:
         return too_big(limits.drop_bytes)
     return too_far(limits) if unpacked > max(limits.unpack_ratio * packed, _NO_BOMB) else None
@@ -112,7 +112,7 @@ class Gunzipped:
                     return
 
 
-def gzip_fault(stream: BinaryIO, size: int, limits: Limits) -> Fault | None:
+def gzip_fault(stream: BinaryIO, size: int, limits: DropLimits) -> Fault | None:
     """Whether a gzip file unpacks to more than is allowed. Unpacks it once if its size does not decide that."""
     if size * _GZIP_MOST <= min(_NO_BOMB, limits.drop_bytes):
         return None
@@ -124,7 +124,7 @@ def gzip_fault(stream: BinaryIO, size: int, limits: Limits) -> Fault | None:
     return None
 
 
-def zip_of(stream: BinaryIO, size: int, limits: Limits) -> zipfile.ZipFile | Fault:
+def zip_of(stream: BinaryIO, size: int, limits: DropLimits) -> zipfile.ZipFile | Fault:
     """The zip file, if its directory stays within the limits; reading a member never gives more than the directory says."""
     damaged = Fault("corrupt_zip", "the zip file is damaged or cut off: send it again")
     if _directory_bytes(stream, size) > _DIRECTORY_BYTES:

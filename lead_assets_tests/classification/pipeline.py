@@ -14,7 +14,7 @@ from dagster import AssetCheckEvaluation, DagsterInstance, Definitions, ExecuteI
 from lead_assets.automation import PIPELINE
 from lead_assets.cli.runs import add_campaigns, known_campaigns
 from lead_assets.contracts import Table
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.intake.ingest import ingest
@@ -37,7 +37,7 @@ def ingest_notes(settings: Settings, campaign_id: str, notes: Sequence[str]) -> 
         name=f"{campaign_id}.ndjson",
         received_at=datetime(2026, 11, 2, tzinfo=UTC),
         campaign=campaign_id,
-        limits=Limits(1 << 20),
+        limits=DropLimits(1 << 20),
     )
 
 

@@ -6,7 +6,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake.drops import Drops, read_drops
 
 LIMIT = 1 << 20
@@ -74,7 +74,7 @@ def ndjson(*payloads: dict[str, Any] | bytes) -> bytes:
 
 
 def read(data: bytes, *, column_map: dict[str, str] | None = None, **options: Any) -> Drops:
-    return read_drops([(data, column_map or {})], limits=options.pop("limits", Limits(LIMIT)), **options)
+    return read_drops([(data, column_map or {})], limits=options.pop("limits", DropLimits(LIMIT)), **options)
 
 
 def codes(drop: Drops) -> list[tuple[int, str, str | None]]:

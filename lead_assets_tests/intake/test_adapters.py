@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake.drops import read_drops
 from lead_assets_tests.intake.samples import CAMPAIGN_API, CRM, INBOUND, LENDING, LIMIT, lead, ndjson, read
 
@@ -182,7 +182,7 @@ def test_a_day_that_could_be_two_is_read_as_the_others_of_its_drop_are() -> None
 
 def test_one_drop_does_not_tell_another_how_its_days_are_written() -> None:
     ambiguous, german = (ndjson({"email": "a@acme.example", "submitted_at": day}) for day in ("05/11/2026", "31/10/2026"))
-    together = read_drops([(ambiguous, {}), (german, {})], limits=Limits(LIMIT))
+    together = read_drops([(ambiguous, {}), (german, {})], limits=DropLimits(LIMIT))
     assert together.leads["submitted_at"].is_null().to_list() == [True, False]
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.campaign_keys import campaign_key
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake import read as read_module
 from lead_assets.intake.drops import Drops, read_drops
 from lead_assets.intake.ingest import IngestedDrop, ingest
@@ -241,8 +241,8 @@ def test_a_lost_object_is_named(archive: Archive, tmp_path: Path) -> None:
 
 def test_the_fixtures_are_read(archive: Archive) -> None:
     fixtures = Path(__file__).parents[2] / "fixtures"
-    scenarios = read_drops([((fixtures / "lending_scenarios.ndjson").read_bytes(), {})], limits=Limits(LIMIT))
-    inbound = read_drops([((fixtures / "inbound_b2b.csv").read_bytes(), {})], limits=Limits(LIMIT))
+    scenarios = read_drops([((fixtures / "lending_scenarios.ndjson").read_bytes(), {})], limits=DropLimits(LIMIT))
+    inbound = read_drops([((fixtures / "inbound_b2b.csv").read_bytes(), {})], limits=DropLimits(LIMIT))
 
     assert (scenarios.leads.height, scenarios.rejects.height) == (7, 0)
     assert inbound.leads["adapter"].unique().to_list() == ["inbound_b2b"]

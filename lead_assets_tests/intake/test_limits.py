@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import xlsxwriter
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake.ingest import STREAMED_BYTES, ingest
 from lead_assets.intake.landing import scan, take
 from lead_assets.intake.read import conservation, read_campaigns
@@ -20,7 +20,7 @@ from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects.folder import Folder
 from lead_assets_tests.intake.samples import INBOUND, LENDING, LIMIT, NOON, codes, ndjson, read
 
-SMALL = Limits(payload_bytes=1_000, drop_bytes=100_000)
+SMALL = DropLimits(payload_bytes=1_000, drop_bytes=100_000)
 MANY = [INBOUND | {"email": f"p{number}@acme.example"} for number in range(400)]
 
 
@@ -34,7 +34,7 @@ def zipped(data: bytes) -> bytes:
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zipped], ids=["plain", "gzip", "zip"])
 def test_a_file_over_the_limit_is_one_reject_and_nothing_of_it_is_taken(pack: Any) -> None:
     just_right = ndjson(*MANY)
-    limits = Limits(drop_bytes=len(just_right))
+    limits = DropLimits(drop_bytes=len(just_right))
     assert read(pack(just_right), limits=limits).leads.height == 400
 
     drop = read(pack(just_right + b"\n"), limits=limits)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake import parsed as parsed_module
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.parsed import MODULES, ParsedDrops
@@ -45,7 +45,7 @@ def archive(tmp_path: Path) -> WatchedArchive:
 
 @pytest.fixture
 def parsed(tmp_path: Path) -> ParsedDrops:
-    return ParsedDrops(Folder(tmp_path / "derived"), limits=Limits(LIMIT))
+    return ParsedDrops(Folder(tmp_path / "derived"), limits=DropLimits(LIMIT))
 
 
 def _lead(number: int) -> bytes:
@@ -132,13 +132,13 @@ def test_another_parser_or_another_limit_reads_all_again(
 ) -> None:
     _drop(archive, _lead(1), 0, campaign="c")
     _read(archive, parsed)
-    limited = ParsedDrops(Folder(tmp_path / "derived"), limits=Limits(10))
-    read = read_campaigns(archive, ["c"], limits=Limits(10), parsed=limited)
+    limited = ParsedDrops(Folder(tmp_path / "derived"), limits=DropLimits(10))
+    read = read_campaigns(archive, ["c"], limits=DropLimits(10), parsed=limited)
     assert read.rejected["code"].to_list() == ["payload_too_large"]
     _read(archive, parsed)
     assert len(archive.drops_read) == 1
     monkeypatch.setattr(parsed_module, "parser_version", lambda: "another")
-    _read(archive, ParsedDrops(Folder(tmp_path / "derived"), limits=Limits(LIMIT)))
+    _read(archive, ParsedDrops(Folder(tmp_path / "derived"), limits=DropLimits(LIMIT)))
     assert len(archive.drops_read) == 1
 
 
@@ -147,9 +147,9 @@ def test_every_module_that_decides_what_bytes_become_is_part_of_the_version() ->
     drops = [(ndjson(LENDING, INBOUND, INBOUND | {"email": "a@münchen.example"}), {}), (b"email,company\na@b.example,c\n", {})]
     code = f"""
 import sys
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake.drops import read_drops
-assert read_drops({drops!r}, limits=Limits(1 << 20)).leads.height == 4
+assert read_drops({drops!r}, limits=DropLimits(1 << 20)).leads.height == 4
 print(*[name for name, module in sys.modules.items() if name.startswith("lead_assets") and not hasattr(module, "__path__")])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -177,7 +177,7 @@ def test_of_two_that_keep_at_once_neither_loses_a_row(archive: WatchedArchive, p
 
 def test_a_place_that_cannot_be_written_costs_time_and_no_rows(archive: WatchedArchive, tmp_path: Path) -> None:
     (tmp_path / "derived").write_text("a file where a folder belongs")
-    parsed = ParsedDrops(Folder(tmp_path / "derived"), limits=Limits(LIMIT))
+    parsed = ParsedDrops(Folder(tmp_path / "derived"), limits=DropLimits(LIMIT))
     _drop(archive, _lead(1), 1, campaign="c")
 
     assert _read(archive, parsed).raw_leads.height == 1

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.intake import json_payloads
 from lead_assets.intake.drops import read_drops
 from lead_assets.intake.ingest import ingest
@@ -58,8 +58,8 @@ _LEADS = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(data=_DROPS, limit=st.sampled_from([40, 1 << 20]))
 def test_any_bytes_are_rows_or_rejects(data: bytes, limit: int) -> None:
-    drop = read(data, limits=Limits(limit))
-    again = read(data, limits=Limits(limit))
+    drop = read(data, limits=DropLimits(limit))
+    again = read(data, limits=DropLimits(limit))
 
     assert drop.leads.height + drop.rejects.height >= 1
     assert drop.leads.equals(again.leads)
@@ -68,16 +68,16 @@ def test_any_bytes_are_rows_or_rejects(data: bytes, limit: int) -> None:
     assert len(places) == len(set(places)), "two leads of one place"
     payloads = sum(part == 1 for _, part in places)
     assert drop.counts([("d", True)]) == [{"d": (drop.leads.height, drop.rejects.height, payloads)}]
-    counted = read(data, limits=Limits(limit), documents=False)
+    counted = read(data, limits=DropLimits(limit), documents=False)
     assert counted.counts([("d", False)]) == drop.counts([("d", False)])
 
 
 @settings(max_examples=60, deadline=None)
 @given(drops=st.lists(_DROPS, min_size=2, max_size=6), limit=st.sampled_from([40, 1 << 20]))
 def test_drops_read_together_are_what_each_is_alone(drops: list[bytes], limit: int) -> None:
-    together = read_drops([(data, {}) for data in drops], limits=Limits(limit))
+    together = read_drops([(data, {}) for data in drops], limits=DropLimits(limit))
     for number, data in enumerate(drops):
-        alone = read(data, limits=Limits(limit))
+        alone = read(data, limits=DropLimits(limit))
         assert together.leads.filter(drop=number).drop("drop").equals(alone.leads.drop("drop"))
         assert together.rejects.filter(drop=number).drop("drop").equals(alone.rejects.drop("drop"))
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.core.settings import Settings
 from lead_assets.intake.adapters import Adapters, adapters_of, shipped_adapters
 from lead_assets.intake.drops import Drops, read_drops
@@ -64,7 +64,7 @@ def with_own(folder: Path, **files: str) -> Adapters:
 
 
 def read_with(adapters: Adapters, *payloads: Any) -> Drops:
-    return read_drops([(ndjson(*payloads), {})], limits=Limits(LIMIT), adapters=adapters)
+    return read_drops([(ndjson(*payloads), {})], limits=DropLimits(LIMIT), adapters=adapters)
 
 
 def test_every_fixture_has_its_expectation() -> None:
@@ -207,10 +207,10 @@ def test_received_is_good_and_rejected_where_a_payload_holds_many_and_whatever_t
     ingest(archive, page, name="page", received_at=NOON, campaign="c")
     ingest(archive, ndjson(BOOKING, INBOUND), name="bookings", received_at=NOON, campaign="c")
 
-    before = conservation(read_campaigns(archive, ["c"], parsed=ParsedDrops(Folder(tmp_path / "derived"), limits=Limits(LIMIT))))
+    before = conservation(read_campaigns(archive, ["c"], parsed=ParsedDrops(Folder(tmp_path / "derived"), limits=DropLimits(LIMIT))))
     assert before.rows() == [("c", 6, 3, 3)]
     adapters = with_own(tmp_path, cafe=CAFE)
-    parsed = ParsedDrops(Folder(tmp_path / "derived"), limits=Limits(LIMIT), adapters=adapters)
+    parsed = ParsedDrops(Folder(tmp_path / "derived"), limits=DropLimits(LIMIT), adapters=adapters)
     after = read_campaigns(archive, ["c"], parsed=parsed, adapters=adapters)
     assert conservation(after).rows() == [("c", 7, 5, 2)]
     assert after.raw_leads.select("drop_sha256", "position", "part").is_unique().all()

@@ -15,7 +15,7 @@ import pytest
 from dagster import AssetCheckEvaluation, AssetKey, AssetRecordsFilter, ExecuteInProcessResult, TableColumnLineageMetadataValue
 
 from lead_assets.contracts import TABLES, Lead, SignalRow
-from lead_assets.core.limits import Limits
+from lead_assets.core.limits import DropLimits
 from lead_assets.core.settings import Settings
 from lead_assets.intake.ingest import ingest
 from lead_assets.ledger.ledger import Ledger
@@ -47,7 +47,7 @@ def ingest_campaign(settings: Settings, campaign: str, leads: int) -> None:
         name=f"{campaign}.ndjson",
         received_at=datetime(2026, 11, 2, tzinfo=UTC),
         campaign=campaign,
-        limits=Limits(1 << 20),
+        limits=DropLimits(1 << 20),
     )
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from lead_assets.core.places.gazetteer import City
 from lead_assets.core.places.names import WITH_STATES, state_names
-from lead_assets.core.places.reading import COUNTRY_KINDS, STATE_KINDS, Kind, Meaning, Part, Text, country_of_postal_code
+from lead_assets.core.places.reading import COUNTRY_KINDS, STATE_KINDS, Kind, PlaceMeaning, PlacePart, PlaceText, country_of_postal_code
 from lead_assets.core.places.slips import not_places
 
 # What a kind of name is worth in the country field, the state field, the city field, and as one of several parts of any field.
@@ -79,11 +79,11 @@ class Place(NamedTuple):
 class _Said:
     """One part of a field: what it is worth for each place that it can mean."""
 
-    def __init__(self, part: Part, field: int, *, alone: bool) -> None:
+    def __init__(self, part: PlacePart, field: int, *, alone: bool) -> None:
         self.part, self.field = part, field
         self.in_list = not alone
-        self.places: dict[tuple[str, str | None], tuple[float, Meaning]] = {}
-        self.countries: dict[str, tuple[float, Meaning]] = {}
+        self.places: dict[tuple[str, str | None], tuple[float, PlaceMeaning]] = {}
+        self.countries: dict[str, tuple[float, PlaceMeaning]] = {}
         self.standing: set[tuple[str, str | None]] = set()
         self.known_town = False
         taken = any(m.city is not None and m.city.likeness == 0 and m.city.population >= _KNOWN_TOWN for m in part.meanings)
@@ -101,8 +101,8 @@ class _Said:
             if meaning.city and meaning.city.population >= _KNOWN_TOWN and (field == CITY_FIELD or not alone):
                 self.known_town = True
 
-    def worth(self, country: str, region: str | None) -> tuple[float, Meaning | None]:
-        best: tuple[float, Meaning | None] = (0.0, None)
+    def worth(self, country: str, region: str | None) -> tuple[float, PlaceMeaning | None]:
+        best: tuple[float, PlaceMeaning | None] = (0.0, None)
         if (found := self.places.get((country, region))) is not None:
             best = found
         if region is not None and (found := self.places.get((country, None))) is not None and found[0] > best[0]:
@@ -114,7 +114,7 @@ class _Said:
         return best
 
 
-def decide(country: Text | None, state: Text | None, city: Text | None, hints: Hints = Hints()) -> Place:
+def decide(country: PlaceText | None, state: PlaceText | None, city: PlaceText | None, hints: Hints = Hints()) -> Place:
     """The place that the fields mean. `hints` decide between meanings, and for themselves where the fields mean nothing."""
     said = [*_said(country, COUNTRY_FIELD), *_said(state, STATE_FIELD), *_said(city, CITY_FIELD)]
     standing = {place for each in said for place in each.standing}
@@ -145,16 +145,16 @@ def decide(country: Text | None, state: Text | None, city: Text | None, hints: H
     )
 
 
-def _said(text: Text | None, field: int) -> Iterator[_Said]:
+def _said(text: PlaceText | None, field: int) -> Iterator[_Said]:
     if text is None:
         return
     alone = len(text.parts) == 1
     yield from (_Said(part, field, alone=alone) for part in text.parts)
     if text.postal_code and (country := country_of_postal_code(text.postal_code)):
-        yield _Said(Part(text.postal_code, "", [Meaning(Kind.POSTAL, country)]), field, alone=alone)
+        yield _Said(PlacePart(text.postal_code, "", [PlaceMeaning(Kind.POSTAL, country)]), field, alone=alone)
 
 
-def _weigh(meaning: Meaning, part: Part, field: int, alone: bool, taken: bool) -> tuple[float, bool]:
+def _weigh(meaning: PlaceMeaning, part: PlacePart, field: int, alone: bool, taken: bool) -> tuple[float, bool]:
     """What a meaning is worth, and whether it can stand by itself. `taken`: some town of note has the name for its own."""
     if meaning.city is not None:
         return _weigh_town(meaning.city, part, field, taken)
@@ -178,7 +178,7 @@ def _weigh(meaning: Meaning, part: Part, field: int, alone: bool, taken: bool) -
     return weight, True
 
 
-def _weigh_town(city: City, part: Part, field: int, taken: bool) -> tuple[float, bool]:
+def _weigh_town(city: City, part: PlacePart, field: int, taken: bool) -> tuple[float, bool]:
     weight = _TOWN + _PER_TENFOLD * math.log10(max(city.population, 1000) / 1000) + _OF_FAME * math.log10(1 + city.fame)
     weight -= _UNLIKE[city.likeness] + (_OLD_NAME if city.likeness == 2 and taken else 0)
     named = part.key not in not_places()
@@ -193,7 +193,7 @@ def _weigh_town(city: City, part: Part, field: int, taken: bool) -> tuple[float,
     return weight - _NOT_ITS_FIELD, named and city.population >= least and plain
 
 
-def _countries_of_large_towns(part: Part) -> set[str]:
+def _countries_of_large_towns(part: PlacePart) -> set[str]:
     return {m.country for m in part.meanings if m.city is not None and m.city.population >= _LARGE_TOWN and m.city.likeness < 2}
 
 

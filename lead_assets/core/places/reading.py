@@ -64,7 +64,7 @@ COUNTRY_KINDS = frozenset({Kind.COUNTRY, Kind.CODE, Kind.CODE_OF_BOTH, Kind.COUN
 STATE_KINDS = frozenset({Kind.STATE, Kind.STATE_CODE, Kind.STATE_SLIP, Kind.REGION, Kind.REGION_CODE})
 
 
-class Meaning(NamedTuple):
+class PlaceMeaning(NamedTuple):
     kind: Kind
     country: str
     state: str | None = None
@@ -72,26 +72,26 @@ class Meaning(NamedTuple):
 
 
 @dataclass(slots=True)
-class Part:
+class PlacePart:
     """A piece of a text between separators, as received and folded, and what it can mean."""
 
     received: str
     key: str
-    meanings: list[Meaning] = field(default_factory=list)
+    meanings: list[PlaceMeaning] = field(default_factory=list)
     framed: bool = False
     """Whether words stand around the name that only a place has: "Greater Boston Area"."""
 
 
 @dataclass(slots=True)
-class Text:
+class PlaceText:
     """A text as received, its parts, and the postal code that stood in it."""
 
     received: str
-    parts: list[Part]
+    parts: list[PlacePart]
     postal_code: str | None = None
 
 
-def read_texts(texts: Iterable[str]) -> dict[str, Text]:
+def read_texts(texts: Iterable[str]) -> dict[str, PlaceText]:
     """Each text with its parts and what they mean. Fillers ("n/a", "-") and what is too long for a place's name have no parts."""
     received = [text for text in texts if len(text) <= _LONGEST]
     bare, postal = [], []
@@ -104,15 +104,17 @@ def read_texts(texts: Iterable[str]) -> dict[str, Text]:
         _SEPARATORS.split(rest)[:_MOST_PARTS] if whole not in words("fillers") else [] for rest, whole in zip(bare, wholes, strict=True)
     ]
     keys = iter(folded(part for parts in split for part in parts))
-    read: dict[str, Text] = {}
-    whole_parts: list[tuple[Text, Part]] = []
+    read: dict[str, PlaceText] = {}
+    whole_parts: list[tuple[PlaceText, PlacePart]] = []
     for text, rest, whole, own, code in zip(received, bare, wholes, split, postal, strict=True):
         parts = [
-            Part(part.strip(), key) for part, key in zip(own, islice(keys, len(own)), strict=True) if key and key not in words("fillers")
+            PlacePart(part.strip(), key)
+            for part, key in zip(own, islice(keys, len(own)), strict=True)
+            if key and key not in words("fillers")
         ]
-        read[text] = Text(text, parts, code)
+        read[text] = PlaceText(text, parts, code)
         if own and len(parts) > 1:
-            whole_parts.append((read[text], Part(rest.strip(), whole)))
+            whole_parts.append((read[text], PlacePart(rest.strip(), whole)))
     _find_meanings([part for text in read.values() for part in text.parts] + [part for _, part in whole_parts])
     for text_read, part in whole_parts:
         # "Korea, Republic of", "Halle (Saale)", "Trinidad and Tobago"
@@ -135,7 +137,7 @@ def country_of_postal_code(code: str) -> str | None:
     return "GB" if _BRITISH.fullmatch(code) else "CA" if _CANADIAN.fullmatch(code) else None
 
 
-def _find_meanings(parts: list[Part]) -> None:
+def _find_meanings(parts: list[PlacePart]) -> None:
     spelt = {part.key: list(_spellings(part.key)) for part in parts}
     # Three letters are a code, or nothing, before they are one of the world's Usas and Ukas.
     towns = cities_named(
@@ -144,7 +146,7 @@ def _find_meanings(parts: list[Part]) -> None:
     for part in parts:
         for spelling in spelt[part.key]:
             town = towns.get(spelling, []) + towns.get(_everyday_names().get(spelling, ""), [])
-            part.meanings = [*_names(spelling, part.received), *(Meaning(Kind.CITY, city.country, city.region, city) for city in town)]
+            part.meanings = [*_names(spelling, part.received), *(PlaceMeaning(Kind.CITY, city.country, city.region, city) for city in town)]
             if part.meanings:
                 part.framed = len(spelling.split(" ")) < len(part.key.split(" "))
                 break
@@ -189,40 +191,40 @@ def _everyday_names() -> dict[str, str]:
     return {name: folded([town])[0] for town, listed in spellings()["towns"].items() for name in folded(listed)}
 
 
-def _names(key: str, received: str) -> Iterator[Meaning]:
+def _names(key: str, received: str) -> Iterator[PlaceMeaning]:
     country = country_names().get(key)
     if country is not None:
         if key not in country_codes() and (len(key) > 2 or not key.isascii()):
-            yield Meaning(Kind.DOUBTFUL if key in words("doubtful") else Kind.COUNTRY, country)
+            yield PlaceMeaning(Kind.DOUBTFUL if key in words("doubtful") else Kind.COUNTRY, country)
         elif not received.isascii():
             return
         elif key in state_codes():
-            yield Meaning(Kind.CODE_OF_BOTH, country)
+            yield PlaceMeaning(Kind.CODE_OF_BOTH, country)
         elif len(key) != 3 or received.isupper() or (received.islower() and key not in words("words_not_codes")):
-            yield Meaning(Kind.CODE, country)
+            yield PlaceMeaning(Kind.CODE, country)
     elif not key.isascii():
         yield from _rare_names(key)
     if (state := state_names().get(key)) is not None and (len(key) > 2 or received.isascii()):
-        yield Meaning(Kind.STATE_CODE if key in state_codes() else Kind.STATE, *state)
+        yield PlaceMeaning(Kind.STATE_CODE if key in state_codes() else Kind.STATE, *state)
     if (region := region_names().get(key)) is not None:
-        yield Meaning(Kind.REGION, *region)
+        yield PlaceMeaning(Kind.REGION, *region)
     elif len(key) <= 3:
-        yield from (Meaning(Kind.REGION_CODE, *region) for region in region_codes().get(key, ()))
+        yield from (PlaceMeaning(Kind.REGION_CODE, *region) for region in region_codes().get(key, ()))
 
 
-def _rare_names(key: str) -> Iterator[Meaning]:
+def _rare_names(key: str) -> Iterator[PlaceMeaning]:
     if len(key) > 2 and (country := every_language().get(key)) is not None:
-        yield Meaning(Kind.DOUBTFUL if key in not_places() or near_countries(key) - {country} else Kind.COUNTRY, country)
+        yield PlaceMeaning(Kind.DOUBTFUL if key in not_places() or near_countries(key) - {country} else Kind.COUNTRY, country)
 
 
-def _slips(key: str) -> Iterator[Meaning]:
+def _slips(key: str) -> Iterator[PlaceMeaning]:
     if (country := country_with_a_slip(key)) is not None:
-        yield Meaning(Kind.COUNTRY_SLIP, country)
+        yield PlaceMeaning(Kind.COUNTRY_SLIP, country)
     if (state := state_with_a_slip(key)) is not None:
-        yield Meaning(Kind.STATE_SLIP, *state)
+        yield PlaceMeaning(Kind.STATE_SLIP, *state)
 
 
-def _split_off(texts: list[Text]) -> None:
+def _split_off(texts: list[PlaceText]) -> None:
     """ "Kansas City MO", "London UK", "Austin Texas": parts that hold a town and behind it, without a comma, what it lies in, become two."""
     tried = [
         (text, part, before, behind)
@@ -243,11 +245,11 @@ def _split_off(texts: list[Text]) -> None:
             text.parts[at : at + 1] = [before, behind]
 
 
-def _cuts(part: Part) -> Iterator[tuple[Part, Part]]:
+def _cuts(part: PlacePart) -> Iterator[tuple[PlacePart, PlacePart]]:
     """The part cut before a name or code of a country or state at its end, the longest first."""
     pieces, received = part.key.split(" "), part.received.split()
     for size in range(min(3, len(pieces) - 1), 0, -1):
-        behind = Part(" ".join(received[-size:]), " ".join(pieces[-size:]))
+        behind = PlacePart(" ".join(received[-size:]), " ".join(pieces[-size:]))
         behind.meanings = list(_names(behind.key, behind.received))
         if behind.meanings:
-            yield Part(" ".join(received[:-size]), " ".join(pieces[:-size])), behind
+            yield PlacePart(" ".join(received[:-size]), " ".join(pieces[:-size])), behind
