@@ -65,8 +65,11 @@ def _without_legal_form(name: str) -> str | None:
         before = text
         text = _keep_a_name(_tidy(_without_the_end(text)), before)
         ended = ended or text != before
-    started = _without_the_start(text, name, ended)
-    return _keep_a_name(_tidy(started), text)
+    before = ""
+    while text != before:
+        before = text
+        text = _keep_a_name(_tidy(_without_the_start(text, name, ended)), before)
+    return text
 
 
 def _without_the_end(name: str) -> str:
