@@ -26,5 +26,5 @@ def country_of_domain(domain: str) -> str | None:
 def _endings() -> dict[str, Any]:
     import yaml
 
-    declared = yaml.load(Path(__file__).with_name("domain_endings.yaml").read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506
+    declared = yaml.load(Path(__file__).with_name("domain_endings.yaml").read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506 # nosec B506: BaseLoader makes strings only
     return declared | {"generic": frozenset(declared["generic"]), "providers": frozenset(declared["providers"])}
