@@ -34,9 +34,9 @@ class Crew:
             self._fill()
             while self._tasks:
                 done, _ = await asyncio.wait(self._tasks, return_when=asyncio.FIRST_COMPLETED)
-                self._tasks -= done
                 for task in done:
                     task.result()
+                self._tasks -= done
         except BaseException:
             self._queue.clear()
             for task in self._tasks:

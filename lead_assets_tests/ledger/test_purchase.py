@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from collections.abc import Sequence
 from datetime import timedelta
 
@@ -298,13 +299,15 @@ def test_requests_keep_to_the_rate_in_any_window(timed: Ledger, clock: Clock) ->
     assert sent[9] - sent[0] < 2.0
 
 
-def test_a_fault_in_the_program_is_raised_and_leaves_no_claim(ledger: Ledger) -> None:
+def test_a_fault_in_the_program_is_raised_and_leaves_no_claim(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
     class Broken(Vendor):
         async def __call__(self, batch: Sequence[Want]) -> list[Reply]:
             raise KeyError("a bug")
 
     with pytest.raises(KeyError):
         purchase(ledger, wants(30), Broken(), batch_size=10)
+    gc.collect()
+    assert "never retrieved" not in caplog.text, "all requests failed, and one failure is told"
     done = purchase(ledger, wants(30), Vendor())
     assert done.bought == 30
     assert ledger.billed()["uncertain_calls"] > 0
