@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.contracts import RawLead
-from lead_assets.identity.resolve import conservation, resolve
+from lead_assets.identity.resolve import resolve
 
 _RECEIVED = datetime(2026, 11, 20, tzinfo=UTC)
 _FIRST = ("Jane", "Marcus", "AISHA", "Wei", "José", "Anna-Lena", "tom", "Lena", "Priya", "Omar")
@@ -44,7 +44,7 @@ def main() -> None:
         start = time.perf_counter()
         resolved = resolve(raw)
         seconds.append(time.perf_counter() - start)
-    lost = int(conservation(raw, resolved)["lost"].abs().sum())
+    lost = raw.height - resolved.leads.height - resolved.duplicates.height - resolved.suppressed.height
     report = {
         "rows": raw.height,
         "first_seconds": round(seconds[0], 3),

@@ -34,12 +34,6 @@ class Measured:
         return {truth: sum(each) / len(each) for truth, each in sorted(by_class.items())}
 
     @property
-    def macro_accuracy(self) -> float:
-        """The mean of the recalls: a rare class counts as much as a common one."""
-        recall = self.recall
-        return sum(recall.values()) / len(recall) if recall else 0.0
-
-    @property
     def confusion(self) -> dict[str, dict[str, int]]:
         """Counts by label, then by answer, over all classes seen on either side."""
         counted = Counter(self.pairs)

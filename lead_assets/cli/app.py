@@ -190,7 +190,10 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", help="Write to this file instead of stdout.")] = None,
     raw: Annotated[
         bool,
-        typer.Option("--raw", help="Leave text as it is: without it, csv and xlsx put an apostrophe before what a spreadsheet would run."),
+        typer.Option(
+            "--raw",
+            help="Leave text unchanged. Otherwise csv and xlsx put an apostrophe before text that a spreadsheet would run as a formula.",
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -224,7 +227,9 @@ def doctor(as_json: AsJson = False) -> None:
 
 @app.command()
 def status(
-    campaign: Annotated[list[str] | None, typer.Option("--campaign", help="Only this campaign; may be given more than once.")] = None,
+    campaign: Annotated[
+        list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Only this campaign; may be given more than once.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what is missing or out of date per campaign and table, and why. Changes nothing and calls nobody."""

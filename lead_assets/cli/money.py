@@ -75,14 +75,19 @@ def pause(settings: Settings, provider: str | None) -> dict[str, Any]:
 
 
 def resume(settings: Settings, provider: str | None) -> dict[str, Any]:
-    """Lift the pause and close the circuit of one provider, or of all. Raises ValueError if all are paused and only one should resume."""
+    """Lift the pause and close the circuit of one provider, or of all. Returns `show_budgets` and `resumed`: what was lifted and closed.
+
+    Raises ValueError if all are paused and only one should resume."""
     if provider:
         _known(provider)
+    before = show_budgets(settings)
     with opened_ledger(settings) as ledger:
-        if provider and "" in ledger.paused():
+        if provider and "all" in before["paused"]:
             raise ValueError(f"all providers are paused, so '{provider}' cannot resume alone: run 'lead-assets resume' to lift the pause")
         ledger.resume(provider)
-    return show_budgets(settings)
+    lifted = [name for name in before["paused"] if provider in (None, name)]
+    closed = [circuit["provider"] for circuit in before["circuits"] if provider in (None, circuit["provider"])]
+    return {**show_budgets(settings), "resumed": {"paused": lifted, "circuits": closed}}
 
 
 def parse_scope(text: str) -> tuple[Scope, str]:

@@ -99,7 +99,7 @@ def pause(
     """The kill switch: block new calls from now on, in every process. Calls in progress finish and are journaled."""
     from lead_assets.cli import money, show_money
 
-    print_answer(money.pause(Settings(), provider), as_json, show_money.budgets)
+    print_answer(money.pause(Settings(), provider), as_json, show_money.stopped)
 
 
 def resume(
@@ -109,7 +109,7 @@ def resume(
     """Lift a pause, and call providers again whose circuit opened after repeated failures."""
     from lead_assets.cli import money, show_money
 
-    print_answer(money.resume(Settings(), provider), as_json, show_money.budgets)
+    print_answer(money.resume(Settings(), provider), as_json, show_money.resumed)
 
 
 def quotas(as_json: AsJson = False) -> None:
@@ -169,9 +169,11 @@ def discover(
 
     if source != "apollo":
         raise unknown("--source", source, ["apollo"])
-    filters = company_filters(
-        query=query, locations=location or (), industries=industry or (), employees=_span(employees), funding=funding or ()
-    )
+    span = _span(employees)
+    try:
+        filters = company_filters(query=query, locations=location or (), industries=industry or (), employees=span, funding=funding or ())
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     with connected_world() as settings:
         answer = discovering.discover(settings, filters, limit=limit, people=people, campaign=campaign)
     print_answer(answer, as_json, show_money.discovered)

@@ -56,9 +56,24 @@ def budgets(answer: dict[str, Any]) -> None:
         out.print(table)
     else:
         out.print("no budget is set; set one with: lead-assets budget set total 25 --period day")
+    stopped(answer)
+
+
+def stopped(answer: dict[str, Any]) -> None:
     if answer["paused"]:
         out.print(f"[yellow]paused[/] {', '.join(answer['paused'])}: no new calls; 'lead-assets resume' lifts the pause")
     circuits(answer["circuits"])
+
+
+def resumed(answer: dict[str, Any]) -> None:
+    lifted, closed = answer["resumed"]["paused"], answer["resumed"]["circuits"]
+    if lifted:
+        out.print(f"no longer paused: {', '.join(lifted)}")
+    if closed:
+        out.print(f"called again from now on, after repeated failures: {', '.join(closed)}")
+    if not lifted and not closed:
+        out.print("nothing to resume: no pause to lift, no circuit to close")
+    stopped(answer)
 
 
 def quotas(answer: dict[str, Any]) -> None:
@@ -127,4 +142,4 @@ def _count(number: int) -> str:
 
 
 def _usd(amount: Any) -> str:
-    return f"${amount:,.4f}"
+    return f"{'-' if amount < 0 else ''}${abs(amount):,.4f}"

@@ -57,20 +57,6 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None) -> Reso
     )
 
 
-def conservation(raw: pl.DataFrame, resolved: Resolved) -> pl.DataFrame:
-    """One row per campaign: received, leads, duplicate, suppressed and lost (= received minus the three; must be 0)."""
-    counts = raw.group_by("campaign_id").agg(received=pl.len())
-    for name, frame in (("leads", resolved.leads), ("duplicate", resolved.duplicates), ("suppressed", resolved.suppressed)):
-        counted = frame.group_by("campaign_id").agg(pl.len().alias(name))
-        counts = counts.join(counted, on="campaign_id", how="full", coalesce=True)
-    numbers = pl.col("received", "leads", "duplicate", "suppressed").fill_null(0).cast(pl.Int64)
-    return (
-        counts.with_columns(numbers)
-        .with_columns(lost=pl.col("received") - pl.col("leads") - pl.col("duplicate") - pl.col("suppressed"))
-        .sort("campaign_id")
-    )
-
-
 def value_hash(value: str) -> str:
     """What a suppression stores for a normalised e-mail or domain: a hash, not the personal data itself."""
     return hashlib.sha256(value.encode()).hexdigest()

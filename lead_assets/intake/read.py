@@ -77,18 +77,6 @@ def read_campaigns(
     )
 
 
-def conservation(read: CampaignsRead) -> pl.DataFrame:
-    """Frame (campaign_id, received, good, rejected), one row per campaign, for the check that received = good + rejected.
-
-    `received` is the receipts' count from when the drops arrived. A repeated file counts nothing.
-    """
-    frame = read.received.select("campaign_id", "received")
-    for column, counted in (("good", read.raw_leads), ("rejected", read.rejected)):
-        count = counted.group_by("campaign_id").agg(pl.len().cast(pl.Int64).alias(column))
-        frame = frame.join(count, on="campaign_id", how="left", maintain_order="left").with_columns(pl.col(column).fill_null(0))
-    return frame
-
-
 @dataclass(frozen=True)
 class _Look:
     """One campaign: what is known about it, all its receipts, and the receipts used to read its drops (both by file name)."""

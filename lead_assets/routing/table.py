@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from lead_assets.core.declared import Declared, Mistake, RulesFile
-from lead_assets.core.document import nearest, read_document
+from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.routing.fields import FIELDS, RoutingField
 
@@ -109,11 +109,6 @@ def load_routing_table(settings: Settings) -> RoutingTable:
     Raises RulesError.
     """
     return ROUTING.load(settings)
-
-
-def parse_routing_table(text: str, name: str) -> RoutingTable:
-    """Parse a table from YAML or JSON text; errors refer to it by `name`. Raises RulesError."""
-    return ROUTING.parse(read_document(text, name))
 
 
 def _mistakes(table: RoutingTable) -> Iterator[Mistake]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from pathlib import Path
+from statistics import mean
 from typing import get_args
 from xml.etree import ElementTree
 
@@ -34,7 +35,6 @@ def test_figures_of_one_field() -> None:
     measured = measure(["a", "a", "a", "b"], ["a", "a", "b", None])
     assert measured.accuracy == 0.5
     assert measured.recall == {"a": pytest.approx(2 / 3), "b": 0.0}
-    assert measured.macro_accuracy == pytest.approx(1 / 3)
     assert measured.confusion["a"] == {"(none)": 0, "a": 2, "b": 1}
     assert measured.confusion["b"]["(none)"] == 1
 
@@ -72,7 +72,7 @@ def test_rules_hold_their_baseline_on_the_golden_leads(field: str) -> None:
     by_rules = load_profiles()["lending"].by_rules
     measured = measure([str(each.expected[field]) for each in LENDING], [by_rules(dict(each.lead))[field] for each in LENDING])
     wrong = [(each.lead["notes"], pair) for each, pair in zip(LENDING, measured.pairs, strict=True) if pair[0] != pair[1]]
-    assert measured.macro_accuracy >= 0.85, wrong
+    assert mean(measured.recall.values()) >= 0.85, wrong
 
 
 def test_no_golden_lead_is_lost_and_no_order_is_followed(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from statistics import mean
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_labelled_leads_are_read_right(field: str, place: int) -> None:
     cases = labelled()
     assert len(cases) >= 28
     measured = measure([str(case[place]) for case in cases], [LENDING.by_rules(case[0])[field] for case in cases])
-    assert measured.macro_accuracy >= 0.85, [
+    assert mean(measured.recall.values()) >= 0.85, [
         (case[0]["notes"], pair) for case, pair in zip(cases, measured.pairs, strict=True) if pair[0] != pair[1]
     ]
 

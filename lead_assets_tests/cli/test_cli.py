@@ -212,6 +212,8 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
         (["budget", "set", "total", "five"], 2, "'five' is not an amount"),
         (["budget", "set", "total", "5", "--period", "days"], 2, "--period 'days' (did you mean 'day'?): use one of"),
         (["discover", "--query", "x", "--source", "apolo"], 2, "--source 'apolo' (did you mean 'apollo'?): use one of apollo"),
+        (["discover"], 2, "a search needs a filter: give --query, --location"),
+        (["discover", "--funding", "Series Q"], 2, "funding 'Series Q' is unknown: use one of"),
         (["discover", "--employees", "many"], 2, "--employees many: give FROM..TO"),
         (["sandbox", "--campaigns", "nowhere.json"], 2, "nowhere.json"),
         (["dev", "--port", "70000"], 2, "--port"),

@@ -78,6 +78,13 @@ def test_the_kill_switch(command: Command) -> None:
     assert command("resume", "--json").answer()["paused"] == []
 
 
+def test_resume_says_what_it_did(command: Command) -> None:
+    command("pause", "hunter", "--json").answer()
+    assert command("resume", "apollo").stdout.startswith("nothing to resume")
+    assert command("resume", "hunter").stdout == "no longer paused: hunter\n"
+    assert command("resume", "--json").answer()["resumed"] == {"paused": [], "circuits": []}
+
+
 def test_a_paused_home_runs_to_the_end_and_buys_nothing(command: Command, tmp_path: Path, sandbox: Handle) -> None:
     path = tmp_path / "one.json"
     path.write_text(json.dumps({"email": "jane@acme.example", "company": "Acme", "full_name": "Jane Doe"}))

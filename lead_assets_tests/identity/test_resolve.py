@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from lead_assets.contracts import Duplicate, Lead, RawLead, SuppressedLead
-from lead_assets.identity.resolve import Resolved, conservation, resolve, smallest_of_component, value_hash
+from lead_assets.identity.resolve import Resolved, resolve, smallest_of_component, value_hash
+from lead_assets_tests.conservation import of_leads
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -228,7 +229,7 @@ def test_no_rows_give_empty_frames_of_the_contracts() -> None:
         assert resolved.duplicates.schema == Duplicate.polars_schema()
         assert resolved.suppressed.schema == SuppressedLead.polars_schema()
         assert resolved.leads.height == resolved.duplicates.height == resolved.suppressed.height == 0
-        assert conservation(RawLead.empty(), resolved).is_empty()
+        assert of_leads(RawLead.empty(), resolved).is_empty()
 
 
 def test_frames_of_rows_have_the_contracts_types() -> None:
@@ -243,12 +244,12 @@ def test_frames_of_rows_have_the_contracts_types() -> None:
 def test_conservation_counts_each_campaign_and_what_was_lost() -> None:
     rows = raw({"lead_id": "A"}, {"lead_id": "A"}, {"email": "j@x.example"}, {"campaign_id": "autumn"})
     resolved = resolve(rows, suppressions(("email", "j@x.example", "asked", NOW)))
-    assert conservation(rows, resolved).rows(named=True) == [
+    assert of_leads(rows, resolved).rows(named=True) == [
         {"campaign_id": "autumn", "received": 1, "leads": 1, "duplicate": 0, "suppressed": 0, "lost": 0},
         {"campaign_id": "spring", "received": 3, "leads": 1, "duplicate": 1, "suppressed": 1, "lost": 0},
     ]
     without = Resolved(resolved.leads.head(0), resolved.duplicates, resolved.suppressed)
-    assert conservation(rows, without)["lost"].to_list() == [1, 1]
+    assert of_leads(rows, without)["lost"].to_list() == [1, 1]
 
 
 def test_a_field_of_any_length_is_survived() -> None:
@@ -282,7 +283,7 @@ BANNED = suppressions(("email", "a@x.example", "asked", NOW), ("domain", "y.exam
 def test_no_row_is_lost_and_their_order_does_not_matter(rows: list[dict[str, Any]], shuffle: random.Random) -> None:
     frame = raw(*rows)
     resolved = resolve(frame, BANNED)
-    assert conservation(frame, resolved)["lost"].to_list() == [0] * frame["campaign_id"].n_unique()
+    assert of_leads(frame, resolved)["lost"].to_list() == [0] * frame["campaign_id"].n_unique()
 
     order = list(range(frame.height))
     shuffle.shuffle(order)

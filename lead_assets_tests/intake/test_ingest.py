@@ -16,8 +16,9 @@ from lead_assets.core.limits import DropLimits
 from lead_assets.intake import read as read_module
 from lead_assets.intake.drops import Drops, read_drops
 from lead_assets.intake.ingest import IngestedDrop, ingest
-from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.intake.read import read_campaigns
 from lead_assets.stores.archive import Archive, Receipt
+from lead_assets_tests.conservation import of_payloads
 from lead_assets_tests.intake.samples import CAMPAIGN_API, INBOUND, LENDING, LIMIT, NOON, ndjson
 
 
@@ -32,7 +33,7 @@ def _ingest(archive: Archive, data: bytes, **options: Any) -> IngestedDrop:
 
 def _conserved(archive: Archive) -> list[tuple[str, int, int, int]]:
     read = read_campaigns(archive, archive.campaigns())
-    frame = conservation(read)
+    frame = of_payloads(read)
     assert (frame["received"] == frame["good"] + frame["rejected"]).all()
     return list(frame.iter_rows())
 
@@ -218,7 +219,7 @@ def test_conservation_sees_a_row_that_was_lost(archive: Archive) -> None:
     _ingest(archive, ndjson(LENDING, LENDING | {"lead_id": "lf_2"}, b"oops"), campaign="c")
     read = read_campaigns(archive, ["c"])
 
-    assert conservation(read._replace(raw_leads=read.raw_leads.head(1))).rows() == [("c", 3, 1, 1)]
+    assert of_payloads(read._replace(raw_leads=read.raw_leads.head(1))).rows() == [("c", 3, 1, 1)]
 
 
 def test_what_the_caller_gets_wrong_is_said(archive: Archive) -> None:

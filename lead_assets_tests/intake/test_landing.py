@@ -14,10 +14,11 @@ from lead_assets.core.settings import Settings
 from lead_assets.intake import landing
 from lead_assets.intake.ingest import IngestedDrop
 from lead_assets.intake.landing import Cursor, LandingFull, Leave, RunWanted, Scan, Standing, Taken, ask, scan, take, take_these, watch
-from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.intake.read import read_campaigns
 from lead_assets.stores.archive import Archive, Receipt
 from lead_assets.stores.objects import Entry
 from lead_assets.stores.objects.folder import Folder
+from lead_assets_tests.conservation import of_payloads
 from lead_assets_tests.intake.samples import INBOUND, LENDING, ndjson
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -223,7 +224,7 @@ def test_a_crash_in_the_middle_of_a_tick_loses_nothing(folder: Path, archive: Ar
     read = read_campaigns(archive, archive.campaigns())
     assert (read.raw_leads.height, read.rejected.height) == (4, 0)
     assert {drop.status for drop in taken.drops} == {"already_ingested", "ingested"}
-    assert conservation(read).select("received", "good").row(0) == (4, 4)
+    assert of_payloads(read).select("received", "good").row(0) == (4, 4)
     assert len(taken.runs) == 1
 
 

@@ -15,9 +15,10 @@ import xlsxwriter
 from lead_assets.core.limits import DropLimits
 from lead_assets.intake.ingest import STREAMED_BYTES, ingest
 from lead_assets.intake.landing import scan, take
-from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.intake.read import read_campaigns
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects.folder import Folder
+from lead_assets_tests.conservation import of_payloads
 from lead_assets_tests.intake.samples import INBOUND, LENDING, LIMIT, NOON, codes, ndjson, read
 
 SMALL = DropLimits(payload_bytes=1_000, drop_bytes=100_000)
@@ -152,7 +153,7 @@ def test_a_large_file_is_kept_counted_and_read_as_if_its_bytes_were_given(large:
     reads = [read_campaigns(archive, first.campaigns) for archive in archives]
     assert reads[0].raw_leads.equals(reads[1].raw_leads)
     assert reads[0].rejected["code"].to_list() == ["not_json"]
-    assert conservation(reads[0]).row(0)[1:] == (first.rows + 1, first.rows, 1)
+    assert of_payloads(reads[0]).row(0)[1:] == (first.rows + 1, first.rows, 1)
     with large.open("rb") as stream:
         assert ingest(archives[0], stream, name="again", received_at=NOON).status == "duplicate_file"
     assert not list((tmp_path / "stream").glob(".*"))

@@ -20,9 +20,10 @@ from lead_assets.intake import json_payloads
 from lead_assets.intake.drops import read_drops
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.json_payloads import lines
-from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.intake.read import read_campaigns
 from lead_assets.intake.text import Text
 from lead_assets.stores.archive import Archive
+from lead_assets_tests.conservation import of_payloads
 from lead_assets_tests.intake.samples import CAMPAIGN_API, CRM, INBOUND, LENDING, NOON, codes, ndjson, read
 
 # Pieces that formats are made of find more than random bytes do.
@@ -88,7 +89,7 @@ def test_the_same_file_twice_at_one_time_is_counted_whatever_the_order_of_its_re
     archive = Archive(str(tmp_path))
     for receipt_id in ids:
         ingest(archive, b'{"email": "a@b.example"}\n{"email": "c@d.example"}\n', name="drop", received_at=NOON, receipt_id=receipt_id)
-    assert conservation(read_campaigns(archive, archive.campaigns())).rows() == [(archive.campaigns()[0], 2, 2, 0)]
+    assert of_payloads(read_campaigns(archive, archive.campaigns())).rows() == [(archive.campaigns()[0], 2, 2, 0)]
 
 
 @settings(max_examples=30, deadline=None)
@@ -98,7 +99,7 @@ def test_received_is_good_and_rejected_for_any_drops(drops: list[bytes], campaig
         archive = Archive(folder)
         for data in drops:
             ingest(archive, data, name="drop", received_at=NOON, campaign=campaign)
-        frame = conservation(read_campaigns(archive, archive.campaigns()))
+        frame = of_payloads(read_campaigns(archive, archive.campaigns()))
 
         assert frame.filter(frame["received"] != frame["good"] + frame["rejected"]).rows() == []
         assert frame["received"].sum() >= len(set(drops))

@@ -16,10 +16,11 @@ from lead_assets.intake.drops import Drops, read_drops
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.parsed import ParsedDrops
 from lead_assets.intake.paths import path
-from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.intake.read import read_campaigns
 from lead_assets.intake.shapes import load_shapes
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects.folder import Folder
+from lead_assets_tests.conservation import of_payloads
 from lead_assets_tests.intake.samples import INBOUND, LENDING, LIMIT, NOON, codes, lead, ndjson, read
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "shapes"
@@ -207,12 +208,12 @@ def test_received_is_good_and_rejected_where_a_payload_holds_many_and_whatever_t
     ingest(archive, page, name="page", received_at=NOON, campaign="c")
     ingest(archive, ndjson(BOOKING, INBOUND), name="bookings", received_at=NOON, campaign="c")
 
-    before = conservation(read_campaigns(archive, ["c"], parsed=ParsedDrops(Folder(tmp_path / "derived"), limits=DropLimits(LIMIT))))
+    before = of_payloads(read_campaigns(archive, ["c"], parsed=ParsedDrops(Folder(tmp_path / "derived"), limits=DropLimits(LIMIT))))
     assert before.rows() == [("c", 6, 3, 3)]
     adapters = with_own(tmp_path, cafe=CAFE)
     parsed = ParsedDrops(Folder(tmp_path / "derived"), limits=DropLimits(LIMIT), adapters=adapters)
     after = read_campaigns(archive, ["c"], parsed=parsed, adapters=adapters)
-    assert conservation(after).rows() == [("c", 7, 5, 2)]
+    assert of_payloads(after).rows() == [("c", 7, 5, 2)]
     assert after.raw_leads.select("drop_sha256", "position", "part").is_unique().all()
 
 

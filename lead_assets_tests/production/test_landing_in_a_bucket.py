@@ -8,9 +8,10 @@ import pytest
 
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.landing import Leave, Taken, scan, take
-from lead_assets.intake.read import conservation, read_campaigns
+from lead_assets.intake.read import read_campaigns
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects.bucket import Bucket
+from lead_assets_tests.conservation import of_payloads
 from lead_assets_tests.intake.samples import INBOUND, LENDING, ndjson
 from lead_assets_tests.production.google_storage import GoogleStorage
 
@@ -145,5 +146,5 @@ def test_a_receipt_cut_off_between_its_two_objects_is_finished(storage: GoogleSt
     assert mended.rows == 1
     read = read_campaigns(archive, ["fall"])
     assert (read.raw_leads.height, read.rejected.height) == (1, 0)
-    assert conservation(read).row(0) == ("fall", 1, 1, 0)
+    assert of_payloads(read).row(0) == ("fall", 1, 1, 0)
     assert len(archive.receipts("fall")) == 1

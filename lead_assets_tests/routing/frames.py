@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from lead_assets.core.document import read_document
 from lead_assets.ledger.assignments_model import Assignment, Proposal
 from lead_assets.routing.fields import routing_schema
-from lead_assets.routing.table import RoutingTable, parse_routing_table
+from lead_assets.routing.table import ROUTING, RoutingTable
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
@@ -35,7 +36,7 @@ def routable(*rows: dict[str, Any]) -> pl.DataFrame:
 
 
 def table(text: str) -> RoutingTable:
-    return parse_routing_table(text, "routing.yaml")
+    return ROUTING.parse(read_document(text, "routing.yaml"))
 
 
 class Memory:

@@ -10,7 +10,7 @@ import pytest
 from lead_assets.core.document import RulesError
 from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
-from lead_assets.routing.table import load_routing_table, parse_routing_table
+from lead_assets.routing.table import load_routing_table
 from lead_assets_tests.routing.frames import table
 
 GOOD = """\
@@ -136,7 +136,7 @@ def test_norway_and_ontario_are_not_booleans() -> None:
 def test_the_shipped_table_is_good() -> None:
     loaded = load_routing_table(Settings(routing_json=None, rules_dir=None))
     assert loaded.fallback_owner == "inbound-desk"
-    assert loaded == parse_routing_table(rules_file("routing.yaml", Settings(rules_dir=None)).read_text(encoding="utf-8"), "routing.yaml")
+    assert loaded == table(rules_file("routing.yaml", Settings(rules_dir=None)).read_text(encoding="utf-8"))
 
 
 SMALL = {"owners": [{"id": "solo", "name": "Solo"}], "fallback_owner": "solo"}
