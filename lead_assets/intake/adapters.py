@@ -215,7 +215,7 @@ class Adapter:
             if answers.name is None:
                 if type(container) is dict:
                     titles = _titles(answers, payload)
-                    for name, value in self._opened(container, top=at.text == "."):
+                    for name, value in self._opened(container, answers.whole, top=at.text == "."):
                         bare = re.sub(f"^(?:{prefix})", "", name) if prefix else name
                         yield titles.get(bare, bare), value
                 continue
@@ -234,20 +234,23 @@ class Adapter:
                 name = next((name for name in names if self.meaning(name)), names[0])
                 value = next((value for text in answers.value if (value := _scalar(path(text).values(entry))) is not None), None)
                 if type(value) is dict:
-                    yield from self._of_parts(name, value)
+                    yield from self._of_parts(name, value, answers.whole)
                 else:
                     yield name, value
 
-    def _opened(self, container: Mapping[str, Any], *, top: bool) -> Iterator[tuple[str, Any]]:
+    def _opened(self, container: Mapping[str, Any], whole: list[list[str]], *, top: bool) -> Iterator[tuple[str, Any]]:
         for name, value in container.items():
             if type(value) is dict and not top:
-                yield from self._of_parts(name, value)
+                yield from self._of_parts(name, value, whole)
             else:
                 yield name, value
 
-    def _of_parts(self, name: str, value: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    def _of_parts(self, name: str, value: dict[str, Any], whole: list[list[str]]) -> Iterator[tuple[str, Any]]:
         """An answer that is an object: the parts of {"first": …, "last": …} are more useful, if they are known."""
-        if "value" in value and len(value) <= 4 and type(value["value"]) is not dict:
+        parts = next((parts for parts in whole if value and value.keys() <= set(parts)), None)
+        if parts is not None:
+            yield name, " ".join(str(value[part]).strip() for part in parts if not is_blank(value.get(part))) or None
+        elif "value" in value and len(value) <= 4 and type(value["value"]) is not dict:
             yield name, value["value"]
         elif len(value) == 1:
             yield name, next(iter(value.values()))
@@ -391,7 +394,7 @@ def _titles(answers: Answers, payload: Any) -> dict[str, str]:
     if answers.titles is None:
         return {}
     titles: dict[str, str] = {}
-    for container in path(answers.titles.at).values(payload):
+    for container in (found for text in answers.titles.at for found in path(text).values(payload)):
         if type(container) is dict:
             titles |= {str(key): title for key, title in container.items() if type(title) is str}
         for entry in container if type(container) is list else ():
@@ -424,5 +427,5 @@ def _transformed(values: list[Any], source: FieldSource) -> Any:
     if source.as_ == "last_part" and type(value) is str:
         return value.rstrip("/").rpartition("/")[2]
     if source.as_ == "unprefixed" and type(value) is str:
-        return re.sub(r"^[a-z]{1,2}:", "", value)
+        return re.sub(r"""^(?:[a-z]{1,2}:|'|="([^"]*)"$)""", r"\1", value)
     return value

@@ -3,7 +3,7 @@
     a.b        the value of key b in the object at key a
     a[]        each entry of the list at a (an object counts as a list of one, as in JSON made from XML)
     a[0]       its first entry
-    a[k=v]     each entry whose key k has the value v (as text, ignoring case)
+    a[k=v]     each entry whose key k has the value v (as text, ignoring case); a[k=v][l=w] both
     a.*        each value of the object at a
     "a[b]".c   put a key with dots or brackets in quotes
     .          the payload itself
@@ -149,11 +149,12 @@ def _stepped(found: list[tuple[Place, Any]], step: Step) -> Iterator[tuple[Place
         elif isinstance(step, int):
             if type(value) is list and step < len(value):
                 yield (*place, step), value[step]
-        elif type(value) is list and isinstance(step, tuple):
+        elif isinstance(step, tuple):
             name, wanted = step
-            for index, item in enumerate(value):
+            entries = [((*place, index), item) for index, item in enumerate(value)] if type(value) is list else [(place, value)]
+            for where, item in entries:
                 if type(item) is dict and str(item.get(name)).casefold() == wanted:
-                    yield (*place, index), item
+                    yield where, item
 
 
 def _alone(payload: Any, place: Place) -> Any:

@@ -64,9 +64,10 @@ class When(Declared):
 
 
 class Titles(Declared):
-    """A list elsewhere in the payload with each answer's question: the entry whose `id` is the answer's `name` has the wording at `title`."""
+    """A list elsewhere in the payload with each answer's question: the entry whose `id` is the answer's `name` has the wording at `title`.
+    Or an object of name: wording."""
 
-    at: PathText
+    at: Paths
     id: PathText = "id"
     title: Paths = ["title"]
 
@@ -84,6 +85,8 @@ class Answers(Declared):
     """A regular expression for a prefix to remove from names: `q\\d+_`."""
     json_text: bool = False
     """Whether the value is a text that contains JSON."""
+    whole: list[list[str]] = []
+    """Names of parts that make one text: with [country, area, phone], {"area": "415", "phone": "555-0144"} is "415 555-0144"."""
 
 
 def _as_answers(value: Any) -> Any:
@@ -95,7 +98,7 @@ Transform = Literal["epoch", "epoch_ms", "join", "last_part", "unprefixed"]
 
 class FieldSource(Declared):
     """Where a field is, and how to read its value: epoch (seconds), epoch_ms, join (all values, with commas), last_part (of a path or URL),
-    unprefixed (without one or two letters and a colon: "p:+14155550100")."""
+    unprefixed (without one or two letters and a colon: "p:+14155550100"; or as spreadsheets keep a text: '123, ="123")."""
 
     at: Paths
     as_: Transform | None = Field(None, alias="as")

@@ -251,6 +251,20 @@ def test_ten_thousand_answers_and_questions_nobody_knows_are_kept() -> None:
     assert (row["email"], len(extra), extra["question 9999?"]) == ("a@acme.example", 10_000, "answer 9999")
 
 
+def test_parts_that_make_one_text_are_one_answer_and_a_text_that_a_spreadsheet_protects_is_bare(tmp_path: Path) -> None:
+    booth = """
+shapes:
+  booth:
+    what: A phone booth
+    when: {has: [ring.tone]}
+    answers: [{at: ring.who, whole: [[country, area, phone]]}]
+    fields: {source_campaign: {at: ring.tone, as: unprefixed}}
+"""
+    who = {"Telephone": {"phone": "555-0144", "area": "415", "country": ""}, "Name": {"first": "Ada", "last": "Byron"}}
+    drop = read_with(with_own(tmp_path, booth=booth), {"ring": {"tone": '="18098"', "who": who}}, {"ring": {"tone": "'18098", "who": who}})
+    assert drop.leads.select("phone", "first_name", "source_campaign").rows() == [("415 555-0144", "Ada", "18098")] * 2
+
+
 def test_two_answers_of_one_name_are_both_kept() -> None:
     data = [{"name": "email", "values": ["a@acme.example"]}, {"name": "email", "values": ["b@acme.example"]}, {"name": "x", "values": []}]
     row = lead({"id": "1", "field_data": data})
@@ -262,6 +276,7 @@ def test_two_answers_of_one_name_are_both_kept() -> None:
     [
         ("a.b", [1]), ("l[]", [{"k": "X", "v": 2}, {"k": "y", "v": 3}]), ("l[].v", [2, 3]), ("l[1].v", [3]), ("l[k=x].v", [2]), ("l[9].v", []),
         ("a.*", [1]), ('"a.b".c', [4]), ('"d[e]"', [5]), ("a[].b", [1]), ("l.v", []), ("a.b.c", []), ("nope", []),
+        ("l[k=x][v=2].v", [2]), ("l[k=x][v=3].v", []), ("a[b=1].b", [1]),
     ],
 )  # fmt: skip
 def test_a_path_finds_what_it_says(text: str, found: list[Any]) -> None:
