@@ -52,7 +52,7 @@ def mix_is_stable(step: Step) -> dict[str, Verdict]:
     kinds=["anthropic"],
     pool="anthropic",
     logic=["lead_assets.classification", "lead_assets.model"],
-    rules=["classification.yaml", "prices.yaml"],
+    rules=["classification.yaml", "loans.yaml", "prices.yaml"],
     outside=model_and_key,
     checks=[
         Check(
@@ -104,7 +104,7 @@ def no_regression(step: Step) -> dict[str, Verdict]:
     kinds=["anthropic"],
     pool="anthropic",
     logic=["lead_assets.classification", "lead_assets.model"],
-    rules=["classification.yaml", "prices.yaml", "golden_baseline.yaml"],
+    rules=["classification.yaml", "loans.yaml", "prices.yaml", "golden_baseline.yaml"],
     # Whoever requests it wants a fresh result.
     always=True,
     checks=[

@@ -12,8 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.classification.profiles import load_profiles
-from lead_assets.core.declared import Declared, Mistake, RulesFile
+from lead_assets.classification.loans import LOANS, load_loan_rules, shipped_loan_rules
+from lead_assets.classification.profiles import lending, load_profiles
+from lead_assets.core.declared import Declared, Mistake, RulesFile, RulesSource, source_of
 from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.model.profile import Profile
@@ -34,7 +35,20 @@ class ClassificationRules(Limits):
 
 def load_rulebook(settings: Settings) -> Rulebook[ClassificationRules]:
     """The YAML and the declared profiles. Raises RulesError."""
-    return Rulebook(load_rules(settings), load_prices(settings), load_profiles())
+    return Rulebook(load_rules(settings), load_prices(settings), _profiles(source_of(LOANS.name, settings), settings))
+
+
+_OWN_WORDS: dict[RulesSource, Mapping[str, Profile]] = {}
+
+
+def _profiles(source: RulesSource, settings: Settings) -> Mapping[str, Profile]:
+    """The declared profiles; where the user has words for loans, with these. The same words give the same profiles, because results are kept per profile."""
+    declared = load_loan_rules(settings)
+    if declared == shipped_loan_rules():
+        return load_profiles()
+    if source not in _OWN_WORDS:
+        _OWN_WORDS[source] = {**load_profiles(), lending.PROFILE.name: lending.reading_loans_by(declared)}
+    return _OWN_WORDS[source]
 
 
 def load_rules(settings: Settings) -> ClassificationRules:

@@ -38,7 +38,8 @@ class CueVerdict:
 
 # "not a flip", "instead of a rental": negated words do not support their label.
 _NEGATED = re.compile(
-    r"(?:\b(?:not|no|never|without|nicht|kein|keine|sin|sans|instead of|rather than|done with)|n't)\s+(?:(?:a|an|the|my|be|do|doing|for)\s+){0,2}$"
+    r"(?:\b(?:not|no|never|without|nor|neither|nicht|kein|keine|sin|sans|instead of|rather than|done with)|n't)\s+"
+    r"(?:(?:a|an|the|my|be|do|doing|for|want|wanting|looking|trying|planning|plan|going|interested|in|to|any|need|it|really|here)\s+){0,4}$"
 )
 
 
@@ -46,25 +47,37 @@ _LEAD = 2.0
 """Margin by which a label must outweigh another supported label: a close contradiction stays undecided."""
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """The label that cues support in folded text, and where its words stand."""
+
+    label: str
+    spans: tuple[tuple[int, int], ...] = ()
+
+    def quoting(self, text: str, origin: Sequence[int]) -> CueVerdict:
+        """The verdict with the words as they stand in `text`; `origin`: see `fold_with_origin`."""
+        return CueVerdict(self.label, tuple(dict.fromkeys(text[origin[start] : origin[end - 1] + 1] for start, end in self.spans))[:3])
+
+
 def decide(text: str, cues: Sequence[Cue]) -> CueVerdict:
     """The label that the cues support, with the supporting words; unknown if there are none or they contradict each other."""
-    folded, origin = _fold_with_origin(text)
+    folded, origin = fold_with_origin(text)
+    return weigh(folded, cues).quoting(text, origin)
+
+
+def weigh(folded: str, cues: Sequence[Cue]) -> Weighed:
+    """`decide` for text that is folded already."""
     weights: dict[str, float] = {}
-    quotes: dict[str, list[str]] = {}
+    spans: dict[str, list[tuple[int, int]]] = {}
     for cue in cues:
         match = _first_said(cue, folded)
-        if match is None:
-            continue
-        weights[cue.label] = weights.get(cue.label, 0.0) + cue.weight
-        start, end = origin[match.start()], origin[match.end() - 1] + 1
-        quotes.setdefault(cue.label, []).append(text[start:end])
+        if match is not None:
+            weights[cue.label] = weights.get(cue.label, 0.0) + cue.weight
+            spans.setdefault(cue.label, []).append(match.span())
     ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
-    if not ranked:
-        return CueVerdict(UNKNOWN)
-    if len(ranked) > 1 and ranked[0][1] - ranked[1][1] < _LEAD:
-        return CueVerdict(UNKNOWN)
-    label = ranked[0][0]
-    return CueVerdict(label, tuple(dict.fromkeys(quotes[label]))[:3])
+    if not ranked or (len(ranked) > 1 and ranked[0][1] - ranked[1][1] < _LEAD):
+        return Weighed(UNKNOWN)
+    return Weighed(ranked[0][0], tuple(spans[ranked[0][0]]))
 
 
 def mentions(text: str, cues: Sequence[Cue]) -> bool:
@@ -119,11 +132,13 @@ def text_of(facts: Mapping[str, Any], names: Sequence[str]) -> str:
 
 def fold(text: str) -> str:
     """Lower case, without accents, with plain apostrophes."""
-    return _fold_with_origin(text)[0]
+    return fold_with_origin(text)[0]
 
 
-def _fold_with_origin(text: str) -> tuple[str, list[int]]:
+def fold_with_origin(text: str) -> tuple[str, Sequence[int]]:
     """Folded text, plus each character's position in the original, so that quotes stay verbatim."""
+    if text.isascii():
+        return text.lower(), range(len(text))
     folded: list[str] = []
     origin: list[int] = []
     for place, char in enumerate(text.replace("’", "'")):

@@ -19,6 +19,7 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
     """
     from lead_assets.briefs.rules import BRIEFS
     from lead_assets.classification.baselines import BASELINES
+    from lead_assets.classification.loans import LOANS
     from lead_assets.classification.rulebook import CLASSIFICATION
     from lead_assets.discovery.rules import DISCOVERY
     from lead_assets.estimating.expected import ESTIMATE
@@ -29,4 +30,4 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
     from lead_assets.scoring.ruleset import SCORING
     from lead_assets.signals.signal import SIGNALS
 
-    return (SIGNALS, CLASSIFICATION, BRIEFS, PRICES, BASELINES, SCORING, LOOKALIKE, ROUTING, DISCOVERY, ESTIMATE, HEADERS)
+    return (SIGNALS, CLASSIFICATION, LOANS, BRIEFS, PRICES, BASELINES, SCORING, LOOKALIKE, ROUTING, DISCOVERY, ESTIMATE, HEADERS)

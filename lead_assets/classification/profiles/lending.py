@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import polars as pl
 from pydantic import Field, StringConstraints
 
 from lead_assets.classification import rules
-from lead_assets.classification.rules import CueVerdict, cue
+from lead_assets.classification.loans import LoanRules, loan_wanted, shipped_loan_rules
+from lead_assets.classification.rules import cue
 from lead_assets.model.profile import Answered, Fact, Facts, Profile, Quote
 
 _SYSTEM = """\
@@ -74,76 +76,6 @@ _DEAL = (
 )
 _FIRST_THING = r"(?:time|timer|deal|flip|rental|investment|property|project|purchase|rehab|house|home|loan|one|fix)"
 
-_LOAN_CUES = (
-    cue("bridge_rtl", r"fix[ -]?(?:and|&|n|'n'?|/)?[ -]?flip\w*", r"bridge(?! (?:street|st|road|rd|ave))", weight=2),
-    cue("bridge_rtl", "flip", "flips", "flipping", "flipped", "flipper"),
-    cue("bridge_rtl", "hard money"),
-    cue(
-        "bridge_rtl",
-        r"rehab\w*",
-        r"renovat\w+",
-        "gut job",
-        "full gut",
-        "fixer",
-        r"remodel\w*",
-        "value[- ]add",
-        "distressed",
-        r"reformar\w*",
-        r"sanier\w+",
-    ),
-    cue("bridge_rtl", "arv", "after[- ]repair"),
-    cue(
-        "bridge_rtl",
-        "resale",
-        "resell",
-        r"sell (?:it|them|after|when|once|in|by)",
-        "list it",
-        "relist",
-        "exit in",
-        "auction",
-        "foreclosure",
-    ),
-    cue("bridge_rtl", "ground[- ]up", "new construction", "construction loan", "spec home"),
-    cue(
-        "bridge_rtl",
-        r"short[- ]term (?:loan|financing|money|debt|capital)",
-        r"(?:6|9|12|18|six|nine|twelve)[- ]months? (?:loan|term|bridge|interest)",
-    ),
-    cue(
-        "rental",
-        "dscr",
-        "rental",
-        "rentals",
-        "for rent",
-        r"rent(?:ing)? (?:it |them )?out",
-        "airbnb",
-        "landlord",
-        "buy[- ]and[- ]hold",
-        weight=2,
-    ),
-    cue("rental", "alquiler", "alquilar", r"vermiet\w+", "locatif", "locative", weight=2),
-    cue(
-        "rental",
-        "tenants?",
-        "tenanted",
-        "leased",
-        "leases?",
-        "lease in place",
-        "rent roll",
-        r"rents? (?:for|of|is|are|at)",
-        r"cash[- ]?flow\w*",
-        "occupied",
-    ),
-    cue("rental", "monthly rent", "renting", "in rents?", "mieter", "inquilinos?", "locataires?"),
-    cue(
-        "rental",
-        r"refi\w*",
-        "cash[- ]out",
-        r"long[- ]term (?:loan|financing|debt|fixed|hold)",
-        "(?:30|thirty)[- ]year",
-        "hold (?:it )?long",
-    ),
-)
 _EXPERIENCE_CUES = (
     cue(
         "experienced",
@@ -194,37 +126,18 @@ _EXPERIENCE_CUES = (
 )  # fmt: skip
 
 
-_SELL, _KEEP = r"(?:flip|sell|resell)(?:ping|ing)?", r"(?:rent|hold|keep|let)(?:ing)?"
-_CHOICE = re.compile(
-    rf"(?i)\b(?:{_SELL}(?: (?:it|them|out))? (?:or|vs\.?|versus) (?:\w+ ){{0,2}}?{_KEEP}"
-    rf"|{_KEEP}(?: (?:it|them|out))* (?:or|vs\.?|versus) (?:\w+ ){{0,2}}?{_SELL})\b"
-)
-"""The lead has not decided between selling and letting."""
-_LATER = re.compile(
-    r"(?i)(?:\b(?:then|later|before|until|afterwards|eventually)\b[^.;!?\n]{0,25}?\brefi\w*|\b(?:will|plan to|going to|and)\s+refi\w*|,\s*refi\w*"
-    r"|\bthen\s+(?:\w+[ -]){0,3}long[- ]term)[^.;!?\n]*"
-)
-"""What comes after the loan that is asked for now, if a bridge comes first."""
 
-
-def _loan_wanted(text: str) -> CueVerdict:
-    if _CHOICE.search(text):
-        return CueVerdict(rules.UNKNOWN)
-    for later in _LATER.finditer(text):
-        if rules.decide(text[: later.start()], _LOAN_CUES).label == "bridge_rtl":
-            text = text[: later.start()] + " " * len(later[0]) + text[later.end() :]
-    return rules.decide(text, _LOAN_CUES)
-
-
-def _by_rules(facts: Facts) -> dict[str, Any]:
+def _by_rules(facts: Facts, declared: LoanRules | None = None) -> dict[str, Any]:
+    """`declared`: the user's own words for loans instead of the shipped ones."""
+    declared = declared or shipped_loan_rules()
     said = rules.text_of(facts, ["notes"])
-    loan = _loan_wanted(rules.text_of(facts, ["notes", "property_type", "source"]))
+    loan = loan_wanted(rules.text_of(facts, ["notes", "property_type", "source"]), declared)
     experience = rules.decide(said, _EXPERIENCE_CUES)
     price, value = facts.get("purchase_price"), facts.get("estimated_arv")
     quotes = list(loan.quotes)
     # If the words do not say otherwise, a value after repair well above the price indicates a renovation.
     loan_label = loan.label
-    if loan_label == rules.UNKNOWN and not rules.mentions(said, _LOAN_CUES) and price and value and value >= 1.2 * price:
+    if loan_label == rules.UNKNOWN and not rules.mentions(said, declared.cues) and price and value and value >= 1.2 * price:
         loan_label, quotes = "bridge_rtl", [str(value)]
     decided = [name for name, label in (("loan type", loan_label), ("experience", experience.label)) if label != rules.UNKNOWN]
     rationale = (
@@ -266,3 +179,8 @@ PROFILE = Profile(
     claims={"loan_type": frozenset({"unknown"}), "investor_experience": frozenset({"unknown"})},
     glossary=frozenset({"dscr", "arv", "rtl", "ltv", "brrrr", "airbnb", "mls", "sfr", "bridge", "rental"}),
 )
+
+
+def reading_loans_by(declared: LoanRules) -> Profile:
+    """The profile with other words for loans."""
+    return replace(PROFILE, by_rules=partial(_by_rules, declared=declared))
