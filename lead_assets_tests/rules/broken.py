@@ -143,6 +143,13 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "rule 'phone_valid': give exactly one of values, steps, present",
     ),
     ("scoring.yaml", "{name: arv_known,", "{name: property_known,", "two rules have the same name, 'property_known': rename one"),
+    ("loans.yaml", "noise:\n", "noize:\n", "unknown key 'noize' (did you mean 'noise'?)"),
+    (
+        "loans.yaml",
+        "  - 'wholesale lender|",
+        "  - '(wholesale lender|",
+        "not a regular expression (missing ), unterminated subpattern): correct it (at noise.",
+    ),
     ("lookalike.yaml", "at_most: 3", "at_most: 300", "must be at most 20: write a smaller number (at at_most)"),
     ("lookalike.yaml", "known_for: 1d", "known_for: 1", "a duration is a whole number and a unit, e.g. 30s"),
     (

@@ -126,7 +126,6 @@ _EXPERIENCE_CUES = (
 )  # fmt: skip
 
 
-
 def _by_rules(facts: Facts, declared: LoanRules | None = None) -> dict[str, Any]:
     """`declared`: the user's own words for loans instead of the shipped ones."""
     declared = declared or shipped_loan_rules()
