@@ -31,6 +31,7 @@ from dagster import (
 )
 
 from lead_assets.contracts import WHOLE_HOME, Table
+from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
 from lead_assets.kit import notes, versions
 from lead_assets.kit.checks import Check, as_declared, evaluations
@@ -153,7 +154,7 @@ def tables(
         ) -> Iterator[Any]:
             chosen = [contract for contract in contracts if key_of(contract) in context.selected_asset_keys]
             step = Step(context, context.run.tags, [], chosen, settings, ledger, archive, warehouse)
-            with on_behalf_of(context.run.run_id, context.op_execution_context.op_def.name):
+            with garbage_seldom_sought(), on_behalf_of(context.run.run_id, context.op_execution_context.op_def.name):
                 yield from _walk(step, make, reads, basis, every)
 
         for contract in contracts:

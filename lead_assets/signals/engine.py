@@ -7,18 +7,19 @@ anything specific to one signal or provider (see rules/signals.yaml and `lead_as
 from __future__ import annotations
 
 import asyncio
-import gc
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import polars as pl
 
 from lead_assets.contracts.base import MONEY_DTYPE
+from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
 from lead_assets.signals.signal import Signal
 from lead_assets.signals.stats import Look, SignalStats
@@ -56,19 +57,8 @@ def collect_all(
     Raises WorldError if the ledger holds answers from the other world.
     """
     ledger.bind_world(settings.world)
-    with _garbage_seldom_sought():
+    with garbage_seldom_sought():
         return asyncio.run(_collect_all(signals, leads, ledger, settings, retry))
-
-
-@contextmanager
-def _garbage_seldom_sought() -> Iterator[None]:
-    """Pause the garbage collector: parsed answers contain no cycles, and looking for some every 700 objects took a third of a rebuild's time."""
-    before = gc.get_threshold()
-    gc.set_threshold(max(before[0], 100_000), 20, 20)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
 
 
 async def _collect_all(
@@ -181,12 +171,12 @@ def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, SubjectVer
 
 
 def _series(values: list[Any], dtype: pl.DataType) -> Any:
-    """The values, unchanged or, for lists, as Arrow data: polars would turn each list into a series."""
+    """The values, unchanged or, for lists, read from JSON: polars would turn each list into a series, and Arrow would import pandas first."""
     if not isinstance(dtype, pl.List):
         return values
-    import pyarrow as pa
-
-    return pl.Series(values=pa.array(values, pa.large_list(pa.large_string())), dtype=dtype)
+    return pl.Series(values=[None if each is None else orjson.dumps(each).decode() for each in values], dtype=pl.String).str.json_decode(
+        dtype
+    )
 
 
 def _costs(asked: pl.DataFrame, charges: Sequence[Charge]) -> pl.DataFrame:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pycountry
 import pytest
 from babel import Locale
 
 from lead_assets.core.columns import folded
-from lead_assets.core.places.names import country_names, every_language, region_names, state_names
+from lead_assets.core.places.build_country_names import names_of_countries
+from lead_assets.core.places.names import COUNTRY_NAMES, country_names, every_language, region_names, state_names
 from lead_assets_tests.identity.places import located
 
 COUNTRIES = {
@@ -135,6 +137,11 @@ def test_every_state_by_code_and_name() -> None:
             spelt.update(dict.fromkeys((code, subdivision.name, subdivision.code), (country, code)))
     places = located([{"state": text} for text in spelt]).select("country_code", "state_code")
     assert dict(zip(spelt, places.rows(), strict=True)) == spelt
+
+
+def test_the_file_of_country_names_says_what_babel_says() -> None:
+    """If it fails after an upgrade of Babel: python -m lead_assets.core.places.build_country_names."""
+    assert pl.read_parquet(COUNTRY_NAMES).equals(names_of_countries())
 
 
 def test_the_tables_hold_folded_keys_only() -> None:

@@ -1,5 +1,5 @@
-"""Names and codes of countries, states and provinces, folded: pycountry (ISO 3166), Babel (CLDR: every country in every language), and what is declared in
-spellings.yaml. Loaded when first asked for, each part by itself."""
+"""Names and codes of countries, states and provinces, folded: pycountry (ISO 3166), CLDR (every country in every language, see
+`build_country_names`), and what is declared in spellings.yaml. Loaded when first asked for, each part by itself."""
 
 from __future__ import annotations
 
@@ -8,13 +8,19 @@ from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
+import polars as pl
+
 from lead_assets.core.columns import folded
+
+COUNTRY_NAMES = Path(__file__).with_name("country_names.parquet")
 
 # First come, first served: where two languages call two countries by one name, the earlier one's holds.
 FIRST_LANGUAGES = (
     "en", "de", "fr", "es", "pt", "it", "nl", "ja", "zh", "zh_Hant", "ko", "ru", "ar", "pl", "tr", "sv", "da", "nb", "fi", "cs",
     "hu", "ro", "el", "he", "uk", "id", "vi", "th", "hi",
 )  # fmt: skip
+OTHER_LANGUAGES = ("bg", "ca", "hr", "sk", "sl")
+"""Languages whose names are also read with a typing slip (see `slips`)."""
 WITH_STATES = ("US", "CA")
 """The countries whose states stand for them: "TX" alone is the US."""
 
@@ -68,23 +74,21 @@ def country_names() -> dict[str, str]:
 
 @cache
 def every_language() -> dict[str, str]:
-    """Names of countries in all languages of CLDR; a name that two countries share is left out. Takes half a second, so it comes last."""
-    from babel.localedata import locale_identifiers
-
-    codes: dict[str, set[str]] = {}
-    spelt = names_in(sorted(identifier for identifier in locale_identifiers() if "_" not in identifier))
-    for name, (_, code) in zip(folded(spelling for spelling, _ in spelt), spelt, strict=True):
-        codes.setdefault(name, set()).add(code)
-    return {name: min(named) for name, named in codes.items() if name and len(named) == 1}
+    """Names of countries in all languages of CLDR, folded; a name that two countries share is left out."""
+    return dict(_names_by_language()[None])
 
 
 def names_in(languages: Iterable[str]) -> list[tuple[str, str]]:
-    """(name, alpha-2) of every country in these languages. Names of one or two letters are left out: they would pass for codes."""
-    from babel import Locale
+    """(name, alpha-2) of every country in these languages, which are some of `FIRST_LANGUAGES` and `OTHER_LANGUAGES`. Names of one or two
+    letters are left out: they would pass for codes."""
+    return [pair for language in languages for pair in _names_by_language()[language]]
 
-    iso = iso_codes()
-    territories = (item for language in languages for item in Locale.parse(language).territories.items())
-    return [(name, code) for code, name in territories if code in iso and (len(name) > 2 or not name.isascii())]
+
+@cache
+def _names_by_language() -> dict[str | None, list[tuple[str, str]]]:
+    """See `build_country_names`."""
+    parts = pl.read_parquet(COUNTRY_NAMES).partition_by("language", as_dict=True, maintain_order=True, include_key=False)
+    return {language: list(part.iter_rows()) for (language,), part in parts.items()}
 
 
 @cache
