@@ -1,19 +1,24 @@
 """Converts phone numbers to E.164, with the lead's country as region, and finds the country named by an international number.
 
 Uses phonenumbers (Google's metadata). It takes 23 µs per number, so North American numbers in plain spellings are matched in the
-frame against the library's own patterns; all others go through it, once per distinct number. A property test checks that both ways agree.
+frame against the library's own patterns, and what has no country code and no region is not asked about; all others go through it, once per distinct
+number. A property test checks that both ways agree.
 """
 
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 
 import polars as pl
 
 from lead_assets.core.columns import map_distinct
 
 _PLAIN = r"^(\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-]?)[2-9]\d\d[ .-]?\d{4}$"
+# In North American spelling, whether or not the plan has such numbers: what `_PLAIN` does not take of these is invalid.
+_TEN_DIGITS = r"^(?:\+?1[ .-]?)?(?:\([1-9][0-9]{2}\) ?|[1-9][0-9]{2}[ .-]?)[0-9]{3}[ .-]?[0-9]{4}$"
+_PLUS = "[+\uff0b]"
+"""The signs that the library takes for the beginning of an international number."""
 _EXTENSION = r"(?i)[ ,;]*(?:x|ext\.?|extension)[ :.]*\d{1,6}$"
 _SEPARATOR = "\x1f"
 _BETWEEN = re.compile(r"[/;,|\n]|\s(?:or|and|oder|und|ou|et|o|y|e)\s", re.IGNORECASE)
@@ -32,11 +37,13 @@ def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
     international = text.str.starts_with("+").fill_null(False)
     # For these, the library's answer does not depend on the region within the plan, so "US" covers both large countries.
     home = regions.is_in(["US", "CA"]).fill_null(False)
-    plain = (bare.str.contains(_PLAIN) & (home | international) & (~international | bare.str.starts_with("+1"))).fill_null(False)
+    in_plan = (home | international) & (~international | bare.str.starts_with("+1"))
+    plain = (bare.str.contains(_PLAIN) & in_plan).fill_null(False)
+    invalid = (regions.is_null() & ~text.str.contains(_PLUS)) | (bare.str.contains(_TEN_DIGITS) & in_plan & ~plain)
     national = bare.set(~plain, None).str.replace_all(r"[^0-9]", "").str.tail(10)
     us, ca, elsewhere = (national.str.contains(pattern).fill_null(False) for pattern in _nanp_patterns())
 
-    odd_text = text.set(plain & (us | ca | ~elsewhere), None)
+    odd_text = text.set((plain & (us | ca | ~elsewhere)) | invalid.fill_null(False), None)
     odd_key = pl.select(odd_text + _SEPARATOR + pl.when(~international).then(regions).otherwise(pl.lit("")).fill_null("")).to_series()
     odd = map_distinct(odd_key, _parsed).str.splitn(" ", 2).struct.unnest()
     return pl.select(
@@ -50,6 +57,7 @@ def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
     )
 
 
+@lru_cache(maxsize=1 << 16)
 def _parsed(key: str) -> str | None:
     """ "+4930901820 DE" from a text and its region: of several numbers in one text the first valid one; None if there is none."""
     text, _, region = key.partition(_SEPARATOR)
@@ -59,6 +67,8 @@ def _parsed(key: str) -> str | None:
     if whole is not None:
         return whole
     parts = [part for part in _BETWEEN.split(text) if any(character.isdigit() for character in part)]
+    if parts == [text]:
+        return None
     # "030/901820" is one number with its area code, so what is split off must be long enough to be one.
     if any(sum(character.isdigit() for character in part) < _SHORTEST for part in parts):
         return None

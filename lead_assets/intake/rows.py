@@ -106,6 +106,7 @@ def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[Gro
             if isinstance(chosen, Adapter):
                 group = groups.setdefault(chosen.name, Group(chosen))
                 group.members += members
+                group.parts += [1] * len(members) if group.parts else []
                 group.payloads += [chunk.values[index] for index in members] if len(members) < len(chunk.values) else chunk.values
                 group.signatures.add(signature)
                 continue

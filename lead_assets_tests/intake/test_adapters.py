@@ -10,7 +10,7 @@ import pytest
 
 from lead_assets.core.limits import DropLimits
 from lead_assets.intake.drops import read_drops
-from lead_assets_tests.intake.samples import CAMPAIGN_API, CRM, INBOUND, LENDING, LIMIT, lead, ndjson, read
+from lead_assets_tests.intake.samples import CAMPAIGN_API, CRM, INBOUND, LENDING, LIMIT, codes, lead, ndjson, read
 
 
 @pytest.mark.parametrize(
@@ -214,3 +214,18 @@ def test_many_shapes_in_one_drop_keep_their_places() -> None:
     assert drop.leads["position"].to_list() == [1, 2, 3, 4, 5, 6]
     assert [json.loads(text) for text in drop.leads["payload"]] == payloads
     assert [json.loads(text) for text in drop.leads["extra"]][4:] == [{"x": 1}, {"y": 2}]
+
+
+def test_a_batch_beside_single_leads_of_the_same_shape() -> None:
+    """The batch's second lead had a part, the single leads behind it had none, and their order could not be found."""
+    leads = [{"first_name": "Ines", "company": "Nordlys", "email": f"p{number}@acme.example"} for number in range(5)]
+    drop = read(ndjson({"people": leads[:2]}, leads[2], {"people": leads[3:4]}, leads[4]))
+
+    assert codes(drop) == []
+    assert drop.leads.select("position", "part", "email").rows() == [
+        (1, 1, "p0@acme.example"),
+        (1, 2, "p1@acme.example"),
+        (2, 1, "p2@acme.example"),
+        (3, 1, "p3@acme.example"),
+        (4, 1, "p4@acme.example"),
+    ]
