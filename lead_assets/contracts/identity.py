@@ -10,13 +10,15 @@ from lead_assets.contracts.intake import LeadFields
 
 
 class Lead(LeadFields):
-    """One row per lead: its newest payload, with normalised columns beside the originals."""
+    """One row per lead: its newest payload, with what only an older one says, and normalised columns beside the originals."""
 
     table: ClassVar[str] = "identity.leads"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="intake.raw_leads.campaign_id")]
-    lead_id: Annotated[str, Column("Lead id, unique in the campaign", source="intake.raw_leads.lead_id")]
+    lead_id: Annotated[
+        str, Column("Lead id, unique in the campaign: that of the payload that arrived first", source="intake.raw_leads.lead_id")
+    ]
     adapter: Annotated[str, Column("Payload shape that matched", source="intake.raw_leads.adapter")]
     drop_sha256: Annotated[str, Column("Drop the lead came from", source="intake.raw_leads.drop_sha256")]
     position: Annotated[int, Column("Position in the drop", source="intake.raw_leads.position")]

@@ -26,6 +26,9 @@ _BETWEEN = re.compile(r"[/;,|\n]|\s(?:or|and|oder|und|ou|et|o|y|e)\s", re.IGNORE
 _LONGEST = 250
 _SHORTEST = 7
 
+# What people type to get past a form identifies nobody.
+_JUNK_DIGITS = r"^(?:0*|1*|2*|3*|4*|5*|6*|7*|8*|9*)$|^0?1?234567|^9876543"
+
 
 def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
     """Columns `phone_e164` (null if absent or not a valid number) and `phone_country` (ISO 3166-1 alpha-2, for numbers written with + or 00).
@@ -55,6 +58,12 @@ def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
         .when(international)
         .then(odd["field_1"].replace("", None)),
     )
+
+
+def has_number(phones: pl.Expr) -> pl.Expr:
+    """Whether a text may be somebody's number: it has seven digits or more, and is not what people type to get past a form ("1234567890")."""
+    digits = phones.str.replace_all(r"\D", "")
+    return (digits.str.len_bytes() >= _SHORTEST) & ~digits.str.contains(_JUNK_DIGITS)
 
 
 @lru_cache(maxsize=1 << 16)

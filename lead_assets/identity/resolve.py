@@ -18,6 +18,7 @@ from lead_assets.core.emails import email_domains, email_kinds, normalise_emails
 from lead_assets.core.titles import title_roles
 from lead_assets.identity.companies import company_domains, registrable_domains
 from lead_assets.identity.company_names import clean_companies
+from lead_assets.identity.merge import survivors
 from lead_assets.identity.people import name_parts
 from lead_assets.identity.phones import normalise_phones
 from lead_assets.identity.places import locate
@@ -40,15 +41,15 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None) -> Reso
     """Decide who each raw lead is (columns of RawLead; any number of campaigns).
 
     Within a campaign, rows are the same lead if they share the lead id, or if `same_person` finds evidence of one person and one property address (a lending
-    applicant may ask about two properties), also through chains. The newest by `submitted_at`, or else by arrival, is kept. `suppressions` has the columns kind
-    ("email" or "domain"), value_hash (SHA-256, hex, of the normalised e-mail or domain), reason and suppressed_at: a lead is suppressed if any of its rows
-    matches.
+    applicant may ask about two properties), also through chains. The newest by `submitted_at`, or else by arrival, is kept, under the id of the row that
+    arrived first, and what it lacks is filled from the others (see `merge`). `suppressions` has the columns kind ("email" or "domain"), value_hash (SHA-256,
+    hex, of the normalised e-mail or domain), reason and suppressed_at: a lead is suppressed if any of its rows matches.
     The result does not depend on the order of the rows.
     """
     emails = normalise_emails(raw["email"])["email_normalized"]
     rows = raw.with_columns(email_normalized=emails).pipe(_ranked).with_row_index("row")
     rows = rows.with_columns(group=_groups(rows))
-    kept = rows.filter(pl.col("row") == pl.col("row").last().over("group"))
+    kept = survivors(rows)
     banned = _banned(rows, suppressions)
     return Resolved(
         leads=_leads(kept.join(banned, on="group", how="anti", maintain_order="left")),
@@ -132,14 +133,21 @@ def _hashed(rows: pl.DataFrame, kind: str, values: pl.Series) -> pl.DataFrame:
 
 
 def _duplicates(rows: pl.DataFrame, kept: pl.DataFrame, banned: pl.DataFrame) -> pl.DataFrame:
-    survivor = kept.select(
-        "group", duplicate_of="lead_id", kept_drop_sha256="drop_sha256", kept_position="position", kept_part="part", kept_row="row"
+    own_ids = rows.select("row", kept_id="lead_id")
+    survivor = kept.join(own_ids, on="row", how="left", maintain_order="left").select(
+        "group",
+        "kept_id",
+        duplicate_of="lead_id",
+        kept_drop_sha256="drop_sha256",
+        kept_position="position",
+        kept_part="part",
+        kept_row="row",
     )
     return (
         rows.join(survivor, on="group", how="inner", maintain_order="left")
         .filter(pl.col("row") != pl.col("kept_row"))
         .with_columns(
-            matched_on=pl.when(pl.col("lead_id") == pl.col("duplicate_of")).then(pl.lit("lead_id")).otherwise(pl.lit("person")),
+            matched_on=pl.when(pl.col("lead_id") == pl.col("kept_id")).then(pl.lit("lead_id")).otherwise(pl.lit("person")),
             # People who asked to be forgotten are named by id only, in older payloads, too.
             payload=pl.when(pl.col("group").is_in(banned["group"].implode())).then(pl.lit("{}")).otherwise("payload"),
         )
@@ -152,6 +160,7 @@ def _leads(kept: pl.DataFrame) -> pl.DataFrame:
     hosts = email_domains(kept["email_normalized"])
     kinds = email_kinds(hosts)
     domains = company_domains(kept["website"], kept["email_normalized"], kinds)
+    domains = pl.select(pl.coalesce(domains, kept["known_domain"])).to_series()
     known = kept.with_columns(kinds.alias("email_kind"), domains.alias("company_domain"))
     places = locate(known)
     phones = normalise_phones(kept["phone"], places["country_code"])

@@ -9,6 +9,7 @@ import json
 import logging
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +86,20 @@ def test_secrets_and_personal_data_stay_where_they_belong(
 ) -> None:
     monkeypatch.setattr(database, "_RECONNECT_SECONDS", 0.3)
     said: list[Done] = []
+    shown: list[str] = []
 
     def run(*arguments: str, **more: str) -> Done:
-        said.append(command(*arguments, **SECRETS, **more))
-        return said[-1]
+        done = command(*arguments, **SECRETS, **more)
+        said.append(done)
+        return done
+
+    def ingest(*arguments: str) -> None:
+        """Its standard output shows whoever brings a file how the first lead is read; the rest of what it leaves must not."""
+        shown.append(run("ingest", *arguments).stdout)
+        said[-1] = replace(said[-1], stdout="")
 
     broken = [json.dumps(PERSON)[:-20], json.dumps(PERSON | {"email": "zyxwanda qwortle at nowhere"}), json.dumps([PERSON]), '{"email": 5}']
-    run("ingest", _drop(tmp_path, "good.ndjson", PERSON, *broken), "--campaign", "good", "--json")
+    ingest(_drop(tmp_path, "good.ndjson", PERSON, *broken), "--campaign", "good", "--json")
     assert run("run", "--campaign", "good", "--json").answer()["failures"] == []
     assert live.requests("pipe0"), "the test shows nothing if the keys never travelled"
 
@@ -99,7 +107,7 @@ def test_secrets_and_personal_data_stay_where_they_belong(
         for kind, options in faults:
             live.set_fault(service, kind, **options)
     before = {service: len(live.requests(service)) for service in FAULTS}
-    run("ingest", _drop(tmp_path, "bad.ndjson", PERSON | {"email": "zyxwanda.qwortle@canaryfirm2.example"}), "--campaign", "bad", "--json")
+    ingest(_drop(tmp_path, "bad.ndjson", PERSON | {"email": "zyxwanda.qwortle@canaryfirm2.example"}), "--campaign", "bad", "--json")
     run("run", "--campaign", "bad")
     assert all(len(live.requests(service)) - before[service] >= 2 for service in FAULTS), "each fault was met"
     live.clear_faults()
@@ -116,8 +124,10 @@ def test_secrets_and_personal_data_stay_where_they_belong(
     assert "database cannot be reached" in " ".join(run("run", "--all", LEAD_ASSETS_LEDGER_URL=unreachable).stderr.split())
     run("doctor", LEAD_ASSETS_LEDGER_URL=f"mysql://u:{DATABASE_PASSWORD}@127.0.0.1/none")
     run("doctor", LEAD_ASSETS_LEDGER_URL=f"no url {DATABASE_PASSWORD}")
-    run("ingest", _drop(tmp_path, "mapped.csv", "Zyxwanda,Qwortle"), "--map", "Zyxwanda=nothing")
+    ingest(_drop(tmp_path, "mapped.csv", "Zyxwanda,Qwortle"), "--map", "Zyxwanda=nothing")
 
+    assert [canary for canary in [*SECRETS.values(), DATABASE_PASSWORD] if canary in "".join(shown)] == []
+    assert "zyxwanda" in shown[0], "its first lead, for whoever brought it"
     places = seen(home, said, logged.records)
     assert {name.rsplit(".", 1)[-1] for name in places} >= {"output", "logs", "db", "out", "err"}
     assert {canary: where for canary in [*SECRETS.values(), DATABASE_PASSWORD, *PERSONAL] if (where := found(canary, places))} == {}
