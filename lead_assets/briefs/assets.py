@@ -43,6 +43,7 @@ def meets_contract(step: Step) -> dict[str, Verdict]:
     logic=["lead_assets.briefs", "lead_assets.model"],
     rules=["classification.yaml", "prices.yaml"],
     outside=model_and_key,
+    buys=True,
     checks=[
         Check(
             Summary,

@@ -54,6 +54,7 @@ def mix_is_stable(step: Step) -> dict[str, Verdict]:
     logic=["lead_assets.classification", "lead_assets.model"],
     rules=["classification.yaml", "loans.yaml", "prices.yaml"],
     outside=model_and_key,
+    buys=True,
     checks=[
         Check(
             Classification,
@@ -105,6 +106,7 @@ def no_regression(step: Step) -> dict[str, Verdict]:
     pool="anthropic",
     logic=["lead_assets.classification", "lead_assets.model"],
     rules=["classification.yaml", "loans.yaml", "prices.yaml", "golden_baseline.yaml"],
+    buys=True,
     # Whoever requests it wants a fresh result.
     always=True,
     checks=[

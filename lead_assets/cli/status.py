@@ -24,7 +24,9 @@ State = Literal["current", "out_of_date", "missing"]
 _PARTS = {
     "code": "its code or rules changed",
     "outside": "a source outside the tables changed",
-    "run": "it was made by a run with a limit, or by one that buys nothing",
+    "limit": "it was made by a run with a limit",
+    "buy": "it was made by a run that buys nothing",
+    "world": "it was made with other vendors: the sandbox's, or real ones",
 }
 
 

@@ -38,7 +38,7 @@ class Note:
     """Hash of the rows: `stores.warehouse.base.digest_in_order`."""
     rows: int
     made_from: dict[str, str | None]
-    """Hashes of what the rows depend on: "code" (contract, logic, rules), each input by table name, "run" (limit, whether it may buy), "outside". An
+    """Hashes of what the rows depend on: "code" (contract, logic, rules), each input by table name, "limit", "buy", "world", "outside". An
     input without a note has no hash, and then nobody can tell whether the rows would be the same."""
     figures: dict[str, Any] = field(default_factory=dict)
     sealed: bool = False
@@ -61,7 +61,11 @@ class Note:
 
 
 def differs(note: Note, made_from: dict[str, str | None]) -> list[str]:
-    """The parts of `made_from` that have changed since the partition was made, or that cannot be compared."""
+    """The parts of `made_from` that have changed since the partition was made, or that cannot be compared.
+
+    What a run that may buy has made, one that may not would not make better."""
+    if made_from.get("buy") == "never" and note.made_from.get("buy") == "always":
+        made_from = made_from | {"buy": "always"}
     names = [*made_from, *(name for name in note.made_from if name not in made_from)]
     return [name for name in names if made_from.get(name) is None or made_from[name] != note.made_from.get(name)]
 

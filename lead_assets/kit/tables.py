@@ -76,21 +76,35 @@ class Basis:
     outside: Outside | None
     always: bool = False
     """Made again on every request."""
+    buys: bool = False
+    """Whether it matters to the rows that a run may buy."""
+    limited: type[Table] | None = None
+    """One of `same`: in a run with a limit, its first rows per campaign are read."""
 
     def of(self, step: Step, partitions: Sequence[str]) -> dict[str, dict[str, str | None]]:
         """Partition → the parts of `Note.made_from`."""
         common: dict[str, str | None] = {
             "code": _hash([self.logic.digest(step.settings), *(contract.fingerprint() for contract in step.contracts)]),
-            "run": _hash([step.tags.get(LIMIT_TAG), step.tags.get(BUY_TAG), step.settings.world]),
+            "world": step.settings.world,
+            **({"buy": step.tags.get(BUY_TAG, "always")} if self.buys else {}),
             **{contract.table: _content_of_all(step.warehouse, contract) for contract in self.whole},
         }
-        inputs = {contract: _content(step.warehouse, contract, _own(contract, partitions)) for contract in self.same}
+        inputs = {contract: _notes(step.warehouse, contract, _own(contract, partitions)) for contract in self.same}
         found: dict[str, dict[str, str | None]] = {}
         for key in partitions:
-            own = {contract.table: content.get(WHOLE_HOME if contract.grain == "home" else key) for contract, content in inputs.items()}
+            read = {contract: notes_.get(WHOLE_HOME if contract.grain == "home" else key) for contract, notes_ in inputs.items()}
+            own = {contract.table: None if note is None else note.content for contract, note in read.items()}
+            if self.limited is not None:
+                own["limit"] = _limit(step, read[self.limited])
             outside = {"outside": _hash(self.outside(step, key))} if self.outside is not None else {}
             found[key] = {**common, **own, **outside, **({"always": None} if self.always else {})}
         return found
+
+
+def _limit(step: Step, read: Note | None) -> str:
+    """The run's limit, if it leaves out rows of the input."""
+    limit = step.tags.get(LIMIT_TAG, "")
+    return limit if limit and (read is None or read.rows > int(limit)) else ""
 
 
 BASES: dict[str, Basis] = {}
@@ -111,6 +125,8 @@ def tables(
     rules: Iterable[str] = (),
     outside: Outside | None = None,
     always: bool = False,
+    buys: bool = False,
+    limited: type[Table] | None = None,
     version: str = "",
     kinds: Iterable[str] = (),
     pool: str | None = None,
@@ -125,13 +141,14 @@ def tables(
     partitions. after: tables that must be made first but are not read.
     logic: packages and modules whose source decides the rows. rules: YAML files that do so. version: anything else that does (a mart's SQL).
     always: make it again on every request.
+    buys: it buys, or shows what was not bought. limited: one of `reads`, whose first rows per campaign it takes in a run with a limit.
     condition: when Dagster makes the tables on its own.
     """
     reads, queries, whole = dict(reads or {}), list(queries), dict(whole or {})
     first = list(after)
     every = [check for contract in contracts for check in (as_declared(contract), *(c for c in checks if c.of is contract))]
     of_code = Logic(tuple(logic), tuple(rules), version)
-    basis = Basis(contracts, [*reads.values(), *queries], list(whole), of_code, outside, always)
+    basis = Basis(contracts, [*reads.values(), *queries], list(whole), of_code, outside, always, buys, limited)
 
     def decorate(make: Callable[..., Made | Sequence[Made]]) -> AssetsDefinition:
         declared = assets_of(contracts, kinds=kinds, required=not can_subset, condition=condition)
@@ -229,15 +246,15 @@ def _own(contract: type[Table], partitions: Sequence[str]) -> Sequence[str]:
     return [WHOLE_HOME] if contract.grain == "home" else partitions
 
 
-def _content(warehouse: Warehouse, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
+def _notes(warehouse: Warehouse, contract: type[Table], partitions: Sequence[str]) -> dict[str, Note]:
     found = ((key, Note.read(text)) for key, text in warehouse.notes(contract, partitions).items())
-    return {key: note.content for key, note in found if note is not None}
+    return {key: note for key, note in found if note is not None}
 
 
 def _content_of_all(warehouse: Warehouse, contract: type[Table]) -> str | None:
     """One hash over all partitions, including emptied ones; None if one of them has no note."""
     partitions = warehouse.partitions(contract)
-    found = _content(warehouse, contract, partitions)
+    found = {key: note.content for key, note in _notes(warehouse, contract, partitions).items()}
     if len(found) < len(partitions):
         return None
     return hashlib.sha256(orjson.dumps(found, option=orjson.OPT_SORT_KEYS)).hexdigest()
@@ -246,15 +263,11 @@ def _content_of_all(warehouse: Warehouse, contract: type[Table]) -> str | None:
 def _kept(step: Step, wanted: Sequence[str], made_from: Mapping[str, dict[str, str | None]]) -> dict[str, dict[type[Table], Note]]:
     """The partitions that would come out the same again, with the notes of each of the step's tables."""
     kept: dict[str, dict[type[Table], Note]] = {}
-    read = {contract: step.warehouse.notes(contract, wanted) for contract in step.contracts}
+    read = {contract: _notes(step.warehouse, contract, wanted) for contract in step.contracts}
     hold = functools.partial(answers_hold, step, Now(step.ledger))
     for key in wanted:
-        notes_ = {contract: Note.read(texts[key]) for contract, texts in read.items() if key in texts}
-        good = {
-            contract: note
-            for contract, note in notes_.items()
-            if note is not None and note.sealed and note.made_from == made_from[key] != ""
-        }
+        own = {contract: notes_[key] for contract, notes_ in read.items() if key in notes_}
+        good = {contract: note for contract, note in own.items() if note.sealed and not notes.differs(note, made_from[key])}
         if len(good) == len(step.contracts) and all(hold(note) for note in good.values()):
             kept[key] = good
     return kept

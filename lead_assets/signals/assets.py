@@ -69,6 +69,8 @@ def _bought_from(provider: str, signals: Sequence[Signal]) -> AssetsDefinition:
         logic=_LOGIC,
         rules=_RULES,
         outside=who_answers,
+        buys=True,
+        limited=Lead,
         checks=[
             Check(
                 contracts[0],
@@ -117,6 +119,7 @@ def _merged(signals: Sequence[Signal]) -> AssetsDefinition:
         logic=["lead_assets.signals.merge", "lead_assets.core"],
         rules=_RULES,
         version=canonical_json(PRECEDENCE),
+        limited=Lead,
     )
     def enriched_leads(step: Step, leads: pl.DataFrame, **collected: pl.DataFrame) -> Made:
         frame = enrich(limited(step.context, leads), collected)

@@ -9,6 +9,7 @@ from typing import Any, cast
 import polars as pl
 import pytest
 
+from lead_assets.automation import EVALUATION
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import Classification, Quarantined, RoutingDecision, Score
 from lead_assets.core.settings import Settings
@@ -18,7 +19,7 @@ from lead_assets.sandbox import Handle
 from lead_assets.scoring import assets as scoring
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import frame, lead, noted
-from lead_assets_tests.classification.pipeline import Graph, check_of, graph, ingest_notes
+from lead_assets_tests.classification.pipeline import QUIET, Graph, check_of, graph, ingest_notes
 from lead_assets_tests.conftest import Command
 
 NOTES = ["Fix and flip, 12 flips done", "Rental refinance, tenants in place", "flip [[sandbox:placeholder]]"]
@@ -129,3 +130,13 @@ def test_answers_to_b2b_leads_have_columns_of_their_own(run: Run) -> None:
     assert row["icp_fit"] in ("strong", "moderate")
     assert row["pain_points"] == ["manual work"]
     assert row["loan_type"] is None
+
+
+def test_the_golden_evaluation_is_made_at_every_request(settings: Settings) -> None:
+    with graph(settings) as made:
+        job = made.definitions.resolve_job_def(EVALUATION)
+        for _ in range(2):
+            result = job.execute_in_process(run_config=QUIET, instance=made.instance)
+            (event,) = result.get_asset_materialization_events()
+            assert event.materialization.metadata["kept"].value is False
+            assert event.materialization.metadata["leads"].value > 60

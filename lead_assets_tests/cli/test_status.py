@@ -70,3 +70,22 @@ def test_edited_scoring_rules_are_told_of_scores_and_what_hangs_on_them_and_noth
     }
     run(settings)
     assert told(settings) == {}
+
+
+def test_a_run_that_buys_nothing_leaves_what_was_made_by_one_that_may(made: Settings) -> None:
+    before = {path: path.stat().st_mtime_ns for path in made.home.rglob("part.parquet")}
+    assert not run(made, from_ledger=True)["failures"]
+    assert {path: path.stat().st_mtime_ns for path in made.home.rglob("part.parquet")} == before
+    assert told(made) == {}
+
+
+def test_a_limit_is_told_where_it_left_something_out(made: Settings) -> None:
+    run(made, campaigns=["fall"], limit=2)  # it has two leads
+    assert told(made) == {}
+    run(made, campaigns=["fall"], limit=1)
+    found = told(made)
+    assert found["fall", "signals.company_overview"] == ("out_of_date", "it was made by a run with a limit")
+    assert ("fall", "identity.leads") not in found
+    assert ("spring", "identity.leads") not in found
+    run(made)
+    assert told(made) == {}
