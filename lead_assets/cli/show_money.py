@@ -38,6 +38,9 @@ def estimate(answer: dict[str, Any]) -> None:
     table.add_section()
     table.add_row("[bold]all[/]", "", "", "", f"[bold]{answer['calls']:,}[/]", f"[bold]≈ {_usd(answer['usd'])}[/]")
     out.print(table)
+    if answer["given"]:
+        saved = ", ".join(f"{signal} {count:,}" for signal, count in sorted(answer["given"].items()))
+        out.print(f"not bought, because the leads bring it: {saved}")
     for provider in answer["without_key"]:
         out.print(f"{provider}: no key, so nothing will be bought there")
     for budget in answer["over_budget"]:

@@ -96,6 +96,14 @@ else:
     _LeadWithValues = with_values(_Lead, signal_contracts(), reserved=_Outcome.model_fields)
 
 
+VALUE_SOURCES: dict[str, list[tuple[str, str]]] = {
+    name: [(table, column) for _, table, column in (each.split(".") for each in column_of(field).sources)]
+    for name, field in _LeadWithValues.model_fields.items()
+    if any(each.startswith("signals.") for each in column_of(field).sources)
+}
+"""For each column of enriched_leads that signals fill, the (signal, column) pairs that can fill it, best first."""
+
+
 class EnrichedLead(_Outcome, _LeadWithValues):
     """One row per lead: its identity, the values from all signals, which provider gave each value, and which signals are missing and why."""
 

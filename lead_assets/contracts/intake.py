@@ -38,6 +38,14 @@ class LeadFields(Table):
     email_engagement_score: Annotated[float | None, Column("E-mail engagement score of the sending CRM, 0-100")] = None
     outcome: Annotated[str | None, Column("Outcome of the lead in a past campaign: won, lost, no_response")] = None
     outcome_at: Annotated[datetime | None, Column("When the outcome was known")] = None
+    given: Annotated[
+        Json | None,
+        Column(
+            'What the source says of the company or mailbox that a signal would buy, by column of enriched_leads: {"technologies": {"value", "as_of"}}; '
+            "as_of is null if the source does not date it. Null if there is nothing",
+            pii="email",
+        ),
+    ] = None
     extra: Annotated[Json, Column("Payload fields that have no column of their own, as a JSON object", pii="free_text")] = "{}"
     unread_fields: Annotated[
         list[str] | None,

@@ -23,7 +23,7 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
     """Calls and dollars by provider and operation. Returns the answer of `lead-assets estimate`. Raises ValueError for an unknown campaign."""
     wanted = campaigns_of(settings, campaigns)
     with opened_ledger(settings) as ledger:
-        expected, budgets = _rehearse(settings, wanted, ledger), ledger.budgets()
+        (expected, given), budgets = _rehearse(settings, wanted, ledger), ledger.budgets()
     total = sum(each.cost_micros for each in expected)
     asked = {each.provider for each in expected}
     return {
@@ -40,6 +40,7 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
             }
             for each in expected
         ],
+        "given": given,
         "campaigns": wanted,
         "without_key": sorted(provider for provider in _providers(settings) if load_vendors()[provider].key(settings) is None),
         "over_budget": [budget.as_row() for budget in budgets if _is_short(budget, expected, wanted, asked)],
@@ -47,7 +48,8 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
     }
 
 
-def _rehearse(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> list[Expected]:
+def _rehearse(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> tuple[list[Expected], dict[str, int]]:
+    """Expected purchases, and per signal the subjects that are not bought because a lead brings the answer."""
     from lead_assets.estimating import model as of_classification
     from lead_assets.estimating import signals as of_signals
     from lead_assets.signals.merge import enrich
@@ -55,9 +57,9 @@ def _rehearse(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> l
 
     leads = leads_of(settings, campaigns, ledger)
     experience = load_experience(settings, ledger)
-    bought, frames = of_signals.rehearse(load_signals(settings).values(), leads, ledger=ledger, settings=settings, experience=experience)
-    asked = of_classification.rehearse(leads, enrich(leads, frames), ledger=ledger, settings=settings, experience=experience)
-    return [*bought, *asked]
+    signals = of_signals.rehearse(load_signals(settings).values(), leads, ledger=ledger, settings=settings, experience=experience)
+    asked = of_classification.rehearse(leads, enrich(leads, signals.frames), ledger=ledger, settings=settings, experience=experience)
+    return [*signals.expected, *asked], signals.given
 
 
 def _providers(settings: Settings) -> set[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 
@@ -22,22 +22,33 @@ if TYPE_CHECKING:
     from lead_assets.ledger.model import Want
 
 
-def rehearse(
-    signals: Iterable[Signal], leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, experience: Experience
-) -> tuple[list[Expected], dict[str, pl.DataFrame]]:
+class Rehearsed(NamedTuple):
+    """What collecting signals would buy, each signal's table as the ledger alone would fill it, and per signal the subjects that are not bought because
+    a lead brings the answer."""
+
+    expected: list[Expected]
+    frames: dict[str, pl.DataFrame]
+    given: dict[str, int]
+
+
+def rehearse(signals: Iterable[Signal], leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, experience: Experience) -> Rehearsed:
     """What would be bought for the leads (rows of identity.leads), and each signal's table as the ledger alone would fill it. Writes nothing.
 
     In a rehearsal every answer still to be bought is unknown, so each source of a waterfall wishes for all that no earlier source has settled in the ledger.
     """
     expected: list[Expected] = []
     frames: dict[str, pl.DataFrame] = {}
+    given: dict[str, int] = {}
     counted: set[str] = set()
     for signal in signals:
         sources = signal.active_sources
         before: Counter[tuple[str, str]] = Counter()
         for place in range(max(len(sources), 1)):
             stage = ledger.rehearsal()
-            frames[signal.name] = collect(replace(signal, sources=sources[: place + 1]), leads, ledger=stage, settings=settings).frame
+            collected = collect(replace(signal, sources=sources[: place + 1]), leads, ledger=stage, settings=settings)
+            frames[signal.name] = collected.frame
+            if brought := collected.stats.given.total():
+                given[signal.name] = brought
             wished = {want.key: want for want in stage.wished if want.key not in counted}
             counted |= wished.keys()
             asked: Counter[tuple[str, str]] = Counter()
@@ -46,7 +57,7 @@ def rehearse(
             if wished:
                 expected += _expected(signal, sources[place], place, wished.values(), sum(before.values()), stage.wished, experience)
             before += asked
-    return [each for each in expected if each.subjects], frames
+    return Rehearsed([each for each in expected if each.subjects], frames, given)
 
 
 def _expected(

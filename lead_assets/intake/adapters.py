@@ -12,13 +12,16 @@ import hashlib
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
 import orjson
 
 from lead_assets.core.settings import Settings
+from lead_assets.core.values import number
 from lead_assets.intake.headers import HEADERS, IGNORE, OTHER_NAMES, Headers, Meaning, fold_header
+from lead_assets.intake.moments import moment
 from lead_assets.intake.paths import Path, Place, is_blank, path, without
 from lead_assets.intake.payloads import Fault
 from lead_assets.intake.shapes import Answers, FieldSource, Known, Shape, When, load_shapes
@@ -112,6 +115,16 @@ class Adapter:
             for field, wordings in shape.questions.items()
             for rank, wording in enumerate(wordings)
         }
+        self._facts = [
+            (
+                column,
+                fact,
+                [path(text) for text in fact.at],
+                [path(text) for text in fact.dated],
+                {k.casefold(): v for k, v in fact.words.items()},
+            )
+            for column, fact in shape.gives.items()
+        ]
         self._ignored = frozenset(map(fold_header, shape.ignore))
 
     # Recognising
@@ -145,6 +158,23 @@ class Adapter:
         for field, (found, source) in self._sources.items():
             bag[DECLARED + field] = _read(found, source, payload)
         return bag
+
+    def given(self, payload: Any) -> dict[str, dict[str, Any]]:
+        """What the payload says of columns that signals would otherwise buy: column → its value and its date (text with a time zone, or None)."""
+        facts: dict[str, dict[str, Any]] = {}
+        for column, fact, at, dated, words in self._facts:
+            values = [_scalar(found) for where in at if (found := [each for each in _found(where, payload) if not is_blank(each)])]
+            value = ", ".join(map(str, values)) if fact.together else values[0] if values else None
+            if words:
+                value = words.get(str(value).strip().casefold())
+            elif fact.times != 1:
+                read = number(str(value).replace(",", ""))
+                value = None if read is None else read * fact.times
+            if is_blank(value) or type(value) is dict:
+                continue
+            since = next((read for where in dated for each in _found(where, payload) if (read := moment(each)) is not None), None)
+            facts[column] = {"value": value, "as_of": None if since is None else _written(since)}
+        return facts
 
     def rest(self, payload: Any) -> Bag:
         """The payload without what its declaration and answers point to, so that nothing from the sender is lost."""
@@ -369,6 +399,19 @@ def _possible(where: Path, keys: Keys) -> bool:
 
 def _there(where: Path, payload: Any) -> bool:
     return any(value is not None for value in where.values(payload))
+
+
+def _written(micros: int) -> str:
+    return datetime.fromtimestamp(micros // 1_000_000, UTC).isoformat()
+
+
+def _found(where: Path, payload: Any) -> list[Any]:
+    """The values there; a single key is compared like a header."""
+    found = where.values(payload)
+    if found or where.key is None or type(payload) is not dict:
+        return found
+    folded = fold_header(where.key)
+    return [value for key, value in payload.items() if fold_header(key) == folded]
 
 
 def _says(where: Path, words: re.Pattern[str], payload: Any) -> bool:

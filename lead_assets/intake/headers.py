@@ -32,6 +32,7 @@ _OURS = (
     "payload",
     "extra",
     "unread_fields",
+    "given",
     "implied_profile",
 )
 FIELDS: tuple[str, ...] = tuple(name for name in RawLead.polars_schema() if name not in _OURS)

@@ -32,7 +32,9 @@ NOTHING = DROP_SCHEMA.to_frame()
 """The empty frame, built once: building it for each small drop would cost as much as reading the drop."""
 
 _TEXT = [
-    name for name, dtype in DROP_SCHEMA.items() if dtype == pl.String and name not in ("adapter", "payload", "extra", "implied_profile")
+    name
+    for name, dtype in DROP_SCHEMA.items()
+    if dtype == pl.String and name not in ("adapter", "payload", "extra", "given", "implied_profile")
 ]
 _TIMES = frozenset({"submitted_at", "outcome_at"})
 _MONEY = frozenset({"loan_amount_requested", "purchase_price", "estimated_arv"})
@@ -219,6 +221,9 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
     frame = pl.concat([NOTHING, frame], how="diagonal")  # columns that no payload has are added as nulls, all at once
     frame = frame.with_columns(pl.col(name).fill_null(value) for name, value in shape.set.items())
     frame, faults = _identify(frame, unread)
+    if documents and shape.gives:
+        given = [adapter.given(payload) for payload in group.payloads]
+        frame = frame.with_columns(given=pl.when(pl.Series([bool(each) for each in given], dtype=pl.Boolean)).then(_documents(given)))
     if documents:
         frame = frame.with_columns(extra=_extras(group, bags, signatures, binding, unread))
         if unread:

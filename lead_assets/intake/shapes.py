@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
+from lead_assets.contracts.enriched import VALUE_SOURCES
 from lead_assets.core.declared import Declared, Mistake, RulesFile, RulesFolder
 from lead_assets.core.document import Document, nearest
 from lead_assets.core.settings import Settings
@@ -108,6 +109,20 @@ def _as_source(value: Any) -> Any:
     return value if isinstance(value, dict) else {"at": _listed(value)}
 
 
+class Fact(Declared):
+    """Where a payload says what a signal would otherwise buy: a column of enriched_leads."""
+
+    at: Paths
+    together: bool = False
+    """All values there, with commas, such as city, state and country of a head office; otherwise the first."""
+    words: dict[str, str] = {}
+    """The source's word → the column's value, ignoring case; any other word is no fact. Without it, the value is as it stands."""
+    times: float = 1
+    """What a number is multiplied by: 1000 for "in 000s USD"."""
+    dated: Annotated[list[PathText], BeforeValidator(_listed)] = []
+    """Where the source says since when it is so; otherwise it is as old as the lead."""
+
+
 class Shape(Declared):
     """One payload shape."""
 
@@ -136,6 +151,8 @@ class Shape(Declared):
     """Field → where it is. Declarations here take precedence over the wording of answers."""
     questions: dict[str, list[str]] = {}
     """Field → wordings that mean it in this shape, in addition to those in headers.yaml."""
+    gives: dict[str, Annotated[Fact, BeforeValidator(_as_source)]] = {}
+    """Column of enriched_leads → where the source says it. What a lead brings is not bought while it is fresh (see `lead_assets.signals.given`)."""
     ignore: list[str] = []
     """Names of answers to ignore here, whatever they mean elsewhere."""
     set: dict[str, str] = {}
@@ -162,6 +179,12 @@ def _mistakes(file: ShapesFile) -> Iterator[Mistake]:
                         (*at, key, field),
                         f"unknown field '{field}'{nearest(field, FIELDS)}: correct or remove it; known: {', '.join(FIELDS)}",
                     )
+        for column in shape.gives:
+            if column not in VALUE_SOURCES:
+                yield Mistake(
+                    (*at, "gives", column),
+                    f"no signal fills '{column}'{nearest(column, VALUE_SOURCES)}: correct or remove it; known: {', '.join(VALUE_SOURCES)}",
+                )
         for when, key in product(shape.when, ("means", "means_any")):
             for field in set(getattr(when, key)) - set(FIELDS):
                 yield Mistake((*at, "when"), f"unknown field '{field}'{nearest(field, FIELDS)}: correct or remove it")

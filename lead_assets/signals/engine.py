@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -21,10 +23,13 @@ import polars as pl
 from lead_assets.contracts.base import MONEY_DTYPE
 from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
+from lead_assets.signals.given import PROVIDER as GIVEN
+from lead_assets.signals.given import Gift, Key, gifts
 from lead_assets.signals.signal import Signal
 from lead_assets.signals.stats import Look, SignalStats
 from lead_assets.signals.subjects import subject
 from lead_assets.signals.waterfall import Charge, Desk, Subject, SubjectVerdict, ask
+from lead_assets.vendors import load_vendors
 from lead_assets.vendors.questions import LeadFacts
 
 if TYPE_CHECKING:
@@ -72,23 +77,83 @@ async def _collect_all(
 
 
 async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected:
-    asked = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject(signal.subject))
-    # The campaign of a subject's first lead pays, whatever the order of the frame.
-    first = asked.with_row_index("row").drop_nulls("subject").sort("received_at", "campaign_id", "lead_id")
-    first = first.unique("subject", keep="first", maintain_order=True)
-    subjects = _subjects(signal, leads, first)
+    every = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject(signal.subject))
+    brought = gifts(signal, leads) if signal.active_sources else {}
     stats = desk.stats[signal.name]
+    taken = await _taken(signal, leads, every, brought, desk, stats)
+    asked = _without(every, taken)
+    subjects = _subjects(signal, leads, _first(asked))
     stats.subjects = Counter(subject.campaign_id for subject in subjects.values())
+    stats.subjects.update(campaign for campaign, _ in taken)
     verdicts, charges = await ask(signal, subjects, desk, stats)
 
     if signal.subject != "company_domain":
         await _suppress(asked, verdicts, desk.ledger)
     without = asked["subject"].null_count()
-    stats.found = sum(verdict.state == "found" for verdict in verdicts.values())
+    stats.found = sum(verdict.state == "found" for verdict in verdicts.values()) + len(taken)
     stats.missed = Counter(verdict.reason or "no_result" for verdict in verdicts.values() if verdict.state != "found")
     if without:
         stats.missed["no_subject"] += without
-    return Collected(_rows(signal, asked, verdicts, charges), stats, _lacking(asked, verdicts), _looks(asked, stats))
+    looks, lacking = _looks(asked, stats), _lacking(asked, verdicts)
+    # A gift that is stale is better than nothing.
+    last_resorts = {
+        key: _as_verdict(gift, stale=verdict.reason != "not_bought")
+        for key, gift in brought.items()
+        if key not in taken and (verdict := verdicts[key[1]]).state == "unknown" and verdict.reason != "suppressed"
+    }
+    if not (taken or last_resorts):
+        return Collected(_rows(signal, every, verdicts, charges), stats, lacking, looks)
+    for key, gift in taken.items():
+        campaign, name = key
+        stats.given[campaign] += 1
+        stats.spent[campaign].hits += 1
+        look, seen = looks.setdefault(campaign, Look()), stats.looks.get(name)
+        look.keys |= seen.keys if seen else set()
+        look.until = min(look.until, _fresh_until(signal, gift, desk))
+    own = {key: _as_verdict(gift) for key, gift in taken.items()} | last_resorts
+    unpaid = [charge for charge in charges if (charge.campaign_id, charge.subject) not in taken]
+    return Collected(_rows(signal, every, verdicts, unpaid, own), stats, lacking, looks)
+
+
+async def _taken(
+    signal: Signal, leads: pl.DataFrame, every: pl.DataFrame, brought: Mapping[Key, Gift], desk: Desk, stats: SignalStats
+) -> dict[Key, Gift]:
+    """The gifts to use without asking anybody: fresh ones, for which the ledger has no newer answer."""
+    now = desk.ledger.now()
+    fresh = {key: gift for key, gift in brought.items() if now - gift.as_of < signal.lifetimes.found}
+    if not fresh:
+        return {}
+    of_gifts = every.with_row_index("row").filter(pl.col("subject").is_in([name for _, name in fresh]))
+    subjects = _subjects(signal, leads, _first(of_gifts))
+    recalled = SignalStats()
+    known, _ = await ask(signal, subjects, replace(desk, ledger=desk.ledger.recall_only()), recalled)
+    stats.looks |= recalled.looks
+    return {key: gift for key, gift in fresh.items() if (answered := known[key[1]].as_of) is None or answered <= gift.as_of}
+
+
+def _as_verdict(gift: Gift, *, stale: bool = False) -> SubjectVerdict:
+    return SubjectVerdict("found", None, GIVEN, gift.as_of, stale, values=gift.values)
+
+
+def _fresh_until(signal: Signal, gift: Gift, desk: Desk) -> float:
+    """Until when the gift saves a call, in seconds since the epoch; infinity if nobody would be called."""
+    buying = any(load_vendors()[source.provider].key(desk.settings) is not None for source in signal.active_sources)
+    return (gift.as_of + signal.lifetimes.found).timestamp() if buying else math.inf
+
+
+def _without(every: pl.DataFrame, taken: Mapping[Key, Gift]) -> pl.DataFrame:
+    """The leads that are asked about, with their place in the run's frame as `row`."""
+    rows = every.with_row_index("row")
+    if not taken:
+        return rows
+    given = pl.DataFrame(list(taken), schema={"campaign_id": pl.String, "subject": pl.String}, orient="row")
+    return rows.join(given, on=["campaign_id", "subject"], how="anti", maintain_order="left")
+
+
+def _first(asked: pl.DataFrame) -> pl.DataFrame:
+    """Each subject's first lead, whose campaign pays, whatever the order of the frame."""
+    first = asked.drop_nulls("subject").sort("received_at", "campaign_id", "lead_id")
+    return first.unique("subject", keep="first", maintain_order=True)
 
 
 def _lacking(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict]) -> frozenset[tuple[str, str]]:
@@ -140,24 +205,41 @@ async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict],
     await asyncio.to_thread(ledger.suppress_all, rows)
 
 
-def _rows(signal: Signal, asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict], charges: Sequence[Charge]) -> pl.DataFrame:
-    """The verdicts joined back to the leads, with each charge on the first lead of the campaign that paid it."""
+def _rows(
+    signal: Signal,
+    every: pl.DataFrame,
+    verdicts: Mapping[str, SubjectVerdict],
+    charges: Sequence[Charge],
+    own: Mapping[Key, SubjectVerdict] = MappingProxyType({}),
+) -> pl.DataFrame:
+    """The verdicts joined back to the leads, with each charge on the first lead of the campaign that paid it. `own`: verdicts for one campaign only."""
+    names = {key: f"{len(key[0])} {key[0]} {key[1]}" for key in own}
+    asked = every.with_columns(verdict=pl.col("subject"))
+    if own:
+        of_own = pl.DataFrame(
+            [(*key, name) for key, name in names.items()],
+            schema={"campaign_id": pl.String, "subject": pl.String, "own": pl.String},
+            orient="row",
+        )
+        asked = asked.join(of_own, on=["campaign_id", "subject"], how="left", maintain_order="left")
+        asked = asked.with_columns(verdict=pl.coalesce("own", "subject")).drop("own")
+        verdicts = {**verdicts, **{names[key]: verdict for key, verdict in own.items()}}
     schema = signal.contract.polars_schema()
     common = ("state", "reason", "provider", "as_of", "stale", "synthetic")
     said = verdicts.values()
     facts = pl.DataFrame(
         {
-            "subject": list(verdicts),
+            "verdict": list(verdicts),
             **{column: [getattr(verdict, column) for verdict in said] for column in common},
             **{column: _series([verdict.values.get(column) for verdict in said], dtype) for column, dtype in signal.value_schema.items()},
         },
-        schema={"subject": pl.String, **{column: schema[column] for column in common}, **signal.value_schema},
+        schema={"verdict": pl.String, **{column: schema[column] for column in common}, **signal.value_schema},
         strict=False,
     )
     costs = _costs(asked, charges)
     nobody = SubjectVerdict("unknown", "no_subject")
     return (
-        asked.join(facts, on="subject", how="left", maintain_order="left")
+        asked.join(facts, on="verdict", how="left", maintain_order="left")
         .join(costs, on=["campaign_id", "lead_id"], how="left", maintain_order="left")
         .with_columns(
             pl.when(pl.col("subject").is_null()).then(pl.lit(nobody.reason)).otherwise(pl.col("reason")).alias("reason"),

@@ -12,15 +12,14 @@ import polars as pl
 
 from lead_assets.contracts import EnrichedLead
 from lead_assets.contracts.base import MONEY_DTYPE
+from lead_assets.contracts.enriched import VALUE_SOURCES
 from lead_assets.core.places.located import located
+from lead_assets.signals.given import GIVEN_COLUMNS, given_columns
+from lead_assets.signals.given import PROVIDER as GIVEN
 
-PRECEDENCE: dict[str, list[tuple[str, str]]] = {
-    column.name: [(table, source) for schema, table, source in (each.split(".") for each in column.sources)]
-    for column in EnrichedLead.columns()
-    if any(each.startswith("signals.") for each in column.sources) and not column.name.startswith("hq_")
-}
-"""For each column of enriched_leads, the signal columns that can fill it: the first with a value wins, in whatever order they arrived.
-The signals' contracts say so (see `lead_assets.contracts.enriched`)."""
+PRECEDENCE = VALUE_SOURCES
+"""For each column of enriched_leads, the signal columns that can fill it: the first with a value wins, in whatever order they arrived, and what the lead
+brings itself comes last. The signals' contracts say so (see `lead_assets.contracts.enriched`)."""
 
 _KEYS = ["campaign_id", "lead_id"]
 
@@ -28,26 +27,30 @@ _KEYS = ["campaign_id", "lead_id"]
 def enrich(leads: pl.DataFrame, signals: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
     """signals.enriched_leads: one row per lead in `leads` (columns of identity.leads), in the same order.
 
-    `signals` maps a signal's name to a frame of its contract. A lead that is not in a frame counts as missed, with reason not_collected.
+    `signals` maps a signal's name to a frame of its contract. A lead that is not in a frame counts as missed, with reason not_collected. What a lead
+    brings itself fills the columns that no signal fills, however old it is, with provider "given" and its date.
     Raises polars' ComputeError if a frame contains a lead twice, which would multiply leads.
     """
     frame = leads.select("campaign_id", "lead_id", "account_key", "company_domain")
+    brings = leads["given"].null_count() < leads.height
+    if brings:
+        frame = pl.concat([frame, given_columns(leads).rename(lambda name: f"{GIVEN}.{name}")], how="horizontal")
     names = sorted(signals)
     for name in names:
         found = signals[name].select(*_KEYS, pl.exclude(*_KEYS).name.prefix(f"{name}."))
         frame = frame.join(found, on=_KEYS, how="left", validate="m:1", maintain_order="left")
     schema = EnrichedLead.polars_schema()
-    offices = located(frame.with_columns(office=_head_office(names))["office"])
+    offices = located(frame.with_columns(office=_head_office(names, brings))["office"])
     frame = frame.with_columns(hq_country_code=offices["country_code"], hq_region=offices["region"])
     return frame.select(
         "campaign_id",
         "lead_id",
         "account_key",
         "company_domain",
-        *(_value(column, names, schema[column]).alias(column) for column in PRECEDENCE),
+        *(_value(column, names, schema[column], brings).alias(column) for column in PRECEDENCE),
         "hq_country_code",
         "hq_region",
-        _provenance(names).alias("provenance"),
+        _provenance(names, brings).alias("provenance"),
         _listed(names, pl.lit(True)).alias("signals_found"),
         _listed(names, pl.lit(False)).alias("signals_missed"),
         _miss_reasons(names).alias("miss_reasons"),
@@ -66,12 +69,14 @@ def _candidates(column: str, names: list[str]) -> list[tuple[str, pl.Expr]]:
     return [(signal, pl.when(_has(signal)).then(pl.col(f"{signal}.{source}"))) for signal, source in PRECEDENCE[column] if signal in names]
 
 
-def _value(column: str, names: list[str], dtype: pl.DataType) -> pl.Expr:
+def _value(column: str, names: list[str], dtype: pl.DataType, brings: bool) -> pl.Expr:
     candidates = [value for _, value in _candidates(column, names)]
+    if brings and column in GIVEN_COLUMNS:
+        candidates.append(pl.col(f"{GIVEN}.{column}"))
     return pl.coalesce(candidates) if candidates else pl.lit(None, dtype=dtype)
 
 
-def _head_office(names: list[str]) -> pl.Expr:
+def _head_office(names: list[str], brings: bool) -> pl.Expr:
     """Where the head office is, as a provider writes it: in one text, else in three."""
     said = [pl.lit(None, dtype=pl.String)]
     if "company_overview" in names:
@@ -79,30 +84,26 @@ def _head_office(names: list[str]) -> pl.Expr:
     if "organization" in names:
         parts = [pl.col(f"organization.hq_{part}") for part in ("city", "state", "country")]
         said.append(pl.when(_has("organization")).then(pl.concat_str(parts, separator=", ", ignore_nulls=True)))
+    if brings:
+        said.append(pl.col(f"{GIVEN}.company_region"))
     return pl.coalesce(said)
 
 
-def _provenance(names: list[str]) -> pl.Expr:
+def _provenance(names: list[str], brings: bool) -> pl.Expr:
     """A JSON object with sorted keys, built as text within polars, so that a million leads need not pass through Python one by one."""
     entries = []
     for column in sorted(PRECEDENCE):
-        said = pl.coalesce(
-            pl.lit(None, dtype=pl.String),
-            *(
-                pl.when(value.is_not_null()).then(
-                    pl.concat_str(
-                        pl.lit(f'"{column}":{{"as_of":"'),
-                        pl.col(f"{signal}.as_of").dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ"),
-                        pl.lit('","provider":"'),
-                        pl.col(f"{signal}.provider"),
-                        pl.lit('"}'),
-                    )
-                )
-                for signal, value in _candidates(column, names)
-            ),
-        )
-        entries.append(said)
+        said = [_origin(column, value, f"{signal}.as_of", pl.col(f"{signal}.provider")) for signal, value in _candidates(column, names)]
+        if brings and column in GIVEN_COLUMNS:
+            said.append(_origin(column, pl.col(f"{GIVEN}.{column}"), f"{GIVEN}.{column}.as_of", pl.lit(GIVEN)))
+        entries.append(pl.coalesce(pl.lit(None, dtype=pl.String), *said))
     return _json_object(entries)
+
+
+def _origin(column: str, value: pl.Expr, as_of: str, provider: pl.Expr) -> pl.Expr:
+    date = pl.col(as_of).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
+    written = pl.concat_str(pl.lit(f'"{column}":{{"as_of":"'), date, pl.lit('","provider":"'), provider, pl.lit('"}'))
+    return pl.when(value.is_not_null()).then(written)
 
 
 def _miss_reasons(names: list[str]) -> pl.Expr:

@@ -34,6 +34,8 @@ class SignalStats:
     """By campaign."""
     looks: dict[str, Look] = field(default_factory=dict)
     """By subject."""
+    given: Counter[str] = field(default_factory=Counter)
+    """Number of subjects that were not asked about because a lead of the campaign brings the answer, by campaign."""
     found: int = 0
     """Subjects with a value."""
     missed: Counter[str] = field(default_factory=Counter)
@@ -67,7 +69,14 @@ class SignalStats:
     def metadata(self) -> dict[str, Any]:
         """The figures of the whole run."""
         missed = dict(sorted(self.missed.items()))
-        return {"leads": self.leads, "subjects": self.subjects.total(), "found": self.found, "missed": missed, **money(self.total)}
+        return {
+            "leads": self.leads,
+            "subjects": self.subjects.total(),
+            "found": self.found,
+            "given": self.given.total(),
+            "missed": missed,
+            **money(self.total),
+        }
 
     def figures(self, frame: pl.DataFrame) -> dict[str, dict[str, Any]]:
         """campaign → metadata of its materialization. `frame` is the signal's table for the run: the row counts of all campaigns add up to its rows."""
@@ -81,5 +90,5 @@ class SignalStats:
             }
         for campaign in {*figures, *self.spent, *self.subjects}:
             shown = figures.setdefault(campaign, {"found": 0, "missed": 0, "missed_by_reason": {}})
-            shown |= {"subjects": self.subjects[campaign], **money(self.spent[campaign])}
+            shown |= {"subjects": self.subjects[campaign], "given": self.given[campaign], **money(self.spent[campaign])}
         return figures

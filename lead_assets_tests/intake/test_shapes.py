@@ -183,6 +183,10 @@ def test_a_payload_that_fits_two_shapes_is_told_with_both_names(tmp_path: Path) 
         ("    when: {has: [a]}\n    fields:\n      e_mail: a\n", "line 6: shape 'mine': unknown field 'e_mail' (did you mean 'email'?)"),
         ("    when: {has: ['a[b']}\n", "line 4: shape 'mine': 'a[b' is not a path"),
         ("", "line 2: shape 'mine': it does not say how to recognise it"),
+        (
+            "    when: {has: [a]}\n    gives: {technology: b}\n",
+            "line 5: shape 'mine': no signal fills 'technology' (did you mean 'technologies'?)",
+        ),
         ("    when: {has: [a]}\n    kind: notice\n", "line 2: shape 'mine': a notice without `advice`"),
         ("    when: {has: [a]}\n    kind: batch\n", "line 2: shape 'mine': a batch without `each`"),
         (
@@ -263,6 +267,42 @@ shapes:
     who = {"Telephone": {"phone": "555-0144", "area": "415", "country": ""}, "Name": {"first": "Ada", "last": "Byron"}}
     drop = read_with(with_own(tmp_path, booth=booth), {"ring": {"tone": '="18098"', "who": who}}, {"ring": {"tone": "'18098", "who": who}})
     assert drop.leads.select("phone", "first_name", "source_campaign").rows() == [("415 555-0144", "Ada", "18098")] * 2
+
+
+def test_what_a_source_gives_is_kept_with_its_date_under_the_columns_that_signals_fill(tmp_path: Path) -> None:
+    register = """
+shapes:
+  register:
+    what: A register of companies
+    when: {has: [register]}
+    answers: [register]
+    gives:
+      technologies: "register.tools[]"
+      company_region: {at: [register.town, register.land], together: true}
+      funding_total_usd: {at: "register.funding (in 000s USD)", times: 1000}
+      email_grade: {at: register.checked, words: {Yes: valid}, dated: register.checked_at}
+      founded_year: register.year
+"""
+    entry = {
+        "email": "a@acme.example",
+        "tools": ["SAP", " ", "AWS"],
+        "town": "Wien",
+        "land": "Austria",
+        "funding (in 000s USD)": "1,500",
+        "checked": "YES",
+        "checked_at": 1793700000,
+        "year": " ",
+    }
+    adapters = with_own(tmp_path, register=register)
+    payloads = {"register": entry}, {"register": {"email": "b@acme.example", "checked": "no"}}
+    first, second = read_with(adapters, *payloads).leads["given"]
+    assert second is None
+    assert json.loads(first) == {
+        "technologies": {"value": ["SAP", "AWS"], "as_of": None},
+        "company_region": {"value": "Wien, Austria", "as_of": None},
+        "funding_total_usd": {"value": 1_500_000.0, "as_of": None},
+        "email_grade": {"value": "valid", "as_of": "2026-11-03T10:00:00+00:00"},
+    }
 
 
 def test_two_answers_of_one_name_are_both_kept() -> None:

@@ -309,6 +309,7 @@ def test_the_figures_of_a_run(room: Room) -> None:
     assert figures == {
         "leads": 4,
         "subjects": 2,
+        "given": 0,
         "calls_saved": 0,
         "calls_bought": 2,
         "found": 1,
