@@ -27,14 +27,14 @@ Row = dict[str, Any]
 _NAMES = ("full_name", "first_name", "last_name")
 # Fields that are true of one thing: an older row that says otherwise of it (another employer, another town) fills none of them.
 _TOGETHER = (
-    ("company", "company_domain", "title", "website", "industry", "company_size"),
+    ("company", "company_domain", "title", "website", "industry", "company_size", "given"),
     ("country", "state", "city", "postal_code"),
     ("property_address", "property_type", "loan_amount_requested", "purchase_price", "estimated_arv"),
     ("outcome", "outcome_at"),
 )
 # What may differ without being about something else: a promotion, a corrected amount, a second site.
 _MAY_DIFFER = frozenset((
-    "title", "website", "industry", "company_size", "property_type", "loan_amount_requested", "purchase_price", "estimated_arv", "outcome_at"
+    "title", "website", "industry", "company_size", "given", "property_type", "loan_amount_requested", "purchase_price", "estimated_arv", "outcome_at"
 ))  # fmt: skip
 _SPECIAL = frozenset({"email", "phone", "extra", "unread_fields", *_NAMES, *(field for fields in _TOGETHER for field in fields)})
 _ALONE = tuple(field for field in LeadFields.model_fields if field not in _SPECIAL)
@@ -100,8 +100,19 @@ def _merged(rows: list[Row]) -> Row:
         lead |= _about_one_thing(rows, fields)
     lead["known_domain"] = lead.pop("company_domain")
     lead["extra"] = rows[0]["extra"] if len({row["extra"] for row in rows}) == 1 else _united([row["extra"] for row in rows])
+    lead["given"] = _dated(lead["given"], rows)
     unread = dict.fromkeys(field for row in rows for field in row["unread_fields"] or () if lead.get(field) is None)
     return lead | {"unread_fields": sorted(unread) or None}
+
+
+def _dated(given: str | None, rows: list[Row]) -> str | None:
+    """What an older row gives is as old as that row, not as the lead."""
+    if given is None or given == rows[0]["given"]:
+        return given
+    row = next(row for row in rows if row["given"] == given)
+    since = (row["submitted_at"] or row["received_at"]).isoformat()
+    facts: dict[str, dict[str, Any]] = json.loads(given)
+    return canonical_json({column: {**fact, "as_of": fact["as_of"] or since} for column, fact in facts.items()})
 
 
 def _first(rows: list[Row], field: str) -> Any:

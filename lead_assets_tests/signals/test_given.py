@@ -164,6 +164,29 @@ def test_what_a_lead_brings_counts_for_its_own_campaign_whatever_runs_beside_it(
     assert collected.frame["cost_usd"].sum() == collected.frame.filter(campaign_id="autumn")["cost_usd"].sum() > 0
 
 
+def test_what_an_older_payload_of_a_lead_gives_is_as_old_as_that_payload(room: Room, clock: Clock) -> None:
+    export = read(EXPORT.read_bytes()).leads.drop("drop", "own_campaign", strict=False)
+    receipt = {"campaign_id": pl.lit("spring"), "drop_sha256": pl.lit("0" * 64), "drop_name": pl.lit("x")}
+    arrived = pl.lit(START).cast(pl.Datetime("us", "UTC"))
+    later = {"given": pl.lit(None, pl.String), "lead_id": pl.lit("form:1"), "position": pl.lit(9, pl.Int64)}
+    leads = resolve(
+        pl.concat(
+            [
+                export.with_columns(**receipt, received_at=arrived),
+                export.with_columns(**receipt, **later, received_at=arrived + timedelta(days=60)),
+                export.with_columns(
+                    **receipt, **later, company=pl.lit("Quite Another"), website=pl.lit(None), email=pl.lit("s@quite.example")
+                ).with_columns(received_at=arrived, lead_id=pl.lit("form:2"), given=pl.lit(None, pl.String)),
+            ]
+        )
+    ).leads
+    clock.now = START + timedelta(days=89)
+    row = bought(room, leads.filter(pl.col("company_domain") == "dalyrobotics.example"), "tech_stack")["tech_stack"].frame.row(
+        0, named=True
+    )
+    assert (row["provider"], row["as_of"]) == ("given", START)
+
+
 @pytest.mark.parametrize(
     ("given", "is_bought"),
     [
