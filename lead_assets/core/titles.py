@@ -20,6 +20,8 @@ _OWNERS_OF_A_THING = r"\b(product|process|data|system|service|application|soluti
 """Somebody's role in a team, not who owns the company."""
 _ADMINISTRATORS_OF_A_THING = r"\badministrador(a?) d"
 """Who looks after systems or networks; "administrador" alone runs a company."""
+_SHORTENED = r"(?i)\b(sr|snr|jr|asst|assoc|mgr|dir|dipl|ing)\.\b"
+"""A shortened word that is written against the next: "Sr.Project Manager". Full stops are taken out later, because of "C.E.O."."""
 _BETWEEN_TITLES = r"[/|;,•·]| [-–—&] "
 
 
@@ -52,7 +54,11 @@ def _general_managers(titles: pl.Series) -> pl.Series:
 
 
 def _read(titles: pl.Series) -> pl.DataFrame:
-    text = fold(titles).str.replace_all(_OWNERS_OF_A_THING, "$1").str.replace_all(_ADMINISTRATORS_OF_A_THING, "tecnico d")
+    text = (
+        fold(titles.str.replace_all(_SHORTENED, "$1 "))
+        .str.replace_all(_OWNERS_OF_A_THING, "$1")
+        .str.replace_all(_ADMINISTRATORS_OF_A_THING, "tecnico d")
+    )
     rules = _rules()
     return pl.DataFrame({"title": titles, "text": text}).select(
         "title", seniority=_first_match(rules["seniority"]), department=_first_match(rules["department"])

@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 import re
 from datetime import date
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
+
+from lead_assets.core.number_words import alternatives
 
 
 def text(value: Any) -> str | None:
@@ -69,33 +71,16 @@ def usd(value: Any) -> float | None:
     return number(str(float(found[1].replace(",", "")) * scale))
 
 
-_UNDER = "|".join(
-    (
-        "<|≤|under|less than|fewer than|below|up to|at most|max|unter|weniger als|bis zu|moins de|jusqu'à|menos de|hasta|até|meno di|fino a|minder dan",
-        "tot|poniżej|do|under|færre end",
+@cache
+def _band() -> re.Pattern[str]:
+    under, over, about, people = (alternatives(kind) for kind in ("under", "over", "about", "people"))
+    count = r"\d{1,9}(?:[.,]\d)?"
+    return re.compile(
+        rf"(?i)\s*(?:(?:{about})\.?\s*)?(?P<under>(?:{under})\b|[<≤])?\s*(?P<over>(?:{over})\b|[>≥])?\s*(?P<low>{count})(?P<lowk>k)?\s*"
+        rf"(?:(?P<plus>\+|or more|und mehr|et plus|o más|ou mais)|(?:-|–|—|~|to|\.\.|bis|à|a|tot|till|til|do)\s*"
+        rf"(?P<high>{count})(?P<highk>k)?)?\s*(?:{people})?\s*",
+        re.ASCII,
     )
-)
-_OVER = "|".join(
-    (
-        ">|≥|over|more than|at least|above|min|über|mehr als|ab|mindestens|plus de|más de|mais de|più di|oltre|meer dan|ponad|powyżej|över|mer än",
-        "mere end|mer enn",
-    )
-)
-_ABOUT = "~|≈|about|around|approx|approximately|circa|ca|etwa|rund|environ|aproximadamente|unos|ongeveer|około|ungefär"
-_PEOPLE = "|".join(
-    (
-        "employees|people|staff|fte|ftes|mitarbeiter|mitarbeitende|beschäftigte|employés|salariés|collaborateurs|personnes|empleados|personas",
-        "trabajadores|funcionários|colaboradores|dipendenti|addetti|medewerkers|werknemers|pracowników|osób|anställda|ansatte|medarbejdere",
-        "työntekijää|zaměstnanců|çalışan|сотрудников|名|人|명",
-    )
-)
-_COUNT = r"\d{1,9}(?:[.,]\d)?"
-_BAND = re.compile(
-    rf"(?i)\s*(?:(?:{_ABOUT})\.?\s*)?(?P<under>(?:{_UNDER})\b|[<≤])?\s*(?P<over>(?:{_OVER})\b|[>≥])?\s*(?P<low>{_COUNT})(?P<lowk>k)?\s*"
-    rf"(?:(?P<plus>\+|or more|und mehr|et plus|o más|ou mais)|(?:-|–|—|~|to|\.\.|bis|à|a|tot|till|til|do)\s*"
-    rf"(?P<high>{_COUNT})(?P<highk>k)?)?\s*(?:{_PEOPLE})?\s*",
-    re.ASCII,
-)
 
 
 @lru_cache(maxsize=1024)
@@ -106,7 +91,7 @@ def headcount_band(value: str | None) -> tuple[int | None, int | None]:
     What is not one or two numbers gives (None, None): a wrong bound is worse than none, because scores are computed from it and owners chosen by it.
     """
     words = re.sub(r"(?<=\d)[.,\u00a0\u202f'’ ](?=\d{3}(?!\d))", "", value or "")
-    found = _BAND.fullmatch(words)
+    found = _band().fullmatch(words)
     if found is None:
         return None, None
     low = _people(found["low"], found["lowk"])

@@ -8,36 +8,23 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from functools import lru_cache
+from functools import cache, lru_cache
 
-_ABOUT = "|".join(
-    (
-        "about|approximately|approx|around|roughly|circa|ca|c|nearly|almost|some|up to|max|maximum|at most|less than|under|below|at least|min|minimum",
-        "more than|over|above|from|starting at|ab|etwa|ungefähr|rund|mindestens|höchstens|bis zu|bis|environ|autour de|jusqu'à|plus de|moins de",
-        "aproximadamente|aprox|unos|unas|alrededor de|cerca de|hasta|más de|menos de|até|mais de|intorno a|oltre|fino a|ongeveer|tot|około|ok|omkring",
-    )
-)
-_CURRENCY = r"us\$|usd|ca\$|cad|a\$|aud|eur|euros?|gbp|chf|sek|nok|dkk|pln|inr|jpy|brl|mxn|dollars?|us-dollars?|bucks|pounds?|r\$|rs\.?|kr|zł|[$€£¥₹]"
-_MAGNITUDES = {
-    unit: scale
-    for scale, units in {
-        1e3: "k thousand tausend tsd mille mila mil tys tkr grand",
-        1e5: "lakh lakhs",
-        1e6: "m mm mn mio mln million millions millionen millones milhões milioni miljoen",
-        1e7: "crore crores",
-        1e9: "b bn billion mrd milliarden",
-    }.items()
-    for unit in units.split()
-}
-_DIGITS = r"[+-]?(?:\d[\d.,]*|[.,]\d+)(?:e[+-]?\d+)?"
-_UNITS = "|".join(sorted(map(re.escape, _MAGNITUDES), key=len, reverse=True))
-_ONE = rf"(?:{_CURRENCY})?\s*(?P<{{0}}>{_DIGITS})\s*(?P<{{0}}_unit>{_UNITS})?(?![^\W\d_])\.?\s*(?:{_CURRENCY})?"
-_AMOUNT = re.compile(
-    rf"(?:(?:{_ABOUT})\b\.?|[~≈<>≤≥±=])*\s*(?:(?:{_ABOUT})\b\.?|[~≈<>≤≥±=])*\s*{_ONE.format('low')}"
-    rf"(?:\s*(?:-|–|—|to|bis|and|à|a|until|\.\.+|/)\s*{_ONE.format('high')})?\s*(?:\+|plus|or more|or less|und mehr|et plus|%|per cent|percent)?"
-)
+from lead_assets.core.number_words import alternatives, magnitudes
+
 _NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)")
 _INDIAN = re.compile(r"\d{1,2}(?:,\d{2})*,\d{3}(?:\.\d*)?")
+
+
+@cache
+def _pattern() -> re.Pattern[str]:
+    about, currency, units = (alternatives(kind) for kind in ("about_an_amount", "currencies", "magnitudes"))
+    digits = r"[+-]?(?:\d[\d.,]*|[.,]\d+)(?:e[+-]?\d+)?"
+    one = rf"(?:{currency})?\s*(?P<{{0}}>{digits})\s*(?P<{{0}}_unit>{units})?(?![^\W\d_])\.?\s*(?:{currency})?"
+    return re.compile(
+        rf"(?:(?:{about})\b\.?|[~≈<>≤≥±=])*\s*(?:(?:{about})\b\.?|[~≈<>≤≥±=])*\s*{one.format('low')}"
+        rf"(?:\s*(?:-|–|—|to|bis|and|à|a|until|\.\.+|/)\s*{one.format('high')})?\s*(?:\+|plus|or more|or less|und mehr|et plus|%|per cent|percent)?"
+    )
 
 
 @lru_cache(maxsize=16_384)
@@ -52,7 +39,7 @@ def amount(text: str, *, money: bool = True) -> float | None:
     if _NOT_FINITE.fullmatch(plain):
         raise OverflowError
     plain = re.sub(r"(?<=\d)['’_\s](?=\d{3}(?!\d))", "", plain)
-    found = _AMOUNT.fullmatch(plain)
+    found = _pattern().fullmatch(plain)
     if found is None:
         return None
     low = _number(found["low"], money=money and not found["low_unit"])
@@ -63,13 +50,13 @@ def amount(text: str, *, money: bool = True) -> float | None:
         high = _number(found["high"], money=money and not found["high_unit"])
         if high is None:
             return None
-        high *= _MAGNITUDES.get(found["high_unit"] or "", 1.0)
+        high *= magnitudes().get(found["high_unit"] or "", 1.0)
         # "400-500k": one unit for both ends.
-        if unit is None and found["high_unit"] and low * _MAGNITUDES[found["high_unit"]] <= high:
+        if unit is None and found["high_unit"] and low * magnitudes()[found["high_unit"]] <= high:
             unit = found["high_unit"]
-        if low * _MAGNITUDES.get(unit or "", 1.0) > high:
+        if low * magnitudes().get(unit or "", 1.0) > high:
             return None
-    number = low * _MAGNITUDES.get(unit or "", 1.0)
+    number = low * magnitudes().get(unit or "", 1.0)
     if not math.isfinite(number):
         raise OverflowError
     return round(number, 6) if unit else number

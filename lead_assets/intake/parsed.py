@@ -39,6 +39,8 @@ MODULES = (
     "lead_assets.core.campaign_keys",
     "lead_assets.core.columns",
     "lead_assets.core.emails",
+    "lead_assets.core.number_words",
+    "lead_assets.core.values",
     "lead_assets.intake.adapters",
     "lead_assets.intake.amounts",
     "lead_assets.core.limits",
@@ -157,6 +159,8 @@ def parser_version() -> str:
         file = importlib.import_module(module).__file__
         assert file is not None, module
         digest.update(Path(file).read_bytes())
+        if (words := Path(file).with_suffix(".yaml")).exists():
+            digest.update(words.read_bytes())
     for library in _LIBRARIES:
         digest.update(f"{library}=={importlib.metadata.version(library)}\n".encode())
     return digest.hexdigest()[:16]

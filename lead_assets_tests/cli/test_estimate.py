@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from lead_assets.core.settings import Settings
@@ -100,3 +101,40 @@ def test_estimate_rules_that_cannot_be_used_are_named(command: Command, drop: Pa
         1,
         True,
     )
+
+
+def test_what_an_export_brings_is_left_out_and_named(command: Command, tmp_path: Path, sandbox: Handle) -> None:
+    path = tmp_path / "apollo.csv"
+    path.write_text(
+        "First Name,Last Name,Company,Email,Email Status,Website,Technologies,Total Funding,Latest Funding,Last Raised At,Apollo Contact Id\n"
+        'Ada,Byron,Engines,ada@engines.example,Verified,https://engines.example,"AWS, SAP",12000000,Series A,2025-05-01,66f0000000000000000000a9\n'
+        "Eve,Byron,Looms,eve@looms.example,Unavailable,https://looms.example,,,,,66f0000000000000000000aa\n"
+    )
+    command("ingest", str(path), "--campaign", "c", "--json").answer()
+    said = command("estimate", "--all", "--json", sandbox_url=sandbox.url).answer()
+    assert said["given"] == {"tech_stack": 1, "funding": 1, "email": 1}
+    asked = {row["signal"]: row["subjects"] for row in said["rows"]}
+    assert (asked["company_overview"], asked["tech_stack"], asked["funding"]) == (2, 1, 1)
+    assert "not bought, because the leads bring it: email 1, funding 1, tech_stack 1" in command(
+        "estimate", "--all", sandbox_url=sandbox.url
+    ).stdout.replace("\n", " ")
+
+
+@pytest.mark.slow
+def test_a_run_asks_nobody_about_what_an_export_brings(command: Command, tmp_path: Path, home: Path, sandbox: Handle) -> None:
+    path = tmp_path / "apollo.csv"
+    path.write_text(
+        "First Name,Last Name,Company,Email,Email Status,Website,Technologies,Apollo Contact Id\n"
+        'Ada,Byron,Engines,ada@engines.example,Verified,https://engines.example,"AWS, SAP",66f0000000000000000000a9\n'
+    )
+    command("ingest", str(path), "--campaign", "c", "--json").answer()
+    command("run", "--campaign", "c", "--json", sandbox_url=sandbox.url).answer()
+    assert "company:techstack:builtwith@1" not in sandbox.subjects("pipe0")
+    assert "email-verifier" not in sandbox.subjects("hunter")
+    assert "company:overview@2" in sandbox.subjects("pipe0")
+    with duckdb.connect(home / "warehouse" / "warehouse.duckdb", read_only=True) as warehouse:
+        row = warehouse.sql("SELECT technologies, email_grade, provenance FROM signals.enriched_leads").fetchone()
+    assert row is not None
+    assert (row[0], row[1]) == (["AWS", "SAP"], "valid")
+    provenance = json.loads(row[2])
+    assert (provenance["technologies"]["provider"], provenance["company_description"]["provider"]) == ("given", "pipe0")
