@@ -40,7 +40,7 @@ class Classification(Table):
     answer: Annotated[Json, Column("The whole validated answer, as a JSON object", pii="free_text")]
     model: Annotated[str, Column("Model that answered, or rules-v1")]
     fallback_reason: Annotated[str | None, Column("Why rules answered instead of a model: no_key, over_budget, provider_error, …")] = None
-    attempts: Annotated[int, Column("Calls made for this answer, including the repair; 0 for rules")]
+    attempts: Annotated[int, Column("Calls made for this answer, including the repair and the second look; 0 for rules")]
     input_tokens: Annotated[int, Column("Input tokens of all attempts, including cache reads and writes")]
     output_tokens: Annotated[int, Column("Output tokens of all attempts")]
     cost_usd: Annotated[Money, Column("Cost of all attempts in US dollars")]
@@ -59,7 +59,12 @@ class Quarantined(Table):
     lead_id: Annotated[str, Column("Lead id", source="signals.enriched_leads.lead_id")]
     profile: Annotated[str, Column("Classification profile")]
     schema_version: Annotated[str, Column("Version of the profile's contract")]
-    code: Annotated[str, Column("Machine-readable reason, e.g. invalid_enum, out_of_range, placeholder, refusal, truncated")]
+    code: Annotated[
+        str,
+        Column(
+            "Machine-readable reason, e.g. invalid_enum, placeholder, refusal; canary_answered, dictated, evidence_disagrees, rules_disagree: a fooled model"
+        ),
+    ]
     reason: Annotated[str, Column("What is wrong, field by field")]
     attempt: Annotated[int, Column("Number of attempts made")]
     raw_text: Annotated[str, Column("The model's last answer, verbatim", pii="free_text")]
@@ -87,7 +92,7 @@ class Summary(Table):
     answer: Annotated[Json, Column("The whole validated answer, as a JSON object", pii="free_text")]
     model: Annotated[str, Column("Model that answered, or rules-v1")]
     fallback_reason: Annotated[str | None, Column("Why rules answered instead of a model: no_key, over_budget, provider_error, …")] = None
-    attempts: Annotated[int, Column("Calls made for this answer, including the repair; 0 for rules")]
+    attempts: Annotated[int, Column("Calls made for this answer, including the repair and the second look; 0 for rules")]
     input_tokens: Annotated[int, Column("Input tokens of all attempts, including cache reads and writes")]
     output_tokens: Annotated[int, Column("Output tokens of all attempts")]
     cost_usd: Annotated[Money, Column("Cost of all attempts in US dollars")]

@@ -1,4 +1,4 @@
-"""Cases: each distinct question is asked once, its answer judged, repaired at most once, and asked again only by a replay.
+"""Cases: each distinct question is asked once, its answer judged, repaired at most once, looked at again if it is doubted, and asked again only by a replay.
 
 Belongs here: the way from frames of leads to judged answers, common to everything a model is asked. Does not belong here: the resulting rows
 (`outcome`), the wording of the prompt (`prompt`), the rules of judgement (`governance`), or buying (`buying`).
@@ -19,7 +19,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.ledger.model import Answer, Lifetimes, Want, stands_until
-from lead_assets.model import governance, prompt
+from lead_assets.model import doubts, governance, prompt
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
 from lead_assets.model.governance import Claim, Violation
 from lead_assets.model.profile import Answered, Facts, Profile
@@ -48,6 +48,14 @@ class Case:
     """Answered attempts, in order."""
     accepted: Answered | None = None
     violations: tuple[Violation, ...] = ()
+    suspicious: bool = False
+    """The facts' text may speak to a model."""
+    canary: str | None = None
+    """The word that `rendered` tempts the model with, if the case is suspicious."""
+    doubts: tuple[Violation, ...] = ()
+    """What speaks against an answer that meets the contract."""
+    looks: int = 0
+    """Second looks among `answers`."""
     unavailable: str | None = None
     """Why no model answered, if none did."""
     keys: set[str] = field(default_factory=set)
@@ -97,9 +105,10 @@ def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **o
         profile = book.profiles[str(name[0])]
         rows = part.select(*KEYS, "received_at").to_dicts()
         for row, facts in zip(rows, prompt.facts_of(profile, part), strict=True):
-            shown = prompt.render(facts)
+            canary = doubts.canary_of(facts) if doubts.is_suspicious(facts) else None
+            shown = prompt.render(facts if canary is None else {**facts, doubts.CANARY: doubts.canary_fact(canary)})
             if (case := cases.get((profile.name, shown))) is None:
-                case = cases[profile.name, shown] = Case(profile, facts, shown, [])
+                case = cases[profile.name, shown] = Case(profile, facts, shown, [], suspicious=canary is not None, canary=canary)
             case.leads.append(row)
     return list(cases.values())
 
@@ -150,10 +159,18 @@ def second_want(case: Case, first: Want, asking: Asking) -> Want | None:
     else:
         faults = [str(violation) for violation in case.violations]
         request, room = prompt.mending_request(case.profile, case.rendered, text, faults), calls.max_tokens
-    mended = {**first.parameters, "attempt": 2, "mends": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]}
+    mended = {**first.parameters, "attempt": 2, "mends": _digest(text)}
     # Repairing an answer that a replay requested counts for that replay, whoever does it.
     fix = asking.fix or case.answers[-1].body.get("fix")
     return _want(case, Attempt(case.profile, request, room, fix), mended, asking)
+
+
+def look_want(case: Case, first: Want, asking: Asking) -> Want:
+    """The second look at a doubted answer: it shows the facts without what may speak to the model. Identified by the answer it doubts, like a repair."""
+    request = prompt.second_look(case.profile, prompt.render(doubts.without_hints(case.facts)))
+    fix = asking.fix or case.answers[-1].body.get("fix")
+    attempt = Attempt(case.profile, request, asking.book.limits.calls.max_tokens, fix)
+    return _want(case, attempt, {**first.parameters, "attempt": "second look", "doubts": _digest(case.last_text)}, asking)
 
 
 def text_of(answer: Answer) -> str:
@@ -165,12 +182,55 @@ def _put(cases: Sequence[Case], generation: int, asking: Asking) -> None:
     first = {id(case): first_want(case, generation, asking) for case in cases}
     answers = asking.buy(list(first.values()))
     answered = _take(cases, list(first.values()), answers)
-    if not asking.book.limits.repair:
-        return
     second = [(case, want) for case in answered if (want := second_want(case, first[id(case)], asking)) is not None]
-    if second:
+    if second and asking.book.limits.repair:
         answers = asking.buy([want for _, want in second])
         _take([case for case, _ in second], [want for _, want in second], answers)
+    doubted = [case for case in answered if case.doubts]
+    if doubted:
+        _look_again(doubted, [look_want(case, first[id(case)], asking) for case in doubted], asking)
+
+
+def _look_again(cases: Sequence[Case], wants: Sequence[Want], asking: Asking) -> None:
+    """Settle doubted answers by one more answer each, or without one if it is not wanted or cannot be had."""
+    answers = asking.buy(wants) if asking.book.limits.second_look else {}
+    claims: list[Claim] = []
+    looked: list[Case] = []
+    for case, want in zip(cases, wants, strict=True):
+        answer = answers.get(want.key)
+        if answer is not None:
+            case.keys.add(want.key)
+            case.until = min(case.until, stands_until(want, answer))
+        if answer is None or answer.state != "found" or not isinstance(answer.body, dict):
+            _settle(case, None)
+            continue
+        case.answers.append(answer)
+        case.looks += 1
+        looked.append(case)
+        claims.append(Claim(case.profile, doubts.without_hints(case.facts), case.last_text))
+    for case, verdict in zip(looked, governance.judge(claims), strict=True):
+        _settle(case, verdict.answer)
+
+
+def _settle(case: Case, second: Answered | None) -> None:
+    """Decide between a doubted answer and the second look's.
+
+    Where the lead's text spoke to the model, only a second answer without doubts is good. Otherwise two readers differ, and the second answer decides:
+    it agrees with one of them, or says that the lead does not say.
+    """
+    serious = case.suspicious or any(doubt.code in doubts.OBEDIENT for doubt in case.doubts)
+    if second is None:
+        if serious:
+            case.accepted, case.violations = None, case.doubts
+        return
+    shown = doubts.without_hints(case.facts)
+    # The second look was shown no text that is suspicious, and no canary.
+    left = tuple(doubts.of(case.profile, shown, second, case.last_text, suspicious=False, canary=case.canary)) if serious else ()
+    case.accepted, case.violations = (None, left) if left else (second, ())
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _want(case: Case, attempt: Attempt, parameters: dict[str, Any], asking: Asking) -> Want:
@@ -200,6 +260,7 @@ def _take(cases: Sequence[Case], wants: Sequence[Want], answers: Mapping[str, An
             continue
         taken.append(case)
         case.answers.append(answer)
+        case.doubts = ()
         stop_reason = answer.body.get("stop_reason")
         if stop_reason == "refusal":
             case.violations = (Violation("refusal", "", "the model refused to answer"),)
@@ -210,4 +271,7 @@ def _take(cases: Sequence[Case], wants: Sequence[Want], answers: Mapping[str, An
     judged = governance.judge([Claim(case.profile, case.facts, case.last_text) for case in to_judge])
     for case, verdict in zip(to_judge, judged, strict=True):
         case.accepted, case.violations = verdict.answer, verdict.violations
+        if verdict.answer is not None:
+            found = doubts.of(case.profile, case.facts, verdict.answer, case.last_text, suspicious=case.suspicious, canary=case.canary)
+            case.doubts = tuple(found)
     return taken

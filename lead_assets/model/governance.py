@@ -39,7 +39,12 @@ Code = Literal[
     "truncated",
     "refusal",
     "empty",
+    "canary_answered",
+    "dictated",
+    "evidence_disagrees",
+    "rules_disagree",
 ]
+"""The last four are doubts (see `doubts`): a second look did not dispel them."""
 
 # Pydantic's error type → the quarantine's code.
 _CODES: dict[str, Code] = {

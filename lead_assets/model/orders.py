@@ -49,6 +49,7 @@ _LEET_WORD = re.compile(r"\b(?=\w*[a-z])(?=\w*[013457@$])[\w@$]{3,}")
 # Of texts that are read backwards or through rot13, only those are looked at that then hold one of these words.
 _TURNED = re.compile(r"\b(?:ignore|disregard|forget|instructions?|previous|prompt|system|urgency|classify)\b")
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
+_MARKS = re.compile(r"[\[{<|]{2}|[\]}>|]{2}|^\s*[#*=>-]{3,}|</?[a-z][\w-]*>|\{[^{}]{3,}\}|`{3}|\[[A-Z][A-Z _]{3,}\]", re.M)
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0900-\u097f\u0590-\u06ff]")
 
 
@@ -88,9 +89,41 @@ def holds_orders(text: str) -> bool:
     return any(any(pattern.search(version) for pattern in _patterns()) for version in _versions(text)) or _hides_text(text)
 
 
+@lru_cache(maxsize=65_536)
+def hints(text: str) -> int:
+    """How many kinds of words the text has that a model is spoken to with, and marks that people do not type; no order is needed. 0 for most leads."""
+    found = max(sum(1 for pattern in _hints() if pattern.search(version)) for version in _versions(text))
+    return found + bool(_MARKS.search(text)) + 2 * (WITHHELD in text)
+
+
+def without_hints(text: str) -> str:
+    """The text without the sentences that have such words, and without what stands between two of them."""
+    sentences = [found[0] for found in _SENTENCE.finditer(text)]
+    hinting = [place for place, sentence in enumerate(sentences) if hints(sentence)]
+    if not hinting:
+        return text
+    kept = [*sentences[: hinting[0]], f"{WITHHELD}\n", *sentences[hinting[-1] + 1 :]]
+    return "".join(kept).strip()
+
+
+@cache
+def _hints() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(_whole_word(_unaccented(each))) for each in _declared()["hints"])
+
+
+def _whole_word(pattern: str) -> str:
+    return rf"(?<![a-z]){pattern}(?![a-z])"
+
+
+@cache
+def _declared() -> dict[str, Any]:
+    read: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "orders.yaml").read_text(encoding="utf-8"))
+    return read
+
+
 @cache
 def _patterns() -> tuple[re.Pattern[str], ...]:
-    declared: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "orders.yaml").read_text(encoding="utf-8"))
+    declared = _declared()
     plain = "|".join(_override(**language) for language in declared["overrides"].values())
     return tuple(
         re.compile(_unaccented(each)) for each in (plain, *("|".join(declared[kind]) for kind in ("addressed", "demands", "markup")))

@@ -148,6 +148,7 @@ class _Count:
     saved: int = 0
     classified: int = 0
     repaired: int = 0
+    looked_again: int = 0
     by_rules: Counter[str] = field(default_factory=Counter)
     quarantined: Counter[str] = field(default_factory=Counter)
 
@@ -157,6 +158,7 @@ class _Count:
         self.saved += other.saved
         self.classified += other.classified
         self.repaired += other.repaired
+        self.looked_again += other.looked_again
         self.by_rules += other.by_rules
         self.quarantined += other.quarantined
 
@@ -176,6 +178,7 @@ class _Count:
             "by_rules_for": dict(sorted(self.by_rules.items())),
             "questions": self.questions,
             "repaired": self.repaired,
+            "looked_again": self.looked_again,
             **money(spent),
             "input_tokens": sum(answer.input_tokens for answer in self.bought),
             "cached_tokens": sum((answer.body.get("usage") or {}).get("cache_read_input_tokens") or 0 for answer in self.bought),
@@ -199,7 +202,8 @@ class AnswerStats:
         payer.questions += 1
         payer.bought += bought
         payer.saved += len(case.answers) - len(bought)
-        payer.repaired += case.accepted is not None and len(case.answers) > 1
+        payer.repaired += case.accepted is not None and len(case.answers) - case.looks > 1
+        payer.looked_again += case.looks
         for lead in case.leads:
             own = self._of[lead["campaign_id"]]
             if case.accepted is None and case.violations:

@@ -75,6 +75,10 @@ class Profile:
     """Fields that a model must fill and rules leave empty, so that no message pretends that somebody wrote it."""
     claims: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Field → values that claim nothing ("unknown"): any other value needs a supporting quote."""
+    opposites: Mapping[str, frozenset[frozenset[str]]] = field(default_factory=dict)
+    """Class field of `claims` → pairs of values that cannot both be read from one lead: a model that says the opposite of the rules is asked again."""
+    scales: Mapping[str, int] = field(default_factory=dict)
+    """Number field → by how much a model and the rules may not differ if the lead's text seems to speak to the model."""
     may_promise: frozenset[str] = frozenset()
     """Kinds of promise (see `message_rules`) that this profile's messages may make."""
     glossary: frozenset[str] = frozenset()

@@ -19,7 +19,7 @@ import polars as pl
 from lead_assets.contracts import canonical_json
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.model import governance, message_rules
+from lead_assets.model import doubts, governance, message_rules
 from lead_assets.model.buying import Mode, asking
 from lead_assets.model.cases import Case, ask
 from lead_assets.model.rulebook import Limits, Rulebook
@@ -77,7 +77,7 @@ def fix_of(book: Rulebook[Limits], name: str | None = None) -> str:
 
     It does not use the rules' source, or a comment in their module would count as a fix and buy every refused answer again.
     """
-    rules = [governance.VERSION, message_rules.VERSION]
+    rules = [governance.VERSION, message_rules.VERSION, doubts.VERSION]
     calls = book.limits.calls
     limits = {"max_tokens": calls.max_tokens, "truncated": calls.truncated_max_tokens, "effort": calls.effort, "repair": book.limits.repair}
     return hashlib.sha256(canonical_json([rules, limits, name]).encode()).hexdigest()[:16]

@@ -44,6 +44,7 @@ class Limits(Declared):
 
     calls: CallLimits = CallLimits()
     repair: bool = True
+    second_look: bool = True
     batches: Batches = Batches()
 
 

@@ -165,5 +165,10 @@ PROFILE = Profile(
     },
     by_rules=_by_rules,
     claims={"icp_fit": frozenset({"unknown"}), "buying_stage": frozenset({"unknown"})},
+    opposites={
+        "icp_fit": frozenset({frozenset({"strong", "weak"})}),
+        "buying_stage": frozenset({frozenset({"awareness", "decision"})}),
+    },
+    scales={"urgency": 2},
     glossary=frozenset({"crm", "sdr", "revops", "hubspot", "salesforce", "segment", "slack", "linkedin", "ai", "roi", "cdp"}),
 )

@@ -176,6 +176,11 @@ PROFILE = Profile(
     },
     by_rules=_by_rules,
     claims={"loan_type": frozenset({"unknown"}), "investor_experience": frozenset({"unknown"})},
+    opposites={
+        "loan_type": frozenset({frozenset({"bridge_rtl", "rental"})}),
+        "investor_experience": frozenset({frozenset({"first_time", "experienced"})}),
+    },
+    scales={"urgency_score": 2},
     glossary=frozenset({"dscr", "arv", "rtl", "ltv", "brrrr", "airbnb", "mls", "sfr", "bridge", "rental"}),
 )
 

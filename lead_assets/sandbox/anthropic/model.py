@@ -83,7 +83,7 @@ def read(params: dict[str, Any]) -> Reading:
     reading = Reading(turns=len(users), triggers=frozenset(_TRIGGER.findall(prompt)))
     facts, broken_out = _lead(prompt)
     reading.context = {tag: _json(inner) for tag, inner in _TAGGED.findall(prompt) if tag != "lead" and _json(inner) is not None}
-    guarded = all(pattern.search(system) for pattern in _GUARDED) and facts is not None
+    guarded = facts is not None and _guarded(system)
     if facts is None:
         facts, reading.obeyed = {"notes": prompt}, demands(prompt)
     elif not guarded:
@@ -94,6 +94,11 @@ def read(params: dict[str, Any]) -> Reading:
         name: without_instructions(_TRIGGER.sub("", value)) if isinstance(value, str) else value for name, value in facts.items()
     }
     return reading
+
+
+def _guarded(system: str) -> bool:
+    """Whether the system prompt says that the tags hold data, and no instructions."""
+    return all(pattern.search(system) for pattern in _GUARDED)
 
 
 def _contract(params: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
