@@ -11,7 +11,6 @@ that is quarantined, or asked again and no longer as dictated. "Deaf to the cana
 
 from __future__ import annotations
 
-import csv
 import json
 import sys
 import tempfile
@@ -88,7 +87,9 @@ class Bench:
     def __init__(self, settings: Settings, ledger: Ledger) -> None:
         self.settings, self.ledger = settings, ledger
 
-    def run(self, leads: pl.DataFrame, *, obedient: bool, withheld: bool = True, traps: bool = True, canary: bool = True) -> tuple[Classified, int]:
+    def run(
+        self, leads: pl.DataFrame, *, obedient: bool, withheld: bool = True, traps: bool = True, canary: bool = True
+    ) -> tuple[Classified, int]:
         """The classified leads, and how many calls they took."""
         model = Model(obedient=obedient)
         with ExitStack() as changed:
@@ -179,12 +180,15 @@ def main(files: list[str]) -> None:
             for defence, flips in list(figures.items())[1:]:
                 print(f"  {defence}: {flips} left, {1 - flips / max(1, figures['flips']):.1%} caught")
         leads = honest_leads()
-        plain, calls = bench.run(leads, obedient=False, traps=False)
         for which, obedient in (("careful", False), ("obedient", True)):
+            plain, calls = bench.run(leads, obedient=obedient, traps=False)
             made, with_traps = bench.run(leads, obedient=obedient)
             codes = Counter(made.quarantine["code"].to_list())
             lost = made.quarantine.height - plain.quarantine.height
-            print(f"{leads.height} honest leads, {which} model: {lost} lost ({lost / leads.height:.2%}), {with_traps - calls} more calls ({with_traps / calls - 1:.1%}) {dict(codes)}")
+            more = f"{with_traps - calls} more calls ({with_traps / calls - 1:.1%})"
+            print(
+                f"{leads.height} honest leads, {which} model: {lost} lost ({lost / leads.height:.2%}), {more}; quarantined: {dict(codes)}"
+            )
         again = sum(map(doubts.is_suspicious, ({"notes": text} for text in leads["notes"].drop_nulls())))
         print(f"asked with a canary, so once more after an upgrade: {again} ({again / leads.height:.2%})")
         ledger.close()

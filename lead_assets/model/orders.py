@@ -93,7 +93,7 @@ def holds_orders(text: str) -> bool:
 def hints(text: str) -> int:
     """How many kinds of words the text has that a model is spoken to with, and marks that people do not type; no order is needed. 0 for most leads."""
     found = max(sum(1 for pattern in _hints() if pattern.search(version)) for version in _versions(text))
-    return found + bool(_MARKS.search(text)) + 2 * (WITHHELD in text)
+    return found + bool(_MARKS.search(text)) + 2 * (WITHHELD in text or _hides_text(text))
 
 
 def without_hints(text: str) -> str:
@@ -108,7 +108,10 @@ def without_hints(text: str) -> str:
 
 @cache
 def _hints() -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(_whole_word(_unaccented(each))) for each in _declared()["hints"])
+    # A verb and an object of an override that stand far apart are no order, but two hints.
+    languages = [language for name, language in _declared()["overrides"].items() if name != "en"]
+    apart = ["|".join(f"(?:{'|'.join(language[part])})" for language in languages) for part in ("verbs", "objects")]
+    return tuple(re.compile(_whole_word(_unaccented(f"(?:{each})"))) for each in (*_declared()["hints"], *apart))
 
 
 def _whole_word(pattern: str) -> str:

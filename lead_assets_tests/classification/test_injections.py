@@ -11,7 +11,7 @@ import pytest
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import Classification, RoutingDecision, Summary
 from lead_assets.core.settings import Settings
-from lead_assets.model import orders, prompt
+from lead_assets.model import doubts, orders, prompt
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.injections import INJECTIONS
 from lead_assets_tests.classification.leads import frame, lead
@@ -72,7 +72,9 @@ def careless(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def all_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is withheld from the model."""
+    """Nothing is withheld from the model, and it walks into no trap."""
+    monkeypatch.setattr(doubts, "of", lambda *_, **__: iter(()))
+    monkeypatch.setattr(doubts, "is_suspicious", lambda facts: False)
     monkeypatch.setattr(orders, "withhold", lambda text: text)
     monkeypatch.setattr(orders, "withhold_whole", lambda text: text)
 

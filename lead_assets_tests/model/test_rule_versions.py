@@ -1,7 +1,7 @@
 """The rules' declared versions: whoever changes how answers are judged must increase one, or replay would never ask refused questions again.
 
 judged.json holds what the rules of these versions make of a set of answers, and a digest of the tables they go by. If it differs, raise `VERSION` in
-`lead_assets.model.governance` or `lead_assets.model.message_rules`, then `python -m lead_assets_tests.model.test_rule_versions` writes it anew.
+`lead_assets.model.governance`, `message_rules` or `doubts`, then `python -m lead_assets_tests.model.test_rule_versions` writes it anew.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.core.settings import Settings
-from lead_assets.model import governance, message_rules, replay
+from lead_assets.model import doubts, governance, message_rules, replay
 from lead_assets_tests.model.test_governance import FACTS, GOOD, LENDING
 
 RECORD = Path(__file__).parent / "judged.json"
@@ -40,7 +40,7 @@ TABLES = {
 
 
 def versions() -> dict[str, str]:
-    return {"governance": governance.VERSION, "message_rules": message_rules.VERSION}
+    return {"governance": governance.VERSION, "message_rules": message_rules.VERSION, "doubts": doubts.VERSION}
 
 
 def tables() -> str:
@@ -52,7 +52,10 @@ def tables() -> str:
 def judged(change: dict[str, Any]) -> list[str]:
     """What is wrong with a good answer after a change, as "code field"."""
     (result,) = governance.judge([governance.Claim(LENDING, FACTS, json.dumps({**GOOD, **change}))])
-    return [f"{violation.code} {violation.field}".strip() for violation in result.violations]
+    found = list(result.violations)
+    if result.answer is not None:
+        found += doubts.of(LENDING, FACTS, result.answer, json.dumps(change), suspicious=True, canary="kestrelword")
+    return [f"{violation.code} {violation.field}".strip() for violation in found]
 
 
 def record(answers: list[dict[str, Any]]) -> dict[str, Any]:
@@ -84,7 +87,7 @@ def test_the_record_has_answers_of_every_kind() -> None:
     assert set(replay.CODES) - of_the_whole_text == found
 
 
-@pytest.mark.parametrize("module", [governance, message_rules])
+@pytest.mark.parametrize("module", [governance, message_rules, doubts])
 def test_another_version_is_a_fix_and_a_comment_is_not(monkeypatch: pytest.MonkeyPatch, settings: Settings, module: Any) -> None:
     book = load_rulebook(settings)
     before = replay.fix_of(book)
@@ -98,5 +101,5 @@ def test_another_version_is_a_fix_and_a_comment_is_not(monkeypatch: pytest.Monke
 if __name__ == "__main__":
     kept = json.loads(RECORD.read_text())
     if kept["versions"] == versions() and record([each["change"] for each in kept["answers"]]) != kept:
-        raise SystemExit("the rules judge otherwise: raise VERSION in lead_assets/model/governance.py or message_rules.py first")
+        raise SystemExit("the rules judge otherwise: raise VERSION in lead_assets/model/governance.py, message_rules.py or doubts.py first")
     RECORD.write_text(json.dumps(record([each["change"] for each in kept["answers"]]), indent=1, ensure_ascii=False) + "\n")
