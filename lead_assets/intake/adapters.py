@@ -13,7 +13,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import orjson
@@ -22,8 +22,9 @@ from lead_assets.core.settings import Settings
 from lead_assets.core.values import number
 from lead_assets.intake.headers import HEADERS, IGNORE, OTHER_NAMES, Headers, Meaning, fold_header
 from lead_assets.intake.moments import moment
-from lead_assets.intake.paths import Path, Place, is_blank, path, without
+from lead_assets.intake.paths import Path, Place, is_blank, path, tree_of, without
 from lead_assets.intake.payloads import Fault
+from lead_assets.intake.plans import Plan, Probe, Read, Structure
 from lead_assets.intake.shapes import Answers, FieldSource, Known, Shape, When, load_shapes
 
 FALLBACK = "inbound_b2b"
@@ -32,6 +33,7 @@ DECLARED = "="
 """Prefix of a field name in a bag: the value that the shape's declaration points to."""
 MAPPED = "=map "
 """Prefix of a field name in a bag: the value that `--map path=field` points to."""
+_MOST_PLANS = 1_024
 
 Bag = dict[str, Any]
 """A payload's values: name → value, where the name is its own, or a field name after `DECLARED` or `MAPPED`."""
@@ -144,10 +146,21 @@ class Adapter:
         """Whether it is an event that the source sends to test the connection."""
         return any(_says(each, words, payload) for each, words in self._test)
 
+    def entries(self, payload: Any) -> list[Any]:
+        """The entries of a payload that may hold several leads: payloads of their own in a batch, else the payload once for each."""
+        where = next((each for each in self.each if each.values(payload)), self.each[0])
+        return where.values(payload) if self.shape.kind == "batch" else where.parts(payload)
+
     # Reading
 
     def bag(self, payload: Any) -> Bag:
         """A payload's values. Fields in the declaration are always present, null or not, so that all payloads of a shape have the same names."""
+        bag = self._answered(payload)
+        for field, (found, source) in self._sources.items():
+            bag[DECLARED + field] = _read(found, source, payload)
+        return bag
+
+    def _answered(self, payload: Any) -> Bag:
         bag: Bag = {}
         for answers, at in self._answers:
             for name, value in self._named(answers, at, payload):
@@ -155,8 +168,6 @@ class Adapter:
                 while unique in bag:
                     unique, count = f"{name}_{count}", count + 1
                 bag[unique] = value
-        for field, (found, source) in self._sources.items():
-            bag[DECLARED + field] = _read(found, source, payload)
         return bag
 
     def given(self, payload: Any) -> dict[str, dict[str, Any]]:
@@ -178,6 +189,10 @@ class Adapter:
 
     def rest(self, payload: Any) -> Bag:
         """The payload without what its declaration and answers point to, so that nothing from the sender is lost."""
+        left = without(payload, self._taken(payload))
+        return left if type(left) is dict else {}
+
+    def _taken(self, payload: Any) -> set[Place]:
         places: set[Place] = set()
         for found, source in self._sources.values():
             for each in found:
@@ -187,8 +202,36 @@ class Adapter:
         for answers, at in self._answers:
             if not (answers.at == "." and answers.name is None):
                 places.update(place for place, _ in at.places(payload))
-        left = without(payload, places)
-        return left if type(left) is dict else {}
+        return places
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        """Keys whose values decide how a payload of this shape is recognised or read, beside its structure."""
+        shape = self.shape
+        names = [text for answers in shape.answers for text in answers.name or ()]
+        compared = [*names, *(text for when in shape.when for text in when.values)]
+        others = [
+            *(answers.at for answers in shape.answers),
+            *(text for found, _ in self._sources.values() for text in (each.text for each in found)),
+        ]
+        conditions = [text for when in shape.when for text in (*when.has, *when.any_of, *when.lacks)]
+        last = {next((step for step in reversed(path(text).steps) if isinstance(step, str)), "") for text in compared}
+        return frozenset(
+            last
+            | {step[0] for text in (*compared, *others, *conditions, *shape.each) for step in path(text).steps if isinstance(step, tuple)}
+        )
+
+    @cached_property
+    def has_plans(self) -> bool:
+        """Whether payloads of equal structure are read at equal places. Not if answers are named elsewhere, or are a text to be parsed."""
+        return not any(answers.titles or answers.json_text or "." in (answers.name or ()) for answers in self.shape.answers)
+
+    def plan(self, payload: Any, telling: frozenset[str]) -> Plan:
+        """How to read payloads of the same structure as this one."""
+        probe = Probe(payload, telling)
+        reads = {DECLARED + field: _read_at(found, source, probe.payload) for field, (found, source) in self._sources.items()}
+        tests = [([place for place, _ in each.places(probe.payload)], words) for each, words in self._test]
+        return Plan(probe, self._answered(probe.payload), reads, tests, tree_of(self._taken(probe.payload)))
 
     @property
     def rest_is_said(self) -> bool:
@@ -311,6 +354,7 @@ class Adapters:
         self.of_name = {name: Adapter(name, shape, headers) for name, shape in known.shapes.items()}
         self._candidates: dict[tuple[tuple[str, ...], bool], Candidates] = {}
         self._winners: dict[tuple[str, ...], Adapter | Fault] = {}
+        self._plans: dict[Structure, tuple[Adapter, Plan] | None] = {}
 
     @cached_property
     def digest(self) -> str:
@@ -344,6 +388,26 @@ class Adapters:
                 if not conditions or any(condition.holds(payload, keys) for condition in conditions)
             ]
         )
+
+    @cached_property
+    def telling(self) -> frozenset[str]:
+        return frozenset(key for adapter in self.of_name.values() for key in adapter.telling)
+
+    def plan(self, of: Structure, payload: Any, candidates: Candidates) -> tuple[Adapter, Plan] | None:
+        """How to read payloads of this structure, of which `payload` is one; None if each has to be looked at by itself."""
+        if of not in self._plans:
+            if len(self._plans) > _MOST_PLANS:
+                self._plans.clear()
+            self._plans[of] = self._plan(payload, candidates)
+        return self._plans[of]
+
+    def _plan(self, payload: Any, candidates: Candidates) -> tuple[Adapter, Plan] | None:
+        chosen = self.choose(payload, candidates)
+        if isinstance(chosen, Fault) or chosen.shape.kind != "lead" or not chosen.has_plans:
+            return None
+        if chosen.each and len(chosen.entries(payload)) > 1:
+            return None
+        return chosen, chosen.plan(payload, self.telling)
 
     def winner(self, fitting: Sequence[Adapter]) -> Adapter | Fault:
         names = tuple(adapter.name for adapter in fitting)
@@ -454,6 +518,15 @@ def _read(found: list[Path], source: FieldSource, payload: Any) -> Any:
         if values:
             return _transformed(values, source)
     return None
+
+
+def _read_at(found: list[Path], source: FieldSource, payload: Any) -> Read:
+    """The places that `_read` reads, and what it makes of the values there."""
+    for where in found:
+        places = [place for place, value in where.places(payload) if not is_blank(value)]
+        if places:
+            return Read(places, partial(_transformed, source=source))
+    return Read((), partial(_transformed, source=source))
 
 
 def _transformed(values: list[Any], source: FieldSource) -> Any:

@@ -35,7 +35,8 @@ def amount(text: str, *, money: bool = True) -> float | None:
     Raises OverflowError if the number is not finite.
     """
     plain = unicodedata.normalize("NFKC", text).strip().casefold()
-    plain = "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in plain)
+    if not plain.isascii():
+        plain = "".join(str(unicodedata.decimal(sign)) if sign.isdecimal() else sign for sign in plain)
     if _NOT_FINITE.fullmatch(plain):
         raise OverflowError
     plain = re.sub(r"(?<=\d)['’_\s](?=\d{3}(?!\d))", "", plain)

@@ -54,6 +54,7 @@ MODULES = (
     "lead_assets.intake.parse",
     "lead_assets.intake.paths",
     "lead_assets.intake.payloads",
+    "lead_assets.intake.plans",
     "lead_assets.intake.rows",
     "lead_assets.intake.shapes",
     "lead_assets.intake.sheet_payloads",

@@ -26,6 +26,8 @@ _EACH, _ALL = object(), object()
 Step = str | int | tuple[str, str] | object
 Place = tuple[str | int, ...]
 """Keys and indexes from the payload down to one value."""
+Tree = dict[str | int, Any] | None
+"""Places as a tree of steps."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,11 @@ def is_blank(item: Any) -> bool:
 
 def without(payload: Any, places: set[Place]) -> Any:
     """The payload less the values at the places, and less what is empty then; None if nothing is left."""
+    return pruned(payload, tree_of(places))
+
+
+def tree_of(places: set[Place]) -> Tree:
+    """What `pruned` takes out; None for all of it."""
     tree: dict[str | int, Any] = {}
     for place in sorted(places, key=len, reverse=True):
         branch = tree
@@ -112,7 +119,12 @@ def without(payload: Any, places: set[Place]) -> Any:
             branch = branch.setdefault(step, {})
         if place:
             branch[place[-1]] = None
-    return None if () in places else _pruned(payload, tree)
+    return None if () in places else tree
+
+
+def pruned(payload: Any, tree: Tree) -> Any:
+    """`without`, for places made into a tree once."""
+    return None if tree is None else _pruned(payload, tree)
 
 
 def _pruned(payload: Any, tree: dict[str | int, Any]) -> Any:

@@ -18,12 +18,13 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import RawLead, canonical_json
-from lead_assets.intake.adapters import DECLARED, MAPPED, Adapter, Adapters, Bag, shipped_adapters
+from lead_assets.intake.adapters import DECLARED, MAPPED, Adapter, Adapters, Bag, Candidates, shipped_adapters
 from lead_assets.intake.amounts import amount
 from lead_assets.intake.headers import IGNORE, OTHER_NAMES, fold_header
 from lead_assets.intake.moments import moment, order_of
 from lead_assets.intake.paths import is_blank, path
 from lead_assets.intake.payloads import Chunk, Fault, Reject
+from lead_assets.intake.plans import Plan, structure
 
 RECEIPT_COLUMNS = ("campaign_id", "drop_sha256", "drop_name", "received_at")
 DROP_SCHEMA = pl.Schema({name: dtype for name, dtype in RawLead.polars_schema().items() if name not in RECEIPT_COLUMNS})
@@ -42,6 +43,8 @@ _TOLD_APART_BY = ("lead_id", "email", "phone", "full_name", "first_name", "last_
 """The columns that decide whether a payload is a lead, and in which campaign: all that is read when a drop is only counted."""
 _MIN_PHONE_DIGITS = 7
 _DEEPEST_BATCH = 3
+_WORTH_PLANS = 8
+"""Fewer payloads are read one by one."""
 _PLAIN_UTC = r"^\d{4}-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\dZ$"
 _PLAIN_NUMBER = r"^\$?(?:\d{1,9}|\d{1,3}(?:,\d{3})+)(?:\.\d{1,2})?$"
 _LINE_END = orjson.Fragment(b"\n")
@@ -64,6 +67,8 @@ class Group:
     parts: list[int] = field(default_factory=list)
     payloads: list[Any] = field(default_factory=list)
     signatures: set[tuple[str, ...]] = field(default_factory=set)
+    read: dict[int, tuple[Plan, Bag]] = field(default_factory=dict)
+    """For a payload of the chunk that was read by a plan: the plan, and its bag."""
 
 
 def rows(chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = None) -> tuple[pl.DataFrame, list[Reject]]:
@@ -112,7 +117,7 @@ def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[Gro
                 group.payloads += [chunk.values[index] for index in members] if len(members) < len(chunk.values) else chunk.values
                 group.signatures.add(signature)
                 continue
-        for index in members:
+        for index in _unplanned(chunk, members, candidates, adapters, groups) if not is_table else members:
             part = 0
             for payload, found in _leads_of(chunk.values[index], adapters, is_table, _DEEPEST_BATCH):
                 part += 1
@@ -135,9 +140,38 @@ def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[Gro
     return [_sorted(group) for group in groups.values()]
 
 
+def _unplanned(chunk: Chunk, members: list[int], candidates: Candidates, adapters: Adapters, groups: dict[str, Group]) -> list[int]:
+    """Read by plan what has the structure of others; returns what is left."""
+    if len(members) < _WORTH_PLANS:
+        return members
+    left: list[int] = []
+    of_structure: dict[Any, list[int]] = {}
+    for index in members:
+        of_structure.setdefault(structure(chunk.values[index], adapters.telling), []).append(index)
+    for of, indexes in of_structure.items():
+        planned = adapters.plan(of, chunk.values[indexes[0]], candidates) if len(indexes) > 1 else None
+        if planned is None:
+            left += indexes
+            continue
+        adapter, plan = planned
+        group = groups.setdefault(adapter.name, Group(adapter))
+        for index in indexes:
+            payload = chunk.values[index]
+            bag = plan.bag(payload)
+            if bag is None:
+                left.append(index)
+                continue
+            group.read[index] = plan, bag
+            group.members.append(index)
+            group.parts += [1] if group.parts else []
+            group.payloads.append(payload)
+        group.signatures.add(tuple(chunk.values[indexes[0]]))
+    return sorted(left)
+
+
 def _sorted(group: Group) -> Group:
-    """In the order of the payloads, which several signatures do not keep."""
-    if len(group.signatures) > 1 and any(a > b for a, b in zip(group.members, group.members[1:], strict=False)):
+    """In the order of the payloads, which neither several signatures nor plans keep."""
+    if any(a > b for a, b in zip(group.members, group.members[1:], strict=False)):
         order = sorted(range(len(group.members)), key=lambda at: (group.members[at], group.parts[at] if group.parts else 1))
         group.payloads = [group.payloads[at] for at in order]
         group.members = [group.members[at] for at in order]
@@ -156,8 +190,7 @@ def _leads_of(payload: Any, adapters: Adapters, is_table: bool, deepest: int) ->
         return
     shape = chosen.shape
     if chosen.each and deepest:
-        where = next((each for each in chosen.each if each.values(payload)), chosen.each[0])
-        entries = where.values(payload) if shape.kind == "batch" else where.parts(payload)
+        entries = chosen.entries(payload)
         if shape.kind != "batch" and len(entries) <= 1:
             entries = []
         for entry in entries:
@@ -188,15 +221,16 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
     bags, signatures = _bags(group, chunk.column_map)
     names = {name for signature in signatures for name in signature}
     binding = adapter.binding(names, chunk.column_map)
-    if not documents and (counted := _by_address(chunk, group, bags, signatures, binding)) is not None:
+    said = _Bags(bags, signatures)
+    if not documents and (counted := _by_address(chunk, group, said, signatures, binding)) is not None:
         return GroupRead(counted, [], binding, signatures)
     unread: dict[int, list[str]] = {}
     columns: dict[str, pl.Series] = {}
     for column, candidates in binding.items():
         if documents or column in _TOLD_APART_BY:
-            columns[column] = _typed(column, _values(bags, candidates), chunk, group, unread)
+            columns[column] = _typed(column, said.values(candidates), chunk, group, unread)
     if _has_several(emails := binding.get("email", []), signatures):
-        columns["email"] = _best_email(columns["email"], [_typed("email", _values(bags, [name]), chunk, group, {}) for name in emails])
+        columns["email"] = _best_email(columns["email"], [_typed("email", said.values([name]), chunk, group, {}) for name in emails])
     text = [name for name in _TEXT if name in columns]
     columns["position"] = pl.Series([chunk.positions[index] for index in members], dtype=pl.Int64)
     columns["part"] = (
@@ -227,8 +261,9 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
     if documents:
         frame = frame.with_columns(extra=_extras(group, bags, signatures, binding, unread))
         if unread:
-            fields = [unread.get(index) for index in range(frame.height)]
-            frame = frame.with_columns(unread_fields=pl.Series(fields, dtype=pl.List(pl.String)))
+            # Joined and split: a list each would be a column each for polars.
+            listed = [" ".join(unread[index]) if index in unread else None for index in range(frame.height)]
+            frame = frame.with_columns(unread_fields=pl.Series(listed, dtype=pl.String).str.split(" "))
     if not faults:
         return GroupRead(frame, [], binding, signatures)
     campaigns = frame["source_campaign"]
@@ -252,7 +287,7 @@ def _has_several(names: list[str], signatures: set[tuple[str, ...]]) -> bool:
 
 
 def _by_address(
-    chunk: Chunk, group: Group, bags: list[Bag], signatures: set[tuple[str, ...]], binding: dict[str, list[str]]
+    chunk: Chunk, group: Group, said: _Bags, signatures: set[tuple[str, ...]], binding: dict[str, list[str]]
 ) -> pl.DataFrame | None:
     """Leads that are counted: where each has an address, which is most often, nothing else needs to be read. None where one has not."""
     from lead_assets.core.emails import normalise_emails
@@ -260,11 +295,11 @@ def _by_address(
     emails = binding.get("email", [])
     if not emails or _has_several(emails, signatures) or "source_campaign" in group.adapter.shape.set:
         return None
-    email = _texts("email", _values(bags, emails), lambda _: None).str.strip_chars()
+    email = _texts("email", said.values(emails), lambda _: None).str.strip_chars()
     if email.null_count() or not (normalise_emails(email)["valid"].fill_null(False)).all():
         return None
     named = binding.get("source_campaign")
-    campaign = _texts("source_campaign", _values(bags, named) if named else [None] * len(bags), lambda _: None).str.strip_chars()
+    campaign = _texts("source_campaign", said.values(named or []), lambda _: None).str.strip_chars()
     standing = {
         "position": pl.Series([chunk.positions[index] for index in group.members], dtype=pl.Int64),
         "part": pl.Series(group.parts or [1] * len(group.members), dtype=pl.Int64),
@@ -276,7 +311,14 @@ def _by_address(
 def _bags(group: Group, column_map: Mapping[str, str]) -> tuple[list[Bag], set[tuple[str, ...]]]:
     """What the leads say, and the sets of names that they say it under."""
     adapter = group.adapter
-    bags: list[Bag] = group.payloads if adapter.is_flat else [adapter.bag(payload) for payload in group.payloads]
+    bags: list[Bag] = (
+        group.payloads
+        if adapter.is_flat
+        else [
+            group.read[index][1] if index in group.read else adapter.bag(payload)
+            for index, payload in zip(group.members, group.payloads, strict=True)
+        ]
+    )
     signatures = group.signatures if adapter.is_flat else {tuple(bag) for bag in bags}
     if column_map:
         said = {fold_header(name) for signature in signatures for name in signature}
@@ -296,17 +338,37 @@ def _path(text: str) -> Any:
         return None
 
 
+class _Bags:
+    """The bags of a group, and which of them have which names."""
+
+    def __init__(self, bags: list[Bag], signatures: set[tuple[str, ...]]) -> None:
+        self.bags = bags
+        self._of: dict[tuple[str, ...], list[int]] = {}
+        if len(signatures) > 1:
+            for index, bag in enumerate(bags):
+                self._of.setdefault(tuple(bag), []).append(index)
+        else:
+            self._of = {signature: [] for signature in signatures}
+
+    def values(self, names: Sequence[str]) -> list[Any]:
+        """The first value in each bag, among the given names, that is neither null nor blank. What is blank may be so in its own way."""
+        if len(self._of) == 1:
+            return _values(self.bags, [name for name in names if name in next(iter(self._of))])
+        found: list[Any] = [None] * len(self.bags)
+        for signature, indexes in self._of.items():
+            if present := [name for name in names if name in signature]:
+                for index, value in zip(indexes, _values([self.bags[index] for index in indexes], present), strict=True):
+                    found[index] = value
+        return found
+
+
 def _values(bags: Sequence[Bag], names: Sequence[str]) -> list[Any]:
-    """The first value in each bag, among the given names, that is neither null nor blank."""
-    if len(names) > 1:
-        found = [bag.get(names[0]) for bag in bags]
-        for name in names[1:]:
-            found = [bag.get(name) if value is None or is_blank(value) else value for value, bag in zip(found, bags, strict=True)]
-        return [None if is_blank(value) else value for value in found]
-    try:
-        return list(map(itemgetter(names[0]), bags))
-    except KeyError:
-        return [bag.get(names[0]) for bag in bags]
+    if not names:
+        return [None] * len(bags)
+    found = list(map(itemgetter(names[0]), bags))
+    for name in names[1:]:
+        found = [bag[name] if value is None or is_blank(value) else value for value, bag in zip(found, bags, strict=True)]
+    return found
 
 
 def _typed(column: str, found: list[Any], chunk: Chunk, group: Group, unread: dict[int, list[str]]) -> pl.Series:
@@ -321,16 +383,15 @@ def _typed(column: str, found: list[Any], chunk: Chunk, group: Group, unread: di
 
 
 def _texts(column: str, found: list[Any], cannot: Unread) -> pl.Series:
-    try:
-        return pl.Series(column, found, dtype=pl.String, strict=True)
-    except _NOT_UNIFORM:
-        texts: list[str | None] = []
-        for index, item in enumerate(found):
-            text = _text(item)
-            texts.append(text)
-            if text is None and not is_blank(item):
-                cannot(index)
-        return pl.Series(column, texts, dtype=pl.String)
+    kinds = {*map(type, found)}
+    if kinds <= {str, type(None)}:
+        with contextlib.suppress(*_NOT_UNIFORM):
+            return pl.Series(column, found, dtype=pl.String, strict=True)
+    texts = [item if type(item) is str else _text(item) for item in found]
+    for index, text in enumerate(texts):
+        if text is None and not is_blank(found[index]):
+            cannot(index)
+    return pl.Series(column, texts, dtype=pl.String)
 
 
 def _text(item: Any) -> str | None:
@@ -353,17 +414,17 @@ def _numbers(column: str, found: list[Any], cannot: Unread) -> pl.Series:
         with contextlib.suppress(*_NOT_UNIFORM):
             return pl.Series(column, found, dtype=pl.Float64)
     money = column in _MONEY
-    if kinds <= {str, type(None)}:
-        texts = pl.Series(column, found, dtype=pl.String)
-        plain = texts.str.strip_chars()
-        # A point followed by three digits groups thousands, so such text is not plain.
-        easy = (
-            plain.set(~plain.str.contains(_PLAIN_NUMBER).fill_null(False), None).str.replace_all(r"[$,]", "").cast(pl.Float64, strict=False)
-        )
-        odd = {index: _number(found[index], money) for index in (easy.is_null() & plain.is_not_null() & (plain != "")).arg_true().to_list()}
-    else:
-        easy = pl.Series(column, [None], dtype=pl.Float64).new_from_index(0, len(found))
-        odd = {index: _number(item, money) for index, item in enumerate(found) if not is_blank(item)}
+    texts = pl.Series(column, [item if type(item) is str else None for item in found], dtype=pl.String)
+    plain = texts.str.strip_chars()
+    # A point followed by three digits groups thousands, so such text is not plain.
+    easy = plain.set(~plain.str.contains(_PLAIN_NUMBER).fill_null(False), None).str.replace_all(r"[$,]", "").cast(pl.Float64, strict=False)
+    odd = {index: _number(found[index], money) for index in (easy.is_null() & plain.is_not_null() & (plain != "")).arg_true().to_list()}
+    if not kinds <= {str, type(None)}:
+        with contextlib.suppress(*_NOT_UNIFORM):
+            numbers = pl.Series(column, [item if type(item) in (int, float) else None for item in found], dtype=pl.Float64)
+            easy = easy.zip_with(easy.is_not_null(), numbers)
+        rest = easy.is_null().arg_true().to_list()
+        odd |= {index: _number(item, money) for index in rest if type(item := found[index]) is not str and not is_blank(item)}
     for index, number in odd.items():
         if number is None:
             cannot(index)
@@ -464,7 +525,8 @@ def _extras(
         names = unheld[tuple(bag)]
         extra = {name: bag[name] for name in names}
         if not adapter.is_flat:
-            rest = adapter.rest(payload)
+            planned = group.read.get(group.members[index])
+            rest = planned[0].rest(payload) if planned else adapter.rest(payload)
             if adapter.rest_is_said:
                 extra = {
                     name: rest.get(name, value) if name in payload else value
