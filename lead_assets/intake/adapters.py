@@ -22,9 +22,10 @@ from lead_assets.core.settings import Settings
 from lead_assets.core.values import number
 from lead_assets.intake.headers import HEADERS, IGNORE, OTHER_NAMES, Headers, Meaning, fold_header
 from lead_assets.intake.moments import moment
+from lead_assets.intake.nested import named_apart
 from lead_assets.intake.paths import Path, Place, is_blank, path, tree_of, without
 from lead_assets.intake.payloads import Fault
-from lead_assets.intake.plans import Plan, Probe, Read, Structure
+from lead_assets.intake.plans import NoPlanError, Plan, Probe, Read, Structure
 from lead_assets.intake.shapes import Answers, FieldSource, Known, Shape, When, load_shapes
 
 FALLBACK = "inbound_b2b"
@@ -161,14 +162,7 @@ class Adapter:
         return bag
 
     def _answered(self, payload: Any) -> Bag:
-        bag: Bag = {}
-        for answers, at in self._answers:
-            for name, value in self._named(answers, at, payload):
-                count, unique = 2, name
-                while unique in bag:
-                    unique, count = f"{name}_{count}", count + 1
-                bag[unique] = value
-        return bag
+        return named_apart(pair for answers, at in self._answers for pair in self._named(answers, at, payload))
 
     def given(self, payload: Any) -> dict[str, dict[str, Any]]:
         """What the payload says of columns that signals would otherwise buy: column → its value and its date (text with a time zone, or None)."""
@@ -407,7 +401,10 @@ class Adapters:
             return None
         if chosen.each and len(chosen.entries(payload)) > 1:
             return None
-        return chosen, chosen.plan(payload, self.telling)
+        try:
+            return chosen, chosen.plan(payload, self.telling)
+        except NoPlanError:
+            return None
 
     def winner(self, fitting: Sequence[Adapter]) -> Adapter | Fault:
         names = tuple(adapter.name for adapter in fitting)

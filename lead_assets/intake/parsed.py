@@ -51,6 +51,7 @@ MODULES = (
     "lead_assets.intake.headers",
     "lead_assets.intake.json_payloads",
     "lead_assets.intake.moments",
+    "lead_assets.intake.nested",
     "lead_assets.intake.parse",
     "lead_assets.intake.paths",
     "lead_assets.intake.payloads",

@@ -55,6 +55,13 @@ class Mark:
     def __init__(self, place: Place) -> None:
         self.place = place
 
+    def __str__(self) -> str:
+        raise NoPlanError
+
+
+class NoPlanError(Exception):
+    """The reader makes something of a value, so that its place alone does not say what comes out."""
+
 
 class Probe:
     """A copy of a payload with marks for all values that its structure leaves open, and the places of its objects and lists."""

@@ -18,10 +18,11 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import RawLead, canonical_json
-from lead_assets.intake.adapters import DECLARED, MAPPED, Adapter, Adapters, Bag, Candidates, shipped_adapters
+from lead_assets.intake.adapters import DECLARED, FALLBACK, MAPPED, Adapter, Adapters, Bag, Candidates, shipped_adapters
 from lead_assets.intake.amounts import amount
 from lead_assets.intake.headers import IGNORE, OTHER_NAMES, fold_header
 from lead_assets.intake.moments import moment, order_of
+from lead_assets.intake.nested import is_worth_a_look, leads_within
 from lead_assets.intake.paths import is_blank, path
 from lead_assets.intake.payloads import Chunk, Fault, Reject
 from lead_assets.intake.plans import Plan, structure
@@ -69,6 +70,8 @@ class Group:
     signatures: set[tuple[str, ...]] = field(default_factory=set)
     read: dict[int, tuple[Plan, Bag]] = field(default_factory=dict)
     """For a payload of the chunk that was read by a plan: the plan, and its bag."""
+    bags: list[Bag] = field(default_factory=list)
+    """What the leads say, if they were found within their payloads."""
 
 
 def rows(chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = None) -> tuple[pl.DataFrame, list[Reject]]:
@@ -81,6 +84,14 @@ def rows(chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = No
         read = read_group(chunk, group, documents=documents)
         frames.append(read.frame)
         rejects += read.rejects
+    if chunk.kind == "json" and (nested := _within(chunk, adapters, rejects)):
+        found = [read_group(chunk, group, documents=documents) for group in nested]
+        # A payload that names nobody within either keeps its first reject.
+        done = {position for read in found for position in read.frame["position"].to_list()}
+        rejects = [reject for reject in rejects if reject.position not in done or reject.fault.code not in _NOBODY]
+        rejects += [reject for read in found for reject in read.rejects if reject.position in done]
+        frames += [read.frame for read in found]
+        groups += nested
     frame = (
         frames[0]
         if len(frames) == 1 and _in_order(groups[0].members)
@@ -89,6 +100,33 @@ def rows(chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = No
         else NOTHING
     )
     return frame, sorted(rejects, key=lambda reject: (reject.position, reject.part))
+
+
+_NOBODY = frozenset({"no_identity", "invalid_email"})
+
+
+def _within(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[Group]:
+    """Payloads without an identity under their own keys that have leads deeper within, by the shape that fits what was found."""
+    positions = {reject.position for reject in rejects if reject.fault.code in _NOBODY and reject.part == 1}
+    several = {reject.position for reject in rejects if reject.part > 1}
+    groups: dict[str, Group] = {}
+    if not positions:
+        return []
+    for index, position in enumerate(chunk.positions):
+        payload = chunk.values[index]
+        if position not in positions or position in several or not is_worth_a_look(payload):
+            continue
+        for part, (own, bag) in enumerate(leads_within(payload, adapters.headers), start=1):
+            chosen = adapters.choose(bag, adapters.candidates(tuple(bag), is_table=False))
+            if isinstance(chosen, Fault) or not chosen.is_flat or chosen.shape.kind != "lead":
+                chosen = adapters.of_name[FALLBACK]
+            group = groups.setdefault(chosen.name, Group(chosen))
+            group.members.append(index)
+            group.parts.append(part)
+            group.payloads.append(own)
+            group.bags.append(bag)
+            group.signatures.add(tuple(bag))
+    return list(groups.values())
 
 
 def _in_order(members: list[int]) -> bool:
@@ -312,7 +350,7 @@ def _bags(group: Group, column_map: Mapping[str, str]) -> tuple[list[Bag], set[t
     """What the leads say, and the sets of names that they say it under."""
     adapter = group.adapter
     bags: list[Bag] = (
-        group.payloads
+        group.bags or group.payloads
         if adapter.is_flat
         else [
             group.read[index][1] if index in group.read else adapter.bag(payload)
