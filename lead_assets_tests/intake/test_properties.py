@@ -171,18 +171,36 @@ _FLAT = st.dictionaries(
 
 @settings(max_examples=200, deadline=None)
 @given(
-    payloads=st.lists(_FLAT, min_size=1, max_size=5),
-    odd=st.sampled_from(["", '{"a":1,"a":2}', '{"a" :1}', '{"a":[1]}', '{"a":{}}', "[]", '{"a":"\\u0007"}']),
+    payloads=st.lists(_FLAT | st.dictionaries(_TEXTS, _VALUES, max_size=4), min_size=1, max_size=5),
+    odd=st.sampled_from(
+        [
+            "",
+            '{"a":1,"a":2}',
+            '{"a" :1}',
+            '{"a":[1]}',
+            '{"a":{}}',
+            "[]",
+            '{"a":"\\u0007"}',
+            '{"a":{"b":1,"b":2}}',
+            '{"a":[{"b":":"},{"c":1,"c":":"}]}',
+            '{"a":"\\u0022:","a":1}',
+            '{"\\u0061":1,"a":2}',
+            '{"a":' + "[" * 40 + "]" * 40 + "}",
+            '{"a":[12345678901234567890123]}',
+        ]
+    ),  # fmt: skip
 )
-def test_one_look_at_a_block_finds_nothing_plain_that_a_look_at_each_payload_would_not(payloads: list[dict[str, Any]], odd: str) -> None:
+def test_one_look_at_a_block_finds_what_a_look_at_each_payload_would_find(payloads: list[dict[str, Any]], odd: str) -> None:
     raws = [json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() for payload in payloads] + [odd.encode()] * bool(odd)
     values = [orjson.loads(raw) for raw in raws]
     block = b"\n".join(raws) + b"\n"
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(json_payloads, "_WORTH_A_LOOK", 0)
-        if json_payloads._are_plain(block, values):
-            assert json_payloads._suspects(raws, values) == []
+        found = set(json_payloads._suspects_of(block, raws, values))
+    for index in json_payloads._suspects(raws, values):
+        fault, exact = json_payloads.diagnose(raws[index])
+        assert index in found or (fault is None and exact == values[index])
 
 
 def test_honest_payloads_need_one_look() -> None:
