@@ -188,7 +188,7 @@ _FLAT = st.dictionaries(
             '{"a":' + "[" * 40 + "]" * 40 + "}",
             '{"a":[12345678901234567890123]}',
         ]
-    ),  # fmt: skip
+    ),
 )
 def test_one_look_at_a_block_finds_what_a_look_at_each_payload_would_find(payloads: list[dict[str, Any]], odd: str) -> None:
     raws = [json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode() for payload in payloads] + [odd.encode()] * bool(odd)
