@@ -40,8 +40,8 @@ _SAY_NOTHING = frozenset((
     "address", "answer", "business", "content", "default", "display", "formatted", "full", "href", "main", "mobile", "name", "number", "primary", "raw",
     "text", "url", "value", "values", "work",
 ))  # fmt: skip
-_NAMES = ("name", "label", "question", "key", "title", "field", "ref", "id")
-_VALUES = ("value", "answer", "values", "answers", "response", "text", "content")
+_NAMES = ("name", "label", "question", "key", "title", "field", "ref", "id", "q")
+_VALUES = ("value", "answer", "values", "answers", "response", "text", "content", "a")
 
 
 def leads_within(payload: dict[str, Any], headers: Headers) -> list[tuple[dict[str, Any], dict[str, Any]]]:
