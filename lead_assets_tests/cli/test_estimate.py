@@ -133,8 +133,7 @@ def test_a_run_asks_nobody_about_what_an_export_brings(command: Command, tmp_pat
     assert "email-verifier" not in sandbox.subjects("hunter")
     assert "company:overview@2" in sandbox.subjects("pipe0")
     with duckdb.connect(home / "warehouse" / "warehouse.duckdb", read_only=True) as warehouse:
-        row = warehouse.sql("SELECT technologies, email_grade, provenance FROM signals.enriched_leads").fetchone()
-    assert row is not None
+        (row,) = warehouse.execute("SELECT technologies, email_grade, provenance FROM signals.enriched_leads").fetchall()
     assert (row[0], row[1]) == (["AWS", "SAP"], "valid")
     provenance = json.loads(row[2])
     assert (provenance["technologies"]["provider"], provenance["company_description"]["provider"]) == ("given", "pipe0")
