@@ -142,8 +142,8 @@ def _read(cell: str) -> str | None:
 
 def _without_slip(address: str) -> str:
     """ ".con" is no top-level domain, and c, o, n beside m are one key away: certain where the result is a known provider."""
-    mended = re.sub(r"\.con$", ".com", address, flags=re.IGNORECASE)
-    return mended if mended != address and email_kind(mended.partition("@")[2].lower()) == "free" else address
+    fixed = re.sub(r"\.con$", ".com", address, flags=re.IGNORECASE)
+    return fixed if fixed != address and email_kind(fixed.partition("@")[2].lower()) == "free" else address
 
 
 def _mailbox_key(email: str) -> str:

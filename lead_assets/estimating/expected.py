@@ -42,7 +42,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 class ModelShares(Declared):
     characters_per_token: float = Field(4, gt=0)
-    mended: Share = 0
+    repaired: Share = 0
     briefs: Share = 1
     output_tokens: dict[str, Annotated[float, Field(gt=0)]] = {}
     added_characters: dict[str, Annotated[int, Field(ge=0)]] = {}

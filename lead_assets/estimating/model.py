@@ -37,7 +37,7 @@ def rehearse(
         return []
     batch = mode == "batch"
     micros = sum(_micros(attempt.profile, attempt.request.size, settings, book, experience, batch=batch) for attempt in attempts)
-    again = 1 + experience.shares.model.mended
+    again = 1 + experience.shares.model.repaired
     asked = [Expected(PROVIDER, OPERATION, "classification", len(attempts), len(attempts) * again, micros * again)]
     if load_brief_rulebook(settings).limits.summaries.tiers:
         count = len(attempts) * experience.shares.model.briefs

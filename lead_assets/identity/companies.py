@@ -1,4 +1,4 @@
-"""Companies: the domain that names one, by tldextract with its bundled list (no network), each distinct host once.
+"""The domain that identifies a company, by tldextract with its bundled list (no network); each distinct host is parsed once.
 
 Does not belong here: a company's name (see `company_names`).
 """

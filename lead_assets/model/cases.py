@@ -158,11 +158,11 @@ def second_want(case: Case, first: Want, asking: Asking) -> Want | None:
         request, room = prompt.first_request(case.profile, case.rendered), calls.truncated_max_tokens
     else:
         faults = [str(violation) for violation in case.violations]
-        request, room = prompt.mending_request(case.profile, case.rendered, text, faults), calls.max_tokens
-    mended = {**first.parameters, "attempt": 2, "mends": _digest(text)}
+        request, room = prompt.repair_request(case.profile, case.rendered, text, faults), calls.max_tokens
+    repaired = {**first.parameters, "attempt": 2, "mends": _digest(text)}
     # Repairing an answer that a replay requested counts for that replay, whoever does it.
     fix = asking.fix or case.answers[-1].body.get("fix")
-    return _want(case, Attempt(case.profile, request, room, fix), mended, asking)
+    return _want(case, Attempt(case.profile, request, room, fix), repaired, asking)
 
 
 def look_want(case: Case, first: Want, asking: Asking) -> Want:

@@ -117,7 +117,7 @@ def first_request(profile: Profile, rendered: str) -> Request:
     return Request(system_of(profile), ({"role": "user", "content": rendered},))
 
 
-def mending_request(profile: Profile, rendered: str, answer: str, faults: Iterable[str]) -> Request:
+def repair_request(profile: Profile, rendered: str, answer: str, faults: Iterable[str]) -> Request:
     """The repair request: the same lead, the failed answer, and what is wrong with it."""
     listed = "\n".join(f"- {fault}" for fault in list(faults)[:_MOST_FAULTS])
     asked = first_request(profile, rendered)

@@ -1,4 +1,4 @@
-"""Companies: the domain that names one."""
+"""The domain that identifies a company."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def test_answers_are_told_apart_by_name_and_not_by_order(run: Run, by_batch: Buy
     assert run(noted(*notes), rulebook=small, buy=by_batch).classifications["loan_type"].to_list() == ["bridge_rtl", "rental", "unknown"]
 
 
-def test_failing_answers_are_mended_by_a_batch_too(run: Run, by_batch: Buy, small: Rulebook, sandbox: Handle) -> None:
+def test_failing_answers_are_repaired_by_a_batch_too(run: Run, by_batch: Buy, small: Rulebook, sandbox: Handle) -> None:
     result = run(noted("Fix and flip [[sandbox:bad_once]]", "flip [[sandbox:placeholder]]", "flip"), rulebook=small, buy=by_batch)
     assert result.classifications["attempts"].to_list() == [2, 1]
     assert result.quarantine["code"].to_list() == ["placeholder"]

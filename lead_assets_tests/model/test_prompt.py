@@ -80,12 +80,12 @@ def test_enrichment_is_shown_and_a_column_that_is_missing_is_no_fault() -> None:
 
 
 def test_the_repair_shows_the_lead_the_answer_and_the_faults() -> None:
-    request = prompt.mending_request(LENDING, prompt.render({"notes": "flip"}), '{"urgency_score": 9}', ["urgency_score: too high"])
+    request = prompt.repair_request(LENDING, prompt.render({"notes": "flip"}), '{"urgency_score": 9}', ["urgency_score: too high"])
     assert [message["role"] for message in request.messages] == ["user", "assistant", "user"]
     assert request.messages[0] == prompt.first_request(LENDING, prompt.render({"notes": "flip"})).messages[0]
     assert "urgency_score: too high" in request.messages[2]["content"]
 
 
 def test_the_repair_has_a_bounded_prompt() -> None:
-    request = prompt.mending_request(LENDING, prompt.render({"notes": "flip"}), "x" * 100_000, ["too long"] * 500)
+    request = prompt.repair_request(LENDING, prompt.render({"notes": "flip"}), "x" * 100_000, ["too long"] * 500)
     assert request.size < prompt.first_request(LENDING, prompt.render({"notes": "flip"})).size + 12_000

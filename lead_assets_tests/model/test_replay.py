@@ -61,7 +61,7 @@ class Again:
 
 @pytest.fixture
 def again(run: Run, ledger: Ledger, settings: Settings, sandbox: Handle) -> Again:
-    """Five leads in quarantine by the vendor's fault, which is mended."""
+    """Five leads in quarantine by the vendor's fault, which is then fixed."""
     break_the_model(sandbox)
     made = Again(run, ledger, settings, noted(*NOTES))
     assert made.result().quarantine["code"].to_list() == ["not_json"] * 5
@@ -77,7 +77,7 @@ def test_a_fixed_model_is_asked_again_and_the_leads_are_classified(again: Again,
     rebuilt = again.result()
     assert rebuilt.quarantine.is_empty()
     assert rebuilt.classifications["loan_type"].to_list() == ["bridge_rtl"] * 5
-    # What the failed attempts cost is not forgotten: first answer, mending, replay.
+    # What the failed attempts cost is not forgotten: first answer, repair, replay.
     assert rebuilt.classifications["attempts"].to_list() == [3] * 5
     assert rebuilt.classifications["cost_usd"].sum() > failed.quarantine["cost_usd"].sum()
     assert sandbox.billed("anthropic") == 5
@@ -101,7 +101,7 @@ def test_a_replay_in_vain_is_not_repeated_until_there_is_another_fix(again: Agai
     assert again.result().quarantine.is_empty()
 
 
-def test_a_mended_rule_of_governance_needs_no_model(again: Again, sandbox: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fixed_rule_of_governance_needs_no_model(again: Again, sandbox: Handle, monkeypatch: pytest.MonkeyPatch) -> None:
     quarantine = again.result().quarantine
     honest = governance.judge
     good = again.run(noted("Fix and flip")).classifications["answer"][0]
@@ -115,8 +115,8 @@ def test_another_prompt_is_another_question_and_asked_once(again: Again, setting
     quarantine = again.result().quarantine
     book = load_rulebook(settings)
     worded = replace(book.profiles["lending"], system=book.profiles["lending"].system + "\nBe brief.")
-    mended = Rulebook(book.limits, book.prices, {"lending": worded})
-    first, second = again(quarantine, rulebook=mended), again(quarantine, rulebook=mended)
+    fixed = Rulebook(book.limits, book.prices, {"lending": worded})
+    first, second = again(quarantine, rulebook=fixed), again(quarantine, rulebook=fixed)
     assert (first.sent, first.bought, first.accepted) == (0, 5, 5)
     assert (second.sent, second.bought) == (0, 0)
     assert sandbox.billed("anthropic") == 5
@@ -241,7 +241,7 @@ def test_the_command_sends_quarantined_briefs_again_once_each(command: Command, 
     assert (said["stage"], said["selected"], said["sent"], said["accepted"], said["still_quarantined"]) == ("summaries", 2, 2, 2, 0)
     assert sandbox.billed("anthropic") == classified + 2
     assert warehouse.read(QuarantinedSummary).is_empty()
-    # First answer, its mending, and what was sent again.
+    # First answer, its repair, and what was sent again.
     assert warehouse.read(Summary)["attempts"].to_list() == [3, 3]
 
     warehouse.write(QuarantinedSummary, quarantine, ["spring"])  # as if it had been killed before its tables were made

