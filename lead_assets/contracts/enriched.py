@@ -79,7 +79,9 @@ class _Outcome(Table):
             source=("signals.company_overview.company_region", "signals.organization.hq_state"),
         ),
     ] = None
-    provenance: Annotated[Json, Column('Provider and time of each value: {"column": {"provider", "as_of"}}')]
+    provenance: Annotated[
+        Json, Column('Provider and time of each value: {"column": {"provider", "as_of"}}; provider given: what the lead brings itself')
+    ]
     signals_found: Annotated[list[str], Column("Names of the signals that were found, sorted")]
     signals_missed: Annotated[list[str], Column("Names of the signals that were not found, sorted")]
     miss_reasons: Annotated[Json, Column('Reason for each missed signal: {"signal": "reason"}')]

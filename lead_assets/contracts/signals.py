@@ -40,7 +40,10 @@ class SignalRow(Table):
     subject: Annotated[str | None, Column("What was asked about, e.g. the company domain; null if the lead has none", pii="profile")] = None
     state: Annotated[State, Column("found, not_found (the provider has nothing), unknown (no valid answer: see reason)")]
     reason: Annotated[str | None, Column("Why there is no value: no_result, no_subject, no_key, over_budget, provider_error, …")] = None
-    provider: Annotated[str | None, Column("Provider that gave this answer")] = None
+    provider: Annotated[
+        str | None,
+        Column("Provider that gave this answer; given: the lead brings it itself (see identity.leads.given), and nobody was asked"),
+    ] = None
     as_of: Annotated[datetime | None, Column("When the provider answered")] = None
     stale: Annotated[bool, Column("True if the answer is older than its time to live and no newer one was available")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox, so it says nothing about the real world")]

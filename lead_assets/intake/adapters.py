@@ -164,6 +164,11 @@ class Adapter:
     def _answered(self, payload: Any) -> Bag:
         return named_apart(pair for answers, at in self._answers for pair in self._named(answers, at, payload))
 
+    @property
+    def given_at(self) -> dict[str, list[Path]]:
+        """Column of enriched_leads → where the declaration finds it in a payload."""
+        return {column: at for column, _, at, _, _ in self._facts}
+
     def given(self, payload: Any) -> dict[str, dict[str, Any]]:
         """What the payload says of columns that signals would otherwise buy: column → its value and its date (text with a time zone, or None)."""
         facts: dict[str, dict[str, Any]] = {}

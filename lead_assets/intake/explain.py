@@ -27,7 +27,7 @@ _LOOKED_AT = 2_000
 
 @dataclass
 class ShapeRead:
-    """How payloads of one shape are read. `fields`: column → the names or paths that fill it; `unknown`: names that fill none, each with the column that
+    """How payloads of one shape are read. `fields`: column → the names or paths that fill it, `given.<column>` for what a signal would otherwise buy; `unknown`: names that fill none, each with the column that
     its wording is nearest to; `sample`: the first lead, columns that have a value; `left_over`: what of it no column holds."""
 
     shape: str
@@ -100,6 +100,12 @@ def _add(shapes: dict[str, ShapeRead], chunk: Chunk, group: Group, adapters: Ada
         for name in names:
             if (text := _said(name, column, group)) not in known:
                 known.append(text)
+    for column, places in adapter.given_at.items():
+        said = [where.text for where in places if any(where.first(payload) is not None for payload in group.payloads[:100])]
+        if said:
+            bound.update(said)
+            known = shape.fields.setdefault(f"given.{column}", [])
+            known += [text for text in said if text not in known]
     for name in islice((name for signature in read.signatures for name in signature), 20_000):
         if name not in bound and not name.startswith(DECLARED):
             shape.unknown.setdefault(name, adapters.headers.near(name))

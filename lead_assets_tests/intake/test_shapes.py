@@ -118,7 +118,7 @@ def test_every_shape_that_ships_says_what_was_verified_and_has_a_fixture() -> No
     used = {row["adapter"] for expected in EXPECTED.values() for row in expected["leads"]}
     leads = {name for name, shape in shapes.shapes.items() if shape.kind == "lead" and not shape.general}
     assert leads - used == set()
-    assert [name for name in leads if not shapes.shapes[name].verified and name != "tiktok_lead" and name != "salesforce_sobject"] == []
+    assert [name for name in leads if not shapes.shapes[name].verified or "not yet" in shapes.shapes[name].verified] == []
 
 
 def test_a_new_shape_is_a_declaration_and_no_line_of_code(tmp_path: Path) -> None:
