@@ -19,7 +19,7 @@ from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Chunk, Fault, Reject
 from lead_assets.intake.rows import Group, grouped, read_group
 
-_STANDING = ("payload", "extra", "position", "part")
+_STANDING = ("payload", "extra", "given", "position", "part")
 """Columns that say where a lead stands and what it was sent as, rather than what it says."""
 _LOOKED_AT = 2_000
 """Payloads of a drop that are looked at."""
@@ -27,8 +27,9 @@ _LOOKED_AT = 2_000
 
 @dataclass
 class ShapeRead:
-    """How payloads of one shape are read. `fields`: column → the names or paths that fill it, `given.<column>` for what a signal would otherwise buy; `unknown`: names that fill none, each with the column that
-    its wording is nearest to; `sample`: the first lead, columns that have a value; `left_over`: what of it no column holds."""
+    """How payloads of one shape are read. `fields`: column → the names or paths that fill it, `given.<column>` for what a signal would otherwise buy;
+    `unknown`: names that fill none, each with the column that its wording is nearest to; `sample`: the first lead, columns that have a value; `left_over`:
+    what of it no column holds."""
 
     shape: str
     what: str
