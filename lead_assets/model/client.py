@@ -171,11 +171,17 @@ def open_sdk(settings: Settings, calls: CallLimits) -> anthropic.AsyncAnthropic:
     """The vendor's SDK without its own retries, because the ledger's buyer retries and counts. The key is explicit, so that no profile on disk is used."""
     import anthropic
 
+    from lead_assets.vendors.network import without_detours
+
     key = VENDOR.key(settings)
     if key is None:
         raise ProviderError(PROVIDER, OPERATION, "auth", "no key: set ANTHROPIC_API_KEY", sent=False)
     return anthropic.AsyncAnthropic(
-        api_key=key.get_secret_value(), base_url=VENDOR.url(settings), max_retries=0, timeout=calls.timeout_seconds
+        api_key=key.get_secret_value(),
+        base_url=VENDOR.url(settings),
+        max_retries=0,
+        timeout=calls.timeout_seconds,
+        http_client=without_detours(anthropic.DefaultAsyncHttpxClient(timeout=calls.timeout_seconds)),
     )
 
 
