@@ -40,6 +40,8 @@ REBUILD = "lead_rebuild"
 
 of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign")
 """Everything that is made per campaign."""
+of_days = AssetSelection.tag(GRAIN_TAG, "day")
+"""Everything that is made per day."""
 of_home = AssetSelection.tag(GRAIN_TAG, "home") - AssetSelection.assets(f"classification/{EVALUATION}")
 """Tables made from all campaigns. The golden evaluation reads none of them and costs money, so it runs only on request."""
 

@@ -47,7 +47,15 @@ def run(
         runs.add_campaigns(instance, archive_of(settings).campaigns())
         assets = runs.select_assets(definitions, select)
         ran = runs.run_campaigns(
-            definitions, instance, wanted, assets=assets, limit=limit, batch=batch, from_ledger=from_ledger, on_progress=progress
+            definitions,
+            instance,
+            wanted,
+            assets=assets,
+            limit=limit,
+            batch=batch,
+            from_ledger=from_ledger,
+            days_with_data=lambda: ledger.costs(["day"])["day"],
+            on_progress=progress,
         )
         billed, circuits = ledger.billed(since), ledger.circuits()
     if not ran:

@@ -17,15 +17,15 @@ from dataclasses import dataclass
 
 from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
 
-from lead_assets.automation import HOME_TABLES, PIPELINE, of_campaigns, of_home
+from lead_assets.automation import HOME_TABLES, PIPELINE, of_campaigns, of_days, of_home
 from lead_assets.core.document import nearest
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import UnknownWord
 from lead_assets.kit import lost_storage
 from lead_assets.kit.dagster_internals import HISTORY, load
-from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, MODE_TAG
-from lead_assets.kit.partitions import backfill_policy, campaigns, contiguous_runs
+from lead_assets.kit.declare import BUY_TAG, GRAIN_TAG, LIMIT_TAG, MODE_TAG
+from lead_assets.kit.partitions import backfill_policy, campaigns, contiguous_runs, days
 from lead_assets.kit.run_failures import RUNNER_TAG
 from lead_assets.ledger.holders import new_holder
 
@@ -46,11 +46,11 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True)
 class Ran:
-    """One run over neighbouring campaigns, or of the home-wide tables."""
+    """One run over neighbouring campaigns or days, or of the home-wide tables."""
 
     run_id: str
     campaigns: tuple[str, ...]
-    """None for a home-wide run."""
+    """Its campaigns or days; none for a home-wide run."""
     success: bool
     failures: tuple[str, ...]
     """"step: error" for each failed step, or what prevented the first step, without data."""
@@ -82,9 +82,13 @@ def instance_of(settings: Settings) -> Iterator[DagsterInstance]:
 
 def add_campaigns(instance: DagsterInstance, keys: Iterable[str]) -> None:
     """Add the campaigns as partitions. Existing ones are left alone."""
-    known = set(lost_storage.outlast(instance, lambda: instance.get_dynamic_partitions(_partitions_name())))
+    _add(instance, _partitions_name(), keys)
+
+
+def _add(instance: DagsterInstance, name: str, keys: Iterable[str]) -> None:
+    known = set(lost_storage.outlast(instance, lambda: instance.get_dynamic_partitions(name)))
     if new := [key for key in keys if key not in known]:
-        instance.add_dynamic_partitions(_partitions_name(), new)
+        instance.add_dynamic_partitions(name, new)
 
 
 def known_campaigns(instance: DagsterInstance) -> list[str]:
@@ -94,7 +98,7 @@ def known_campaigns(instance: DagsterInstance) -> list[str]:
 def select_assets(definitions: Definitions, selection: str | None) -> list[AssetKey]:
     """The keys of the assets in a selection ("routing/decisions", "group:scoring", "+marts/campaign_funnel"). Raises UnknownWord if there are none."""
     graph = definitions.resolve_asset_graph()
-    every = of_campaigns | of_home
+    every = of_campaigns | of_days | of_home
     groups = {key.to_user_string(): graph.get(key).group_name for key in every.resolve(graph)}
     try:
         chosen = every if selection is None else AssetSelection.from_string(selection) & every
@@ -126,14 +130,16 @@ def run_campaigns(
     limit: int | None = None,
     batch: bool = False,
     from_ledger: bool = False,
+    days_with_data: Callable[[], Iterable[str]] = tuple,
     on_progress: Progress | None = None,
 ) -> list[Ran]:
     """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process; with several groups, one for each of `stages_of`.
-    Then materialize the home-wide assets in one run, even if a campaign failed, from whatever its tables contain.
+    Then materialize the home-wide assets in one run, even if a campaign failed, from whatever its tables contain, and the assets per day.
 
     limit: the maximum number of leads per campaign that continue from identity into the rooms that cost money.
     batch: use the model's Message Batches, cheaper by half but slower.
     from_ledger: buy nothing; serve the ledger's answers at any age.
+    days_with_data: called if there are assets per day; these days (YYYY-MM-DD) become partitions, and all known days are materialized.
     on_progress(steps done, total steps, campaigns in progress): called a few times per second.
     """
     tags = {
@@ -144,10 +150,11 @@ def run_campaigns(
     }
     groups = contiguous_runs(wanted, known_campaigns(instance), backfill_policy.max_partitions_per_run or 1)
     graph = definitions.resolve_asset_graph()
-    of_each = [key for key in assets if graph.get(key).is_partitioned]
-    whole = [key for key in assets if not graph.get(key).is_partitioned] if groups else []
+    of_each = [key for key in assets if graph.get(key).tags[GRAIN_TAG] == "campaign"]
+    others = [key for key in assets if key not in of_each] if groups else []
     stages = stages_of(definitions, of_each) if len(groups) > 1 else [of_each]
-    work = [(group, stage) for stage in stages if stage for group in groups] + ([([], whole)] if whole else [])
+    work = [(group, stage) for stage in stages if stage for group in groups]
+    work += _after_campaigns(definitions, instance, others, days_with_data)
     steps = [len({id(definitions.resolve_assets_def(key)) for key in stage}) for _, stage in work]
 
     def run(group: list[str], stage: Sequence[AssetKey], before: int) -> Ran:
@@ -184,6 +191,27 @@ def stages_of(definitions: Definitions, assets: Sequence[AssetKey]) -> list[list
     return [[key for key in assets if stage[key] == number] for number in range(max(stage.values(), default=0) + 1)]
 
 
+def _after_campaigns(
+    definitions: Definitions, instance: DagsterInstance, assets: Sequence[AssetKey], days_with_data: Callable[[], Iterable[str]]
+) -> list[tuple[list[str], list[AssetKey]]]:
+    """(days, assets) for each run of home-wide assets (no days) and of assets per day: one run each, or more if one kind reads the other in turn."""
+    graph = definitions.resolve_asset_graph()
+    grain = {key: graph.get(key).tags[GRAIN_TAG] for key in graph.toposorted_asset_keys if key in set(assets)}
+    groups: dict[str, list[list[str]]] = {"home": [[]], "day": []}
+    if "day" in grain.values():
+        _add(instance, str(days.name), sorted(days_with_data()))
+        known = list(instance.get_dynamic_partitions(str(days.name)))
+        groups["day"] = contiguous_runs(known, known, backfill_policy.max_partitions_per_run or 1)
+    stage: dict[AssetKey, int] = {}
+    for key, own in grain.items():
+        stage[key] = max((stage[parent] + (grain[parent] != own) for parent in graph.get(key).parent_keys if parent in stage), default=0)
+    return [
+        (group, [key for key in grain if (stage[key], grain[key]) == (number, kind)])
+        for number, kind in sorted({(stage[key], kind) for key, kind in grain.items()})
+        for group in groups[kind]
+    ]
+
+
 def _run_group(
     definitions: Definitions,
     instance: DagsterInstance,
@@ -192,7 +220,11 @@ def _run_group(
     tags: dict[str, str],
     on_progress: Callable[[int], None] | None,
 ) -> Ran:
-    job = definitions.resolve_job_def(PIPELINE if group else HOME_TABLES)
+    graph = definitions.resolve_asset_graph()
+    if graph.get(assets[0]).tags[GRAIN_TAG] == "day":
+        job = definitions.resolve_implicit_global_asset_job_def()  # a job of its own would need at least one such table
+    else:
+        job = definitions.resolve_job_def(PIPELINE if group else HOME_TABLES)
     if len(group) > 1:
         tags = tags | {"dagster/asset_partition_range_start": group[0], "dagster/asset_partition_range_end": group[-1]}
     run_id = str(uuid.uuid4())

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+import polars as pl
 from dagster import AssetsDefinition, MetadataValue
 
 from lead_assets.contracts import TABLES, Table
@@ -33,6 +34,9 @@ def _asset(mart: Mart) -> AssetsDefinition:
     )
     def build(step: Step) -> Made:
         frame = step.query(mart.sql, mart.reads)
+        if mart.contract.grain == "day":
+            # Tables of another grain are read as a whole, and contain other days, too.
+            frame = frame.filter(pl.col("day").cast(pl.String).is_in(step.partitions))
         return Made(frame, shown={"sql": MetadataValue.md(f"```sql\n{mart.sql}\n```")})
 
     return build

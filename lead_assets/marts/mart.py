@@ -1,6 +1,7 @@
 """A mart is a SELECT in sql/marts/<table>.sql over tables named schema.table, plus a contract for that table. Its inputs are found in the SQL.
 
-A mart with grain `campaign` sees the run's campaigns; one with grain `home` sees all campaigns.
+A mart with grain `campaign` sees the run's campaigns; one with grain `home` sees all campaigns. One with grain `day` keeps the
+rows of the run's days.
 
 Does not belong here: the SQL of a particular mart.
 """

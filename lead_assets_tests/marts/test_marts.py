@@ -8,18 +8,22 @@ from typing import Annotated, Any, ClassVar
 
 import polars as pl
 import pytest
-from dagster import DagsterInstance, materialize
+from dagster import DagsterInstance, Definitions, materialize
 
+from lead_assets.cli import runs
 from lead_assets.contracts import TABLES, WHOLE_HOME, Calls, CampaignFunnel, Column, Grain, Lead, Score, Table
 from lead_assets.contracts.marts import CampaignScorecard, DuplicateAcrossCampaigns, ProviderYield, SpendByDay
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
+from lead_assets.kit.declare import key_of
 from lead_assets.kit.io_manager import WarehouseIOManager
-from lead_assets.ledger import Ledger
+from lead_assets.ledger import Ledger, purchase
 from lead_assets.marts.assets import mart_assets
 from lead_assets.marts.mart import mart, marts_of
-from lead_assets.stores.opened import archive_of
+from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
+from lead_assets_tests.classification.pipeline import ingest_notes
+from lead_assets_tests.ledger.vendor import Vendor, want
 from lead_assets_tests.rows import AT, rows
 from lead_assets_tests.stores.conftest import Store
 from lead_assets_tests.stores.frames import scores
@@ -203,6 +207,40 @@ def test_a_mart_is_a_sql_file_and_a_contract(settings: Settings, tmp_path: Path,
         ran = materialize([asset], instance=instance, resources={"settings": settings, **stores})
     assert ran.success
     assert warehouse.read(Tiers).rows() == [("warm", 5, 2)]
+
+
+class DailyCost(Table):
+    """One row per day and provider: a mart per day that somebody adds."""
+
+    table: ClassVar[str] = "marts.daily_cost"
+    key: ClassVar[tuple[str, ...]] = ("day", "provider")
+    grain: ClassVar[Grain] = "day"
+
+    day: Annotated[date, Column("Day (UTC)", source="spending.calls.day")]
+    provider: Annotated[str, Column("Provider", source="spending.calls.provider")]
+    answers: Annotated[int, Column("Answers", source="spending.calls.answers")]
+
+
+def test_a_run_makes_tables_of_days_after_the_home_wide_ones_that_they_read(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "daily_cost.sql").write_text("SELECT day, provider, SUM(answers) AS answers FROM spending.calls GROUP BY ALL")
+    base = build_defs(settings)
+    monkeypatch.setitem(TABLES, DailyCost.table, DailyCost)
+    calls = TABLES["spending.calls"]
+    daily = mart_assets({DailyCost.table: DailyCost}, tmp_path)
+    definitions = Definitions(assets=[*(base.assets or []), *daily], jobs=base.jobs, resources=base.resources, executor=base.executor)
+    ingest_notes(settings, "fall", ["Fix and flip"])
+    ledger = Ledger(settings.ledger_location)
+    purchase(ledger, [want("a.example", campaign="fall")], Vendor())
+    (today,) = ledger.costs(["day"])["day"]
+    with DagsterInstance.ephemeral() as instance:
+        runs.add_campaigns(instance, ["fall"])
+        assets = [key_of(calls), key_of(DailyCost)]
+        assert set(assets) <= set(runs.select_assets(definitions, None))
+        ran = runs.run_campaigns(definitions, instance, ["fall"], assets=assets, days_with_data=lambda: [today])
+    assert [(each.campaigns, each.success) for each in ran] == [((), True), ((today,), True)]
+    assert warehouse_of(settings).read(DailyCost).rows() == [(date.fromisoformat(today), "pipe0", 1)]
 
 
 def test_every_contract_of_the_schema_is_an_asset_of_the_code_location(settings: Settings) -> None:
