@@ -1,0 +1,50 @@
+"""`lead-assets score`: learns a score from any table with outcomes, and applies it to any table.
+
+As in `lead_assets.cli.app`, a command reads its options, calls a module, and prints what it returned.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lead_assets.cli.terminal import AsJson, print_answer
+from lead_assets.core.settings import Settings
+
+score = typer.Typer(no_args_is_help=True, help="Learn from past leads which ones are won, and score others with it.")
+
+
+@score.command("fit")
+def fit(
+    input_path: Annotated[Path, typer.Option("--input", help="CSV, Parquet or XLSX with one lead per row.")],
+    target: Annotated[str, typer.Option("--target", help="The column with the outcome.")],
+    positive: Annotated[str | None, typer.Option("--positive", help="The value that means won, unless it is a usual word for it.")] = None,
+    drop: Annotated[list[str] | None, typer.Option("--drop", help="A column to leave out; may be given more than once.")] = None,
+    keep: Annotated[
+        list[str] | None,
+        typer.Option("--keep", help="A column to use although it looks known only after the outcome; may be given more than once."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="Where to write the model; default: below `models` in the home.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Learn a score. Columns that would fool it are found, named with the evidence, and left out."""
+    from lead_assets.cli import scores, show_scores
+
+    answer = scores.fit(Settings(), input_path, target, positive=positive, drop=drop or [], keep=keep or [], out=out)
+    print_answer(answer, as_json, show_scores.fitted)
+
+
+@score.command("apply")
+def apply(
+    model: Annotated[Path, typer.Option("--model", help="A model written by `score fit`.")],
+    input_path: Annotated[Path, typer.Option("--input", help="CSV, Parquet or XLSX with one lead per row.")],
+    out: Annotated[Path, typer.Option("--out", help="CSV or Parquet: the input with `probability` and `score` (0 to 100), best first.")],
+    as_json: AsJson = False,
+) -> None:
+    """Score a table's rows. Columns that it lacks count as missing and are named."""
+    from lead_assets.cli import scores, show_scores
+
+    answer: dict[str, Any] = scores.apply(model, input_path, out)
+    print_answer(answer, as_json, show_scores.applied)

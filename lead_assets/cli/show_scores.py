@@ -1,0 +1,43 @@
+"""Prints the answers of `lead-assets score` for people."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+_out = Console()
+
+
+def fitted(answer: dict[str, Any]) -> None:
+    cv = answer["cv"]
+    _out.print(f"{answer['rows']} leads, {answer['positives']} won, {answer['open']} open ({escape(answer['read_as'])})", highlight=False)
+    if answer["warnings"]:
+        table = Table("column", "left out as", "because", title="columns that would fool the model", title_justify="left")
+        for warning in answer["warnings"]:
+            table.add_row(escape(warning["column"]), warning["kind"], escape(warning["why"]))
+        _out.print(table)
+    _out.print(f"[bold]{answer['model']}[/] from {len(answer['features'])} columns, on leads that it had not seen:", highlight=False)
+    _out.print(
+        f"  AUC {cv['auc']}, average precision {cv['pr_auc']}, calibration error {cv['ece']}, Brier {cv['brier']}, "
+        f"lift in the best tenth {cv['lift_at_10']}",
+        highlight=False,
+    )
+    _out.print(f"  most is moved by {escape(', '.join(list(answer['moved'])[:5]))}", highlight=False)
+    _out.print(
+        f"written to {escape(answer['path'])}; next: lead-assets score apply --model {escape(answer['path'])} --input FILE --out FILE",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def applied(answer: dict[str, Any]) -> None:
+    _out.print(
+        f"{answer['rows']} leads scored, on average {answer['mean_probability']:.1%} to be won; written to {escape(answer['path'])}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if answer["missing"]:
+        _out.print(f"the table lacks {escape(', '.join(answer['missing']))}: counted as missing", highlight=False)
