@@ -107,6 +107,9 @@ TITLES: dict[str, tuple[str | None, str | None]] = {
     "Development Leader": ("senior", None),
     "Consultant": (None, None),
     "SAP Consultant": (None, "it"),
+    "Unternehmensinhaber": ("founder", "executive"),
+    "New Business Director": ("director", "sales"),
+    "Scheduler": (None, "operations"),
     "Tax Consultant": (None, "finance"),
 }
 
