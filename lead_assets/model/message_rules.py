@@ -9,12 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 
 import polars as pl
 
-from lead_assets.model.profile import Facts
-from lead_assets.model.prompt import shown_text
+from lead_assets.model.profile import Facts, shown_text
 
 VERSION = "1"
 """Increase it when messages are judged differently than before, like `governance.VERSION`."""
@@ -80,6 +79,13 @@ def has_placeholder(message: str) -> bool:
 def has_contact_details(message: str) -> bool:
     """True for a link, an e-mail address or a phone number: the sending system adds the sender's, so any in the message come from elsewhere."""
     return _CONTACT.search(_composed(message)) is not None
+
+
+@lru_cache(maxsize=16_384)
+def spoils_a_message(name: str) -> bool:
+    """True if a message that repeats this name of a person, company or place would break a rule by it. A bare domain name ("Booking.com") is a name."""
+    contact = has_contact_details(name) and len(name.split()) > 1
+    return contact or has_placeholder(name) or any(promises(name, Shown({})))
 
 
 def promises(message: str, shown: Shown, allowed: frozenset[str] = frozenset()) -> Iterator[str]:

@@ -7,6 +7,7 @@ Belongs here: the vocabulary of profiles (`Profile`, `Answered`, `Fact`). Does n
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -22,6 +23,14 @@ RULES_MODEL = "rules-v1"
 
 Facts = dict[str, Any]
 """What a model sees of one lead: fact name → text or number. Missing facts are left out."""
+
+as_json = json.JSONEncoder(ensure_ascii=False).encode
+
+
+def shown_text(facts: Facts) -> str:
+    """Everything the model was shown about the lead, from which it may quote."""
+    pairs = [f"{name}: {value}" for name, value in facts.items()]
+    return "\n".join([*pairs, as_json(facts)])
 
 
 Quote = Annotated[str, StringConstraints(min_length=2, max_length=400)]

@@ -7,9 +7,8 @@ own text (declared with it), or calling (see `client`).
 from __future__ import annotations
 
 import hashlib
-import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -17,8 +16,8 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.model import orders
-from lead_assets.model.profile import Facts, Profile
+from lead_assets.model import message_rules, orders
+from lead_assets.model.profile import Facts, Profile, as_json
 
 LONGEST_FACT = 6_000
 """Most characters shown per fact: a long note is cut to limit its cost."""
@@ -96,7 +95,7 @@ def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
 def render(facts: Facts) -> str:
     """The user message. Angle brackets and ampersands become JSON escapes, so nothing inside can open or close a tag."""
     text = (
-        _json(facts)
+        as_json(facts)
         .replace("&", "\\u0026")
         .replace("<", "\\u003c")
         .replace(">", "\\u003e")
@@ -142,15 +141,6 @@ def prompt_hash(profile: Profile) -> str:
     return hashlib.sha256(f"{system_of(profile)}\x1f{render({})}".encode()).hexdigest()[:16]
 
 
-def shown_text(facts: Facts) -> str:
-    """Everything the model was shown about the lead, from which it may quote."""
-    pairs: Sequence[str] = [f"{name}: {value}" for name, value in facts.items()]
-    return "\n".join([*pairs, _json(facts)])
-
-
-_json = json.JSONEncoder(ensure_ascii=False).encode
-
-
 def _shown_column(values: list[Any], *, is_name: bool) -> list[Any]:
     """`_shown` for each value, called once per distinct value, because all leads of a company share its facts."""
     known: dict[Any, Any] = {}
@@ -178,7 +168,8 @@ def _shown(value: Any, *, is_name: bool) -> Any:
 def _shown_text(value: str, *, is_name: bool) -> str | None:
     text = _UNSEEN.sub("", value).strip()
     if is_name:
-        return orders.withhold_whole(text) if len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) else None
+        good = len(text) <= _LONGEST_NAME and _NAME.fullmatch(text) and not message_rules.spoils_a_message(text)
+        return orders.withhold_whole(text) if good else None
     text = orders.withhold(text)
     if "@" in text:
         text = _EMAIL.sub("(e-mail removed)", text)
