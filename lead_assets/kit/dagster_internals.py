@@ -3,7 +3,8 @@
 An upgrade may move any of them. Then a test fails and names it (lead_assets_tests/graph/test_dagster_internals.py), a warning says so, and the product
 falls back to Dagster's stock behaviour. Nothing else in the package imports names that begin with an underscore.
 
-Belongs here: where to find such names. Does not belong here: their use (see `run_history`, `run_failures`, `checks`).
+Belongs here: where to find such names. Does not belong here: their use (see `run_history`, `run_failures`, `checks`,
+`partition_metadata`).
 """
 
 from __future__ import annotations
@@ -61,7 +62,15 @@ TARGETS = Part(
     instead="verdicts have no such link",
     names=("dagster._core.definitions.asset_checks.asset_check_evaluation:AssetCheckEvaluationTargetMaterializationData",),
 )
-PARTS = (HISTORY, WORKERS, TARGETS)
+METADATA = Part(
+    what_for="adding metadata to a partition without a query",
+    instead="Dagster asks its storage about every partition",
+    names=(
+        "dagster._core.execution.context.metadata_logging:AssetMetadataHandle",
+        "dagster._core.execution.context.metadata_logging:OutputMetadataAccumulator",
+    ),
+)
+PARTS = (HISTORY, WORKERS, TARGETS, METADATA)
 
 
 @cache

@@ -33,7 +33,7 @@ from dagster import (
 from lead_assets.contracts import WHOLE_HOME, Table
 from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
-from lead_assets.kit import notes, versions
+from lead_assets.kit import notes, partition_metadata, versions
 from lead_assets.kit.checks import Check, as_declared, evaluations
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, assets_of, column_lineage, key_of
 from lead_assets.kit.io_manager import WarehouseIOManager
@@ -317,7 +317,7 @@ def _result(
         own = Note(digest_in_order(rows), rows.height, made_from[key], _plain(made.figures.get(key, {})))
         noted[key] = notes.with_served(own, made.served[key], last_call) if key in made.served else own
         partition = None if contract.grain == "home" else key
-        step.context.add_asset_metadata({CONTENT: own.content}, asset_key=key_of(contract), partition_key=partition)
+        partition_metadata.add(step.context, key_of(contract), {partition: {CONTENT: own.content}})
         return noted[key].text()
 
     heights = _heights(contract, made.frame)
@@ -331,10 +331,8 @@ def _result(
         (figures,) = own.values()
         shown |= {"dagster/row_count": figures["rows"], **figures}
     else:
-        for key, figures in own.items():
-            step.context.add_asset_metadata(
-                {"dagster/partition_row_count": figures["rows"], **figures}, asset_key=key_of(contract), partition_key=key
-            )
+        counted = {key: {"dagster/partition_row_count": figures["rows"], **figures} for key, figures in own.items()}
+        partition_metadata.add(step.context, key_of(contract), counted)
     return MaterializeResult(asset_key=key_of(contract), value=(made.frame, step.partitions, note), metadata=shown)
 
 

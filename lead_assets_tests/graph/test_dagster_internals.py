@@ -1,7 +1,5 @@
 """Names used beyond Dagster's public API: that they exist, and that the product works without them."""
 
-from __future__ import annotations
-
 import ast
 from dataclasses import replace
 from importlib import import_module
@@ -9,12 +7,22 @@ from pathlib import Path
 
 import dagster
 import pytest
-from dagster import DagsterRun, DefaultRunLauncher, job, op
+from dagster import (
+    AssetExecutionContext,
+    DagsterInstance,
+    DagsterRun,
+    DefaultRunLauncher,
+    StaticPartitionsDefinition,
+    asset,
+    job,
+    materialize,
+    op,
+)
 
 import lead_assets
 from lead_assets.cli import runs
 from lead_assets.core.settings import Settings
-from lead_assets.kit import dagster_internals, run_failures
+from lead_assets.kit import dagster_internals, partition_metadata, run_failures
 from lead_assets.kit.dagster_internals import PARTS, Part
 from lead_assets.kit.run_failures import WatchedRunLauncher
 
@@ -94,6 +102,23 @@ def test_without_them_the_launcher_answers_as_dagsters_own(monkeypatch: pytest.M
             each.check_run_worker_health(run)
         answers.append(str(refused.value))
     assert answers[0] == answers[1]
+
+
+@pytest.mark.parametrize("has_it", [True, False])
+def test_each_partition_has_its_own_metadata_with_them_and_without(has_it: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not has_it:
+        monkeypatch.setattr(partition_metadata, "METADATA", lost(dagster_internals.METADATA))
+
+    @asset(partitions_def=StaticPartitionsDefinition(["a", "b"]))
+    def table(context: AssetExecutionContext) -> None:
+        partition_metadata.add(context, context.asset_key, {"a": {"rows": 1, "kept": True}, "b": {"rows": 2}})
+        partition_metadata.add(context, context.asset_key, {"a": {"rows": 3}})
+
+    tags = {"dagster/asset_partition_range_start": "a", "dagster/asset_partition_range_end": "b"}
+    with DagsterInstance.ephemeral() as instance:
+        made = materialize([table], instance=instance, tags=tags).asset_materializations_for_node("table")
+    shown = {each.partition: {name: value.value for name, value in each.metadata.items()} for each in made}
+    assert shown == {"a": {"rows": 3, "kept": True}, "b": {"rows": 2}}
 
 
 def test_a_home_of_an_earlier_version_opens(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
