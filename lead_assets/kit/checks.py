@@ -150,15 +150,18 @@ def faults(warehouse: Warehouse, contract: type[Table], partitions: Sequence[str
     names = ", ".join(f"t.{quoted(name)}" for name in contract.key)
     repeated = f"SELECT {part} AS part, {names}, COUNT(*) AS n FROM {contract.table} AS t GROUP BY {part}, {names} HAVING COUNT(*) > 1"
     joins = "".join(rule.joins for rule in rules)
-    sql = f"SELECT {part} AS part, COUNT(*) AS n{', ' + counts if counts else ''} FROM {contract.table} AS t{joins} GROUP BY {part}"
+    judged = f"SELECT {part} AS part, COUNT(*) AS n{', ' + counts if counts else ''} FROM {contract.table} AS t{joins} GROUP BY {part}"
+    sql = (
+        f"SELECT f.*, u.twice AS twice FROM ({judged}) AS f"
+        f" LEFT JOIN (SELECT part, SUM(n - 1) AS twice FROM ({repeated}) AS r GROUP BY part) AS u ON u.part = f.part"
+    )
     reads = list(dict.fromkeys([contract, *(rule.reads for rule in rules if rule.reads is not None)]))
     found = warehouse.query(sql, reads, partitions, contract.grain)
-    twice = warehouse.query(f"SELECT part, SUM(n - 1) AS n FROM ({repeated}) AS r GROUP BY part", [contract], partitions, contract.grain)
     broken: dict[str, dict[str, int]] = {key: {} for key in partitions}
     for row in found.rows(named=True):
         broken[row["part"]] |= {rule.says: int(row[f"f{number}"]) for number, rule in enumerate(rules) if row[f"f{number}"]}
-    for row in twice.rows(named=True):
-        broken[row["part"]][f"unique ({', '.join(contract.key)})"] = int(row["n"])
+        if row["twice"]:
+            broken[row["part"]][f"unique ({', '.join(contract.key)})"] = int(row["twice"])
     rows = dict(found.select("part", "n").iter_rows())
     return {
         key: Verdict(not each, {"rows": int(rows.get(key, 0)), **(_shown(warehouse, contract, key, rules, each) if each else {})})

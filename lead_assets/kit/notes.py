@@ -35,7 +35,7 @@ class Served:
 @dataclass(frozen=True)
 class Note:
     content: str
-    """Hash of the rows: `stores.warehouse.base.digest_in_order`."""
+    """Hash of the rows: `stores.warehouse.base.digests`."""
     rows: int
     made_from: dict[str, str | None]
     """Hashes of what the rows depend on: "code" (contract, logic, rules), each input by table name, "limit", "buy", "world", "outside". An

@@ -17,7 +17,7 @@ from dagster import AssetExecutionContext, AssetKey
 from lead_assets.kit.dagster_internals import METADATA, load
 
 
-def add(context: AssetExecutionContext, key: AssetKey, by_partition: Mapping[str | None, Mapping[str, Any]]) -> None:
+def add(context: AssetExecutionContext, key: AssetKey, by_partition: Mapping[Any, Mapping[str, Any]]) -> None:
     """Add to the metadata of the asset's materializations in this step. The partition None is an asset without partitions."""
     internals = load(METADATA)
     gathered = getattr(context.get_step_execution_context(), "_metadata_accumulator", None)

@@ -42,7 +42,7 @@ from lead_assets.kit.step import Made, Step
 from lead_assets.kit.versions import Logic
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.stores.archive import Archive
-from lead_assets.stores.warehouse.base import Warehouse, digest_in_order
+from lead_assets.stores.warehouse.base import Warehouse
 from lead_assets.stores.warehouse.caller import on_behalf_of
 
 CALLS_SAVED, CALLS_BOUGHT, COST_USD = "calls_saved", "calls_bought", "cost_usd"
@@ -313,8 +313,8 @@ def _result(
 ) -> MaterializeResult:
     """The table's output: the IO manager writes the partitions that were made, and each partition's own materialization shows its figures."""
 
-    def note(key: str, rows: pl.DataFrame) -> str:
-        own = Note(digest_in_order(rows), rows.height, made_from[key], _plain(made.figures.get(key, {})))
+    def note(key: str, content: str, rows: int) -> str:
+        own = Note(content, rows, made_from[key], _plain(made.figures.get(key, {})))
         noted[key] = notes.with_served(own, made.served[key], last_call) if key in made.served else own
         partition = None if contract.grain == "home" else key
         partition_metadata.add(step.context, key_of(contract), {partition: {CONTENT: own.content}})

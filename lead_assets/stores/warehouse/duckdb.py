@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from lead_assets.contracts import TABLES, Grain, Table
-from lead_assets.stores.warehouse.base import Noting, PartitionMissing, conform, partitions_of_query, quoted, split
+from lead_assets.stores.warehouse.base import Noting, PartitionMissing, conform, digests, partitions_of_query, quoted, split
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,14 +51,16 @@ class DuckDBWarehouse:
 
     def write(self, contract: type[Table], frame: pl.DataFrame, partitions: Sequence[str], noting: Noting | None = None) -> None:
         by_key = split(contract, conform(contract, frame, partitions))
+        parts = {key: by_key.get(key, contract.empty()) for key in partitions}
+        contents = digests(parts) if noting is not None else {}
         self.prepare()
-        for key in partitions:
-            path, rows = self._partition(contract, key), by_key.get(key, contract.empty())
+        for key, rows in parts.items():
+            path = self._partition(contract, key)
             # Write the note first: if a crash leaves it with the old rows, it is still unsealed.
             if noting is None:
                 path.with_name(_NOTE).unlink(missing_ok=True)
             else:
-                self._write_note(path, noting(key, rows))
+                self._write_note(path, noting(key, contents[key], rows.height))
             self._replace(path, rows)
 
     def notes(self, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
@@ -92,20 +94,19 @@ class DuckDBWarehouse:
     def query(
         self, sql: str, reads: Sequence[type[Table]], partitions: Sequence[str] | None = None, grain: Grain = "campaign"
     ) -> pl.DataFrame:
+        import duckdb
+
         self.prepare()
-        connection = _connection()
+        files: dict[type[Table], Sequence[str]] = {}
         for contract in reads:
             seen = partitions_of_query(contract, partitions, grain)
-            files = [self._existing(contract, key) for key in seen or ()] or [self._partition(contract, _EMPTY)]
-            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(contract.schema_name())}")
-            connection.execute(_view(contract, [self._all(contract)] if seen is None else [str(file) for file in files]))
+            existing = [self._all(contract)] if seen is None else [str(self._existing(contract, key)) for key in seen]
+            files[contract] = [str(self._partition(contract, _EMPTY)), *existing]
         try:
-            frame = pl.from_arrow(connection.sql(sql).to_arrow_table())
-        finally:
-            for contract in reads:
-                connection.execute(f"DROP VIEW {_qualified(contract)}")
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+            return _result(sql, files, by_name=None in (partitions_of_query(contract, partitions, grain) for contract in reads))
+        except duckdb.Error:
+            # A file was written before the contract gained a column.
+            return _result(sql, files, by_name=True)
 
     def partitions(self, contract: type[Table]) -> list[str]:
         folder, prefix = self._table(contract), _prefix(contract)
@@ -168,13 +169,15 @@ class DuckDBWarehouse:
     @contextlib.contextmanager
     def _aside(path: Path) -> Iterator[Path]:
         """A path to write to, which replaces `path` atomically when the block succeeds."""
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.parent.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
         aside = path.with_name(f".{path.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
         try:
             yield aside
             os.replace(aside, path)
-        finally:
+        except BaseException:
             aside.unlink(missing_ok=True)
+            raise
 
 
 _connections = threading.local()
@@ -192,19 +195,34 @@ def _connection() -> duckdb.DuckDBPyConnection:
     return opened
 
 
+def _result(sql: str, files: Mapping[type[Table], Sequence[str]], *, by_name: bool) -> pl.DataFrame:
+    """by_name: files may lack columns. DuckDB then opens every file before it plans the query, which takes longer than most queries."""
+    connection = _connection()
+    try:
+        for contract, each in files.items():
+            connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(contract.schema_name())}")
+            connection.execute(_view(contract, each, by_name=by_name))
+        frame = pl.from_arrow(connection.sql(sql).to_arrow_table())
+        assert isinstance(frame, pl.DataFrame)
+        return frame
+    finally:
+        for contract in files:
+            connection.execute(f"DROP VIEW IF EXISTS {_qualified(contract)}")
+
+
 def _prefix(contract: type[Table]) -> str:
     """The prefix of partition folders. Folders of a grain that the table once had are ignored."""
     return f"{contract.partition_column() or contract.grain}="
 
 
-def _view(contract: type[Table], files: Sequence[str], json_type: str | None = None) -> str:
-    """json_type: the SQL type of JSON columns; None leaves them as text, as stored."""
+def _view(contract: type[Table], files: Sequence[str], json_type: str | None = None, *, by_name: bool = True) -> str:
+    """json_type: the SQL type of JSON columns; None leaves them as text, as stored. by_name: a column that a file lacks is null."""
     listed = ", ".join(_text(file) for file in files)
     names = [(quoted(column.name), column.json and json_type) for column in contract.columns()]
     columns = ", ".join(f"CAST({name} AS {other}) AS {name}" if other else name for name, other in names)
     return (
         f"CREATE OR REPLACE VIEW {_qualified(contract)} AS "
-        f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        f"SELECT {columns} FROM read_parquet([{listed}], union_by_name = {str(by_name).lower()}, hive_partitioning = false)"
     )
 
 

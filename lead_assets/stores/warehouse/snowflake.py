@@ -22,7 +22,7 @@ import polars as pl
 from lead_assets.contracts import TABLES, WHOLE_HOME, ColumnSpec, Grain, Table
 from lead_assets.core.settings import Settings
 from lead_assets.stores.warehouse import snowflake_ddl as ddl
-from lead_assets.stores.warehouse.base import Noting, PartitionMissing, conform, partition_key, partitions_of_query, split
+from lead_assets.stores.warehouse.base import Noting, PartitionMissing, conform, digests, partition_key, partitions_of_query, split
 from lead_assets.stores.warehouse.snowflake_ddl import identifier, qualified
 from lead_assets.stores.warehouse.snowflake_session import Session, Sessions, begin_again
 
@@ -56,8 +56,11 @@ class SnowflakeWarehouse:
         keys = list(dict.fromkeys(partitions))
         if not keys:
             return
-        rows = split(contract, frame) if noting is not None else {}
-        notes = {key: noting(key, rows.get(key, contract.empty())) if noting is not None else "" for key in keys}
+        notes = dict.fromkeys(keys, "")
+        if noting is not None:
+            by_key = split(contract, frame)
+            rows = {key: by_key.get(key, contract.empty()) for key in keys}
+            notes = {key: noting(key, content, rows[key].height) for key, content in digests(rows).items()}
         file = _parquet(contract, frame) if frame.height else None
         self._sessions.run(f"writing {contract.table}", lambda session: self._replace(session, contract, notes, file, frame.height))
         with self._lock:
