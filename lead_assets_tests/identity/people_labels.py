@@ -21,6 +21,7 @@ def merged(pair: dict[str, str]) -> bool:
             "phone": pair[f"phone_{side}"] or None,
             "company": pair[f"company_{side}"] or None,
             "property_address": pair[f"address_{side}"] or None,
+            "linkedin_url": pair[f"linkedin_url_{side}"] or None,
         }
         for side in "ab"
     ]
