@@ -22,7 +22,11 @@ def main() -> None:
     domains = pl.Series([row["domain"] for row in rows])
     nobody = pl.Series([None] * len(rows), dtype=pl.String)
     found = zip(rows, company_domains(domains, nobody, nobody).to_list(), email_kinds(domains).to_list(), strict=True)
-    wrong = [(row["is"], row["domain"]) for row, company, kind in found if (company and kind == "business") != (row["is"] == "company")]
+    wrong = [
+        (row["is"], row["domain"])
+        for row, company, kind in found
+        if (company is not None and kind == "business") != (row["is"] == "company")
+    ]
     for kind in ("provider", "shared_site", "company"):
         _say(f"domains: {kind}", sum(row["is"] == kind for row in rows), [domain for of, domain in wrong if of == kind])
     cells = labels("emails.csv")

@@ -13,6 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import polars as pl
+import yaml
 
 from lead_assets.core.columns import map_distinct
 
@@ -76,8 +77,9 @@ def shared_mailboxes(emails_normalized: pl.Series) -> pl.Series:
 
 
 def mailbox_keys(emails_normalized: pl.Series) -> pl.Series:
-    """Normalised addresses with equal text for one mailbox: without a "+tag", and without dots where the provider ignores them."""
-    odd = emails_normalized.str.contains(r"\+|@(?:gmail|googlemail)\.com$").fill_null(False)
+    """Normalised addresses with equal text for one mailbox: without a "+tag", and without what the provider ignores (see same_mailboxes.yaml)."""
+    hosts = emails_normalized.str.extract(r"@([^@]+)$", 1)
+    odd = (emails_normalized.str.contains("+", literal=True) | hosts.is_in(list(_same_mailboxes()))).fill_null(False)
     return pl.select(pl.coalesce(map_distinct(emails_normalized.set(~odd, None), _mailbox_key), emails_normalized)).to_series()
 
 
@@ -149,9 +151,19 @@ def _without_slip(address: str) -> str:
 def _mailbox_key(email: str) -> str:
     local, _, domain = email.partition("@")
     bare = local.partition("+")[0] or local
-    if domain in ("gmail.com", "googlemail.com"):
-        return bare.replace(".", "") + "@gmail.com"
-    return f"{bare}@{domain}"
+    name, letters = _same_mailboxes().get(domain, (domain, {}))
+    return f"{bare.translate(letters)}@{name}"
+
+
+@cache
+def _same_mailboxes() -> dict[str, tuple[str, dict[int, str | None]]]:
+    """Domain → the name its provider's mailboxes are compared under, and what becomes of letters that the provider ignores or takes for one another."""
+    found: dict[str, tuple[str, dict[int, str | None]]] = {}
+    for provider in yaml.safe_load(Path(__file__).with_name("same_mailboxes.yaml").read_text(encoding="utf-8")):
+        letters: dict[int, str | None] = {ord(letter): None for letter in provider.get("ignored", "")}
+        letters |= {ord(letter): other for letter, other in provider.get("alike", {}).items()}
+        found |= dict.fromkeys(provider["domains"], (provider["domains"][0], letters))
+    return found
 
 
 @cache

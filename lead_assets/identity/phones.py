@@ -19,15 +19,18 @@ _PLAIN = r"^(\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-]?)[2-9]\d\d[ .-]?\d{4}
 _TEN_DIGITS = r"^(?:\+?1[ .-]?)?(?:\([1-9][0-9]{2}\) ?|[1-9][0-9]{2}[ .-]?)[0-9]{3}[ .-]?[0-9]{4}$"
 _PLUS = "[+\uff0b]"
 """The signs that the library takes for the beginning of an international number."""
-_EXTENSION = r"(?i)[ ,;]*(?:x|ext\.?|extension)[ :.]*\d{1,6}$"
+EXTENSION = r"(?i)[ ,;]*(?:x|ext\.?|extension)[ :.]*\d{1,6}$"
 _SEPARATOR = "\x1f"
 _BETWEEN = re.compile(r"[/;,|\n]|\s(?:or|and|oder|und|ou|et|o|y|e)\s", re.IGNORECASE)
 # The library itself refuses longer texts as numbers; a few numbers fit into this.
 _LONGEST = 250
 _SHORTEST = 7
+# North America's 1 and Russia's 8 before ten digits.
+_WITH_TRUNK = 11
 
 # What people type to get past a form identifies nobody.
 _JUNK_DIGITS = r"^(?:0*|1*|2*|3*|4*|5*|6*|7*|8*|9*)$|^0?1?234567|^9876543"
+_JUNK_NUMBER = re.compile(r"(\d\d?\d?)\1+\d?|(\d)\2{5,}\d*|0?1?2345678?9?0?|98765\d*|(?:\d{3})?555(?:1212|1234|5555)")
 
 
 def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
@@ -36,7 +39,7 @@ def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
     `regions` are alpha-2 codes that decide how to read numbers without a country code. Extensions are dropped. A number with neither is null.
     """
     text = phones.str.strip_chars().replace("", None).str.replace(r"^00", "+")
-    bare = text.str.replace(_EXTENSION, "")
+    bare = text.str.replace(EXTENSION, "")
     international = text.str.starts_with("+").fill_null(False)
     # For these, the library's answer does not depend on the region within the plan, so "US" covers both large countries.
     home = regions.is_in(["US", "CA"]).fill_null(False)
@@ -64,6 +67,30 @@ def has_number(phones: pl.Expr) -> pl.Expr:
     """Whether a text may be somebody's number: it has seven digits or more, and is not what people type to get past a form ("1234567890")."""
     digits = phones.str.replace_all(r"\D", "")
     return (digits.str.len_bytes() >= _SHORTEST) & ~digits.str.contains(_JUNK_DIGITS)
+
+
+def phone_key(text: str) -> str | None:
+    """Digits that are equal for one number with and without its country: the national number without trunk prefix; null for what may be nobody's."""
+    from phonenumbers import NumberParseException, parse
+
+    bare = re.sub(EXTENSION, "", text.strip().replace("\uff0b", "+"))
+    international = re.sub(r"^\(?00", "+", bare) if bare.startswith(("00", "(00")) and not bare.startswith("000") else bare
+    digits = re.sub(r"\D", "", bare)
+    if international.lstrip("(").startswith("+"):
+        try:
+            digits = str(parse(international.lstrip("("), None).national_number)
+        except NumberParseException:
+            return None
+    digits = digits.lstrip("0")
+    if len(digits) == _WITH_TRUNK and digits[0] in "18":
+        digits = digits[1:]
+    return digits if len(digits) >= _SHORTEST and not _JUNK_NUMBER.fullmatch(digits) else None
+
+
+def extension(text: str) -> str | None:
+    """The digits of an extension; null if there is none."""
+    found = re.search(EXTENSION, text.strip())
+    return re.sub(r"\D", "", found[0]) if found else None
 
 
 @lru_cache(maxsize=1 << 16)

@@ -73,7 +73,7 @@ def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
 def _groups(rows: pl.DataFrame) -> pl.Series:
     """A number per row, equal for rows of the same lead: connected components of rows that share an id, or evidence of one person about one property."""
     ids = rows.select(pl.struct("campaign_id", "lead_id").rank("dense").cast(pl.Int64)).to_series()
-    links = same_person(rows.with_columns(by_id=ids))
+    links = same_person(rows.with_columns(by_id=ids)).links
     if links.is_empty():
         return ids.alias("group")
     roots = smallest_of_component(links)

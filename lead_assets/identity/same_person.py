@@ -1,109 +1,169 @@
 """Evidence that two rows of a campaign are about one person: a mailbox, a LinkedIn profile or a phone that they share, and names that do not contradict it.
 
 A wrong merge loses a lead, a missed one only costs a second look, so a key that several people may share (a switchboard, info@, a family's mailbox) never
-merges rows of different names. Does not belong here: ids that the source itself gave, or which row is kept (see `resolve`).
+merges rows of different names, and a pair that may be one person is named as possible instead. Does not belong here: ids that the source itself gave, or which
+row is kept (see `resolve`); names (`person_names`) and addresses (`addresses`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import lru_cache
+from itertools import combinations
+from typing import NamedTuple
+from urllib.parse import unquote
+
 import polars as pl
 
-from lead_assets.core.columns import fold
+from lead_assets.core.columns import folded, map_distinct
 from lead_assets.core.emails import mailbox_keys, shared_mailboxes
+from lead_assets.identity.addresses import places
+from lead_assets.identity.person_names import read_name, same_name
+from lead_assets.identity.phones import EXTENSION, extension, phone_key
 
-# What people type to get past a form identifies nobody.
-_JUNK_PHONE = r"^(?:0*|1*|2*|3*|4*|5*|6*|7*|8*|9*)$|^0?1?234567|^9876543"
-_PHONE_DIGITS = 9
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
-_STREETS = {
-    "street": "st", "strasse": "str", "avenue": "ave", "av": "ave", "road": "rd", "drive": "dr", "lane": "ln", "boulevard": "blvd", "court": "ct",
-    "place": "pl", "square": "sq", "terrace": "ter", "parkway": "pkwy", "highway": "hwy", "circle": "cir", "suite": "ste",
-    "apartment": "apt", "unit": "apt", "north": "n",
-    "south": "s", "east": "e", "west": "w", "northeast": "ne", "northwest": "nw", "southeast": "se", "southwest": "sw",
-}  # fmt: skip
-_TITLES = frozenset(("mr", "mrs", "ms", "miss", "dr", "prof", "herr", "frau", "mme", "m", "sr", "sra", "jr", "phd", "mba", "ii", "iii"))
-# Short forms and what they are short for. A beginning alone is no evidence: Paul and Paula, Joseph and Josephine.
-_SHORT = {
-    "bill": "william", "bob": "robert", "bobby": "robert", "dick": "richard", "rick": "richard", "jim": "james", "jimmy": "james", "mike": "michael",
-    "liz": "elizabeth", "beth": "elizabeth", "betty": "elizabeth", "peggy": "margaret", "meg": "margaret", "kate": "katherine", "kathy": "katherine",
-    "tony": "anthony", "jack": "john", "hank": "henry", "harry": "henry", "chuck": "charles", "ted": "edward", "ned": "edward", "sasha": "alexander",
-    "steve": "stephen", "dave": "david", "andy": "andrew", "joe": "joseph", "tom": "thomas", "becky": "rebecca", "bettina": "elisabeth", "paco": "francisco",
-    "pepe": "jose", "nacho": "ignacio", "beppe": "giuseppe", "hans": "johannes", "fritz": "friedrich", "kurt": "konrad", "gosia": "malgorzata",
-    "kasia": "katarzyna", "rob": "robert", "will": "william", "chris": "christopher", "dan": "daniel", "matt": "matthew", "nick": "nicholas", "ben": "benjamin",
-    "greg": "gregory", "jeff": "jeffrey", "ken": "kenneth", "tim": "timothy", "sam": "samuel", "alex": "alexander", "max": "maximilian", "jen": "jennifer",
-    "sue": "susan", "pat": "patrick", "ed": "edward", "fred": "frederick",
-    "ron": "ronald", "ray": "raymond", "ali": "alison", "phil": "philip", "stefan": "stephan",
-}  # fmt: skip
+# "me" is whoever is logged in.
+_NOBODYS_PROFILE = ("me", "your-profile", "yourprofile", "username")
+_LAST_DIGITS = 7
+_MOST_POSSIBLE = 12
+"""Leads that share one key: of more, nobody can look through the pairs."""
 
 
-def same_person(rows: pl.DataFrame) -> pl.DataFrame:
-    """Links by_id, by_key (numbers): rows with equal by_key are about one person and one property.
+class SamePerson(NamedTuple):
+    """`links`: by_id, by_key (numbers): rows with equal by_key are about one person and one property. `possible`: one_id, other_id (numbers, one_id the
+    smaller) and shared ("email", "phone", "profile", "name_and_company"): pairs of ids that may be one person, for somebody to decide."""
+
+    links: pl.DataFrame
+    possible: pl.DataFrame
+
+
+class _Row(NamedTuple):
+    at: int
+    by_id: int
+    name: str
+    address: str
+    email: str | None
+    extension: str | None
+    shared: bool
+
+
+def same_person(rows: pl.DataFrame) -> SamePerson:
+    """Who is one person, and who may be.
 
     Takes by_id (a number for the row's campaign and lead id), campaign_id, email_normalized, phone, linkedin_url, property_address, full_name, first_name,
-    last_name. Only rows whose key stands under several ids are looked at more closely.
+    last_name and company. Only rows whose key stands under several ids are looked at more closely.
     """
-    digits = rows["phone"].str.replace(r"(?i)[ ,;]*(?:x|ext\.?|extension)[ :.]*\d{1,6}\s*$", "").str.replace_all(r"\D", "")
-    digits = digits.set((digits.str.contains(_JUNK_PHONE) | (digits.str.len_bytes() < _PHONE_DIGITS)).fill_null(False), None)
-    profiles = rows["linkedin_url"].str.extract(_PROFILE, 1).str.to_lowercase()
-    keys = {"email": mailbox_keys(rows["email_normalized"]), "phone": digits.str.tail(_PHONE_DIGITS), "profile": profiles}
-    candidates = [
-        pl.DataFrame({"at": range(rows.height), "by_id": rows["by_id"], "campaign_id": rows["campaign_id"], "key": key})
-        .drop_nulls("key")
-        .filter(pl.col("by_id").n_unique().over("campaign_id", "key") > 1)
-        .with_columns(kind=pl.lit(kind))
-        for kind, key in keys.items()
-        if key.drop_nulls().is_duplicated().any()
+    frames = [
+        frame
+        for kind, key in (
+            ("email", mailbox_keys(rows["email_normalized"])),
+            ("phone", rows["phone"].str.replace(EXTENSION, "").str.replace_all(r"\D", "").str.tail(_LAST_DIGITS)),
+            ("profile", rows["linkedin_url"].str.extract(_PROFILE, 1)),
+            ("name_and_company", _names_and_companies(rows)),
+        )
+        if (frame := _candidates(rows, kind, key)).height
     ]
-    if not any(frame.height for frame in candidates):
-        return pl.DataFrame(schema={"by_id": pl.Int64, "by_key": pl.Int64})
-    return _linked(rows, pl.concat(candidates))
+    if not frames:
+        return SamePerson(_links([]), _possible(set()))
+    return _decided(rows, pl.concat(frames))
 
 
-def _linked(rows: pl.DataFrame, candidates: pl.DataFrame) -> pl.DataFrame:
+def _names_and_companies(rows: pl.DataFrame) -> pl.Series:
+    """As they are written, but for case: no evidence, only a reason to look. Null for less than two names or no company."""
+    name = pl.coalesce("full_name", pl.concat_str("first_name", "last_name", separator=" "))
+    both = rows.select(pl.when(name.str.contains(" ", literal=True)).then(pl.concat_str(name, "company", separator="\x1f"))).to_series()
+    return both.str.to_lowercase()
+
+
+def _candidates(rows: pl.DataFrame, kind: str, key: pl.Series) -> pl.DataFrame:
+    """Columns at (row number), by_id, campaign_id, key, kind of rows whose key stands under several ids of one campaign."""
+    if kind == "profile":
+        key = map_distinct(key, _profile)
+    frame = pl.DataFrame({"at": range(rows.height), "by_id": rows["by_id"], "campaign_id": rows["campaign_id"], "key": key}).drop_nulls(
+        "key"
+    )
+    if kind != "profile" and not frame["key"].is_duplicated().any():
+        return frame.head(0).with_columns(kind=pl.lit(kind))
+    several = frame.filter(pl.col("by_id").n_unique().over("campaign_id", "key") > 1)
+    if kind == "phone" and several.height:
+        keys = map_distinct(rows["phone"][several["at"]], phone_key)
+        several = several.with_columns(key=keys).drop_nulls("key").filter(pl.col("by_id").n_unique().over("campaign_id", "key") > 1)
+    return several.with_columns(kind=pl.lit(kind))
+
+
+@lru_cache(10_000)
+def _profile(name: str) -> str | None:
+    key = folded([unquote(name)])[0].replace(" ", "-")
+    return None if not key or key in _NOBODYS_PROFILE else key
+
+
+def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
     near = rows[candidates["at"]]
-    name = near.select(
-        pl.coalesce("full_name", pl.concat_str(pl.col("first_name", "last_name"), separator=" ", ignore_nulls=True)).fill_null("")
-    ).to_series()
-    address = fold(near["property_address"].fill_null(""))
-    for long, short in _STREETS.items():
-        address = address.str.replace_all(rf"\b{long}\b", short)
-    address = address.str.replace_all(r"strasse\b", "str")
+    name = pl.coalesce("full_name", pl.concat_str(pl.col("first_name", "last_name"), separator=" ", ignore_nulls=True)).fill_null("")
     blocks = candidates.with_columns(
-        name=fold(name.str.replace(r"^([^,]+),\s*(\S.*)$", "$2 $1")),
-        address=address,
+        near.select(name.str.strip_chars().alias("name"), address=pl.col("property_address").fill_null("").str.strip_chars()),
         email=near["email_normalized"],
+        extension=map_distinct(near["phone"], extension),
         shared=shared_mailboxes(near["email_normalized"]).fill_null(False) & (candidates["kind"] == "email"),
-    ).with_columns(block=pl.struct("kind", "campaign_id", "key", "address").rank("dense"))
-    blocks = blocks.with_columns(part=_parts(blocks))
-    return blocks.drop_nulls("part").select("by_id", by_key=pl.struct("block", "part").rank("dense").cast(pl.Int64))
-
-
-def _parts(blocks: pl.DataFrame) -> pl.Series:
-    """Within each block, a number for each person; null for rows of which it is not certain who they are."""
+    ).with_columns(block=pl.struct("kind", "campaign_id", "key").rank("dense").cast(pl.Int64))
+    # Most rows are the same ones sent again: nothing has to be read.
     plain = blocks.select(
-        (pl.col("kind") != "phone") & (pl.col("name").replace("", None).drop_nulls().n_unique().over("block") <= 1)
+        pl.col("kind").is_in(["email", "profile"])
+        & ((pl.col("name").n_unique().over("block") == 1) & (pl.col("address").n_unique().over("block") == 1))
     ).to_series()
-    parts = pl.Series("part", [0], dtype=pl.Int64).new_from_index(0, blocks.height).set(~plain, None)
-    found: dict[int, int | None] = {}
-    rest = blocks.with_row_index("row").filter(~plain)
-    for block in rest.partition_by("block", maintain_order=True):
-        names = sorted(set(block["name"].to_list()))
-        of_name = _people(names, needs_name=block["kind"][0] == "phone", strict=block["kind"][0] == "phone" or bool(block["shared"].any()))
-        emails: dict[int, set[str]] = {}
-        for who, email in zip(block["name"].to_list(), block["email"].to_list(), strict=True):
-            if (person := of_name[who]) is not None and email:
-                emails.setdefault(person, set()).add(email)
-        # Two namesakes behind one switchboard have two mailboxes at one company.
-        doubt = {person for person, of in emails.items() if len({mail.partition("@")[2] for mail in of}) < len(of)}
-        doubt = doubt if block["kind"][0] == "phone" else set()
-        for row, who in zip(block["row"].to_list(), block["name"].to_list(), strict=True):
-            found[row] = None if of_name[who] in doubt else of_name[who]
-    return parts.scatter(list(found), pl.Series(list(found.values()), dtype=pl.Int64)) if found else parts
+    links = [blocks.filter(plain).select("by_id", by_key="block")]
+    found: list[tuple[int, int]] = []
+    possible: set[tuple[int, int, str]] = set()
+    number = int(blocks["block"].max() or 0)  # type: ignore[arg-type]
+    for kind, block in _blocks(blocks.filter(~plain)):
+        people: list[int | None] = [None] * len(block) if kind == "name_and_company" else _people_of(kind, block)
+        for row, person in zip(block, people, strict=True):
+            if person is not None:
+                found.append((row.by_id, number + 1 + person))
+        number += len(block) + 1
+        possible.update(_may_be_one(kind, block, people))
+    return SamePerson(pl.concat([*links, _links(found)]), _possible(possible))
+
+
+def _blocks(blocks: pl.DataFrame) -> Iterator[tuple[str, list[_Row]]]:
+    found: dict[int, tuple[str, list[_Row]]] = {}
+    for block, kind, *row in blocks.select("block", "kind", *_Row._fields).iter_rows():
+        found.setdefault(block, (kind, []))[1].append(_Row(*row))
+    return iter(found.values())
+
+
+def _people_of(kind: str, block: list[_Row]) -> list[int | None]:
+    """A number per row, equal for rows of one person and one property; null if it is not certain who they are."""
+    place_of = places(sorted({row.address for row in block}))
+    numbers: dict[tuple[int, int], int] = {}
+    people: list[int | None] = [None] * len(block)
+    for place in sorted({place for place in place_of.values() if place is not None}):
+        here = [index for index, row in enumerate(block) if place_of[row.address] == place]
+        names = sorted({block[index].name for index in here})
+        strict = kind == "phone" or any(block[index].shared for index in here)
+        of_name = _people(names, needs_name=kind == "phone", strict=strict)
+        doubt = _two_behind_one_phone([(of_name[block[index].name], block[index]) for index in here]) if kind == "phone" else set()
+        for index in here:
+            person = of_name[block[index].name]
+            people[index] = None if person is None or person in doubt else numbers.setdefault((place, person), len(numbers))
+    return people
+
+
+def _two_behind_one_phone(rows: list[tuple[int | None, _Row]]) -> set[int]:
+    """Namesakes behind one switchboard have two mailboxes at one company, or two extensions."""
+    emails: dict[int, set[str]] = {}
+    extensions: dict[int, set[str]] = {}
+    for person, row in rows:
+        if person is not None:
+            emails.setdefault(person, set()).update([row.email] if row.email else [])
+            extensions.setdefault(person, set()).update([row.extension] if row.extension else [])
+    two_mailboxes = {person for person, of in emails.items() if len({mail.partition("@")[2] for mail in of}) < len(of)}
+    return two_mailboxes | {person for person, of in extensions.items() if len(of) > 1}
 
 
 def _people(names: list[str], *, needs_name: bool, strict: bool) -> dict[str, int | None]:
     """A number per name, equal for spellings of one person's name. A name that fits two different people, or none at all beside several, is null."""
-    full = sorted((name for name in names if name), key=lambda name: (-len(name), name))
+    full = sorted((name for name in names if read_name(name).words), key=lambda name: (-len(name), name))
     people: list[list[str]] = []
     answer: dict[str, int | None] = {}
     for name in full:
@@ -116,35 +176,32 @@ def _people(names: list[str], *, needs_name: bool, strict: bool) -> dict[str, in
             answer[name] = fits[0]
         else:
             answer[name] = None
-    if "" in names:
-        answer[""] = None if needs_name or len(people) > 1 else 0
-    return answer
+    nameless = None if needs_name or len(people) > 1 or (strict and people) else 0
+    return answer | {name: nameless for name in names if name not in answer}
 
 
-def same_name(one: str, other: str, *, strict: bool) -> bool:
-    """Whether two folded full names can be one person's. `strict`: the key is one that many share, so both given and family name must say so;
-    otherwise a family name may have changed, and a part may be missing."""
-    a = [word for word in one.split() if word not in _TITLES]
-    b = [word for word in other.split() if word not in _TITLES]
-    if not a or not b:
-        return a == b or not strict
-    if sorted(a) == sorted(b) or "".join(a) == "".join(b):
-        return True
-    if len(a) == 1 or len(b) == 1:
-        return not strict and (_same_given(a[0], b[0]) or a[-1] == b[-1])
-    if not _same_given(a[0], b[0]):
-        return False
-    return _near(a[-1], b[-1]) or (not strict and len(a[0]) > 1 and len(b[0]) > 1)
+def _may_be_one(kind: str, block: list[_Row], people: list[int | None]) -> Iterator[tuple[int, int, str]]:
+    """Pairs of ids of one block that were not found to be one person, whose names could be one's, for the same property if both name one."""
+    first: dict[tuple[int, int | None, str, str], int] = {}
+    for index, (row, person) in enumerate(zip(block, people, strict=True)):
+        first.setdefault((row.by_id, person, row.name, row.address), index)
+    if len({row.by_id for row in block}) > _MOST_POSSIBLE:
+        return
+    for i, j in combinations(sorted(first.values()), 2):
+        one, other = block[i], block[j]
+        if one.by_id == other.by_id or (people[i] is not None and people[i] == people[j]):
+            continue
+        place_of = places(sorted({one.address, other.address} - {""}))
+        if len(place_of) == 2 and len(set(place_of.values())) == 2:
+            continue
+        # Two full names that are read as two people's are two people.
+        if same_name(one.name, other.name, strict=False):
+            yield min(one.by_id, other.by_id), max(one.by_id, other.by_id), kind
 
 
-def _same_given(a: str, b: str) -> bool:
-    initial = (len(a) == 1 or len(b) == 1) and a[0] == b[0]
-    return initial or _SHORT.get(a, a) == _SHORT.get(b, b) or _near(a, b)
+def _links(found: list[tuple[int, int]]) -> pl.DataFrame:
+    return pl.DataFrame(found, schema={"by_id": pl.Int64, "by_key": pl.Int64}, orient="row")
 
 
-def _near(a: str, b: str) -> bool:
-    """Equal, or two neighbouring letters exchanged: a slip. One different letter is another name as often ("Mark", "Mary")."""
-    if a == b:
-        return True
-    different = [index for index, (x, y) in enumerate(zip(a, b, strict=False)) if x != y]
-    return len(a) == len(b) > 3 and len(different) == 2 and a[different[0]] == b[different[1]] and a[different[1]] == b[different[0]]
+def _possible(found: set[tuple[int, int, str]]) -> pl.DataFrame:
+    return pl.DataFrame(sorted(found), schema={"one_id": pl.Int64, "other_id": pl.Int64, "shared": pl.String}, orient="row")

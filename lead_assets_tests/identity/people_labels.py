@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+import polars as pl
+
+from lead_assets.core.emails import read_emails
 from lead_assets.identity.resolve import resolve
 from lead_assets_tests.identity.test_resolve import raw
 
@@ -17,7 +20,7 @@ def merged(pair: dict[str, str]) -> bool:
     leads = [
         {
             "full_name": pair[f"name_{side}"] or None,
-            "email": pair[f"email_{side}"] or None,
+            "email": read_emails(pl.Series([pair[f"email_{side}"] or None], dtype=pl.String)).item(),
             "phone": pair[f"phone_{side}"] or None,
             "company": pair[f"company_{side}"] or None,
             "property_address": pair[f"address_{side}"] or None,

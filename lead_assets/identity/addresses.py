@@ -1,0 +1,79 @@
+"""Whether two street addresses are one place: "12 Oak Street, Austin TX 78701" and "12 Oak St". The words they are written in stand in `people.yaml`.
+
+Does not belong here: country, state and city of a lead (see `places`).
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from typing import NamedTuple
+
+from lead_assets.core.columns import folded
+from lead_assets.identity.person_names import people_file, words_of
+
+
+class Address(NamedTuple):
+    """Number and street, the flat within the house, and the words after them (the town), all in the form they are compared in."""
+
+    street: str
+    unit: str
+    town: tuple[str, ...]
+
+
+@lru_cache(100_000)
+def read_address(text: str) -> Address:
+    """An address in its comparable parts; empty ones for an empty text."""
+    known = _known()
+    key = folded([re.sub(r"#\s*(?=\w)", " apt ", text)])[0]
+    key = re.sub(r"strasse\b|(?<=[a-z]{4})str\b", " st", key)
+    words = [known.words.get(word, word) for word in key.split() if word not in known.unspoken]
+    unit = ""
+    if "apt" in words[1:-1]:
+        at = words.index("apt", 1)
+        # "Apt #4" is one apartment.
+        rest = [word for word in words[at:] if word != "apt"]
+        unit, words = rest[0], [*words[:at], *rest[1:]]
+    end = _street_end(words) if words and words[0][0].isdigit() else len(words)
+    return Address(" ".join(words[:end]), unit, tuple(words[end:]))
+
+
+def places(texts: list[str]) -> dict[str, int | None]:
+    """A number per address, equal for spellings of one; null for one without a town that fits addresses in several towns. No address is a place of its own."""
+    numbers: dict[tuple[str, str, str], int] = {}
+    towns: dict[tuple[str, str], set[str]] = {}
+    read = {text: read_address(text) for text in texts}
+    for address in read.values():
+        towns.setdefault(address[:2], set()).update(address.town[:1])
+    found: dict[str, int | None] = {}
+    for text, address in sorted(read.items()):
+        here = towns[address[:2]]
+        if not address.town and len(here) > 1:
+            found[text] = None
+            continue
+        town = address.town[0] if address.town else next(iter(here), "")
+        found[text] = numbers.setdefault((*address[:2], town), len(numbers))
+    return found
+
+
+def _street_end(words: list[str]) -> int:
+    """Index after the word that ends the street's name; all words if there is none."""
+    known = _known()
+    for at in range(2, len(words)):
+        if words[at] in known.ends and not (at + 1 < len(words) and words[at + 1] in known.ends):
+            return at + 2 if at + 1 < len(words) and words[at + 1] in known.directions else at + 1
+    return len(words)
+
+
+class _Known(NamedTuple):
+    words: dict[str, str]
+    unspoken: frozenset[str]
+    ends: frozenset[str]
+    directions: frozenset[str]
+
+
+@cache
+def _known() -> _Known:
+    declared = people_file()
+    words = {word: short for short, longs in declared["streets"].items() for word in words_of(longs)}
+    return _Known(words, *(frozenset(words_of(declared[name])) for name in ("unspoken", "street_ends", "directions")))
