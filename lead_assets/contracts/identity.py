@@ -100,6 +100,13 @@ class Lead(LeadFields):
         | None,
         Column("Department read from the title", source="intake.raw_leads.title"),
     ] = None
+    possible_duplicates: Annotated[
+        list[str] | None,
+        Column(
+            "lead_ids of the campaign that may be the same person (a key is shared and the names fit, but it is not certain), for somebody to look at. None is "
+            "dropped; null if there are none"
+        ),
+    ] = None
     account_key: Annotated[
         str,
         Column(

@@ -48,9 +48,11 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None) -> Reso
     """
     emails = normalise_emails(raw["email"])["email_normalized"]
     rows = raw.with_columns(email_normalized=emails).pipe(_ranked).with_row_index("row")
-    rows = rows.with_columns(group=_groups(rows))
+    groups, possible = _groups(rows)
+    rows = rows.with_columns(group=groups)
     kept = survivors(rows)
     banned = _banned(rows, suppressions)
+    kept = _with_possible_duplicates(kept, possible, banned)
     return Resolved(
         leads=_leads(kept.join(banned, on="group", how="anti", maintain_order="left")),
         duplicates=_duplicates(rows, kept, banned),
@@ -70,14 +72,25 @@ def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.sort("campaign_id", newness, "received_at", "drop_sha256", "position", "part")
 
 
-def _groups(rows: pl.DataFrame) -> pl.Series:
-    """A number per row, equal for rows of the same lead: connected components of rows that share an id, or evidence of one person about one property."""
+def _groups(rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
+    """A number per row, equal for rows of the same lead: connected components of rows that share an id, or evidence of one person about one property; and
+    pairs of these numbers (one, other) that may be one person."""
     ids = rows.select(pl.struct("campaign_id", "lead_id").rank("dense").cast(pl.Int64)).to_series()
-    links = same_person(rows.with_columns(by_id=ids)).links
-    if links.is_empty():
-        return ids.alias("group")
-    roots = smallest_of_component(links)
-    return ids.replace(roots["by_id"], roots["smallest"]).alias("group")
+    found = same_person(rows.with_columns(by_id=ids))
+    possible = found.possible.select(one="one_id", other="other_id")
+    if not found.links.is_empty():
+        roots = smallest_of_component(found.links)
+        ids = ids.replace(roots["by_id"], roots["smallest"])
+        possible = possible.select(pl.all().replace(roots["by_id"], roots["smallest"]))
+    return ids.alias("group"), possible.filter(pl.col("one") != pl.col("other"))
+
+
+def _with_possible_duplicates(kept: pl.DataFrame, possible: pl.DataFrame, banned: pl.DataFrame) -> pl.DataFrame:
+    """Column possible_duplicates: ids of the other leads that may be the same person; null if there are none."""
+    both = pl.concat([possible, possible.select(one="other", other="one")]).unique()
+    named = kept.join(banned, on="group", how="anti").select(other="group", other_id="lead_id")
+    listed = both.join(named, on="other", how="inner").group_by("one").agg(possible_duplicates=pl.col("other_id").sort())
+    return kept.join(listed, left_on="group", right_on="one", how="left", maintain_order="left")
 
 
 def smallest_of_component(links: pl.DataFrame) -> pl.DataFrame:

@@ -17,6 +17,15 @@ def labels(name: str) -> list[dict[str, str]]:
 
 
 def merged(pair: dict[str, str]) -> bool:
+    return _leads(pair).height == 1
+
+
+def possible(pair: dict[str, str]) -> bool:
+    """Whether both leads name each other as possible duplicates."""
+    return _leads(pair)["possible_duplicates"].null_count() == 0
+
+
+def _leads(pair: dict[str, str]) -> pl.DataFrame:
     leads = [
         {
             "full_name": pair[f"name_{side}"] or None,
@@ -28,4 +37,4 @@ def merged(pair: dict[str, str]) -> bool:
         }
         for side in "ab"
     ]
-    return resolve(raw(*leads)).leads.height == 1
+    return resolve(raw(*leads)).leads

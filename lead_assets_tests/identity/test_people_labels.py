@@ -12,7 +12,7 @@ from lead_assets.identity.companies import company_domains
 from lead_assets.identity.phones import normalise_phones
 from lead_assets.identity.resolve import resolve
 from lead_assets.identity.same_person import same_name
-from lead_assets_tests.identity.people_labels import labels, merged
+from lead_assets_tests.identity.people_labels import labels, merged, possible
 from lead_assets_tests.identity.test_resolve import raw
 from lead_assets_tests.intake.samples import ndjson, read
 
@@ -25,6 +25,23 @@ def test_one_person_is_found() -> None:
     same = [pair for pair in labels("pairs.csv") if pair["verdict"] == "same"]
     missed = [pair for pair in same if not merged(pair)]
     assert len(missed) <= 0.05 * len(same), missed
+
+
+def test_who_cannot_be_told_is_shown_and_not_dropped() -> None:
+    """Of the pairs that a person cannot tell, nearly all are named on both leads; of strangers, nobody."""
+    unclear = [pair for pair in labels("pairs.csv") if pair["verdict"] == "cannot tell" and not merged(pair)]
+    shown = [pair for pair in unclear if possible(pair)]
+    assert len(shown) >= 0.6 * len(unclear), [pair for pair in unclear if not possible(pair)]
+    strangers = [
+        pair for pair in labels("pairs.csv") if pair["verdict"] == "different" and pair["name_a"].split()[0] != pair["name_b"].split()[0]
+    ]
+    assert [pair for pair in strangers if possible(pair)] == []
+
+
+def test_possible_duplicates_name_each_other_but_nobody_who_is_suppressed() -> None:
+    rows = raw({"full_name": "Jane Doe", "email": "info@acme.com"}, {"email": "info@acme.com"})
+    assert resolve(rows).leads["possible_duplicates"].to_list() == [["L2"], ["L1"]]
+    assert resolve(rows.with_columns(campaign_id=pl.Series(["a", "b"]))).leads["possible_duplicates"].to_list() == [None, None]
 
 
 def test_a_third_name_that_fits_two_people_is_merged_with_neither() -> None:
