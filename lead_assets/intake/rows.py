@@ -300,7 +300,7 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
         frame = frame.with_columns(extra=_extras(group, bags, signatures, binding, unread))
         if unread:
             # Joined and split: a list each would be a column each for polars.
-            listed = [" ".join(unread[index]) if index in unread else None for index in range(frame.height)]
+            listed = [" ".join(sorted(unread[index])) if index in unread else None for index in range(frame.height)]
             frame = frame.with_columns(unread_fields=pl.Series(listed, dtype=pl.String).str.split(" "))
     if not faults:
         return GroupRead(frame, [], binding, signatures)

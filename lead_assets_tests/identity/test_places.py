@@ -147,3 +147,15 @@ def test_the_file_of_country_names_says_what_babel_says() -> None:
 def test_the_tables_hold_folded_keys_only() -> None:
     for table in (country_names(), every_language(), state_names(), region_names()):
         assert folded(table) == list(table)
+
+
+@pytest.mark.parametrize(
+    ("city", "country"),
+    [
+        ("Bogota D.C.", "CO"), ("C.A.B.A.", "AR"), ("Lima Metropolitana", "PE"), ("Quezon City, NCR", "PH"), ("New Delhi NCR", "IN"), ("Tokyo-to", "JP"),
+        ("大阪府", "JP"), ("神奈川県", "JP"), ("Région parisienne", "FR"), ("Torino TO", "IT"), ("Budapest XI.", "HU"), ("Jo'burg", "ZA"), ("г. Москва", "RU"),
+        ("м. Київ", "UA"), ("NCR", None), ("Walk to", None),
+    ],
+)  # fmt: skip
+def test_towns_as_their_people_write_them(city: str, country: str | None) -> None:
+    assert located([{"city": city}])["country_code"].to_list() == [country]

@@ -108,6 +108,12 @@ def test_a_field_that_cannot_be_read_is_null_and_kept_and_costs_no_lead(column: 
     assert drop.leads["unread_fields"].to_list() == [None, [column], None]
 
 
+def test_unread_fields_are_in_order_whatever_order_columns_were_read_in() -> None:
+    """Their order was that of a set, which another process orders otherwise, so a rebuild gave other rows."""
+    bad = {"purchase_price": "N/A", "submitted_at": "soon", "estimated_arv": "?", "first_name": True, "loan_amount_requested": "some"}
+    assert read(ndjson(LENDING | bad)).leads["unread_fields"].to_list() == [sorted(bad)]
+
+
 # What is not JSON cannot be told from the array around it, and half an escape or text takes the next element with it.
 _ELEMENTS = [case for case in BAD_LINES if case[2] not in ("not_json", "truncated_json") and not case[0].endswith("not closed")]
 

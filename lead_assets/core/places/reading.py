@@ -35,8 +35,8 @@ _SEPARATORS = re.compile(r"[,/()\[\]|;:\n·•]|\s[-–—]\s|\s(?:or|oder|ou|an
 _BRITISH = re.compile(r"\b(?:GIR ?0AA|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2})\b", re.IGNORECASE)
 _CANADIAN = re.compile(r"\b[ABCEGHJ-NPRSTVXY]\d[A-Z] ?-?\d[A-Z]\d\b", re.IGNORECASE)
 _NUMBERED = re.compile(r"(?<!\w)(?:[A-Z]{1,2}-)?(?:\d{5}-\d{3,4}|\d{3}-\d{3,4}|\d{2}-\d{3}|\d{4} [A-Z]{2}\b|\d{4,6}|\d{3} \d{2,3})(?!\w)")
-# "Dublin 2", "Lyon 3e"
-_DISTRICT = re.compile(r" \d+\w{0,3}$")
+# "Dublin 2", "Lyon 3e", "Budapest XI."
+_DISTRICT = re.compile(r" (?:\d+\w{0,3}|[ivx]{1,5})$")
 _INITIALS = re.compile(r"(?:\w )+\w")
 
 
