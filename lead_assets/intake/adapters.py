@@ -34,7 +34,7 @@ DECLARED = "="
 """Prefix of a field name in a bag: the value that the shape's declaration points to."""
 MAPPED = "=map "
 """Prefix of a field name in a bag: the value that `--map path=field` points to."""
-_MOST_PLANS = 1_024
+_MOST_PLANS = 512
 
 Bag = dict[str, Any]
 """A payload's values: name → value, where the name is its own, or a field name after `DECLARED` or `MAPPED`."""

@@ -17,6 +17,8 @@ from lead_assets.intake.paths import is_blank
 
 _DEEPEST = 8
 _MOST_VALUES = 20_000
+_LOOKED_AT = 20
+"""How many entries of a list are asked whether they are people; most of them have to be."""
 _LONGEST_TEXT = 64 << 10
 _SENDER = frozenset({"from", "sender"})
 _IDENTITY = frozenset({"email", "phone", "full_name", "first_name", "last_name", "linkedin_url"})
@@ -47,9 +49,9 @@ _VALUES = ("value", "answer", "values", "answers", "response", "text", "content"
 def leads_within(payload: dict[str, Any], headers: Headers) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """The leads in a payload: for each its part of the payload, and its values by name. Empty if nothing in it has a name that means an identity."""
     for entries in _lists(payload, 0):
-        people = [entry for entry in entries if type(entry) is dict and _names_somebody(entry, headers)]
-        if people and len(people) == len(entries):
-            return [(entry, _values_of(entry, headers)) for entry in people]
+        looked_at = entries[:_LOOKED_AT]
+        if sum(_names_somebody(entry, headers) for entry in looked_at) * 2 > len(looked_at):
+            return [(entry, _values_of(entry, headers)) for entry in entries]
     values = _values_of(payload, headers)
     found = {meaning.field for name in values if (meaning := headers.meaning(name))}
     return [(payload, values)] if found & _IDENTITY else []

@@ -46,6 +46,8 @@ _MIN_PHONE_DIGITS = 7
 _DEEPEST_BATCH = 3
 _WORTH_PLANS = 8
 """Fewer payloads are read one by one."""
+_LARGEST_PLANNED = 8 << 10
+"""Bytes; larger payloads are read one by one, because plans and their structures stay in memory."""
 _PLAIN_UTC = r"^\d{4}-\d\d-\d\dT[0-2]\d:[0-5]\d:[0-5]\dZ$"
 _PLAIN_NUMBER = r"^\$?(?:\d{1,9}|\d{1,3}(?:,\d{3})+)(?:\.\d{1,2})?$"
 _LINE_END = orjson.Fragment(b"\n")
@@ -185,7 +187,10 @@ def _unplanned(chunk: Chunk, members: list[int], candidates: Candidates, adapter
     left: list[int] = []
     of_structure: dict[Any, list[int]] = {}
     for index in members:
-        of_structure.setdefault(structure(chunk.values[index], adapters.telling), []).append(index)
+        if len(chunk.raws[index]) > _LARGEST_PLANNED:
+            left.append(index)
+        else:
+            of_structure.setdefault(structure(chunk.values[index], adapters.telling), []).append(index)
     for of, indexes in of_structure.items():
         planned = adapters.plan(of, chunk.values[indexes[0]], candidates) if len(indexes) > 1 else None
         if planned is None:

@@ -108,3 +108,10 @@ def test_a_name_ten_thousand_times_is_counted_on() -> None:
     values = named_apart(("colour", number) for number in range(10_000))
     assert len(values) == 10_000
     assert values["colour_10000"] == 9_999
+
+
+def test_an_entry_without_a_name_among_leads_costs_only_itself() -> None:
+    drop = read(ndjson({"rows": [{"email": MAIL}, {"email": "b@c.example"}, {"colour": "red"}]}))
+
+    assert drop.leads["part"].to_list() == [1, 2]
+    assert drop.rejects.select("part", "code").rows() == [(3, "no_identity")]
