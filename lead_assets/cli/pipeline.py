@@ -124,7 +124,7 @@ def sync_campaign_api(settings: Settings) -> dict[str, Any]:
     """
     archive = archive_of(settings)
     synced = campaign_api.sync(settings, archive)
-    # These files are complete, so they need no time to settle. The drop sensor uses the same receipts, so nothing comes in twice.
+    # These files are complete, so they need no time to settle. The drop sensor uses the same receipts, so nothing is ingested twice.
     taken = landing.take_these(settings, archive, synced.dropped)
     drops = [row for drop in taken for row in _rows(drop.name, drop)]
     with runs.instance_of(settings) as instance:

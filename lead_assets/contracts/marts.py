@@ -9,7 +9,7 @@ from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, Money, Referenc
 
 
 class CampaignFunnel(Table):
-    """One row per campaign: how many leads came in and what happened to each of them."""
+    """One row per campaign: how many leads arrived and what happened to each of them."""
 
     table: ClassVar[str] = "marts.campaign_funnel"
     key: ClassVar[tuple[str, ...]] = ("campaign_id",)

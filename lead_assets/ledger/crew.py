@@ -1,4 +1,4 @@
-"""The batches of a purchase that are under way at once.
+"""The batches of a purchase that are in progress at once.
 
 Belongs here: how many there are, and that one which the vendor is still working on makes room for another. Does not belong here: what is done with a batch
 (see `buyer`).
@@ -14,7 +14,7 @@ from contextvars import ContextVar
 from lead_assets.ledger.model import Want
 
 _MOST_WAITING = 10
-"""Batches, for each that may be under way at once, that wait for the vendor to finish. Each is a claim that a crash leaves uncertain."""
+"""Batches, for each that may be in progress at once, that wait for the vendor to finish. Each is a claim that a crash leaves uncertain."""
 
 
 class Crew:
@@ -28,7 +28,7 @@ class Crew:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
-        """Returns when all is done. The first failure cancels what is under way, waits for it, and is raised."""
+        """Returns when all is done. The first failure cancels what is in progress, waits for it, and is raised."""
         outer = _crew.set(self)
         try:
             self._fill()

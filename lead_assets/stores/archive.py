@@ -31,7 +31,7 @@ _READERS = 8
 
 
 class Receipt(BaseModel):
-    """Records that a drop came in for a campaign, with all that is needed to read the same rows from it years later."""
+    """Records that a drop arrived for a campaign, with all that is needed to read the same rows from it years later."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -43,7 +43,7 @@ class Receipt(BaseModel):
     size: int
     records: int
     """Number of the campaign's payloads in the drop, good or bad, counted on receipt; the conservation check compares with it. Zero if the same bytes had
-    already come in for the campaign."""
+    already arrived for the campaign."""
     default_campaign: str
     """Partition for payloads that name no campaign or cannot be read."""
     forced_campaign: bool = False
