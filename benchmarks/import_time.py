@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import statistics
 import subprocess
@@ -9,8 +10,10 @@ import sys
 
 
 def cpu_seconds(module: str) -> float:
+    # An environment that forbids bytecode files would measure the compiler.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([sys.executable, "-c", f"import {module}"], check=True)
+    subprocess.run([sys.executable, "-c", f"import {module}"], check=True, env=environment)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime) - (before.ru_utime + before.ru_stime)
 
@@ -20,7 +23,7 @@ def main(rounds: int = 9) -> None:
     pairs = [(cpu_seconds("dagster"), cpu_seconds("lead_assets.definitions")) for _ in range(rounds)]
     ours, dagster = statistics.median(ours for _, ours in pairs), statistics.median(dagster for dagster, _ in pairs)
     print(
-        f"import lead_assets.definitions {ours:.2f} s CPU, import dagster {dagster:.2f} s, ratio {ours / dagster:.2f} (goal: at most 1.6)"
+        f"import lead_assets.definitions {ours:.2f} s CPU, import dagster {dagster:.2f} s, ratio {ours / dagster:.2f} (goal: at most 1.5)"
     )
 
 
