@@ -85,6 +85,7 @@ _OPPOSITE_PAIRS = [
 _OPPOSITE = dict(_OPPOSITE_PAIRS) | {b: a for a, b in _OPPOSITE_PAIRS}
 _WORDS = {"first": "last", "last": "first", "left": "inner", "anti": "semi"}
 """Texts that steer a library: which of several rows `unique` keeps, and what `join` does with rows that have no partner."""
+_OF_TYPES = ("annotation", "returns", "type_params")
 _IN_ORDER = ("sort", "order_by", "coalesce", "when", "then")
 
 
@@ -106,6 +107,8 @@ def changes(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
     """Every change of one place: applied to the tree while the caller looks at it, and taken back after. Yields (where, what)."""
     for parent in _walk(tree):
         for name, value in ast.iter_fields(parent):
+            if name in _OF_TYPES:
+                continue
             if isinstance(value, list):
                 yield from _left_out(parent, name, value)
                 for place, each in enumerate(value):
@@ -124,10 +127,10 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
     """What is run: no types, and nothing that is only there for them."""
     yield node
     for name, value in ast.iter_fields(node):
-        if name in ("annotation", "returns", "type_params") or (isinstance(value, ast.Tuple) and isinstance(node, ast.Subscript)):
+        if name in _OF_TYPES or (isinstance(value, ast.Tuple) and isinstance(node, ast.Subscript)):
             continue
         for child in value if isinstance(value, list) else [value]:
-            if isinstance(child, ast.AST) and not _is_typing(child) and not _is_message(child):
+            if isinstance(child, ast.AST) and not _is_typing(child) and not _says_nothing(child):
                 yield from _walk(child)
 
 
@@ -135,9 +138,9 @@ def _is_typing(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
 
 
-def _is_message(node: ast.AST) -> bool:
-    """Tests hold the texts of errors in their own ways; a number in one decides nothing."""
-    return isinstance(node, ast.JoinedStr)
+def _says_nothing(node: ast.AST) -> bool:
+    """Texts with values in them, and what a dataclass forbids: neither decides anything."""
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Call) and _called(node) == "dataclass")
 
 
 def _left_out(parent: ast.AST, name: str, parts: list[ast.AST]) -> Iterator[tuple[ast.AST, str]]:

@@ -69,6 +69,10 @@ CALIFORNIA = {"hq_country_code": "US", "hq_region": "US-CA"}
         # The state of a lead that says only its country.
         ({"country_code": "US", "country_source": "country"}, CALIFORNIA, "west", "state US-CA (by the head office) is in West"),
         ({"country_code": "US", "state_code": "TX", "region": "US-TX"}, CALIFORNIA, "fallback", "no territory takes this lead (country US)"),
+        ({"country_code": "US", "state_code": "TX"}, CALIFORNIA, "fallback", "no territory takes this lead (country US)"),
+        ({"country_code": "DE", "region": "DE-BY"}, {"hq_country_code": "DE", "hq_region": "DE-BE"}, "bavaria", "state DE-BY is in Bavaria"),
+        # A head office abroad says nothing of the state at home.
+        ({"country_code": "FR", "country_source": "country"}, CALIFORNIA, "france", "country FR"),
         ({"country_code": "DE", "country_source": "phone"}, {}, "dach", "country DE (by the phone) is in DACH"),
     ],
 )  # fmt: skip
@@ -84,6 +88,8 @@ def test_a_borrowers_head_office_is_not_where_the_property_stands() -> None:
 
 def test_a_head_office_that_the_sandbox_made_up_decides_nothing() -> None:
     assert routed({}, AUSTRIA | {"synthetic": True}) == ("fallback", "no territory takes this lead (country unknown)")
+    american = {"country_code": "US", "country_source": "country"}
+    assert routed(american, CALIFORNIA | {"synthetic": True}) == ("fallback", "no territory takes this lead (country US)")
 
 
 def test_the_frame_has_no_other_columns_than_before() -> None:

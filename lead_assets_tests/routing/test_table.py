@@ -62,6 +62,7 @@ def refused(old: str, new: str) -> str:
         ("region: DACH", "region: DAHC", "line 14: territory 'dach': unknown region 'DAHC' (did you mean 'DACH'?)"),
         ("region: DACH", "country_code: [UK]", "line 14: territory 'dach': unknown country_code 'UK': write the ISO 3166 code"),
         ("region: DACH", "country_code: 49", "line 14: territory 'dach': not a list"),
+        ("{region: DACH}", "\n      tier: hot\n      regoin: DACH", "line 16: territory 'dach': unknown field 'regoin'"),
         ("region: DACH", "tier: [hott]", "unknown tier 'hott' (did you mean 'hot'?); known: cold, hot, warm"),
         ("region: DACH", "score: [80]", "line 14: territory 'dach': not text: put the value in quotes"),
         ("region: DACH", "score: ['80']", "score is a number: write {min"),

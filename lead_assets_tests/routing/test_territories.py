@@ -71,6 +71,31 @@ def test_the_first_territory_that_matches_takes_the_lead(lead: dict[str, object]
     assert (row["territory"], row["reason"], row["fallback"]) == (territory, reason, territory == "fallback")
 
 
+@pytest.mark.parametrize(
+    ("bounds", "rule", "inside", "outside"),
+    [
+        ("min: 50, max: 80", "score >= 50 and <= 80", [50.0, 80.0], [49.9, 80.1, None]),
+        ("min: 50", "score >= 50", [50.0, 99.0], [49.9, None]),
+        ("max: 80.5", "score <= 80.5", [0.0, 80.5], [80.6, None]),
+        ("min: 50, max: 50", "score >= 50 and <= 50", [50.0], [49.0, 51.0]),
+    ],
+)
+def test_the_bounds_of_a_number_belong_to_it(bounds: str, rule: str, inside: list[float | None], outside: list[float | None]) -> None:
+    head = TABLE.split("territories:")[0]
+    one = table(f"{head}territories:\n- {{name: t, owner: desk, when: {{score: {{{bounds}}}}}}}\nfallback_owner: omar\n")
+    proposals = propose(routable(*({"score": score} for score in inside + outside)), one)
+    assert proposals["rule"].to_list() == [rule] * len(inside) + ["fallback"] * len(outside)
+
+
+def test_what_can_be_asked_of_a_lead() -> None:
+    """Tables of rules rely on every one of these: taking one away breaks theirs."""
+    assert set(FIELDS) == {
+        *("region", "country_code", "state_code", "campaign_id", "adapter", "source", "email_kind", "company_domain"),
+        *("seniority", "department", "property_type", "industry", "profile", "loan_type", "investor_experience"),
+        *("icp_fit", "persona", "buying_stage", "tier", "company_size", "headcount", "loan_amount_requested", "urgency_score", "score"),
+    }
+
+
 def test_a_territory_whose_owner_is_not_active_is_passed_over() -> None:
     assert proposed(country_code="AT")["owner"] == "nina"
     back = table(TABLE.replace(", active: false", "").replace("{region: [DACH]}", "{country_code: [FR]}"))

@@ -57,6 +57,28 @@ def test_a_lead_that_a_signal_does_not_know_is_kept_and_says_so() -> None:
     assert merged["miss_reasons"].to_list() == ['{"company_overview":"not_collected"}', "{}"]
 
 
+def test_a_share_of_signals_has_four_decimals_and_one_that_was_not_collected_costs_nothing() -> None:
+    """Three leads, for which all three signals, two and one were found; the others have no row for them."""
+    frames = {
+        "company_overview": bought(CompanyOverview, "a", {}, {}, {}),
+        "tech_stack": bought(TechStack, "a", {}, {}),
+        "person": bought(PersonProfile, "a", {}),
+    }
+    merged = enrich(at_companies(["moreau.example"] * 3), frames)
+    assert merged["enrichment_quality"].to_list() == [1.0, 0.6667, 0.3333]
+    assert merged["signals_cost_usd"].to_list() == [Decimal("0.09"), Decimal("0.06"), Decimal("0.03")]
+
+
+def test_a_lead_is_synthetic_if_a_value_that_was_found_is() -> None:
+    """Found for real; made up; made up and not found, so that nothing of it is shown; one of two made up."""
+    real, made_up = {"synthetic": False}, {"synthetic": True}
+    frames = {
+        "company_overview": bought(CompanyOverview, "a", real, made_up, made_up | {"state": "not_found", "reason": "no_result"}, real),
+        "tech_stack": bought(TechStack, "a", real, real, real, made_up),
+    }
+    assert enrich(at_companies(["moreau.example"] * 4), frames)["synthetic"].to_list() == [False, True, False, True]
+
+
 def test_a_signal_that_names_a_lead_twice_is_refused() -> None:
     with pytest.raises(pl.exceptions.ComputeError):
         enrich(at_companies(["moreau.example"]), {"company_overview": CompanyOverview.frame([overview("L0"), overview("L0")])})
@@ -166,12 +188,19 @@ def test_another_precedence_is_another_version_of_the_table(settings: Settings, 
 
 def test_the_head_office_is_read_as_a_place() -> None:
     """From the overview's text, else from the three fields of the organization; what names no place for certain is none."""
-    texts = ["Austin, Texas, United States", "München, Bayern, Germany", "Springfield", None]
+    texts = ["Austin, Texas, United States", "München, Bayern, Germany", "Springfield", None, None]
     frames = {
         "company_overview": bought(CompanyOverview, "a", *({"company_region": text} for text in texts)),
         "organization": bought(
-            CONTRACTS["organization"], "b", {"hq_country": "France"}, {}, {}, {"hq_city": "Lyon", "hq_country": "France"}
+            CONTRACTS["organization"],
+            "b",
+            {"hq_country": "France"},
+            {},
+            {},
+            {"hq_city": "Lyon", "hq_country": "France"},
+            {"hq_state": "Ohio", "hq_country": "United States"},
         ),
     }
-    merged = enrich(at_companies([f"c{number}.example" for number in range(4)]), frames)
-    assert merged.select("hq_country_code", "hq_region").rows() == [("US", "US-TX"), ("DE", "DE-BY"), (None, None), ("FR", "FR-ARA")]
+    merged = enrich(at_companies([f"c{number}.example" for number in range(5)]), frames)
+    expected = [("US", "US-TX"), ("DE", "DE-BY"), (None, None), ("FR", "FR-ARA"), ("US", "US-OH")]
+    assert merged.select("hq_country_code", "hq_region").rows() == expected
