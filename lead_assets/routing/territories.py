@@ -120,7 +120,9 @@ def _place_reason(region: str, places: tuple[str, ...]) -> pl.Expr:
 
 
 def _number_text(value: pl.Expr) -> pl.Expr:
-    return pl.when(value == value.round(0)).then(value.cast(pl.Int64, strict=False).cast(pl.String)).otherwise(value.cast(pl.String))
+    # A number too large for Int64 is written as a float: a reason without it would be the fallback's.
+    whole = pl.when(value == value.round(0)).then(value.cast(pl.Int64, strict=False).cast(pl.String))
+    return pl.coalesce(whole, value.cast(pl.String))
 
 
 def _fallback_reason() -> pl.Expr:

@@ -102,6 +102,12 @@ def test_each_account_is_offered_once() -> None:
     assert [[offer.account_key for offer in offers] for offers in memory.offers] == [["kestrel.example", "company-3.example"]]
 
 
+def test_decisions_are_sorted_by_campaign_and_lead() -> None:
+    leads = routable(*({"campaign_id": campaign, "lead_id": lead} for campaign, lead in [("b", "1"), ("a", "2"), ("a", "1")]))
+    decisions = decide(leads, TABLE, Memory().assign)
+    assert decisions.select("campaign_id", "lead_id").rows() == [("a", "1"), ("a", "2"), ("b", "1")]
+
+
 def test_decisions_are_rows_of_the_contract() -> None:
     decisions = decide(routable({"country_code": "DE", "tier": "hot", "score": 91.5}), TABLE, Memory().assign)
     assert decisions.schema == RoutingDecision.polars_schema()

@@ -27,13 +27,18 @@ fallback_owner: desk
 """)
 
 
-def routed(lead: dict[str, object], office: dict[str, object], profile: str = "b2b") -> tuple[str, str]:
-    """Territory and reason of a lead whose company's head office is known, through the tables that hold both."""
+def framed(lead: dict[str, object], office: dict[str, object], profile: str = "b2b") -> pl.DataFrame:
+    """The frame to route: a lead whose company's head office is known, through the tables that hold both."""
     ids = {"campaign_id": "fall", "lead_id": "lead-1"}
     leads = Lead.frame([ids | {"received_at": NOON, "account_key": "x.example", "position": 1} | lead])
     enriched = EnrichedLead.frame([ids | office])
     classified, scored = Classification.frame([ids | {"profile": profile}]), Score.frame([ids | {"tier": "warm", "score": 50.0}])
-    return propose(routing_frame(leads, enriched, classified, scored), TABLE).select("territory", "reason").row(0)
+    return routing_frame(leads, enriched, classified, scored)
+
+
+def routed(lead: dict[str, object], office: dict[str, object], profile: str = "b2b") -> tuple[str, str]:
+    """Its territory and the reason."""
+    return propose(framed(lead, office, profile), TABLE).select("territory", "reason").row(0)
 
 
 @pytest.mark.parametrize(
@@ -80,6 +85,17 @@ def test_the_head_office_says_what_the_lead_leaves_open(
     lead: dict[str, object], office: dict[str, object], territory: str, reason: str
 ) -> None:
     assert routed(lead, office) == (territory, reason)
+
+
+@pytest.mark.parametrize(
+    ("office", "state"),
+    [(CALIFORNIA, "CA"), ({"hq_country_code": "CA", "hq_region": "CA-ON"}, "ON"), ({"hq_country_code": "US"}, None), (AUSTRIA, None)],
+)
+def test_a_head_office_in_the_us_or_canada_has_a_state_to_route_by(office: dict[str, object], state: str | None) -> None:
+    """What a lead's own phone said of the state goes with the country that it said."""
+    for lead in ({}, {"country_code": "FR", "country_source": "phone", "state_code": "XX", "state_source": "phone"}):
+        source = "head_office" if "hq_region" in office else None
+        assert framed(lead, office).select("state_code", "state_source").row(0) == (state, source)
 
 
 def test_a_borrowers_head_office_is_not_where_the_property_stands() -> None:

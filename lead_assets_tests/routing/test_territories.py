@@ -48,6 +48,7 @@ def proposed(**lead: object) -> dict[str, object]:
         ({"company_size": "1,001-5,000", "seniority": "vp"}, "large", "headcount 1001 is at least 1000 and seniority vp"),
         ({"company_size": "11 - 50"}, "small", "stated company size 11 is at least 10 and is at most 50.5"),
         ({"loan_amount_requested": 1500000.5}, "big loans", "loan amount 1500000.5 is at least 1500000"),
+        ({"loan_amount_requested": 2e20}, "big loans", "loan amount 2e+20 is at least 1500000"),
         (
             {"icp_fit": "strong", "persona": "economic_buyer", "buying_stage": "decision"},
             "deciding",
@@ -155,13 +156,15 @@ def test_a_frame_without_a_column_is_refused_by_name() -> None:
 
 
 def test_the_routed_frame_has_a_row_for_each_score_and_the_columns_of_all_four_tables() -> None:
-    ids = [{"campaign_id": "fall", "lead_id": "a"}, {"campaign_id": "fall", "lead_id": "b"}]
+    """Also for one that nobody enriched or classified; one without a score is not routed."""
+    ids = [{"campaign_id": "fall", "lead_id": lead_id} for lead_id in "abc"]
     leads = Lead.frame([row | {"received_at": NOON, "country_code": "DE", "account_key": "x.example", "position": 1} for row in ids])
-    enriched = EnrichedLead.frame([row | {"headcount_min": 51, "account_key": "x.example"} for row in ids])
+    enriched = EnrichedLead.frame([row | {"headcount_min": 51, "account_key": "x.example"} for row in ids[:2]])
     classifications = Classification.frame([ids[1] | {"loan_type": "rental", "profile": "lending"}])
-    scores = Score.frame([ids[1] | {"score": 71.5, "tier": "hot"}])
+    scores = Score.frame([row | {"score": 71.5, "tier": "hot"} for row in ids[1:]])
     frame = routing_frame(leads, enriched, classifications, scores)
     assert frame.schema == routing_schema()
     assert frame.select("lead_id", "country_code", "headcount_min", "loan_type", "tier", "score").rows() == [
-        ("b", "DE", 51, "rental", "hot", 71.5)
+        ("b", "DE", 51, "rental", "hot", 71.5),
+        ("c", "DE", None, None, "hot", 71.5),
     ]
