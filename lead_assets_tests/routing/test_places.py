@@ -51,6 +51,7 @@ def routed(lead: dict[str, object], office: dict[str, object], profile: str = "b
         ({"country_code": "US", "state_code": "CA", "state_source": "state"}, "west", "state US-CA is in West"),
         ({"country_code": "US", "state_code": "CA", "state_source": "city"}, "west", "state US-CA (by the city) is in West"),
         ({"country_code": "DE", "region": "DE-BY", "state_source": "state"}, "bavaria", "state DE-BY is in Bavaria"),
+        ({"region": "DE-BY"}, "bavaria", "state DE-BY is in Bavaria"),
     ],
 )
 def test_a_reason_repeats_what_says_the_place(lead: dict[str, object], territory: str, reason: str) -> None:

@@ -72,6 +72,7 @@ def refused(old: str, new: str) -> str:
         ("{min: 100000}", "{min: 9, max: 1}", "line 11: territory 'bridge': min 9 is above max 1"),
         ("{min: 100000}", "{mni: 9}", "unknown key 'mni'"),
         ("[DE, AT, CH]", "[DE, UK]", "line 2: 'UK' is not an ISO 3166 code"),
+        ("[DE, AT, CH]", "[DE, at, CH]", "line 2: 'at' is not an ISO 3166 code"),
         ("[US-CA, US-OR]", "[US-CA, US-ZZ]", "line 3: 'US-ZZ' is not an ISO 3166 code"),
         (
             "active: false",
@@ -109,6 +110,13 @@ def test_every_mistake_is_said_at_once() -> None:
         ("{tier: [hot, warm]}", "{tier: hot}", False),
         ("{source: Webinar}", "{source: webinar}", False),
         ("{score: {min: 50}}", "{score: {min: 70, max: 90}}", False),
+        ("{score: {min: 50}}", "{score: {min: 50}}", False),
+        ("{score: {max: 90}}", "{score: {max: 80}}", False),
+        ("{score: {max: 90}}", "{score: {min: 50, max: 90}}", False),
+        ("{score: {min: 50}}", "{score: {min: 40}}", True),
+        ("{score: {max: 80}}", "{score: {max: 90}}", True),
+        ("{score: {min: 50, max: 90}}", "{score: {min: 60}}", True),
+        ("{score: {min: 50, max: 90}}", "{score: {max: 90}}", True),
         ("{region: DACH, tier: hot}", "{region: DACH}", True),
         ("{region: West}", "{country_code: US}", True),
         ("{country_code: AT}", "{region: DACH}", True),
@@ -127,6 +135,18 @@ def test_a_territory_that_an_earlier_one_leaves_nothing_is_refused(earlier: str,
             table(text)
     # An inactive owner's territory takes nothing, so it leaves everything.
     assert len(table(text.replace("owner: nina", "owner: theo")).open_territories()) == 1
+
+
+def test_a_territory_that_several_leave_nothing_is_named_once_with_the_first_of_them() -> None:
+    said = refused(
+        "- name: dach\n",
+        "- {name: big, owner: nina, when: {tier: hot}}\n  - {name: hot, owner: nina, when: {tier: hot, score: {min: 9}}}\n"
+        "  - {name: last, owner: nina, when: {tier: hot, score: {min: 10}}}\n  - name: dach\n",
+    )
+    assert [line.split(": ", 1)[1].split(": move")[0] for line in said.splitlines()] == [
+        "territory 'hot': can never match: 'big' above it takes all its leads",
+        "territory 'last': can never match: 'big' above it takes all its leads",
+    ]
 
 
 def test_norway_and_ontario_are_not_booleans() -> None:
