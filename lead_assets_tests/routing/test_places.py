@@ -94,7 +94,8 @@ def test_the_head_office_says_what_the_lead_leaves_open(
 )
 def test_a_head_office_in_the_us_or_canada_has_a_state_to_route_by(office: dict[str, object], state: str | None) -> None:
     """What a lead's own phone said of the state goes with the country that it said."""
-    for lead in ({}, {"country_code": "FR", "country_source": "phone", "state_code": "XX", "state_source": "phone"}):
+    by_phone: dict[str, object] = {"country_code": "FR", "country_source": "phone", "state_code": "XX", "state_source": "phone"}
+    for lead in ({}, by_phone):
         source = "head_office" if "hq_region" in office else None
         assert framed(lead, office).select("state_code", "state_source").row(0) == (state, source)
 
@@ -105,7 +106,7 @@ def test_a_borrowers_head_office_is_not_where_the_property_stands() -> None:
 
 def test_a_head_office_that_the_sandbox_made_up_decides_nothing() -> None:
     assert routed({}, AUSTRIA | {"synthetic": True}) == ("fallback", "no territory takes this lead (country unknown)")
-    american = {"country_code": "US", "country_source": "country"}
+    american: dict[str, object] = {"country_code": "US", "country_source": "country"}
     assert routed(american, CALIFORNIA | {"synthetic": True}) == ("fallback", "no territory takes this lead (country US)")
 
 
