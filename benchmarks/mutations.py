@@ -4,8 +4,8 @@
 
 A mutation is a comparison turned round, an `and` made an `or`, a number one higher, a condition that always holds, a statement, an element or an argument left
 out, two arguments exchanged, a method that means the opposite (`first` for `last`). Each is made in a copy of the checkout. A first run records which tests
-reach which lines. A mutation is tried with the tests that reach its line, quickest first, until one fails; if none does, with all other tests of its file,
-also those on Postgres. Each try is a fork of a process that has loaded all libraries already, so most take about a second.
+reach which lines. A mutation is tried with the tests that reach its line, quickest first, until one fails (on SQLite, if that reaches it). Each try is a
+fork of a process that has loaded all libraries already, so most take about a second.
 
 Prints figures per room and the surviving mutations with their line: a test is missing there, the line is not needed, or the difference cannot be
 observed. Those that a person has found to be of the last kind stand in `mutations_equivalent.yaml` with the reason, and are counted apart.
@@ -87,6 +87,8 @@ _WORDS = {"first": "last", "last": "first", "left": "inner", "anti": "semi"}
 """Texts that steer a library: which of several rows `unique` keeps, and what `join` does with rows that have no partner."""
 _OF_TYPES = ("annotation", "returns", "type_params")
 _IN_ORDER = ("sort", "order_by", "coalesce", "when", "then")
+
+_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -322,8 +324,7 @@ class Copy:
         whole, stat = path.read_text(), path.stat()
         path.write_text(mutated(whole, mutant.number))
         try:
-            near = self._near(whole, mutant, tests)
-            for each in (near, [name for name in self.of[tests] if name not in set(near)]):
+            for each in self._in_turn(whole, mutant, tests):
                 if each and (died := self._tried(each)) is not None:
                     return died
             return "survived"
@@ -331,11 +332,15 @@ class Copy:
             path.write_text(whole)
             os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
 
-    def _near(self, text: str, mutant: Mutant, tests: tuple[str, ...]) -> list[str]:
-        """The tests that reach the statement the mutated line belongs to, without those that need another database: they come last."""
-        lines = _statement(text, mutant.line)
-        names = {name for line in lines for name in self.reached.get((mutant.file, line), [])}
-        return [name for name in self.of[tests] if name in names and "postgres" not in name]
+    def _in_turn(self, text: str, mutant: Mutant, tests: tuple[str, ...]) -> Iterator[list[str]]:
+        """The tests that reach the mutated statement; where these are few, as with what is kept from one test to the next, all others, too."""
+        names = {name for line in _statement(text, mutant.line) for name in self.reached.get((mutant.file, line), [])}
+        near = [name for name in self.of[tests] if name in names]
+        # A line that both databases reach is as well tried on SQLite.
+        quick = [name for name in near if "postgres" not in name]
+        yield quick or near
+        if len(near) < _FEW:
+            yield [name for name in self.of[tests] if name not in names and "postgres" not in name]
 
     def _tried(self, names: Sequence[str]) -> str | None:
         patience = 30 + 8 * sum(self.seconds[name] for name in names)
@@ -411,7 +416,7 @@ def main() -> None:
     parser.add_argument("--sample", type=int, default=40)
     parser.add_argument("--skip", type=int, default=0, help="leave out so many, which an earlier run has tried")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=15.0)
+    parser.add_argument("--minutes", type=float, default=15.0, help="after the first run")
     parser.add_argument("--list", action="store_true", help="say what would be tried, and try nothing")
     options = parser.parse_args()
     chosen = files(options.only)
@@ -424,7 +429,6 @@ def main() -> None:
             print(f"{each.file}:{each.line}: {each.what}")
         print(f"{len(drawn)} of {len(every)}", file=sys.stderr)
         return
-    end = time.monotonic() + options.minutes * 60
     known = equivalent()
     survived: list[dict[str, Any]] = []
     counts: dict[str, Counter[str]] = {}
@@ -436,6 +440,7 @@ def main() -> None:
         for tests in sorted({chosen[each.file] for each in drawn}):
             checkout.learn(tests, [file for file, its in chosen.items() if its == tests])
         tried = 0
+        end = time.monotonic() + options.minutes * 60
         for each in drawn:
             if time.monotonic() > end:
                 break

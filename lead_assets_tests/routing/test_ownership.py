@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -81,8 +82,14 @@ def test_the_order_of_the_leads_does_not_matter() -> None:
         assert_frame_equal(decide(shuffled, TABLE, Memory().assign), expected)
 
 
-EARLIER = {"received_at": NOON.replace(hour=9), "drop_sha256": "a" * 64, "position": 1, "campaign_id": "fall", "lead_id": "a"}
-LATER = {"received_at": NOON, "drop_sha256": "b" * 64, "position": 2, "campaign_id": "winter", "lead_id": "b"}
+EARLIER: dict[str, Any] = {
+    "received_at": NOON.replace(hour=9),
+    "drop_sha256": "a" * 64,
+    "position": 1,
+    "campaign_id": "fall",
+    "lead_id": "a",
+}
+LATER: dict[str, Any] = {"received_at": NOON, "drop_sha256": "b" * 64, "position": 2, "campaign_id": "winter", "lead_id": "b"}
 
 
 @pytest.mark.parametrize("decisive", range(len(EARLIER)), ids=list(EARLIER))
@@ -92,7 +99,7 @@ def test_of_two_that_came_together_the_first_is_found_by_each_thing_in_turn(deci
     names = list(EARLIER)
     first = {name: LATER[name] if index > decisive else EARLIER[name] for index, name in enumerate(names)}
     second = {name: EARLIER[name] if index != decisive else LATER[name] for index, name in enumerate(names)}
-    rows = [GERMAN | first, BRITISH | second]
+    rows: list[dict[str, Any]] = [{**GERMAN, **first}, {**BRITISH, **second}]
     assert owners(decide(routable(*(rows[::-1] if turned else rows)), TABLE, Memory().assign)) == ["nina", "nina"]
 
 

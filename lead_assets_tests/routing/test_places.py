@@ -58,8 +58,8 @@ def test_a_reason_repeats_what_says_the_place(lead: dict[str, object], territory
     assert propose(routable(lead), TABLE).select("territory", "reason").row(0) == (territory, reason)
 
 
-AUSTRIA = {"hq_country_code": "AT", "hq_region": "AT-9"}
-CALIFORNIA = {"hq_country_code": "US", "hq_region": "US-CA"}
+AUSTRIA: dict[str, object] = {"hq_country_code": "AT", "hq_region": "AT-9"}
+CALIFORNIA: dict[str, object] = {"hq_country_code": "US", "hq_region": "US-CA"}
 
 
 @pytest.mark.parametrize(
