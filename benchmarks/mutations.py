@@ -47,8 +47,13 @@ TESTS: dict[str, list[str]] = {
     "stores/warehouse": ["stores"],
 }
 """Code below lead_assets → tests below lead_assets_tests."""
-LEFT_OUT = ["ledger/test_many.py"]
-"""Its many processes are half a minute for each mutation, and on a busy machine it fails of itself."""
+LEFT_OUT = [
+    "ledger/test_many.py::test_eight_threads_and_another_process_buy_each_subject_once",
+    "ledger/test_many.py::test_killed_between_call_and_journal_the_call_is_counted_uncertain_and_made_again",
+    "ledger/test_many.py::test_the_first_owner_of_an_account_stays_its_owner",
+    "ledger/test_many.py::test_a_database_that_drops_every_connection_again_and_again_loses_nothing",
+]
+"""Many processes: seconds for each mutation, and on a busy machine they fail of themselves."""
 NO_LOGIC = ["ledger/schema.py"]
 """Only declares tables."""
 
@@ -298,7 +303,7 @@ class Copy:
             import pytest
 
             reach = Reach(list(watched))
-            left_out = [f"--ignore={SUITE}/{name}" for name in LEFT_OUT]
+            left_out = [f"--deselect={SUITE}/{name}" for name in LEFT_OUT]
             done = pytest.main(
                 ["-q", "-x", "-n", "0", "-m", "not slow", *left_out, *(f"{SUITE}/{name}" for name in tests)], plugins=[reach]
             )
@@ -306,7 +311,8 @@ class Copy:
             return int(done)
 
         if self._forked(run, 1800, may_cache=True) != 0:
-            raise SystemExit(f"the tests fail as they are: {' '.join(tests)}: see {self.folder / 'output.txt'}")
+            said = (self.folder / "output.txt").read_text(errors="replace")[-4000:]
+            raise SystemExit(f"the tests fail as they are: {' '.join(tests)}:\n{said}")
         learnt = json.loads(note.read_text())
         self.seconds |= {name: each["seconds"] for name, each in learnt["tests"].items()}
         self.of[tests] = sorted(learnt["tests"], key=self.seconds.__getitem__)

@@ -119,6 +119,12 @@ def test_transient_failures_are_tried_again_with_growing_pauses(timed: Ledger, c
     assert result.uncertain == 0
 
 
+def test_a_pause_grows_to_half_a_minute_and_no_further(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(*[transient()] * 8)
+    buy_with(timed, clock, wants(1), vendor, retry=Retry(attempts=8, draw=lambda: 1.0))
+    assert clock.slept == [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0]
+
+
 def test_a_failure_to_the_last_attempt_is_unknown_with_its_reason_and_costs_nothing(timed: Ledger, clock: Clock) -> None:
     result = buy_with(timed, clock, wants(3), Vendor(*[transient()] * 4))
     assert result.missed == {"provider_error": 3}
