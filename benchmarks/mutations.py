@@ -217,6 +217,10 @@ def mutants(file: str) -> list[Mutant]:
     return [Mutant(file, number, line, what) for number, (line, what) in enumerate(found)]
 
 
+def _code(mutant: Mutant) -> str:
+    return (ROOT / CODE / mutant.file).read_text().splitlines()[mutant.line - 1].strip()
+
+
 def mutated(text: str, number: int) -> str:
     tree = ast.parse(text)
     for place, _ in enumerate(changes(tree)):
@@ -349,7 +353,8 @@ class Copy:
             yield [name for name in self.of[tests] if name not in names and "postgres" not in name]
 
     def _tried(self, names: Sequence[str]) -> str | None:
-        patience = 30 + 8 * sum(self.seconds[name] for name in names)
+        patience = 30 + 3 * sum(self.seconds[name] for name in names)
+        hangs = 15 + 4 * max(self.seconds[name] for name in names)
 
         def run() -> int:
             import pytest
@@ -361,7 +366,7 @@ class Copy:
                     place = {name: number for number, name in enumerate(names)}
                     items.sort(key=lambda item: place.get(item.nodeid, len(place)))
 
-            return int(pytest.main(["-q", "-x", "-n", "0", "--timeout", str(int(patience)), *names], plugins=[Ordered()]))
+            return int(pytest.main(["-q", "-x", "-n", "0", "--timeout", str(int(hangs)), *names], plugins=[Ordered()]))
 
         code = self._forked(run, patience)
         return None if code == 0 else "timed out" if code is None else "killed"
@@ -423,12 +428,16 @@ def main() -> None:
     parser.add_argument("--skip", type=int, default=0, help="leave out so many, which an earlier run has tried")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--minutes", type=float, default=15.0, help="after the first run")
+    parser.add_argument("--again", nargs="*", type=Path, default=[], help="try what survived in these earlier runs' answers")
     parser.add_argument("--list", action="store_true", help="say what would be tried, and try nothing")
     options = parser.parse_args()
     chosen = files(options.only)
     if not chosen:
         raise SystemExit(f"--only: no such file; there are {', '.join(files([]))}")
     every = draw(list(chosen), options.seed)
+    if options.again:
+        wanted = {(each["file"], each["code"], each["what"]) for path in options.again for each in json.loads(path.read_text())["survived"]}
+        every = [each for each in every if (each.file, _code(each), each.what) in wanted]
     drawn = every[options.skip : options.skip + options.sample]
     if options.list:
         for each in drawn:
@@ -452,7 +461,7 @@ def main() -> None:
                 break
             outcome = checkout.outcome(each, chosen[each.file])
             tried += 1
-            code = (ROOT / CODE / each.file).read_text().splitlines()[each.line - 1].strip()
+            code = _code(each)
             if outcome == "survived":
                 outcome = "equivalent" if (each.file, code, each.what) in known else "survived"
             counts.setdefault(each.room, Counter(made=0, killed=0, survived=0, equivalent=0)).update(
