@@ -172,6 +172,8 @@ def test_a_chain_is_one_lead_and_names_only_the_one_that_was_kept() -> None:
         # A sender whose clock runs two years ahead does not win forever; a few hours are a time zone.
         ({"submitted_at": NOW + 730 * DAY}, {"received_at": NOW + DAY}, 2),
         ({"submitted_at": NOW + timedelta(hours=9)}, {"submitted_at": NOW}, 1),
+        ({"submitted_at": NOW + DAY}, {"submitted_at": NOW}, 1),
+        ({"submitted_at": NOW + DAY + timedelta(seconds=1)}, {"submitted_at": NOW}, 2),
     ],
 )
 def test_the_newer_wins_by_submission_then_by_arrival(first: dict[str, Any], second: dict[str, Any], winner: int) -> None:
@@ -200,6 +202,12 @@ def test_a_suppressed_domain_keeps_all_its_leads_out(fields: dict[str, Any]) -> 
     resolved = resolve(raw(fields, {"email": "joe@other.example"}), suppressions(("domain", "acme.example", "customer", NOW)))
     assert kept(resolved) == [("L2", 2)]
     assert resolved.suppressed["reason"].to_list() == ["customer"]
+
+
+def test_a_suppressed_mail_server_keeps_its_own_leads_out_and_not_all_of_the_company() -> None:
+    mailboxes = ({"email": "jane@mail.acme.example"}, {"email": "joe@acme.example"}, {"email": "kim@gmail.com"})
+    nobody = suppressions(("domain", "mail.acme.example", "customer", NOW), ("domain", "gmail.com", "no private people", NOW))
+    assert kept(resolve(raw(*mailboxes), nobody)) == [("L2", 2)]
 
 
 def test_a_lead_is_suppressed_by_any_of_its_payloads_and_none_of_them_is_shown() -> None:

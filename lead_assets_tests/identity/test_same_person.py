@@ -1,0 +1,111 @@
+"""Whether two names can be one person's, and which keys join rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from lead_assets.identity.resolve import resolve
+from lead_assets.identity.same_person import same_name
+from lead_assets_tests.identity.test_resolve import NOW, raw
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "strict", "lax"),
+    [
+        ("jane doe", "jane doe", True, True),
+        ("dr jane doe", "jane doe phd", True, True),
+        ("doe jane", "jane doe", True, True),
+        ("janedoe", "jane doe", True, True),
+        ("bill gates", "william gates", True, True),
+        ("j smith", "jane smith", True, True),
+        ("jane smith", "k smith", False, False),
+        # Two neighbouring letters exchanged are a slip, in four letters or more; one letter or two apart are another name.
+        ("jane smith", "jane smiht", True, True),
+        ("jnae smith", "jane smith", True, True),
+        ("jon doe", "jno doe", False, False),
+        ("mark lee", "mary lee", False, False),
+        ("jane smith", "jbne smitt", False, False),
+        ("anna lee", "nana leee", False, True),
+        # A key of one's own: the family name may have changed, if the given name is more than an initial.
+        ("jane doe", "jane roe", False, True),
+        ("al doe", "al roe", False, True),
+        ("a doe", "al roe", False, False),
+        ("al doe", "a roe", False, False),
+        ("jane doe", "john doe", False, False),
+        # A part may be missing.
+        ("jane", "jane doe", False, True),
+        ("jane doe", "jane", False, True),
+        ("doe", "jane doe", False, True),
+        ("mary", "jane doe", False, False),
+        ("", "jane doe", False, True),
+        ("mr", "jane doe", False, True),
+        ("", "", True, True),
+        ("mr", "dr", True, True),
+    ],
+)
+def test_two_names_of_one_person(one: str, other: str, strict: bool, lax: bool) -> None:
+    """`strict`: with a key that many share; `lax`: with one of their own."""
+    assert [same_name(one, other, strict=each) for each in (True, False)] == [strict, lax]
+    assert [same_name(other, one, strict=each) for each in (True, False)] == [strict, lax]
+
+
+JANE = {"full_name": "Jane Doe"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "leads"),
+    [
+        ({"phone": "+1 415 555 2671"}, {"phone": "(415) 555-2671"}, 1),
+        ({"phone": "+1 415 555 2671 ext. 12"}, {"phone": "4155552671 x9"}, 1),
+        ({"phone": "41555267"}, {"phone": "41555267"}, 2),  # too short to be a number of one's own
+        ({"phone": "415555267"}, {"phone": "415555267"}, 1),
+        ({"phone": "9876543210"}, {"phone": "9876543210"}, 2),
+        ({"linkedin_url": "https://www.linkedin.com/in/Jane-Doe/"}, {"linkedin_url": "linkedin.com/in/jane-doe?trk=x"}, 1),
+        ({"linkedin_url": "https://de.linkedin.com/pub/jane-doe"}, {"linkedin_url": "https://linkedin.com/in/jane-doe"}, 1),
+        ({"linkedin_url": "https://linkedin.com/in/jane-doe"}, {"linkedin_url": "https://linkedin.com/in/jane-doe-2"}, 2),
+        # One key is enough, and another that differs is no contradiction.
+        ({"email": "jane@x.example", "phone": "+1 415 555 2671"}, {"email": "jane@x.example", "phone": "+1 212 555 2671"}, 1),
+        ({"email": "a@x.example", "phone": "+1 415 555 2671"}, {"email": "b@y.example", "phone": "+1 415 555 2671"}, 1),
+        # Two namesakes behind one switchboard have two mailboxes at one company.
+        ({"email": "a@x.example", "phone": "+1 415 555 2671"}, {"email": "b@x.example", "phone": "+1 415 555 2671"}, 2),
+        # A street is written in many ways; another house is another property.
+        ({"email": "j@x.example", "property_address": "12 North Oak Street"}, {"email": "j@x.example", "property_address": "12 N Oak St"}, 1),
+        ({"email": "j@x.example", "property_address": "Eichenstraße 5"}, {"email": "j@x.example", "property_address": "Eichenstr. 5"}, 1),
+        ({"email": "j@x.example", "property_address": "12 Oak St"}, {"email": "j@x.example", "property_address": "13 Oak St"}, 2),
+    ],
+)  # fmt: skip
+def test_rows_of_one_name_that_share_a_key(first: dict[str, Any], second: dict[str, Any], leads: int) -> None:
+    assert resolve(raw(JANE | first, JANE | second)).leads.height == leads
+
+
+@pytest.mark.parametrize(
+    ("key", "names", "leads"),
+    [
+        ({"email": "jane@x.example"}, ["Jane Doe", "", "Doe, Jane"], 1),
+        ({"email": "jane@x.example"}, ["", ""], 1),
+        ({"email": "info@x.example"}, ["Jane Doe", "John Roe"], 2),
+        ({"email": "info@x.example"}, ["Jane Doe", "John Roe", ""], 3),
+        ({"email": "info@x.example"}, ["Jane Doe", "Jane Doe", "John Roe"], 2),
+        # A number says nothing of rows without a name.
+        ({"phone": "+1 415 555 2671"}, ["Jane Doe", ""], 2),
+        ({"phone": "+1 415 555 2671"}, ["", ""], 2),
+        ({"phone": "+1 415 555 2671"}, ["Jane Doe", "John Roe", "J. Doe", "J Roe"], 2),
+        ({"phone": "+1 415 555 2671"}, ["Jane Doe", "John Doe", "J. Doe"], 3),
+    ],
+)
+def test_rows_of_several_names_that_share_a_key(key: dict[str, Any], names: list[str], leads: int) -> None:
+    assert resolve(raw(*({"full_name": name or None, **key} for name in names))).leads.height == leads
+
+
+def test_a_name_in_two_fields_is_the_name_in_one() -> None:
+    parts = {"first_name": "Jane", "last_name": "Doe"}
+    phone = {"phone": "+1 415 555 2671"}
+    assert resolve(raw(JANE | phone, parts | phone)).leads.height == 1
+    assert resolve(raw({"full_name": "John Roe", **phone}, parts | phone)).leads.height == 2
+
+
+def test_a_key_joins_no_two_campaigns_and_no_two_kinds_of_it() -> None:
+    rows = [{"campaign_id": campaign, "email": "jane@x.example", "received_at": NOW} for campaign in ("spring", "spring", "fall", "fall")]
+    assert sorted(resolve(raw(*rows)).leads["campaign_id"]) == ["fall", "spring"]
