@@ -8,10 +8,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger import Ledger, Rate, Reply, Retry, Want, buy, purchase
+from lead_assets.ledger.database import from_us
 from lead_assets.ledger.model import PASSING
+from lead_assets.ledger.schema import claims
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.vendor import Vendor, want, wants
 
@@ -38,6 +41,24 @@ def test_a_second_purchase_buys_nothing(ledger: Ledger) -> None:
     assert {key: answer.body for key, answer in first.answers.items()} == {key: answer.body for key, answer in second.answers.items()}
     assert {key: answer.answered_at for key, answer in first.answers.items()} == {k: a.answered_at for k, a in second.answers.items()}
     assert ledger.billed() == {"calls": 250, "usd": first.cost_usd, "uncertain_calls": 0}
+
+
+def test_unless_told_otherwise_four_requests_are_under_way_and_a_claim_lasts_a_minute(timed: Ledger, clock: Clock) -> None:
+    under_way: list[int] = []
+    leases: set[timedelta] = set()
+    active = 0
+
+    async def call(batch: Sequence[Want]) -> list[Reply]:
+        nonlocal active
+        active += 1
+        under_way.append(active)
+        leases.update(from_us(until) - clock.time for (until,) in timed._db.read(lambda tx: tx.rows(sa.select(claims.c.lease_until))))
+        await asyncio.sleep(0.01)
+        active -= 1
+        return [Reply("found", body={}) for _ in batch]
+
+    purchase(timed, wants(20), call, batch_size=1)
+    assert (max(under_way), leases) == (4, {timedelta(minutes=1)})
 
 
 def test_bodies_come_back_as_they_went_in_however_odd(ledger: Ledger) -> None:
