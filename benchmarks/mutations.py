@@ -104,6 +104,7 @@ class Mutant:
     number: int
     line: int
     what: str
+    code: str
 
     @property
     def room(self) -> str:
@@ -212,13 +213,10 @@ def _instead(node: ast.AST) -> Iterator[tuple[ast.AST, str]]:
 
 
 def mutants(file: str) -> list[Mutant]:
-    tree = ast.parse((ROOT / CODE / file).read_text())
-    found = [(getattr(where, "lineno", 0), what) for where, what in changes(tree)]
-    return [Mutant(file, number, line, what) for number, (line, what) in enumerate(found)]
-
-
-def _code(mutant: Mutant) -> str:
-    return (ROOT / CODE / mutant.file).read_text().splitlines()[mutant.line - 1].strip()
+    text = (ROOT / CODE / file).read_text()
+    lines = text.splitlines()
+    found = [(getattr(where, "lineno", 1), what) for where, what in changes(ast.parse(text))]
+    return [Mutant(file, number, line, what, lines[line - 1].strip()) for number, (line, what) in enumerate(found)]
 
 
 def mutated(text: str, number: int) -> str:
@@ -437,7 +435,7 @@ def main() -> None:
     every = draw(list(chosen), options.seed)
     if options.again:
         wanted = {(each["file"], each["code"], each["what"]) for path in options.again for each in json.loads(path.read_text())["survived"]}
-        every = [each for each in every if (each.file, _code(each), each.what) in wanted]
+        every = [each for each in every if (each.file, each.code, each.what) in wanted]
     drawn = every[options.skip : options.skip + options.sample]
     if options.list:
         for each in drawn:
@@ -461,16 +459,15 @@ def main() -> None:
                 break
             outcome = checkout.outcome(each, chosen[each.file])
             tried += 1
-            code = _code(each)
             if outcome == "survived":
-                outcome = "equivalent" if (each.file, code, each.what) in known else "survived"
+                outcome = "equivalent" if (each.file, each.code, each.what) in known else "survived"
             counts.setdefault(each.room, Counter(made=0, killed=0, survived=0, equivalent=0)).update(
                 ["made", "killed" if outcome == "timed out" else outcome]
             )
             if outcome == "survived":
-                survived.append({"file": each.file, "line": each.line, "what": each.what, "code": code})
+                survived.append({"file": each.file, "line": each.line, "what": each.what, "code": each.code})
             if outcome in ("survived", "timed out"):
-                print(f"{outcome:9}  {each.file}:{each.line}  {each.what}:  {code}", file=sys.stderr, flush=True)
+                print(f"{outcome:9}  {each.file}:{each.line}  {each.what}:  {each.code}", file=sys.stderr, flush=True)
     answer = {"benchmark": "mutations", "seed": options.seed, "all": len(every), "tried": tried, "rooms": counts, "survived": survived}
     print(json.dumps(answer, indent=1))
 

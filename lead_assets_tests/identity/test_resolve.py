@@ -225,7 +225,23 @@ def test_the_earliest_suppression_gives_the_reason() -> None:
     assert resolve(raw({"email": "jane@acme.example"}), both).suppressed.rows() == [("spring", "L1", "first", NOW - DAY)]
 
 
-@pytest.mark.parametrize("nobody", [None, suppressions(), suppressions(("email", "someone@else.example", "asked", NOW))])
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_suppressions_of_one_time_the_persons_own_gives_the_reason_then_the_alphabet(turned: bool) -> None:
+    at_once = [("domain", "acme.example", "a", NOW), ("domain", "mail.acme.example", "b", NOW), ("email", "jane@acme.example", "z", NOW)]
+    rows = raw({"email": "jane@acme.example"}, {"email": "joe@mail.acme.example"})
+    resolved = resolve(rows, suppressions(*(at_once[::-1] if turned else at_once)))
+    assert sorted(resolved.suppressed.select("lead_id", "reason").rows()) == [("L1", "z"), ("L2", "a")]
+
+
+@pytest.mark.parametrize(
+    "nobody",
+    [
+        None,
+        suppressions(("phone", "+14155552671", "of a kind of its own", NOW)),
+        suppressions(),
+        suppressions(("email", "someone@else.example", "asked", NOW)),
+    ],
+)
 def test_no_matching_suppression_keeps_nobody_out(nobody: pl.DataFrame | None) -> None:
     assert resolve(raw({"email": "jane@acme.example"}), nobody).suppressed.is_empty()
 

@@ -51,6 +51,16 @@ def test_two_names_of_one_person(one: str, other: str, strict: bool, lax: bool) 
     assert [same_name(other, one, strict=each) for each in (True, False)] == [strict, lax]
 
 
+@pytest.mark.parametrize(
+    "title",
+    ["Mr", "Mrs", "Ms", "Miss", "Dr", "Prof", "Herr", "Frau", "Mme", "M", "Sr", "Sra", "Jr", "PhD", "MBA", "II", "III"],
+)
+def test_a_title_is_no_part_of_a_name(title: str) -> None:
+    phone = {"phone": "+1 415 555 2671"}
+    for name in (f"{title}. Jane Doe", f"Jane Doe {title}"):
+        assert resolve(raw({"full_name": name, **phone}, {"full_name": "J. Doe", **phone})).leads.height == 1
+
+
 JANE = {"full_name": "Jane Doe"}
 
 
