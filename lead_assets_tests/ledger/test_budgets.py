@@ -141,6 +141,29 @@ def test_a_budget_for_each_of_two_campaigns_a_day_is_kept_by_one_purchase_of_bot
     assert {budget.name: budget.free_micros for budget in timed.budgets()} == {"spring": 0, "fall": 0}
 
 
+def test_a_budget_that_says_nothing_or_less_than_nothing_is_refused(timed: Ledger) -> None:
+    with pytest.raises(ValueError, match="the total takes no name"):
+        timed.set_budget("total", 10_000, name="spring")
+    with pytest.raises(ValueError, match="needs one"):
+        timed.set_budget("campaign", 10_000)
+    with pytest.raises(ValueError, match="cannot be negative"):
+        timed.set_budget("total", -1)
+    assert timed.budgets() == []
+    timed.set_budget("total", 0)
+    assert asyncio.run(buy(timed, [want("a.example")], Vendor())).missed == {"over_budget": 1}
+    assert asyncio.run(buy(timed, [want("free.example", price=0)], Vendor(cost=0))).bought == 1
+
+
+def test_a_budget_shows_what_counts_against_it_in_dollars(timed: Ledger) -> None:
+    timed.set_budget("provider", 1_000_000, name="pipe0", period="all")
+    asyncio.run(buy(timed, [want("spent.example", price=500_000)], Vendor(cost=400_000)))
+    timed.claim([want("open.example", price=100_000), want("lost.example", price=30_000)], "owner")
+    timed.abandon([want("lost.example").key], "owner")
+    [row] = [budget.as_row() for budget in timed.budgets()]
+    usd = {"limit_usd": "1", "spent_usd": "0.4", "reserved_usd": "0.1", "uncertain_usd": "0.03", "free_usd": "0.47"}
+    assert row == {"scope": "provider", "name": "pipe0", "period": "all"} | {name: Decimal(amount) for name, amount in usd.items()}
+
+
 def test_a_limit_is_changed_and_lifted_and_no_other_with_it(timed: Ledger) -> None:
     timed.set_budget("total", 10_000)
     timed.set_budget("total", 20_000, period="all")

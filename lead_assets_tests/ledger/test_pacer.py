@@ -50,6 +50,28 @@ def test_who_waits_exactly_as_long_as_it_takes_gets_the_slot(timed: Ledger, cloc
     assert timed.reserve_slots("pipe0", [Rate(1, 1.0)], most=60.0) == clock.time + timedelta(seconds=60)
 
 
+def test_a_shorter_pause_does_not_end_a_longer_one(timed: Ledger, clock: Clock) -> None:
+    for seconds, blocked in [(60, 60.0), (5, 60.0), (90, 90.0)]:
+        timed.penalise("pipe0", clock.time + timedelta(seconds=seconds))
+        assert timed.blocked_for("pipe0") == blocked
+    assert timed.blocked_for("apollo") == 0.0
+    clock.pass_by(timedelta(seconds=90))
+    assert timed.blocked_for("pipe0") == 0.0
+    clock.pass_by(timedelta(seconds=1))
+    assert timed.blocked_for("pipe0") == 0.0
+
+
+def test_a_pause_is_over_when_its_time_is_up_and_every_window_keeps_its_own_pace(timed: Ledger, clock: Clock) -> None:
+    began = clock.time
+    quick, slow = Rate(10, 1.0), Rate(2, 60.0, burst=2)
+    due = [timed.reserve_slots("pipe0", [quick, slow]) for _ in range(3)]
+    seconds = [(moment - began).total_seconds() for moment in due if moment]
+    # The second at the quick window's pace; the third when the slow one has room again.
+    assert seconds == pytest.approx([0.0, quick.interval, slow.interval], abs=1e-4)
+    timed.penalise("apollo", began)
+    assert timed.reserve_slots("apollo", [quick]) == began
+
+
 def test_a_machine_that_is_always_late_gets_through_in_the_end(timed: Ledger, clock: Clock) -> None:
     rate = Rate(10, 1.0)
     assert len(used(timed, clock, rate, 2, lambda _: 2 * rate.interval)) == 2
