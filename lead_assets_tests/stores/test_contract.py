@@ -62,6 +62,25 @@ def test_many_partitions_are_written_at_once_and_those_without_rows_emptied(stor
     assert store.warehouse.partitions(Score) == keys
 
 
+def test_a_partition_keeps_its_note_until_it_is_written_without_one(store: Store) -> None:
+    """A note says what a partition was made from: one that outlives its rows would keep a partition that has to be made again."""
+
+    def noting(key: str, rows: pl.DataFrame) -> str:
+        return f"{key} of {rows.height}"
+
+    assert store.warehouse.notes(Score, ["a"]) == {}
+    store.warehouse.write(Score, pl.concat([scores("a", 3), scores("b", 2)]), ["a", "b", "c"], noting)
+    assert store.warehouse.notes(Score, ["a", "b", "c", "x"]) == {"a": "a of 3", "b": "b of 2", "c": "c of 0"}
+    store.warehouse.renote(Score, {"a": 'it\'s "sealed" — ü'})
+    assert store.another().notes(Score, ["a", "b"]) == {"a": 'it\'s "sealed" — ü', "b": "b of 2"}
+    assert store.warehouse.read(Score, ["a"]).height == 3
+    store.warehouse.write(Score, scores("a", 3), ["a"])
+    assert store.warehouse.notes(Score, ["a", "b"]) == {"b": "b of 2"}
+    store.warehouse.write(Score, scores("a", 1), ["a"], noting)
+    assert store.warehouse.notes(Score, ["a"]) == {"a": "a of 1"}
+    assert store.warehouse.notes(RawLead, ["a", "b"]) == {}
+
+
 def test_an_empty_frame_clears_its_partition_and_keeps_the_types(store: Store) -> None:
     store.warehouse.write(Score, scores("a", 3), ["a"])
     store.warehouse.write(Score, Score.empty(), ["a"])
@@ -92,6 +111,7 @@ def test_a_partition_that_was_never_written_is_named(store: Store) -> None:
     [
         (scores("a", 1).with_columns(surprise=pl.lit(1)), r"unknown columns \['surprise'\]"),
         (scores("a", 1).drop("tier"), r"missing columns \['tier'\]"),
+        (scores("a", 1).drop("tier").with_columns(x=1), r"unknown columns \['x'\] and missing columns \['tier'\]: return exactly"),
         (scores("a", 1).with_columns(score=pl.lit("many")), "column score \\(String\\) has values that do not fit Float64"),
         (scores("a", 1).with_columns(tier=pl.lit(None, pl.String)), r"nulls in required columns \{'tier': 1\}"),
         (scores("b", 1), "partitions that this run does not write, e.g. 'b'"),

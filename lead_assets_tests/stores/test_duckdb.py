@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from lead_assets.contracts import TABLES, CampaignFunnel, RawLead, Score
-from lead_assets.stores.warehouse.base import digest
+from lead_assets.stores.warehouse.base import digest, digest_in_order
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.stores.frames import scores
 
@@ -115,7 +115,32 @@ def test_readers_and_writers_do_not_meet(warehouse: DuckDBWarehouse) -> None:
     assert seen <= {500, 600}
 
 
+def test_a_note_without_its_rows_says_nothing(warehouse: DuckDBWarehouse) -> None:
+    """A person may delete a partition's file to have it made again."""
+    warehouse.write(Score, pl.concat([scores("a", 1), scores("b", 1)]), ["a", "b"], lambda key, _: key)
+    (warehouse.folder / "scoring" / "scores" / "campaign_id=a" / "part.parquet").unlink()
+    assert warehouse.notes(Score, ["a", "b"]) == {"b": "b"}
+    assert warehouse.partitions(Score) == ["b"]
+
+
+def test_a_write_leaves_nothing_beside_its_files(warehouse: DuckDBWarehouse) -> None:
+    warehouse.write(Score, scores("a", 1), ["a"], lambda key, _: key)
+    with pytest.raises(ZeroDivisionError):
+        warehouse.write(Score, scores("a", 2), ["a"], lambda *_: str(1 / 0))
+    assert sorted(path.name for path in (warehouse.folder / "scoring" / "scores" / "campaign_id=a").iterdir()) == [
+        "note.json",
+        "part.parquet",
+    ]
+    assert sorted(path.name for path in warehouse.folder.iterdir() if path.is_file()) == [".views.sql", "warehouse.duckdb"]
+
+
 def test_a_digest_does_not_depend_on_the_order_of_rows_or_columns() -> None:
     frame = scores("a", 5)
     assert digest(frame) == digest(frame.reverse().select(reversed(frame.columns)))
-    assert digest(frame) != digest(frame.with_columns(tier=pl.lit("hot")))
+    for other in (frame.with_columns(tier=pl.lit("hot")), frame[:-1], frame[1:], pl.concat([frame, frame[:1]])):
+        assert digest(frame) != digest(other)
+        assert digest_in_order(frame) != digest_in_order(other)
+    moments = pl.DataFrame({"at": [datetime(2026, 7, 1, 12, tzinfo=UTC)]})
+    elsewhere = moments.with_columns(pl.col("at").dt.convert_time_zone("America/New_York"))
+    assert digest(moments) == digest(elsewhere)
+    assert digest_in_order(moments) == digest_in_order(elsewhere)
