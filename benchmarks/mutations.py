@@ -154,7 +154,7 @@ def _says_nothing(node: ast.AST) -> bool:
 def _left_out(parent: ast.AST, name: str, parts: list[ast.AST]) -> Iterator[tuple[ast.AST, str]]:
     for place, part in enumerate(list(parts)):
         if name == "body" and isinstance(part, ast.Expr | ast.AugAssign | ast.If | ast.Raise | ast.Continue | ast.Break):
-            if isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant | ast.Yield | ast.YieldFrom):
+            if _is_typing(part) or (isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant | ast.Yield | ast.YieldFrom)):
                 continue
             parts[place] = ast.copy_location(ast.Pass(), part)
             yield part, "statement left out"

@@ -78,6 +78,10 @@ def test_a_failed_attempt_is_paid_by_its_own_day_and_the_next_attempt_by_the_nex
     assert (result.bought, result.cost_micros) == (1, 13_000)
     assert (standing(timed, FIRST), standing(timed, SECOND)) == ((0, 3_000, 0), (0, 10_000, 0))
     assert by_day(timed) == {FIRST: Decimal("0.003"), SECOND: Decimal("0.01")}
+    assert timed.costs(["state", "reason"]).select("state", "reason", "usd").rows() == [
+        ("found", "", Decimal("0.01")),
+        ("unknown", "provider_error", Decimal("0.003")),
+    ]
     assert_books_agree(timed)
 
 
@@ -167,13 +171,16 @@ def test_a_budget_shows_what_counts_against_it_in_dollars(timed: Ledger) -> None
 def test_a_limit_is_changed_and_lifted_and_no_other_with_it(timed: Ledger) -> None:
     timed.set_budget("total", 10_000)
     timed.set_budget("total", 20_000, period="all")
-    timed.set_budget("campaign", 30_000, name="spring")
+    timed.set_budget("campaign", 30_000, name="a")
     timed.set_budget("total", 40_000)
+    timed.set_budget("provider", 50_000, name="pipe0")
     assert [(each.scope, each.period, each.limit_micros) for each in timed.budgets()] == [
         ("total", "all", 20_000),
         ("total", "day", 40_000),
+        ("provider", "day", 50_000),
         ("campaign", "day", 30_000),
     ]
+    timed.set_budget("provider", None, name="pipe0")
     timed.set_budget("total", None)
     timed.set_budget("campaign", None, name="fall")
     assert [(each.scope, each.period) for each in timed.budgets()] == [("total", "all"), ("campaign", "day")]

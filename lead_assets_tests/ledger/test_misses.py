@@ -39,6 +39,7 @@ def test_when_a_circuits_time_is_up_one_campaign_tries_and_the_others_wait_for_i
     lacking = [miss(name, ago=60) for name in "abc"]
     first, cursor = turns(*lacking, circuits={"apollo": BEFORE})
     assert first == ["a"]
+    assert turns(*lacking, circuits={"apollo": NOW})[0] == ["a"], "a circuit is open until its time and no longer"
     assert turns(*lacking, circuits={"apollo": BEFORE}, under_way={"a"}, asked=cursor)[0] == []
     # It closed: the others, and not the first again.
     assert turns(*lacking[1:], asked=cursor)[0] == ["b", "c"]
@@ -111,3 +112,10 @@ def test_who_was_asked_for_again_in_vain_is_given_up_unless_there_is_an_outage(t
     assert asked_for(timed) == []
     clock.pass_by(timedelta(seconds=20))
     assert asked_for(timed) == [("a", "pipe0", "again")]
+
+
+def test_of_one_campaigns_misses_the_newest_counts_whichever_table_it_is_of(timed: Ledger, clock: Clock) -> None:
+    timed.note_misses("signals.news", ["a"], {("a", "pipe0")}, "first")
+    clock.pass_by(timedelta(minutes=1))
+    timed.note_misses("signals.funding", ["a"], {("a", "pipe0")}, "second")
+    assert asked_for(timed) == [("a", "pipe0", "second")]

@@ -36,6 +36,31 @@ def test_a_slot_that_is_missed_is_given_up_and_no_window_is_crowded(timed: Ledge
     assert max(sum(begin <= moment < begin + rate.per for moment in sent) for begin in sent) <= rate.limit
 
 
+def test_no_slot_is_used_before_it_is_due(timed: Ledger, clock: Clock) -> None:
+    rate = Rate(10, 1.0)
+    sent = used(timed, clock, rate, 5, lambda _: 0.0)
+    assert sent == pytest.approx([number * rate.interval for number in range(5)], abs=1e-4)
+
+
+@pytest.mark.parametrize(("patience", "waited"), [(60.0, True), (59.9, False)])
+def test_a_pause_as_long_as_patience_is_waited_for_without_a_rate_too(timed: Ledger, clock: Clock, patience: float, waited: bool) -> None:
+    began = clock.time
+    timed.penalise("pipe0", began + timedelta(seconds=60))
+    assert asyncio.run(Pacer(timed, [], patience, clock.sleep).wait("pipe0")) is waited
+    assert clock.time - began == timedelta(seconds=60 if waited else 0)
+
+
+def test_a_slot_that_is_further_away_than_patience_is_not_waited_for(timed: Ledger, clock: Clock) -> None:
+    pacer = Pacer(timed, [Rate(1, 60.0)], 5.0, clock.sleep)
+
+    async def twice() -> list[bool]:
+        return [await pacer.wait("pipe0"), await pacer.wait("pipe0")]
+
+    began = clock.time
+    assert asyncio.run(twice()) == [True, False]
+    assert clock.time == began
+
+
 def test_a_slot_used_a_little_late_is_used(timed: Ledger, clock: Clock) -> None:
     rate = Rate(1, 1.0)
     sent = used(timed, clock, rate, 3, lambda _: rate.tolerance / 2)

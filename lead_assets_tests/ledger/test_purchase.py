@@ -195,7 +195,7 @@ def test_a_batch_that_can_never_succeed_is_split_to_find_the_bad_subject(timed: 
     result = buy_with(timed, clock, wants(20), vendor)
     assert (result.bought, result.missed) == (18, {"provider_error": 2})
     assert set(vendor.asked.values()) == {1}
-    assert timed.billed()["calls"] == 18
+    assert timed.billed() == {"calls": 18, "usd": result.cost_usd, "uncertain_calls": 0}
 
 
 def test_a_person_who_asked_to_be_left_alone_is_not_asked_about_again(timed: Ledger, clock: Clock) -> None:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
+from lead_assets.contracts.signals import State
 from lead_assets.core.settings import Settings
-from lead_assets.ledger import Ledger
+from lead_assets.ledger import Ledger, Reply, buy
+from lead_assets.ledger.claims import settle
 from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
 from lead_assets.ledger.figures import money
 from lead_assets.ledger.holders import is_gone, new_holder
-from lead_assets.ledger.model import Lifetimes, Rate, Spent, missed
+from lead_assets.ledger.model import Lifetimes, Rate, Settlement, Spent, missed
 from lead_assets.ledger.opened import opened_ledger
-from lead_assets_tests.ledger.vendor import want, wants
+from lead_assets_tests.ledger.conftest import Clock
+from lead_assets_tests.ledger.vendor import Vendor, want, wants
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +91,55 @@ def test_a_ledger_is_opened_where_no_home_is_yet(tmp_path: Path) -> None:
     for _ in range(2):
         with opened_ledger(settings) as ledger:
             assert ledger.paused() == set()
+
+
+def test_parking_ends_the_leases_of_ones_own_claims_that_have_a_reference_and_no_other(timed: Ledger, clock: Clock) -> None:
+    mine, bare, theirs = wants(3)
+    timed.claim([mine, bare], "me:1:a", lease=600.0)
+    timed.claim([theirs], "they:1:a", lease=600.0)
+    timed.attach_ref([mine.key, theirs.key], "run-1")
+    timed.park([mine.key, bare.key, theirs.key], "me:1:a")
+    clock.pass_by(timedelta(seconds=1))
+    claimed = timed.claim([mine, bare, theirs], "other:1:a")
+    assert [(grant.want, grant.vendor_ref) for grant in claimed.granted] == [(mine, "run-1")]
+    assert claimed.busy == [bare, theirs]
+
+
+def test_work_that_is_taken_over_by_its_reference_is_ones_own_and_ends_with_its_answer(timed: Ledger, clock: Clock) -> None:
+    timed.set_budget("total", 50_000, period="all")
+    begun = want("acme.example")
+    timed.claim([begun], "old:1:a", lease=5.0)
+    timed.attach_ref([begun.key], "run-1")
+    clock.pass_by(timedelta(seconds=10))
+    assert [grant.vendor_ref for grant in timed.claim([begun], "new:1:a", lease=60.0).granted] == ["run-1"]
+    assert timed.claim([begun], "third:1:a").busy == [begun]
+    timed.settle([Settlement(begun, Reply("found", body={}, cost_micros=10_000), clock.time)], "new:1:a")
+    [budget] = timed.budgets()
+    assert (budget.spent_micros, budget.reserved_micros, budget.free_micros) == (10_000, 0, 40_000)
+
+
+@pytest.mark.parametrize("state", ["found", "unknown"])
+def test_an_answer_of_a_transaction_whose_end_nobody_saw_is_journaled_once(timed: Ledger, clock: Clock, state: State) -> None:
+    one, other = wants(2)
+    timed.claim([one, other], "me:1:a")
+    answers = [Settlement(each, Reply(state, "no_result", body={}, cost_micros=7), clock.time) for each in (one, other)]
+    timed.settle(answers[:1], "me:1:a")
+    timed._db._once(lambda tx: settle(tx, answers, [b"{}", b"{}"], "me:1:a"), write=True, again=True)
+    assert timed.costs(["state"]).select("answers", "usd").rows() == [(2, Decimal("0.000014"))]
+
+
+def test_the_tokens_of_answers_add_up(timed: Ledger, clock: Clock) -> None:
+    timed.claim(wants(2), "me:1:a")
+    replies = [Reply("found", body={}, input_tokens=100, output_tokens=10), Reply("found", body={}, input_tokens=5, output_tokens=1)]
+    timed.settle([Settlement(each, reply, clock.time) for each, reply in zip(wants(2), replies, strict=True)], "me:1:a")
+    assert timed.costs(["provider"]).select("input_tokens", "output_tokens").rows() == [(105, 11)]
+    answers = timed.answers([each.key for each in wants(2)])
+    assert [(answers[each.key].input_tokens, answers[each.key].output_tokens) for each in wants(2)] == [(100, 10), (5, 1)]
+
+
+def test_others_are_waited_for_as_long_as_patience_lasts(timed: Ledger, clock: Clock) -> None:
+    timed.claim(wants(1), "another-machine:1:a", lease=600.0)
+    began = clock.time
+    result = asyncio.run(buy(timed, wants(2), Vendor(), patience=5.0, sleep=clock.sleep))
+    assert (result.bought, result.missed) == (1, {"timeout": 1})
+    assert timedelta(seconds=5) <= clock.time - began < timedelta(seconds=8)
