@@ -388,6 +388,33 @@ def test_work_that_one_want_of_a_request_began_is_fetched_by_its_id(timed: Ledge
     assert (result.bought, dict(vendor.asked)) == (2, {"fine": 1, "slow": 1})
 
 
+def test_failures_of_one_request_that_differ_are_not_taken_for_one(timed: Ledger, clock: Clock) -> None:
+    vendor = Failing(
+        unkeyed=[ProviderError("pipe0", "overview", "permanent", "no_key", status=422)],
+        skipped=[ProviderError("pipe0", "overview", "permanent", "skipped", status=422)],
+        slow=[error("transient", status=408, vendor_ref="run-1")],
+        slower=[error("transient", status=408, vendor_ref="run-2")],
+    )
+    fetched: dict[str, list[str]] = {}
+
+    async def take_up(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        fetched[vendor_ref] = [one.subject for one in batch]
+        return [vendor.reply(one) for one in batch]
+
+    things = [want(name) for name in ("unkeyed", "skipped", "slow", "slower")]
+    result = buy_with(timed, clock, things, vendor, take_up=take_up)
+    assert [result.answers[thing.key].reason for thing in things] == ["no_key", "skipped", None, None]
+    assert fetched == {"run-1": ["slow"], "run-2": ["slower"]}
+
+
+def test_work_that_the_vendor_does_not_finish_in_time_is_a_timeout(timed: Ledger, clock: Clock) -> None:
+    async def take_up(batch: Sequence[Want], vendor_ref: str) -> list[Reply]:
+        raise transient()
+
+    result = buy_with(timed, clock, wants(2), Vendor(error("transient", status=408, vendor_ref="run-7")), take_up=take_up)
+    assert result.missed == {"timeout": 2}
+
+
 def test_a_vendor_that_forgets_its_work_is_asked_anew_once_and_not_without_end(timed: Ledger, clock: Clock) -> None:
     vendor = Vendor(*[error("transient", status=408, vendor_ref=f"run-{number}") for number in range(50)])
 
