@@ -11,6 +11,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from lead_assets.contracts.signals import State
 from lead_assets.core.settings import Settings
@@ -82,6 +83,10 @@ def test_a_rate_and_lifetimes_that_say_no_more_than_they_must() -> None:
     """One request at a time; an unknown is asked again after five minutes."""
     assert DeclaredRate.model_validate({"limit": 10, "per": "60s"}).rate() == Rate(10, 60.0, burst=1)
     assert DeclaredRate.model_validate({"limit": 10, "per": "2s", "burst": 4}).rate() == Rate(10, 2.0, burst=4)
+    assert DeclaredRate.model_validate({"limit": 1, "per": "2s", "burst": 1}).rate() == Rate(1, 2.0, burst=1)
+    for wrong in ({"limit": 0}, {"limit": 1, "burst": 0}):
+        with pytest.raises(ValidationError):
+            DeclaredRate.model_validate({"per": "2s", **wrong})
     expected = Lifetimes(timedelta(days=90), timedelta(days=30), timedelta(minutes=5))
     assert DeclaredLifetimes.model_validate({"found": "90d", "not_found": "30d"}).lifetimes() == expected
 
