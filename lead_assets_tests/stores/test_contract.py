@@ -65,8 +65,8 @@ def test_many_partitions_are_written_at_once_and_those_without_rows_emptied(stor
 def test_a_partition_keeps_its_note_until_it_is_written_without_one(store: Store) -> None:
     """A note says what a partition was made from: one that outlives its rows would keep a partition that has to be made again."""
 
-    def noting(key: str, rows: pl.DataFrame) -> str:
-        return f"{key} of {rows.height}"
+    def noting(key: str, _content: str, rows: int) -> str:
+        return f"{key} of {rows}"
 
     assert store.warehouse.notes(Score, ["a"]) == {}
     store.warehouse.write(Score, pl.concat([scores("a", 3), scores("b", 2)]), ["a", "b", "c"], noting)

@@ -117,14 +117,14 @@ def test_readers_and_writers_do_not_meet(warehouse: DuckDBWarehouse) -> None:
 
 def test_a_note_without_its_rows_says_nothing(warehouse: DuckDBWarehouse) -> None:
     """A person may delete a partition's file to have it made again."""
-    warehouse.write(Score, pl.concat([scores("a", 1), scores("b", 1)]), ["a", "b"], lambda key, _: key)
+    warehouse.write(Score, pl.concat([scores("a", 1), scores("b", 1)]), ["a", "b"], lambda key, *_: key)
     (warehouse.folder / "scoring" / "scores" / "campaign_id=a" / "part.parquet").unlink()
     assert warehouse.notes(Score, ["a", "b"]) == {"b": "b"}
     assert warehouse.partitions(Score) == ["b"]
 
 
 def test_a_write_leaves_nothing_beside_its_files(warehouse: DuckDBWarehouse) -> None:
-    warehouse.write(Score, scores("a", 1), ["a"], lambda key, _: key)
+    warehouse.write(Score, scores("a", 1), ["a"], lambda key, *_: key)
     with pytest.raises(ZeroDivisionError):
         warehouse.write(Score, scores("a", 2), ["a"], lambda *_: str(1 / 0))
     assert sorted(path.name for path in (warehouse.folder / "scoring" / "scores" / "campaign_id=a").iterdir()) == [
