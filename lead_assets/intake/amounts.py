@@ -23,7 +23,7 @@ def _pattern() -> re.Pattern[str]:
     one = rf"(?:{currency})?\s*(?P<{{0}}>{digits})\s*(?P<{{0}}_unit>{units})?(?![^\W\d_])\.?\s*(?:{currency})?"
     return re.compile(
         rf"(?:(?:{about})\b\.?|[~≈<>≤≥±=])*\s*(?:(?:{about})\b\.?|[~≈<>≤≥±=])*\s*{one.format('low')}"
-        rf"(?:\s*(?:-|–|—|to|bis|and|à|a|until|\.\.+|/)\s*{one.format('high')})?\s*(?:\+|plus|or more|or less|und mehr|et plus|%|per cent|percent)?"
+        rf"(?:\s*(?:-|–|—|to|bis|and|à|a|until|\.\.+)\s*{one.format('high')})?\s*(?:\+|plus|or more|or less|und mehr|et plus|%|per cent|percent)?"
     )
 
 

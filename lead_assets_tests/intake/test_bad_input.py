@@ -81,6 +81,7 @@ UNREADABLE: list[tuple[str, str, Any]] = [
     ("object for an amount", "purchase_price", {"usd": 1}),
     ("words for an amount", "purchase_price", "about half a million"),
     ("two amounts", "purchase_price", "12 or 13"),
+    ("a fraction, or two amounts", "purchase_price", "3/4 million"),
     ("beyond a double, as text", "purchase_price", "1e999"),
     ("no @", "email", "mara.okafor.example"),
     ("two @", "email", "mara@@okafor.example"),
