@@ -100,6 +100,14 @@ class Lead(LeadFields):
         | None,
         Column("Department read from the title", source="intake.raw_leads.title"),
     ] = None
+    shared_domain: Annotated[
+        str | None,
+        Column(
+            "Domain that would be the company's, if the leads of this campaign that have it did not name many different companies: a provider that no list "
+            "knows. It is nobody's account",
+            source="intake.raw_leads.website",
+        ),
+    ] = None
     possible_duplicates: Annotated[
         list[str] | None,
         Column(

@@ -10,7 +10,16 @@ from lead_assets.kit.checks import Check, Verdict, adds_up, stored_counts
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import figures_by, tables
 
-_NORMALISED = ("email_normalized", "company_domain", "country_code", "state_code", "phone_e164", "seniority", "possible_duplicates")
+_NORMALISED = (
+    "email_normalized",
+    "company_domain",
+    "country_code",
+    "state_code",
+    "phone_e164",
+    "seniority",
+    "possible_duplicates",
+    "shared_domain",
+)
 
 
 def conserves(step: Step) -> dict[str, Verdict]:

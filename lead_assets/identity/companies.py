@@ -20,6 +20,10 @@ _OTHERS_SITE_NAMES = re.compile(r"^(?:google|facebook|linkedin|yelp|tripadvisor|
 
 _PLAIN_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MAX_HOST = 253
+_MANY_COMPANIES = 5
+_NO_ONES_SHARE = 1 / 3
+_SAME_BEGINNING = 6
+"""Letters: names that begin alike are counted as one company's."""
 
 
 def company_domains(websites: pl.Series, emails_normalized: pl.Series, email_kind: pl.Series) -> pl.Series:
@@ -35,6 +39,39 @@ def company_domains(websites: pl.Series, emails_normalized: pl.Series, email_kin
 def registrable_domains(hosts: pl.Series) -> pl.Series:
     """Registrable domain (ASCII) of each host name; null if it has none."""
     return map_distinct(hosts, _registrable)
+
+
+def of_many_companies(leads: pl.DataFrame) -> pl.Series:
+    """Whether a lead's domain is nobody's company, as that of a mailbox provider that no list knows: the campaign's leads that have it name many companies.
+
+    Takes campaign_id, company_domain and company_clean. Five other names that do not begin as the domain does, and none that a third of the leads have: a
+    company's own leads mostly write its name, or its parts ("Siemens Energy" at siemens.com).
+    """
+    letters = pl.col("company_clean").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "")
+    label = pl.col("company_domain").str.extract(r"^([^.]+)", 1).str.replace_all("-", "")
+    own = letters.str.starts_with(label) | ((letters.str.len_chars() > 2) & label.str.starts_with(letters.str.slice(0, _SAME_BEGINNING)))
+    named = (
+        leads.lazy()
+        .select("campaign_id", "company_domain", name=letters.str.slice(0, _SAME_BEGINNING), own=own)
+        .drop_nulls()
+        .filter(pl.col("name") != "")
+    )
+    counted = (
+        named.group_by("campaign_id", "company_domain", "name")
+        .agg(pl.len(), own=pl.col("own").any())
+        .group_by("campaign_id", "company_domain")
+        .agg(foreign=(~pl.col("own")).sum(), own=pl.col("own").any(), most=pl.col("len").max() / pl.col("len").sum())
+        .filter((pl.col("foreign") >= _MANY_COMPANIES) & ~pl.col("own") & (pl.col("most") <= _NO_ONES_SHARE))
+        .select("campaign_id", "company_domain", many=pl.lit(True))
+    )
+    return (
+        leads.lazy()
+        .select("campaign_id", "company_domain")
+        .join(counted, on=["campaign_id", "company_domain"], how="left", maintain_order="left")
+        .select(pl.col("many").fill_null(False))
+        .collect()
+        .to_series()
+    )
 
 
 def _hosts(websites: pl.Series) -> pl.Series:

@@ -16,7 +16,7 @@ from lead_assets.contracts import Duplicate, Lead, SuppressedLead
 from lead_assets.core.columns import map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, normalise_emails
 from lead_assets.core.titles import title_roles
-from lead_assets.identity.companies import company_domains, registrable_domains
+from lead_assets.identity.companies import company_domains, of_many_companies, registrable_domains
 from lead_assets.identity.company_names import clean_companies
 from lead_assets.identity.merge import survivors
 from lead_assets.identity.people import name_parts
@@ -187,6 +187,10 @@ def _leads(kept: pl.DataFrame) -> pl.DataFrame:
         names["name_last"],
         roles["seniority"],
         roles["department"],
+    )
+    nobodys = of_many_companies(leads)
+    leads = leads.with_columns(
+        company_domain=leads["company_domain"].set(nobodys, None), shared_domain=leads["company_domain"].set(~nobodys, None)
     )
     return leads.with_columns(account_key=_account_keys(leads)).select(Lead.polars_schema().names()).cast(Lead.polars_schema())
 

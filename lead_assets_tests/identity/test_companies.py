@@ -6,6 +6,8 @@ import polars as pl
 import pytest
 
 from lead_assets.identity.companies import company_domains, registrable_domains
+from lead_assets.identity.resolve import resolve
+from lead_assets_tests.identity.test_resolve import raw
 
 WEBSITES = {
     "acme.example": "acme.example",
@@ -95,3 +97,34 @@ def _domain(website: str | None, email: str | None, kind: str | None) -> str | N
         pl.Series([website], dtype=text), pl.Series([email], dtype=text), pl.Series([kind], dtype=text)
     ).item()
     return domain
+
+
+def _leads_at(domain: str, *companies: str) -> pl.DataFrame:
+    return resolve(raw(*({"email": f"p{number}@{domain}", "company": name} for number, name in enumerate(companies)))).leads
+
+
+def test_a_company_whose_leads_name_many_companies_is_a_provider_and_its_leads_share_no_account() -> None:
+    leads = _leads_at("nettmail.example", "Acme", "Bolt GmbH", "Carla's Bakery", "Dune Ltd", "Ewing Oil", "Acme Inc")
+    assert leads["company_domain"].null_count() == leads.height
+    assert leads["shared_domain"].unique().to_list() == ["nettmail.example"]
+    assert leads["account_key"].n_unique() == leads.height
+
+
+@pytest.mark.parametrize(
+    ("domain", "companies"),
+    [
+        ("acme.example", ("Acme", "Bolt", "Carla", "Dune", "Ewing", "Fox")),
+        ("siemens.example", ("Siemens AG", "Siemens Energy", "Siemens Mobility", "Healthineers", "Gamesa", "Flender")),
+        ("pg.example", ("Procter & Gamble",) * 4 + ("Gillette", "Braun", "Oral-B", "Pampers", "Ariel")),
+        ("small.example", ("Acme", "Bolt", "Carla", "Dune")),
+    ],
+)
+def test_a_company_with_brands_and_slips_stays_one(domain: str, companies: tuple[str, ...]) -> None:
+    leads = _leads_at(domain, *companies)
+    assert leads["company_domain"].unique().to_list() == [domain]
+    assert leads["shared_domain"].null_count() == leads.height
+
+
+def test_each_campaign_is_judged_alone() -> None:
+    rows = [{"email": f"p{n}@nettmail.example", "company": name, "campaign_id": f"c{n % 2}"} for n, name in enumerate("ABCDEF")]
+    assert resolve(raw(*rows)).leads["shared_domain"].null_count() == len(rows)
