@@ -34,8 +34,8 @@ def read_address(text: str) -> Address:
         # "Apt #4" is one apartment.
         rest = [word for word in words[at:] if word != "apt"]
         unit, words = rest[0], [*words[:at], *rest[1:]]
-    end = _street_end(words) if words and words[0][0].isdigit() else len(words)
-    return Address(" ".join(words[:end]), unit, tuple(words[end:]))
+    end = _street_end(words) if words and words[0][0].isdigit() else _number_end(words)
+    return Address(" ".join(words[:end]), unit, tuple(word for word in words[end:] if not word[0].isdigit()))
 
 
 def places(texts: list[str]) -> dict[str, int | None]:
@@ -63,6 +63,11 @@ def _street_end(words: list[str]) -> int:
         if words[at] in known.ends and not (at + 1 < len(words) and words[at + 1] in known.ends):
             return at + 2 if at + 1 < len(words) and words[at + 1] in known.directions else at + 1
     return len(words)
+
+
+def _number_end(words: list[str]) -> int:
+    """Index after the number where it stands behind the street ("Hauptstr. 5, 8001 Zürich"); all words if there is none."""
+    return next((at + 1 for at in range(1, len(words)) if words[at][0].isdigit()), len(words))
 
 
 class _Known(NamedTuple):

@@ -32,9 +32,9 @@ def read_name(text: str) -> Name:
     known = _known()
     if key in known.no_names:
         return Name((), None)
-    words = key.split()
-    generation = next((known.generations[word] for word in words[1:] if word in known.generations), None)
-    return Name(tuple(word for word in words if word not in known.titles and word not in known.generations) or tuple(words), generation)
+    words = [word for word in key.split() if word not in known.titles] or key.split()
+    generation = known.generations.get(words[-1]) if len(words) > 1 else None
+    return Name(tuple(words[:-1] if generation else words), generation)
 
 
 def same_name(one: str, other: str, *, strict: bool) -> bool:

@@ -30,7 +30,9 @@ _WITH_TRUNK = 11
 
 # What people type to get past a form identifies nobody.
 _JUNK_DIGITS = r"^(?:0*|1*|2*|3*|4*|5*|6*|7*|8*|9*)$|^0?1?234567|^9876543"
-_JUNK_NUMBER = re.compile(r"(\d\d?\d?)\1+\d?|(\d)\2{5,}\d*|0?1?2345678?9?0?|98765\d*|(?:\d{3})?555(?:1212|1234|5555)")
+_JUNK_NUMBER = re.compile(
+    r"(\d\d?\d?)\1+\d?|(\d)\2{5,}\d*|(\d)\3\3(\d)\4\4(\d)\5{2,3}|0?1?2345678?9?0?|98765\d*|(?:\d{3})?555(?:1212|1234|5555)"
+)
 
 
 def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
