@@ -28,6 +28,9 @@ _SHORTEST = 7
 # North America's 1 and Russia's 8 before ten digits.
 _WITH_TRUNK = 11
 
+# "call +1 212 555 2671 after 5", "0171 1234567 (mobil)", and a spreadsheet's "12125552671.0".
+_AMID_WORDS = re.compile(r"^[^\d+]*(?P<number>\+[\d ().-]*\d(?=\s|$)|\d[\d .-]*\d(?=\s*\([^\d()]*\)$|\.0$))")
+
 # What people type to get past a form identifies nobody.
 _JUNK_DIGITS = r"^(?:0*|1*|2*|3*|4*|5*|6*|7*|8*|9*)$|^0?1?234567|^9876543"
 _JUNK_NUMBER = re.compile(
@@ -106,7 +109,8 @@ def _parsed(key: str) -> str | None:
         return whole
     parts = [part for part in _BETWEEN.split(text) if any(character.isdigit() for character in part)]
     if parts == [text]:
-        return None
+        found = _AMID_WORDS.search(text)
+        return _number(found["number"], region) if found else None
     # "030/901820" is one number with its area code, so what is split off must be long enough to be one.
     if any(sum(character.isdigit() for character in part) < _SHORTEST for part in parts):
         return None

@@ -97,6 +97,13 @@ def test_phones_are_read_as_people_bring_them(received: str, region: str | None,
     assert normalise_phones(pl.Series([received]), pl.Series([region], dtype=pl.String))["phone_e164"].to_list() == [e164]
 
 
+def test_labelled_phones_are_read() -> None:
+    rows = labels("phones.csv")
+    regions = pl.Series([row["region"] or None for row in rows], dtype=pl.String)
+    numbers = normalise_phones(pl.Series([row["received"] for row in rows]), regions)["phone_e164"].to_list()
+    assert [(row, number) for row, number in zip(rows, numbers, strict=True) if number != (row["e164"] or None)] == []
+
+
 @pytest.mark.parametrize(("one", "other"), [("bill gates", "william gates"), ("j doe", "jane doe"), ("doe jane", "jane doe")])
 def test_a_persons_name_in_two_forms(one: str, other: str) -> None:
     assert same_name(one, other, strict=True)
