@@ -1,8 +1,8 @@
-"""The sockets below httpx2: asyncio's own transports instead of anyio's streams, which ask the kernel six times as often per request.
+"""The sockets below httpx2: asyncio's own transports instead of anyio's streams, which ask the kernel more often per request.
 
 anyio stops and starts watching a socket for every answer, and asks for its two addresses whenever the pool looks whether a connection is still good, for each
-connection. Here a socket is watched as long as it is open, and a request's head and body leave together: one call to send, one to receive. Measured against the
-sandbox: a third of the CPU of a purchase.
+connection. Here a socket is watched as long as it is open, and a request's head and body leave together: one call to send, one to receive. See
+docs/BENCHMARKS.md, "One campaign of 10,000 leads".
 
 Belongs here: bytes in and out, and failures as httpcore2's exceptions. Does not belong here: HTTP.
 """
