@@ -30,6 +30,9 @@ def title_roles(titles: pl.Series) -> pl.DataFrame:
 
     Of several titles in one cell the highest gives the seniority; who also runs the company is in no single department ("CEO, Head of Sales" → executive).
     """
+    if titles.null_count() == titles.len():
+        # A lending form has no titles; compiling the words' patterns would cost more than the rest of its names.
+        return pl.DataFrame({"seniority": titles.cast(pl.String), "department": titles.cast(pl.String)})
     distinct = pl.DataFrame({"title": titles.unique()})
     general = _general_managers(distinct["title"])
     roles = _read(distinct["title"]).with_columns(
