@@ -70,9 +70,11 @@ def of(profile: Profile, facts: Facts, answer: Answered, text: str, *, suspiciou
         return
     # Rules obey nobody, but they read "urgent" in an order, too.
     read = profile.by_rules(without_hints(facts) if suspicious else facts)
-    quoted = profile.by_rules({"notes": "\n".join(quote for quote in answer.evidence if not (suspicious and orders.hints(quote)))})
-    for name, opposites in profile.opposites.items():
-        said = getattr(answer, name)
+    differing = [name for name in profile.opposites if getattr(answer, name) != read[name]]
+    quotes = [quote for quote in answer.evidence if not (suspicious and orders.hints(quote))] if differing else []
+    quoted = profile.by_rules({"notes": "\n".join(quotes)}) if differing else {}
+    for name in differing:
+        said, opposites = getattr(answer, name), profile.opposites[name]
         if {said, quoted[name]} in opposites:
             yield Violation("evidence_disagrees", name, "its quotes say something else")
         elif {said, read[name]} in opposites:
