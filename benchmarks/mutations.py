@@ -41,7 +41,7 @@ EQUIVALENT = Path(__file__).parent / "mutations_equivalent.yaml"
 TESTS: dict[str, list[str]] = {
     "ledger": ["ledger"],
     "identity/resolve.py": ["identity/test_resolve.py", "identity/test_people_labels.py"],
-    "identity/same_person.py": ["identity/test_resolve.py", "identity/test_people_labels.py"],
+    "identity/same_person.py": ["identity/test_same_person.py", "identity/test_resolve.py", "identity/test_people_labels.py"],
     "signals/merge.py": ["signals/test_merge.py"],
     "routing": ["routing"],
     "stores/warehouse": ["stores"],
