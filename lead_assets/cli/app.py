@@ -16,8 +16,8 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
+from lead_assets.cli import lookalike_app, score_app
 from lead_assets.cli import money_app as cli_money
-from lead_assets.cli import score_app
 from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar, told_campaigns
 from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import UnknownWord, unknown
@@ -32,6 +32,7 @@ cli_money.add_to(app)
 shapes = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(shapes, name="shapes")
 app.add_typer(score_app.score, name="score")
+app.add_typer(lookalike_app.lookalike, name="lookalike")
 
 
 def _version(asked: bool) -> None:

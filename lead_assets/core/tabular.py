@@ -48,6 +48,11 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
     if suffix == ".parquet":
         frame.write_parquet(path)
     elif suffix in (".csv", ".tsv"):
+        frame = frame.with_columns(
+            pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name)
+            for name, dtype in frame.schema.items()
+            if dtype.is_nested()
+        )
         texts = [name for name, dtype in frame.schema.items() if dtype == pl.String]
         formula = pl.col(texts).str.contains(r"^[=+\-@\t\r]") & pl.col(texts).cast(pl.Float64, strict=False).is_null()
         safe = frame.with_columns(pl.when(formula).then("'" + pl.col(texts)).otherwise(pl.col(texts)).name.keep()) if texts else frame

@@ -79,19 +79,20 @@ class Target(NamedTuple):
     read_as: str
 
 
-def read_target(values: pl.Series, positive: str | None = None) -> Target:
+def read_target(values: pl.Series, positive: str | None = None, *, both: bool = True) -> Target:
     """Which rows were won. `positive`: the value that means so; without it the words of CRMs are known (yes, won, converted, 1 …).
 
-    Nulls and words like "open" are open leads. Raises CannotLearn with the values found.
+    Nulls and words like "open" are open leads. `both`: leads of one kind alone, or none with an outcome, are not enough.
+    Raises CannotLearn with the values found.
     """
     folded = _folded(values)
     counts = folded.drop_nulls().value_counts(sort=True)
     found: list[str] = counts[values.name].to_list()
-    if not found:
+    if not found and both:
         raise CannotLearn(f"column {values.name!r} is empty: give the column with the outcome")
     if positive is not None:
         wanted = _folded(pl.Series([positive]))[0]
-        if wanted not in found:
+        if wanted not in found and (both or found):
             raise CannotLearn(f"no row of {values.name!r} is {positive!r}; it contains {_named(found)}")
         won, is_open = {wanted}, (set(_OPEN) - {wanted}) & set(found)
     elif set(found) <= _WON | _LOST | _OPEN:
@@ -99,8 +100,10 @@ def read_target(values: pl.Series, positive: str | None = None) -> Target:
     else:
         raise CannotLearn(f"cannot tell which values of {values.name!r} mean won: say --positive VALUE, one of {_named(found)}")
     lost = set(found) - won - is_open
-    if not won or not lost:
+    if both and (not won or not lost):
         raise CannotLearn(f"every lead with an outcome in {values.name!r} is {_named(found)}: both won and lost leads are needed to learn")
+    if not won and not lost:
+        return Target(np.full(len(values), np.nan), "no lead has an outcome")
     numbers = folded.replace_strict({**dict.fromkeys(won, 1.0), **dict.fromkeys(lost, 0.0)}, default=None, return_dtype=pl.Float64)
     read_as = f"won = {_named(sorted(won))}; lost = {_named(sorted(lost))}"
     return Target(numbers.fill_null(float("nan")).to_numpy(), read_as + (f"; open = {_named(sorted(is_open))}" if is_open else ""))
