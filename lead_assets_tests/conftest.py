@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from lead_assets.core.settings import Settings
 from lead_assets.sandbox import Handle, start
@@ -24,6 +25,9 @@ _OWN = (
     *("DAGSTER_HOME", "GCS_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "SNOWFLAKE_"),
 )
 
+# No test fails because the machine is busy.
+hypothesis_settings.register_profile("unhurried", deadline=None)
+hypothesis_settings.load_profile("unhurried")
 
 # Files of minutes and seconds rather than moments, longest first: begun first, so that no worker is left alone with one at the end.
 LONG_FIRST = (

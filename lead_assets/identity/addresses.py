@@ -70,7 +70,7 @@ def _number_end(words: list[str]) -> int:
     return next((at + 1 for at in range(1, len(words)) if words[at][0].isdigit()), len(words))
 
 
-class _Known(NamedTuple):
+class _KnownAddresses(NamedTuple):
     words: dict[str, str]
     unspoken: frozenset[str]
     ends: frozenset[str]
@@ -78,7 +78,7 @@ class _Known(NamedTuple):
 
 
 @cache
-def _known() -> _Known:
+def _known() -> _KnownAddresses:
     declared = people_file()
     words = {word: short for short, longs in declared["streets"].items() for word in words_of(longs)}
-    return _Known(words, *(frozenset(words_of(declared[name])) for name in ("unspoken", "street_ends", "directions")))
+    return _KnownAddresses(words, *(frozenset(words_of(declared[name])) for name in ("unspoken", "street_ends", "directions")))

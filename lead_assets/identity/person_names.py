@@ -113,7 +113,7 @@ def _is_latin(text: str) -> bool:
     return all(ord(letter) < 0x250 or 0x1E00 <= ord(letter) < 0x1F00 or not letter.isalpha() for letter in text)
 
 
-class _Known(NamedTuple):
+class _KnownNames(NamedTuple):
     titles: frozenset[str]
     generations: dict[str, str]
     no_names: frozenset[str]
@@ -122,7 +122,7 @@ class _Known(NamedTuple):
 
 
 @cache
-def _known() -> _Known:
+def _known() -> _KnownNames:
     declared = people_file()
     long_names: dict[str, frozenset[str]] = {}
     for long, shorts in declared["short_names"].items():
@@ -134,7 +134,9 @@ def _known() -> _Known:
         for name in names:
             spellings[name] = spellings.get(name, frozenset()) | frozenset(names)
     generations = {word: generation for generation, words in declared["generations"].items() for word in words_of(words)}
-    return _Known(frozenset(words_of(declared["titles"])), generations, frozenset(words_of(declared["no_names"])), long_names, spellings)
+    return _KnownNames(
+        frozenset(words_of(declared["titles"])), generations, frozenset(words_of(declared["no_names"])), long_names, spellings
+    )
 
 
 def words_of(text: str) -> list[str]:

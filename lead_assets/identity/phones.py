@@ -14,9 +14,8 @@ import polars as pl
 
 from lead_assets.core.columns import map_distinct
 
-_PLAIN = r"^(\+?1[ .-]?)?(?:\([2-9]\d\d\) ?|[2-9]\d\d[ .-]?)[2-9]\d\d[ .-]?\d{4}$"
-# In North American spelling, whether or not the plan has such numbers: what `_PLAIN` does not take of these is invalid.
-_TEN_DIGITS = r"^(?:\+?1[ .-]?)?(?:\([1-9][0-9]{2}\) ?|[1-9][0-9]{2}[ .-]?)[0-9]{3}[ .-]?[0-9]{4}$"
+# In North American spelling, whether or not the plan has such numbers; the library's patterns decide that.
+_PLAIN = r"^(?:\+?1[ .-]?)?(?:\([1-9][0-9]{2}\) ?|[1-9][0-9]{2}[ .-]?)[0-9]{3}[ .-]?[0-9]{4}$"
 _PLUS = "[+\uff0b]"
 """The signs that the library takes for the beginning of an international number."""
 EXTENSION = r"(?i)[ ,;]*(?:x|ext\.?|extension)[ :.]*\d{1,6}$"
@@ -50,11 +49,11 @@ def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
     home = regions.is_in(["US", "CA"]).fill_null(False)
     in_plan = (home | international) & (~international | bare.str.starts_with("+1"))
     plain = (bare.str.contains(_PLAIN) & in_plan).fill_null(False)
-    invalid = (regions.is_null() & ~text.str.contains(_PLUS)) | (bare.str.contains(_TEN_DIGITS) & in_plan & ~plain)
+    unasked = regions.is_null() & ~text.str.contains(_PLUS)
     national = bare.set(~plain, None).str.replace_all(r"[^0-9]", "").str.tail(10)
     us, ca, elsewhere = (national.str.contains(pattern).fill_null(False) for pattern in _nanp_patterns())
 
-    odd_text = text.set((plain & (us | ca | ~elsewhere)) | invalid.fill_null(False), None)
+    odd_text = text.set((plain & (us | ca | ~elsewhere)) | unasked.fill_null(False), None)
     odd_key = pl.select(odd_text + _SEPARATOR + pl.when(~international).then(regions).otherwise(pl.lit("")).fill_null("")).to_series()
     odd = map_distinct(odd_key, _parsed).str.splitn(" ", 2).struct.unnest()
     return pl.select(

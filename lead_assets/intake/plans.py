@@ -49,7 +49,7 @@ def structure(value: Any, telling: frozenset[str], told: bool = False) -> Struct
     return None if value is None else (kind, value) if told else 1
 
 
-class Mark:
+class Landmark:
     """Stands for a value in the payload that is walked."""
 
     def __init__(self, place: Place) -> None:
@@ -77,13 +77,13 @@ class Probe:
         elif type(value) is list:
             copy = [self._copy(item, telling, (*place, index), told=told) for index, item in enumerate(value)]
         else:
-            return value if told or is_blank(value) else Mark(place)
+            return value if told or is_blank(value) else Landmark(place)
         self._places[id(copy)] = place
         return copy
 
     def place_of(self, value: Any) -> Place | None:
         """Where the value stands in the payload; None if all payloads of this structure have the same."""
-        return value.place if type(value) is Mark else self._places.get(id(value))
+        return value.place if type(value) is Landmark else self._places.get(id(value))
 
 
 class Plan:

@@ -109,7 +109,7 @@ def _as_source(value: Any) -> Any:
     return value if isinstance(value, dict) else {"at": _listed(value)}
 
 
-class Fact(Declared):
+class GivenFact(Declared):
     """Where a payload says what a signal would otherwise buy: a column of enriched_leads."""
 
     at: Paths
@@ -151,7 +151,7 @@ class Shape(Declared):
     """Field → where it is. Declarations here take precedence over the wording of answers."""
     questions: dict[str, list[str]] = {}
     """Field → wordings that mean it in this shape, in addition to those in headers.yaml."""
-    gives: dict[str, Annotated[Fact, BeforeValidator(_as_source)]] = {}
+    gives: dict[str, Annotated[GivenFact, BeforeValidator(_as_source)]] = {}
     """Column of enriched_leads → where the source says it. What a lead brings is not bought while it is fresh (see `lead_assets.signals.given`)."""
     ignore: list[str] = []
     """Names of answers to ignore here, whatever they mean elsewhere."""

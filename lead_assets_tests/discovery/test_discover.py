@@ -71,8 +71,8 @@ def test_without_money_for_people_the_companies_are_listed(command: Command, san
     ("arguments", "code", "says"),
     [
         (["--query", "software"], 1, "set APOLLO_API_KEY"),
-        ([], 1, "a search needs a filter"),
-        (["--funding", "Series Z"], 1, "use one of seed, angel, series a"),
+        ([], 2, "a search needs a filter"),
+        (["--funding", "Series Z"], 2, "use one of seed, angel, series a"),
         (["--employees", "500..50"], 2, "give FROM..TO"),
         (["--employees", "many"], 2, "give FROM..TO"),
         (["--query", "x", "--source", "hunter"], 2, "use one of apollo"),

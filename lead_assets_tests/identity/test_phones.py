@@ -84,6 +84,7 @@ REGIONS = st.sampled_from(["US", "CA", None, "DE", "JM", "PR"])
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.tuples(NUMBERS, REGIONS), min_size=40, max_size=60))
+@example([("(829) 000-0000", "US"), ("829-000-0000", None), ("1 829 000 0000", "CA")])
 @example([("+1 242 300 1234", "US"), ("900-234-5678", "US"), ("(500) 345-6789", None)])
 def test_the_frame_agrees_with_the_library(numbers: list[tuple[str, str | None]]) -> None:
     frame = normalise_phones(pl.Series([n for n, _ in numbers]), pl.Series([r for _, r in numbers], dtype=pl.String))

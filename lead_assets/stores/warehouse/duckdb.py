@@ -105,7 +105,10 @@ class DuckDBWarehouse:
         try:
             return _result(sql, files, by_name=None in (partitions_of_query(contract, partitions, grain) for contract in reads))
         except duckdb.Error:
-            # A file was written before the contract gained a column.
+            # A file was written before the contract gained a column, or somebody has deleted a table's folder, and its empty file with it.
+            for contract in reads:
+                if not self._partition(contract, _EMPTY).exists():
+                    self._replace(self._partition(contract, _EMPTY), contract.empty())
             return _result(sql, files, by_name=True)
 
     def partitions(self, contract: type[Table]) -> list[str]:
