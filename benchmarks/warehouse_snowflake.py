@@ -28,7 +28,7 @@ from lead_assets_tests.stores.fake import fake_account
 
 
 def frame(keys: list[str], rows: int) -> pl.DataFrame:
-    """Scores in the shape of the real ones, some 300 bytes a row."""
+    """Scores in the shape of the real ones, some 350 bytes a row."""
     parts = json.dumps(
         [{"rule": rule, "points": 7.5, "max_points": 20, "because": f"{rule} is as it should be"} for rule in ("industry", "headcount")]
     )
@@ -41,6 +41,10 @@ def frame(keys: list[str], rows: int) -> pl.DataFrame:
                 "tier": ["warm", "cold"] * (rows // 2),
                 "parts": [f'{parts[:-1]},{{"points":{index}}}]' for index in range(rows)],
                 "ruleset": ["b2b-rules-1"] * rows,
+                "reasons": [["+1.20 industry: industry is as it should be"]] * rows,
+                "unknown_parts": [[]] * rows,
+                "route_score": [0.5] * rows,
+                "path": ["manual_review"] * rows,
             },
             schema=Score.polars_schema(),
         )

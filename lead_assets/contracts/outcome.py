@@ -9,7 +9,7 @@ from lead_assets.contracts.base import Column, Json, References, Table
 
 
 class Score(Table):
-    """One row per classified lead: a score from 0 to 100 and the parts that add up to it."""
+    """One row per classified lead: a score from 0 to 100, the parts that add up to it, and what the lead router makes of it."""
 
     table: ClassVar[str] = "scoring.scores"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -17,10 +17,34 @@ class Score(Table):
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="classification.classifications.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="classification.classifications.lead_id")]
-    score: Annotated[float, Column("0 to 100: the sum of the points of all parts", low=0, high=100)]
+    score: Annotated[float, Column("0 to 100, to two decimals: the sum of the points of all parts", low=0, high=100)]
     tier: Annotated[Literal["hot", "warm", "cold"], Column("Tier of the score, by the thresholds in rules/scoring.yaml")]
-    parts: Annotated[Json, Column('What the score is made of: [{"rule", "points", "max_points", "because"}]')]
+    parts: Annotated[
+        Json,
+        Column(
+            'What the score is made of: [{"because", "max_points", "part", "points", "rule"}], without what is unknown; max_points sum to 100'
+        ),
+    ]
     ruleset: Annotated[str, Column("Name and version of the scoring rules")]
+    reasons: Annotated[
+        list[str],
+        Column(
+            "The five parts that moved the score most, first the strongest: by how many points, against the campaign's average for the part, and why"
+        ),
+    ]
+    unknown_parts: Annotated[
+        list[str],
+        Column(
+            "Parts that are unknown for the lead and why; the others were weighted up. Names the judgement if rules answered, not a model"
+        ),
+    ]
+    route_score: Annotated[
+        float, Column("The lead router's score, 0 to 1: half rules, half the model's rating; rules only without it", low=0, high=1)
+    ]
+    path: Annotated[
+        Literal["route", "nurture", "manual_review"],
+        Column("Where the lead router sends the lead, by the thresholds in rules/scoring.yaml"),
+    ]
 
 
 class RoutingDecision(Table):

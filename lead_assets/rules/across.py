@@ -48,8 +48,9 @@ def _scoring(rules: ScoringRules) -> Iterator[Mistake]:
     for name, ruleset in rules.profiles.items():
         yield from _unknown(("profiles", name), "profile", name, profiles)
         if name in profiles:
-            for index, rule in enumerate(ruleset.rules):
-                yield from _rule(("profiles", name, "rules", index), rule, profiles[name].contract)
+            for group, members in ruleset.groups.items():
+                for index, rule in enumerate(members):
+                    yield from _rule(("profiles", name, group, index), rule, profiles[name].contract)
 
 
 def _rule(at: Where, rule: Rule, answer: type[BaseModel]) -> Iterator[Mistake]:

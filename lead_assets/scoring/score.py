@@ -1,52 +1,205 @@
-"""Scores leads by rules: all parts are kept, and they add up to the score."""
+"""Scores leads by what is known about each: the parts, weighted, add up to its score.
+
+    weight of a rule  = weight of its part × its maximum / sum of its part's maxima
+    max_points        = 100 × weight / sum of the weights that are known about this lead
+    points            = max_points × value, where a value is 0 to 1
+    moved             = max_points × (value − the campaign's average value)
+
+`max_points` and `points` are whole hundredths, and the score is the sum of the points. What is not known about a lead is left out on both sides, so that
+it is never counted as zero; `Score.unknown_parts` names it. Everything is done on whole columns; no code runs per row.
+
+Does not belong here: the router's score and path (see `path`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
 import polars as pl
 
 from lead_assets.contracts import Score
-from lead_assets.scoring.ruleset import Rule, Ruleset, ScoringRules
+from lead_assets.model.profile import RULES_MODEL
+from lead_assets.scoring.path import RATING, route_score, router_columns, way
+from lead_assets.scoring.ruleset import Part, Rule, Ruleset, Scale, ScoringRules
+
+CONTRAST, WIN_PROBABILITY = "contrast", "win_probability"
+"""Columns that other rooms' tables may give: of the lookalike index and of the learned model."""
+
+MOST_REASONS = 5
 
 _KEYS = ["campaign_id", "lead_id"]
+_ROWS_AT_ONCE = 100_000
+_ALL = 10_000
+"""A score of 100 in hundredths."""
 
 
-def score(classifications: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame, rules: ScoringRules) -> pl.DataFrame:
+def score(
+    classifications: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame, rules: ScoringRules, *others: pl.DataFrame
+) -> pl.DataFrame:
     """Scores of classified leads, in the columns of `contracts.Score`.
 
-    classifications, leads, enriched: frames of the contracts Classification, Lead, EnrichedLead. The profile of a classified lead selects its rules.
+    classifications, leads, enriched: frames of the contracts Classification, Lead, EnrichedLead, of any number of campaigns. `others`: further frames by
+    campaign_id and lead_id, with the columns `contrast` and `win_probability`; without them these parts are unknown. The profile of a classified
+    lead selects its rules.
     """
-    features = _features(classifications, leads, enriched)
-    scored = [_apply(features.filter(_ruleset_name(rules) == name), name, ruleset, rules) for name, ruleset in rules.profiles.items()]
-    return pl.concat(scored).select(Score.polars_schema().names())
+    features = _features((classifications, leads, enriched, *others), _used(rules))
+    scored = [
+        rows
+        for name, ruleset in rules.profiles.items()
+        for rows in _scored(features.filter(_ruleset_name(rules) == name), name, ruleset, rules)
+    ]
+    return pl.concat([Score.empty(), *scored])
 
 
-def _features(classifications: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame) -> pl.DataFrame:
-    """One wide row per classified lead. If tables share a column, the classification's wins, then the lead's."""
-    wide = classifications
-    for other in (leads, enriched):
-        own = [name for name in other.columns if name not in wide.columns]
-        wide = wide.join(other.select(*_KEYS, *own), on=_KEYS, how="left", validate="1:1")
-    return wide
+@dataclass(frozen=True)
+class _Item:
+    """One line of a score's parts. `value` is 0 to 1, or null if it is unknown; `because` and `missing` say why in words."""
+
+    part: Part
+    name: str
+    weight: float
+    value: pl.Expr
+    because: pl.Expr
+    missing: pl.Expr
+
+
+# --- from tables to features ---
+
+
+def _used(rules: ScoringRules) -> set[str]:
+    columns = {"profile", "answer", "model", "fallback_reason", "enrichment_quality", RATING, CONTRAST, WIN_PROBABILITY}
+    for ruleset in rules.profiles.values():
+        columns |= {rule.column for members in ruleset.groups.values() for rule in members} | router_columns(ruleset)
+    return columns
+
+
+def _features(tables: Iterable[pl.DataFrame], used: set[str]) -> pl.DataFrame:
+    """One row per classified lead with the columns that are used. If tables share a column, the first one's wins."""
+    first, *rest = tables
+    wide = first.select(*_KEYS, *(name for name in first.columns if name in used))
+    for other in rest:
+        own = [name for name in other.columns if name in used and name not in wide.columns]
+        if own:
+            wide = wide.join(other.select(*_KEYS, *own), on=_KEYS, how="left", validate="1:1", maintain_order="left")
+    absent = [name for name in (RATING, CONTRAST, WIN_PROBABILITY) if name not in wide.columns]
+    return wide.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in absent)
 
 
 def _ruleset_name(rules: ScoringRules) -> pl.Expr:
     return pl.when(pl.col("profile").is_in(list(rules.profiles))).then(pl.col("profile")).otherwise(pl.lit(rules.default))
 
 
-def _apply(features: pl.DataFrame, name: str, ruleset: Ruleset, rules: ScoringRules) -> pl.DataFrame:
-    points = [_points(rule).alias(f"__{rule.name}") for rule in ruleset.rules]
-    total = pl.sum_horizontal(pl.col(f"__{rule.name}") for rule in ruleset.rules)
-    parts = [_part(rule).struct.json_encode() for rule in ruleset.rules]
-    tier = (
-        pl.when(total >= rules.tiers.hot).then(pl.lit("hot")).when(total >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold"))
-    )
-    return features.with_columns(points).select(
-        *_KEYS,
-        total.cast(pl.Float64).alias("score"),
-        tier.alias("tier"),
-        pl.concat_str([pl.lit("["), pl.concat_str(parts, separator=","), pl.lit("]")]).alias("parts"),
-        pl.lit(f"{name}-rules-{rules.version}").alias("ruleset"),
-    )
+# --- from features to scores ---
+
+
+def _scored(features: pl.DataFrame, name: str, ruleset: Ruleset, rules: ScoringRules) -> Iterator[pl.DataFrame]:
+    if features.is_empty():
+        return
+    items = list(_items(ruleset, rules))
+    names = [item.name for item in items]
+    values = features.select("campaign_id", *(item.value.cast(pl.Float64).alias(item.name) for item in items))
+    average = values.select(pl.col(names).mean().over("campaign_id"))
+    weights = np.array([item.weight for item in items])
+    for at in range(0, features.height, _ROWS_AT_ONCE):
+        some = features[at : at + _ROWS_AT_ONCE]
+        value, mean = (_matrix(frame[at : at + _ROWS_AT_ONCE], names) for frame in (values, average))
+        known = ~np.isnan(value)
+        most = _hundredths(np.where(known, weights, 0.0))
+        points = np.rint(most * np.where(known, value, 0.0)).astype(np.int64)
+        moved = np.rint(most * np.where(known, value - mean, 0.0)).astype(np.int64)
+        total = points.sum(axis=1)
+        texts = some.select(
+            *(item.because.alias(f"because {n}") for n, item in enumerate(items)),
+            *(item.missing.alias(f"missing {n}") for n, item in enumerate(items)),
+        )
+        yield (
+            some.select(_KEYS)
+            .with_columns(
+                score=pl.Series(total / 100.0),
+                parts=_parts(items, texts, known, points, most),
+                reasons=_reasons(items, texts, known, points, moved),
+                unknown_parts=_unknown(items, texts, known),
+                ruleset=pl.lit(f"{name}-rules-{rules.version}"),
+            )
+            .with_columns(_tier(rules), route_score=route_score(some, ruleset, pl.Series(total / 100.0)))
+            .with_columns(way(rules.paths))
+            .select(Score.polars_schema().names())
+        )
+
+
+def _matrix(frame: pl.DataFrame, names: list[str]) -> np.ndarray:
+    return frame.select(pl.col(names).fill_null(float("nan"))).to_numpy()
+
+
+def _hundredths(weights: np.ndarray) -> np.ndarray:
+    """Each row's weights as whole hundredths of a score that sum to 100 points; where no weight is known, zeros.
+
+    Each is rounded with the sum up to it, so that the rounding errors do not add up (a form of the largest-remainder method).
+    """
+    whole = weights.sum(axis=1, keepdims=True)
+    shares = np.divide(weights.cumsum(axis=1) * _ALL, whole, out=np.zeros_like(weights), where=whole > 0)
+    return np.diff(np.rint(shares).astype(np.int64), axis=1, prepend=0)
+
+
+def _tier(rules: ScoringRules) -> pl.Expr:
+    reached = pl.when(pl.col("score") >= rules.tiers.hot).then(pl.lit("hot"))
+    return reached.when(pl.col("score") >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold")).alias("tier")
+
+
+# --- the parts ---
+
+
+def _items(ruleset: Ruleset, rules: ScoringRules) -> Iterator[_Item]:
+    for part, members in ruleset.groups.items():
+        whole = sum(rule.max_points for rule in members)
+        for rule in members:
+            weight = getattr(ruleset.weights, part) * rule.max_points / whole
+            missing = pl.lit(f"{rule.name}: {rule.column} is missing")
+            yield _Item(part, rule.name, weight, _points(rule) / rule.max_points, _because(rule), missing)
+    weights, quality, rating = ruleset.weights, pl.col("enrichment_quality"), pl.col(RATING)
+    by_rules = pl.format("judgement: rules answered, not a model ({})", pl.col("fallback_reason").fill_null("no reason given"))
+    measures = [
+        _Item(
+            "judgement",
+            "judgement",
+            weights.judgement,
+            (rating / 100).clip(0, 1),
+            pl.format("the model rates the lead {} of 100", rating),
+            pl.when(pl.col("model") == RULES_MODEL).then(by_rules).otherwise(pl.lit("judgement: the model was not asked to rate the lead")),
+        ),
+        _Item(
+            "lookalike",
+            "lookalike",
+            weights.lookalike,
+            _scaled(CONTRAST, rules.scales.lookalike),
+            pl.format("contrast is {}", pl.col(CONTRAST).round(3)),
+            pl.lit("lookalike: nothing to compare the lead with"),
+        ),
+        _Item(
+            "enrichment",
+            "enrichment",
+            weights.enrichment,
+            quality.clip(0, 1),
+            pl.format("enrichment_quality is {}", quality.round(2)),
+            pl.lit("enrichment: no signal was requested"),
+        ),
+        _Item(
+            "learned",
+            "learned",
+            weights.learned,
+            _scaled(WIN_PROBABILITY, rules.scales.learned),
+            pl.format("win_probability is {}", pl.col(WIN_PROBABILITY).round(3)),
+            pl.lit("learned: no model is in use"),
+        ),
+    ]
+    yield from (item for item in measures if item.weight > 0)
+
+
+def _scaled(column: str, scale: Scale) -> pl.Expr:
+    value = pl.col(column).fill_nan(None)
+    return ((value - scale.low) / (scale.high - scale.low)).clip(0, 1)
 
 
 def _column(rule: Rule) -> pl.Expr:
@@ -56,24 +209,101 @@ def _column(rule: Rule) -> pl.Expr:
 
 
 def _points(rule: Rule) -> pl.Expr:
-    column = _column(rule)
+    """Null where the column has no value and the rule does not say what that is worth."""
+    column, least = _column(rule), rule.otherwise or 0.0
+    if rule.present is not None:
+        return pl.when(column.is_not_null()).then(pl.lit(rule.present)).otherwise(pl.lit(least))
     if rule.values is not None:
-        return column.cast(pl.String).replace_strict(rule.values, default=rule.otherwise, return_dtype=pl.Int64).fill_null(rule.otherwise)
-    if rule.present is not None:
-        return pl.when(column.is_not_null()).then(rule.present).otherwise(rule.otherwise).cast(pl.Int64)
-    points = pl.lit(rule.otherwise, dtype=pl.Int64)
+        text = column.cast(pl.String)
+        points = text.replace_strict(rule.values, default=least, return_dtype=pl.Float64)
+        return pl.when(text.is_not_null()).then(points).otherwise(pl.lit(rule.otherwise, dtype=pl.Float64))
+    number = column.cast(pl.Float64, strict=False).fill_nan(None)
+    points = pl.lit(least)
     for step in sorted(rule.steps or [], key=lambda step: step.at_least):
-        points = pl.when(column.cast(pl.Float64, strict=False) >= step.at_least).then(step.points).otherwise(points)
-    return points.cast(pl.Int64)
+        points = pl.when(number >= step.at_least).then(pl.lit(step.points)).otherwise(points)
+    return pl.when(number.is_not_null()).then(points).otherwise(pl.lit(rule.otherwise, dtype=pl.Float64))
 
 
-def _part(rule: Rule) -> pl.Expr:
-    """{"rule", "points", "max_points", "because"}. A rule about presence does not repeat the value, which may be personal data."""
+def _because(rule: Rule) -> pl.Expr:
+    """A rule about presence does not repeat the value, which may be personal data."""
     column = _column(rule)
     if rule.present is not None:
-        because = pl.when(column.is_not_null()).then(pl.lit(f"{rule.column} is known")).otherwise(pl.lit(f"{rule.column} is missing"))
-    else:
-        because = pl.format(f"{rule.column} is {{}}", column.cast(pl.String).fill_null("missing"))
-    return pl.struct(
-        rule=pl.lit(rule.name), points=pl.col(f"__{rule.name}"), max_points=pl.lit(rule.max_points, dtype=pl.Int64), because=because
+        return pl.when(column.is_not_null()).then(pl.lit(f"{rule.column} is known")).otherwise(pl.lit(f"{rule.column} is missing"))
+    return pl.format(f"{rule.column} is {{}}", column.cast(pl.String).fill_null("missing"))
+
+
+# --- in words ---
+
+_PLAIN = pl.Series([str(number / 100.0) for number in range(_ALL + 1)])
+_SIGNED = pl.Series([f"{number / 100.0:+.2f}" for number in range(-_ALL, _ALL + 1)])
+"""Each hundredth as text, because looking a number up is ten times as fast as writing it."""
+
+_ESCAPED = r'["\\\x00-\x1f]'
+
+
+def _parts(items: list[_Item], texts: pl.DataFrame, known: np.ndarray, points: np.ndarray, most: np.ndarray) -> pl.Series:
+    """The known parts as a JSON array, in the order of the rules, with sorted keys."""
+    lines = pl.DataFrame(
+        {
+            str(n): _of_known(
+                pl.select(
+                    pl.concat_str(
+                        pl.lit('{"because":"'),
+                        _in_json(texts[f"because {n}"]),
+                        pl.lit('","max_points":'),
+                        _PLAIN.gather(most[:, n]),
+                        pl.lit(f',"part":"{item.part}","points":'),
+                        _PLAIN.gather(points[:, n]),
+                        pl.lit(f',"rule":{_quoted(item.name)}}}'),
+                    )
+                ).to_series(),
+                known[:, n],
+            )
+            for n, item in enumerate(items)
+        }
     )
+    joined = pl.concat_str(pl.all(), separator=",", ignore_nulls=True)
+    return lines.select(pl.concat_str(pl.lit("["), joined, pl.lit("]"))).to_series()
+
+
+def _reasons(items: list[_Item], texts: pl.DataFrame, known: np.ndarray, points: np.ndarray, moved: np.ndarray) -> pl.Series:
+    """The parts that moved the score most, up or down, in words; between equals, those with more points."""
+    rows, count = known.shape
+    lines = [
+        _of_known(
+            pl.select(
+                pl.concat_str(_SIGNED.gather(moved[:, n] + _ALL), pl.lit(f" {item.name}: "), texts[f"because {n}"], ignore_nulls=False)
+            ).to_series(),
+            known[:, n],
+        )
+        for n, item in enumerate(items)
+    ]
+    rank = np.where(known, np.abs(moved) * (_ALL + 1) + points, -1)
+    width = min(MOST_REASONS, count)
+    order = np.argsort(-rank, axis=1, kind="stable")[:, :width]
+    picked = pl.concat(lines, rechunk=True).gather((order * rows + np.arange(rows)[:, None]).ravel())
+    return picked.reshape((rows, width)).arr.to_list().list.drop_nulls()
+
+
+def _unknown(items: list[_Item], texts: pl.DataFrame, known: np.ndarray) -> pl.Series:
+    some = np.flatnonzero(~known.all(axis=0))
+    if not some.size:
+        return pl.repeat([], len(known), dtype=pl.List(pl.String), eager=True)
+    lines = [_of_known(texts[f"missing {n}"], ~known[:, n]).alias(items[n].name) for n in some]
+    return pl.DataFrame(lines).select(pl.concat_list(pl.all()).list.drop_nulls()).to_series()
+
+
+def _of_known(text: pl.Series, known: np.ndarray) -> pl.Series:
+    return text.zip_with(pl.Series(known), pl.Series([None], dtype=pl.String))
+
+
+def _in_json(text: pl.Series) -> pl.Series:
+    """The texts as they stand between the quotes of a JSON string."""
+    if not text.str.contains(_ESCAPED).any():
+        return text
+    encoded = pl.DataFrame({"x": text}).select(pl.struct("x").struct.json_encode()).to_series()
+    return encoded.str.slice(len('{"x":"')).str.head(-len('"}'))
+
+
+def _quoted(text: str) -> str:
+    return pl.DataFrame({"x": [text]}).select(pl.struct("x").struct.json_encode()).item()[len('{"x":') : -1]

@@ -24,6 +24,10 @@ def score(number: int, campaign: str = "spring") -> dict[str, object]:
         "tier": "warm",
         "parts": "[]",
         "ruleset": "b2b-rules-1",
+        "reasons": [],
+        "unknown_parts": [],
+        "route_score": 0.5,
+        "path": "manual_review",
     }
 
 

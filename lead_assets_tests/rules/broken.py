@@ -108,7 +108,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "profile 'landing': unknown profile 'landing' (did you mean 'lending'?): correct or remove it; known: b2b, lending",
     ),
     ("scoring.yaml", "default: b2b", "default: b2", "profile 'b2' has no rules (did you mean 'b2b'?): add it under profiles"),
-    ("scoring.yaml", "version: 1", "version: one", "not a whole number: write one, such as 3 (at version)"),
+    ("scoring.yaml", "version: 2", "version: one", "not a whole number: write one, such as 3 (at version)"),
     (
         "scoring.yaml",
         "tiers: {hot: 65, warm: 40}",
@@ -124,7 +124,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ),
     (
         "scoring.yaml",
-        "column: answer.icp_fit",
+        "column: icp_fit",
         "column: answer.icp_fits",
         "rule 'icp_fit': unknown field of the answer 'icp_fits' (did you mean 'icp_fit'?): correct or remove it",
     ),
@@ -132,7 +132,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "scoring.yaml",
         "values: {strong: 25",
         "values: {storng: 25",
-        "rule 'icp_fit': unknown value of answer.icp_fit 'storng' (did you mean 'strong'?): correct or remove it; known: moderate, strong, unknown, weak",
+        "rule 'icp_fit': unknown value of icp_fit 'storng' (did you mean 'strong'?): correct or remove it; known: moderate, strong, unknown, weak",
     ),
     ("scoring.yaml", "bridge_rtl: 20", "bridge: 20", "rule 'loan_type': unknown value of loan_type 'bridge' (did you mean 'bridge_rtl'?)"),
     ("scoring.yaml", "bridge_rtl: 20", "bridge_rtl: -1", "rule 'loan_type': must be at least 0: write a larger number"),
@@ -143,6 +143,16 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "rule 'phone_valid': give exactly one of values, steps, present",
     ),
     ("scoring.yaml", "{name: arv_known,", "{name: property_known,", "two rules have the same name, 'property_known': rename one"),
+    ("scoring.yaml", "weights: {fit: 62,", "weights: {fit: 0,", "profile 'lending': the rules of fit have no weight: give them some"),
+    ("scoring.yaml", "learned: {low: 0, high: 0.3}", "learned: {low: 0.3, high: 0.3}", "high must be above low: raise high or lower low"),
+    ("scoring.yaml", "nurture: 0.4", "nurture: 0.8", "path route must not start below nurture: raise route or lower nurture"),
+    ("scoring.yaml", "columns: [technologies]", "columns: [technology]", "rule 'stack': unknown column 'technology'"),
+    (
+        "scoring.yaml",
+        "email_kind], values: {free: -0.4}",
+        "email_kind], words: [free]",
+        "words and points belong together: give both or neither",
+    ),
     ("loans.yaml", "noise:\n", "noize:\n", "unknown key 'noize' (did you mean 'noise'?)"),
     (
         "loans.yaml",

@@ -20,6 +20,10 @@ def scores(campaign_id: str, count: int, **changes: Any) -> pl.DataFrame:
             "tier": "warm",
             "parts": "[]",
             "ruleset": "b2b-rules-1",
+            "reasons": [],
+            "unknown_parts": [],
+            "route_score": 0.5,
+            "path": "manual_review",
         }
         | changes
         for index in range(count)
