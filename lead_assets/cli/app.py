@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from lead_assets.cli import lookalike_app, score_app
+from lead_assets.cli import identity_app, lookalike_app, score_app
 from lead_assets.cli import money_app as cli_money
 from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar, told_campaigns
 from lead_assets.core.settings import Settings
@@ -33,6 +33,7 @@ shapes = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(shapes, name="shapes")
 app.add_typer(score_app.score, name="score")
 app.add_typer(lookalike_app.lookalike, name="lookalike")
+app.add_typer(identity_app.identity, name="identity")
 
 
 def _version(asked: bool) -> None:
