@@ -28,6 +28,8 @@ from lead_assets.lookalike.words import Floats
 K = 20
 EXACT_UP_TO = 50_000
 """Records up to which every vector is compared: 1.5 ms a lead. Above, HNSW: its build takes longer and finds 99 of 100 neighbours."""
+_NOWHERE = 9
+"""Farther than any distance, which is at most 2."""
 _ASKED: dict[str, pl.DataType] = {
     "s_look": pl.Float64(),
     "s_novel": pl.Float64(),
@@ -223,14 +225,28 @@ def _without(found: tuple[Any, Any], mine: Places) -> tuple[Any, Any]:
     return _first(np.where(place == mine, np.nan, similarity), np.where(place == mine, -1, place))
 
 
-def _first(similarity: Any, place: Any) -> tuple[Any, Any]:
-    """The K nearest of each row; NaN last."""
-    order = np.argsort(-similarity, axis=1, kind="stable")[:, :K]
-    return np.take_along_axis(similarity, order, 1), np.take_along_axis(place, order, 1)
+def _first(similarity: Floats, place: Places) -> tuple[Floats, Places]:
+    """The K nearest of each row, of equally near ones the first record; NaN and -1 last.
+
+    Distance and place are sorted as one number, which takes a quarter of the time of sorting one by the other.
+    """
+    far = np.float32(1) - similarity
+    if missing := bool(np.isnan(far.sum())):
+        far = np.where(place < 0, np.float32(_NOWHERE), far)
+    keys = (far.view(np.int32).astype(np.int64) << 32) | (place & 0xFFFFFFFF)
+    keys.sort(axis=1)
+    keys = keys[:, :K]
+    near, at = np.float32(1) - (keys >> 32).astype(np.int32).view(np.float32), keys & 0xFFFFFFFF
+    if missing:
+        gone = near < -1.5
+        near[gone], at[gone] = np.nan, -1
+    return near, at
 
 
 def _mean(similarity: Any, said: npt.NDArray[np.bool_]) -> Any:
     """Of each row in float64; NaN for none."""
+    if similarity.shape[1] and said.all() and not np.isnan(similarity.sum()):
+        return similarity.mean(axis=1, dtype=np.float64)
     there = np.isfinite(similarity) & said[:, None]
     total = np.where(there, similarity, 0.0).sum(axis=1, dtype=np.float64)
     return np.divide(total, there.sum(axis=1), out=np.full(len(similarity), np.nan), where=there.any(axis=1))

@@ -18,7 +18,7 @@ Places = npt.NDArray[np.int64]
 
 _LINKS = 32
 _BUILD_EFFORT = 64
-_SEARCH_EFFORT = 128
+_SEARCH_EFFORT = 96
 _SAME_DIGITS = 5
 _FEW_ASKED = 16
 """Up to so many, one thread is faster than waking the others."""
