@@ -48,7 +48,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
     assets = [
         *load_assets_from_modules(ROOMS),
         *signal_assets(settings),
-        *spending_assets(signals_of_operations(loadable_signals(settings).values())),
+        *spending_assets(signals_of_operations(loadable_signals(settings)[0].values())),
         *mart_assets(),
     ]
     assets = [versioned(asset, settings) if isinstance(asset, AssetsDefinition) else asset for asset in assets]

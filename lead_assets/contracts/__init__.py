@@ -23,6 +23,7 @@ from lead_assets.contracts.signals import (
     TechStack,
 )
 from lead_assets.contracts.spending import Calls
+from lead_assets.contracts.worth import PreScore
 
 _ROOMS = ("intake", "identity", "signals", "lookalike", "classification", "scoring", "routing", "delivery", "spending", "marts")
 
@@ -64,6 +65,7 @@ __all__ = [
     "News",
     "Organization",
     "PersonProfile",
+    "PreScore",
     "Quarantined",
     "QuarantinedSummary",
     "RawLead",

@@ -13,7 +13,7 @@ https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
@@ -34,7 +34,7 @@ from lead_assets.contracts import WHOLE_HOME, Table
 from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
 from lead_assets.kit import notes, partition_metadata, versions
-from lead_assets.kit.checks import Check, as_declared, evaluations
+from lead_assets.kit.checks import AS_DECLARED, Check, as_declared, evaluations
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, assets_of, column_lineage, key_of
 from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.kit.notes import CONTENT, Note
@@ -63,7 +63,7 @@ Outside = Callable[[Step, str], Any]
 """What a partition's rows depend on besides inputs, code and rules: any JSON-serialisable value."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Basis:
     """What the rows of a step's tables depend on."""
 
@@ -83,8 +83,9 @@ class Basis:
 
     def of(self, step: Step, partitions: Sequence[str]) -> dict[str, dict[str, str | None]]:
         """Partition → the parts of `Note.made_from`."""
+        made = [contract for contract in step.contracts if contract in self.contracts]
         common: dict[str, str | None] = {
-            "code": _hash([self.logic.digest(step.settings), *(contract.fingerprint() for contract in step.contracts)]),
+            "code": _hash([self.logic.digest(step.settings), *(contract.fingerprint() for contract in made)]),
             "world": step.settings.world,
             **({"buy": step.tags.get(BUY_TAG, "always")} if self.buys else {}),
             **{contract.table: _content_of_all(step.warehouse, contract) for contract in self.whole},
@@ -105,6 +106,16 @@ def _limit(step: Step, read: Note | None) -> str:
     """The run's limit, if it leaves out rows of the input."""
     limit = step.tags.get(LIMIT_TAG, "")
     return limit if limit and (read is None or read.rows > int(limit)) else ""
+
+
+@dataclass(frozen=True)
+class Own:
+    """What one of a step's tables depends on, where it is not the same for all of them."""
+
+    reads: Sequence[type[Table]]
+    """Which of the step's inputs its rows depend on."""
+    says: Callable[[Settings], object]
+    """The part of a rules file that decides its rows alone. Must not raise."""
 
 
 BASES: dict[str, Basis] = {}
@@ -134,6 +145,8 @@ def tables(
     can_subset: bool = False,
     after: Iterable[type[Table]] = (),
     condition: AutomationCondition | None = None,
+    says: Callable[[Settings], object] | None = None,
+    own: Mapping[type[Table], Own] | None = None,
 ) -> Callable[[Callable[..., Made | Sequence[Made]]], AssetsDefinition]:
     """Declare the tables that a function makes. It is called as `function(step, **frames)` and returns one `Made` for each of `step.contracts`.
 
@@ -142,13 +155,15 @@ def tables(
     logic: packages and modules whose source decides the rows. rules: YAML files that do so. version: anything else that does (a mart's SQL).
     always: make it again on every request.
     buys: it buys, or shows what was not bought. limited: one of `reads`, whose first rows per campaign it takes in a run with a limit.
-    condition: when Dagster makes the tables on its own.
+    condition: when Dagster makes the tables on its own. says: the part of a rules file that decides the rows, where not all of it does.
+    own: what each table depends on, where a change of one must not make the others again.
     """
     reads, queries, whole = dict(reads or {}), list(queries), dict(whole or {})
     first = list(after)
     every = [check for contract in contracts for check in (as_declared(contract), *(c for c in checks if c.of is contract))]
-    of_code = Logic(tuple(logic), tuple(rules), version)
+    of_code = Logic(tuple(logic), tuple(rules), version, says)
     basis = Basis(contracts, [*reads.values(), *queries], list(whole), of_code, outside, always, buys, limited)
+    bases = {contract: _own_basis(basis, contract, own[contract]) if own else basis for contract in contracts}
 
     def decorate(make: Callable[..., Made | Sequence[Made]]) -> AssetsDefinition:
         declared = assets_of(contracts, kinds=kinds, required=not can_subset, condition=condition)
@@ -172,14 +187,21 @@ def tables(
             chosen = [contract for contract in contracts if key_of(contract) in context.selected_asset_keys]
             step = Step(context, context.run.tags, [], chosen, settings, ledger, archive, warehouse)
             with garbage_seldom_sought(), on_behalf_of(context.run.run_id, context.op_execution_context.op_def.name):
-                yield from _walk(step, make, reads, basis, every)
+                yield from _walk(step, make, reads, bases, every)
 
         for contract in contracts:
-            versions.register(key_of(contract), of_code, contract)
-            BASES[contract.table] = basis
+            versions.register(key_of(contract), bases[contract].logic, contract)
+            BASES[contract.table] = bases[contract]
         return built
 
     return decorate
+
+
+def _own_basis(basis: Basis, contract: type[Table], own: Own) -> Basis:
+    def says(settings: Settings) -> object:
+        return [basis.logic.says(settings) if basis.logic.says else None, own.says(settings)]
+
+    return replace(basis, contracts=[contract], same=list(own.reads), logic=replace(basis.logic, says=says))
 
 
 def figures_by(frame: pl.DataFrame, **columns: pl.Expr) -> dict[str, dict[str, Any]]:
@@ -213,12 +235,22 @@ def named(name: str, by_partition: Mapping[str, Any]) -> dict[str, dict[str, Any
 
 
 def _walk(
-    step: Step, make: Callable[..., Made | Sequence[Made]], reads: Mapping[str, type[Table]], basis: Basis, checks: Sequence[Check]
+    step: Step,
+    make: Callable[..., Made | Sequence[Made]],
+    reads: Mapping[str, type[Table]],
+    bases: Mapping[type[Table], Basis],
+    checks: Sequence[Check],
 ) -> Iterator[Any]:
     context = step.context
     wanted = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [WHOLE_HOME]
-    made_from = basis.of(step, wanted)
-    kept = _kept(step, wanted, made_from)
+    selected = step.contracts
+    of_each = {basis: basis.of(step, wanted) for basis in dict.fromkeys(bases[contract] for contract in selected)}
+    made_from = {contract: of_each[bases[contract]] for contract in selected}
+    good = _good(step, wanted, made_from)
+    # A table with a basis of its own need not be made again because another of the step is.
+    whole = [contract for contract in selected if len(bases[contract].contracts) == 1 and len(good[contract]) == len(wanted)]
+    step.contracts = [contract for contract in selected if contract not in whole]
+    kept = {key for key in wanted if all(key in good[contract] for contract in step.contracts)}
     step.partitions = [key for key in wanted if key not in kept]
     made: Sequence[Made] = [Made(contract.empty()) for contract in step.contracts]
     if step.partitions:
@@ -227,17 +259,21 @@ def _walk(
         made = [result] if isinstance(result, Made) else list(result)
     # Read after this step's own purchases. If another process buys an answer for the same key meanwhile, it replaces an expired one here, too.
     last_call = step.ledger.last_call() if any(each.served for each in made) else 0
+    of_kept = {contract: {key: note for key, note in good[contract].items() if contract in whole or key in kept} for contract in selected}
+    rows = dict(zip(step.contracts, made, strict=True))
     written: dict[type[Table], dict[str, Note]] = {}
-    for contract, each in zip(step.contracts, made, strict=True):
+    for contract in selected:
         noted = written[contract] = {}
-        yield _result(step, contract, each, {key: found[contract] for key, found in kept.items()}, made_from, last_call, noted)
-    selected = context.selected_asset_check_keys
-    passed = set(step.partitions) if all(check.spec.key in selected for check in checks if check.of in step.contracts) else set()
+        partitions = [] if contract in whole else step.partitions
+        each = rows.get(contract) or Made(contract.empty())
+        yield _result(step, contract, each, partitions, of_kept[contract], made_from[contract], last_call, noted)
+    asked = context.selected_asset_check_keys
+    passed = set(step.partitions) if all(check.spec.key in asked for check in checks if check.of in step.contracts) else set()
     for check in checks:
-        if check.spec.key in selected:
-            verdicts = check.judge(step) if step.partitions else {}
+        if check.spec.key in asked:
+            verdicts = check.judge(step) if step.partitions and (check.of not in whole or check.name != AS_DECLARED) else {}
             passed -= {key for key, verdict in verdicts.items() if not verdict.passed}
-            yield from evaluations(context, check, verdicts, kept)
+            yield from evaluations(context, check, verdicts, of_kept.get(check.of, {}))
     for contract, noted in written.items():
         step.warehouse.renote(contract, {key: _sealed(note).text() for key, note in noted.items() if key in passed})
 
@@ -260,17 +296,19 @@ def _content_of_all(warehouse: Warehouse, contract: type[Table]) -> str | None:
     return hashlib.sha256(orjson.dumps(found, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _kept(step: Step, wanted: Sequence[str], made_from: Mapping[str, dict[str, str | None]]) -> dict[str, dict[type[Table], Note]]:
-    """The partitions that would come out the same again, with the notes of each of the step's tables."""
-    kept: dict[str, dict[type[Table], Note]] = {}
-    read = {contract: _notes(step.warehouse, contract, wanted) for contract in step.contracts}
+def _good(
+    step: Step, wanted: Sequence[str], made_from: Mapping[type[Table], Mapping[str, dict[str, str | None]]]
+) -> dict[type[Table], dict[str, Note]]:
+    """For each of the step's tables, the partitions that would come out the same again, with their notes."""
     hold = functools.partial(answers_hold, step, Now(step.ledger))
-    for key in wanted:
-        own = {contract: notes_[key] for contract, notes_ in read.items() if key in notes_}
-        good = {contract: note for contract, note in own.items() if note.sealed and not notes.differs(note, made_from[key])}
-        if len(good) == len(step.contracts) and all(hold(note) for note in good.values()):
-            kept[key] = good
-    return kept
+    return {
+        contract: {
+            key: note
+            for key, note in _notes(step.warehouse, contract, wanted).items()
+            if note.sealed and not notes.differs(note, parts[key]) and hold(note)
+        }
+        for contract, parts in made_from.items()
+    }
 
 
 class Now:
@@ -306,6 +344,7 @@ def _result(
     step: Step,
     contract: type[Table],
     made: Made,
+    partitions: Sequence[str],
     kept: Mapping[str, Note],
     made_from: Mapping[str, dict[str, str | None]],
     last_call: int,
@@ -321,11 +360,11 @@ def _result(
         return noted[key].text()
 
     heights = _heights(contract, made.frame)
-    own = {key: {"rows": heights.get(key, 0), **_plain(made.figures.get(key, {})), "kept": False} for key in step.partitions}
+    own = {key: {"rows": heights.get(key, 0), **_plain(made.figures.get(key, {})), "kept": False} for key in partitions}
     own |= {key: {"rows": note.rows, **_unspent(note.figures), "kept": True, CONTENT: note.content} for key, note in kept.items()}
     shown = _plain(made.shown)
     # Half the size of an event: where every partition was kept, an earlier materialization and the definition say the same.
-    if (step.partitions or len(own) == 1) and any(column.sources for column in contract.columns()):
+    if (partitions or len(own) == 1) and any(column.sources for column in contract.columns()):
         shown["dagster/column_lineage"] = column_lineage(contract)
     if contract.grain == "home":
         (figures,) = own.values()
@@ -333,7 +372,7 @@ def _result(
     else:
         counted = {key: {"dagster/partition_row_count": figures["rows"], **figures} for key, figures in own.items()}
         partition_metadata.add(step.context, key_of(contract), counted)
-    return MaterializeResult(asset_key=key_of(contract), value=(made.frame, step.partitions, note), metadata=shown)
+    return MaterializeResult(asset_key=key_of(contract), value=(made.frame, list(partitions), note), metadata=shown)
 
 
 def _heights(contract: type[Table], frame: pl.DataFrame) -> dict[str, int]:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import importlib.util
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +32,14 @@ class Logic:
     modules: tuple[str, ...] = ()
     rules: tuple[str, ...] = ()
     version: str = ""
+    says: Callable[[Settings], object] | None = None
+    """Part of a rules file, where the whole of it decides more than these rows. Must not raise."""
 
     def digest(self, settings: Settings) -> str:
         """Changes with the source of the modules (but not their comments), the current rules, and the version."""
         parts = [self.version, *(_source(module) for module in self.modules), *(rules_digest(settings, name) for name in self.rules)]
+        if self.says is not None:
+            parts.append(json.dumps(self.says(settings), default=str))
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 

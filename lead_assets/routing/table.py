@@ -8,48 +8,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag
 
+from lead_assets.core.conditions import Between, OneOf
 from lead_assets.core.declared import Declared, Mistake, RulesFile
 from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.routing.fields import FIELDS, RoutingField
 
 _PLACE = re.compile(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
-
-
-class Between(Declared):
-    """A number's condition: at least `min`, at most `max`, or both."""
-
-    min: float | None = Field(None)
-    max: float | None = Field(None)
-
-    @model_validator(mode="after")
-    def _some_number_fits(self) -> Between:
-        if self.min is None and self.max is None:
-            raise ValueError("give min, max or both")
-        if self.min is not None and self.max is not None and self.min > self.max:
-            raise ValueError(f"min {plain_number(self.min)} is above max {plain_number(self.max)}: no lead can match")
-        return self
-
-    def covers(self, other: Between) -> bool:
-        low, high = float("-inf"), float("inf")
-        return (low if self.min is None else self.min) <= (low if other.min is None else other.min) and (
-            high if self.max is None else self.max
-        ) >= (high if other.max is None else other.max)
-
-    def __str__(self) -> str:
-        bounds = ((">=", self.min), ("<=", self.max))
-        return " and ".join(f"{sign} {plain_number(bound)}" for sign, bound in bounds if bound is not None)
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str) else value
-
-
-OneOf = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidator(_listed), Field(min_length=1)]
 
 
 # The two are told apart by shape before validation, so that errors refer to the intended one.
@@ -230,11 +199,6 @@ def _values(test: OneOf | Between | None) -> tuple[str, ...]:
 
 def _within(place: str, allowed: frozenset[str]) -> bool:
     return place in allowed or place.split("-")[0] in allowed
-
-
-def plain_number(number: float) -> str:
-    """1000000 instead of 1e+06 or 1000000.0."""
-    return str(int(number)) if number == int(number) else str(number)
 
 
 ROUTING = RulesFile(

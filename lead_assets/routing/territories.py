@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import polars as pl
 
+from lead_assets.core.conditions import Between, plain_number
 from lead_assets.routing.fields import FIELDS, KEYS, routing_schema
 from lead_assets.routing.places import HEAD_OFFICE, said_by, subdivision, with_head_office
-from lead_assets.routing.table import Between, RoutingTable, Territory, plain_number
+from lead_assets.routing.table import RoutingTable, Territory
 
 _FALLBACK = "fallback"
 

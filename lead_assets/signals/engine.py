@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -25,10 +25,11 @@ from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
 from lead_assets.signals.given import PROVIDER as GIVEN
 from lead_assets.signals.given import Gift, Key, gifts
-from lead_assets.signals.signal import Signal
+from lead_assets.signals.signal import Signal, stages
 from lead_assets.signals.stats import Look, SignalStats
 from lead_assets.signals.subjects import subject
 from lead_assets.signals.waterfall import Charge, Desk, Subject, SubjectVerdict, ask
+from lead_assets.signals.worth import NOT_WORTH_IT, PreScoreRules, Worth, pre_scores
 from lead_assets.vendors import load_vendors
 from lead_assets.vendors.questions import LeadFacts
 
@@ -49,43 +50,94 @@ class Collected:
     """By campaign."""
 
 
-def collect(signal: Signal, leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, retry: Retry | None = None) -> Collected:
+def collect(
+    signal: Signal, leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, retry: Retry | None = None, worth: Worth | None = None
+) -> Collected:
     """Collect one signal. `leads` has the columns of identity.leads; the result has those of the signal's contract, one row per lead, in the same order."""
-    return collect_all([signal], leads, ledger=ledger, settings=settings, retry=retry)[signal.name]
+    return collect_all([signal], leads, ledger=ledger, settings=settings, retry=retry, worth=worth)[signal.name]
 
 
 def collect_all(
-    signals: Sequence[Signal], leads: pl.DataFrame, *, ledger: Ledger, settings: Settings, retry: Retry | None = None
+    signals: Sequence[Signal],
+    leads: pl.DataFrame,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    retry: Retry | None = None,
+    worth: Worth | None = None,
+    beside: Sequence[Signal] = (),
 ) -> dict[str, Collected]:
     """Collect several signals with concurrent calls. Provider failures do not raise: each miss is a row with its reason.
 
+    `worth`: what is known about the leads, to judge each signal's `when` and whom to buy for first; None: everything is bought for all, in the order of
+    arrival. `beside`: signals that others buy for the same leads from the same budget, whose price is left for better leads (see `plan`).
     Raises WorldError if the ledger holds answers from the other world.
     """
     ledger.bind_world(settings.world)
     with garbage_seldom_sought():
-        return asyncio.run(_collect_all(signals, leads, ledger, settings, retry))
+        return asyncio.run(_collect_all(signals, leads, ledger, settings, retry, worth, beside))
+
+
+def collect_in_order(
+    signals: Sequence[Signal],
+    leads: pl.DataFrame,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    pre_score: PreScoreRules | None,
+    retry: Retry | None = None,
+) -> dict[str, Collected]:
+    """Collect signals as the graph does: stage by stage (see `signal.stages`), each with what the ones before it found."""
+    order = stages(signals, pre_score)
+    found: dict[str, Collected] = {}
+    for stage in sorted(set(order.values())):
+        now = [signal for signal in signals if order[signal.name] == stage]
+        worth = worth_of(leads, {name: one.frame for name, one in found.items()}, pre_score, order)
+        found |= collect_all(now, leads, ledger=ledger, settings=settings, retry=retry, worth=worth)
+    return found
+
+
+def worth_of(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], pre_score: PreScoreRules | None, collected: Container[str]) -> Worth:
+    """What is known about leads once the signals of `frames` are bought. `collected`: all signals of the run; the pre-score waits for those that it reads."""
+    due = [] if pre_score is None else [name for name in pre_score.reads() if name in collected]
+    scores = pre_scores(leads, frames, pre_score) if pre_score is not None and all(name in frames for name in due) else None
+    return Worth(pre_score, frames, scores)
 
 
 async def _collect_all(
-    signals: Sequence[Signal], leads: pl.DataFrame, ledger: Ledger, settings: Settings, retry: Retry | None
+    signals: Sequence[Signal],
+    leads: pl.DataFrame,
+    ledger: Ledger,
+    settings: Settings,
+    retry: Retry | None,
+    worth: Worth | None,
+    beside: Sequence[Signal],
 ) -> dict[str, Collected]:
+    judged = {signal.name: worth.judged(signal.when, leads) for signal in signals} if worth is not None else {}
     async with AsyncExitStack() as stack:
         stats = {signal.name: SignalStats(leads=leads.height) for signal in signals}
         desk = Desk(ledger, settings, signals, stack, retry, stats)
-        collected = await asyncio.gather(*(_collect(signal, leads, desk) for signal in signals))
+        collected = await asyncio.gather(*(_collect(signal, leads, desk, judged.get(signal.name)) for signal in signals))
     return {signal.name: one for signal, one in zip(signals, collected, strict=True)}
 
 
-async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected:
+async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None = None) -> Collected:
     every = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject(signal.subject))
+    if judged is not None:
+        every = every.hstack(judged)
     brought = gifts(signal, leads) if signal.active_sources else {}
     stats = desk.stats[signal.name]
     taken = await _taken(signal, leads, every, brought, desk, stats)
     asked = _without(every, taken)
-    subjects = _subjects(signal, leads, _first(asked))
+    wanted = asked if judged is None else asked.filter("worth")
+    subjects = _subjects(signal, leads, _first(wanted))
     stats.subjects = Counter(subject.campaign_id for subject in subjects.values())
     stats.subjects.update(campaign for campaign, _ in taken)
     verdicts, charges = await ask(signal, subjects, desk, stats)
+    if wanted.height < asked.height:
+        others = _subjects(signal, leads, _first(asked.filter(~pl.col("subject").is_in(list(subjects)))))
+        known, paid = await _not_worth_it(signal, others, desk, stats)
+        verdicts, charges = verdicts | known, charges + paid
 
     if signal.subject != "company_domain":
         await _suppress(asked, verdicts, desk.ledger)
@@ -97,7 +149,7 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected
     looks, lacking = _looks(asked, stats), _lacking(asked, verdicts)
     # A gift that is stale is better than nothing.
     last_resorts = {
-        key: _as_verdict(gift, stale=verdict.reason != "not_bought")
+        key: _as_verdict(gift, stale=verdict.reason not in ("not_bought", NOT_WORTH_IT))
         for key, gift in brought.items()
         if key not in taken and (verdict := verdicts[key[1]]).state == "unknown" and verdict.reason != "suppressed"
     }
@@ -113,6 +165,19 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk) -> Collected
     own = {key: _as_verdict(gift) for key, gift in taken.items()} | last_resorts
     unpaid = [charge for charge in charges if (charge.campaign_id, charge.subject) not in taken]
     return Collected(_rows(signal, every, verdicts, unpaid, own), stats, lacking, looks)
+
+
+async def _not_worth_it(
+    signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats
+) -> tuple[dict[str, SubjectVerdict], list[Charge]]:
+    """Verdicts on subjects for which nothing is bought: what the ledger has is free, however old."""
+    recalled = SignalStats()
+    known, charges = await ask(signal, subjects, replace(desk, ledger=desk.ledger.recall_only()), recalled)
+    stats.looks |= recalled.looks
+    for campaign, spent in recalled.spent.items():
+        stats.spent[campaign].hits += spent.hits
+    unknown = {name for name, verdict in known.items() if verdict.state == "unknown" and verdict.reason not in ("off", "suppressed")}
+    return {name: SubjectVerdict("unknown", NOT_WORTH_IT) if name in unknown else verdict for name, verdict in known.items()}, charges
 
 
 async def _taken(
@@ -151,8 +216,10 @@ def _without(every: pl.DataFrame, taken: Mapping[Key, Gift]) -> pl.DataFrame:
 
 
 def _first(asked: pl.DataFrame) -> pl.DataFrame:
-    """Each subject's first lead, whose campaign pays, whatever the order of the frame."""
+    """Each subject's first lead, whose campaign pays, whatever the order of the frame. If the leads are ranked, the subjects of the best come first."""
     first = asked.drop_nulls("subject").sort("received_at", "campaign_id", "lead_id")
+    if "rank" in asked.columns:
+        return first.with_columns(pl.col("rank").min().over("subject")).unique("subject", keep="first", maintain_order=True).sort("rank")
     return first.unique("subject", keep="first", maintain_order=True)
 
 
@@ -236,11 +303,16 @@ def _rows(
         schema={"verdict": pl.String, **{column: schema[column] for column in common}, **signal.value_schema},
         strict=False,
     )
+    if "needs" not in asked.columns:
+        asked = asked.with_columns(needs=pl.lit(None, dtype=pl.String))
     costs = _costs(asked, charges)
     nobody = SubjectVerdict("unknown", "no_subject")
     return (
         asked.join(facts, on="verdict", how="left", maintain_order="left")
         .join(costs, on=["campaign_id", "lead_id"], how="left", maintain_order="left")
+        .with_columns(
+            needs=pl.when((pl.col("reason") == NOT_WORTH_IT) & pl.col("subject").is_not_null()).then(pl.col("needs")),
+        )
         .with_columns(
             pl.when(pl.col("subject").is_null()).then(pl.lit(nobody.reason)).otherwise(pl.col("reason")).alias("reason"),
             pl.col("state").fill_null(nobody.state),

@@ -16,6 +16,7 @@ from lead_assets.contracts.enriched import VALUE_SOURCES
 from lead_assets.core.places.located import located
 from lead_assets.signals.given import GIVEN_COLUMNS, given_columns
 from lead_assets.signals.given import PROVIDER as GIVEN
+from lead_assets.signals.worth import NOT_WORTH_IT
 
 PRECEDENCE = VALUE_SOURCES
 """For each column of enriched_leads, the signal columns that can fill it: the first with a value wins, in whatever order they arrived, and what the lead
@@ -118,10 +119,10 @@ def _miss_reasons(names: list[str]) -> pl.Expr:
 
 
 def _quality(names: list[str]) -> pl.Expr:
-    """Signals that are switched off were not requested, so their absence says nothing about the lead."""
+    """Signals that are switched off, or not worth their price for this lead, were not requested, so their absence says nothing about the lead."""
     if not names:
         return pl.lit(None, dtype=pl.Float64)
-    asked = pl.sum_horizontal(pl.col(f"{name}.reason").ne_missing("off").cast(pl.Int64) for name in names)
+    asked = pl.sum_horizontal((~pl.col(f"{name}.reason").is_in(["off", NOT_WORTH_IT]).fill_null(False)).cast(pl.Int64) for name in names)
     found = pl.sum_horizontal(_has(name).cast(pl.Int64) for name in names)
     return pl.when(asked > 0).then((found / asked).round(4))
 

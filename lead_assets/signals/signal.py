@@ -16,11 +16,12 @@ from pydantic import Field
 
 from lead_assets.contracts import TABLES, SignalRow, Table
 from lead_assets.core.declared import Declared, Mistake, RulesFile
-from lead_assets.core.document import nearest
+from lead_assets.core.document import RulesError, nearest
 from lead_assets.core.settings import Settings
 from lead_assets.core.time_spans import Duration
 from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
 from lead_assets.ledger.model import Lifetimes, to_micros
+from lead_assets.signals.worth import PRE_SCORE, TIER, Conditions, DeclaredWhen, PreScoreRules, When, columns_known, faults_of
 from lead_assets.vendors import all_parsers, all_questions, load_vendors
 from lead_assets.vendors.answers import Parser
 from lead_assets.vendors.offer import Billing, Offer, SubjectKind, Terms
@@ -64,6 +65,7 @@ class Signal:
     enabled: bool = True
     prefer: Preference | None = None
     """Without a preference, the first answer wins."""
+    when: When = When()
 
     @property
     def value_columns(self) -> list[str]:
@@ -92,6 +94,56 @@ def load_signals(
     for name, rule in rules.signals.items():
         signals[name] = _signal(name, rule, rules, signals, contracts, known.all_parsers)
     return _charged_once(signals)
+
+
+def load_pre_score(settings: Settings) -> PreScoreRules | None:
+    """How the pre-score is made; None if rules/signals.yaml declares none. Raises RulesError."""
+    return SIGNALS.load(settings).pre_score
+
+
+def stages(signals: Iterable[Signal], pre_score: PreScoreRules | None) -> dict[str, int]:
+    """Signal → the stage in which it is bought, from 1: after the signals that its `when` reads. What the pre-score is made from comes first, and all
+    others after it, so that the best leads are bought for first. Signals that are not among `signals` are not waited for."""
+    named = {signal.name: signal for signal in signals}
+    inputs = set(pre_score.reads()) & named.keys() if pre_score else set()
+    found: dict[str, int] = {}
+
+    def stage(name: str) -> int:
+        if name not in found:
+            before = (set(named[name].when.reads()) & named.keys()) | (inputs if pre_score and name not in inputs else set())
+            found[name] = 1 + max((stage(each) for each in before), default=0)
+        return found[name]
+
+    return {name: stage(name) for name in named}
+
+
+def said_without_when(settings: Settings) -> object:
+    """What rules/signals.yaml says, apart from when signals are bought and what a lead is worth: these have their own versions."""
+    try:
+        rules = SIGNALS.load(settings).model_dump(mode="json", exclude={"pre_score", "campaigns"})
+    except RulesError as error:
+        return error.faults
+    for signal in rules["signals"].values():
+        del signal["when"]
+    return rules
+
+
+def said_of_when(settings: Settings, name: str) -> object:
+    """When a signal is bought, in general and in campaigns that say otherwise."""
+    try:
+        rules = SIGNALS.load(settings)
+    except RulesError as error:
+        return error.faults
+    return _when(name, rules).declared() if name in rules.signals else None
+
+
+def said_of_pre_score(settings: Settings) -> object:
+    """How the pre-score is made."""
+    try:
+        rules = load_pre_score(settings)
+    except RulesError as error:
+        return error.faults
+    return rules.model_dump(mode="json") if rules else None
 
 
 def signals_of_operations(signals: Iterable[Signal]) -> dict[str, str]:
@@ -130,6 +182,7 @@ class _SignalRule(Declared):
     sources: list[_SourceRule] = Field(min_length=1)
     enabled: bool = True
     prefer: _PreferRule | None = None
+    when: DeclaredWhen = "always"
 
 
 class _EndpointRule(Declared):
@@ -151,6 +204,8 @@ class _ProviderRule(Declared):
 class _RulesFile(Declared):
     providers: dict[str, _ProviderRule]
     signals: dict[str, _SignalRule]
+    pre_score: PreScoreRules | None = None
+    campaigns: dict[str, dict[str, DeclaredWhen]] = Field(default_factory=dict)
 
 
 def _terms(provider: str, rule: _ProviderRule, operation: str) -> Terms:
@@ -196,7 +251,15 @@ def _signal(
             )
         )
     prefer = Preference(rule.prefer.column, tuple(rule.prefer.order), frozenset(rule.prefer.enough)) if rule.prefer else None
-    return Signal(name, contract, rule.subject, rule.lifetimes.lifetimes(), tuple(sources), rule.enabled, prefer)
+    return Signal(name, contract, rule.subject, rule.lifetimes.lifetimes(), tuple(sources), rule.enabled, prefer, _when(name, rules))
+
+
+def _when(name: str, rules: _RulesFile) -> When:
+    def conditions(declared: DeclaredWhen) -> tuple[Conditions, ...]:
+        return () if declared == "always" else tuple(declared)
+
+    own = [(pattern, conditions(signals[name])) for pattern, signals in rules.campaigns.items() if name in signals]
+    return When(conditions(rules.signals[name].when), tuple(own))
 
 
 def _charged_once(signals: Mapping[str, Signal]) -> dict[str, Signal]:
@@ -267,6 +330,35 @@ class _Known:
             for number, source in enumerate(rule.sources):
                 yield from self._of_source(rules, (*at, "sources", number), source, before)
             before.append(name)
+        yield from self._of_worth(rules)
+
+    def _of_worth(self, rules: _RulesFile) -> Iterator[Mistake]:
+        """Mistakes in what is said of when signals are bought."""
+        columns = columns_known(self.contracts, list(rules.signals), pre_score=rules.pre_score is not None)
+        places: list[tuple[tuple[int | str, ...], DeclaredWhen]] = [(("signals", name, "when"), rule.when) for name, rule in rules.signals.items()]
+        for pattern, own in rules.campaigns.items():
+            for name, when in own.items():
+                if name in rules.signals:
+                    places.append((("campaigns", pattern, name), when))
+                else:
+                    known = list(rules.signals)
+                    yield Mistake(("campaigns", pattern, name), f"unknown signal '{name}'{nearest(name, known)}: use one of {', '.join(known)}")
+        for at, when in places:
+            for number, conditions in enumerate(() if when == "always" else when):
+                for column, test in conditions.items():
+                    if column in (PRE_SCORE, TIER) and rules.pre_score is None:
+                        yield Mistake(at, f"{column} is tested, but there is no pre-score: add 'pre_score' with tiers and parts to this file")
+                    else:
+                        yield from (Mistake((*at, number, column), what) for what in faults_of(column, test, columns))
+        if rules.pre_score is not None:
+            names = [part.name for part in rules.pre_score.parts]
+            for number, part in enumerate(rules.pre_score.parts):
+                if part.name in names[:number]:
+                    yield Mistake(("pre_score", "parts", number), f"two parts have the same name, '{part.name}': rename one")
+                for column in part.column:
+                    known = columns_known(self.contracts, list(rules.signals), pre_score=False)
+                    yield from (Mistake(("pre_score", "parts", number, "column"), what) for what in faults_of(column, None, known))
+        yield from _circles(rules)
 
     def _of_source(self, rules: _RulesFile, at: tuple[int | str, ...], source: _SourceRule, before: list[str]) -> Iterator[Mistake]:
         vendors = [vendor.name for vendor in load_vendors().values() if vendor.answers_signals]
@@ -283,6 +375,51 @@ class _Known:
                 yield Mistake((*at, key), f"signal '{other}' must be declared above this one{nearest(other, before)}: {where}")
 
 
+def _circles(rules: _RulesFile) -> Iterator[Mistake]:
+    """Signals that wait for each other, directly or by way of the pre-score."""
+    inputs = [name for name in (rules.pre_score.reads() if rules.pre_score else []) if name in rules.signals]
+    waits = {name: [each for each in _when(name, rules).reads() if each in rules.signals] for name in rules.signals}
+    for name in rules.signals:
+        if name in inputs and _when(name, rules).uses_pre_score:
+            yield Mistake(
+                ("signals", name, "when"),
+                f"'{name}' waits for the pre-score, and the pre-score reads '{name}': test columns of the lead instead, or take '{name}' out of "
+                "pre_score.parts",
+            )
+    # The inputs of the pre-score come before all other signals.
+    for name in inputs:
+        for other in waits[name]:
+            if other not in inputs:
+                yield Mistake(
+                    ("signals", name, "when"),
+                    f"'{name}' waits for '{other}', and '{other}' for the pre-score, which reads '{name}': let the pre-score read '{other}', too, "
+                    "or test something else",
+                )
+    told: set[frozenset[str]] = set()
+    for name in rules.signals:
+        for other in waits[name]:
+            path = _path(other, name, waits)
+            if path and frozenset(path) not in told:
+                told.add(frozenset(path))
+                by_way = f" (by way of {', '.join(path[1:-1])})" if len(path) > 2 else ""
+                yield Mistake(
+                    ("signals", name, "when"),
+                    f"'{name}' waits for '{other}', and '{other}' waits for '{name}'{by_way}: take one of them out of the other's 'when'",
+                )
+
+
+def _path(start: str, end: str, waits: Mapping[str, list[str]]) -> list[str]:
+    """The signals from `start` to `end` along what they wait for; empty if there is no way."""
+    ways, seen = [[start]], {start}
+    while ways:
+        way = ways.pop(0)
+        if way[-1] == end:
+            return way
+        ways += [[*way, each] for each in waits[way[-1]] if each not in seen]
+        seen.update(waits[way[-1]])
+    return []
+
+
 def _no_vendor(name: str, vendors: list[str]) -> str:
     return f"no vendor '{name}'{nearest(name, vendors)}: use one of {', '.join(vendors)}, or put its folder into lead_assets/vendors"
 
@@ -294,5 +431,5 @@ SIGNALS = RulesFile(
     _RulesFile,
     _SHIPPED.mistakes,
     lambda rules: f"{len(rules.signals)} signals",
-    parts={"signals": "signal", "sources": "source", "providers": "provider"},
+    parts={"signals": "signal", "sources": "source", "providers": "provider", "parts": "part", "campaigns": "campaign"},
 )

@@ -1,0 +1,374 @@
+"""What a lead is worth before money is spent: its pre-score, and which signals its `when` lets it have.
+
+Belongs here: the pre-score and the conditions of signals, as declared in rules/signals.yaml, and applying them to leads. Does not belong here: buying (see
+`engine`), what the budget allows (see `plan`), the score that decides who is called (see `lead_assets.scoring`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Annotated, Literal
+
+import polars as pl
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+
+from lead_assets.contracts import Lead, PreScore, SignalRow, Table
+from lead_assets.core.conditions import Between, Known, Test, plain_number
+from lead_assets.core.declared import Declared
+from lead_assets.core.document import nearest
+
+PRE_SCORE = "pre_score"
+TIER = "tier"
+NOT_WORTH_IT = "not_worth_it"
+"""The reason for a miss that the signal's `when` decided."""
+_KEYS = ["campaign_id", "lead_id"]
+_OF_SIGNALS = {name: dtype for name, dtype in SignalRow.polars_schema().items() if name in ("state", "provider")}
+_OF_PRE_SCORE: dict[str, pl.DataType] = {PRE_SCORE: pl.Float64(), TIER: pl.String()}
+
+Points = Annotated[int, Field(ge=0)]
+
+
+class Step(Declared):
+    at_least: float
+    points: Points
+
+
+def _columns(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Part(Declared):
+    """One part of the pre-score. Exactly one of `values`, `steps`, `contains` and `present` sets the points.
+
+    The first of its columns that has a value counts. Without a match, `otherwise` applies; if none of the columns has a value, `unknown` does.
+    """
+
+    name: str = Field(min_length=1)
+    column: Annotated[tuple[str, ...], BeforeValidator(_columns), Field(min_length=1)]
+    values: dict[str, Points] | None = None
+    steps: list[Step] | None = None
+    contains: dict[str, Points] | None = None
+    present: Points | None = None
+    otherwise: Points = 0
+    unknown: Points | None = None
+
+    @property
+    def if_unknown(self) -> int:
+        return self.otherwise if self.unknown is None else self.unknown
+
+    @property
+    def max_points(self) -> int:
+        steps = [step.points for step in self.steps or []]
+        return max([*(self.values or {}).values(), *steps, *(self.contains or {}).values(), self.present or 0, self.otherwise, self.if_unknown])
+
+    @model_validator(mode="after")
+    def _one_way_to_score(self) -> Part:
+        if sum(way is not None for way in (self.values, self.steps, self.contains, self.present)) != 1:
+            raise ValueError("give exactly one of values, steps, contains, present")
+        return self
+
+
+class Tiers(Declared):
+    """The lowest pre-score of each tier; a lead below the last one is cold."""
+
+    hot: float
+    warm: float
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Tiers:
+        if not self.hot > self.warm:
+            raise ValueError("tier hot must start above tier warm: raise hot or lower warm")
+        return self
+
+
+class PreScoreRules(Declared):
+    """The pre-score. A sum over 100 counts as 100, so that parts for different kinds of leads can stand side by side."""
+
+    tiers: Tiers
+    parts: list[Part] = Field(min_length=1)
+
+    def reads(self) -> list[str]:
+        """The signals whose columns it uses, sorted."""
+        return sorted({name for part in self.parts for column in part.column if (name := signal_of(column))})
+
+
+Conditions = dict[str, Test]
+def _listed(value: object) -> object:
+    return [value] if isinstance(value, dict) else value
+
+
+_Alternatives = Annotated[tuple[Annotated[Conditions, Field(min_length=1)], ...], BeforeValidator(_listed), Field(min_length=1)]
+DeclaredWhen = Annotated[
+    Annotated[_Alternatives, Tag("conditions")] | Annotated[Literal["always"], Tag("always")],
+    Discriminator(lambda value: "always" if isinstance(value, str) else "conditions"),
+]
+"""A condition on each of several columns, or a list of such conditions, of which one is enough; "always" in a campaign lifts the general one."""
+
+
+@dataclass(frozen=True)
+class When:
+    """For which leads a signal is bought: in general, and in campaigns that say otherwise (the first pattern that fits counts). Empty: for all."""
+
+    general: tuple[Conditions, ...] = ()
+    campaigns: tuple[tuple[str, tuple[Conditions, ...]], ...] = ()
+
+    def of(self, campaign_id: str) -> tuple[Conditions, ...]:
+        return next((own for pattern, own in self.campaigns if fnmatchcase(campaign_id, pattern)), self.general)
+
+    def columns(self) -> list[str]:
+        """Everything that a condition tests, sorted."""
+        every = [self.general, *(own for _, own in self.campaigns)]
+        return sorted({column for alternatives in every for conditions in alternatives for column in conditions})
+
+    def reads(self) -> list[str]:
+        """The signals whose columns it tests, sorted."""
+        return sorted({name for column in self.columns() if (name := signal_of(column))})
+
+    @property
+    def uses_pre_score(self) -> bool:
+        return bool({PRE_SCORE, TIER} & set(self.columns()))
+
+    def declared(self) -> object:
+        """What it says, independent of its layout in the file."""
+        return [_said(self.general), [(pattern, _said(own)) for pattern, own in self.campaigns]]
+
+
+def _said(alternatives: tuple[Conditions, ...]) -> list[dict[str, object]]:
+    return [{column: test if isinstance(test, tuple) else test.model_dump() for column, test in each.items()} for each in alternatives]
+
+
+def signal_of(column: str) -> str | None:
+    """The signal of a column written as signal.column; None for a column of the lead or the pre-score."""
+    return column.split(".")[0] if "." in column else None
+
+
+def columns_known(contracts: Mapping[str, type[Table]], signals: Sequence[str], *, pre_score: bool) -> dict[str, pl.DataType]:
+    """Column → type, for everything that a condition or a part may use."""
+    known = dict(Lead.polars_schema()) | (_OF_PRE_SCORE if pre_score else {})
+    for name in signals:
+        contract = contracts.get(f"signals.{name}")
+        if contract is not None and issubclass(contract, SignalRow):
+            schema = contract.polars_schema()
+            known |= {f"{name}.{column}": schema[column] for column in [*_OF_SIGNALS, *contract.value_fields()]}
+    return known
+
+
+def faults_of(column: str, test: Test | None, known: Mapping[str, pl.DataType]) -> Iterator[str]:
+    """What is wrong with a condition (or, without a test, with a column), in words."""
+    if column not in known:
+        yield (
+            f"unknown column '{column}'{nearest(column, known)}: use one of identity.leads, {PRE_SCORE}, {TIER}, "
+            "or signal.column, such as company_overview.headcount_min"
+        )
+        return
+    dtype = known[column]
+    if isinstance(test, Between) and not dtype.is_numeric():
+        yield f"{column} is not a number: write a list of values, or {{known: true}}"
+    if isinstance(test, tuple) and not (dtype == pl.String or dtype == pl.List(pl.String)):
+        yield f"{column} is not text: write " + ("{min: …}, {max: …} or both" if dtype.is_numeric() else "{known: true} or {known: false}")
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What is known about a run's leads when their signals are bought."""
+
+    rules: PreScoreRules | None = None
+    frames: Mapping[str, pl.DataFrame] = field(default_factory=dict)
+    """By name, the tables of signals that were bought before."""
+    scores: pl.DataFrame | None = None
+    """Rows of signals.pre_scores; None if the signals that they need are only now bought."""
+
+    def judged(self, when: When, leads: pl.DataFrame) -> pl.DataFrame:
+        """Columns worth (whether to buy), needs (what would have to change, in words; null if nothing) and rank (1: the lead to buy for first), in the
+        order of `leads`. A condition on something that is not known yet counts as met."""
+        facts = self._facts(when, leads)
+        worth, needs = self._tests(when, facts)
+        ranks = facts.select("__row", "__score", "received_at", *_KEYS).sort(
+            "__score", "received_at", *_KEYS, descending=[True, False, False, False], nulls_last=True
+        )
+        ranks = ranks.select("__row", rank=pl.int_range(1, pl.len() + 1))
+        return facts.select("__row", worth=worth, needs=needs).join(ranks, on="__row", maintain_order="left").drop("__row")
+
+    def _facts(self, when: When, leads: pl.DataFrame) -> pl.DataFrame:
+        columns = [column for column in when.columns() if signal_of(column) in self.frames]
+        facts = with_columns_of(leads, self.frames, columns).with_row_index("__row")
+        # For the order of buying, a first look at what is free is better than none.
+        scores = self.scores
+        if scores is None and self.rules is not None:
+            scores = pre_scores(leads, {}, self.rules)
+        if scores is None:
+            return facts.with_columns(__score=pl.lit(0.0))
+        own = scores.select(*_KEYS, pl.col(PRE_SCORE).alias(PRE_SCORE), pl.col(TIER))
+        joined = facts.join(own, on=_KEYS, how="left", validate="m:1", maintain_order="left")
+        return joined.with_columns(__score=pl.col(PRE_SCORE))
+
+    def _tests(self, when: When, facts: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
+        campaigns: dict[str, list[str]] = {}
+        declared: dict[str, tuple[Conditions, ...]] = {}
+        for campaign in facts["campaign_id"].unique(maintain_order=True):
+            own = when.of(campaign)
+            campaigns.setdefault(str(own), []).append(campaign)
+            declared[str(own)] = own
+        worth, needs = pl.lit(True), pl.lit(None, dtype=pl.String)
+        for text, names in campaigns.items():
+            met, lacking = self._any(declared[text])
+            here = pl.col("campaign_id").is_in(names)
+            worth = pl.when(here).then(met).otherwise(worth)
+            needs = pl.when(here).then(lacking).otherwise(needs)
+        return worth, pl.when(~worth).then(needs)
+
+    def _any(self, alternatives: tuple[Conditions, ...]) -> tuple[pl.Expr, pl.Expr]:
+        if not alternatives:
+            return pl.lit(True), pl.lit(None, dtype=pl.String)
+        pairs = [self._all(conditions) for conditions in alternatives]
+        lacking = pl.concat_str([words for _, words in pairs], separator="; or ", ignore_nulls=True)
+        return pl.any_horizontal(met for met, _ in pairs), lacking
+
+    def _all(self, conditions: Conditions) -> tuple[pl.Expr, pl.Expr]:
+        met = {column: self._meets(column, test) for column, test in conditions.items()}
+        lacking = [pl.when(~met[column]).then(_needs(column, test)) for column, test in conditions.items()]
+        return pl.all_horizontal(met.values()), pl.concat_str(lacking, separator=", ", ignore_nulls=True)
+
+    def _meets(self, column: str, test: Test) -> pl.Expr:
+        signal = signal_of(column)
+        known = signal in self.frames if signal else column not in _OF_PRE_SCORE or self.scores is not None
+        return meets(column, test) if known else pl.lit(True)
+
+
+def with_columns_of(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], columns: Sequence[str]) -> pl.DataFrame:
+    """The leads, with these columns of signals (written signal.column) beside their own."""
+    wanted: dict[str, list[str]] = {}
+    for column in columns:
+        name, _, own = column.partition(".")
+        wanted.setdefault(name, []).append(own)
+    for name, own in wanted.items():
+        found = frames[name].select(*_KEYS, *(pl.col(each).alias(f"{name}.{each}") for each in own))
+        leads = leads.join(found, on=_KEYS, how="left", validate="m:1", maintain_order="left")
+    return leads
+
+
+def meets(column: str, test: Test) -> pl.Expr:
+    """Whether a column meets a condition: true or false, never null. A column without a value meets only {known: false}."""
+    value = pl.col(column)
+    if isinstance(test, Known):
+        return value.is_not_null() if test.known else value.is_null()
+    if isinstance(test, Between):
+        met = pl.lit(True)
+        if test.min is not None:
+            met = met & (value >= test.min)
+        if test.max is not None:
+            met = met & (value <= test.max)
+        return met.fill_null(False)
+    words = [word.lower() for word in test]
+    if column in _LISTS:
+        return value.list.eval(pl.element().str.to_lowercase().is_in(words)).list.any().fill_null(False)
+    return value.str.to_lowercase().is_in(words).fill_null(False)
+
+
+def _needs(column: str, test: Test) -> pl.Expr:
+    """What a lead has and what it would need. A value that may be personal data is not repeated."""
+    said = "pre-score" if column == PRE_SCORE else column
+    if isinstance(test, Known):
+        return pl.lit(f"{said} is {'unknown' if test.known else 'known'}, needs to be {'known' if test.known else 'unknown'}")
+    if isinstance(test, Between):
+        bounds = [None if test.min is None else plain_number(test.min), None if test.max is None else plain_number(test.max)]
+        wanted = f"{bounds[0]} to {bounds[1]}" if None not in bounds else f"at most {bounds[1]}" if bounds[0] is None else str(bounds[0])
+        return pl.format(f"{said} {{}}, needs {wanted}", _shown(column))
+    return pl.format(f"{said} {{}}, needs {' or '.join(test)}", _shown(column))
+
+
+def _shown(column: str) -> pl.Expr:
+    value = pl.col(column)
+    if column in _PERSONAL or column in _LISTS:
+        return pl.when(value.is_null()).then(pl.lit("unknown")).otherwise(pl.lit("differs"))
+    text = pl.col(column).cast(pl.String)
+    number = text.str.replace(r"\.0+$", "") if column in _NUMBERS else text
+    return number.fill_null("unknown")
+
+
+def pre_scores(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], rules: PreScoreRules) -> pl.DataFrame:
+    """Rows of signals.pre_scores for the leads (columns of identity.leads). `frames`: the tables of signals, by name; one that is not there is unknown."""
+    columns = [column for part in rules.parts for column in part.column if signal_of(column) in frames]
+    facts = with_columns_of(leads, frames, list(dict.fromkeys(columns)))
+    points = [_points(part, facts.columns).alias(f"__{part.name}") for part in rules.parts]
+    total = pl.sum_horizontal(pl.col(f"__{part.name}") for part in rules.parts).clip(0, 100)
+    tier = pl.when(total >= rules.tiers.hot).then(pl.lit("hot")).when(total >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold"))
+    parts = [_part(part, facts.columns).struct.json_encode() for part in rules.parts]
+    frame = facts.with_columns(points).select(
+        *_KEYS,
+        total.cast(pl.Float64).alias(PRE_SCORE),
+        tier.alias(TIER),
+        pl.concat_str([pl.lit("["), pl.concat_str(parts, separator=","), pl.lit("]")]).alias("parts"),
+    )
+    return frame.select(PreScore.polars_schema().names())
+
+
+def _value(part: Part, present: Sequence[str]) -> pl.Expr | None:
+    """The first of the part's columns with a value, as a number for steps and as text otherwise; None if no column is there."""
+    columns = [column for column in part.column if column in present]
+    if not columns:
+        return None
+    if part.steps is not None:
+        return pl.coalesce(_number(column) for column in columns)
+    return pl.coalesce(pl.col(column).cast(pl.String) for column in columns)
+
+
+def _number(column: str) -> pl.Expr:
+    """A number, or the first one in a text: 1,001-5,000 is 1001."""
+    if column in _NUMBERS:
+        return pl.col(column).cast(pl.Float64)
+    return pl.col(column).str.replace_all(r"(\d),(\d)", "$1$2").str.extract(r"(\d+(?:\.\d+)?)").cast(pl.Float64, strict=False)
+
+
+def _points(part: Part, present: Sequence[str]) -> pl.Expr:
+    value = _value(part, present)
+    if value is None:
+        return pl.lit(part.if_unknown, dtype=pl.Int64)
+    points = pl.lit(part.otherwise, dtype=pl.Int64)
+    if part.values is not None:
+        points = value.replace_strict(part.values, default=part.otherwise, return_dtype=pl.Int64)
+    elif part.present is not None:
+        points = pl.lit(part.present, dtype=pl.Int64)
+    elif part.steps is not None:
+        for step in sorted(part.steps, key=lambda step: step.at_least):
+            points = pl.when(value >= step.at_least).then(step.points).otherwise(points)
+    else:
+        for word, worth in sorted((part.contains or {}).items(), key=lambda pair: pair[1]):
+            points = pl.when(value.str.to_lowercase().str.contains(word.lower(), literal=True)).then(worth).otherwise(points)
+    return pl.when(value.is_null()).then(part.if_unknown).otherwise(points).cast(pl.Int64)
+
+
+def _part(part: Part, present: Sequence[str]) -> pl.Expr:
+    """{"part", "points", "max_points", "because"}. Text and whatever may be personal data is not repeated."""
+    value, name = _value(part, present), " or ".join(part.column)
+    if value is None:
+        because = pl.lit(f"{name} is unknown")
+    elif part.present is not None or part.contains is not None or _PERSONAL & set(part.column):
+        because = pl.when(value.is_null()).then(pl.lit(f"{name} is unknown")).otherwise(pl.lit(f"{name} is known"))
+    else:
+        text = value.cast(pl.String).str.replace(r"\.0+$", "") if part.steps is not None else value
+        because = pl.format(f"{name} is {{}}", text.fill_null("unknown"))
+    return pl.struct(
+        part=pl.lit(part.name), points=pl.col(f"__{part.name}"), max_points=pl.lit(part.max_points, dtype=pl.Int64), because=because
+    )
+
+
+def _of_every_table() -> dict[str, tuple[pl.DataType, bool]]:
+    """Column, as conditions write it → its type, and whether it is personal data."""
+    from lead_assets.contracts import TABLES
+
+    found = {column.name: (column.dtype, column.pii is not None) for column in Lead.columns()}
+    found |= {name: (dtype, False) for name, dtype in _OF_PRE_SCORE.items()}
+    for table, contract in TABLES.items():
+        if issubclass(contract, SignalRow):
+            name = table.removeprefix("signals.")
+            found |= {f"{name}.{column.name}": (column.dtype, column.pii is not None) for column in contract.columns()}
+    return found
+
+
+_EVERY = _of_every_table()
+_NUMBERS = frozenset(name for name, (dtype, _) in _EVERY.items() if dtype.is_numeric())
+_LISTS = frozenset(name for name, (dtype, _) in _EVERY.items() if isinstance(dtype, pl.List))
+_PERSONAL = frozenset(name for name, (_, personal) in _EVERY.items() if personal)
