@@ -86,7 +86,10 @@ class _Outcome(Table):
     signals_missed: Annotated[list[str], Column("Names of the signals that were not found, sorted")]
     miss_reasons: Annotated[Json, Column('Reason for each missed signal: {"signal": "reason"}')]
     enrichment_quality: Annotated[
-        float | None, Column("Share of requested signals that were found, 0 to 1; null if none was requested")
+        float | None,
+        Column(
+            "Share of requested signals that were found, 0 to 1; null if none was requested. What is off or not worth it was not requested"
+        ),
     ] = None
     signals_cost_usd: Annotated[Money, Column("Cost of this lead's signals in US dollars")]
     synthetic: Annotated[bool, Column("True if any value came from the sandbox")]

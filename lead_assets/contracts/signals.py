@@ -39,7 +39,9 @@ class SignalRow(Table):
     lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
     subject: Annotated[str | None, Column("What was asked about, e.g. the company domain; null if the lead has none", pii="profile")] = None
     state: Annotated[State, Column("found, not_found (the provider has nothing), unknown (no valid answer: see reason)")]
-    reason: Annotated[str | None, Column("Why there is no value: no_result, no_subject, no_key, over_budget, not_worth_it, provider_error, …")] = None
+    reason: Annotated[
+        str | None, Column("Why there is no value: no_result, no_subject, no_key, over_budget, not_worth_it, provider_error, …")
+    ] = None
     needs: Annotated[
         str | None,
         Column("What would have to change for the signal to be bought, if the reason is not_worth_it: pre-score 31, needs 45"),

@@ -6,7 +6,7 @@ Does not belong here: what each room would buy (see `lead_assets.estimating.sign
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lead_assets.core.settings import Settings
 from lead_assets.estimating.archived import leads_of
@@ -18,12 +18,18 @@ from lead_assets.ledger.opened import opened_ledger
 from lead_assets.stores.opened import campaigns_of
 from lead_assets.vendors import load_vendors
 
+if TYPE_CHECKING:
+    from lead_assets.estimating.signals import LeftOut
+
+_SHOWN = 5
+"""Most wordings of what left-out leads would need."""
+
 
 def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, Any]:
     """Calls and dollars by provider and operation. Returns the answer of `lead-assets estimate`. Raises ValueError for an unknown campaign."""
     wanted = campaigns_of(settings, campaigns)
     with opened_ledger(settings) as ledger:
-        (expected, given), budgets = _rehearse(settings, wanted, ledger), ledger.budgets()
+        (expected, given, left_out), budgets = _rehearse(settings, wanted, ledger), ledger.budgets()
     total = sum(each.cost_micros for each in expected)
     asked = {each.provider for each in expected}
     return {
@@ -34,13 +40,21 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
                 "provider": each.provider,
                 "operation": each.operation,
                 "signal": each.signal,
-                "subjects": each.subjects,
+                "subjects": round(each.subjects),
                 "calls": round(each.calls),
                 "usd": to_usd(round(each.cost_micros)),
             }
             for each in expected
         ],
         "given": given,
+        "not_worth_it": {
+            signal: {
+                "leads": round(each.leads),
+                "saved_usd": to_usd(round(each.saved_micros)),
+                "needs": {words: round(leads) for words, leads in list(each.needs.items())[:_SHOWN] if round(leads)},
+            }
+            for signal, each in left_out.items()
+        },
         "campaigns": wanted,
         "without_key": sorted(provider for provider in _providers(settings) if load_vendors()[provider].key(settings) is None),
         "over_budget": [budget.as_row() for budget in budgets if _is_short(budget, expected, wanted, asked)],
@@ -48,18 +62,25 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
     }
 
 
-def _rehearse(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> tuple[list[Expected], dict[str, int]]:
-    """Expected purchases, and per signal the subjects that are not bought because a lead brings the answer."""
+def _rehearse(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> tuple[list[Expected], dict[str, int], dict[str, LeftOut]]:
+    """Expected purchases, per signal the subjects that are not bought because a lead brings the answer, and what each `when` leaves out."""
     from lead_assets.estimating import model as of_classification
     from lead_assets.estimating import signals as of_signals
     from lead_assets.signals.merge import enrich
-    from lead_assets.signals.signal import load_signals
+    from lead_assets.signals.signal import load_pre_score, load_signals
 
     leads = leads_of(settings, campaigns, ledger)
     experience = load_experience(settings, ledger)
-    signals = of_signals.rehearse(load_signals(settings).values(), leads, ledger=ledger, settings=settings, experience=experience)
+    signals = of_signals.rehearse(
+        load_signals(settings).values(),
+        leads,
+        ledger=ledger,
+        settings=settings,
+        experience=experience,
+        pre_score=load_pre_score(settings),
+    )
     asked = of_classification.rehearse(leads, enrich(leads, signals.frames), ledger=ledger, settings=settings, experience=experience)
-    return [*signals.expected, *asked], signals.given
+    return [*signals.expected, *asked], signals.given, signals.left_out
 
 
 def _providers(settings: Settings) -> set[str]:

@@ -6,13 +6,15 @@ Belongs here: rules/estimate.yaml and statistics from the journal. Does not belo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 from pydantic import Field
 
-from lead_assets.core.declared import Declared, RulesFile
+from lead_assets.contracts import TABLES, SignalRow
+from lead_assets.core.declared import Declared, Mistake, RulesFile
+from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import to_micros
 
@@ -30,7 +32,7 @@ class Expected:
     provider: str
     operation: str
     signal: str
-    subjects: int
+    subjects: float
     """Questions whose answer is missing from the ledger or expired."""
     calls: float
     """Expected number of answers that will cost something."""
@@ -48,6 +50,13 @@ class ModelShares(Declared):
     added_characters: dict[str, Annotated[int, Field(ge=0)]] = {}
 
 
+class Scenario(Declared):
+    """What company signals say of a share of the companies for which they are not bought yet: signal → column → value. Empty: they find nothing."""
+
+    share: Share
+    says: dict[str, dict[str, str | float]] = {}
+
+
 class Shares(Declared):
     """rules/estimate.yaml."""
 
@@ -55,9 +64,30 @@ class Shares(Declared):
     billed: dict[str, Share] = {}
     asked: dict[str, list[Share]] = {}
     model: ModelShares = ModelShares()
+    companies: list[Scenario] = []
 
 
-ESTIMATE = RulesFile("estimate.yaml", Shares, summary=lambda shares: f"uses the ledger's own experience from {shares.enough} answers on")
+def _mistakes(shares: Shares) -> Iterator[Mistake]:
+    total = sum(each.share for each in shares.companies)
+    if shares.companies and abs(total - 1) > 1e-6:
+        yield Mistake(("companies",), f"the shares add up to {total:g}: correct them to add up to 1")
+    for index, each in enumerate(shares.companies):
+        for signal, columns in each.says.items():
+            contract = TABLES.get(f"signals.{signal}")
+            known = [name.removeprefix("signals.") for name, table in TABLES.items() if issubclass(table, SignalRow)]
+            where = ("companies", index, "says", signal)
+            if contract is None or not issubclass(contract, SignalRow):
+                yield Mistake(where, f"unknown signal '{signal}'{nearest(signal, known)}: use one of {', '.join(known)}")
+                continue
+            values = list(contract.value_fields())
+            for column in columns:
+                if column not in values:
+                    yield Mistake((*where, column), f"unknown column '{column}'{nearest(column, values)}: use one of {', '.join(values)}")
+
+
+ESTIMATE = RulesFile(
+    "estimate.yaml", Shares, _mistakes, summary=lambda shares: f"uses the ledger's own experience from {shares.enough} answers on"
+)
 
 
 @dataclass(frozen=True)

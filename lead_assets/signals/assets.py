@@ -13,7 +13,7 @@ from itertools import groupby
 import polars as pl
 from dagster import AssetCheckSeverity, AssetsDefinition
 
-from lead_assets.contracts import EnrichedLead, Lead, PreScore, canonical_json
+from lead_assets.contracts import EnrichedLead, Lead, PreScore, Table, canonical_json
 from lead_assets.core.document import RulesError
 from lead_assets.core.settings import Settings
 from lead_assets.kit.checks import Check, Verdict
@@ -159,7 +159,11 @@ def _bought_from(provider: str, stage: int, signals: Sequence[Signal], room: _Ro
 
 
 def _own(signal: Signal, room: _Room) -> Own:
-    reads = [Lead, *(room.signals[name].contract for name in room.read_by([signal])), *([PreScore] if signal.when.uses_pre_score else [])]
+    reads: list[type[Table]] = [
+        Lead,
+        *(room.signals[name].contract for name in room.read_by([signal])),
+        *([PreScore] if signal.when.uses_pre_score else []),
+    ]
     return Own(reads, lambda settings: said_of_when(settings, signal.name))
 
 

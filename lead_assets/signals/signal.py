@@ -7,7 +7,7 @@ says (its `parsers`), which column of a lead is a subject (see `subjects`).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -65,7 +65,7 @@ class Signal:
     enabled: bool = True
     prefer: Preference | None = None
     """Without a preference, the first answer wins."""
-    when: When = When()
+    when: When = field(default_factory=When)
 
     @property
     def value_columns(self) -> list[str]:
@@ -335,19 +335,25 @@ class _Known:
     def _of_worth(self, rules: _RulesFile) -> Iterator[Mistake]:
         """Mistakes in what is said of when signals are bought."""
         columns = columns_known(self.contracts, list(rules.signals), pre_score=rules.pre_score is not None)
-        places: list[tuple[tuple[int | str, ...], DeclaredWhen]] = [(("signals", name, "when"), rule.when) for name, rule in rules.signals.items()]
+        places: list[tuple[tuple[int | str, ...], DeclaredWhen]] = [
+            (("signals", name, "when"), rule.when) for name, rule in rules.signals.items()
+        ]
         for pattern, own in rules.campaigns.items():
             for name, when in own.items():
                 if name in rules.signals:
                     places.append((("campaigns", pattern, name), when))
                 else:
                     known = list(rules.signals)
-                    yield Mistake(("campaigns", pattern, name), f"unknown signal '{name}'{nearest(name, known)}: use one of {', '.join(known)}")
+                    yield Mistake(
+                        ("campaigns", pattern, name), f"unknown signal '{name}'{nearest(name, known)}: use one of {', '.join(known)}"
+                    )
         for at, when in places:
             for number, conditions in enumerate(() if when == "always" else when):
                 for column, test in conditions.items():
                     if column in (PRE_SCORE, TIER) and rules.pre_score is None:
-                        yield Mistake(at, f"{column} is tested, but there is no pre-score: add 'pre_score' with tiers and parts to this file")
+                        yield Mistake(
+                            at, f"{column} is tested, but there is no pre-score: add 'pre_score' with tiers and parts to this file"
+                        )
                     else:
                         yield from (Mistake((*at, number, column), what) for what in faults_of(column, test, columns))
         if rules.pre_score is not None:
@@ -356,8 +362,8 @@ class _Known:
                 if part.name in names[:number]:
                     yield Mistake(("pre_score", "parts", number), f"two parts have the same name, '{part.name}': rename one")
                 for column in part.column:
-                    known = columns_known(self.contracts, list(rules.signals), pre_score=False)
-                    yield from (Mistake(("pre_score", "parts", number, "column"), what) for what in faults_of(column, None, known))
+                    usable = columns_known(self.contracts, list(rules.signals), pre_score=False)
+                    yield from (Mistake(("pre_score", "parts", number, "column"), what) for what in faults_of(column, None, usable))
         yield from _circles(rules)
 
     def _of_source(self, rules: _RulesFile, at: tuple[int | str, ...], source: _SourceRule, before: list[str]) -> Iterator[Mistake]:

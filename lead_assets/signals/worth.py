@@ -61,7 +61,9 @@ class Part(Declared):
     @property
     def max_points(self) -> int:
         steps = [step.points for step in self.steps or []]
-        return max([*(self.values or {}).values(), *steps, *(self.contains or {}).values(), self.present or 0, self.otherwise, self.if_unknown])
+        return max(
+            [*(self.values or {}).values(), *steps, *(self.contains or {}).values(), self.present or 0, self.otherwise, self.if_unknown]
+        )
 
     @model_validator(mode="after")
     def _one_way_to_score(self) -> Part:
@@ -95,6 +97,8 @@ class PreScoreRules(Declared):
 
 
 Conditions = dict[str, Test]
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, dict) else value
 
@@ -227,14 +231,16 @@ class Worth:
         return pl.any_horizontal(met for met, _ in pairs), lacking
 
     def _all(self, conditions: Conditions) -> tuple[pl.Expr, pl.Expr]:
-        met = {column: self._meets(column, test) for column, test in conditions.items()}
-        lacking = [pl.when(~met[column]).then(_needs(column, test)) for column, test in conditions.items()]
-        return pl.all_horizontal(met.values()), pl.concat_str(lacking, separator=", ", ignore_nulls=True)
+        known = {column: test for column, test in conditions.items() if self._knows(column)}
+        if not known:
+            return pl.lit(True), pl.lit(None, dtype=pl.String)
+        lacking = [pl.when(~meets(column, test)).then(_needs(column, test)) for column, test in known.items()]
+        met = pl.all_horizontal(meets(column, test) for column, test in known.items())
+        return met, pl.concat_str(lacking, separator=", ", ignore_nulls=True)
 
-    def _meets(self, column: str, test: Test) -> pl.Expr:
+    def _knows(self, column: str) -> bool:
         signal = signal_of(column)
-        known = signal in self.frames if signal else column not in _OF_PRE_SCORE or self.scores is not None
-        return meets(column, test) if known else pl.lit(True)
+        return signal in self.frames if signal else column not in _OF_PRE_SCORE or self.scores is not None
 
 
 def with_columns_of(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], columns: Sequence[str]) -> pl.DataFrame:
@@ -243,8 +249,8 @@ def with_columns_of(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], col
     for column in columns:
         name, _, own = column.partition(".")
         wanted.setdefault(name, []).append(own)
-    for name, own in wanted.items():
-        found = frames[name].select(*_KEYS, *(pl.col(each).alias(f"{name}.{each}") for each in own))
+    for name, columns_of_it in wanted.items():
+        found = frames[name].select(*_KEYS, *(pl.col(each).alias(f"{name}.{each}") for each in columns_of_it))
         leads = leads.join(found, on=_KEYS, how="left", validate="m:1", maintain_order="left")
     return leads
 
@@ -294,7 +300,9 @@ def pre_scores(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], rules: P
     facts = with_columns_of(leads, frames, list(dict.fromkeys(columns)))
     points = [_points(part, facts.columns).alias(f"__{part.name}") for part in rules.parts]
     total = pl.sum_horizontal(pl.col(f"__{part.name}") for part in rules.parts).clip(0, 100)
-    tier = pl.when(total >= rules.tiers.hot).then(pl.lit("hot")).when(total >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold"))
+    tier = (
+        pl.when(total >= rules.tiers.hot).then(pl.lit("hot")).when(total >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold"))
+    )
     parts = [_part(part, facts.columns).struct.json_encode() for part in rules.parts]
     frame = facts.with_columns(points).select(
         *_KEYS,

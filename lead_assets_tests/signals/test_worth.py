@@ -1,0 +1,294 @@
+"""What is bought for whom: the pre-score, `when`, and the order of buying within a budget."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from lead_assets.contracts import CompanyOverview, PreScore
+from lead_assets.core.declared import rules_digest
+from lead_assets.core.document import RulesError, read_document
+from lead_assets.core.project_files import project_file
+from lead_assets.core.settings import Settings
+from lead_assets.signals.engine import Collected, collect_in_order
+from lead_assets.signals.merge import enrich
+from lead_assets.signals.signal import SIGNALS, load_pre_score, load_signals, said_of_when, said_without_when, stages
+from lead_assets.signals.worth import PreScoreRules, When, Worth, pre_scores
+from lead_assets_tests.signals.conftest import Room
+from lead_assets_tests.signals.leads import frame, lead
+
+RULES = PreScoreRules.model_validate(
+    {
+        "tiers": {"hot": 60, "warm": 40},
+        "parts": [
+            {"name": "seniority", "column": "seniority", "values": {"vp": 40, "entry": 0}, "unknown": 5},
+            {
+                "name": "size",
+                "column": ["company_overview.headcount_min", "company_size"],
+                "steps": [{"at_least": 11, "points": 10}, {"at_least": 201, "points": 30}],
+                "unknown": 8,
+            },
+            {"name": "asks", "column": "notes", "contains": {"demo": 20, "pricing": 15}},
+            {"name": "phone", "column": "phone_e164", "present": 5},
+        ],
+    }
+)
+
+
+def overview(*heads: int | None) -> pl.DataFrame:
+    return CompanyOverview.frame(
+        {
+            "campaign_id": "spring",
+            "lead_id": f"L{number}",
+            "state": "not_found" if head is None else "found",
+            "stale": False,
+            "synthetic": True,
+            "cost_usd": 0,
+            "headcount_min": head,
+        }
+        for number, head in enumerate(heads)
+    )
+
+
+def edited(tmp_path: Path, change: Any) -> Settings:
+    """Settings with rules/signals.yaml as `change` leaves it."""
+    rules = read_document(project_file("lead_assets/rules/signals.yaml").read_text(), "signals.yaml").value
+    change(rules)
+    folder = tmp_path / "rules"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "signals.yaml").write_text(json.dumps(rules))
+    return Settings(home=tmp_path, rules_dir=folder)
+
+
+def fault(tmp_path: Path, change: Any) -> str:
+    with pytest.raises(RulesError) as raised:
+        load_signals(edited(tmp_path, change))
+    return "\n".join(raised.value.faults)
+
+
+def test_parts_add_up_and_the_first_column_with_a_value_counts() -> None:
+    leads = frame(
+        [
+            lead(0, "a.example", seniority="vp", company_size="1-10", notes="May we see a Demo? And pricing", phone_e164="+15125550100"),
+            lead(1, "b.example", seniority="entry", company_size="1,001-5,000"),
+            lead(2, "c.example"),
+        ]
+    )
+    scored = pre_scores(leads, {"company_overview": overview(500, None, None)}, RULES)
+    assert scored.schema == PreScore.polars_schema()
+    assert scored["pre_score"].to_list() == [95, 30, 13]
+    assert scored["tier"].to_list() == ["hot", "cold", "cold"]
+    for total, parts in scored.select("pre_score", "parts").iter_rows():
+        assert sum(part["points"] for part in json.loads(parts)) == total
+    assert "Demo" not in scored["parts"][0]
+    assert "5125550100" not in scored["parts"][0]
+
+
+def test_without_the_signals_their_parts_are_unknown_and_not_zero() -> None:
+    leads = frame([lead(0, "a.example", seniority="vp")])
+    assert pre_scores(leads, {}, RULES)["pre_score"].to_list() == [48]
+
+
+def test_a_sum_over_a_hundred_counts_as_a_hundred() -> None:
+    rich = RULES.model_copy(update={"parts": [*RULES.parts, RULES.parts[0].model_copy(update={"name": "again"})]})
+    leads = frame([lead(0, "a.example", seniority="vp", notes="demo", phone_e164="+15125550100")])
+    assert pre_scores(leads, {"company_overview": overview(500)}, rich)["pre_score"].to_list() == [100]
+
+
+def judged(
+    conditions: dict[str, Any], leads: pl.DataFrame, frames: dict[str, pl.DataFrame] | None = None, **campaigns: Any
+) -> pl.DataFrame:
+    from pydantic import TypeAdapter
+
+    from lead_assets.signals.worth import Conditions
+
+    read = TypeAdapter(Conditions).validate_python
+    when = When((read(conditions),), tuple((pattern, tuple(map(read, own))) for pattern, own in campaigns.items()))
+    known = {"company_overview": overview(*[5] * leads.height)} if frames is None else frames
+    return Worth(RULES, known, pre_scores(leads, known, RULES)).judged(when, leads)
+
+
+def test_what_would_change_it_is_said_in_words() -> None:
+    leads = frame(
+        [lead(0, "a.example", seniority="entry", email_normalized="ada@a.example", notes="pricing"), lead(1, "b.example", seniority="vp")]
+    )
+    assert judged({"pre_score": {"min": 30}}, leads)["needs"].to_list() == ["pre-score 15, needs 30", None]
+    assert judged({"pre_score": {"min": 30}, "seniority": "vp"}, leads)["needs"][0] == "pre-score 15, needs 30, seniority entry, needs vp"
+    assert judged({"tier": ["hot", "warm"]}, leads)["needs"][0] == "tier cold, needs hot or warm"
+    assert judged({"company_overview.headcount_min": {"max": 4}}, leads)["needs"][0] == "company_overview.headcount_min 5, needs at most 4"
+    assert judged({"notes": "other"}, leads)["needs"].to_list() == ["notes differs, needs other", "notes unknown, needs other"]
+    assert judged({"phone_e164": {"known": True}}, leads)["needs"][0] == "phone_e164 is unknown, needs to be known"
+
+
+def test_a_campaign_may_say_otherwise() -> None:
+    leads = frame(
+        [lead(0, seniority="entry"), lead(0, seniority="entry", campaign_id="vip-1"), lead(0, seniority="entry", campaign_id="vip-2")]
+    )
+    leads = leads.with_columns(lead_id=pl.Series(["a", "b", "c"]))
+    own = judged({"seniority": "vp"}, leads, {}, **{"vip-1": [], "vip-*": [{"seniority": "head"}]})
+    assert own["worth"].to_list() == [False, True, False]
+    assert own["needs"].to_list() == ["seniority entry, needs vp", None, "seniority entry, needs head"]
+
+
+def test_the_best_lead_ranks_first_and_equals_in_the_order_of_arrival() -> None:
+    leads = frame([lead(0, seniority="entry"), lead(1, seniority="vp"), lead(2, seniority="entry"), lead(3)])
+    assert judged({"seniority": "vp"}, leads, {})["rank"].to_list() == [3, 1, 4, 2]
+
+
+def test_a_condition_on_what_is_not_known_yet_counts_as_met() -> None:
+    leads = frame([lead(0, "a.example", seniority="entry")])
+    when = When(({"pre_score": at_least(99), "company_overview.headcount_min": at_least(99)},))
+    assert Worth(RULES).judged(when, leads)["worth"].to_list() == [True]
+
+
+def at_least(least: float) -> Any:
+    from lead_assets.core.conditions import Between
+
+    return Between(min=least)
+
+
+def mix() -> pl.DataFrame:
+    """A VP and a trainee of one company, and a trainee of another."""
+    return frame(
+        [
+            lead(0, "alpha-freight.example", seniority="entry", email_kind="free"),
+            lead(
+                1,
+                "alpha-freight.example",
+                seniority="c_suite",
+                email_kind="business",
+                source="demo request",
+                phone_e164="+15125550100",
+                notes="pricing",
+            ),
+            lead(2, "beta-media.example", seniority="entry", email_kind="free", company_size="1-10"),
+        ]
+    )
+
+
+def bought(room: Room, leads: pl.DataFrame, *names: str, settings: Settings | None = None) -> dict[str, Collected]:
+    declared = settings or room.settings
+    signals = [each for name, each in load_signals(declared).items() if name in ("company_overview", *names)]
+    return collect_in_order(signals, leads, ledger=room.ledger, settings=room.settings, pre_score=load_pre_score(declared))
+
+
+def only(tmp_path: Path, **whens: Any) -> Settings:
+    def change(rules: dict[str, Any]) -> None:
+        for name, rule in rules["signals"].items():
+            rule["when"] = whens.get(name, "always")
+
+    return edited(tmp_path, change)
+
+
+def test_a_company_is_bought_for_if_one_of_its_leads_is_worth_it(room: Room, tmp_path: Path) -> None:
+    settings = only(tmp_path, news={"seniority": "c_suite"})
+    news = bought(room, mix(), "news", settings=settings)["news"]
+    assert sorted(room.sandbox.subjects("pipe0")["company:newssummary:website@1"]) == ["alpha-freight.example"]
+    assert news.frame["reason"].to_list()[2] == "not_worth_it"
+    assert news.frame["needs"].to_list() == [None, None, "seniority entry, needs c_suite"]
+    assert news.frame["state"].to_list()[0] == news.frame["state"].to_list()[1]
+    assert news.lacking == frozenset()
+    assert news.stats.subjects.total() == 1
+
+
+def test_what_the_ledger_has_is_shown_to_leads_that_are_not_worth_it(room: Room, tmp_path: Path) -> None:
+    everything, nothing = only(tmp_path / "a"), only(tmp_path / "b", news={"seniority": "founder"})
+    first = bought(room, mix(), "news", settings=everything)["news"].frame
+    before = room.sandbox.meter()
+    again = bought(room, mix(), "news", settings=nothing)["news"].frame
+    assert room.sandbox.meter() == before
+    assert again.equals(first)
+
+
+def test_enrichment_quality_does_not_punish_what_was_not_worth_it(room: Room, tmp_path: Path) -> None:
+    collected = bought(room, mix(), "news", settings=only(tmp_path, news={"seniority": "founder"}))
+    enriched = enrich(mix(), {name: each.frame for name, each in collected.items()})
+    assert json.loads(enriched["miss_reasons"][0])["news"] == "not_worth_it"
+    of_overview = (collected["company_overview"].frame["state"] == "found").cast(pl.Float64).to_list()
+    assert enriched["enrichment_quality"].to_list() == of_overview
+
+
+def test_a_run_from_the_ledger_says_the_same(room: Room, tmp_path: Path) -> None:
+    settings = only(tmp_path, news={"tier": "hot"})
+    first = bought(room, mix(), "news", settings=settings)
+    recalled = replace(room, ledger=room.ledger.recall_only())
+    again = bought(recalled, mix(), "news", settings=settings)
+    assert all(first[name].frame.equals(again[name].frame) for name in first)
+
+
+def test_stages_follow_the_declaration(tmp_path: Path) -> None:
+    settings = only(tmp_path, news={"company_overview.headcount_min": {"min": 11}}, linkedin_posts={"news.state": "found"})
+    order = stages(load_signals(settings).values(), load_pre_score(settings))
+    assert (order["company_overview"], order["news"], order["linkedin_posts"], order["email"]) == (1, 2, 3, 2)
+
+
+def test_without_a_pre_score_and_conditions_everything_is_bought_at_once(tmp_path: Path) -> None:
+    def change(rules: dict[str, Any]) -> None:
+        del rules["pre_score"]
+        for rule in rules["signals"].values():
+            rule.pop("when", None)
+
+    settings = edited(tmp_path, change)
+    assert set(stages(load_signals(settings).values(), load_pre_score(settings)).values()) == {1}
+
+
+def test_a_circle_names_both(tmp_path: Path) -> None:
+    def two(rules: dict[str, Any]) -> None:
+        rules["signals"]["news"]["when"] = {"tech_stack.state": "found"}
+        rules["signals"]["tech_stack"]["when"] = {"news.state": "found"}
+
+    assert "'tech_stack' waits for 'news', and 'news' waits for 'tech_stack'" in fault(tmp_path, two)
+
+    def pre_score(rules: dict[str, Any]) -> None:
+        rules["signals"]["company_overview"]["when"] = {"tier": "hot"}
+
+    assert "'company_overview' waits for the pre-score, and the pre-score reads 'company_overview'" in fault(tmp_path, pre_score)
+
+    def by_way(rules: dict[str, Any]) -> None:
+        rules["signals"]["company_overview"]["when"] = {"organization.state": "not_found"}
+
+    said = fault(tmp_path, by_way)
+    assert "'company_overview' waits for 'organization', and 'organization' for the pre-score, which reads 'company_overview'" in said
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        ({"senority": "vp"}, "unknown column 'senority' (did you mean 'seniority'?)"),
+        ({"news.headlines": "x"}, "unknown column 'news.headlines'"),
+        ({"seniority": {"min": 3}}, "seniority is not a number: write a list of values, or {known: true}"),
+        ({"pre_score": "high"}, "pre_score is not text: write {min: …}, {max: …} or both"),
+        ({"pre_score": {"min": 5, "max": 3}}, "min 5 is above max 3"),
+        ("sometimes", "write one of always"),
+    ],
+)
+def test_a_wrong_condition_is_named_with_its_place(tmp_path: Path, when: Any, said: str) -> None:
+    def change(rules: dict[str, Any]) -> None:
+        rules["signals"]["news"]["when"] = when
+
+    found = fault(tmp_path, change)
+    assert said in found
+    assert "signal 'news'" in found
+
+
+def test_a_condition_on_the_pre_score_needs_one(tmp_path: Path) -> None:
+    assert "there is no pre-score: add 'pre_score'" in fault(tmp_path, lambda rules: rules.pop("pre_score"))
+
+
+def test_a_campaign_of_an_unknown_signal_is_named(tmp_path: Path) -> None:
+    said = fault(tmp_path, lambda rules: rules.update(campaigns={"vip": {"newz": "always"}}))
+    assert "unknown signal 'newz' (did you mean 'news'?)" in said
+
+
+def test_a_changed_when_is_the_version_of_its_own_signal_alone(tmp_path: Path) -> None:
+    old, new = only(tmp_path / "a"), only(tmp_path / "b", news={"tier": "hot"})
+    assert rules_digest(old, "signals.yaml") != rules_digest(new, "signals.yaml")
+    assert said_without_when(old) == said_without_when(new)
+    assert said_of_when(old, "news") != said_of_when(new, "news")
+    assert said_of_when(old, "email") == said_of_when(new, "email")
+    assert SIGNALS.load(old) != SIGNALS.load(new)
