@@ -98,7 +98,7 @@ def _histogram(frame: Any, categories: list[str], won: Floats, rows: Any, judge:
 
     coded = frame.copy()
     for name in categories:
-        coded[name] = coded[name].astype("category").cat.codes % 255
+        coded[name] = coded[name].astype("category").cat.codes.astype(int) % 255
     model = HistGradientBoostingClassifier(categorical_features=categories or None, random_state=0).fit(coded.iloc[rows], won[rows])
     return np.asarray(model.predict_proba(coded.iloc[judge])[:, 1])
 

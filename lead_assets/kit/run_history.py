@@ -7,7 +7,8 @@ engine and a connection, and commits are `synchronous=NORMAL`: a killed process 
 events, but never the file
 (https://www.sqlite.org/pragma.html#pragma_synchronous). Whatever must not be lost is in the ledger, which does wait for the disk.
 
-Belongs here: how fast and how safely Dagster's own events are stored. Does not belong here: production's history, which is in Postgres (deploy/dagster.yaml).
+Belongs here: how fast and how safely Dagster's own events are stored. Does not belong here: production's history, which is in Postgres (see
+`deployed_history`).
 """
 
 from __future__ import annotations
@@ -76,10 +77,7 @@ class _EventLog(_SqliteEventLogStorage):
     """
 
     def store_event(self, event: Any) -> None:
-        made = event.dagster_event.step_materialization_data.materialization if _is_materialization(event) else None
-        if made is not None and CONTENT in made.metadata and isinstance(made.tags, dict):
-            made.tags.update({_DATA_VERSION: made.metadata[CONTENT].value, _USER_PROVIDED: "true"})
-        super().store_event(event)
+        super().store_event(with_content_version(event))
 
     def has_table(self, table_name: str) -> bool:
         """Dagster asks this before every access to partitions and assets. An existing table does not go away."""
@@ -96,6 +94,14 @@ class _EventLog(_SqliteEventLogStorage):
             return
         with self._db_lock, _engine(self.conn_string_for_shard(shard)).begin() as connection:
             yield connection
+
+
+def with_content_version(event: Any) -> Any:
+    """The event; if it is a table's materialization, its data version is now the hash of its content."""
+    made = event.dagster_event.step_materialization_data.materialization if _is_materialization(event) else None
+    if made is not None and CONTENT in made.metadata and isinstance(made.tags, dict):
+        made.tags.update({_DATA_VERSION: made.metadata[CONTENT].value, _USER_PROVIDED: "true"})
+    return event
 
 
 def _is_materialization(event: Any) -> bool:

@@ -8,16 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from dagster import AssetKey, DagsterEventType, DagsterInstance, job, op
 from dagster._core.storage.event_log import SqliteEventLogStorage
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
 from dagster._core.storage.schedules.sqlite import sqlite_schedule_storage
+from dagster_postgres import PostgresEventLogStorage
 
 from lead_assets.cli import runs
+from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets_tests.classification.pipeline import QUIET, Graph, ingest_notes
+from lead_assets_tests.production.deployed import for_dagster
 
 
 @op
@@ -89,6 +93,24 @@ def test_the_history_is_dagsters_own(instance: DagsterInstance, history: Path) -
 
 
 def test_a_partitions_data_version_is_its_content_whatever_company_it_is_made_in(instance: DagsterInstance, settings: Settings) -> None:
+    _versions_are_content(instance, settings)
+
+
+@pytest.mark.slow
+def test_production_versions_partitions_by_their_content_too(
+    tmp_path: Path, settings: Settings, postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    declared = yaml.safe_load(project_file("deploy/dagster.yaml").read_text())
+    (tmp_path / "dagster").mkdir()
+    (tmp_path / "dagster" / "dagster.yaml").write_text(yaml.safe_dump({"storage": declared["storage"], "telemetry": declared["telemetry"]}))
+    monkeypatch.setenv("LEAD_ASSETS_LEDGER_URL", for_dagster(postgres_url))
+    with DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        _versions_are_content(instance, settings)
+        plain = PostgresEventLogStorage(for_dagster(postgres_url), should_autocreate_tables=False)
+        assert len(plain.get_logs_for_run(instance.get_runs()[0].run_id)) > 5, "Dagster's own storage reads the same tables"
+
+
+def _versions_are_content(instance: DagsterInstance, settings: Settings) -> None:
     from dagster._core.definitions.data_version import CachingStaleStatusResolver, StaleStatus
     from dagster._core.loader import LoadingContextForTest
 
