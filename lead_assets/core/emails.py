@@ -13,9 +13,9 @@ from functools import cache
 from pathlib import Path
 
 import polars as pl
-import yaml
 
 from lead_assets.core.columns import map_distinct
+from lead_assets.core.shipped import read_shipped
 
 # The local part is lower-cased, although RFC 5321 lets a host distinguish "Jane" from "jane": no major provider does, people type both, and two
 # leads for one mailbox would be enriched and contacted twice. email-validator itself keeps the case.
@@ -159,7 +159,7 @@ def _mailbox_key(email: str) -> str:
 def _same_mailboxes() -> dict[str, tuple[str, dict[int, str | None]]]:
     """Domain → the name its provider's mailboxes are compared under, and what becomes of letters that the provider ignores or takes for one another."""
     found: dict[str, tuple[str, dict[int, str | None]]] = {}
-    for provider in yaml.safe_load(Path(__file__).with_name("same_mailboxes.yaml").read_text(encoding="utf-8")):
+    for provider in read_shipped(Path(__file__).with_name("same_mailboxes.yaml")):
         letters: dict[int, str | None] = {ord(letter): None for letter in provider.get("ignored", "")}
         letters |= {ord(letter): other for letter, other in provider.get("alike", {}).items()}
         found |= dict.fromkeys(provider["domains"], (provider["domains"][0], letters))

@@ -11,6 +11,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lead_assets.core.shipped import read_shipped
+
 
 def alternatives(kind: str) -> str:
     """A pattern for any word of this kind, the longest first."""
@@ -31,7 +33,5 @@ def _words(text: str) -> Iterable[str]:
 
 @cache
 def _declared() -> dict[str, Any]:
-    import yaml  # only if a number has words beside it
-
-    declared: dict[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text("utf-8"))
+    declared: dict[str, Any] = read_shipped(Path(__file__).with_suffix(".yaml"))
     return declared

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from lead_assets.core.columns import fold, folded
+from lead_assets.core.shipped import read_shipped
 
 _OWNERS_OF_A_THING = r"\b(product|process|data|system|service|application|solution|risk|asset|content|platform) owner\b"
 """Somebody's role in a team, not who owns the company."""
@@ -74,7 +74,7 @@ def _first_match(rules: list[tuple[str, str]]) -> pl.Expr:
 
 def declared_words() -> dict[str, list[tuple[str, list[str]]]]:
     """For `seniority` and `department`, the rows of `titles.yaml` in their order: the answer and its words, those of all languages together."""
-    declared: dict[str, list[dict[str, Any]]] = yaml.safe_load(Path(__file__).with_name("titles.yaml").read_text("utf-8"))
+    declared: dict[str, list[dict[str, Any]]] = read_shipped(Path(__file__).with_name("titles.yaml"))
     return {kind: [(row["is"], _words(row)) for row in rows] for kind, rows in declared.items()}
 
 

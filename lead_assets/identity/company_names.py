@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import yaml
 
 from lead_assets.core.columns import PLAIN_LETTERS, map_distinct
+from lead_assets.core.shipped import read_shipped
 
 _LONGEST_NAME = 300
 _LONGEST_FORM = 6
@@ -190,7 +190,7 @@ class _Forms:
 
 @cache
 def _forms() -> _Forms:
-    declared: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("legal_forms.yaml").read_text("utf-8"))
+    declared: dict[str, Any] = read_shipped(Path(__file__).with_name("legal_forms.yaml"))
     phrases = {kind: [form.strip() for form in declared[kind].split(",")] for kind in declared if isinstance(declared[kind], str)}
     keys = {kind: frozenset(_key(form.split(" ")) for form in forms) for kind, forms in phrases.items()}
     beside = {

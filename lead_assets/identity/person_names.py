@@ -10,10 +10,10 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
 from anyascii import anyascii
 
 from lead_assets.core.columns import folded
+from lead_assets.core.shipped import read_shipped
 
 
 class Name(NamedTuple):
@@ -145,5 +145,5 @@ def words_of(text: str) -> list[str]:
 
 @cache
 def people_file() -> dict[str, Any]:
-    declared: dict[str, Any] = yaml.safe_load(Path(__file__).with_name("people.yaml").read_text("utf-8"))
+    declared: dict[str, Any] = read_shipped(Path(__file__).with_name("people.yaml"))
     return declared

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
+from lead_assets.core.shipped import read_shipped
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -141,7 +141,7 @@ def _candidate(encoding: str, text: str, chaos: float) -> _Candidate:
 @functools.cache
 def _languages() -> dict[str, list[dict[str, float]]]:
     """For each encoding, the languages that use it: their letters, with the logarithms of their likelihoods."""
-    declared = yaml.safe_load(_FILE.read_text(encoding="utf-8"))
+    declared: dict[str, dict[str, str]] = read_shipped(_FILE)
     return {encoding: [_letters(text) for text in languages.values()] for encoding, languages in declared.items()}
 
 

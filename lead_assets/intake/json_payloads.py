@@ -210,17 +210,19 @@ def _suspects_of(block: bytes, raws: list[bytes], values: list[Any]) -> list[int
         return _suspects(raws, values)
     escaped = [index for index, raw in enumerate(raws) if b"\\" in raw] if b"\\" in block else []
     if not escaped:
-        return _deep(raws, values) if _are_plain(block, values) else _suspects(raws, values)
+        return _deep(block, raws, values) if _are_plain(block, values) else _suspects(raws, values)
     of_escaped = set(escaped)
     others = [index for index in range(len(raws)) if index not in of_escaped]
     if not _are_plain(b"\n".join([raws[index] for index in others]), [values[index] for index in others]):
         return _suspects(raws, values)
     found = _suspects([raws[index] for index in escaped], [values[index] for index in escaped])
-    return [*(escaped[at] for at in found), *(index for index in _deep(raws, values) if index not in of_escaped)]
+    return [*(escaped[at] for at in found), *(index for index in _deep(block, raws, values) if index not in of_escaped)]
 
 
-def _deep(raws: list[bytes], values: list[Any]) -> list[int]:
-    """The payloads nested too deep, most of which are found by having so many brackets."""
+def _deep(block: bytes, raws: list[bytes], values: list[Any]) -> list[int]:
+    """The payloads nested too deep, most of which are found by having so many brackets. A block with hardly more brackets than payloads has none of them."""
+    if block.count(b"{") + block.count(b"[") - len(raws) < MAX_DEPTH:
+        return []
     return [
         index for index, raw in enumerate(raws) if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _size(values[index], 1)[1] > MAX_DEPTH
     ]

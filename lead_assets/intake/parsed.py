@@ -40,6 +40,7 @@ MODULES = (
     "lead_assets.core.columns",
     "lead_assets.core.emails",
     "lead_assets.core.number_words",
+    "lead_assets.core.shipped",
     "lead_assets.core.values",
     "lead_assets.intake.adapters",
     "lead_assets.intake.amounts",
@@ -96,7 +97,7 @@ class ParsedDrops:
 
     def __init__(self, objects: Objects, *, limits: DropLimits = DEFAULT_LIMITS, adapters: Adapters | None = None) -> None:
         self.objects = objects
-        self._parser = f"{parser_version()}-{'-'.join(map(str, limits))}-{(adapters or shipped_adapters()).digest}"
+        self._parser = parser_of(limits, adapters)
 
     def get(self, campaign_id: str) -> Parsed:
         """What is known about the campaign; nothing, if there is nothing made by this parser."""
@@ -151,6 +152,11 @@ class ParsedDrops:
 
 def parsed_of(settings: Settings) -> ParsedDrops:
     return ParsedDrops(open_objects(settings.derived_location), limits=settings.limits, adapters=adapters_of(settings))
+
+
+def parser_of(limits: DropLimits, adapters: Adapters | None) -> str:
+    """Names the parser, with what it is told: its limits, and the shapes in force (default: the shipped ones)."""
+    return f"{parser_version()}-{'-'.join(map(str, limits))}-{(adapters or shipped_adapters()).digest}"
 
 
 @functools.cache

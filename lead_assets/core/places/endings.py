@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lead_assets.core.places.names import iso_codes
+from lead_assets.core.shipped import read_shipped
 
 
 def country_of_domain(domain: str) -> str | None:
@@ -24,7 +25,5 @@ def country_of_domain(domain: str) -> str | None:
 
 @cache
 def _endings() -> dict[str, Any]:
-    import yaml
-
-    declared = yaml.load(Path(__file__).with_name("domain_endings.yaml").read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506 # nosec B506: BaseLoader makes strings only
-    return declared | {"generic": frozenset(declared["generic"]), "providers": frozenset(declared["providers"])}
+    found = read_shipped(Path(__file__).with_name("domain_endings.yaml"), only_text=True)
+    return found | {"generic": frozenset(found["generic"]), "providers": frozenset(found["providers"])}

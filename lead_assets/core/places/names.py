@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import polars as pl
 
 from lead_assets.core.columns import folded
+from lead_assets.core.shipped import read_shipped
 
 COUNTRY_NAMES = Path(__file__).with_name("country_names.parquet")
 
@@ -33,9 +34,8 @@ State = tuple[str, str]
 @cache
 def spellings() -> dict[str, Any]:
     """spellings.yaml, in which everything is text: "NO" is Norway."""
-    import yaml
-
-    return yaml.load(Path(__file__).with_name("spellings.yaml").read_bytes(), Loader=yaml.BaseLoader)  # noqa: S506 # nosec B506: BaseLoader makes strings only
+    found: dict[str, Any] = read_shipped(Path(__file__).with_name("spellings.yaml"), only_text=True)
+    return found
 
 
 @cache
