@@ -16,6 +16,7 @@ from lead_assets.core.tabular import read_table, write_table
 
 _USUAL_ID = "customer_id"
 _AT_ONCE = 10_000
+_ADDED = ("s_look", "s_novel", "contrast", "is_duplicate", "reason", "nn_all_ids", "nn_high_ids", "neighbours")
 
 
 def columns(text: str | None, categories: str | None, numbers: str | None) -> dict[str, tuple[str, ...]]:
@@ -79,6 +80,7 @@ def score(
     check(table, index.spec)
     if own is not None and own not in table.columns:
         raise ValueError(f"the table has no column {own!r}: name another with --own")
+    replaced = [name for name in table.columns if name in _ADDED]
     parts = [_scored(index, table[start : start + _AT_ONCE], own, email_column) for start in range(0, max(table.height, 1), _AT_ONCE)]
     scored = pl.concat(parts)
     write_table(scored, out)
@@ -88,7 +90,7 @@ def score(
         "duplicates": int(scored["is_duplicate"].sum()),
         "missing": index.encoder.missing(table),
         "mean_contrast": None if (mean := scored["contrast"].mean()) is None else round(float(mean), 4),  # type: ignore[arg-type]
-        "notes": _notes(index),
+        "notes": [*_notes(index), *([f"columns of the table that were replaced: {', '.join(replaced)}"] if replaced else [])],
         "index": index.facts,
         "path": str(out),
     }
@@ -118,7 +120,7 @@ def _from_bucket(source: str) -> pl.DataFrame:
 
 
 def _scored(index: Any, table: pl.DataFrame, own: str | None, email_column: str) -> pl.DataFrame:
-    from lead_assets.lookalike.shared import neighbours
+    from lead_assets.lookalike.shared import NEIGHBOURS
 
     found = index.ask(table, own=own)
     emails = table[email_column].cast(pl.String).to_list() if email_column in table.columns else [None] * table.height
@@ -131,7 +133,7 @@ def _scored(index: Any, table: pl.DataFrame, own: str | None, email_column: str)
         pl.select(reason=pl.when(known).then(pl.lit("email_exact_match"))).to_series(),
         found["nn_all_ids"],
         found["nn_high_ids"],
-        neighbours(index, table, found),
+        pl.Series("neighbours", index.neighbours(table, found), dtype=NEIGHBOURS),
     )
 
 

@@ -5,8 +5,8 @@ difference that counts (`contrast`).
     s_novel  = 1 − mean cosine to the k nearest of all records
     contrast = s_look − (1 − s_novel)
 
-Belongs here: building and asking. Does not belong here: how a row becomes a vector (see `encoder`), files (see `index_files`), or what two rows share
-(see `shared`).
+Belongs here: building and asking. Does not belong here: how a row becomes a vector (see `encoder`), files (see `index_files`), what two rows share
+(see `shared`), or the answer of the old service (see `service`).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import polars as pl
 
 from lead_assets.lookalike.encoder import Encoder, FeatureSpec
 from lead_assets.lookalike.nearest import Nearest, Places, indexed
+from lead_assets.lookalike.shared import Neighbours
 from lead_assets.lookalike.words import Floats
 
 K = 20
@@ -69,6 +70,7 @@ class LookalikeIndex:
     built_at: str
     _names: pl.Series = field(init=False)
     _places: dict[str, int] | None = field(init=False, default=None)
+    _told: Neighbours | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._names = self.records.shown["id"]
@@ -111,6 +113,12 @@ class LookalikeIndex:
         return pl.DataFrame([pl.Series(name, values, dtype=_ASKED[name]) for name, values in columns.items()]).with_columns(
             pl.col("s_look", "s_novel", "contrast").fill_nan(None)
         )
+
+    def neighbours(self, table: pl.DataFrame, found: pl.DataFrame) -> list[list[dict[str, Any]]]:
+        """For each row of `table`, what `ask` found for it: id, similarity, outcome, and what the two share, in words."""
+        if self._told is None:
+            self._told = Neighbours(self.spec, self.records.shown)
+        return self._told.of(table, found)
 
     def nearest(self, vectors: Floats, own: Sequence[str | None] | None = None) -> tuple[Any, Any, Any, Any]:
         """(similarity, place) among all records and (similarity, place) among those of high value: rows × at most K, nearest first; NaN and -1 where there

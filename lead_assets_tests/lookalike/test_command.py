@@ -115,6 +115,13 @@ def test_a_table_of_the_product_is_an_input(command: Command, tmp_path: Path) ->
     assert "the table has no column 'x': name another with --label-col; it has campaign_id, lead_id" in done.stderr
 
 
+def test_a_column_that_is_replaced_is_named(command: Command, past: pl.DataFrame, tmp_path: Path) -> None:
+    command("lookalike", "build", "--input", "past.parquet", "--out", "index", "--json").answer()
+    past.with_columns(reason=pl.lit("referral")).write_parquet(tmp_path / "again.parquet")
+    answer = _score(command, tmp_path, "again.parquet", "out.parquet")
+    assert answer["notes"] == ["columns of the table that were replaced: reason"]
+
+
 def test_an_empty_input_gives_an_empty_output(command: Command, past: pl.DataFrame, tmp_path: Path) -> None:
     command("lookalike", "build", "--input", "past.parquet", "--out", "index", "--json").answer()
     past.clear().write_parquet(tmp_path / "none.parquet")

@@ -15,7 +15,6 @@ from lead_assets.lookalike import index as indexing
 from lead_assets.lookalike.encoder import Encoder, FeatureSpec, spec_of
 from lead_assets.lookalike.index import K, LookalikeIndex, WrongIndex, build
 from lead_assets.lookalike.index_files import load, same_columns, save
-from lead_assets.lookalike.shared import neighbours
 from lead_assets_tests.lookalike.leads import past_leads
 
 ROWS = 600
@@ -93,7 +92,7 @@ def test_neighbours_come_with_outcome_and_what_they_share_in_words() -> None:
     )
     index = build(past, spec_of({"text": ("job_title",), "categories": ("industry",), "numbers": ("company_size",)}), label="stage")
     asked = pl.DataFrame({"job_title": ["head of marketing sales"], "industry": ["saas "], "company_size": ["110"]})
-    first, second = neighbours(index, asked, index.ask(asked))[0].to_list()
+    first, second = index.neighbours(asked, index.ask(asked))[0]
     assert (first["id"], first["outcome"], second["outcome"]) == ("0", "closed won", "lost")
     assert first["shares"] == ["same industry (saas)", "similar company size (110 and 120)", "job title: both say sales, head"]
     assert second["shares"] == []
