@@ -31,6 +31,9 @@ _STREETS = {
 _SEVERAL_WORDS = 0.5
 """The share of values with more than one word above which a name column contains whole names, and a text is compared by its words."""
 _PHONE_DIGITS = 9
+OWN_USER = "_user"
+"""Ends the name of a further column beside an e-mail: what stands before the @, unless it is made of the row's names."""
+_IN_USER = 3
 
 
 class CannotLink(ValueError):
@@ -82,7 +85,21 @@ def prepared(tables: Sequence[pl.DataFrame], id_column: str, roles: Mapping[str,
             values.append(series.alias(column.name))
     kept, left_out = _useful(columns, values, rows=raw.height)
     rows = raw.select(pl.col("row").cast(pl.Int64), "id", "side").with_columns(values[at] for at in kept)
-    return Prepared(rows, [columns[at] for at in kept], left_out)
+    columns = [columns[at] for at in kept]
+    return Prepared(rows.with_columns(_own_users(columns)), columns, left_out)
+
+
+def _own_users(columns: Sequence[Column]) -> list[pl.Expr]:
+    """john.smith@ says nothing beside the name John Smith: namesakes have it too, and agreement would be counted twice."""
+    names = [pl.col(column.name).str.slice(0, 6) for column in columns if column.role == "name"]
+    users = []
+    for column in columns:
+        if column.role == "email":
+            user = pl.col(column.name).str.replace(r"@.*$", "")
+            plain = user.str.replace_all(r"[^a-z]", "")
+            named = [(plain.str.contains(name, literal=True) & (name.str.len_chars() >= _IN_USER)).fill_null(False) for name in names]
+            users.append(pl.when(~pl.any_horizontal(named) if named else pl.lit(True)).then(user).alias(column.name + OWN_USER))
+    return users
 
 
 def _check(tables: Sequence[pl.DataFrame], id_column: str, roles: Mapping[str, str]) -> None:

@@ -43,7 +43,7 @@ class Weigher:
         self._connection.execute(
             f"SET memory_limit = '{memory_gb:.1f}GB'; SET enable_progress_bar = false; SET preserve_insertion_order = false"
         )
-        self._table = rows.select("row", *(one.column.name for one in compared)).to_arrow()
+        self._table = rows.drop("id", "side", "twin", strict=False).to_arrow()
         self._unlike = _unlike(rows, [one.column.name for one in compared])
         self._shares = {one.column.name: self._share_of_values(one.column.name) for one in compared if one.counts_rarity}
 
