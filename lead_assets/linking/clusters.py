@@ -11,10 +11,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from scipy.spatial.distance import squareform
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -22,6 +20,8 @@ _WHOLE = 120
 """Members up to which every pair of a cluster is weighed and checked."""
 _STRICTER = 4.0
 """Bits that a pair must weigh more, each time that a cluster is too large to be checked."""
+_WEAK = 4.0
+"""Bits that two groups of rows may lack on average to be one person, because many pairs say more than one; half a bit for one pair more, at first."""
 _FARTHEST = 20.0
 """Bits against one person that one pair can add to its cluster's average: one column in full disagreement must not outweigh all others."""
 _SURELY_TWO = 5.0
@@ -41,21 +41,19 @@ class Clustered(NamedTuple):
 
 def clustered(rows: int, weighed: pl.DataFrame, threshold: float, weigh: Callable[[Ints, Ints], pl.DataFrame]) -> Clustered:
     """Clusters of `rows` rows from row_l, row_r, weight. `weigh` weighs pairs that were not looked at yet."""
-    known = weighed.filter(pl.col("weight") >= threshold)
+    known = weighed.filter(pl.col("weight") >= threshold - _WEAK)
     cluster = _components(rows, known)
     cluster = _not_too_large(rows, known, cluster, threshold)
     missing = _missing(cluster, weighed)
     inside = pl.concat([weighed.filter(_one_cluster(weighed, cluster)), weigh(*missing)]) if len(missing[0]) else weighed
     inside = inside.filter(_one_cluster(inside, cluster))
-    divided = 0
     against = inside.filter(pl.col("weight") < threshold)
+    divided = 0
     if against.height:
-        contested = np.unique(cluster[against["row_l"].to_numpy()])
-        for members, matrix in _matrices(cluster, inside, contested):
+        for members, matrix in _contested(cluster, inside, cluster[against["row_l"].to_numpy()]):
             parts = _parts(matrix, threshold)
-            divided += int(parts.max() > 1)
-            for part in range(1, parts.max() + 1):
-                cluster[members[parts == part]] = members[parts == part].min()
+            divided += len(np.unique(parts)) > 1
+            cluster[members] = members[parts]
         inside = inside.filter(_one_cluster(inside, cluster))
     return Clustered(cluster, inside.sort("row_l", "row_r"), divided)
 
@@ -105,25 +103,47 @@ def _missing(cluster: Ints, weighed: pl.DataFrame) -> tuple[Ints, Ints]:
     return missing["row_l"].to_numpy(), missing["row_r"].to_numpy()
 
 
-def _matrices(cluster: Ints, inside: pl.DataFrame, contested: Ints) -> Iterator[tuple[Ints, Floats]]:
-    """Members and the matrix of their pairs' weights, of each contested cluster."""
-    members = pl.DataFrame({"cluster": cluster, "row": np.arange(len(cluster))}).filter(pl.col("cluster").is_in(contested.tolist()))
-    pairs = inside.with_columns(cluster=pl.Series(cluster[inside["row_l"].to_numpy()])).filter(pl.col("cluster").is_in(contested.tolist()))
-    rows_of = {key[0]: frame["row"].to_numpy() for key, frame in members.partition_by("cluster", as_dict=True).items()}
-    for key, frame in pairs.partition_by("cluster", as_dict=True, maintain_order=True).items():
-        rows = np.sort(rows_of[key[0]])
-        if len(rows) > _WHOLE:
+def _contested(cluster: Ints, inside: pl.DataFrame, contested: Ints) -> Iterator[tuple[Ints, Floats]]:
+    """Members (ascending) and the matrix of their pairs' weights, of each contested cluster."""
+    marked = np.zeros(len(cluster), dtype=bool)
+    marked[contested] = True
+    rows = np.flatnonzero(marked[cluster])
+    rows = rows[np.argsort(cluster[rows], kind="stable")]
+    left, right, weight = (inside[name].to_numpy() for name in ("row_l", "row_r", "weight"))
+    pairs = np.flatnonzero(marked[cluster[left]])
+    pairs = pairs[np.argsort(cluster[left[pairs]], kind="stable")]
+    left, right, weight = left[pairs], right[pairs], weight[pairs]
+    labels, row_starts = np.unique(cluster[rows], return_index=True)
+    pair_starts = np.searchsorted(cluster[left], labels)
+    row_ends, pair_ends = np.append(row_starts[1:], len(rows)), np.append(pair_starts[1:], len(left))
+    for row_start, row_end, start, end in zip(row_starts, row_ends, pair_starts, pair_ends, strict=True):
+        members = rows[row_start:row_end]
+        if len(members) > _WHOLE:
             continue
-        matrix = np.zeros((len(rows), len(rows)))
-        left, right = np.searchsorted(rows, frame["row_l"].to_numpy()), np.searchsorted(rows, frame["row_r"].to_numpy())
-        matrix[left, right] = matrix[right, left] = frame["weight"].to_numpy()
-        yield rows, matrix
+        matrix = np.zeros((len(members), len(members)))
+        one, other = np.searchsorted(members, left[start:end]), np.searchsorted(members, right[start:end])
+        matrix[one, other] = matrix[other, one] = weight[start:end]
+        yield members, matrix
 
 
-def _parts(matrix: Floats, threshold: float) -> npt.NDArray[np.int32]:
-    """Parts whose members are one person on average (average linkage): one chance likeness does not join two people, one odd row does not divide one."""
-    weights = np.clip(matrix, threshold - _FARTHEST, threshold + _FARTHEST)
-    distance = threshold + _FARTHEST - weights
-    np.fill_diagonal(distance, 0)
-    found: npt.NDArray[np.int32] = fcluster(linkage(squareform(distance, checks=False), "average"), _FARTHEST, "distance")
-    return found
+def _parts(matrix: Floats, threshold: float) -> npt.NDArray[np.intp]:
+    """For each member the first member of its part. The two parts that are most alike on average become one, until none are alike enough: one chance likeness
+    does not join two people, and one odd row does not divide one."""
+    size = len(matrix)
+    total = np.clip(matrix - threshold, -_FARTHEST, _FARTHEST)
+    members = np.ones(size)
+    part = np.arange(size)
+    np.fill_diagonal(total, -np.inf)
+    while True:
+        pairs = np.outer(members, members)
+        score = total / pairs + np.minimum(_WEAK, np.log2(pairs))
+        at = int(score.argmax())
+        one, other = min(divmod(at, size)), max(divmod(at, size))
+        if score[one, other] < 0:
+            return part
+        total[one] += total[other]
+        total[:, one] = total[one]
+        total[one, one] = -np.inf
+        total[other] = total[:, other] = -np.inf
+        members[one] += members[other]
+        part[part == other] = one
