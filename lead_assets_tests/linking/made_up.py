@@ -40,6 +40,7 @@ _ENDS = _words(
     "bourne brook bury by cliffe combe dale den field ford gate ham hurst land ley low man mere more ridge shaw stead ton well wick wood worth"
 )
 _WORK = _words("writer politician painter physician clergyman cricketer engineer actor botanist lawyer soldier architect composer banker")
+_MAILBOXES = ("gmail.com", "yahoo.com", "outlook.com", "hotmail.com")
 _KEYS = "qwertyuiopasdfghjklzxcvbnm"
 
 
@@ -60,12 +61,60 @@ def people(count: int, records: int, *, seed: int = 1, errors: float = 1.0) -> p
     return pl.DataFrame(rows, infer_schema_length=None)
 
 
+def leads(records: int, *, people: int, seed: int = 5) -> pl.DataFrame:
+    """`records` leads of `people` people, mixed: id, person, first_name, last_name, email, company, phone, postcode. A copy has typing slips, initials, a
+    second mailbox, or lacks values; namesakes are common."""
+    chance = random.Random(seed)
+    given = _GIVEN + [a + b for a in _words("mar jo an el ka le ro sa ta vi") for b in _words("na ra lin son ette bert mund rick lia sa")]
+    plain = [a + b for a in _STARTS + _words("berg stein roth gold silver wein neu alt") for b in _ENDS + _words("mann er ski ova sen son")]
+    surnames = plain + [name + "s" for name in plain] + [a + name for a in _words("mc o van de") for name in plain]
+    kinds = _words("systems labs partners logistics media health foods capital energy software group consulting")
+    companies = [f"{a}{b} {kind}" for a in _STARTS for b in _ENDS for kind in kinds]
+    known = [_lead(chance, given, surnames, companies) for _ in range(people)]
+    who = [*range(people), *(int(people * chance.random()) for _ in range(records - people))]
+    chance.shuffle(who)
+    columns = ["id", "person", "first_name", "last_name", "email", "company", "phone", "postcode"]
+    rows = [(f"l{at}", person, *_lead_copy(chance, *known[person])) for at, person in enumerate(who)]
+    return pl.DataFrame(rows, schema=columns, orient="row")
+
+
+def _lead(chance: random.Random, given: list[str], surnames: list[str], companies: list[str]) -> tuple[str, str, str, str, str, str]:
+    first, last, company = _zipf(chance, given), _zipf(chance, surnames), _zipf(chance, companies)
+    own = f"{first}.{last}@{company.replace(' ', '')}.com"
+    email = own if chance.random() < 0.7 else f"{first}{last}{chance.randrange(100)}@{chance.choice(_MAILBOXES)}"
+    return first, last, email, company, f"+1{chance.randrange(2010000000, 9890000000)}", f"{chance.randrange(10000, 99999)}"
+
+
+def _lead_copy(
+    chance: random.Random, first: str, last: str, email: str, company: str, phone: str, postcode: str
+) -> tuple[str, str, str, str | None, str | None, str | None]:
+    if chance.random() < 0.1:
+        first = _typed(chance, first)
+    elif chance.random() < 0.05:
+        first = first[0]
+    if chance.random() < 0.08:
+        last = _typed(chance, last)
+    if chance.random() < 0.25:
+        email = f"{first[0]}{last}{chance.randrange(1000)}@{chance.choice(_MAILBOXES)}"
+    elif chance.random() < 0.03:
+        email = _typed(chance, email)
+    if chance.random() < 0.05:
+        phone = f"+1{chance.randrange(2010000000, 9890000000)}"
+    return (
+        *(first, last, email),
+        None if chance.random() < 0.3 else company,
+        None if chance.random() < 0.35 else phone,
+        None if chance.random() < 0.3 else postcode,
+    )
+
+
 def pairwise_f1(pairs: pl.DataFrame, person: dict[str, int]) -> float:
     """Of the pairs id_l, id_r, against all pairs of records of one person."""
-    sizes = pl.Series(list(person.values())).value_counts()["count"].cast(pl.Int64)
+    known = pl.DataFrame({"id": list(person), "person": list(person.values())})
+    sizes = known["person"].value_counts()["count"].cast(pl.Int64)
     true = int((sizes * (sizes - 1) // 2).sum())
-    right = sum(person[one] == person[other] for one, other in pairs.select("id_l", "id_r").iter_rows())
-    return 2 * right / (true + pairs.height)
+    both = pairs.select("id_l", "id_r").join(known, left_on="id_l", right_on="id").join(known, left_on="id_r", right_on="id", suffix="_r")
+    return 2 * both.filter(pl.col("person") == pl.col("person_r")).height / (true + pairs.height)
 
 
 def _zipf(chance: random.Random, values: list[str]) -> str:
