@@ -235,13 +235,14 @@ def _are_plain(block: bytes, values: list[Any]) -> bool:
     import numpy as np
 
     codes = np.frombuffer(block, dtype=np.uint8)
-    after_quotes = codes[1:][codes[:-1] == _QUOTE]
-    if after_quotes.min(initial=_COLON) <= _SPACE:
+    # Whole columns of truth values: picking out what stands behind the quotes takes several times as long.
+    quotes, behind = codes[:-1] == _QUOTE, codes[1:]
+    if (quotes & (behind <= _SPACE)).any():
         return False
     is_flat = b"[" not in block and np.count_nonzero(codes == _OPEN) == len(values)
     # A key that occurs twice stands in the text twice and in the object once.
     keys = sum(map(len, values)) if is_flat else orjson.dumps(values).count(b'":')
-    if np.count_nonzero(after_quotes == _COLON) != keys:
+    if np.count_nonzero(quotes & (behind == _COLON)) != keys:
         return False
     # Of nineteen digits in a row, two stand at places that eight divides, one after the other; looked at closely are those few.
     eighths = (codes[::8] - _ZERO) < 10
