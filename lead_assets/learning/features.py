@@ -16,8 +16,8 @@ from lead_assets.learning.columns import Kind, as_kind
 
 Floats = npt.NDArray[np.float64]
 
-_CATEGORIES = 200
-"""Values of one column that keep an identity of their own; scikit-learn's boosting takes at most 255."""
+_CATEGORIES = 500
+"""Values of one column that keep an identity of their own, the most common ones."""
 _RARE = 5
 _PRIOR = 20.0
 _TEXT_PARTS = 12
