@@ -6,6 +6,7 @@ Does not belong here: the index (see `lead_assets.lookalike.index`), or printing
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def build(
         **built.facts,
         "repeated_ids": built.records.repeated,
         "missing": built.encoder.missing(table),
-        "notes": _notes(built),
+        "notes": [*_notes(built), *_unread(table, spec.numbers)],
         "path": str(out),
     }
 
@@ -90,7 +91,11 @@ def score(
         "duplicates": int(scored["is_duplicate"].sum()),
         "missing": index.encoder.missing(table),
         "mean_contrast": None if (mean := scored["contrast"].mean()) is None else round(float(mean), 4),  # type: ignore[arg-type]
-        "notes": [*_notes(index), *([f"columns of the table that were replaced: {', '.join(replaced)}"] if replaced else [])],
+        "notes": [
+            *_notes(index),
+            *_unread(table, index.spec.numbers),
+            *([f"columns of the table that were replaced: {', '.join(replaced)}"] if replaced else []),
+        ],
         "index": index.facts,
         "path": str(out),
     }
@@ -135,6 +140,18 @@ def _scored(index: Any, table: pl.DataFrame, own: str | None, email_column: str)
         found["nn_high_ids"],
         pl.Series("neighbours", index.neighbours(table, found), dtype=NEIGHBOURS),
     )
+
+
+def _unread(table: pl.DataFrame, numbers: Sequence[str]) -> list[str]:
+    """Which columns of numbers have values that are none."""
+    told = []
+    for name in numbers:
+        if name in table.columns:
+            values = table[name].drop_nulls()
+            read = values.cast(pl.Float64, strict=False)
+            if unread := len(values) - int(read.is_finite().sum()):
+                told.append(f"{name}: {unread} of {len(values)} values are not numbers and count as empty")
+    return told
 
 
 def _notes(index: Any) -> list[str]:

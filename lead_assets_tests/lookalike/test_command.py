@@ -115,6 +115,14 @@ def test_a_table_of_the_product_is_an_input(command: Command, tmp_path: Path) ->
     assert "the table has no column 'x': name another with --label-col; it has campaign_id, lead_id" in done.stderr
 
 
+def test_values_that_are_no_numbers_are_counted(command: Command, past: pl.DataFrame, tmp_path: Path) -> None:
+    sizes = past.with_columns(company_size=pl.when(pl.int_range(pl.len()) < 7).then(pl.lit("11-50")).otherwise(pl.lit("12")))
+    sizes.write_csv(tmp_path / "sizes.csv")
+    built = command("lookalike", "build", "--input", "sizes.csv", "--out", "index", "--json").answer()
+    assert built["notes"] == [f"company_size: 7 of {ROWS} values are not numbers and count as empty"]
+    assert _score(command, tmp_path, "sizes.csv", "out.parquet")["notes"] == built["notes"]
+
+
 def test_a_column_that_is_replaced_is_named(command: Command, past: pl.DataFrame, tmp_path: Path) -> None:
     command("lookalike", "build", "--input", "past.parquet", "--out", "index", "--json").answer()
     past.with_columns(reason=pl.lit("referral")).write_parquet(tmp_path / "again.parquet")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -297,6 +298,12 @@ def test_categories_never_seen_are_the_rarest(past: pl.DataFrame) -> None:
     assert not np.allclose(seen, unseen)
 
 
+def test_an_id_as_a_category_moves_nothing(past: pl.DataFrame) -> None:
+    with_id = build(past, spec_of({"categories": ("industry", "customer_id")}), id_column="customer_id")
+    without = build(past, spec_of({"categories": ("industry",)}), id_column="customer_id")
+    assert with_id.ask(past)["contrast"].to_list() == pytest.approx(without.ask(past)["contrast"].to_list(), abs=1e-3)
+
+
 def test_more_than_sixteen_columns_are_reduced_to_sixteen() -> None:
     chance = np.random.default_rng(0)
     names = [f"n{number}" for number in range(30)]
@@ -324,6 +331,13 @@ def test_a_column_is_of_one_kind() -> None:
         spec_of({"text": (), "categories": (), "numbers": ()})
 
 
-def test_an_embedding_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+def test_an_embedding_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValueError, match="there is no such folder; use tfidf, wordllama, or the folder"):
         Encoder(FeatureSpec(embedding=str(tmp_path / "none")))
+    for name, told, module in (
+        ("wordllama", r"pip install 'lead-assets\[wordllama\]'", "wordllama"),
+        (str(tmp_path), "install sentence-transformers", "sentence_transformers"),
+    ):
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+        with pytest.raises(ValueError, match=told):
+            Encoder(FeatureSpec(embedding=name))
