@@ -31,14 +31,6 @@ EXACT_UP_TO = 50_000
 """Records up to which every vector is compared: 1.5 ms a lead. Above, HNSW: its build takes longer and finds 99 of 100 neighbours."""
 _NOWHERE = 9
 """Farther than any distance, which is at most 2."""
-_ASKED: dict[str, pl.DataType] = {
-    "s_look": pl.Float64(),
-    "s_novel": pl.Float64(),
-    "contrast": pl.Float64(),
-    "nn_all_ids": pl.List(pl.String),
-    "nn_high_ids": pl.List(pl.String),
-    "similarities": pl.List(pl.Float64),
-}
 
 
 class WrongIndex(ValueError):
@@ -102,16 +94,15 @@ class LookalikeIndex:
         similarity, place, high_similarity, high_place = self.nearest(vectors, own)
         said: npt.NDArray[np.bool_] = np.asarray(vectors.any(axis=1))
         look, near = _mean(high_similarity, said), _mean(similarity, said)
-        columns = {
-            "s_look": look,
-            "s_novel": 1 - near,
-            "contrast": look - near,
-            "nn_all_ids": self._named(place, said),
-            "nn_high_ids": self._named(high_place, said),
-            "similarities": _listed(pl.Series(similarity.ravel().astype(np.float64)).fill_nan(None), similarity.shape, said),
-        }
-        return pl.DataFrame([pl.Series(name, values, dtype=_ASKED[name]) for name, values in columns.items()]).with_columns(
-            pl.col("s_look", "s_novel", "contrast").fill_nan(None)
+        # Not by expressions: polars' threads would wait for FAISS's, which go on spinning after a search.
+        figures = {"s_look": look, "s_novel": 1 - near, "contrast": look - near}
+        return pl.DataFrame(
+            [
+                *(pl.Series(name, values, dtype=pl.Float64, nan_to_null=True) for name, values in figures.items()),
+                self._named("nn_all_ids", place, said),
+                self._named("nn_high_ids", high_place, said),
+                _listed("similarities", pl.Series(similarity.astype(np.float64).ravel(), nan_to_null=True), similarity.shape, said),
+            ]
         )
 
     def neighbours(self, table: pl.DataFrame, found: pl.DataFrame) -> list[list[dict[str, Any]]]:
@@ -137,11 +128,12 @@ class LookalikeIndex:
             self._places = {each: place for place, each in enumerate(self._names)}
         return -2 if name is None else self._places.get(name, -2)
 
-    def _named(self, places: Places, said: npt.NDArray[np.bool_]) -> pl.Series:
-        flat = pl.Series(places.ravel())
-        if len(flat) and int(flat.min()) < 0:  # type: ignore[arg-type]
-            flat = flat.set(flat < 0, None)
-        return _listed(self._names.gather(flat), places.shape, said)
+    def _named(self, column: str, places: Places, said: npt.NDArray[np.bool_]) -> pl.Series:
+        flat = places.ravel()
+        missing = bool(len(flat)) and flat.min() < 0
+        at = pl.Series(np.where(flat < 0, 0, flat) if missing else flat).cast(pl.UInt32)
+        names = self._names.gather(at)
+        return _listed(column, names.set(pl.Series(flat < 0), None) if missing else names, places.shape, said)
 
 
 def build(
@@ -260,11 +252,13 @@ def _mean(similarity: Any, said: npt.NDArray[np.bool_]) -> Any:
     return np.divide(total, there.sum(axis=1), out=np.full(len(similarity), np.nan), where=there.any(axis=1))
 
 
-def _listed(flat: pl.Series, shape: tuple[int, ...], said: npt.NDArray[np.bool_]) -> pl.Series:
+def _listed(name: str, flat: pl.Series, shape: tuple[int, ...], said: npt.NDArray[np.bool_]) -> pl.Series:
     """A list per row of what is not null; empty for a row that says nothing."""
     rows, width = shape
     if not width or not rows:
-        return pl.Series([[]] * rows, dtype=pl.List(flat.dtype))
-    lists = flat.reshape((rows, width)).arr.to_list()
+        return pl.Series(name, [[]] * rows, dtype=pl.List(flat.dtype))
+    lists = flat.reshape((rows, width)).arr.to_list().alias(name)
     lists = lists.list.drop_nulls() if flat.null_count() else lists
-    return lists if said.all() else pl.select(pl.when(pl.Series(said)).then(lists).otherwise(pl.lit([], dtype=lists.dtype))).to_series()
+    if said.all():
+        return lists
+    return pl.select(pl.when(pl.Series(said)).then(lists).otherwise(pl.lit([], dtype=lists.dtype))).to_series().alias(name)
