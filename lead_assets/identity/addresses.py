@@ -34,7 +34,7 @@ def read_address(text: str) -> Address:
         # "Apt #4" is one apartment.
         rest = [word for word in words[at:] if word != "apt"]
         unit, words = rest[0], [*words[:at], *rest[1:]]
-    end = _street_end(words) if words and words[0][0].isdigit() else _number_end(words)
+    end = _street_end(words, text) if words and words[0][0].isdigit() else _number_end(words)
     return Address(" ".join(words[:end]), unit, tuple(word for word in words[end:] if not word[0].isdigit()))
 
 
@@ -56,13 +56,16 @@ def places(texts: list[str]) -> dict[str, int | None]:
     return found
 
 
-def _street_end(words: list[str]) -> int:
-    """Index after the word that ends the street's name; all words if there is none."""
+def _street_end(words: list[str], text: str) -> int:
+    """Index after the word that ends the street's name; otherwise what stands before the comma ("18 rue des Capucines, Lyon"); all words without either."""
     known = _known()
     for at in range(2, len(words)):
         if words[at] in known.ends and not (at + 1 < len(words) and words[at + 1] in known.ends):
             return at + 2 if at + 1 < len(words) and words[at + 1] in known.directions else at + 1
-    return len(words)
+    parts = re.split(r"[,;\n]", text)
+    before = parts[0] if len(parts[0].split()) > 1 else " ".join(parts[:2])
+    spoken = [word for word in folded([before])[0].split() if word not in known.unspoken]
+    return len(spoken) if len(spoken) > 1 else len(words)
 
 
 def _number_end(words: list[str]) -> int:

@@ -1,63 +1,169 @@
-"""Whether two full names can be one person's: short forms, spellings, initials, other scripts, generations. What is known of names stands in `people.yaml`.
+"""Whether two full names can be one person's: short forms, spellings, initials, order, other scripts, generations.
 
-Does not belong here: the parts of a name (see `people`), or what else two rows share (see `same_person`).
+Short forms and spellings stand in `people.yaml`, those of English in the package `nicknames`, and `given_names.txt` lists names that are used as such: two of
+them are two names unless one is known as a form of the other. Does not belong here: the parts of a name (see `people`), or what else two rows share
+(see `same_person`).
 """
 
 from __future__ import annotations
 
 import re
+from enum import IntEnum
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from anyascii import anyascii
+from rapidfuzz.distance import OSA
 
 from lead_assets.core.columns import folded
 from lead_assets.core.shipped import read_shipped
 
+_LONG_WORD = 7
+"""From here on one wrong letter is a slip more often than another name ("Petersen" and "Petersson" are the price of "Abernathy" and "Abernaty")."""
+_LONG_GIVEN = 6
+_STEM = 3
+
+
+class Likeness(IntEnum):
+    """How much two names say that they are one person's."""
+
+    DIFFERENT = 0
+    UNSAID = 1
+    """One of them is no name, or is written in a script that does not tell how it is read."""
+    PART = 2
+    """A part is missing, a family name may have changed, or the given name may be a short form that nobody has listed."""
+    INITIAL = 3
+    SAME = 4
+
 
 class Name(NamedTuple):
-    """A name's words, folded and in Latin letters, without titles; the generation it names ("younger" for Jr.), if any."""
+    """A name's words, folded and in Latin letters, without titles and particles; the generation it names ("younger" for Jr.), if any; the script it is written
+    in ("" for Latin); pairs of words that a hyphen joins; the words with particles."""
 
     words: tuple[str, ...]
     generation: str | None
+    script: str = ""
+    hyphened: frozenset[tuple[str, str]] = frozenset()
+    whole: tuple[str, ...] = ()
 
 
 @lru_cache(100_000)
 def read_name(text: str) -> Name:
-    """A full name, in any order and script; no words if it is none ("n/a")."""
-    turned = re.sub(r"^([^,]+),\s*([^,\s][^,]*)$", _family_first, text)
-    # "Kaiser, PhD" is turned around only if what follows is a name.
-    key = folded([anyascii(turned) if not turned.isascii() and not _is_latin(turned) else turned])[0]
+    """A full name, in any order and script; no words if it is none ("n/a", "Admin", "Test Test")."""
+    turned = re.sub(r"\b(O|D|L|o|d|l)['\u2019`](?=\w)", r"\1", re.sub(r"^([^,]+),\s*([^,\s][^,]*)$", _family_first, text))
+    turned = re.sub(r"\((?:[^()]*)\)|[\"\u201c\u201d][^\"\u201c\u201d]*[\"\u201c\u201d]", " ", turned) if len(turned) > _STEM else turned
+    script = _script(turned)
+    key = folded([_romanised(turned, script)])[0]
     known = _known()
     if key in known.no_names:
         return Name((), None)
-    words = [word for word in key.split() if word not in known.titles] or key.split()
+    words = key.split()
     generation = known.generations.get(words[-1]) if len(words) > 1 else None
-    return Name(tuple(words[:-1] if generation else words), generation)
+    words = words[:-1] if generation else words
+    if all(word in known.no_names for word in words):
+        return Name((), None)
+    # "Don McAllister": what is a title elsewhere is the given name here.
+    bare = next(
+        (left for titles in (known.titles, known.honorifics) if len(left := [word for word in words if word not in titles]) > 1), []
+    )
+    words = bare or [word for word in words if word not in known.titles] or words
+    if not generation and len(words) > 1 and words[-1] in known.generations:
+        generation, words = known.generations[words[-1]], words[:-1]
+    own = [word for at, word in enumerate(words) if not (0 < at < len(words) - 1 and word in known.particles)]
+    pairs = re.findall(r"(\w+)(?=[-\u2010\u2011](\w+))", turned)
+    hyphened = frozenset((one, other) for one, other in (tuple(folded(pair)) for pair in pairs))
+    return Name(tuple(own if len(own) > 1 else words), generation, script, hyphened, tuple(words))
 
 
 def same_name(one: str, other: str, *, strict: bool) -> bool:
     """Whether two full names can be one person's. `strict`: the key is one that many share, so both given and family name must say so;
     otherwise a family name may have changed, and a part may be missing. No name is like any other unless `strict`."""
+    return likeness(one, other) >= (Likeness.INITIAL if strict else Likeness.UNSAID)
+
+
+@lru_cache(100_000)
+def likeness(one: str, other: str, *, household: bool = False) -> Likeness:
+    """What two full names say. `household`: what they share is a family's, so that a short form stands for its commonest long one only."""
     a, b = read_name(one), read_name(other)
-    if a.generation != b.generation and (strict or (a.generation and b.generation)):
-        return False
-    return _same_words(a.words, b.words, strict)
+    if not a.words or not b.words:
+        return Likeness.UNSAID
+    found = _like(a, b, household)
+    if a.generation != b.generation:
+        return Likeness.DIFFERENT if a.generation and b.generation else min(found, Likeness.PART)
+    return found
 
 
-def _same_words(a: tuple[str, ...], b: tuple[str, ...], strict: bool) -> bool:
-    if not a or not b:
-        return not strict
-    if sorted(a) == sorted(b) or "".join(a) == "".join(b):
-        return True
-    if len(a) == 1 or len(b) == 1:
-        return not strict and (_same_given(a[0], b[0]) or a[-1] == b[-1] or _is_login(a, b) or _is_login(b, a))
-    if a[0] == b[-1] and a[-1] == b[0]:
-        return True
-    if not _same_given(a[0], b[0]):
-        return False
-    return _same_family(a, b) or (not strict and len(a[0]) > 1 and len(b[0]) > 1)
+def _like(a: Name, b: Name, household: bool) -> Likeness:
+    if sorted(a.words) == sorted(b.words) or (_joined(a.words) | _joined(a.whole)) & (_joined(b.words) | _joined(b.whole)):
+        return Likeness.SAME
+    foreign = a.script != b.script
+    if foreign and _sounds_alike(a, b):
+        return Likeness.SAME
+    if foreign and "han" in (a.script, b.script):
+        return Likeness.UNSAID
+    if len(a.words) == 1 or len(b.words) == 1:
+        one, other = sorted((a.words, b.words), key=len)
+        part = (
+            _given(one[0], other[0], foreign, household) >= Likeness.INITIAL
+            or one[0] == other[-1]
+            or (len(other) == 1 and _family(one[0], other[0], foreign))
+            or _is_login(one, other)
+        )
+        return Likeness.PART if part else Likeness.DIFFERENT
+    return max(_aligned(short, long, foreign, household) for short, long in _orders(a, b))
+
+
+def _orders(a: Name, b: Name) -> list[tuple[Name, Name]]:
+    """Both names as they stand, and one of them with its first word last or its last first (the family name may come first), the shorter first."""
+    short, long = (a, b) if len(a.words) <= len(b.words) else (b, a)
+    longs = [long]
+    if len(long.words) > len(short.words):
+        # "Giovanni Battista" and "Giambattista", "Xiao Ming" and "Xiaoming".
+        longs.append(long._replace(words=(long.words[0] + long.words[1], *long.words[2:])))
+    pairs = [(short._replace(words=words), each) for words in _turned(short.words) for each in longs if len(each.words) > 1]
+    return pairs + [(short, long._replace(words=words)) for words in _turned(long.words)[1:]]
+
+
+def _turned(words: tuple[str, ...]) -> list[tuple[str, ...]]:
+    return list(dict.fromkeys((words, (*words[1:], words[0]), (words[-1], *words[:-1]))))
+
+
+def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likeness:
+    given = _given(short.words[0], long.words[0], foreign, household)
+    if given == Likeness.DIFFERENT and 1 < len(short.words[0]) <= _STEM and len(long.words) > len(short.words[0]):
+        # "JF" for Jean-François.
+        size = len(short.words[0])
+        if short.words[0] == "".join(word[0] for word in long.words[:size]):
+            return min(Likeness.INITIAL, _aligned(short, long._replace(words=(short.words[0], *long.words[size:])), foreign, household))
+    at, found = 0, given
+    if given == Likeness.DIFFERENT:
+        # A middle name may be the one in use.
+        at = next((i for i, word in enumerate(long.words[1:-1], 1) if word == short.words[0]), -1)
+        if at < 0:
+            return Likeness.DIFFERENT
+        found = Likeness.PART
+    rest = list(long.words[at + 1 :])
+    for word in short.words[1:]:
+        here = next(
+            (
+                i
+                for i, other in enumerate(rest)
+                if _family(word, other, foreign) or (word[:1] == other[:1] and 1 in (len(word), len(other)))
+            ),
+            -1,
+        )
+        if here < 0:
+            changed = given == Likeness.SAME or given == Likeness.PART
+            return Likeness.PART if changed and 1 not in (len(short.words[0]), len(long.words[0])) else Likeness.DIFFERENT
+        del rest[here]
+    # What stands for the family name is more than an initial: "Jane D." may be anybody.
+    if len(short.words[-1]) == 1 or not any(_family(short.words[-1], other, foreign) for other in long.words[1:]):
+        found = min(found, Likeness.PART)
+    # Jean and Jean-Pierre are two names.
+    if len(long.words) > len(short.words) and long.words[:2] in long.hyphened and len(long.words) > 2 and long.words[1] in rest:
+        found = min(found, Likeness.PART)
+    return found
 
 
 def _is_login(login: tuple[str, ...], name: tuple[str, ...]) -> bool:
@@ -65,22 +171,55 @@ def _is_login(login: tuple[str, ...], name: tuple[str, ...]) -> bool:
     return len(login) == 1 and len(name) > 1 and login[0] in (name[0][0] + name[-1], name[0] + name[-1][0], name[0] + name[-1])
 
 
-def _same_family(a: tuple[str, ...], b: tuple[str, ...]) -> bool:
-    return _near(a[-1], b[-1]) or _plain_umlauts(a[-1]) == _plain_umlauts(b[-1]) or "".join(a[1:]) == "".join(b[1:])
+def _joined(words: tuple[str, ...]) -> set[str]:
+    return {"".join(words), "".join((*words[1:], words[0])), "".join((words[-1], *words[:-1]))}
 
 
-def _same_given(a: str, b: str) -> bool:
-    if (len(a) == 1 or len(b) == 1) and a[0] == b[0]:
+def _family(a: str, b: str, foreign: bool) -> bool:
+    if a == b or _plain_umlauts(a) == _plain_umlauts(b) or _exchanged(a, b) or (foreign and _skeleton(a) == _skeleton(b)):
         return True
-    return a == b or bool(_names_of(a) & _names_of(b)) or _near(a, b) or (len(a) > 2 < len(b) and _sound(a) == _sound(b))
+    if min(len(a), len(b)) >= _LONG_WORD and OSA.distance(a, b, score_cutoff=1) <= 1:
+        # "Ivanov" and "Ivanova" are two people, or one: not a slip. "Johnson" and "Johnston" are no slip either, but beside the same given name it is rarer.
+        return not (a[:-1] == b or b[:-1] == a)
+    return False
 
 
-def _near(a: str, b: str) -> bool:
-    """Equal, or two neighbouring letters exchanged: a slip. One different letter is another name as often ("Mark", "Mary")."""
+def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
     if a == b:
-        return True
+        return Likeness.SAME
+    if len(a) == 1 or len(b) == 1:
+        return Likeness.INITIAL if a[0] == b[0] else Likeness.DIFFERENT
+    listed = _given_names()
+    two = a in listed and b in listed
+    # "Cristian" and "Cristina" are one exchange apart, and two people.
+    if _names_of(a) & _names_of(b) or (_exchanged(a, b) and not two) or (len(a) > _STEM - 1 < len(b) and _sound(a) == _sound(b)):
+        return Likeness.SAME
+    if foreign and _skeleton(a) == _skeleton(b) and len(_skeleton(a)) > 1:
+        return Likeness.SAME
+    if household or _is_feminine_of(a, b) or _is_feminine_of(b, a):
+        return Likeness.DIFFERENT
+    if _is_english_short_form(a, b):
+        return Likeness.SAME
+    if two or (a[-1] == "a") != (b[-1] == "a"):
+        return Likeness.DIFFERENT
+    if min(len(a), len(b)) >= _LONG_GIVEN and OSA.distance(a, b, score_cutoff=1) <= 1:
+        return Likeness.SAME if a[-1] == b[-1] else Likeness.PART
+    return Likeness.PART if _sound(a)[:_STEM] == _sound(b)[:_STEM] and len(a) > _STEM - 1 < len(b) else Likeness.DIFFERENT
+
+
+_FEMININE = ("a", "e", "ia", "na", "ina", "ine", "in", "ie", "ella", "elle", "le", "etta", "ette", "ka", "ja", "ica", "ita", "nka", "y")
+
+
+def _is_feminine_of(a: str, b: str) -> bool:
+    """Paula of Paul, Simone of Simon, Maria of Mario."""
+    stem = b.rstrip("eo")
+    return (a != b and (a.startswith(b) and a[len(b) :] in _FEMININE) and a[-1] in "ae") or (len(stem) > _STEM - 1 and a == stem + "a")
+
+
+def _exchanged(a: str, b: str) -> bool:
+    """Two neighbouring letters exchanged: a slip. One different letter is another name as often ("Mark", "Mary")."""
     different = [index for index, (x, y) in enumerate(zip(a, b, strict=False)) if x != y]
-    exchanged = len(a) == len(b) > 3 and len(different) == 2 and different[1] - different[0] == 1
+    exchanged = len(a) == len(b) > _STEM and len(different) == 2 and different[1] - different[0] == 1
     return exchanged and a[different[0]] == b[different[1]] and a[different[1]] == b[different[0]]
 
 
@@ -97,10 +236,100 @@ def _sound(name: str) -> str:
     return re.sub(r"(.)\1+", r"\1", text)
 
 
+def _sounds_alike(a: Name, b: Name) -> bool:
+    """Whether two names in two scripts are the same consonants, in any order of words or run together."""
+    one, other = ([_skeleton(word) for word in name.words] for name in (a, b))
+    feminine = a.words[-1][-1] == "a", b.words[-1][-1] == "a"
+    if _VOWELLED.issuperset((a.script, b.script)) and sorted(one) == sorted(other):
+        return all(len(word) > 0 for word in one) and [w[-1] == "a" for w in sorted(a.words, key=_skeleton)] == [
+            w[-1] == "a" for w in sorted(b.words, key=_skeleton)
+        ]
+    if not _VOWELLED.issuperset((a.script, b.script)):
+        joined = _joined(tuple(one)) & _joined(tuple(other))
+        return any(len(each) > _STEM for each in joined) or (
+            feminine[0] == feminine[1] and sorted(one) == sorted(other) and len("".join(one)) > _STEM
+        )
+    return False
+
+
+_VOWELLED = frozenset({"", "cyrillic", "greek"})
+_CLASSES = str.maketrans(
+    {"c": "k", "q": "k", "g": "k", "z": "s", "w": "v", "b": "p", "d": "t", "f": "p", "y": None, "h": None, "j": "s", "'": None}
+    | dict.fromkeys("aeiou")
+)
+
+
+@lru_cache(100_000)
+def _skeleton(word: str) -> str:
+    """The consonants of a word by classes, for words in two scripts: what is left of both "Dmitriy" and "Dmitry", "Georgioy" and "Georgiou"."""
+    text = (
+        word.replace("ph", "f")
+        .replace("kh", "h")
+        .replace("x", "ks")
+        .replace("sch", "s")
+        .replace("ch", "s")
+        .replace("sh", "s")
+        .replace("zh", "s")
+        .replace("ts", "s")
+    )
+    return re.sub(r"(.)\1+", r"\1", text.translate(_CLASSES))
+
+
+_SCRIPTS = {
+    "han": r"[\u3400-\u9fff]",
+    "kana": r"[\u3040-\u30ff]",
+    "hangul": r"[\uac00-\ud7af]",
+    "arabic": r"[\u0600-\u06ff]",
+    "hebrew": r"[\u0590-\u05ff]",
+    "cyrillic": r"[\u0400-\u04ff]",
+    "greek": r"[\u0370-\u03ff]",
+}
+
+
+def _script(text: str) -> str:
+    if text.isascii() or _is_latin(text):
+        return ""
+    return next((script for script, letters in _SCRIPTS.items() if re.search(letters, text)), "other")
+
+
+def _romanised(text: str, script: str) -> str:
+    if not script:
+        return text
+    if script == "cyrillic" and re.search("[єіїґЄІЇҐ]", text):
+        text = text.translate(str.maketrans("гГ", "hH"))
+    if script == "arabic" and re.search("[\u06cc\u06a9\u06af\u067e\u0686]", text):
+        text = text.translate(str.maketrans("ضظذث", "زززس"))
+    # One syllable per sign: "WangXiaoMing" is three words.
+    spelt = anyascii(text)
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", spelt) if script in ("han", "hangul") else spelt
+
+
 @lru_cache(100_000)
 def _names_of(word: str) -> frozenset[str]:
     known = _known()
     return frozenset({word}) | known.long_names.get(word, frozenset()) | known.spellings.get(word, frozenset())
+
+
+def _is_english_short_form(a: str, b: str) -> bool:
+    return b in _english_short_forms().get(a, ()) or a in _english_short_forms().get(b, ())
+
+
+@cache
+def _english_short_forms() -> dict[str, frozenset[str]]:
+    from nicknames import name_triplets
+
+    found: dict[str, set[str]] = {}
+    refused = {frozenset(words_of(pair)) for pair in people_file()["no_short_forms"]}
+    for triplet in name_triplets():
+        if frozenset((triplet.name1, triplet.name2)) not in refused:
+            found.setdefault(triplet.name1, set()).add(triplet.name2)
+    return {name: frozenset(shorts) for name, shorts in found.items()}
+
+
+@cache
+def _given_names() -> frozenset[str]:
+    lines = Path(__file__).with_name("given_names.txt").read_text("utf-8").splitlines()
+    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
 
 
 def _family_first(match: re.Match[str]) -> str:
@@ -115,6 +344,8 @@ def _is_latin(text: str) -> bool:
 
 class _KnownNames(NamedTuple):
     titles: frozenset[str]
+    honorifics: frozenset[str]
+    particles: frozenset[str]
     generations: dict[str, str]
     no_names: frozenset[str]
     long_names: dict[str, frozenset[str]]
@@ -135,7 +366,13 @@ def _known() -> _KnownNames:
             spellings[name] = spellings.get(name, frozenset()) | frozenset(names)
     generations = {word: generation for generation, words in declared["generations"].items() for word in words_of(words)}
     return _KnownNames(
-        frozenset(words_of(declared["titles"])), generations, frozenset(words_of(declared["no_names"])), long_names, spellings
+        titles=frozenset(words_of(declared["titles"])),
+        honorifics=frozenset(words_of(declared["titles"])) - _given_names(),
+        particles=frozenset(words_of(declared["particles"])),
+        generations=generations,
+        no_names=frozenset(words_of(declared["no_names"])),
+        long_names=long_names,
+        spellings=spellings,
     )
 
 

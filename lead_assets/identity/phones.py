@@ -26,6 +26,8 @@ _LONGEST = 250
 _SHORTEST = 7
 # North America's 1 and Russia's 8 before ten digits.
 _WITH_TRUNK = 11
+_NORTH_AMERICAN = 10
+_TOLL_FREE = frozenset({"800", "833", "844", "855", "866", "877", "888"})
 
 # "call +1 212 555 2671 after 5", "0171 1234567 (mobil)", and a spreadsheet's "12125552671.0".
 _AMID_WORDS = re.compile(r"^[^\d+]*(?P<number>\+[\d ().-]*\d(?=\s|$)|\d[\d .-]*\d(?=\s*\([^\d()]*\)$|\.0$))")
@@ -33,7 +35,7 @@ _AMID_WORDS = re.compile(r"^[^\d+]*(?P<number>\+[\d ().-]*\d(?=\s|$)|\d[\d .-]*\
 # What people type to get past a form identifies nobody.
 _JUNK_DIGITS = r"^(?:0*|1*|2*|3*|4*|5*|6*|7*|8*|9*)$|^0?1?234567|^9876543"
 _JUNK_NUMBER = re.compile(
-    r"(\d\d?\d?)\1+\d?|(\d)\2{5,}\d*|(\d)\3\3(\d)\4\4(\d)\5{2,3}|0?1?2345678?9?0?|98765\d*|(?:\d{3})?555(?:1212|1234|5555)"
+    r"(\d\d?\d?)\1+\d?|\d*(\d)\2{5,}\d*|(\d)\3\3(\d)\4\4(\d)\5{2,3}|0?1?2345678?9?0?|9876543(?:2(?:10?)?)?|(?:\d{3})?5551212|(?:555)?555(?:1234|5555)"
 )
 
 
@@ -88,7 +90,73 @@ def phone_key(text: str) -> str | None:
     digits = digits.lstrip("0")
     if len(digits) == _WITH_TRUNK and digits[0] in "18":
         digits = digits[1:]
-    return digits if len(digits) >= _SHORTEST and not _JUNK_NUMBER.fullmatch(digits) else None
+    junk = _JUNK_NUMBER.fullmatch(digits) or (len(digits) == _NORTH_AMERICAN and digits[:3] in _TOLL_FREE)
+    return digits if len(digits) >= _SHORTEST and not junk else None
+
+
+def phone_keys(texts: pl.Series, blocks: pl.Series) -> pl.Series:
+    """`phone_key` of each text. Of texts in one block (equal last digits), those without a country are read as numbers of the countries that others name, so
+    that each country's trunk prefix is known ("06 30 …" in Hungary, "8 916 …" in Russia). A number that is free to call is a company's: null."""
+    frame = pl.DataFrame({"text": texts, "block": blocks}).with_columns(key=map_distinct(texts, phone_key))
+    unlike = frame.filter((pl.col("key").n_unique() > 1).over("block")).unique(["block", "text"])
+    found: dict[tuple[str, str], str | None] = {}
+    for (block,), group in unlike.group_by("block"):
+        regions = {region for text in group["text"] if (region := _region(text))}
+        known = set(group.filter(pl.col("text").is_in([text for text in group["text"] if _region(text)]))["key"].to_list())
+        for text in group["text"]:
+            if not _region(text):
+                key = next((key for region in sorted(regions) if (key := _national(text, region)) in known), None)
+                if key:
+                    found[block, text] = key
+    if not found:
+        return frame["key"]
+    better = pl.DataFrame([(block, text, key) for (block, text), key in found.items()], schema=["block", "text", "better"], orient="row")
+    return (
+        frame.join(better, on=["block", "text"], how="left", maintain_order="left")
+        .select(pl.coalesce("better", "key").alias("key"))
+        .to_series()
+    )
+
+
+@lru_cache(10_000)
+def two_mobiles(one: str | None, other: str | None) -> bool:
+    """Whether two texts are two numbers that are mobiles' by their country's plan: each its person's, where a desk and a mobile may be one's."""
+    from phonenumbers import NumberParseException, PhoneNumberType, number_type, parse
+
+    if not one or not other:
+        return False
+    keys = phone_key(one), phone_key(other)
+    if None in keys or keys[0] == keys[1] or keys[0].endswith(keys[1][-_SHORTEST:]):  # type: ignore[union-attr, index]
+        return False
+    try:
+        kinds = {number_type(parse(re.sub(EXTENSION, "", text.strip()), None)) for text in (one, other)}
+    except NumberParseException:
+        return False
+    return kinds <= {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+
+
+@lru_cache(10_000)
+def _region(text: str) -> str | None:
+    """The country that a number names."""
+    from phonenumbers import NumberParseException, parse, region_code_for_country_code
+
+    bare = re.sub(r"^\(?00(?!0)", "+", text.strip().replace("\uff0b", "+")).lstrip("(")
+    if not bare.startswith("+"):
+        return None
+    try:
+        return region_code_for_country_code(parse(bare, None).country_code or 0)
+    except NumberParseException:
+        return None
+
+
+@lru_cache(10_000)
+def _national(text: str, region: str) -> str | None:
+    from phonenumbers import NumberParseException, parse
+
+    try:
+        return str(parse(re.sub(EXTENSION, "", text.strip()), region).national_number)
+    except NumberParseException:
+        return None
 
 
 def extension(text: str) -> str | None:

@@ -14,12 +14,14 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 import polars as pl
+from anyascii import anyascii
 
-from lead_assets.core.columns import folded, map_distinct
-from lead_assets.core.emails import mailbox_keys, shared_mailboxes
+from lead_assets.core.columns import fold, folded, map_distinct
+from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, shared_mailboxes
 from lead_assets.identity.addresses import places
-from lead_assets.identity.person_names import read_name, same_name
-from lead_assets.identity.phones import EXTENSION, extension, phone_key
+from lead_assets.identity.company_names import clean_companies
+from lead_assets.identity.person_names import Likeness, likeness, read_name
+from lead_assets.identity.phones import EXTENSION, extension, phone_keys, two_mobiles
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
 # "me" is whoever is logged in.
@@ -27,11 +29,14 @@ _NOBODYS_PROFILE = ("me", "your-profile", "yourprofile", "username")
 _LAST_DIGITS = 7
 _MOST_POSSIBLE = 12
 """Leads that share one key: of more, nobody can look through the pairs."""
+_MOST_NAMESAKES = 40
+"""Leads of one company whose names have a word in common: of more, only equal names are compared."""
+_STEM = 3
 
 
 class SamePerson(NamedTuple):
     """`links`: by_id, by_key (numbers): rows with equal by_key are about one person and one property. `possible`: one_id, other_id (numbers, one_id the
-    smaller) and shared ("email", "phone", "profile", "name_and_company"): pairs of ids that may be one person, for somebody to decide."""
+    smaller) and shared ("email", "phone", "profile", "name_and_company", "name_and_address"): pairs of ids that may be one person, for somebody to decide."""
 
     links: pl.DataFrame
     possible: pl.DataFrame
@@ -43,15 +48,25 @@ class _Row(NamedTuple):
     name: str
     address: str
     email: str | None
+    mailbox: str | None
+    phone: str | None
+    profile: str | None
     extension: str | None
     shared: bool
+    free: bool
+    company: str
+    title: str
+    city: str
 
 
 def same_person(rows: pl.DataFrame) -> SamePerson:
     """Who is one person, and who may be.
 
     Takes by_id (a number for the row's campaign and lead id), campaign_id, email_normalized, phone, linkedin_url, property_address, full_name, first_name,
-    last_name and company. Only rows whose key stands under several ids are looked at more closely.
+    last_name, company, title and city. Only rows whose key stands under several ids are looked at more closely.
+
+    A mailbox and a profile of one's own are evidence beside any name that does not contradict; a number beside the same name. A name is evidence beside the
+    same company or property, unless what else is known speaks of two people (see `_contradict`).
     """
     frames = [
         frame
@@ -59,20 +74,13 @@ def same_person(rows: pl.DataFrame) -> SamePerson:
             ("email", mailbox_keys(rows["email_normalized"])),
             ("phone", rows["phone"].str.replace(EXTENSION, "").str.replace_all(r"\D", "").str.tail(_LAST_DIGITS)),
             ("profile", rows["linkedin_url"].str.extract(_PROFILE, 1)),
-            ("name_and_company", _names_and_companies(rows)),
         )
         if (frame := _candidates(rows, kind, key)).height
     ]
+    frames += [frame for frame in _namesakes(rows) if frame.height]
     if not frames:
         return SamePerson(_links([]), _possible(set()))
     return _decided(rows, pl.concat(frames))
-
-
-def _names_and_companies(rows: pl.DataFrame) -> pl.Series:
-    """As they are written, but for case: no evidence, only a reason to look. Null for less than two names or no company."""
-    name = pl.coalesce("full_name", pl.concat_str("first_name", "last_name", separator=" "))
-    both = rows.select(pl.when(name.str.contains(" ", literal=True)).then(pl.concat_str(name, "company", separator="\x1f"))).to_series()
-    return both.str.to_lowercase()
 
 
 def _candidates(rows: pl.DataFrame, kind: str, key: pl.Series) -> pl.DataFrame:
@@ -84,11 +92,67 @@ def _candidates(rows: pl.DataFrame, kind: str, key: pl.Series) -> pl.DataFrame:
     )
     if kind != "profile" and not frame["key"].is_duplicated().any():
         return frame.head(0).with_columns(kind=pl.lit(kind))
-    several = frame.filter(pl.col("by_id").n_unique().over("campaign_id", "key") > 1)
+    several = _of_several(frame)
     if kind == "phone" and several.height:
-        keys = map_distinct(rows["phone"][several["at"]], phone_key)
-        several = several.with_columns(key=keys).drop_nulls("key").filter(pl.col("by_id").n_unique().over("campaign_id", "key") > 1)
+        keys = phone_keys(rows["phone"][several["at"]], several["key"])
+        several = _of_several(several.with_columns(key=keys).drop_nulls("key"))
     return several.with_columns(kind=pl.lit(kind))
+
+
+def _of_several(frame: pl.DataFrame) -> pl.DataFrame:
+    return frame.filter(pl.col("by_id").n_unique().over("campaign_id", "key") > 1)
+
+
+def _namesakes(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """`_candidates` of rows whose names have the beginning of a word in common, at one company or about one house number."""
+    name = pl.coalesce("full_name", pl.concat_str("first_name", "last_name", separator=" "))
+    named = rows.select("by_id", "campaign_id", "company", "email_normalized", "property_address", name=name).with_row_index("at")
+    named = named.filter(pl.col("name").str.contains(r"[^\x00-\x7f]|\S[\s,]+\S")).with_columns(pl.col("at").cast(pl.Int64))
+    yield _by_name("name_and_company", named, _companies(named))
+    numbers = pl.DataFrame(
+        {"at": named["at"], "key": named["property_address"].str.extract(r"(\d+)", 1)}, schema={"at": pl.Int64, "key": pl.String}
+    )
+    yield _by_name("name_and_address", named, numbers.drop_nulls("key"))
+
+
+def _companies(named: pl.DataFrame) -> pl.DataFrame:
+    """Columns at and key: a company's clean name, and the name that its domain spells, without spaces, with the number of the house that the lead is about:
+    leads about two houses are two, whoever asks."""
+    distinct = named["company"].drop_nulls().unique()
+    keys = map_distinct(named["company"], dict(zip(distinct.to_list(), _company_keys(distinct).to_list(), strict=True)).get)
+    hosts = email_domains(named["email_normalized"])
+    hosts = hosts.set((email_kinds(hosts) != "business").fill_null(True), None)
+    spelt = hosts.str.extract(r"([^.]+)\.(?:(?:co|com|org|net|ac|gov)\.)?[^.]+$", 1).str.replace_all("-", "", literal=True)
+    about = named["property_address"].str.extract(r"(\d+)", 1).fill_null("")
+    both = pl.concat([pl.DataFrame({"at": named["at"], "key": each, "about": about}) for each in (keys, spelt)])
+    return both.filter(pl.col("key").str.len_bytes() > 1).unique().select("at", key=pl.col("key") + "\x1f" + pl.col("about"))
+
+
+def _company_keys(companies: pl.Series) -> pl.Series:
+    clean = clean_companies(companies)
+    keys = fold(clean).str.replace_all(r"\b(?:and|und|et|y|e|i)\b| ", "")
+    foreign = keys.str.contains(r"[^\x00-\x7f]").fill_null(False)
+    return keys if not foreign.any() else pl.select(pl.coalesce(map_distinct(keys.set(~foreign, None), _in_latin), keys)).to_series()
+
+
+def _by_name(kind: str, named: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
+    """Rows of one key (columns at, key) and campaign whose names share the beginning of a word; in large groups the whole name."""
+    several = _of_several(keys.join(named.select("at", "by_id", "campaign_id", "name"), on="at"))
+    if several.is_empty():
+        return several.select("at", "by_id", "campaign_id", "key").with_columns(kind=pl.lit(kind))
+    names = fold(several["name"].str.replace_all(r"\b([OoDdLl])['\u2019`]", "$1"))
+    foreign = names.str.contains(r"[^\x00-\x7f]").fill_null(False)
+    if foreign.any():
+        names = pl.select(pl.coalesce(map_distinct(names.set(~foreign, None), _in_latin), names)).to_series()
+    words = several.with_columns(word=names.str.split(" ")).with_columns(whole=pl.col("word").list.sort().list.join("")).explode("word")
+    stems = _of_several(words.with_columns(key=pl.col("key") + "\x1f" + pl.col("word").str.head(_STEM)).unique(["at", "key"]))
+    crowded = pl.col("by_id").n_unique().over("campaign_id", "key") > _MOST_NAMESAKES
+    stems = stems.with_columns(key=pl.when(crowded).then(pl.col("key") + "\x1f" + pl.col("whole")).otherwise("key"))
+    return _of_several(stems).select("at", "by_id", "campaign_id", "key").with_columns(kind=pl.lit(kind))
+
+
+def _in_latin(text: str) -> str:
+    return folded([anyascii(text)])[0]
 
 
 @lru_cache(10_000)
@@ -100,11 +164,25 @@ def _profile(name: str) -> str | None:
 def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
     near = rows[candidates["at"]]
     name = pl.coalesce("full_name", pl.concat_str(pl.col("first_name", "last_name"), separator=" ", ignore_nulls=True)).fill_null("")
+    emails = near["email_normalized"]
+    companies = near["company"].drop_nulls().unique()
     blocks = candidates.with_columns(
-        near.select(name.str.strip_chars().alias("name"), address=pl.col("property_address").fill_null("").str.strip_chars()),
-        email=near["email_normalized"],
+        near.select(
+            name.str.strip_chars().alias("name"),
+            address=pl.col("property_address").fill_null("").str.strip_chars(),
+            title=pl.col("title").fill_null("").str.strip_chars().str.to_lowercase(),
+            city=pl.col("city").fill_null("").str.strip_chars().str.to_lowercase(),
+        ),
+        email=emails,
+        mailbox=mailbox_keys(emails),
+        phone=near["phone"],
+        profile=map_distinct(near["linkedin_url"].str.extract(_PROFILE, 1), _profile),
         extension=map_distinct(near["phone"], extension),
-        shared=shared_mailboxes(near["email_normalized"]).fill_null(False) & (candidates["kind"] == "email"),
+        shared=shared_mailboxes(emails).fill_null(False),
+        free=(email_kinds(email_domains(emails)) != "business").fill_null(False),
+        company=map_distinct(
+            near["company"], dict(zip(companies.to_list(), _company_keys(companies).to_list(), strict=True)).get
+        ).fill_null(""),
     ).with_columns(block=pl.struct("kind", "campaign_id", "key").rank("dense").cast(pl.Int64))
     # Most rows are the same ones sent again: nothing has to be read.
     plain = blocks.select(
@@ -116,13 +194,97 @@ def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
     possible: set[tuple[int, int, str]] = set()
     number = int(blocks["block"].max() or 0)  # type: ignore[arg-type]
     for kind, block in _blocks(blocks.filter(~plain)):
-        people: list[int | None] = [None] * len(block) if kind == "name_and_company" else _people_of(kind, block)
+        people = _namesakes_of(kind, block) if kind.startswith("name") else _people_of(kind, block)
         for row, person in zip(block, people, strict=True):
             if person is not None:
                 found.append((row.by_id, number + 1 + person))
         number += len(block) + 1
         possible.update(_may_be_one(kind, block, people))
     return SamePerson(pl.concat([*links, _links(found)]), _possible(possible))
+
+
+def _namesakes_of(kind: str, block: list[_Row]) -> list[int | None]:
+    """As `_people_of`, for rows of one company or house number: a row joins those that it is one person with by all that is known, or nobody."""
+    people: list[list[_Row]] = []
+    numbers: list[int | None] = []
+    for row in block:
+        fits = [number for number, known in enumerate(people) if all(_is_one(kind, row, other) for other in known)]
+        if not fits:
+            people.append([row])
+            numbers.append(len(people) - 1)
+        elif len(fits) == 1:
+            people[fits[0]].append(row)
+            numbers.append(fits[0])
+        else:
+            numbers.append(None)
+    return numbers
+
+
+def _is_one(kind: str, a: _Row, b: _Row) -> bool:
+    """Whether two rows of one company, or of one house number, are one person about one property."""
+    if likeness(a.name, b.name) < Likeness.SAME:
+        return False
+    if a.address or b.address:
+        if not (a.address and b.address) or len(set(places(sorted({a.address, b.address})).values())) > 1:
+            return False
+    elif kind == "name_and_address":
+        return False
+    # A name and a house are one person, or father and son; who moves house keeps neither number nor mailbox.
+    return kind == "name_and_address" or not _contradict(a, b)
+
+
+def _contradict(a: _Row, b: _Row) -> bool:
+    """Whether what is known of two namesakes of one company speaks of two people: other companies, profiles, extensions, cities or mobiles, or two mailboxes
+    of the company of which one has a number ("john.smith2@") or does not spell the name."""
+    if a.company and b.company and a.company != b.company:
+        return True
+    if a.profile and b.profile and a.profile != b.profile:
+        return True
+    if a.city and b.city and a.city != b.city:
+        return True
+    if a.extension and b.extension and a.extension != b.extension:
+        return True
+    if a.mailbox and b.mailbox and a.mailbox != b.mailbox and not (a.shared or b.shared):
+        (one, _, at), (other, _, there) = a.mailbox.partition("@"), b.mailbox.partition("@")
+        if at == there and _letters(one) != _letters(other) and not _are_aliases(one, other, a, b):
+            return True
+    if any(
+        row.mailbox and not row.free and _has_digit(row.mailbox.partition("@")[0]) and row.mailbox != beside.mailbox
+        for row, beside in ((a, b), (b, a))
+    ):
+        return True
+    return two_mobiles(a.phone, b.phone)
+
+
+def _are_aliases(one: str, other: str, a: _Row, b: _Row) -> bool:
+    """Whether two local parts at one domain are one person's: each spells the same name, without a number, and the titles are not two."""
+    spelt = all(any(_spells(local, row.name) for row in (a, b)) for local in (one, other))
+    return spelt and not _has_digit(one + other) and not (a.title and b.title and a.title != b.title)
+
+
+def _has_digit(text: str) -> bool:
+    return any(letter.isdigit() for letter in text)
+
+
+def _letters(local: str) -> str:
+    return "".join(letter for letter in local if letter.isalnum())
+
+
+def _spells(local: str, name: str) -> bool:
+    """Whether a mailbox is named after a person: given name, family name, or both, the one or the other as an initial."""
+    words = read_name(name).words
+    letters = _letters(local)
+    given, family = words[0], words[-1]
+    return letters in {
+        given,
+        family,
+        given + family,
+        family + given,
+        given[0] + family,
+        given + family[0],
+        family + given[0],
+        family[0] + given,
+    }
 
 
 def _blocks(blocks: pl.DataFrame) -> Iterator[tuple[str, list[_Row]]]:
@@ -141,7 +303,8 @@ def _people_of(kind: str, block: list[_Row]) -> list[int | None]:
         here = [index for index, row in enumerate(block) if place_of[row.address] == place]
         names = sorted({block[index].name for index in here})
         strict = kind == "phone" or any(block[index].shared for index in here)
-        of_name = _people(names, needs_name=kind == "phone", strict=strict)
+        household = kind == "email" and any(_is_household(block[index]) for index in here)
+        of_name = _people(names, needs_name=kind == "phone", strict=strict, household=household)
         doubt = _two_behind_one_phone([(of_name[block[index].name], block[index]) for index in here]) if kind == "phone" else set()
         for index in here:
             person = of_name[block[index].name]
@@ -161,13 +324,27 @@ def _two_behind_one_phone(rows: list[tuple[int | None, _Row]]) -> set[int]:
     return two_mailboxes | {person for person, of in extensions.items() if len(of) > 1}
 
 
-def _people(names: list[str], *, needs_name: bool, strict: bool) -> dict[str, int | None]:
+def _is_household(row: _Row) -> bool:
+    """Whether a mailbox is named after a family ("thehills@", "dayfam@") and after nobody in it."""
+    words = read_name(row.name).words
+    if len(words) < 2 or not row.email:
+        return False
+    local = _letters(row.email.partition("@")[0])
+    given, family = words[0], words[-1][:4]
+    rest = local.replace(family, "", 1)
+    return len(family) >= _STEM and family in local and given[:_STEM] not in rest and not (len(rest) <= len(words) and given[0] in rest)
+
+
+def _people(names: list[str], *, needs_name: bool, strict: bool, household: bool) -> dict[str, int | None]:
     """A number per name, equal for spellings of one person's name. A name that fits two different people, or none at all beside several, is null."""
     full = sorted((name for name in names if read_name(name).words), key=lambda name: (-len(name), name))
+    least = Likeness.INITIAL if strict else Likeness.UNSAID
     people: list[list[str]] = []
     answer: dict[str, int | None] = {}
     for name in full:
-        fits = [number for number, known in enumerate(people) if all(same_name(name, other, strict=strict) for other in known)]
+        fits = [
+            number for number, known in enumerate(people) if all(likeness(name, other, household=household) >= least for other in known)
+        ]
         if not fits:
             people.append([name])
             answer[name] = len(people) - 1
@@ -195,7 +372,9 @@ def _may_be_one(kind: str, block: list[_Row], people: list[int | None]) -> Itera
         if len(place_of) == 2 and len(set(place_of.values())) == 2:
             continue
         # Two full names that are read as two people's are two people.
-        if same_name(one.name, other.name, strict=False):
+        household = kind == "email" and (_is_household(one) or _is_household(other))
+        least = Likeness.INITIAL if kind.startswith("name") else Likeness.UNSAID
+        if likeness(one.name, other.name, household=household) >= least:
             yield min(one.by_id, other.by_id), max(one.by_id, other.by_id), kind
 
 
