@@ -37,6 +37,15 @@ class Classification(Table):
     urgency_score: Annotated[int | None, Column("Urgency, from 1 (none) to 5 (within days)")] = None
     outreach_message: Annotated[str | None, Column("First message to the lead; null when rules answered", pii="free_text")] = None
     classification_rationale: Annotated[str | None, Column("The classifier's reasons, in its own words", pii="free_text")] = None
+    lead_rating: Annotated[
+        int | None,
+        Column(
+            "The model's own judgement, 0 to 100: how likely the lead is to become a customer; null if rules answered, or an older answer stands",
+            low=0,
+            high=100,
+        ),
+    ] = None
+    rating_reasons: Annotated[list[str] | None, Column("The model's reasons for its rating, the strongest first", pii="free_text")] = None
     answer: Annotated[Json, Column("The whole validated answer, as a JSON object", pii="free_text")]
     model: Annotated[str, Column("Model that answered, or rules-v1")]
     fallback_reason: Annotated[str | None, Column("Why rules answered instead of a model: no_key, over_budget, provider_error, …")] = None

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -115,6 +115,7 @@ def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **o
 
 def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
     """Fill in the result of each case. Returns the cases that were sent again."""
+    _keep_editions(cases, asking)
     _put(cases, 0, asking)
     sent_again: list[Case] = []
     generation, pending = 1, [case for case in cases if case.in_quarantine]
@@ -131,6 +132,18 @@ def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
         sent_again += again
         generation, pending = generation + 1, [case for case in known if case.in_quarantine]
     return sent_again
+
+
+def _keep_editions(cases: Sequence[Case], asking: Asking) -> None:
+    """Cases that were answered under an earlier edition of their profile stay with it, so that a new field of a contract buys nothing again."""
+    earlier = [(case, replace(case, profile=edition)) for case in cases for edition in case.profile.editions[1:]]
+    wants = [first_want(as_before, 0, asking) for _, as_before in earlier]
+    held = asking.held(wants) if wants else {}
+    # From the oldest on, so that of several answers the newest edition's stands.
+    for (case, as_before), want in reversed(list(zip(earlier, wants, strict=True))):
+        case.keys.add(want.key)
+        if held[want.key].state == "found":
+            case.profile = as_before.profile
 
 
 def first_want(case: Case, generation: int, asking: Asking) -> Want:

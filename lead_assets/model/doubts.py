@@ -64,7 +64,7 @@ def of(profile: Profile, facts: Facts, answer: Answered, text: str, *, suspiciou
     if canary is not None and canary in text.casefold():
         yield Violation("canary_answered", "", "it follows an order that stands among the lead's facts")
     for name in profile.model_only:
-        if (message := getattr(answer, name)) is not None and _is_dictated(message, facts):
+        if name in profile.texts and (message := getattr(answer, name)) is not None and _is_dictated(message, facts):
             yield Violation("dictated", name, "most of it is copied from the lead's own text")
     if not profile.claims or not profile.opposites:
         return

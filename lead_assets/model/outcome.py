@@ -124,8 +124,10 @@ def _model(answer: Answer) -> str:
 def _fault(row: Mapping[str, object], profile: Profile | None) -> str | None:
     if profile is None:
         return "no such profile"
-    if row["schema_version"] != profile.version:
+    edition = next((each for each in profile.editions if each.version == row["schema_version"]), None)
+    if edition is None:
         return f"version {row['schema_version']} is not {profile.version}"
+    profile = edition
     answer = str(row["answer"])
     try:
         (profile.rules_contract if row["model"] == RULES_MODEL else profile.contract).model_validate_json(answer)

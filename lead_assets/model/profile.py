@@ -92,6 +92,13 @@ class Profile:
     """Kinds of promise (see `message_rules`) that this profile's messages may make."""
     glossary: frozenset[str] = frozenset()
     """Capitalised terms of the trade that are not names, case-folded."""
+    before: Profile | None = None
+    """The edition before this one. A question that was answered under it is not asked again: that answer stands, with its contract and version."""
+
+    @property
+    def editions(self) -> tuple[Profile, ...]:
+        """This profile and the editions before it, newest first."""
+        return (self, *(self.before.editions if self.before else ()))
 
     @cached_property
     def contract_hash(self) -> str:

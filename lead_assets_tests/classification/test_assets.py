@@ -100,7 +100,7 @@ def test_every_classification_meets_its_contract_and_no_quarantined_lead_is_scor
         ({"answer": pl.col("answer").str.replace("bridge_rtl", "mezzanine")}, "lending: loan_type: literal_error"),
         ({"answer": pl.col("answer").str.replace('"urgency_score":2', '"urgency_score":9')}, "lending: urgency_score: less_than_equal"),
         ({"loan_type": pl.lit("rental")}, "lending: column loan_type differs from the answer"),
-        ({"schema_version": pl.lit("lending-0")}, "lending: version lending-0 is not lending-1"),
+        ({"schema_version": pl.lit("lending-0")}, "lending: version lending-0 is not lending-2"),
         ({"profile": pl.lit("gone")}, "gone: no such profile"),
         (
             {"answer": pl.col("answer").str.replace(r'"outreach_message":"[^"]*"', '"outreach_message":null')},

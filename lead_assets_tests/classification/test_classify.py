@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lead_assets.classification.rulebook import load_rulebook
+from lead_assets.classification.rulebook import ClassificationRules, load_rulebook
 from lead_assets.contracts import Classification, Quarantined
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
@@ -20,6 +20,7 @@ from lead_assets.ledger.model import Answer, Want
 from lead_assets.ledger.purchase import Retry
 from lead_assets.model import message_rules
 from lead_assets.model.buying import purchase
+from lead_assets.model.outcome import broken_contracts
 from lead_assets.model.rulebook import Rulebook
 from lead_assets.sandbox import Handle
 from lead_assets.vendors.vendor import Vendor
@@ -52,7 +53,7 @@ def test_leads_are_classified_in_the_contract_of_the_table(run: Run, sandbox: Ha
     row = result.classifications.row(0, named=True)
     assert (row["profile"], row["schema_version"], row["investor_experience"], row["attempts"]) == (
         "lending",
-        "lending-1",
+        "lending-2",
         "experienced",
         1,
     )
@@ -62,6 +63,39 @@ def test_leads_are_classified_in_the_contract_of_the_table(run: Run, sandbox: Ha
     assert Decimal(str(sandbox.meter()["anthropic"]["messages"]["usd"])) == pytest.approx(
         result.classifications["cost_usd"].sum(), abs=Decimal("0.000003")
     )
+
+
+def unrated(settings: Settings) -> Rulebook[ClassificationRules]:
+    """The rulebook as it was before profiles asked for a rating."""
+    book = load_rulebook(settings)
+    return replace(book, profiles={name: profile.before or profile for name, profile in book.profiles.items()})
+
+
+def test_a_model_rates_the_lead_with_reasons_and_rules_do_not(run: Run, settings: Settings) -> None:
+    row = only(run(noted("Fix and flip, we have done 12 flips, closing in 10 days.")).classifications)
+    assert 50 < row["lead_rating"] <= 100
+    assert 1 <= len(row["rating_reasons"]) <= 3
+    without_key = settings.model_copy(update={"anthropic_api_key": None, "sandbox_url": None})
+    row = only(run(noted("Rental refinance"), settings=without_key).classifications)
+    assert (row["model"], row["lead_rating"], row["rating_reasons"]) == ("rules-v1", None, None)
+
+
+def test_answers_of_an_earlier_edition_stand_and_only_new_questions_are_asked_with_the_new_one(
+    run: Run, sandbox: Handle, settings: Settings
+) -> None:
+    """A repaired and a quarantined answer stand, too."""
+    old = noted("Fix and flip", "[[sandbox:placeholder]] rental refinance", "[[sandbox:refusal]]")
+    first = run(old, rulebook=unrated(settings))
+    calls = sandbox.meter()["anthropic"]["messages"]["requests"]
+    again = run(old)
+    assert sandbox.meter()["anthropic"]["messages"]["requests"] == calls == 4
+    assert again.classifications.equals(first.classifications)
+    assert again.quarantine.equals(first.quarantine)
+    assert broken_contracts(again.classifications, load_rulebook(settings).profiles) == {}
+    both = run(pl.concat([old, frame(lead(7, notes="Bridge loan for an auction"))])).classifications.sort("lead_id")
+    assert sandbox.meter()["anthropic"]["messages"]["requests"] == calls + 1
+    assert both["schema_version"].to_list() == ["lending-1", "lending-2"]
+    assert both["lead_rating"].is_null().to_list() == [True, False]
 
 
 def test_a_second_run_buys_nothing_and_gives_the_same_rows(run: Run, sandbox: Handle) -> None:

@@ -22,6 +22,8 @@ from lead_assets_tests.classification.leads import frame, lead
 LENDING = load_profiles()["lending"]
 FACTS = {"first_name": "Jordan", "notes": "Fix and flip in Tulsa. We have done 12 flips. Next year perhaps, no rush."}
 GOOD: dict[str, Any] = {
+    "lead_rating": 70,
+    "rating_reasons": ["knows which loan it wants"],
     "loan_type": "bridge_rtl",
     "investor_experience": "experienced",
     "urgency_score": 1,

@@ -10,7 +10,7 @@ import pytest
 
 from lead_assets.briefs.brief import PROFILE as BRIEF
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.contracts import Classification, RoutingDecision, Summary
+from lead_assets.contracts import Classification, RoutingDecision, Score, Summary
 from lead_assets.core.settings import Settings
 from lead_assets.model import doubts, orders, prompt
 from lead_assets.model.profile import Fact, Profile
@@ -20,7 +20,7 @@ from lead_assets_tests.classification.leads import frame, lead
 from lead_assets_tests.classification.pipeline import graph, ingest_notes
 
 PLAIN = "Bridge loan for a flip. We have done 12 flips. Next year perhaps, no rush."
-DECIDED = ["loan_type", "investor_experience", "urgency_score", "outreach_message"]
+DECIDED = ["loan_type", "investor_experience", "urgency_score", "outreach_message", "lead_rating"]
 
 
 def attacked() -> pl.DataFrame:
@@ -54,8 +54,12 @@ def test_no_attempt_changes_an_owner_a_score_or_what_the_owner_is_told(settings:
     ingest_notes(settings, "attacked", [f"{PLAIN}\n{text}" for text in INJECTIONS.values()])
     with graph(settings) as made:
         assert made.run("plain", "attacked").success
-        seen = made.rows(RoutingDecision).join(made.rows(Classification), on=["campaign_id", "lead_id"])
-        decided = {name: set(part.select("owner", "tier", "score", *DECIDED).rows()) for (name,), part in seen.group_by("campaign_id")}
+        keys = ["campaign_id", "lead_id"]
+        # How much providers know of a made-up person differs from lead to lead, and with it that part of the score.
+        others = pl.col("parts").str.replace(r'\{[^{}]*"part":"enrichment"[^{}]*\}', "").str.extract_all(r'"points":[\d.]+')
+        parts = made.rows(Score).select(*keys, points=others.list.join(" "))
+        seen = made.rows(RoutingDecision).join(made.rows(Classification), on=keys).join(parts, on=keys)
+        decided = {name: set(part.select("owner", "tier", "points", *DECIDED).rows()) for (name,), part in seen.group_by("campaign_id")}
         assert seen.filter(campaign_id="attacked").height == len(INJECTIONS)
         assert decided["plain"] == decided["attacked"]
         assert len(decided["plain"]) == 1

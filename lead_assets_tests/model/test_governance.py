@@ -23,6 +23,8 @@ FACTS = {
     "notes": "Fix and flip in Tulsa, closing in 12 days. My 4th flip, done  three\nlast year.",
 }
 GOOD: dict[str, Any] = {
+    "lead_rating": 70,
+    "rating_reasons": ["knows which loan it wants"],
     "loan_type": "bridge_rtl",
     "investor_experience": "experienced",
     "urgency_score": 5,

@@ -8,6 +8,7 @@ import polars as pl
 from pydantic import Field, StringConstraints
 
 from lead_assets.classification import rules
+from lead_assets.classification.rating import Rated, rated
 from lead_assets.classification.rules import cue
 from lead_assets.model.profile import Answered, Fact, Facts, Profile
 
@@ -53,6 +54,10 @@ class B2bAnswer(Answered):
     )
     rationale: str = Field(min_length=3, max_length=1500, description="Which facts led to the decision")
     evidence: list[ShortQuote] = Field(max_length=12, description="Exact quotes from the facts")
+
+
+class RatedB2bAnswer(Rated, B2bAnswer):
+    pass
 
 
 _FACTS = {
@@ -146,7 +151,7 @@ def _fit(facts: Facts, said: str) -> tuple[str, list[str]]:
     return ("strong" if people >= 50 else "moderate" if people >= 10 else "weak"), [str(shown)]
 
 
-PROFILE = Profile(
+_UNRATED = Profile(
     name="b2b",
     version="b2b-1",
     contract=B2bAnswer,
@@ -172,3 +177,5 @@ PROFILE = Profile(
     scales={"urgency": 2},
     glossary=frozenset({"crm", "sdr", "revops", "hubspot", "salesforce", "segment", "slack", "linkedin", "ai", "roi", "cdp"}),
 )
+
+PROFILE = rated(_UNRATED, "b2b-2", RatedB2bAnswer)

@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints
 
 from lead_assets.classification import rules
 from lead_assets.classification.loans import LoanRules, loan_wanted, shipped_loan_rules
+from lead_assets.classification.rating import Rated, rated
 from lead_assets.classification.rules import cue
 from lead_assets.model.profile import Answered, Fact, Facts, Profile, Quote
 
@@ -47,6 +48,10 @@ class LendingAnswer(Answered):
     )
     classification_rationale: str = Field(min_length=3, max_length=1500, description="Which facts led to the decision")
     evidence: list[Quote] = Field(max_length=12, description="Exact quotes from the facts")
+
+
+class RatedLendingAnswer(Rated, LendingAnswer):
+    pass
 
 
 _FACTS = {
@@ -153,7 +158,7 @@ def _by_rules(facts: Facts, declared: LoanRules | None = None) -> dict[str, Any]
     }
 
 
-PROFILE = Profile(
+_UNRATED = Profile(
     name="lending",
     version="lending-1",
     contract=LendingAnswer,
@@ -185,6 +190,10 @@ PROFILE = Profile(
 )
 
 
+PROFILE = rated(_UNRATED, "lending-2", RatedLendingAnswer)
+
+
 def reading_loans_by(declared: LoanRules) -> Profile:
     """The profile with other words for loans."""
-    return replace(PROFILE, by_rules=partial(_by_rules, declared=declared))
+    unrated = replace(_UNRATED, by_rules=partial(_by_rules, declared=declared))
+    return rated(unrated, PROFILE.version, RatedLendingAnswer)

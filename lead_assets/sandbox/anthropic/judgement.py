@@ -152,6 +152,13 @@ def lending(lead: ShownLead) -> Judgement:
         + f"thanks for reaching out about {topic}. Could we talk {when} to go over the numbers and the timing?",
         "classification_rationale": rationale[:900],
         "rationale": rationale[:900],
+        **_rating(
+            {
+                f"urgency {urgency} of 5": 12 * (urgency - 3),
+                f"experience {experience.replace('_', ' ')}": {"experienced": 14, "first_time": -8}.get(experience, 0),
+                f"{names[loan_type]} loan": -10 if loan_type == "unknown" else 8,
+            }
+        ),
     }
     return Judgement(values, quotes)
 
@@ -237,6 +244,13 @@ def b2b(lead: ShownLead) -> Judgement:
         + f"thanks for your interest. Teams like yours often ask us about {topic}. Would a short call this week help?",
         "rationale": rationale,
         "classification_rationale": rationale,
+        **_rating(
+            {
+                f"fit {fit}": {"strong": 20, "moderate": 6, "weak": -20}.get(fit, -5),
+                f"buying stage {stage}": {"decision": 16, "consideration": 8}.get(stage, -4),
+                f"urgency {urgency} of 5": 6 * (urgency - 3),
+            }
+        ),
     }
     return Judgement(values, quotes)
 
@@ -259,6 +273,12 @@ def summary(lead: ShownLead) -> Judgement:
     return Judgement(
         values, {"summary": [sentence[:200].strip() for sentence in sentences[:2]] or [str(part) for part in parts if part][:2]}
     )
+
+
+def _rating(reasons: dict[str, int]) -> dict[str, Any]:
+    """A rating from 0 to 100: 50, moved by the reasons' points."""
+    ranked = sorted(reasons, key=lambda reason: -abs(reasons[reason]))
+    return {"lead_rating": min(100, max(0, 50 + sum(reasons.values()))), "rating_reasons": ranked}
 
 
 # --- reading ---
