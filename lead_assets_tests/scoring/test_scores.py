@@ -146,9 +146,7 @@ def test_a_missing_value_that_a_rule_declares_is_known() -> None:
 
 
 def test_without_the_model_the_rest_is_weighted_up_and_the_row_says_so() -> None:
-    rated, by_rules = scored(
-        {**COMPANY, "model": "m"}, {**COMPANY, "model": "rules-v1", "fallback_reason": "no_key"}, more=measured(lead_rating=[80, None])
-    )
+    rated, by_rules = scored({**COMPANY, "model": "m", "lead_rating": 80}, {**COMPANY, "model": "rules-v1", "fallback_reason": "no_key"})
     assert rated["by"]["judgement"]["because"] == "the model rates the lead 80 of 100"
     assert rated["by"]["judgement"]["points"] == pytest.approx(0.8 * rated["by"]["judgement"]["max_points"], abs=0.01)
     assert "judgement: rules answered, not a model (no_key)" in by_rules["unknown_parts"]
@@ -162,7 +160,7 @@ def test_an_answer_without_a_rating_is_unknown_and_not_zero() -> None:
 
 
 def test_half_of_the_routers_score_is_the_models_rating() -> None:
-    rated, unrated = scored(*[{"profile": "b2b", **ROUTED}] * 2, more=measured(lead_rating=[30, None]))
+    rated, unrated = scored(*({"profile": "b2b", **ROUTED, "lead_rating": rating} for rating in (30, None)))
     assert (rated["route_score"], rated["path"]) == (0.6, "manual_review")
     assert (unrated["route_score"], unrated["path"]) == (0.9, "route")
 
