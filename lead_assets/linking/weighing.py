@@ -6,6 +6,7 @@ maximisation after Fellegi and Sunter). Candidates hold nearly all true pairs, s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -24,6 +25,10 @@ _ROUNDS = 60
 _SMOOTH_M = 10.0
 """Pairs that what is expected of one person counts for."""
 _SMOOTH_U = 0.5
+_BY_CHANCE = 1_000
+_MOST_DIFFERENT = 0.75
+"""The share of one person's pairs that may differ in a column. Without it, a table in which nobody stands twice would teach that people who share an industry
+are one person, whose e-mail always differs."""
 
 
 class Learned(NamedTuple):
@@ -106,8 +111,12 @@ def _unlike(rows: pl.DataFrame, names: Sequence[str]) -> Ints:
     """Rows of which no two are equal in all columns but one. How common a value is must not depend on how often one person was recorded: in a table that is
     mostly one person's records, that person's name would otherwise be no evidence at all."""
     kept = rows.select("row", *names)
-    for name in names if len(names) > 2 else []:
-        kept = kept.unique([other for other in names if other != name], keep="first", maintain_order=True)
+    values = rows.select(pl.col(names).n_unique()).row(0, named=True)
+    for name in names:
+        others = [other for other in names if other != name]
+        # In a few columns of a few values, many people are equal.
+        if math.prod(values[other] for other in others) > _BY_CHANCE * rows.height:
+            kept = kept.unique(others, keep="first", maintain_order=True)
     return kept["row"].to_numpy()
 
 
@@ -140,7 +149,9 @@ def _maximised(
     for _ in range(_ROUNDS):
         belief = _belief(seen, m, u, prior)
         expected = float((belief * seen_counts).sum())
-        updated = [_share(seen[:, at], seen_counts * belief, len(one), _SMOOTH_M, start.m[at]) for at, one in enumerate(m)]
+        updated = [
+            _bounded(_share(seen[:, at], seen_counts * belief, len(one), _SMOOTH_M, start.m[at]), start.m[at]) for at, one in enumerate(m)
+        ]
         moved = max(float(np.abs(new - old).max()) for new, old in zip(updated, m, strict=True))
         m = updated
         prior = min(0.5, max(expected, 0.5) / max(total_pairs, 1))
@@ -149,6 +160,13 @@ def _maximised(
         if moved < 1e-4:
             break
     return Learned(m, u, prior)
+
+
+def _bounded(m: Floats, toward: Floats) -> Floats:
+    if m[-1] <= _MOST_DIFFERENT:
+        return m
+    alike = m[:-1] + toward[:-1] * 1e-3
+    return np.append(alike / alike.sum() * (1 - _MOST_DIFFERENT), _MOST_DIFFERENT)
 
 
 def _belief(patterns: npt.NDArray[np.int64], m: Sequence[Floats], u: Sequence[Floats], prior: float) -> Floats:

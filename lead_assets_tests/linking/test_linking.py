@@ -178,3 +178,15 @@ def test_the_command_says_what_to_write_instead_of_a_wrong_role(tmp_path: Path, 
     done = command("identity", "link", "--input", str(tmp_path / "a.csv"), "--id-col", "id", "--role", "name", "--out", "x.csv")
     assert done.code == 1
     assert "COLUMN=ROLE" in done.stderr
+
+
+def test_in_a_table_where_nobody_stands_twice_those_who_share_an_industry_are_not_one() -> None:
+    table = pl.DataFrame(
+        {
+            "id": range(600),
+            "email": [f"person{at}@company{at}.example" for at in range(600)],
+            "industry": [f"industry {at % 30}" for at in range(600)],
+            "country": [("us", "de", "fr")[at % 7 % 3] for at in range(600)],
+        }
+    )
+    assert link([table], "id", {"email": "email", "industry": "exact", "country": "exact"}).pairs.height == 0
