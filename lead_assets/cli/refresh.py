@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from lead_assets.cli import pipeline, runs
-from lead_assets.contracts import Lead
+from lead_assets.contracts import Lead, PreScore
 from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import unknown
 from lead_assets.ledger.model import Lifetimes
@@ -32,7 +32,8 @@ def refresh(
     been run). Returns the answer of `lead-assets refresh`. Raises UnknownWord for a signal or campaign that does
     not exist, ValueError for a campaign that has not been run."""
     from lead_assets.signals.engine import collect
-    from lead_assets.signals.signal import load_signals
+    from lead_assets.signals.signal import load_pre_score, load_signals
+    from lead_assets.signals.worth import Worth
 
     check_rules(settings)
     signals = load_signals(settings)
@@ -50,7 +51,13 @@ def refresh(
     younger = Lifetimes(min(own.found, older_than), min(own.not_found, older_than), own.unknown)
     with opened_ledger(settings) as ledger:
         leads = warehouse.read(Lead, wanted)
-        stats = collect(replace(signals[signal], lifetimes=younger), leads, ledger=ledger, settings=settings).stats
+        # What is not worth buying is not worth buying again. What was never made says nothing.
+        frames = {name: warehouse.read(signals[name].contract, wanted) for name in signals[signal].when.reads() if name in signals}
+        scores = warehouse.read(PreScore, wanted)
+        worth = Worth(
+            load_pre_score(settings), {name: each for name, each in frames.items() if each.height}, scores if scores.height else None
+        )
+        stats = collect(replace(signals[signal], lifetimes=younger), leads, ledger=ledger, settings=settings, worth=worth).stats
     ran = pipeline.run(settings, campaigns=wanted, select=f'key:"signals/{signal}"+', progress=progress) if stats.total.bought else None
     shown = stats.metadata()
     return {

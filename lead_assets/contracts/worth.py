@@ -16,9 +16,14 @@ class PreScore(Table):
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
-    pre_score: Annotated[float, Column("0 to 100: the sum of the points of all parts, at most 100", low=0, high=100)]
+    pre_score: Annotated[
+        float,
+        Column("0 to 100: the points of all parts of which something is known, as a share of the most they can give", low=0, high=100),
+    ]
     tier: Annotated[
         Literal["hot", "warm", "cold"],
         Column("Tier of the pre-score, by the thresholds under pre_score in rules/signals.yaml; scoring.scores has the tier of the score"),
     ]
-    parts: Annotated[Json, Column('What the pre-score is made of: [{"part", "points", "max_points", "because"}]')]
+    parts: Annotated[
+        Json, Column('What the pre-score is made of: [{"part", "points", "max_points", "because"}]; points is null if nothing is known')
+    ]

@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import math
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -23,6 +23,7 @@ import polars as pl
 from lead_assets.contracts.base import MONEY_DTYPE
 from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
+from lead_assets.signals import plan
 from lead_assets.signals.given import PROVIDER as GIVEN
 from lead_assets.signals.given import Gift, Key, gifts
 from lead_assets.signals.signal import Signal, stages
@@ -35,6 +36,7 @@ from lead_assets.vendors.questions import LeadFacts
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
+    from lead_assets.ledger.money import Budget
     from lead_assets.ledger.purchase import Retry
 
 
@@ -93,7 +95,8 @@ def collect_in_order(
     for stage in sorted(set(order.values())):
         now = [signal for signal in signals if order[signal.name] == stage]
         worth = worth_of(leads, {name: one.frame for name, one in found.items()}, pre_score, order)
-        found |= collect_all(now, leads, ledger=ledger, settings=settings, retry=retry, worth=worth)
+        beside = [] if worth.scores is None else [signal for signal in signals if order[signal.name] > stage]
+        found |= collect_all(now, leads, ledger=ledger, settings=settings, retry=retry, worth=worth, beside=beside)
     return found
 
 
@@ -117,11 +120,72 @@ async def _collect_all(
     async with AsyncExitStack() as stack:
         stats = {signal.name: SignalStats(leads=leads.height) for signal in signals}
         desk = Desk(ledger, settings, signals, stack, retry, stats)
-        collected = await asyncio.gather(*(_collect(signal, leads, desk, judged.get(signal.name)) for signal in signals))
+        if worth is None or ledger.buying != "always" or not (budgets := await asyncio.to_thread(ledger.budgets)):
+            return await _each(signals, leads, desk, judged, {})
+        judged |= {signal.name: worth.judged(signal.when, leads) for signal in beside}
+        return await _within(budgets, signals, beside, leads, desk, judged)
+
+
+async def _each(
+    signals: Sequence[Signal], leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame], beyond: Mapping[str, set[str]]
+) -> dict[str, Collected]:
+    collected = await asyncio.gather(
+        *(_collect(signal, leads, desk, judged.get(signal.name), beyond.get(signal.name, set())) for signal in signals)
+    )
     return {signal.name: one for signal, one in zip(signals, collected, strict=True)}
 
 
-async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None = None) -> Collected:
+async def _within(
+    budgets: Sequence[Budget],
+    signals: Sequence[Signal],
+    beside: Sequence[Signal],
+    leads: pl.DataFrame,
+    desk: Desk,
+    judged: Mapping[str, pl.DataFrame],
+) -> dict[str, Collected]:
+    """Buy from the best lead down, as far as the budgets certainly reach; then count again with what it really cost, until nothing more can be bought."""
+    earlier: dict[str, list[SignalStats]] = {signal.name: [] for signal in signals}
+    left: dict[str, set[str]] | None = None
+    while True:
+        wishes = [wish for signal in [*signals, *beside] for wish in await _wishes(signal, leads, desk, judged[signal.name])]
+        too_dear = plan.beyond(budgets, wishes)
+        own = {signal.name: too_dear.get(signal.name, set()) for signal in signals}
+        stats = {signal.name: SignalStats(leads=leads.height) for signal in signals}
+        collected = await _each(signals, leads, replace(desk, stats=stats), judged, own)
+        if not any(own.values()) or own == left:
+            break
+        for name, one in stats.items():
+            earlier[name].append(one)
+        left, budgets = own, await asyncio.to_thread(desk.ledger.budgets)
+    for name, before in earlier.items():
+        for one in before:
+            stats[name].add_earlier(one)
+    return collected
+
+
+async def _wishes(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame) -> list[plan.Wish]:
+    """What the signal would buy, at most, by subject."""
+    stats, ledger = SignalStats(), desk.ledger.rehearsal()
+    await _collect(signal, leads, replace(desk, ledger=ledger, stats={signal.name: stats}), judged)
+    wished = {want.key: want for want in ledger.wished}
+    ranks = dict(
+        judged.with_columns(subject=leads.select(subject=subject(signal.subject))["subject"])
+        .filter("worth", pl.col("subject").is_not_null())
+        .group_by("subject")
+        .agg(pl.col("rank").min())
+        .iter_rows()
+    )
+    return [
+        plan.Wish(signal.name, name, ranks[name], wants)
+        for name, look in stats.looks.items()
+        if name in ranks and (wants := [wished[key] for key in look.keys if key in wished])
+    ]
+
+
+async def _collect(
+    signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None = None, beyond: Collection[str] = ()
+) -> Collected:
+    """`judged`: see `Worth.judged`. `beyond`: subjects for which the budget does not reach."""
     every = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject(signal.subject))
     if judged is not None:
         every = every.hstack(judged)
@@ -130,13 +194,15 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.D
     taken = await _taken(signal, leads, every, brought, desk, stats)
     asked = _without(every, taken)
     wanted = asked if judged is None else asked.filter("worth")
+    if beyond:
+        wanted = wanted.filter(~pl.col("subject").is_in(list(beyond)).fill_null(False))
     subjects = _subjects(signal, leads, _first(wanted))
     stats.subjects = Counter(subject.campaign_id for subject in subjects.values())
     stats.subjects.update(campaign for campaign, _ in taken)
     verdicts, charges = await ask(signal, subjects, desk, stats)
     if wanted.height < asked.height:
         others = _subjects(signal, leads, _first(asked.filter(~pl.col("subject").is_in(list(subjects)))))
-        known, paid = await _not_worth_it(signal, others, desk, stats)
+        known, paid = await _not_bought(signal, others, beyond, desk, stats)
         verdicts, charges = verdicts | known, charges + paid
 
     if signal.subject != "company_domain":
@@ -167,17 +233,21 @@ async def _collect(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.D
     return Collected(_rows(signal, every, verdicts, unpaid, own), stats, lacking, looks)
 
 
-async def _not_worth_it(
-    signal: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats
+async def _not_bought(
+    signal: Signal, subjects: Mapping[str, Subject], beyond: Collection[str], desk: Desk, stats: SignalStats
 ) -> tuple[dict[str, SubjectVerdict], list[Charge]]:
-    """Verdicts on subjects for which nothing is bought: what the ledger has is free, however old."""
+    """Verdicts on subjects for which nothing is bought, because they are not worth it or beyond the budget: what the ledger has is free, however old."""
     recalled = SignalStats()
-    known, charges = await ask(signal, subjects, replace(desk, ledger=desk.ledger.recall_only()), recalled)
+    verdicts, charges = await ask(signal, subjects, replace(desk, ledger=desk.ledger.recall_only()), recalled)
     stats.looks |= recalled.looks
     for campaign, spent in recalled.spent.items():
         stats.spent[campaign].hits += spent.hits
-    unknown = {name for name, verdict in known.items() if verdict.state == "unknown" and verdict.reason not in ("off", "suppressed")}
-    return {name: SubjectVerdict("unknown", NOT_WORTH_IT) if name in unknown else verdict for name, verdict in known.items()}, charges
+    for name, verdict in verdicts.items():
+        if name in beyond and name in stats.looks:
+            stats.looks[name].until = 0.0  # the next run looks again for what the budget allows
+        if verdict.state == "unknown" and verdict.reason not in ("off", "suppressed"):
+            verdicts[name] = SubjectVerdict("unknown", "over_budget" if name in beyond else NOT_WORTH_IT)
+    return verdicts, charges
 
 
 async def _taken(

@@ -119,12 +119,24 @@ def _miss_reasons(names: list[str]) -> pl.Expr:
 
 
 def _quality(names: list[str]) -> pl.Expr:
-    """Signals that are switched off, or not worth their price for this lead, were not requested, so their absence says nothing about the lead."""
+    """Signals that are switched off were not requested, so their absence says nothing about the lead.
+
+    One that was not worth its price counts as it was found for the campaign's other leads that could be asked about. Leaving it out would make the share of
+    cheap leads one of few signals, which is often 0 or 1, and move their scores by chance.
+    """
     if not names:
         return pl.lit(None, dtype=pl.Float64)
-    asked = pl.sum_horizontal((~pl.col(f"{name}.reason").is_in(["off", NOT_WORTH_IT]).fill_null(False)).cast(pl.Int64) for name in names)
-    found = pl.sum_horizontal(_has(name).cast(pl.Int64) for name in names)
-    return pl.when(asked > 0).then((found / asked).round(4))
+    asked, found = [], []
+    for name in names:
+        reason = pl.col(f"{name}.reason")
+        requested = reason.ne_missing("off") & reason.ne_missing(NOT_WORTH_IT)
+        could_be = requested & reason.ne_missing("no_subject")
+        usual = _has(name).sum().over("campaign_id") / could_be.sum().over("campaign_id")
+        estimated = (reason == NOT_WORTH_IT).fill_null(False) & usual.is_not_nan()
+        asked.append((requested | estimated).cast(pl.Int64))
+        found.append(pl.when(estimated).then(usual).otherwise(_has(name).cast(pl.Float64)))
+    total = pl.sum_horizontal(asked)
+    return pl.when(total > 0).then((pl.sum_horizontal(found) / total).round(4))
 
 
 def _json_object(entries: list[pl.Expr]) -> pl.Expr:

@@ -60,6 +60,14 @@ class SignalStats:
             own.bought += each.bought
             own.add_cost(each)
 
+    def add_earlier(self, other: SignalStats) -> None:
+        """Add purchases made earlier in the same step. Their answers were then found in the ledger, which saved nothing."""
+        for campaign, each in other.spent.items():
+            own = self.spent[campaign]
+            own.hits = max(own.hits - each.bought, 0)
+            own.bought += each.bought
+            own.add_cost(each)
+
     def looked(self, subject: str, want: Want, until: float) -> None:
         """Record that an answer was looked up, and how long it holds."""
         look = self.looks.setdefault(subject, Look())

@@ -42,7 +42,8 @@ def _columns(value: object) -> object:
 class Part(Declared):
     """One part of the pre-score. Exactly one of `values`, `steps`, `contains` and `present` sets the points.
 
-    The first of its columns that has a value counts. Without a match, `otherwise` applies; if none of the columns has a value, `unknown` does.
+    The first of its columns that has a value counts. Without a match, `otherwise` applies. If none of the columns has a value, the part is left out, unless
+    `unknown` says what that is worth.
     """
 
     name: str = Field(min_length=1)
@@ -55,14 +56,10 @@ class Part(Declared):
     unknown: Points | None = None
 
     @property
-    def if_unknown(self) -> int:
-        return self.otherwise if self.unknown is None else self.unknown
-
-    @property
     def max_points(self) -> int:
         steps = [step.points for step in self.steps or []]
         return max(
-            [*(self.values or {}).values(), *steps, *(self.contains or {}).values(), self.present or 0, self.otherwise, self.if_unknown]
+            [*(self.values or {}).values(), *steps, *(self.contains or {}).values(), self.present or 0, self.otherwise, self.unknown or 0]
         )
 
     @model_validator(mode="after")
@@ -86,7 +83,7 @@ class Tiers(Declared):
 
 
 class PreScoreRules(Declared):
-    """The pre-score. A sum over 100 counts as 100, so that parts for different kinds of leads can stand side by side."""
+    """The pre-score: 100 × points / most points, over the parts of which something is known. So parts for different kinds of leads can stand side by side."""
 
     tiers: Tiers
     parts: list[Part] = Field(min_length=1)
@@ -299,7 +296,9 @@ def pre_scores(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], rules: P
     columns = [column for part in rules.parts for column in part.column if signal_of(column) in frames]
     facts = with_columns_of(leads, frames, list(dict.fromkeys(columns)))
     points = [_points(part, facts.columns).alias(f"__{part.name}") for part in rules.parts]
-    total = pl.sum_horizontal(pl.col(f"__{part.name}") for part in rules.parts).clip(0, 100)
+    most = [pl.when(pl.col(f"__{part.name}").is_not_null()).then(pl.lit(part.max_points)) for part in rules.parts]
+    reached = pl.sum_horizontal(pl.col(f"__{part.name}") for part in rules.parts)
+    total = (100 * reached / pl.sum_horizontal(most)).fill_nan(0.0).round(1)
     tier = (
         pl.when(total >= rules.tiers.hot).then(pl.lit("hot")).when(total >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold"))
     )
@@ -333,7 +332,7 @@ def _number(column: str) -> pl.Expr:
 def _points(part: Part, present: Sequence[str]) -> pl.Expr:
     value = _value(part, present)
     if value is None:
-        return pl.lit(part.if_unknown, dtype=pl.Int64)
+        return pl.lit(part.unknown, dtype=pl.Int64)
     points = pl.lit(part.otherwise, dtype=pl.Int64)
     if part.values is not None:
         points = value.replace_strict(part.values, default=part.otherwise, return_dtype=pl.Int64)
@@ -345,11 +344,11 @@ def _points(part: Part, present: Sequence[str]) -> pl.Expr:
     else:
         for word, worth in sorted((part.contains or {}).items(), key=lambda pair: pair[1]):
             points = pl.when(value.str.to_lowercase().str.contains(word.lower(), literal=True)).then(worth).otherwise(points)
-    return pl.when(value.is_null()).then(part.if_unknown).otherwise(points).cast(pl.Int64)
+    return pl.when(value.is_null()).then(pl.lit(part.unknown, dtype=pl.Int64)).otherwise(points).cast(pl.Int64)
 
 
 def _part(part: Part, present: Sequence[str]) -> pl.Expr:
-    """{"part", "points", "max_points", "because"}. Text and whatever may be personal data is not repeated."""
+    """{"part", "points", "max_points", "because"}; without points if it is unknown. Text and whatever may be personal data is not repeated."""
     value, name = _value(part, present), " or ".join(part.column)
     if value is None:
         because = pl.lit(f"{name} is unknown")

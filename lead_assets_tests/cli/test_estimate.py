@@ -106,9 +106,9 @@ def test_estimate_rules_that_cannot_be_used_are_named(command: Command, drop: Pa
 def test_what_an_export_brings_is_left_out_and_named(command: Command, tmp_path: Path, sandbox: Handle) -> None:
     path = tmp_path / "apollo.csv"
     path.write_text(
-        "First Name,Last Name,Company,Email,Email Status,Website,Technologies,Total Funding,Latest Funding,Last Raised At,Apollo Contact Id\n"
-        'Ada,Byron,Engines,ada@engines.example,Verified,https://engines.example,"AWS, SAP",12000000,Series A,2025-05-01,66f0000000000000000000a9\n'
-        "Eve,Byron,Looms,eve@looms.example,Unavailable,https://looms.example,,,,,66f0000000000000000000aa\n"
+        "First Name,Last Name,Title,Company,Email,Email Status,Website,Technologies,Total Funding,Latest Funding,Last Raised At,Apollo Contact Id\n"
+        'Ada,Byron,CEO,Engines,ada@engines.example,Verified,https://engines.example,"AWS, SAP",12000000,Series A,2025-05-01,66f0000000000000000000a9\n'
+        "Eve,Byron,CEO,Looms,eve@looms.example,Unavailable,https://looms.example,,,,,66f0000000000000000000aa\n"
     )
     command("ingest", str(path), "--campaign", "c", "--json").answer()
     said = command("estimate", "--all", "--json", sandbox_url=sandbox.url).answer()

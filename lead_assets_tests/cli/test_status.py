@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from dagster import AssetKey, DagsterInstance
 
 from lead_assets.cli.pipeline import run
 from lead_assets.cli.status import status
@@ -70,6 +71,32 @@ def test_edited_scoring_rules_are_told_of_scores_and_what_hangs_on_them_and_noth
     }
     run(settings)
     assert told(settings) == {}
+
+
+def test_a_changed_when_is_told_of_its_own_signal_and_what_reads_it_and_a_run_makes_nothing_else(made: Settings, tmp_path: Path) -> None:
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    shipped = (Path(__file__).parents[2] / "lead_assets" / "rules" / "signals.yaml").read_text()
+    settings = made.model_copy(update={"rules_dir": rules})
+    edited = shipped.replace("  news:\n    when: {tier: hot}", "  news:\n    when: {tier: [hot, warm]}")
+    assert edited != shipped
+    (rules / "signals.yaml").write_text(edited)
+    found = told(settings)
+    assert found["fall", "signals.news"] == ("out_of_date", "its code or rules changed")
+    assert {table for _, table in found if table.startswith("signals.")} == {"signals.news", "signals.enriched_leads"}
+    assert found["fall", "signals.enriched_leads"] == ("out_of_date", "signals.news is not current")
+    run(settings)
+    assert told(settings) == {}
+    with DagsterInstance.from_config(str(settings.home / "dagster")) as instance:
+        kept = {name: _kept(instance, name) for name in ("news", "tech_stack", "company_overview", "pre_scores")}
+    assert kept == {"news": False, "tech_stack": True, "company_overview": True, "pre_scores": True}
+
+
+def _kept(instance: DagsterInstance, table: str) -> object:
+    event = instance.get_latest_materialization_event(AssetKey(["signals", table]))
+    assert event is not None
+    assert event.asset_materialization is not None
+    return event.asset_materialization.metadata["kept"].value
 
 
 def test_a_run_that_buys_nothing_leaves_what_was_made_by_one_that_may(made: Settings) -> None:

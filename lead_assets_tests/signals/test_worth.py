@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
-from lead_assets.contracts import CompanyOverview, PreScore
+from lead_assets.contracts import CompanyOverview, News, PreScore, SignalRow
 from lead_assets.core.declared import rules_digest
 from lead_assets.core.document import RulesError, read_document
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
+from lead_assets.estimating.expected import load_experience
+from lead_assets.estimating.signals import rehearse
+from lead_assets.ledger.model import Lifetimes, Want, to_micros
+from lead_assets.ledger.money import Budget
+from lead_assets.signals import plan
 from lead_assets.signals.engine import Collected, collect_in_order
 from lead_assets.signals.merge import enrich
 from lead_assets.signals.signal import SIGNALS, load_pre_score, load_signals, said_of_when, said_without_when, stages
@@ -26,15 +33,14 @@ RULES = PreScoreRules.model_validate(
     {
         "tiers": {"hot": 60, "warm": 40},
         "parts": [
-            {"name": "seniority", "column": "seniority", "values": {"vp": 40, "entry": 0}, "unknown": 5},
+            {"name": "seniority", "column": "seniority", "values": {"vp": 40, "entry": 0}, "unknown": 10},
             {
                 "name": "size",
                 "column": ["company_overview.headcount_min", "company_size"],
                 "steps": [{"at_least": 11, "points": 10}, {"at_least": 201, "points": 30}],
-                "unknown": 8,
             },
-            {"name": "asks", "column": "notes", "contains": {"demo": 20, "pricing": 15}},
-            {"name": "phone", "column": "phone_e164", "present": 5},
+            {"name": "asks", "column": "notes", "contains": {"demo": 20, "pricing": 15}, "unknown": 0},
+            {"name": "phone", "column": "phone_e164", "present": 10},
         ],
     }
 )
@@ -71,7 +77,7 @@ def fault(tmp_path: Path, change: Any) -> str:
     return "\n".join(raised.value.faults)
 
 
-def test_parts_add_up_and_the_first_column_with_a_value_counts() -> None:
+def test_the_pre_score_is_what_is_reached_of_what_is_known() -> None:
     leads = frame(
         [
             lead(0, "a.example", seniority="vp", company_size="1-10", notes="May we see a Demo? And pricing", phone_e164="+15125550100"),
@@ -81,23 +87,25 @@ def test_parts_add_up_and_the_first_column_with_a_value_counts() -> None:
     )
     scored = pre_scores(leads, {"company_overview": overview(500, None, None)}, RULES)
     assert scored.schema == PreScore.polars_schema()
-    assert scored["pre_score"].to_list() == [95, 30, 13]
+    # 100 of 100; 30 of 90, without a phone; 10 of 60, without a size.
+    assert scored["pre_score"].to_list() == [100, 33.3, 16.7]
     assert scored["tier"].to_list() == ["hot", "cold", "cold"]
-    for total, parts in scored.select("pre_score", "parts").iter_rows():
-        assert sum(part["points"] for part in json.loads(parts)) == total
+    for total, text in scored.select("pre_score", "parts").iter_rows():
+        known = [part for part in json.loads(text) if part["points"] is not None]
+        reached, most = (sum(part[name] for part in known) for name in ("points", "max_points"))
+        assert round(100 * reached / most, 1) == total
     assert "Demo" not in scored["parts"][0]
     assert "5125550100" not in scored["parts"][0]
 
 
-def test_without_the_signals_their_parts_are_unknown_and_not_zero() -> None:
+def test_what_is_unknown_is_left_out_and_not_zero() -> None:
     leads = frame([lead(0, "a.example", seniority="vp")])
-    assert pre_scores(leads, {}, RULES)["pre_score"].to_list() == [48]
+    assert pre_scores(leads, {}, RULES)["pre_score"].to_list() == [66.7]
 
 
-def test_a_sum_over_a_hundred_counts_as_a_hundred() -> None:
-    rich = RULES.model_copy(update={"parts": [*RULES.parts, RULES.parts[0].model_copy(update={"name": "again"})]})
-    leads = frame([lead(0, "a.example", seniority="vp", notes="demo", phone_e164="+15125550100")])
-    assert pre_scores(leads, {"company_overview": overview(500)}, rich)["pre_score"].to_list() == [100]
+def test_of_whom_nothing_is_known_the_pre_score_is_zero() -> None:
+    bare = RULES.model_copy(update={"parts": [part.model_copy(update={"unknown": None}) for part in RULES.parts]})
+    assert pre_scores(frame([lead(0)]), {}, bare)["pre_score"].to_list() == [0]
 
 
 def judged(
@@ -117,8 +125,8 @@ def test_what_would_change_it_is_said_in_words() -> None:
     leads = frame(
         [lead(0, "a.example", seniority="entry", email_normalized="ada@a.example", notes="pricing"), lead(1, "b.example", seniority="vp")]
     )
-    assert judged({"pre_score": {"min": 30}}, leads)["needs"].to_list() == ["pre-score 15, needs 30", None]
-    assert judged({"pre_score": {"min": 30}, "seniority": "vp"}, leads)["needs"][0] == "pre-score 15, needs 30, seniority entry, needs vp"
+    assert judged({"pre_score": {"min": 30}}, leads)["needs"].to_list() == ["pre-score 16.7, needs 30", None]
+    assert judged({"pre_score": {"min": 30}, "seniority": "vp"}, leads)["needs"][0] == "pre-score 16.7, needs 30, seniority entry, needs vp"
     assert judged({"tier": ["hot", "warm"]}, leads)["needs"][0] == "tier cold, needs hot or warm"
     assert judged({"company_overview.headcount_min": {"max": 4}}, leads)["needs"][0] == "company_overview.headcount_min 5, needs at most 4"
     assert judged({"notes": "other"}, leads)["needs"].to_list() == ["notes differs, needs other", "notes unknown, needs other"]
@@ -205,12 +213,29 @@ def test_what_the_ledger_has_is_shown_to_leads_that_are_not_worth_it(room: Room,
     assert again.equals(first)
 
 
-def test_enrichment_quality_does_not_punish_what_was_not_worth_it(room: Room, tmp_path: Path) -> None:
-    collected = bought(room, mix(), "news", settings=only(tmp_path, news={"seniority": "founder"}))
-    enriched = enrich(mix(), {name: each.frame for name, each in collected.items()})
-    assert json.loads(enriched["miss_reasons"][0])["news"] == "not_worth_it"
-    of_overview = (collected["company_overview"].frame["state"] == "found").cast(pl.Float64).to_list()
-    assert enriched["enrichment_quality"].to_list() == of_overview
+def signal_rows(contract: type[SignalRow], *outcomes: str | None) -> pl.DataFrame:
+    """One row per lead: found (None), or the reason why not."""
+    return contract.frame(
+        {
+            "campaign_id": "spring",
+            "lead_id": f"L{number}",
+            "state": "found" if reason is None else "unknown",
+            "reason": reason,
+            "stale": False,
+            "synthetic": True,
+            "cost_usd": 0,
+        }
+        for number, reason in enumerate(outcomes)
+    )
+
+
+def test_enrichment_quality_does_not_punish_what_was_not_worth_it() -> None:
+    leads = frame([lead(number, f"c{number}.example") for number in range(4)])
+    overview_rows = signal_rows(CompanyOverview, None, "no_result", None, "no_result")
+    usual = signal_rows(News, None, "no_result", "not_worth_it", "not_worth_it")
+    assert enrich(leads, {"company_overview": overview_rows, "news": usual})["enrichment_quality"].to_list() == [1.0, 0.0, 0.75, 0.25]
+    for_nobody = signal_rows(News, *["not_worth_it"] * 4)
+    assert enrich(leads, {"company_overview": overview_rows, "news": for_nobody})["enrichment_quality"].to_list() == [1.0, 0.0, 1.0, 0.0]
 
 
 def test_a_run_from_the_ledger_says_the_same(room: Room, tmp_path: Path) -> None:
@@ -292,3 +317,76 @@ def test_a_changed_when_is_the_version_of_its_own_signal_alone(tmp_path: Path) -
     assert said_of_when(old, "news") != said_of_when(new, "news")
     assert said_of_when(old, "email") == said_of_when(new, "email")
     assert SIGNALS.load(old) != SIGNALS.load(new)
+
+
+def priced(key: str, price: int, *, provider: str = "pipe0", campaign_id: str = "spring") -> Want:
+    return Want(provider, "op", key, price, campaign_id, Lifetimes(timedelta(days=1), timedelta(days=1), timedelta(0)))
+
+
+def budget(limit: int, scope: Any = "total", name: str = "") -> Budget:
+    return Budget(scope, name, "all", limit, 0, 0, 0)
+
+
+def test_a_budget_goes_to_the_best_leads_also_for_what_others_buy() -> None:
+    wishes = [
+        plan.Wish("posts", "worst", 3, [priced("a", 10)]),
+        plan.Wish("posts", "best", 1, [priced("b", 50)]),
+        plan.Wish("email", "best", 1, [priced("c", 20, provider="hunter")]),
+        plan.Wish("posts", "next", 2, [priced("d", 50)]),
+    ]
+    assert plan.beyond([budget(200)], wishes) == {}
+    # 20 + 50 for the best; 50 are too much for the next, and what is left is not spent on the worst.
+    assert plan.beyond([budget(110)], wishes) == {"posts": {"next", "worst"}}
+    assert plan.beyond([budget(60, "provider", "pipe0")], wishes) == {"posts": {"next", "worst"}}
+    assert plan.beyond([budget(0, "provider", "hunter")], wishes) == {"email": {"best"}}
+    assert plan.beyond([budget(0, "campaign", "autumn")], wishes) == {}
+
+
+def test_what_several_need_is_counted_once() -> None:
+    shared = priced("a", 60)
+    wishes = [plan.Wish("one", "s", 1, [shared]), plan.Wish("two", "s", 2, [shared, priced("b", 40)])]
+    assert plan.beyond([budget(100)], wishes) == {}
+
+
+def test_within_a_budget_the_best_leads_are_bought_for_whatever_the_order_of_the_file(room: Room, tmp_path: Path) -> None:
+    settings = only(tmp_path)
+    leads = frame(
+        [
+            lead(
+                number, f"company{number}.example", seniority="vp" if number >= 16 else "entry", email_kind="business", company_size="1-10"
+            )
+            for number in range(20)
+        ]
+    )
+    room.ledger.set_budget("total", to_micros(Decimal("1.05")), period="all")
+    # 0.60 for the overviews, then 0.09 for each lead, at most, for technologies and news.
+    collected = bought(room, leads, "tech_stack", "news", settings=settings)
+    ranked = pre_scores(leads, {"company_overview": collected["company_overview"].frame}, load_pre_score(settings) or RULES)
+    best = ranked.with_columns(leads["received_at"]).sort("pre_score", "received_at", descending=[True, False])["lead_id"].to_list()
+    for name in ("tech_stack", "news"):
+        missed = set(collected[name].frame.filter(pl.col("reason") == "over_budget")["lead_id"])
+        assert missed == set(best[5:])
+    assert float(room.ledger.costs()["usd"].sum()) == pytest.approx(1.05)
+    assert sum(collected[name].stats.total.cost_micros for name in collected) == 1_050_000
+    assert {each.stats.total.hits for each in collected.values()} == {0}
+
+
+def test_a_raised_budget_buys_what_was_beyond_it(room: Room, tmp_path: Path) -> None:
+    settings = only(tmp_path)
+    room.ledger.set_budget("total", to_micros(Decimal("0.10")), period="all")
+    first = bought(room, mix(), "news", settings=settings)["news"]
+    assert "over_budget" in first.frame["reason"].to_list()
+    assert min(look.until for look in first.looks.values()) == 0.0
+    room.ledger.set_budget("total", None, period="all")
+    assert "over_budget" not in bought(room, mix(), "news", settings=settings)["news"].frame["reason"].to_list()
+
+
+def test_an_estimate_says_what_a_condition_saves_and_what_the_leads_would_need(room: Room, tmp_path: Path) -> None:
+    settings = only(tmp_path, news={"seniority": "c_suite"})
+    signals = [each for name, each in load_signals(settings).items() if name in ("company_overview", "news")]
+    experience = load_experience(room.settings, room.ledger)
+    said = rehearse(signals, mix(), ledger=room.ledger, settings=room.settings, experience=experience, pre_score=load_pre_score(settings))
+    left = said.left_out["news"]
+    assert (round(left.leads), round(left.saved_micros)) == (1, 30_000)
+    assert {words: round(leads) for words, leads in left.needs.items()} == {"seniority entry, needs c_suite": 1}
+    assert {each.signal: each.subjects for each in said.expected} == {"company_overview": 2, "news": 1}
