@@ -39,7 +39,7 @@ from lead_assets.scoring.score import score
 from lead_assets.signals.engine import Collected, collect_in_order
 from lead_assets.signals.merge import enrich
 from lead_assets.signals.signal import Signal, load_pre_score, load_signals
-from lead_assets.signals.worth import PreScoreRules, When, pre_scores
+from lead_assets.signals.worth import PreScoreRules, SignalWhen, pre_scores
 
 CAMPAIGN = "worth"
 # A campaign's usual mix: title, share.
@@ -167,7 +167,7 @@ def measure(leads: int, companies: int, seed: int) -> dict[str, Any]:
         settings = Settings(home=Path(folder) / "estimated", sandbox_url=sandbox.url)
         signals, pre_score = list(load_signals(settings).values()), load_pre_score(settings)
         assert pre_score is not None
-        unconditional = [replace(signal, when=When()) for signal in signals]
+        unconditional = [replace(signal, when=SignalWhen()) for signal in signals]
         every = Bought(Path(folder) / "everything", sandbox.url, frame, unconditional, None)
         ruled = Bought(Path(folder) / "ruled", sandbox.url, frame, signals, pre_score)
         half = Bought(Path(folder) / "half", sandbox.url, frame, signals, pre_score, budget_usd=round(ruled.usd / 2, 2))

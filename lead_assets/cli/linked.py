@@ -16,9 +16,9 @@ def link_files(
     inputs: Sequence[Path], id_column: str, roles: Sequence[str], out: Path, *, clusters: Path | None, threshold: float
 ) -> dict[str, Any]:
     """Writes the pairs (and clusters) of one table, or across two. Raises CannotLink or UnreadableTable."""
-    from lead_assets.linking.link import Limits, link
+    from lead_assets.linking.link import LinkLimits, link
 
-    linked = link([read_table(path) for path in inputs], id_column, _roles(roles), Limits(threshold=threshold))
+    linked = link([read_table(path) for path in inputs], id_column, _roles(roles), LinkLimits(threshold=threshold))
     write_table(linked.pairs, out)
     if clusters:
         write_table(linked.clusters, clusters)

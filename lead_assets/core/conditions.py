@@ -37,7 +37,7 @@ class Between(Declared):
         return " and ".join(f"{sign} {plain_number(bound)}" for sign, bound in bounds if bound is not None)
 
 
-class Known(Declared):
+class KnownValue(Declared):
     """A condition on whether a column has a value at all."""
 
     known: bool
@@ -52,14 +52,14 @@ OneOf = Annotated[tuple[Annotated[str, Field(min_length=1)], ...], BeforeValidat
 
 
 def _shape(value: Any) -> str:
-    if isinstance(value, Known) or (isinstance(value, dict) and "known" in value):
+    if isinstance(value, KnownValue) or (isinstance(value, dict) and "known" in value):
         return "known"
     return "between" if isinstance(value, dict | Between) else "values"
 
 
 # The three are told apart by shape before validation, so that errors refer to the intended one.
 Test = Annotated[
-    Annotated[OneOf, Tag("values")] | Annotated[Between, Tag("between")] | Annotated[Known, Tag("known")],
+    Annotated[OneOf, Tag("values")] | Annotated[Between, Tag("between")] | Annotated[KnownValue, Tag("known")],
     Discriminator(_shape),
 ]
 """A condition: one of these values, a number within these bounds, or whether there is a value."""

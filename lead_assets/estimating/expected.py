@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
 
 
-_OUTPUT_TOKENS = 120.0
+_OUTPUT_TOKENS = 150.0
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,7 @@ class Rehearsed(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Desk:
+class _EstimatingDesk:
     signals: Sequence[Signal]
     leads: pl.DataFrame
     ledger: Ledger
@@ -70,7 +70,7 @@ def rehearse(
     """
     order = stages(signals := list(signals), pre_score)
     ordered = sorted(signals, key=lambda signal: order[signal.name])
-    desk = _Desk(ordered, leads, ledger, settings, experience, pre_score)
+    desk = _EstimatingDesk(ordered, leads, ledger, settings, experience, pre_score)
     cases = experience.shares.companies or [Scenario(share=1)]
     frames: dict[str, pl.DataFrame] = {}
     given: dict[str, int] = {}
@@ -97,12 +97,12 @@ def rehearse(
     return Rehearsed(_added(expected), frames, given, {name: each for name, each in left_out.items() if round(each.leads)})
 
 
-def _worth(desk: _Desk, frames: dict[str, pl.DataFrame], order: dict[str, int]) -> Worth:
+def _worth(desk: _EstimatingDesk, frames: dict[str, pl.DataFrame], order: dict[str, int]) -> Worth:
     return worth_of(desk.leads, frames, desk.pre_score, order)
 
 
 def _of_signal(
-    signal: Signal, desk: _Desk, worth: Worth | None, counted: set[str], frames: dict[str, pl.DataFrame], given: dict[str, int]
+    signal: Signal, desk: _EstimatingDesk, worth: Worth | None, counted: set[str], frames: dict[str, pl.DataFrame], given: dict[str, int]
 ) -> list[Expected]:
     """What the signal would buy, source by source. Adds what it wishes to `counted`, its table to `frames`, its gifts to `given`."""
     sources = signal.active_sources
@@ -127,7 +127,7 @@ def _of_signal(
 
 
 def _left_out(
-    found: dict[str, LeftOut], signal: Signal, desk: _Desk, frame: pl.DataFrame, expected: Sequence[Expected], share: float
+    found: dict[str, LeftOut], signal: Signal, desk: _EstimatingDesk, frame: pl.DataFrame, expected: Sequence[Expected], share: float
 ) -> None:
     """Add what the signal's `when` leaves out in a case."""
     left = frame.filter(pl.col("reason") == NOT_WORTH_IT)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from lead_assets.linking.roles import Column
+from lead_assets.linking.roles import RoleColumn
 
 Ints = npt.NDArray[np.int64]
 Hashes = npt.NDArray[np.uint64]
@@ -26,7 +26,7 @@ _TIMES_FOUND = 4
 _LARGE = 50_000
 
 
-class Candidates(NamedTuple):
+class CandidatePairs(NamedTuple):
     """`left` < `right`: row numbers; `skipped`: per key, pairs of rows that share it and were not looked at for that alone."""
 
     left: Ints
@@ -55,14 +55,14 @@ class _Atom(NamedTuple):
     exact: bool
 
 
-def candidates(rows: pl.DataFrame, columns: Sequence[Column], *, most: int) -> Candidates:
+def candidates(rows: pl.DataFrame, columns: Sequence[RoleColumn], *, most: int) -> CandidatePairs:
     """Pairs to compare, at most `most`: those that share more keys come first. With two sides, only pairs across them. Columns row, side, and those of
     `columns`."""
     side = rows["side"].to_numpy()
     if rows.height <= _EVERY_PAIR and rows.height * (rows.height - 1) // 2 <= most:
         left, right = np.triu_indices(rows.height, k=1)
         across = _across(side, left, right)
-        return Candidates(left[across].astype(np.int64), right[across].astype(np.int64), {})
+        return CandidatePairs(left[across].astype(np.int64), right[across].astype(np.int64), {})
     by_row = rows.select(pl.arg_sort_by([c.name for c in columns])).to_series().to_numpy().astype(np.int64)
     found: list[Ints] = []
     skipped: dict[str, int] = {}
@@ -79,18 +79,18 @@ def candidates(rows: pl.DataFrame, columns: Sequence[Column], *, most: int) -> C
         if looked_at < key.pairs:
             skipped[key.name] = key.pairs - looked_at
     if not found:
-        return Candidates(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), skipped)
+        return CandidatePairs(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64), skipped)
     codes, times = np.unique(np.concatenate(found), return_counts=True)
     if len(codes) > most:
         codes = np.sort(codes[np.argsort(-times, kind="stable")[:most]])
-    return Candidates(codes // rows.height, codes % rows.height, skipped)
+    return CandidatePairs(codes // rows.height, codes % rows.height, skipped)
 
 
 def _across(side: npt.NDArray[np.int8], left: Ints, right: Ints) -> npt.NDArray[np.bool_]:
     return side[left] != side[right] if side.any() else np.ones(len(left), dtype=bool)
 
 
-def _keys(rows: pl.DataFrame, columns: Sequence[Column]) -> Iterator[_Key]:
+def _keys(rows: pl.DataFrame, columns: Sequence[RoleColumn]) -> Iterator[_Key]:
     atoms: list[_Atom] = []
     for at, column in enumerate(columns):
         for label, series in _atoms(rows[column.name], column):
@@ -109,7 +109,7 @@ def _keys(rows: pl.DataFrame, columns: Sequence[Column]) -> Iterator[_Key]:
         yield from _worth_it("both names", _Atom(-1, "both names", both.hash().to_numpy(), both.is_not_null().to_numpy(), True), None)
 
 
-def _atoms(series: pl.Series, column: Column) -> Iterator[tuple[str, pl.Series]]:
+def _atoms(series: pl.Series, column: RoleColumn) -> Iterator[tuple[str, pl.Series]]:
     """What two rows may agree on: the value, and the parts of it that most slips leave alone."""
     yield "", series
     if column.role == "name":

@@ -8,20 +8,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from lead_assets.linking.roles import OWN_USER, Column
+from lead_assets.linking.roles import OWN_USER, RoleColumn
 
 
 class Comparison(NamedTuple):
     """`levels`: SQL conditions from equal to least alike, without "unknown" and "different"; `start`: how often each of them, and different, is expected of
     one person before anything is learned."""
 
-    column: Column
+    column: RoleColumn
     levels: list[str]
     start: list[float]
     counts_rarity: bool
 
 
-def comparisons(columns: Sequence[Column]) -> list[Comparison]:
+def comparisons(columns: Sequence[RoleColumn]) -> list[Comparison]:
     return [_comparison(column, [c for c in columns if c.role == column.role and c.name != column.name]) for column in columns]
 
 
@@ -54,7 +54,7 @@ def _as_splink(one: Comparison, m: Sequence[float], u: Sequence[float]) -> dict[
     return {"output_column_name": name, "comparison_levels": levels}
 
 
-def _comparison(column: Column, alike: Sequence[Column]) -> Comparison:
+def _comparison(column: RoleColumn, alike: Sequence[RoleColumn]) -> Comparison:
     a, b = f'"{column.name}_l"', f'"{column.name}_r"'
     swapped = [f'({a} = "{c.name}_r" OR {b} = "{c.name}_l")' for c in alike]
     equal, typo = f"{a} = {b}", _edits(a, b, 1, 0.7)

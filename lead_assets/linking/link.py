@@ -16,13 +16,13 @@ from lead_assets.linking.blocking import candidates
 from lead_assets.linking.clusters import clustered, one_to_one
 from lead_assets.linking.comparing import comparisons
 from lead_assets.linking.roles import CannotLink, Prepared, prepared
-from lead_assets.linking.weighing import Ints, Learned, Weigher
+from lead_assets.linking.weighing import Ints, LearnedWeights, Weigher
 
 _PAIRS_OF = 200
 """Rows up to which a cluster's pairs are all written; of a larger one, each row's pair with the first."""
 
 
-class Limits(NamedTuple):
+class LinkLimits(NamedTuple):
     """`threshold`: bits that an accepted pair weighs at least (0: as likely as not); `most_pairs`: pairs looked at; `memory_gb`: DuckDB's memory."""
 
     threshold: float = 0.0
@@ -30,7 +30,7 @@ class Limits(NamedTuple):
     memory_gb: float = 3.0
 
 
-class Worth(NamedTuple):
+class RoleWorth(NamedTuple):
     """What a column's levels are worth in bits, from equal to different, and how often they occur in pairs of one person."""
 
     column: str
@@ -51,10 +51,10 @@ class Linked(NamedTuple):
     one_to_one: bool
     in_part: int
     """Clusters of which only each row's pair with the first is written."""
-    worth: list[Worth]
+    worth: list[RoleWorth]
 
 
-def link(tables: Sequence[pl.DataFrame], id_column: str, roles: Mapping[str, str], limits: Limits = Limits()) -> Linked:
+def link(tables: Sequence[pl.DataFrame], id_column: str, roles: Mapping[str, str], limits: LinkLimits = LinkLimits()) -> Linked:
     """Pairs of rows that are one person (or company) in one table, or across two. `roles`: column to role (see `roles.ROLES`). Raises CannotLink."""
     if len(tables) not in (1, 2):
         raise CannotLink(f"{len(tables)} tables: link one, or two")
@@ -157,8 +157,8 @@ def _with_ids(pairs: pl.DataFrame, ids: pl.Series, cluster: Ints, first: Ints) -
     )
 
 
-def _worth(ready: Prepared, learned: Learned) -> list[Worth]:
+def _worth(ready: Prepared, learned: LearnedWeights) -> list[RoleWorth]:
     return [
-        Worth(column.source, column.role, [round(float(bit), 2) for bit in np.log2(m / u)], [round(float(share), 4) for share in m])
+        RoleWorth(column.source, column.role, [round(float(bit), 2) for bit in np.log2(m / u)], [round(float(share), 4) for share in m])
         for column, m, u in zip(ready.columns, learned.m, learned.u, strict=True)
     ]

@@ -40,7 +40,7 @@ class CannotLink(ValueError):
     """The tables, ids or roles do not allow any comparison. The text says what is missing and what to do."""
 
 
-class Column(NamedTuple):
+class RoleColumn(NamedTuple):
     """One column to compare: its name in the prepared frame, its role, and the table's column that it comes from."""
 
     name: str
@@ -54,7 +54,7 @@ class Prepared(NamedTuple):
     which columns nothing was used, and why."""
 
     rows: pl.DataFrame
-    columns: list[Column]
+    columns: list[RoleColumn]
     left_out: dict[str, str]
 
 
@@ -76,11 +76,11 @@ def prepared(tables: Sequence[pl.DataFrame], id_column: str, roles: Mapping[str,
     repeated = raw.height - raw.select("side", "id").n_unique()
     if repeated:
         raise CannotLink(f"{repeated} rows repeat an id in {id_column!r}: it must name each row once; name another column with --id-col")
-    columns: list[Column] = []
+    columns: list[RoleColumn] = []
     values: list[pl.Series] = []
     for at, (source, role) in enumerate(roles.items()):
         for name, series in _normalised(raw[f"raw_{at}"], role).items():
-            column = Column(f"c{at}_{name}", role, source, role in ("address", "company", "text") and _words(series) > _SEVERAL_WORDS)
+            column = RoleColumn(f"c{at}_{name}", role, source, role in ("address", "company", "text") and _words(series) > _SEVERAL_WORDS)
             columns.append(column)
             values.append(series.alias(column.name))
     kept, left_out = _useful(columns, values, rows=raw.height)
@@ -89,7 +89,7 @@ def prepared(tables: Sequence[pl.DataFrame], id_column: str, roles: Mapping[str,
     return Prepared(rows.with_columns(_own_users(columns)), columns, left_out)
 
 
-def _own_users(columns: Sequence[Column]) -> list[pl.Expr]:
+def _own_users(columns: Sequence[RoleColumn]) -> list[pl.Expr]:
     """john.smith@ says nothing beside the name John Smith: namesakes have it too, and agreement would be counted twice."""
     names = [pl.col(column.name).str.slice(0, 6) for column in columns if column.role == "name"]
     users = []
@@ -195,7 +195,7 @@ def _dates(raw: pl.Series) -> pl.Series:
     return pl.select(pl.coalesce(read[0], slip, *later, other)).to_series()
 
 
-def _useful(columns: list[Column], values: list[pl.Series], *, rows: int) -> tuple[list[int], dict[str, str]]:
+def _useful(columns: list[RoleColumn], values: list[pl.Series], *, rows: int) -> tuple[list[int], dict[str, str]]:
     kept: list[int] = []
     left_out: dict[str, str] = {}
     names = [at for at, column in enumerate(columns) if column.role == "name"]
@@ -213,7 +213,7 @@ def _useful(columns: list[Column], values: list[pl.Series], *, rows: int) -> tup
     return kept, left_out
 
 
-def _repeats_another(columns: list[Column], values: list[pl.Series], at: int, names: list[int]) -> bool:
+def _repeats_another(columns: list[RoleColumn], values: list[pl.Series], at: int, names: list[int]) -> bool:
     """A whole name beside its own parts would be counted twice."""
     if not columns[at].name.endswith(("_first", "_last")):
         return False

@@ -31,7 +31,7 @@ _MOST_DIFFERENT = 0.75
 are one person, whose e-mail always differs."""
 
 
-class Learned(NamedTuple):
+class LearnedWeights(NamedTuple):
     """m and u per comparison and level, from equal to different, and the probability that two random rows are one person."""
 
     m: list[Floats]
@@ -58,7 +58,7 @@ class Weigher:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
-    def learn(self, left: Ints, right: Ints, total_pairs: int, *, seed: int = 7) -> Learned:
+    def learn(self, left: Ints, right: Ints, total_pairs: int, *, seed: int = 7) -> LearnedWeights:
         """From candidates `left`, `right` of `total_pairs` possible ones."""
         chance = np.random.default_rng(seed)
         share = 1.0
@@ -66,7 +66,7 @@ class Weigher:
             share = _SAMPLE / len(left)
             drawn = np.sort(chance.choice(len(left), _SAMPLE, replace=False))
             left, right = left[drawn], right[drawn]
-        start = Learned(
+        start = LearnedWeights(
             [np.array(one.start) for one in self.compared],
             [np.full(len(one.start), 1 / len(one.start)) for one in self.compared],
             1e-4,
@@ -76,7 +76,7 @@ class Weigher:
         random, random_counts = self._patterns(one, other, start)
         return _maximised(start, seen, seen_counts / share, random, random_counts, total_pairs, self.rows.height)
 
-    def weigh(self, left: Ints, right: Ints, learned: Learned, *, at_least: float | None = None) -> pl.DataFrame:
+    def weigh(self, left: Ints, right: Ints, learned: LearnedWeights, *, at_least: float | None = None) -> pl.DataFrame:
         """Columns row_l, row_r, weight (bits for and against one person, the prior included)."""
         predicted = self._predicted(left, right, learned, at_least=at_least)
         return self._connection.sql(f"SELECT row_l, row_r, match_weight AS weight FROM {predicted} ORDER BY row_l, row_r").pl()
@@ -85,14 +85,16 @@ class Weigher:
         counts = self.rows[name].gather(self._unlike).drop_nulls().value_counts(name="tf")
         return counts.select(name, (pl.col("tf") / pl.col("tf").sum()).alias(f"tf_{name}")).to_arrow()
 
-    def _patterns(self, left: Ints, right: Ints, learned: Learned) -> tuple[npt.NDArray[np.int64], Floats]:
+    def _patterns(self, left: Ints, right: Ints, learned: LearnedWeights) -> tuple[npt.NDArray[np.int64], Floats]:
         """Distinct combinations of levels (-1: unknown, 0: different, higher: more alike), and how often each occurs."""
         predicted = self._predicted(left, right, learned, with_levels=True)
         gammas = ", ".join(f'"gamma_{one.column.name}"' for one in self.compared)
         frame = self._connection.sql(f"SELECT {gammas}, count(*)::DOUBLE AS pairs FROM {predicted} GROUP BY ALL ORDER BY ALL").pl()
         return frame.drop("pairs").to_numpy().astype(np.int64), frame["pairs"].to_numpy()
 
-    def _predicted(self, left: Ints, right: Ints, learned: Learned, *, at_least: float | None = None, with_levels: bool = False) -> str:
+    def _predicted(
+        self, left: Ints, right: Ints, learned: LearnedWeights, *, at_least: float | None = None, with_levels: bool = False
+    ) -> str:
         """The name of a table of Splink's predictions for the pairs."""
         import pyarrow as pa
         from splink import DuckDBAPI, Linker
@@ -136,14 +138,14 @@ def _random_pairs(among: Ints, side: npt.NDArray[np.int8], chance: np.random.Gen
 
 
 def _maximised(
-    start: Learned,
+    start: LearnedWeights,
     seen: npt.NDArray[np.int64],
     seen_counts: Floats,
     random: npt.NDArray[np.int64],
     random_counts: Floats,
     total_pairs: int,
     rows: int,
-) -> Learned:
+) -> LearnedWeights:
     m, prior = list(start.m), min(0.1, 0.5 * rows / max(total_pairs, 1))
     u = [_share(random[:, at], random_counts, len(one), _SMOOTH_U, None) for at, one in enumerate(m)]
     for _ in range(_ROUNDS):
@@ -159,7 +161,7 @@ def _maximised(
         u = [_share(random[:, at], random_counts * other, len(one), _SMOOTH_U, None) for at, one in enumerate(m)]
         if moved < 1e-4:
             break
-    return Learned(m, u, prior)
+    return LearnedWeights(m, u, prior)
 
 
 def _bounded(m: Floats, toward: Floats) -> Floats:

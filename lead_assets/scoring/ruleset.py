@@ -87,7 +87,7 @@ class RouterRule(Declared):
 Weight = Annotated[float, Field(ge=0)]
 
 
-class Weights(Declared):
+class PartWeights(Declared):
     """What each part counts. Only their ratios matter, because the weights of what is known about a lead are scaled to 100."""
 
     fit: Weight
@@ -101,7 +101,7 @@ class Weights(Declared):
 class Ruleset(Declared):
     """The rules for one classification profile. Within a part, a rule's weight is its share of the part's points."""
 
-    weights: Weights
+    weights: PartWeights
     fit: Annotated[list[Rule], Field(min_length=1)]
     intent: Annotated[list[Rule], Field(min_length=1)]
     router: list[RouterRule] = []

@@ -21,7 +21,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.core.time_spans import Duration
 from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
 from lead_assets.ledger.model import Lifetimes, to_micros
-from lead_assets.signals.worth import PRE_SCORE, TIER, Conditions, DeclaredWhen, PreScoreRules, When, columns_known, faults_of
+from lead_assets.signals.worth import PRE_SCORE, TIER, Conditions, DeclaredWhen, PreScoreRules, SignalWhen, columns_known, faults_of
 from lead_assets.vendors import all_parsers, all_questions, load_vendors
 from lead_assets.vendors.answers import Parser
 from lead_assets.vendors.offer import Billing, Offer, SubjectKind, Terms
@@ -65,7 +65,7 @@ class Signal:
     enabled: bool = True
     prefer: Preference | None = None
     """Without a preference, the first answer wins."""
-    when: When = field(default_factory=When)
+    when: SignalWhen = field(default_factory=SignalWhen)
 
     @property
     def value_columns(self) -> list[str]:
@@ -129,7 +129,7 @@ def said_without_when(settings: Settings) -> object:
 
 
 def said_of_when(settings: Settings, name: str) -> object:
-    """When a signal is bought, in general and in campaigns that say otherwise."""
+    """SignalWhen a signal is bought, in general and in campaigns that say otherwise."""
     try:
         rules = SIGNALS.load(settings)
     except RulesError as error:
@@ -254,16 +254,16 @@ def _signal(
     return Signal(name, contract, rule.subject, rule.lifetimes.lifetimes(), tuple(sources), rule.enabled, prefer, _when(name, rules))
 
 
-def _when(name: str, rules: _RulesFile) -> When:
+def _when(name: str, rules: _RulesFile) -> SignalWhen:
     def conditions(declared: DeclaredWhen) -> tuple[Conditions, ...]:
         return () if declared == "always" else tuple(declared)
 
     own = [(pattern, conditions(signals[name])) for pattern, signals in rules.campaigns.items() if name in signals]
-    return When(conditions(rules.signals[name].when), tuple(own))
+    return SignalWhen(conditions(rules.signals[name].when), tuple(own))
 
 
 def _charged_once(signals: Mapping[str, Signal]) -> dict[str, Signal]:
-    """When two signals ask the same, it is bought once, and only the table of the first signal to ask shows the cost."""
+    """SignalWhen two signals ask the same, it is bought once, and only the table of the first signal to ask shows the cost."""
 
     def asked_first(signal: Signal) -> Source | None:
         first = signal.active_sources[:1]

@@ -15,7 +15,7 @@ import polars as pl
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from lead_assets.contracts import Lead, PreScore, SignalRow, Table
-from lead_assets.core.conditions import Between, Known, Test, plain_number
+from lead_assets.core.conditions import Between, KnownValue, Test, plain_number
 from lead_assets.core.declared import Declared
 from lead_assets.core.document import nearest
 
@@ -30,7 +30,7 @@ _OF_PRE_SCORE: dict[str, pl.DataType] = {PRE_SCORE: pl.Float64(), TIER: pl.Strin
 Points = Annotated[int, Field(ge=0)]
 
 
-class Step(Declared):
+class PreScoreStep(Declared):
     at_least: float
     points: Points
 
@@ -39,7 +39,7 @@ def _columns(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-class Part(Declared):
+class PreScorePart(Declared):
     """One part of the pre-score. Exactly one of `values`, `steps`, `contains` and `present` sets the points.
 
     The first of its columns that has a value counts. Without a match, `otherwise` applies. If none of the columns has a value, the part is left out, unless
@@ -49,7 +49,7 @@ class Part(Declared):
     name: str = Field(min_length=1)
     column: Annotated[tuple[str, ...], BeforeValidator(_columns), Field(min_length=1)]
     values: dict[str, Points] | None = None
-    steps: list[Step] | None = None
+    steps: list[PreScoreStep] | None = None
     contains: dict[str, Points] | None = None
     present: Points | None = None
     otherwise: Points = 0
@@ -63,20 +63,20 @@ class Part(Declared):
         )
 
     @model_validator(mode="after")
-    def _one_way_to_score(self) -> Part:
+    def _one_way_to_score(self) -> PreScorePart:
         if sum(way is not None for way in (self.values, self.steps, self.contains, self.present)) != 1:
             raise ValueError("give exactly one of values, steps, contains, present")
         return self
 
 
-class Tiers(Declared):
+class PreScoreTiers(Declared):
     """The lowest pre-score of each tier; a lead below the last one is cold."""
 
     hot: float
     warm: float
 
     @model_validator(mode="after")
-    def _in_order(self) -> Tiers:
+    def _in_order(self) -> PreScoreTiers:
         if not self.hot > self.warm:
             raise ValueError("tier hot must start above tier warm: raise hot or lower warm")
         return self
@@ -85,8 +85,8 @@ class Tiers(Declared):
 class PreScoreRules(Declared):
     """The pre-score: 100 × points / most points, over the parts of which something is known. So parts for different kinds of leads can stand side by side."""
 
-    tiers: Tiers
-    parts: list[Part] = Field(min_length=1)
+    tiers: PreScoreTiers
+    parts: list[PreScorePart] = Field(min_length=1)
 
     def reads(self) -> list[str]:
         """The signals whose columns it uses, sorted."""
@@ -109,7 +109,7 @@ DeclaredWhen = Annotated[
 
 
 @dataclass(frozen=True)
-class When:
+class SignalWhen:
     """For which leads a signal is bought: in general, and in campaigns that say otherwise (the first pattern that fits counts). Empty: for all."""
 
     general: tuple[Conditions, ...] = ()
@@ -181,7 +181,7 @@ class Worth:
     scores: pl.DataFrame | None = None
     """Rows of signals.pre_scores; None if the signals that they need are only now bought."""
 
-    def judged(self, when: When, leads: pl.DataFrame) -> pl.DataFrame:
+    def judged(self, when: SignalWhen, leads: pl.DataFrame) -> pl.DataFrame:
         """Columns worth (whether to buy), needs (what would have to change, in words; null if nothing) and rank (1: the lead to buy for first), in the
         order of `leads`. A condition on something that is not known yet counts as met."""
         facts = self._facts(when, leads)
@@ -192,7 +192,7 @@ class Worth:
         ranks = ranks.select("__row", rank=pl.int_range(1, pl.len() + 1))
         return facts.select("__row", worth=worth, needs=needs).join(ranks, on="__row", maintain_order="left").drop("__row")
 
-    def _facts(self, when: When, leads: pl.DataFrame) -> pl.DataFrame:
+    def _facts(self, when: SignalWhen, leads: pl.DataFrame) -> pl.DataFrame:
         columns = [column for column in when.columns() if signal_of(column) in self.frames]
         facts = with_columns_of(leads, self.frames, columns).with_row_index("__row")
         # For the order of buying, a first look at what is free is better than none.
@@ -205,7 +205,7 @@ class Worth:
         joined = facts.join(own, on=_KEYS, how="left", validate="m:1", maintain_order="left")
         return joined.with_columns(__score=pl.col(PRE_SCORE))
 
-    def _tests(self, when: When, facts: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
+    def _tests(self, when: SignalWhen, facts: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
         campaigns: dict[str, list[str]] = {}
         declared: dict[str, tuple[Conditions, ...]] = {}
         for campaign in facts["campaign_id"].unique(maintain_order=True):
@@ -255,7 +255,7 @@ def with_columns_of(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], col
 def meets(column: str, test: Test) -> pl.Expr:
     """Whether a column meets a condition: true or false, never null. A column without a value meets only {known: false}."""
     value = pl.col(column)
-    if isinstance(test, Known):
+    if isinstance(test, KnownValue):
         return value.is_not_null() if test.known else value.is_null()
     if isinstance(test, Between):
         met = pl.lit(True)
@@ -273,7 +273,7 @@ def meets(column: str, test: Test) -> pl.Expr:
 def _needs(column: str, test: Test) -> pl.Expr:
     """What a lead has and what it would need. A value that may be personal data is not repeated."""
     said = "pre-score" if column == PRE_SCORE else column
-    if isinstance(test, Known):
+    if isinstance(test, KnownValue):
         return pl.lit(f"{said} is {'unknown' if test.known else 'known'}, needs to be {'known' if test.known else 'unknown'}")
     if isinstance(test, Between):
         bounds = [None if test.min is None else plain_number(test.min), None if test.max is None else plain_number(test.max)]
@@ -312,7 +312,7 @@ def pre_scores(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], rules: P
     return frame.select(PreScore.polars_schema().names())
 
 
-def _value(part: Part, present: Sequence[str]) -> pl.Expr | None:
+def _value(part: PreScorePart, present: Sequence[str]) -> pl.Expr | None:
     """The first of the part's columns with a value, as a number for steps and as text otherwise; None if no column is there."""
     columns = [column for column in part.column if column in present]
     if not columns:
@@ -329,7 +329,7 @@ def _number(column: str) -> pl.Expr:
     return pl.col(column).str.replace_all(r"(\d),(\d)", "$1$2").str.extract(r"(\d+(?:\.\d+)?)").cast(pl.Float64, strict=False)
 
 
-def _points(part: Part, present: Sequence[str]) -> pl.Expr:
+def _points(part: PreScorePart, present: Sequence[str]) -> pl.Expr:
     value = _value(part, present)
     if value is None:
         return pl.lit(part.unknown, dtype=pl.Int64)
@@ -347,7 +347,7 @@ def _points(part: Part, present: Sequence[str]) -> pl.Expr:
     return pl.when(value.is_null()).then(pl.lit(part.unknown, dtype=pl.Int64)).otherwise(points).cast(pl.Int64)
 
 
-def _part(part: Part, present: Sequence[str]) -> pl.Expr:
+def _part(part: PreScorePart, present: Sequence[str]) -> pl.Expr:
     """{"part", "points", "max_points", "because"}; without points if it is unknown. Text and whatever may be personal data is not repeated."""
     value, name = _value(part, present), " or ".join(part.column)
     if value is None:

@@ -26,7 +26,9 @@ def told(settings: Settings) -> dict[tuple[str, str], tuple[str, str]]:
 
 
 @pytest.fixture
-def made(settings: Settings) -> Settings:
+def made(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv("DAGSTER_HOME", "kept, so that what a run sets is taken back")
+    monkeypatch.delenv("DAGSTER_HOME")
     for campaign in ("fall", "spring"):
         ingest_notes(settings, campaign, ["Fix and flip, 12 flips done", "Rental refinance, tenants in place"])
     assert not run(settings)["failures"]

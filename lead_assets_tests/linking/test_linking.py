@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lead_assets.linking.link import Limits, Linked, link
+from lead_assets.linking.link import Linked, LinkLimits, link
 from lead_assets.linking.roles import CannotLink, prepared
 from lead_assets_tests.conftest import Command
 from lead_assets_tests.linking.made_up import pairwise_f1, people
@@ -109,7 +109,7 @@ def test_a_huge_block_is_compared_in_part_and_named() -> None:
 
 
 def test_a_limit_of_pairs_is_kept(records: pl.DataFrame) -> None:
-    linked = link([records], "id", ROLES, Limits(most_pairs=20_000))
+    linked = link([records], "id", ROLES, LinkLimits(most_pairs=20_000))
     assert linked.looked_at <= 20_000
     assert linked.skipped
 

@@ -25,7 +25,7 @@ from lead_assets.signals import plan
 from lead_assets.signals.engine import Collected, collect_in_order
 from lead_assets.signals.merge import enrich
 from lead_assets.signals.signal import SIGNALS, load_pre_score, load_signals, said_of_when, said_without_when, stages
-from lead_assets.signals.worth import PreScoreRules, When, Worth, pre_scores
+from lead_assets.signals.worth import PreScoreRules, SignalWhen, Worth, pre_scores
 from lead_assets_tests.signals.conftest import Room
 from lead_assets_tests.signals.leads import frame, lead
 
@@ -116,7 +116,7 @@ def judged(
     from lead_assets.signals.worth import Conditions
 
     read = TypeAdapter(Conditions).validate_python
-    when = When((read(conditions),), tuple((pattern, tuple(map(read, own))) for pattern, own in campaigns.items()))
+    when = SignalWhen((read(conditions),), tuple((pattern, tuple(map(read, own))) for pattern, own in campaigns.items()))
     known = {"company_overview": overview(*[5] * leads.height)} if frames is None else frames
     return Worth(RULES, known, pre_scores(leads, known, RULES)).judged(when, leads)
 
@@ -150,7 +150,7 @@ def test_the_best_lead_ranks_first_and_equals_in_the_order_of_arrival() -> None:
 
 def test_a_condition_on_what_is_not_known_yet_counts_as_met() -> None:
     leads = frame([lead(0, "a.example", seniority="entry")])
-    when = When(({"pre_score": at_least(99), "company_overview.headcount_min": at_least(99)},))
+    when = SignalWhen(({"pre_score": at_least(99), "company_overview.headcount_min": at_least(99)},))
     assert Worth(RULES).judged(when, leads)["worth"].to_list() == [True]
 
 
