@@ -217,8 +217,8 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ),
     (
         "estimate.yaml",
-        "{lending: 165,",
-        "{lendig: 165,",
+        "{lending: 200,",
+        "{lendig: 200,",
         "unknown profile 'lendig' (did you mean 'lending'?): correct or remove it; known: b2b, brief, lending",
     ),
 ]
