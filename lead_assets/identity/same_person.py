@@ -230,7 +230,17 @@ def _is_one(kind: str, a: _Row, b: _Row) -> bool:
     elif kind == "name_and_address":
         return False
     # A name and a house are one person, or father and son; who moves house keeps neither number nor mailbox.
-    return kind == "name_and_address" or not _contradict(a, b)
+    return not _of_two_offices(a, b) and (kind == "name_and_address" or not _contradict(a, b))
+
+
+def _of_two_offices(a: _Row, b: _Row) -> bool:
+    """Whether two rows name mailboxes of two companies, or two of one company that are not both named after the person: each is somebody's at work."""
+    if not (a.mailbox and b.mailbox) or a.mailbox == b.mailbox or a.shared or b.shared or a.free or b.free:
+        return False
+    (one, _, at), (other, _, there) = a.mailbox.partition("@"), b.mailbox.partition("@")
+    if at.partition(".")[0] != there.partition(".")[0]:
+        return True
+    return at == there and _letters(one) != _letters(other) and not _are_aliases(one, other, a, b)
 
 
 def _contradict(a: _Row, b: _Row) -> bool:
