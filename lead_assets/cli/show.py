@@ -25,10 +25,13 @@ def run(answer: dict[str, Any]) -> None:
         owners(answer["campaigns"])
     without_key(answer["without_key"])
     for name, reasons in answer["missed"].items():
-        why = ", ".join(f"{reason} {leads}" for reason, leads in reasons.items() if reason != "no_key")
+        why = ", ".join(f"{reason} {leads}" for reason, leads in reasons.items() if reason not in ("no_key", "not_worth_it"))
         if not why:
             continue
         out.print(f"[yellow]missing[/]  {name}{', answered by rules' if name == 'classification' else ''}: {why} leads; run again later")
+    unworthy = ", ".join(f"{name} {reasons['not_worth_it']}" for name, reasons in answer["missed"].items() if "not_worth_it" in reasons)
+    if unworthy:
+        out.print(f"not worth it for some leads, by `when` in signals.yaml: {unworthy}", soft_wrap=True)
     circuits(answer["circuits"])
     cost(answer)
     out.print(f"warehouse  {answer['warehouse']}", soft_wrap=True)
