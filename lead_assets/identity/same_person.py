@@ -378,13 +378,13 @@ def _may_be_one(kind: str, block: list[_Row], people: list[int | None]) -> Itera
         one, other = block[i], block[j]
         if one.by_id == other.by_id or (people[i] is not None and people[i] == people[j]):
             continue
-        place_of = places(sorted({one.address, other.address} - {""}))
-        if len(place_of) == 2 and len(set(place_of.values())) == 2:
-            continue
         # Two full names that are read as two people's are two people.
         household = kind == "email" and (_is_household(one) or _is_household(other))
         least = Likeness.INITIAL if kind.startswith("name") else Likeness.UNSAID
-        if likeness(one.name, other.name, household=household) >= least:
+        if likeness(one.name, other.name, household=household) < least:
+            continue
+        place_of = places(sorted({one.address, other.address} - {""}))
+        if len(place_of) < 2 or len(set(place_of.values())) < 2:
             yield min(one.by_id, other.by_id), max(one.by_id, other.by_id), kind
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from lead_assets.core.columns import PLAIN_LETTERS, fold
+from lead_assets.core.columns import PLAIN_LETTERS, fold, folded
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,9 @@ def test_text_is_compared_without_what_people_leave_out(written: str, compared: 
 def test_the_letters_that_were_always_read_are_read_as_before() -> None:
     always = {"ß": "ss", "ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i"}
     assert {letter: PLAIN_LETTERS[letter] for letter in always} == always
+
+
+@given(st.one_of(st.text(st.characters(max_codepoint=127)), st.text()))
+@example("1. U.S.A. &&\t_x\x00-Y ")
+def test_one_text_is_folded_as_in_a_column(text: str) -> None:
+    assert folded([text]) == fold(pl.Series([text, "another"])).to_list()[:1]
