@@ -7,12 +7,13 @@ field; what is about the delivery ("owner", "form") stays as it came. Does not b
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import orjson
 
-from lead_assets.intake.headers import Headers, Meaning, fold_header
+from lead_assets.intake.headers import Headers, Meaning, fold_header, words_of
 from lead_assets.intake.paths import is_blank
 
 _DEEPEST = 8
@@ -24,10 +25,32 @@ _SENDER = frozenset({"from", "sender"})
 _IDENTITY = frozenset({"email", "phone", "full_name", "first_name", "last_name", "linkedin_url"})
 # Objects that are about who sent the payload and how. Their values name somebody else.
 _NOT_THE_LEAD = frozenset((
-    "accountmanager", "ad", "adset", "agent", "assignedto", "assignee", "author", "bcc", "campaign", "cc", "createdby", "form", "host", "manager", "merchant",
-    "modifiedby", "organizer", "owner", "page", "recipient", "recipients", "rep", "replyto", "salesrep", "shop", "site", "store", "team", "to", "updatedby",
-    "webhook", "workspace",
+    "accountmanager", "actor", "ad", "adset", "assignedto", "bcc", "campaign", "cc", "createdby", "eventmemberships", "form", "manager", "managers", "merchant",
+    "modifiedby", "owner", "owners", "page", "recipient", "recipients", "replyto", "salesrep", "shop", "site", "store", "support", "team", "to", "updatedby",
+    "userid", "webhook", "workspace",
 ))  # fmt: skip
+# The same in longer names: "LastModifiedBy", "lead_owner", "admin_assignee". Who owns a house, or submitted a form, may be the lead.
+_STAFF = frozenset(
+    (
+        "admin",
+        "agent",
+        "assignee",
+        "author",
+        "creator",
+        "host",
+        "organiser",
+        "organizer",
+        "rep",
+        "representative",
+        "salesperson",
+        "teammate",
+    )
+)
+_HAVE = frozenset(("executive", "manager", "owner"))
+_HAD = frozenset(
+    ("account", "campaign", "case", "company", "contact", "crm", "deal", "lead", "opportunity", "record", "sale", "task", "ticket")
+)
+_DID = frozenset(("added", "assigned", "changed", "closed", "created", "deleted", "edited", "modified", "referred", "triggered", "updated"))
 # Objects that are the lead, or hold nothing else: below others, a name or title is that of the object ("event": {"name": …}).
 _THE_LEAD = frozenset((
     "answers", "applicant", "attendee", "attributes", "body", "borrower", "buyer", "client", "contact", "contacts", "content", "customer", "data", "details",
@@ -66,6 +89,21 @@ def is_worth_a_look(payload: dict[str, Any]) -> bool:
     )
 
 
+@lru_cache(10_000)
+def _is_of_the_delivery(key: str | int) -> bool:
+    """Whether what stands there is about the sender, or the people who work on the lead."""
+    if isinstance(key, int):
+        return False
+    if fold_header(key) in _NOT_THE_LEAD:
+        return True
+    words = {word.removesuffix("s") for word in words_of(key)}
+    return (
+        not words.isdisjoint(_STAFF)
+        or (not words.isdisjoint(_HAVE) and not words.isdisjoint(_HAD))
+        or ("by" in words and not words.isdisjoint(_DID))
+    )
+
+
 def _lists(value: Any, depth: int) -> Iterator[list[Any]]:
     """The lists of several objects, those nearest to the top first."""
     level = [value]
@@ -74,14 +112,9 @@ def _lists(value: Any, depth: int) -> Iterator[list[Any]]:
         for each in level:
             inner = each.items() if type(each) is dict else enumerate(each)
             for key, item in inner:
-                if (
-                    type(item) is list
-                    and len(item) > 1
-                    and fold_header(str(key)) not in _NOT_THE_LEAD
-                    and all(type(entry) is dict for entry in item)
-                ):
+                if type(item) is list and len(item) > 1 and not _is_of_the_delivery(key) and all(type(entry) is dict for entry in item):
                     yield item
-                if type(item) in (dict, list) and len(below) < _MOST_VALUES and fold_header(str(key)) not in _NOT_THE_LEAD:
+                if type(item) in (dict, list) and len(below) < _MOST_VALUES and not _is_of_the_delivery(key):
                     below.append(item)
         level = below
 
@@ -124,7 +157,7 @@ def _walked(value: dict[str, Any], above: str, headers: Headers, depth: int) -> 
                 yield "email", item
             else:
                 yield _name(above, key, folded, headers), item
-        elif (kind is dict or kind is list) and (depth >= _DEEPEST or folded in _NOT_THE_LEAD):
+        elif (kind is dict or kind is list) and (depth >= _DEEPEST or _is_of_the_delivery(key)):
             yield key, item
         elif kind is dict and item:
             yield from _walked(item, key, headers, depth + 1)

@@ -11,6 +11,7 @@ from lead_assets.intake.nested import named_apart
 from lead_assets_tests.intake.samples import INBOUND, LENDING, codes, ndjson, read
 
 MAIL = "ines@nordlys.example"
+REP = {"email": "rep@us.example", "name": "Rep"}
 ONE: dict[str, dict[str, Any]] = {
     "a list of addresses": {"emails": [MAIL, "b@c.example"]},
     "addresses as objects": {"emails": [{"value": MAIL, "type": "work"}]},
@@ -29,6 +30,8 @@ ONE: dict[str, dict[str, Any]] = {
     "a mail": {"from": "Ines Berg <ines@nordlys.example>", "to": "sales@us.example", "subject": "demo"},
     "a mail's sender": {"from": {"email": MAIL, "name": "Ines"}, "to": {"email": "sales@us.example"}},
     "JSON as text": {"body": json.dumps({"email": MAIL})},
+    "who owns the house": {"property_owner": {"email": MAIL}, "account_owner": REP},
+    "who filled the form": {"submitted_by": {"email": MAIL}, "last_modified_by": REP},
     "an owner beside": {"owner": {"email": "rep@us.example"}, "user": {"email": MAIL}},
 }
 
@@ -96,6 +99,21 @@ NOBODY: dict[str, dict[str, Any]] = {
     "a form": {"form": {"name": "Contact us", "id": 3}, "page": {"title": "Pricing", "url": "https://us.example/pricing"}},
     "recipients": {"to": [{"email": "sales@us.example"}], "subject": "hello"},
     "numbers": {"data": {"x": [1, 2, {"y": 3}]}},
+    "Pipedrive's deal of nobody": {
+        "event": "updated.deal",
+        "current": {"id": 1, "person_id": None, "user_id": REP, "creator_user_id": REP},
+    },
+    "Salesforce's users": {"Id": "00Q1", "LastModifiedBy": REP, "CreatedBy": REP},
+    "Intercom's admins": {"data": {"item": {"type": "conversation", "admin_assignee": REP, "teammates": {"admins": [REP, REP]}}}},
+    "Calendly's host": {"payload": {"scheduled_event": {"event_memberships": [{"user_email": "rep@us.example", "user_name": "Rep"}]}}},
+    "owners": {
+        "owners": [REP, REP],
+        "lead_owner": REP,
+        "contactOwner": REP,
+        "account_managers": [REP, REP],
+        "triggered_by": REP,
+        "actor": REP,
+    },
 }
 
 
