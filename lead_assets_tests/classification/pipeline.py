@@ -27,7 +27,7 @@ def ingest_notes(settings: Settings, campaign_id: str, notes: Sequence[str]) -> 
     """A drop of lending leads, one a note."""
     payloads = [
         {"lead_id": f"{campaign_id}-{n:03}", "email": f"p{n}@{campaign_id}.example", "full_name": "Jordan Reyes", "notes": note}
-        | {"property_address": f"{12 + n} Maple Row", "property_type": "single_family", "loan_amount_requested": 100_000 + n}
+        | {"property_address": "12 Maple Row", "property_type": "single_family", "loan_amount_requested": 100_000 + n}
         for n, note in enumerate(notes)
     ]
     data = "".join(json.dumps(payload) + "\n" for payload in payloads).encode()

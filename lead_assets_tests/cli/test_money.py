@@ -151,8 +151,8 @@ def test_an_amount_is_kept_to_the_last_digit(command: Command, amount: str, limi
 
 def test_a_budget_that_ends_midway_is_never_overspent_and_the_run_finishes(command: Command, tmp_path: Path, sandbox: Handle) -> None:
     path = tmp_path / "ten.ndjson"
-    lead = {"full_name": "Jane Doe", "title": "VP Sales"}
-    path.write_text("".join(json.dumps(lead | {"company": f"Firm {n}", "email": f"jane@firm{n}.example"}) + "\n" for n in range(10)))
+    lead = {"company": "Firm", "full_name": "Jane Doe", "title": "VP Sales"}
+    path.write_text("".join(json.dumps(lead | {"email": f"jane@firm{n}.example"}) + "\n" for n in range(10)))
     command("ingest", str(path), "--campaign", "c", "--json").answer()
     command("budget", "set", "provider:pipe0", "0.50", "--json").answer()
     (row,) = command("run", "--all", "--json", sandbox_url=sandbox.url).answer()["campaigns"]
