@@ -127,6 +127,7 @@ def _bought_from(provider: str, stage: int, signals: Sequence[Signal], room: _Ro
     def bought(step: Step, leads: pl.DataFrame, **read: pl.DataFrame) -> list[Made]:
         # Imported here because every run pays for what the code location imports.
         from lead_assets.signals.engine import collect_all
+        from lead_assets.signals.waterfall import trouble_of
 
         wanted = [by_key[key_of(contract)] for contract in step.contracts]
         step.memo["since"] = step.ledger.last_call()
@@ -140,6 +141,7 @@ def _bought_from(provider: str, stage: int, signals: Sequence[Signal], room: _Ro
             settings=step.settings,
             worth=Worth(room.pre_score, read, scores),
             beside=beside,
+            trouble=trouble_of(step.context.run.run_id),
         )
         step.memo["stats"] = [each.stats for each in collected.values()]
         circuits = circuits_shown(step.ledger)

@@ -29,7 +29,7 @@ from lead_assets.signals.given import Gift, Key, gifts
 from lead_assets.signals.signal import Signal, stages
 from lead_assets.signals.stats import Look, SignalStats
 from lead_assets.signals.subjects import subject
-from lead_assets.signals.waterfall import Charge, Desk, Subject, SubjectVerdict, ask
+from lead_assets.signals.waterfall import Charge, Desk, Subject, SubjectVerdict, Trouble, ask
 from lead_assets.signals.worth import NOT_WORTH_IT, PreScoreRules, Worth, pre_scores
 from lead_assets.vendors import load_vendors
 from lead_assets.vendors.questions import LeadFacts
@@ -68,16 +68,18 @@ def collect_all(
     retry: Retry | None = None,
     worth: Worth | None = None,
     beside: Sequence[Signal] = (),
+    trouble: Trouble | None = None,
 ) -> dict[str, Collected]:
     """Collect several signals with concurrent calls. Provider failures do not raise: each miss is a row with its reason.
 
     `worth`: what is known about the leads, to judge each signal's `when` and whom to buy for first; None: everything is bought for all, in the order of
     arrival. `beside`: signals that others buy for the same leads from the same budget, whose price is left for better leads (see `plan`).
+    `trouble`: what went wrong in the run's earlier steps, to which this call adds.
     Raises WorldError if the ledger holds answers from the other world.
     """
     ledger.bind_world(settings.world)
     with garbage_seldom_sought():
-        return asyncio.run(_collect_all(signals, leads, ledger, settings, retry, worth, beside))
+        return asyncio.run(_collect_all(signals, leads, ledger, settings, retry, worth, beside, trouble or Trouble()))
 
 
 def collect_in_order(
@@ -92,11 +94,12 @@ def collect_in_order(
     """Collect signals as the graph does: stage by stage (see `signal.stages`), each with what the ones before it found."""
     order = stages(signals, pre_score)
     found: dict[str, Collected] = {}
+    trouble = Trouble()
     for stage in sorted(set(order.values())):
         now = [signal for signal in signals if order[signal.name] == stage]
         worth = worth_of(leads, {name: one.frame for name, one in found.items()}, pre_score, order)
         beside = [] if worth.scores is None else [signal for signal in signals if order[signal.name] > stage]
-        found |= collect_all(now, leads, ledger=ledger, settings=settings, retry=retry, worth=worth, beside=beside)
+        found |= collect_all(now, leads, ledger=ledger, settings=settings, retry=retry, worth=worth, beside=beside, trouble=trouble)
     return found
 
 
@@ -115,11 +118,12 @@ async def _collect_all(
     retry: Retry | None,
     worth: Worth | None,
     beside: Sequence[Signal],
+    trouble: Trouble,
 ) -> dict[str, Collected]:
     judged = {signal.name: worth.judged(signal.when, leads) for signal in signals} if worth is not None else {}
     async with AsyncExitStack() as stack:
         stats = {signal.name: SignalStats(leads=leads.height) for signal in signals}
-        desk = Desk(ledger, settings, signals, stack, retry, stats)
+        desk = Desk(ledger, settings, signals, stack, retry, stats, trouble)
         if worth is None or ledger.buying != "always" or not (budgets := await asyncio.to_thread(ledger.budgets)):
             return await _each(signals, leads, desk, judged, {})
         judged |= {signal.name: worth.judged(signal.when, leads) for signal in beside}

@@ -7,6 +7,7 @@ one provider's requests (see `sources`), claims and money (see `lead_assets.ledg
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -73,6 +74,27 @@ class Subject:
 
 
 @dataclass
+class Trouble:
+    """What went wrong with providers so far. A run's steps share it, so that a refused key is not tried again by the next step."""
+
+    refused: dict[str, ProviderError] = field(default_factory=dict)
+    """Buckets that must no longer be used, because the key was refused or the quota is used up."""
+    _told: set[tuple[str, str, int | None]] = field(default_factory=set)
+
+    def tell(self, error: ProviderError) -> None:
+        """Log the first failure of each kind: logging every attempt would fill pages, and the run's figures count them all."""
+        kind = (error.provider, error.reason, error.status)
+        _log.log(logging.DEBUG if kind in self._told else logging.WARNING, "%s", error)
+        self._told.add(kind)
+
+
+@functools.lru_cache(maxsize=32)
+def trouble_of(run_id: str) -> Trouble:
+    """The trouble of a run: its steps are in one process."""
+    return Trouble()
+
+
+@dataclass
 class Desk:
     """What a purchase needs. Clients are opened on first use: a run that finds everything in the ledger needs none."""
 
@@ -83,17 +105,9 @@ class Desk:
     retry: Retry | None = None
     stats: Mapping[str, SignalStats] = field(default_factory=dict)
     """Stats of each signal collected with these clients, by name."""
-    refused: dict[str, ProviderError] = field(default_factory=dict)
-    """Buckets that this run must no longer use, because the key was refused or the quota is used up."""
-    _told: set[tuple[str, str, int | None]] = field(default_factory=set)
+    trouble: Trouble = field(default_factory=Trouble)
     _clients: dict[str, SourceClient] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-
-    def tell(self, error: ProviderError) -> None:
-        """Log the first failure of each kind: logging every attempt would fill pages, and the run's figures count them all."""
-        kind = (error.provider, error.reason, error.status)
-        _log.log(logging.DEBUG if kind in self._told else logging.WARNING, "%s", error)
-        self._told.add(kind)
 
     async def client(self, source: Source) -> SourceClient:
         async with self._lock:
@@ -267,15 +281,15 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
     terms = source.terms
 
     async def call(batch: Sequence[Want]) -> Sequence[Reply]:
-        if (refusal := desk.refused.get(terms.bucket)) is not None:
+        if (refusal := desk.trouble.refused.get(terms.bucket)) is not None:
             raise refusal
         try:
             return await (await desk.client(source)).call(signal.subject, source, batch)
         except ProviderError as error:
-            desk.tell(error)
+            desk.trouble.tell(error)
             if error.kind in ("auth", "quota"):
                 # The next source or guess would get the same refusal.
-                desk.refused[terms.bucket] = ProviderError(error.provider, error.operation, error.kind, error.reason, sent=False)
+                desk.trouble.refused[terms.bucket] = ProviderError(error.provider, error.operation, error.kind, error.reason, sent=False)
             raise
 
     async def take_up(batch: Sequence[Want], vendor_ref: str) -> Sequence[Reply]:

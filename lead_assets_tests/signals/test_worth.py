@@ -390,3 +390,15 @@ def test_an_estimate_says_what_a_condition_saves_and_what_the_leads_would_need(r
     assert (round(left.leads), round(left.saved_micros)) == (1, 30_000)
     assert {words: round(leads) for words, leads in left.needs.items()} == {"seniority entry, needs c_suite": 1}
     assert {each.signal: each.subjects for each in said.expected} == {"company_overview": 2, "news": 1}
+
+
+def test_a_key_that_was_refused_is_not_tried_again_in_a_later_stage(room: Room, tmp_path: Path) -> None:
+    room.sandbox.set_fault("pipe0", "status", status=401)
+    settings = only(tmp_path, news={"seniority": ["c_suite", "entry"]})
+    collected = bought(room, mix(), "news", settings=settings)
+    assert collected["news"].frame["reason"].unique().to_list() == ["auth"]
+    refused = len(room.sandbox.requests("pipe0"))
+    assert refused
+    alone = bought(room, mix(), settings=settings)
+    assert alone["company_overview"].frame["reason"].unique().to_list() == ["auth"]
+    assert len(room.sandbox.requests("pipe0")) == 2 * refused, "the stage of the news asked nothing more than the first stage alone"
