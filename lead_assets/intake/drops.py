@@ -8,7 +8,7 @@ Does not belong here: the archive (see `ingest`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -30,7 +30,7 @@ _SMALL_BYTES = 64 << 10
 _TOGETHER_BYTES = 4 << 20
 _TOGETHER_PAYLOADS = 4_096
 _MOST_NAMES = 100_000
-NO_LEADS = NOTHING.clone().insert_column(0, pl.Series("drop", [], dtype=pl.Int64)).with_columns(own_campaign=pl.lit(None, dtype=pl.String))
+_NO_LEADS = NOTHING.clone().insert_column(0, pl.Series("drop", [], dtype=pl.Int64)).with_columns(own_campaign=pl.lit(None, dtype=pl.String))
 
 _REJECT_SCHEMA = pl.Schema(
     {
@@ -47,7 +47,7 @@ _REJECT_SCHEMA = pl.Schema(
 )
 
 
-NO_REJECTS = _REJECT_SCHEMA.to_frame()
+_NO_REJECTS = _REJECT_SCHEMA.to_frame()
 
 
 class Counted(NamedTuple):
@@ -67,8 +67,6 @@ class Drops:
     rejects: pl.DataFrame
     unmapped: tuple[tuple[str, ...], ...]
     """For each drop, the names in its `column_map` that it does not have, because its table lacks them or it is not a table."""
-    number: int | None = None
-    """The drop's, if all rows are of one large drop."""
 
     def counts(self, defaults: Sequence[tuple[str, bool]]) -> list[dict[str, Counted]]:
         """For each drop, campaign → its counts, sorted by campaign.
@@ -162,8 +160,8 @@ def read_drops(
     seen = DropSeen()
     parts = list(read_parts(drops, limits=limits, documents=documents, seen=seen, adapters=adapters))
     return Drops(
-        pl.concat([NO_LEADS, *(part.leads for part in parts)]),
-        pl.concat([NO_REJECTS, *(part.rejects for part in parts)]).sort("drop", "position", "part"),
+        pl.concat([_NO_LEADS, *(part.leads for part in parts)]),
+        pl.concat([_NO_REJECTS, *(part.rejects for part in parts)]).sort("drop", "position", "part"),
         tuple(seen.unmapped),
     )
 
@@ -175,16 +173,11 @@ def count_drops(
     limits: DropLimits,
     seen: DropSeen,
     adapters: Adapters | None = None,
-    whole: Collection[int] = (),
-    keep: Callable[[Drops], None] | None = None,
 ) -> list[dict[str, Counted]]:
-    """`Drops.counts` for drops of any size, with only a few megabytes in memory. `keep` gets each part; those of the drops numbered in `whole` with all that
-    their leads say."""
+    """`Drops.counts` for drops of any size, with only a few megabytes in memory."""
     counted: list[dict[str, Counted]] = [{} for _ in defaults]
-    for part in read_parts(drops, limits=limits, documents=whole, seen=seen, adapters=adapters):
+    for part in read_parts(drops, limits=limits, documents=False, seen=seen, adapters=adapters):
         part.count(defaults, counted)
-        if keep is not None:
-            keep(part)
     return [dict(sorted(each.items())) for each in counted]
 
 
@@ -203,16 +196,14 @@ def read_parts(
     drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]],
     *,
     limits: DropLimits,
-    documents: bool | Collection[int],
+    documents: bool,
     seen: DropSeen,
     adapters: Adapters | None = None,
 ) -> Iterator[Drops]:
-    """`read_drops` in parts of some megabytes, or of many small drops. `unmapped` is empty in the parts: see `seen`. `documents`: of all drops, or of the large
-    ones with these numbers."""
+    """`read_drops` in parts of some megabytes, or of many small drops. `unmapped` is empty in the parts: see `seen`."""
     keys: dict[str | None, str | None] = {None: None, "": None}
     for chunk, places in _together(_chunks(drops, limits, seen)):
-        with_documents = documents if isinstance(documents, bool) else isinstance(places, int) and places in documents
-        frame, faulty = rows(chunk, documents=with_documents, adapters=adapters)
+        frame, faulty = rows(chunk, documents=documents, adapters=adapters)
         if isinstance(places, int):
             leads = frame.select(pl.lit(places, dtype=pl.Int64).alias("drop"), pl.all())
             rejected = [(places, reject) for reject in faulty]
@@ -237,9 +228,8 @@ def read_parts(
                 [(number, *_reject_row(reject), keys[reject.campaign]) for number, reject in rejected], schema=_REJECT_SCHEMA, orient="row"
             )
             if rejected
-            else NO_REJECTS,
+            else _NO_REJECTS,
             (),
-            places if isinstance(places, int) else None,
         )
         if len(keys) > _MOST_NAMES:
             keys = {None: None, "": None}

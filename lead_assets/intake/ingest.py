@@ -18,7 +18,6 @@ from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import Adapters
 from lead_assets.intake.drops import Counted, DropSeen, count_drops
 from lead_assets.intake.headers import check_column_map
-from lead_assets.intake.kept import KEPT_FROM_BYTES, KeptDrops, Source
 from lead_assets.stores.archive import Archive, Receipt
 
 STREAMED_BYTES = 16 << 20
@@ -120,7 +119,6 @@ class _Kept:
     arrival: Arrival
     sha256: str
     size: int
-    new: bool
     receipt_id: str
     mine: list[Receipt]
     others: list[Receipt]
@@ -163,8 +161,7 @@ def _ingest_group(
         seen = DropSeen()
         defaults = [(each.default_campaign, each.forced) for each in kept]
         contents = ((data, column_map) for data in _contents(archive, kept))
-        with KeptDrops(archive.derived, limits, adapters).keeper(_worth_keeping(kept, column_map)) as keeper:
-            counts = count_drops(contents, defaults, limits=limits, seen=seen, adapters=adapters, whole=keeper.sources, keep=keeper.add)
+        counts = count_drops(contents, defaults, limits=limits, seen=seen, adapters=adapters)
         return list(
             each_of(
                 lambda each, counted, unmapped, encoding, codes: replace(
@@ -177,11 +174,6 @@ def _ingest_group(
                 [dict(seen.codes.get(number, {})) for number in range(len(kept))],
             )
         )
-
-
-def _worth_keeping(kept: Sequence[_Kept], column_map: dict[str, str]) -> dict[int, Source]:
-    """The large drops among them that have not been here before; of the others, the rows are most often known."""
-    return {number: (each.sha256, column_map) for number, each in enumerate(kept) if each.new and each.size >= KEPT_FROM_BYTES}
 
 
 def _contents(archive: Archive, kept: Sequence[_Kept]) -> Iterator[bytes | BinaryIO]:
@@ -222,7 +214,7 @@ def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _Kept:
     elif not forced:
         # The day of receipt names the campaign for leads without one. The same file a day later is a duplicate, not a second campaign.
         default = next((receipt.default_campaign for receipt in others if not receipt.forced_campaign), default)
-    return _Kept(arrival, sha256, size, new, receipt_id, mine, others, received_at, default)
+    return _Kept(arrival, sha256, size, receipt_id, mine, others, received_at, default)
 
 
 def _enter(

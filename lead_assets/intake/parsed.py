@@ -97,7 +97,7 @@ class ParsedDrops:
 
     def __init__(self, objects: Objects, *, limits: DropLimits = DEFAULT_LIMITS, adapters: Adapters | None = None) -> None:
         self.objects = objects
-        self._parser = parser_of(limits, adapters)
+        self._parser = f"{parser_version()}-{'-'.join(map(str, limits))}-{(adapters or shipped_adapters()).digest}"
 
     def get(self, campaign_id: str) -> Parsed:
         """What is known about the campaign; nothing, if there is nothing made by this parser."""
@@ -152,11 +152,6 @@ class ParsedDrops:
 
 def parsed_of(settings: Settings) -> ParsedDrops:
     return ParsedDrops(open_objects(settings.derived_location), limits=settings.limits, adapters=adapters_of(settings))
-
-
-def parser_of(limits: DropLimits, adapters: Adapters | None) -> str:
-    """Names the parser, with what it is told: its limits, and the shapes in force (default: the shipped ones)."""
-    return f"{parser_version()}-{'-'.join(map(str, limits))}-{(adapters or shipped_adapters()).digest}"
 
 
 @functools.cache

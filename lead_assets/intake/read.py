@@ -16,9 +16,8 @@ import polars as pl
 from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import Adapters
-from lead_assets.intake.drops import Drops, read_drops
+from lead_assets.intake.drops import read_drops
 from lead_assets.intake.ingest import STREAMED_BYTES
-from lead_assets.intake.kept import KEPT_FROM_BYTES, KeptDrops, Source
 from lead_assets.intake.parsed import Parsed, ParsedDrops
 from lead_assets.stores.archive import Archive, Receipt
 
@@ -54,8 +53,7 @@ def read_campaigns(
     wanted = sorted(set(campaign_ids))
     with ThreadPoolExecutor(_READERS) as pool:
         looks = list(pool.map(lambda campaign_id: _look(archive, campaign_id, parsed), wanted))
-    kept = KeptDrops(archive.derived, limits, adapters)
-    good, bad = _read(archive, [receipt for look in looks for receipt in look.to_read.values()], kept, limits, adapters)
+    good, bad = _read(archive, [receipt for look in looks for receipt in look.to_read.values()], limits, adapters)
     by_campaign = [{key[0]: rows for key, rows in frame.partition_by("campaign_id", as_dict=True).items()} for frame in (good, bad)]
     leads, rejects = [RawLead.empty()], [RejectedPayload.empty()]
     received: list[tuple[str, int, int]] = []
@@ -67,8 +65,6 @@ def read_campaigns(
         rejects.append(whole.rejected)
         further = sum(int((frame["part"] > 1).sum()) for frame in (whole.raw_leads, whole.rejected))
         received.append((look.campaign_id, look.received + further, len(look.receipts) - len(look.reading)))
-    if parsed is not None:
-        _hand_over(archive, kept, looks)
     good = pl.concat(leads)
     return CampaignsRead(
         good if sum(len(look.reading) for look in looks) == 1 else good.sort(_ORDER),  # one drop is in order
@@ -134,9 +130,7 @@ def _reading(receipts: dict[str, Receipt]) -> dict[str, Receipt]:
     return {name: receipts[name] for name in chosen.values()}
 
 
-def _read(
-    archive: Archive, receipts: list[Receipt], kept: KeptDrops, limits: DropLimits, adapters: Adapters | None
-) -> tuple[pl.DataFrame, pl.DataFrame]:
+def _read(archive: Archive, receipts: list[Receipt], limits: DropLimits, adapters: Adapters | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """The rows of the receipts' drops and campaigns."""
     numbers: dict[tuple[str, str], int] = {}
     sources: list[Receipt] = []
@@ -149,47 +143,8 @@ def _read(
         numbered.append((numbers[source], receipt))
     if not sources:
         return RawLead.empty(), RejectedPayload.empty()
-    return _drops(archive, sources, kept, limits, adapters).place(numbered)
-
-
-def _drops(archive: Archive, sources: list[Receipt], kept: KeptDrops, limits: DropLimits, adapters: Adapters | None) -> Drops:
-    """The receipts' drops: their kept rows, or what is read from the archive."""
-    known = {
-        number: rows for number, source in enumerate(sources) if source.size >= KEPT_FROM_BYTES and (rows := kept.get(_source(source)))
-    }
-    unread = [number for number in range(len(sources)) if number not in known]
-    fetched = zip(_fetched(archive, [sources[number] for number in unread]), (sources[number].column_map for number in unread), strict=True)
-    drops = read_drops(fetched, limits=limits, adapters=adapters)
-    if not known:
-        return drops
-    leads, rejects = (
-        pl.concat(
-            [
-                frame.with_columns(drop=pl.Series(unread, dtype=pl.Int64).gather(frame["drop"])),
-                *(each.with_columns(drop=pl.lit(number, dtype=pl.Int64)) for number, each in of_known),
-            ]
-        )
-        for frame, of_known in (
-            (drops.leads, [(number, rows.leads) for number, rows in known.items()]),
-            (drops.rejects, [(number, rows.rejects) for number, rows in known.items()]),
-        )
-    )
-    return Drops(leads, rejects, ())
-
-
-def _hand_over(archive: Archive, kept: KeptDrops, looks: list[_Look]) -> None:
-    """Rows that are now in `parsed`, for all campaigns that the drop is of, need not be kept twice."""
-    having: dict[str, list[str]] = {}
-    for look in looks:
-        for receipt in look.to_read.values():
-            if receipt.size >= KEPT_FROM_BYTES:
-                having.setdefault(receipt.sha256, []).append(look.campaign_id)
-    for sha256, campaigns in having.items():
-        kept.taken_over(sha256, campaigns, archive.campaigns_of(sha256))
-
-
-def _source(receipt: Receipt) -> Source:
-    return receipt.sha256, receipt.column_map
+    fetched = zip(_fetched(archive, sources), (source.column_map for source in sources), strict=True)
+    return read_drops(fetched, limits=limits, adapters=adapters).place(numbered)
 
 
 def _fetched(archive: Archive, receipts: list[Receipt]) -> Iterator[bytes | BinaryIO]:

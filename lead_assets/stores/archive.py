@@ -59,19 +59,12 @@ class Receipt(BaseModel):
 class Archive:
     """Immutable bytes by content hash. Writing the same bytes twice gives one object; nothing is ever overwritten or deleted."""
 
-    def __init__(self, location: str, derived: str | None = None) -> None:
-        """`derived`: where to keep what is made of the drops, and may be deleted at any time (default: below the archive's own root)."""
+    def __init__(self, location: str) -> None:
         self.location = location
-        self._derived = derived or f"{location}/derived"
 
     @functools.cached_property
     def objects(self) -> Objects:
         return open_objects(self.location)
-
-    @functools.cached_property
-    def derived(self) -> Objects:
-        """The store of what is made of the drops."""
-        return open_objects(self._derived)
 
     def put(self, data: bytes) -> str:
         """Store the bytes; returns their SHA-256 (hex)."""
@@ -124,10 +117,6 @@ class Archive:
         found = [Receipt.model_validate_json(data) for data in self._in_parallel(self.objects.get, names)]
         self._in_parallel(self._file, found)
         return sorted(found, key=lambda receipt: (receipt.received_at, receipt.receipt_id, receipt.campaign_id))
-
-    def campaigns_of(self, sha256: str) -> list[str]:
-        """The partition keys of the campaigns with a receipt of this drop, sorted."""
-        return self.objects.folders(_index(sha256))
 
     def campaigns(self) -> list[str]:
         """The partition keys of all campaigns with a receipt, sorted."""

@@ -16,7 +16,7 @@ _LISTED = 20
 
 
 def archive_of(settings: Settings) -> Archive:
-    return Archive(settings.archive_location, settings.derived_location)
+    return Archive(settings.archive_location)
 
 
 def warehouse_of(settings: Settings) -> Warehouse:
