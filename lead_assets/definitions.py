@@ -19,7 +19,7 @@ from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.kit.resources import RULES, ledger_resource, rules_resource, warehouse_resource
 from lead_assets.kit.run_failures import retry_what_may_pass
 from lead_assets.kit.versions import versioned
-from lead_assets.ledger import Ledger
+from lead_assets.ledger.opened import ledger_of
 from lead_assets.lookalike import assets as lookalike
 from lead_assets.marts.assets import mart_assets
 from lead_assets.routing import assets as routing
@@ -41,7 +41,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
     resources: dict[str, Any] = {
         "settings": settings,
         "archive": archive_of(settings),
-        "ledger": ledger_resource(Ledger(settings.ledger_location)),
+        "ledger": ledger_resource(ledger_of(settings)),
         "warehouse": warehouse_resource(WarehouseIOManager(warehouse_of(settings))),
         RULES: rules_resource(lambda: _check_rules(settings)),
     }

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
+from lead_assets.core.suppressing import SuppressionKeyError
 from lead_assets.ledger import WorldError
 
 
@@ -25,7 +26,10 @@ def explained(error: Exception) -> str | None:
         )
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror.lower()}: check that it exists, that you may access it, and that the disk has space"
-    if isinstance(error, ValueError | LookupError | OSError | WorldError | ProviderError | CommandError) and error.args:
+    if (
+        isinstance(error, ValueError | LookupError | OSError | WorldError | SuppressionKeyError | ProviderError | CommandError)
+        and error.args
+    ):
         return str(error)
     return None
 

@@ -80,7 +80,7 @@ def mailbox_keys(emails_normalized: pl.Series) -> pl.Series:
     """Normalised addresses with equal text for one mailbox: without a "+tag", and without what the provider ignores (see same_mailboxes.yaml)."""
     hosts = emails_normalized.str.extract(r"@([^@]+)$", 1)
     odd = (emails_normalized.str.contains("+", literal=True) | hosts.is_in(list(_same_mailboxes()))).fill_null(False)
-    return pl.select(pl.coalesce(map_distinct(emails_normalized.set(~odd, None), _mailbox_key), emails_normalized)).to_series()
+    return pl.select(pl.coalesce(map_distinct(emails_normalized.set(~odd, None), mailbox_key), emails_normalized)).to_series()
 
 
 def email_kinds(domains: pl.Series) -> pl.Series:
@@ -148,7 +148,8 @@ def _without_slip(address: str) -> str:
     return fixed if fixed != address and email_kind(fixed.partition("@")[2].lower()) == "free" else address
 
 
-def _mailbox_key(email: str) -> str:
+def mailbox_key(email: str) -> str:
+    """`mailbox_keys` of one address."""
     local, _, domain = email.partition("@")
     bare = local.partition("+")[0] or local
     name, letters = _same_mailboxes().get(domain, (domain, {}))

@@ -32,6 +32,11 @@ class Settings(BaseSettings):
         None, pattern=r"^https?://[^\s/]+/?$", description="Base URL of a running sandbox; replaces every vendor"
     )
     ledger_url: SecretStr | None = Field(None, description="SQLAlchemy URL of the ledger; default SQLite below home")
+    suppression_key: SecretStr | None = Field(
+        None,
+        min_length=16,
+        description="Secret that suppressed addresses and phones are hashed with; default: suppression.key below home. Never change or lose it",
+    )
     archive_url: str | None = Field(None, description="Folder or bucket of the archive; default below home")
     landing_url: str | None = Field(None, description="Folder or bucket watched for drops")
     landing_taken: Literal["move", "delete"] = Field(

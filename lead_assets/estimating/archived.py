@@ -24,4 +24,4 @@ def leads_of(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> pl
     read = read_campaigns(
         archive_of(settings), campaigns, limits=settings.limits, parsed=parsed_of(settings), adapters=adapters_of(settings)
     )
-    return resolve(read.raw_leads, ledger.suppressions()).leads
+    return resolve(read.raw_leads, ledger.suppressions(), ledger.suppression_hash).leads

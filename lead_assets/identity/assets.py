@@ -44,6 +44,6 @@ def suppressions(step: Step, _: str) -> str:
     checks=[Check(Lead, "conserves", "In the stored tables, raw leads = leads + duplicates + suppressed.", conserves, blocking=True)],
 )
 def identity__leads(step: Step, raw_leads: pl.DataFrame) -> list[Made]:
-    resolved = resolve(raw_leads, step.memo.get("suppressions"))
+    resolved = resolve(raw_leads, step.memo.get("suppressions"), step.ledger.suppression_hash)
     normalised = figures_by(resolved.leads, **{f"with_{name}": pl.col(name).count() for name in _NORMALISED})
     return [Made(resolved.leads, normalised), Made(resolved.duplicates), Made(resolved.suppressed)]

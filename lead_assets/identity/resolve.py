@@ -6,7 +6,7 @@ sibling modules) or where suppressions are recorded (see `lead_assets.ledger`).
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,13 +14,14 @@ import polars as pl
 
 from lead_assets.contracts import Duplicate, Lead, SuppressedLead
 from lead_assets.core.columns import map_distinct
-from lead_assets.core.emails import email_domains, email_kinds, normalise_emails
+from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, normalise_emails
+from lead_assets.core.suppressing import NATIONAL, value_hash
 from lead_assets.core.titles import title_roles
 from lead_assets.identity.companies import company_domains, of_many_companies, registrable_domains
 from lead_assets.identity.company_names import clean_companies
 from lead_assets.identity.merge import survivors
 from lead_assets.identity.people import name_parts
-from lead_assets.identity.phones import normalise_phones
+from lead_assets.identity.phones import normalise_phones, phone_key
 from lead_assets.identity.places import locate
 from lead_assets.identity.same_person import same_person
 
@@ -37,13 +38,13 @@ class Resolved:
     suppressed: pl.DataFrame
 
 
-def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None) -> Resolved:
+def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None, hashed: Callable[[str], str] = value_hash) -> Resolved:
     """Decide who each raw lead is (columns of RawLead; any number of campaigns).
 
     Within a campaign, rows are the same lead if they share the lead id, or if `same_person` finds evidence of one person and one property address (a lending
     applicant may ask about two properties), also through chains. The newest by `submitted_at`, or else by arrival, is kept, under the id of the row that
-    arrived first, and what it lacks is filled from the others (see `merge`). `suppressions` has the columns kind ("email" or "domain"), value_hash (SHA-256,
-    hex, of the normalised e-mail or domain), reason and suppressed_at: a lead is suppressed if any of its rows matches.
+    arrived first, and what it lacks is filled from the others (see `merge`). `suppressions` has the columns kind ("email", "domain" or "phone"), value_hash
+    (`hashed` of a value of `core.suppressing`), reason and suppressed_at: a lead is suppressed if any of its rows matches.
     The result does not depend on the order of the rows.
     """
     emails = normalise_emails(raw["email"])["email_normalized"]
@@ -51,18 +52,13 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None) -> Reso
     groups, possible = _groups(rows)
     rows = rows.with_columns(group=groups)
     kept = survivors(rows)
-    banned = _banned(rows, suppressions)
+    banned = _banned(rows, suppressions, hashed)
     kept = _with_possible_duplicates(kept, possible, banned)
     return Resolved(
         leads=_leads(kept.join(banned, on="group", how="anti", maintain_order="left")),
         duplicates=_duplicates(rows, kept, banned),
         suppressed=kept.join(banned, on="group", how="inner", maintain_order="left").select(SuppressedLead.polars_schema().names()),
     )
-
-
-def value_hash(value: str) -> str:
-    """What a suppression stores for a normalised e-mail or domain: a hash, not the personal data itself."""
-    return hashlib.sha256(value.encode()).hexdigest()
 
 
 def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
@@ -114,32 +110,44 @@ def smallest_of_component(links: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame({"by_id": ids, "smallest": [root(number) for number in ids]}, schema={"by_id": pl.Int64, "smallest": pl.Int64})
 
 
-def _banned(rows: pl.DataFrame, suppressions: pl.DataFrame | None) -> pl.DataFrame:
+def _banned(rows: pl.DataFrame, suppressions: pl.DataFrame | None, hashed: Callable[[str], str]) -> pl.DataFrame:
     """Columns group, reason, suppressed_at for leads that must not be processed: the earliest suppression that matches any of a lead's rows."""
     schema = {"group": rows.schema["group"], "reason": pl.String(), "suppressed_at": SuppressedLead.polars_schema()["suppressed_at"]}
     if suppressions is None or suppressions.is_empty():
         return pl.DataFrame(schema=schema)
     kinds = set(suppressions["kind"].unique().to_list())
     values: list[pl.DataFrame] = []
+    emails = rows["email_normalized"]
+    hosts = email_domains(emails)
     if "email" in kinds:
-        values.append(_hashed(rows, "email", rows["email_normalized"]))
+        values.extend(_hashed(rows, "email", series, hashed) for series in (emails, mailbox_keys(emails)))
     if "domain" in kinds:
-        hosts = email_domains(rows["email_normalized"])
-        domains = company_domains(rows["website"], rows["email_normalized"], email_kinds(hosts))
-        values.extend(_hashed(rows, "domain", series) for series in (hosts, registrable_domains(hosts), domains))
+        domains = company_domains(rows["website"], emails, email_kinds(hosts))
+        values.extend(_hashed(rows, "domain", series, hashed) for series in (hosts, registrable_domains(hosts), domains))
+    if "phone" in kinds:
+        values.extend(_hashed(rows, "phone", series, hashed) for series in _phones(rows, hosts))
     if not values:
         return pl.DataFrame(schema=schema)
     return (
         pl.concat(values)
         .join(suppressions, on=["kind", "value_hash"], how="inner")
-        .sort("suppressed_at", pl.col("kind") == "domain", "reason")
+        .sort("suppressed_at", pl.col("kind").replace_strict({"email": 0, "phone": 1}, default=2), "reason")
         .unique("group", keep="first", maintain_order=True)
         .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     )
 
 
-def _hashed(rows: pl.DataFrame, kind: str, values: pl.Series) -> pl.DataFrame:
-    hashes = map_distinct(values, value_hash)
+def _phones(rows: pl.DataFrame, hosts: pl.Series) -> list[pl.Series]:
+    """The numbers in E.164; and for numbers of an unknown country, their national digits."""
+    kinds = email_kinds(hosts)
+    known = rows.with_columns(email_kind=kinds, company_domain=company_domains(rows["website"], rows["email_normalized"], kinds))
+    numbers = normalise_phones(rows["phone"], locate(known)["country_code"])["phone_e164"]
+    unplaced = rows["phone"].set(numbers.is_not_null(), None)
+    return [numbers, NATIONAL + map_distinct(unplaced, phone_key)]
+
+
+def _hashed(rows: pl.DataFrame, kind: str, values: pl.Series, hashed: Callable[[str], str]) -> pl.DataFrame:
+    hashes = map_distinct(values, lambda value: hashed(value))
     return (
         pl.DataFrame({"group": rows["group"], "value_hash": hashes}).select("group", pl.lit(kind).alias("kind"), "value_hash").drop_nulls()
     )

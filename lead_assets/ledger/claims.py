@@ -13,19 +13,20 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lead_assets.ledger import controls, journal, money, pacing
+from lead_assets.ledger import controls, journal, money, pacing, registers
 from lead_assets.ledger.database import Tx, day_of, one_of, to_us
 from lead_assets.ledger.holders import is_gone
 from lead_assets.ledger.journal import JournalEntry
-from lead_assets.ledger.model import UNSENT, Answer, Claimed, Granted, Intent, Settlement, Want
+from lead_assets.ledger.model import KEPT_OUT, UNSENT, Answer, Claimed, Granted, Intent, Settlement, Want
 from lead_assets.ledger.schema import claims
 
 Intents = Sequence[tuple[Sequence[Want], Intent]]
 """Groups of wants, one per request, and what is journaled with their claims."""
 
 
-def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Intents = ()) -> Claimed:
-    """Claim wants and reserve their prices. Checks the journal again first, because others may have bought them since the caller looked."""
+def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Intents = (), key: bytes | None = None) -> Claimed:
+    """Claim wants and reserve their prices. Checks the journal again first, because others may have bought them since the caller looked; and the suppressions
+    (stored under `key`), because somebody may have opted out since."""
     if not wants:
         return Claimed([], [], {}, {})
     until = tx.now_us + int(lease * 1e6)
@@ -67,6 +68,7 @@ def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Int
     refused = controls.refusals(tx, {want.provider for want in free})
     purse = money.Purse(tx, free)
     turned_away = {want.key: refused[want.provider] for want in free if want.provider in refused}
+    turned_away |= dict.fromkeys(registers.kept_out(tx, free, key), KEPT_OUT)
     affordable = []
     for want in free:
         if want.key in turned_away:

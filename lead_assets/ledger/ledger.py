@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -37,11 +37,12 @@ class WorldError(RuntimeError):
 class Ledger:
     """The ledger at a SQLAlchemy URL (sqlite:///file or postgresql://…). Opens on first use; safe for many threads and processes.
 
-    `clock` is for tests: a function that returns a timezone-aware time.
+    `clock` is for tests: a function that returns a timezone-aware time. `key`: reads or makes the key of the suppressions, on first use of them.
     """
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, clock: Clock | None = None, key: Callable[[], bytes | None] | None = None) -> None:
         self.url = url
+        self._key_source = key
         self.buying: Buying = "always"
         self.wished: list[Want] = []
         """The wants that a rehearsal would have bought."""
@@ -78,7 +79,7 @@ class Ledger:
         self.wished.append(want)
 
     def _as(self, buying: Buying) -> Ledger:
-        view = Ledger(self.url, self._clock)
+        view = Ledger(self.url, self._clock, self._key_source)
         view.__dict__["_db"] = self._db  # share one connection pool
         view.buying = buying
         return view
@@ -139,10 +140,11 @@ class Ledger:
             raise RuntimeError("this run buys nothing: use lead_assets.ledger.buying, which handles that")
 
         bodies = [journal.pack(settlement.reply.body) for settlement in settlements]
+        key = self._key if wants else None
 
         def work(tx: Tx) -> Claimed:
             claims.settle(tx, settlements, bodies, holder)
-            return claims.claim(tx, wants, holder, lease, intents)
+            return claims.claim(tx, wants, holder, lease, intents, key)
 
         claimed = self._db.write(work)
         return [_bought(settlement, journal.unpack(body)) for settlement, body in zip(settlements, bodies, strict=True)], claimed
@@ -322,20 +324,47 @@ class Ledger:
         return self._db.read(lambda tx: registers.assigned(tx, keys))
 
     def suppress(self, kind: str, value_hash: str, reason: str) -> None:
-        """Never again process the person whom this value identifies. An earlier reason is kept."""
+        """Never again process the person whom this value identifies (`core.suppressing.value_hash`). An earlier reason is kept."""
         self.suppress_all([(kind, value_hash, reason)])
 
     def suppress_all(self, rows: Sequence[tuple[str, str, str]]) -> None:
         """Suppress many: (kind, value_hash, reason) each."""
+        from lead_assets.core.suppressing import keyed
         from lead_assets.ledger import registers
 
-        self._db.write(lambda tx: registers.suppress(tx, rows))
+        stored = [(kind, keyed(self._key, hashed), reason) for kind, hashed, reason in rows]
+        self._db.write(lambda tx: registers.suppress(tx, stored))
 
     def suppressions(self) -> pl.DataFrame:
-        """All suppressions: kind, value_hash, reason, suppressed_at."""
+        """All suppressions: kind, value_hash (as `suppression_hash` makes it), reason, suppressed_at."""
         from lead_assets.ledger import registers
 
+        _ = self._key
         return self._db.read(registers.suppressed)
+
+    def suppression_hash(self, value: str) -> str:
+        """What is stored for a normalised value. Raises SuppressionKeyError if the suppressions are stored under a key that is not at hand."""
+        from lead_assets.core.suppressing import keyed, value_hash
+
+        return keyed(self._key, value_hash(value))
+
+    def suppressed_among(self, values: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """The reasons of those of the (kind, value) that are suppressed. Ask before anything is sent, with `core.suppressing.contact_values`."""
+        from lead_assets.ledger import registers
+
+        stored = {(kind, self.suppression_hash(value)): (kind, value) for kind, value in values}
+        found = self._db.read(lambda tx: registers.suppressed_among(tx, {hashed for _, hashed in stored}))
+        return {stored[pair]: reason for pair, reason in found.items() if pair in stored}
+
+    @functools.cached_property
+    def _key(self) -> bytes | None:
+        """The key of the suppressions, which are stored under it from now on."""
+        from lead_assets.ledger import registers
+
+        key = self._key_source() if self._key_source else None
+        if not self._db.read(lambda tx: registers.knows_key(tx, key)) and key is not None:
+            self._db.write(lambda tx: registers.take_key(tx, key))
+        return key
 
 
 def _bought(settlement: Settlement, body: object) -> Answer:

@@ -23,6 +23,9 @@ PASSING = frozenset({"provider_error", "rate_limited", "timeout"})
 """Temporary reasons for an unknown. The next run asks the vendor again at once: it may be back, and while it is not, its circuit
 blocks the calls."""
 
+KEPT_OUT = "kept_out"
+"""Reason why nothing is bought about somebody who is suppressed."""
+
 MICROS = 1_000_000
 """The ledger counts money in whole micro-dollars."""
 
@@ -213,7 +216,8 @@ class Claimed:
     answered: dict[str, Answer]
     """Bought by somebody else in the meantime, by key."""
     refused: dict[str, str]
-    """Reasons why wants cannot be bought, by key: over_budget, paused, provider_error while the provider's circuit is open."""
+    """Reasons why wants cannot be bought, by key: over_budget, paused, kept_out (suppressed), provider_error while the provider's circuit is
+    open."""
     uncertain: frozenset[str] = frozenset()
     """Keys for which a dead holder's call was found and counted as uncertain; their wants are granted or refused as usual."""
     blocked: frozenset[str] = frozenset()

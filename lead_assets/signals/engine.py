@@ -7,7 +7,6 @@ anything specific to one signal or provider (see rules/signals.yaml and `lead_as
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 from collections import Counter
 from collections.abc import Collection, Container, Mapping, Sequence
@@ -23,6 +22,7 @@ import polars as pl
 from lead_assets.contracts.base import MONEY_DTYPE
 from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
+from lead_assets.core.suppressing import email_values, value_hash
 from lead_assets.signals import plan
 from lead_assets.signals.given import PROVIDER as GIVEN
 from lead_assets.signals.given import Gift, Key, gifts
@@ -340,8 +340,9 @@ async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict],
     }
     addresses |= {(name, verdict.address) for name, verdict in claimed.items() if verdict.address}
     rows = [
-        ("email", hashlib.sha256(address.encode()).hexdigest(), f"asked {claimed[name].provider} not to be processed")
+        (kind, value_hash(value), f"asked {claimed[name].provider} not to be processed")
         for name, address in sorted(addresses)
+        for kind, value in email_values(address)
     ]
     await asyncio.to_thread(ledger.suppress_all, rows)
 

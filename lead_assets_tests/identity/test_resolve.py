@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from lead_assets.contracts import Duplicate, Lead, RawLead, SuppressedLead
-from lead_assets.identity.resolve import Resolved, resolve, smallest_of_component, value_hash
+from lead_assets.core.suppressing import value_hash
+from lead_assets.identity.resolve import Resolved, resolve, smallest_of_component
 from lead_assets_tests.conservation import of_leads
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)

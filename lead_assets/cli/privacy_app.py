@@ -1,0 +1,82 @@
+"""The subcommands about privacy: suppressions.
+
+As in `lead_assets.cli.app`, a command reads its options, calls a module, and prints what it returned.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lead_assets.cli.terminal import AsJson, print_answer
+from lead_assets.core.settings import Settings
+from lead_assets.core.unknown_words import unknown
+
+suppress = typer.Typer(no_args_is_help=True, help="Who must not be processed or contacted; only keyed hashes are stored.")
+
+Country = Annotated[str | None, typer.Option("--country", help="Country of phones written without theirs, e.g. US.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these subcommands to the `lead-assets` command."""
+    app.add_typer(suppress, name="suppress")
+
+
+@suppress.command("add")
+def add_values(
+    values: Annotated[list[str], typer.Argument(help="E-mail addresses, phones or domains.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; shown in identity.suppressed. Never name the person.")] = "opted out",
+    kind: Annotated[str | None, typer.Option("--kind", help="email, phone or domain; default: what the value looks like.")] = None,
+    country: Country = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep people or companies out from now on. Exit code 1, and nothing stored, if a value cannot be read."""
+    from lead_assets.cli import show_privacy
+    from lead_assets.core.suppressing import KINDS
+    from lead_assets.ledger.opened import opened_ledger
+    from lead_assets.privacy import lists
+
+    if kind is not None and kind not in KINDS:
+        raise unknown("--kind", kind, KINDS)
+    with opened_ledger(Settings()) as ledger:
+        answer = lists.add(ledger, values, reason=reason, kind=kind, country=country)
+    print_answer(answer, as_json, show_privacy.added)
+    if answer["unread"]:
+        raise typer.Exit(1)
+
+
+@suppress.command("import")
+def import_values(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="CSV, XLSX or Parquet with a column email, phone or domain; or .txt.")
+    ],
+    reason: Annotated[str, typer.Option("--reason", help="Why; shown in identity.suppressed.")] = "opted out",
+    country: Country = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep everybody in a file out from now on. Lines that cannot be read are named; the others are stored."""
+    from lead_assets.cli import show_privacy
+    from lead_assets.ledger.opened import opened_ledger
+    from lead_assets.privacy import lists
+
+    with opened_ledger(Settings()) as ledger:
+        answer = lists.import_file(ledger, file, reason=reason, country=country)
+    print_answer(answer, as_json, show_privacy.added)
+
+
+@suppress.command("show")
+def show_values(
+    value: Annotated[str | None, typer.Argument(help="An e-mail address, phone or domain; without it, the lists.")] = None,
+    country: Country = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show how many are kept out and why; or whether one value is."""
+    from lead_assets.cli import show_privacy
+    from lead_assets.ledger.opened import opened_ledger
+    from lead_assets.privacy import lists
+
+    with opened_ledger(Settings()) as ledger:
+        answer = lists.shown(ledger, value, country=country)
+    print_answer(answer, as_json, show_privacy.suppressions)
