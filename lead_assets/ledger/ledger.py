@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.database import Clock, Database, Tx
     from lead_assets.ledger.misses import Cursor, Miss
     from lead_assets.ledger.money import Budget, Period, Scope
+    from lead_assets.ledger.outbox import Outbox
 
 World = Literal["sandbox", "live"]
 Buying = Literal["always", "never", "rehearsed"]
@@ -307,6 +308,15 @@ class Ledger:
         from lead_assets.ledger import controls
 
         return self._db.read(controls.world)
+
+    # Sends
+
+    @functools.cached_property
+    def outbox(self) -> Outbox:
+        """What is to be sent, and what became of it."""
+        from lead_assets.ledger.outbox import Outbox
+
+        return Outbox(self._db)
 
     # Registers
 

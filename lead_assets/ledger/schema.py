@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0005"
+HEAD = "0006"
 """The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -176,4 +176,69 @@ suppressions = Table(
     _text("value_hash", primary_key=True),
     _text("reason"),
     _whole("suppressed_at"),
+)
+
+# What is to be sent, or was: an entry per lead, destination, kind and revision. The body is deleted once it is confirmed.
+outbox = Table(
+    "outbox",
+    metadata,
+    _whole("id", primary_key=True),
+    _text("key"),
+    _text("destination"),
+    _text("kind"),
+    _text("campaign_id"),
+    _text("lead_id"),
+    _text("person"),
+    _text("content"),
+    _text("lane"),
+    _text("owner", nullable=True),
+    Column("reaches", Boolean, nullable=False),
+    _text("after", nullable=True),
+    Column("body", LargeBinary, nullable=True),
+    _text("state"),
+    _text("reason", nullable=True),
+    _whole("revision"),
+    _whole("attempts"),
+    _whole("uncertain"),
+    _whole("as_of"),
+    _whole("created_at"),
+    # When it is next worked on; null if nothing but a person or a new plan can move it.
+    _whole("due_at", nullable=True),
+    _whole("due_by", nullable=True),
+    _whole("first_sent_at", nullable=True),
+    _whole("confirmed_at", nullable=True),
+    _whole("lease_until", nullable=True),
+    _text("vendor_ref", nullable=True),
+    _text("holder", nullable=True),
+    Index("outbox_key", "key", unique=True),
+    Index("outbox_slot", "campaign_id", "lead_id", "destination", "kind"),
+    Index("outbox_due", "due_at"),
+    Index("outbox_person", "person"),
+    Index("outbox_holder", "holder"),
+)
+
+# The history of the outbox: each entry's states.
+sends = Table(
+    "sends",
+    metadata,
+    _whole("id", primary_key=True),
+    _whole("outbox_id"),
+    _text("campaign_id"),
+    _whole("at"),
+    _text("state"),
+    _text("reason", nullable=True),
+    _whole("attempt"),
+    Index("sends_outbox", "outbox_id"),
+    Index("sends_campaign", "campaign_id"),
+)
+
+# What a destination has of a person: hashes of the values, so that only what changed is sent.
+mirrors = Table(
+    "mirrors",
+    metadata,
+    _text("destination", primary_key=True),
+    _text("person", primary_key=True),
+    Column("fields", LargeBinary, nullable=True),
+    _text("vendor_id", nullable=True),
+    _whole("updated_at"),
 )
