@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from lead_assets.ledger.database import Tx, from_us, to_us
 from lead_assets.ledger.holders import is_gone
 from lead_assets.ledger.journal import pack, unpack
-from lead_assets.ledger.outbox_model import OPEN, Fate, Intent, Mirror, Parcel, Planned, Policy, field_hash
+from lead_assets.ledger.outbox_model import OPEN, Fate, Mirror, Parcel, Planned, Policy, ToSend, field_hash
 from lead_assets.ledger.schema import mirrors, outbox, sends
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class Outbox:
     def __init__(self, database: Database) -> None:
         self._db = database
 
-    def plan(self, intents: Sequence[Intent], campaigns: Collection[str], destinations: Collection[str]) -> Planned:
+    def plan(self, intents: Sequence[ToSend], campaigns: Collection[str], destinations: Collection[str]) -> Planned:
         """Store what is to be sent to `destinations` for all leads of `campaigns`. What is already there with the same content is left alone, what has not
         left yet is replaced, and what is no longer wanted is withdrawn."""
         bodies = [pack(dict(intent.body)) for intent in intents]
@@ -193,11 +193,12 @@ def forget(tx: Tx, people: Collection[str]) -> dict[str, int]:
 
 
 def _plan(
-    tx: Tx, intents: Sequence[Intent], bodies: Sequence[bytes | None], campaigns: Collection[str], destinations: Collection[str]
+    tx: Tx, intents: Sequence[ToSend], bodies: Sequence[bytes | None], campaigns: Collection[str], destinations: Collection[str]
 ) -> Planned:
     latest = _latest(tx, campaigns)
     number = tx.execute(sa.select(sa.func.max(outbox.c.id))).scalar() or 0
-    added, changed, events, same = [], [], [], 0
+    added, changed, same = [], [], 0
+    events: list[tuple[int, str, str, str | None, int]] = []
     wanted = set()
     for intent, body in zip(intents, bodies, strict=True):
         wanted.add(intent.slot)
@@ -249,7 +250,7 @@ def _plan(
     return Planned(len(added), len(changed), same, len(gone))
 
 
-def _key(intent: Intent, revision: int) -> str:
+def _key(intent: ToSend, revision: int) -> str:
     """The idempotency key: person, destination and content; the lead, kind and revision keep apart what is sent again on purpose."""
     said = "\n".join((intent.person, *intent.slot, intent.content, str(revision)))
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]

@@ -31,7 +31,7 @@ def field_hash(value: Any) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Intent:
+class ToSend:
     """One thing to send. A lead has at most one of each `kind` per destination; another `content` is another send."""
 
     destination: str

@@ -10,7 +10,7 @@ import pytest
 
 from lead_assets.ledger import Ledger
 from lead_assets.ledger.holders import new_holder
-from lead_assets.ledger.outbox_model import Fate, Intent, Parcel, Policy, person_hash
+from lead_assets.ledger.outbox_model import Fate, Parcel, Policy, ToSend, person_hash
 from lead_assets_tests.ledger.conftest import Clock
 
 POLICY = Policy(after=(60.0, 300.0))
@@ -19,7 +19,7 @@ GONE = "another machine:1:0"
 """A holder that nobody can ask about: only its lease ends it."""
 
 
-def intent(lead: str = "l1", content: str = "a", **other: Any) -> Intent:
+def intent(lead: str = "l1", content: str = "a", **other: Any) -> ToSend:
     values: dict[str, Any] = {
         "destination": "crm",
         "kind": "contact",
@@ -30,10 +30,10 @@ def intent(lead: str = "l1", content: str = "a", **other: Any) -> Intent:
         "body": {"email": f"{lead}@x.example", "content": content},
         "as_of": SEEN,
     }
-    return Intent(**(values | other))
+    return ToSend(**(values | other))
 
 
-def plan(ledger: Ledger, *intents: Intent, campaigns: Sequence[str] = ("c1",)) -> Mapping[str, int]:
+def plan(ledger: Ledger, *intents: ToSend, campaigns: Sequence[str] = ("c1",)) -> Mapping[str, int]:
     return vars(ledger.outbox.plan(intents, campaigns, {"crm", "chat"}))
 
 
