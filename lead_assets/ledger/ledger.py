@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.misses import Cursor, Miss
     from lead_assets.ledger.money import Budget, Period, Scope
     from lead_assets.ledger.outbox import Outbox
+    from lead_assets.ledger.pins import Pins
 
 World = Literal["sandbox", "live"]
 Buying = Literal["always", "never", "rehearsed"]
@@ -317,6 +318,15 @@ class Ledger:
         from lead_assets.ledger.outbox import Outbox
 
         return Outbox(self._db)
+
+    # Artifacts
+
+    @functools.cached_property
+    def pins(self) -> Pins:
+        """Which artifact is in use, and with which one each campaign was scored."""
+        from lead_assets.ledger.pins import Pins
+
+        return Pins(self._db)
 
     # Registers
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0006"
+HEAD = "0007"
 """The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -241,4 +241,17 @@ mirrors = Table(
     Column("fields", LargeBinary, nullable=True),
     _text("vendor_id", nullable=True),
     _whole("updated_at"),
+)
+
+# Which artifact (a model, an index) is in use (scope ""), and which one each campaign was scored with. Decisions are added, never changed.
+pins = Table(
+    "pins",
+    metadata,
+    _whole("id", primary_key=True),
+    _text("name"),
+    _text("scope"),
+    _text("artifact"),
+    _text("why"),
+    _whole("pinned_at"),
+    Index("pins_scope", "name", "scope"),
 )
