@@ -25,7 +25,7 @@ from lead_assets.marts.assets import mart_assets
 from lead_assets.routing import assets as routing
 from lead_assets.scoring import assets as scoring
 from lead_assets.signals.assets import loadable_signals, signal_assets
-from lead_assets.signals.signal import signals_of_operations
+from lead_assets.signals.signal import places_of_operations, signals_of_operations
 from lead_assets.spending.assets import spending_assets
 from lead_assets.stores.opened import archive_of, warehouse_of
 
@@ -45,10 +45,11 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         "warehouse": warehouse_resource(WarehouseIOManager(warehouse_of(settings))),
         RULES: rules_resource(lambda: _check_rules(settings)),
     }
+    declared = loadable_signals(settings)[0].values()
     assets = [
         *load_assets_from_modules(ROOMS),
         *signal_assets(settings),
-        *spending_assets(signals_of_operations(loadable_signals(settings)[0].values())),
+        *spending_assets(signals_of_operations(declared), places_of_operations(declared)),
         *mart_assets(),
     ]
     assets = [versioned(asset, settings) if isinstance(asset, AssetsDefinition) else asset for asset in assets]

@@ -22,10 +22,10 @@ from lead_assets.contracts.signals import (
     SignalRow,
     TechStack,
 )
-from lead_assets.contracts.spending import Calls
+from lead_assets.contracts.spending import Calls, JournaledCall
 from lead_assets.contracts.worth import PreScore
 
-_ROOMS = ("intake", "identity", "signals", "lookalike", "classification", "scoring", "routing", "delivery", "spending", "marts")
+_ROOMS = ("intake", "identity", "signals", "lookalike", "classification", "scoring", "routing", "delivery", "spending", "ledger", "marts")
 
 
 def _place(contract: type[Table]) -> tuple[int, bool]:
@@ -57,6 +57,7 @@ __all__ = [
     "GoldenEvaluation",
     "Grain",
     "JobPostings",
+    "JournaledCall",
     "Json",
     "Lead",
     "LeadFields",

@@ -79,6 +79,52 @@ def billed(tx: Tx, since: int | None, campaigns: Collection[str] | None) -> Bill
     return Billed(calls=int(count or 0), usd=to_usd(int(micros or 0)), uncertain_calls=int(uncertain or 0))
 
 
+def journaled(tx: Tx) -> pl.DataFrame:
+    """One row per call in the journal, by id: everything but whom it was about and what was answered (see `contracts.JournaledCall`).
+
+    call_id, question (id of the first call with the same key), attempt (1 for the first), about (id of the first call with the same subject), day,
+    answered_at, campaign_id, provider, operation, state, reason, uncertain, cost_usd, uncertain_usd, input_tokens, output_tokens, latency_ms.
+    """
+    import polars as pl
+
+    types = {name: pl.Int64() if name in _NUMBERS else pl.String() for name in _JOURNALED_COLUMNS}
+    last = last_call(tx)
+    frames = [
+        pl.DataFrame(tx.raw_rows(_JOURNALED, {"first": first, "past": first + _ROWS_AT_ONCE}), schema=types, orient="row")
+        for first in range(0, last + 1, _ROWS_AT_ONCE)
+    ]
+    frame = pl.concat(frames).sort("call_id")
+    answered = pl.from_epoch(pl.col("answered_at"), "us").dt.replace_time_zone("UTC")
+    price = (pl.col("micros").cast(pl.Decimal(18, 6)) / 1_000_000).cast(pl.Decimal(18, 6))
+    nothing = pl.lit(0).cast(pl.Decimal(18, 6))
+    return frame.with_columns(
+        answered_at=answered,
+        day=pl.coalesce(pl.col("day").str.to_date("%Y-%m-%d"), answered.dt.date()),
+        question=pl.col("call_id").min().over("key"),
+        attempt=pl.int_range(1, pl.len() + 1).over("key"),
+        # A person who was forgotten has no subject any more, and such calls are about nobody in common.
+        about=pl.when(pl.col("subject") == "").then(pl.col("call_id")).otherwise(pl.col("call_id").min().over("subject")),
+        uncertain=pl.col("uncertain").cast(pl.Boolean),
+        cost_usd=pl.when(pl.col("uncertain") == 0).then(price).otherwise(nothing),
+        uncertain_usd=pl.when(pl.col("uncertain") == 0).then(nothing).otherwise(price),
+    ).drop("key", "subject", "micros")
+
+
+_ROWS_AT_ONCE = 200_000
+"""Rows fetched at a time: as Python objects, five million would take gigabytes."""
+# A prefix of the key, a SHA-256, is as unique and a quarter of the size.
+_JOURNALED = sa.text(
+    "SELECT id, SUBSTR(key, 1, 16), subject, day, answered_at, campaign_id, provider, operation, state, reason, "
+    "CASE WHEN uncertain THEN 1 ELSE 0 END, cost_micros, input_tokens, output_tokens, latency_ms "
+    "FROM calls WHERE id >= :first AND id < :past"
+)
+_JOURNALED_COLUMNS = (
+    *("call_id", "key", "subject", "day", "answered_at", "campaign_id", "provider", "operation", "state", "reason"),
+    *("uncertain", "micros", "input_tokens", "output_tokens", "latency_ms"),
+)
+_NUMBERS = ("call_id", "answered_at", "uncertain", "micros", "input_tokens", "output_tokens", "latency_ms")
+
+
 def last_call(tx: Tx) -> int:
     return int(tx.execute(sa.select(sa.func.max(calls.c.id))).scalar() or 0)
 

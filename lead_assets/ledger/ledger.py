@@ -211,6 +211,12 @@ class Ledger:
 
         return self._db.read(lambda tx: costs.billed(tx, since, campaigns))
 
+    def journaled(self) -> pl.DataFrame:
+        """One row per call, by id, without whom it was about and what was answered: see `costs.journaled`."""
+        from lead_assets.ledger import costs
+
+        return self._db.read(costs.journaled)
+
     def last_call(self) -> int:
         """The id of the newest call in the journal; 0 if there is none."""
         from lead_assets.ledger import costs

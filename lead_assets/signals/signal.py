@@ -157,6 +157,15 @@ def signals_of_operations(signals: Iterable[Signal]) -> dict[str, str]:
     return {operation: " + ".join(names) for operation, names in served.items()}
 
 
+def places_of_operations(signals: Iterable[Signal]) -> dict[str, int]:
+    """Ledger operation → its place among the sources of its signal, from 1; the lowest if several signals use it."""
+    places: dict[str, int] = {}
+    for signal in signals:
+        for place, source in enumerate(signal.sources, start=1):
+            places[source.ledger_operation] = min(place, places.get(source.ledger_operation, place))
+    return places
+
+
 class _SourceRule(Declared):
     provider: str
     operation: str = Field(min_length=1)
