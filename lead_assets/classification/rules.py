@@ -10,12 +10,13 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Cue:
     """Words that support a label, searched in folded text (lower case, no accents). Weight 2 outvotes a contradicting weight 1."""
 
@@ -61,6 +62,11 @@ class Weighed:
 
 def decide(text: str, cues: Sequence[Cue]) -> CueVerdict:
     """The label that the cues support, with the supporting words; unknown if there are none or they contradict each other."""
+    return _decided(text, tuple(cues))
+
+
+@lru_cache(maxsize=4096)
+def _decided(text: str, cues: tuple[Cue, ...]) -> CueVerdict:
     folded, origin = fold_with_origin(text)
     return weigh(folded, cues).quoting(text, origin)
 
@@ -109,6 +115,7 @@ _URGENCY = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def urgency(text: str) -> int:
     """1 (no plan) to 5 (days). If words for haste and leisure conflict, the middle; if there are none, 2 for any text and 1 for no text."""
     folded = fold(text)

@@ -93,7 +93,10 @@ def _is_dictated(message: str, facts: Facts) -> bool:
         return False
     run = min(_RUN, len(words))
     for text in _texts(facts):
-        theirs = f" {' '.join(_words(text))} "
+        known = _words(text)
+        if len(known) < run or sum(map(frozenset(known).__contains__, words)) < _DICTATED * len(words):
+            continue
+        theirs = f" {' '.join(known)} "
         copied: set[int] = set()
         for start in range(len(words) - run + 1):
             if f" {' '.join(words[start : start + run])} " in theirs:

@@ -14,6 +14,7 @@ from functools import cache, cached_property, lru_cache
 import polars as pl
 
 from lead_assets.model.profile import Facts, shown_text
+from lead_assets.model.screens import screen
 
 VERSION = "1"
 """Increase it when messages are judged differently than before, like `governance.VERSION`."""
@@ -51,7 +52,7 @@ class Shown:
 def suspects(messages: Sequence[str]) -> pl.DataFrame:
     """Columns placeholder, contact, promise, name: False if the message cannot break that rule, so that the rule need not run on it.
 
-    Uses the rules' own patterns, without lookarounds, in polars' engine, which is fifty times as fast. The two engines agree
+    Uses the rules' own patterns as screens (see `screens`), which are fifty times as fast. The two engines agree
     on letters and white space for plain Western text; any other message is suspected of everything.
     """
     text = pl.Series("text", messages, dtype=pl.String)
@@ -67,7 +68,7 @@ def suspects(messages: Sequence[str]) -> pl.DataFrame:
     looks["promise"] = ("plain", [pattern for patterns in PROMISES.values() for pattern in patterns])
     looks["name"] = ("body", [*_NAMED_OUTRIGHT, _TWO_NAMES])
     return frame.select(
-        **{rule: pl.col("strange") | pl.col(form).str.contains(_loose(tuple(patterns))) for rule, (form, patterns) in looks.items()}
+        **{rule: pl.col("strange") | pl.col(form).str.contains(_screen(tuple(patterns))) for rule, (form, patterns) in looks.items()}
     )
 
 
@@ -209,18 +210,8 @@ def _unmarked(beyond_ascii: re.Match[str]) -> str:
     return "".join(char for char in beyond_ascii.group() if not unicodedata.combining(char))
 
 
+_screen = cache(screen)
 _FAMILIAR = "^[\\t\\n\\r -~À-ÖØ-Þà-öø-ÿ‘’“”–—€£]*$"
-
-
-@cache
-def _loose(patterns: tuple[re.Pattern[str], ...]) -> str:
-    """A pattern that matches wherever one of these does: without lookarounds, which polars' engine lacks, and without group names."""
-    return "|".join(
-        f"(?{'x' if each.flags & re.VERBOSE else ''}m:{_LOOKAROUND.sub('', each.pattern.replace('?P<who>', '?:'))})" for each in patterns
-    )
-
-
-_LOOKAROUND = re.compile(r"\(\?<?[!=](?:[^()]|\([^()]*\))*\)")
 
 
 _GREETING = re.compile(

@@ -17,13 +17,16 @@ import codecs
 import html
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import polars as pl
 import yaml
+
+from lead_assets.model.screens import screen
 
 WITHHELD = "(text removed)"
 """Stands in place of what was withheld, so that the model knows that something is missing."""
@@ -47,7 +50,8 @@ _LOOKALIKES = str.maketrans("аеорсухіјѕԁɡΑΒΕΖΗΙΚΜΝΟΡΤΥ�
 _LEET = str.maketrans("013457@$", "oieastas")
 _LEET_WORD = re.compile(r"\b(?=\w*[a-z])(?=\w*[013457@$])[\w@$]{3,}")
 # Of texts that are read backwards or through rot13, only those are looked at that then hold one of these words.
-_TURNED = re.compile(r"\b(?:ignore|disregard|forget|instructions?|previous|prompt|system|urgency|classify)\b")
+_TURNED_WORDS = ("ignore", "disregard", "forget", "instruction", "previous", "prompt", "system", "urgency", "classify")
+_TURNED = re.compile(rf"\b(?:{'|'.join(_TURNED_WORDS)}|instructions)\b")
 _TAGS = re.compile("[\U000e0020-\U000e007e]{4,}")
 _MARKS = re.compile(r"[\[{<|]{2}|[\]}>|]{2}|^\s*[#*=>-]{3,}|</?[a-z][\w-]*>|\{[^{}]{3,}\}|`{3}|\[[A-Z][A-Z _]{3,}\]", re.M)
 _CJK = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u0900-\u097f\u0590-\u06ff]")
@@ -83,15 +87,50 @@ def withhold_whole(text: str) -> str | None:
     return None if holds_orders(text) else text
 
 
-@lru_cache(maxsize=65_536)
+def read_ahead(texts: Collection[str]) -> None:
+    """Remember those of many texts that surely have no order and no hints, so that `holds_orders` and `hints` need not look at them one by one.
+
+    One query finds them, a hundred times as fast: texts of ASCII with no disguise but digits for letters, in which the patterns match nothing.
+    """
+    plain = [text for text in texts if text.isascii()]
+    folded = [_fold(text) for text in plain]
+    frame = pl.DataFrame(
+        {"text": plain, "folded": folded, "leet": [_without_leet(text) for text in folded]},
+        schema=dict.fromkeys(("text", "folded", "leet"), pl.String),
+    )
+    orders, words, disguises = _screens()
+    text, folded_text, leet = pl.col("text").str, pl.col("folded").str, pl.col("leet").str
+    clean = frame.filter(~folded_text.contains(disguises))
+    if len(_ORDERLESS) + len(_HINTLESS) > _MOST_REMEMBERED:
+        _ORDERLESS.clear()
+        _HINTLESS.clear()
+    _ORDERLESS.update(clean.filter(~(folded_text.contains(orders) | leet.contains(orders)))["text"])
+    hinting = folded_text.contains(words) | leet.contains(words) | text.contains(screen([_MARKS])) | text.contains(WITHHELD, literal=True)
+    _HINTLESS.update(clean.filter(~hinting)["text"])
+
+
+_ORDERLESS: set[str] = set()
+_HINTLESS: set[str] = set()
+_MOST_REMEMBERED = 100_000
+
+
 def holds_orders(text: str) -> bool:
     """True if the text, or what it reads like without a disguise, gives an order to a model."""
+    return text not in _ORDERLESS and _holds_orders(text)
+
+
+def hints(text: str) -> int:
+    """How many kinds of words the text has that a model is spoken to with, and marks that people do not type; no order is needed. 0 for most leads."""
+    return 0 if text in _HINTLESS else _hints_of(text)
+
+
+@lru_cache(maxsize=65_536)
+def _holds_orders(text: str) -> bool:
     return any(any(pattern.search(version) for pattern in _patterns()) for version in _versions(text)) or _hides_text(text)
 
 
 @lru_cache(maxsize=65_536)
-def hints(text: str) -> int:
-    """How many kinds of words the text has that a model is spoken to with, and marks that people do not type; no order is needed. 0 for most leads."""
+def _hints_of(text: str) -> int:
     found = max(sum(1 for pattern in _hints() if pattern.search(version)) for version in _versions(text))
     return found + bool(_MARKS.search(text)) + 2 * (WITHHELD in text or _hides_text(text))
 
@@ -108,14 +147,15 @@ def without_hints(text: str) -> str:
 
 @cache
 def _hints() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(rf"(?<![a-z]){words}(?![a-z])") for words in _hinting_words())
+
+
+@cache
+def _hinting_words() -> tuple[str, ...]:
     # A verb and an object of an override that stand far apart are no order, but two hints.
     languages = [language for name, language in _declared()["overrides"].items() if name != "en"]
     apart = ["|".join(f"(?:{'|'.join(language[part])})" for language in languages) for part in ("verbs", "objects")]
-    return tuple(re.compile(_whole_word(_unaccented(f"(?:{each})"))) for each in (*_declared()["hints"], *apart))
-
-
-def _whole_word(pattern: str) -> str:
-    return rf"(?<![a-z]){pattern}(?![a-z])"
+    return tuple(_unaccented(f"(?:{each})") for each in (*_declared()["hints"], *apart))
 
 
 @cache
@@ -131,6 +171,16 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     return tuple(
         re.compile(_unaccented(each)) for each in (plain, *("|".join(declared[kind]) for kind in ("addressed", "demands", "markup")))
     )
+
+
+@cache
+def _screens() -> tuple[str, str, str]:
+    """For folded texts of ASCII: what finds orders, what finds words that hint, and what finds disguises."""
+    hints = [re.compile(f"(?:^|[^a-z]){words}(?:$|[^a-z])") for words in _hinting_words()]
+    turned = re.compile("|".join(turn for word in _TURNED_WORDS for turn in (codecs.encode(word, "rot13"), word[::-1])))
+    disguises = [_SPACED, turned, re.compile("&#|&lt;"), _BASE64, _HEX, _ESCAPES, _PERCENTS, _ESCAPED]
+    orders, words, hidden = (screen(patterns, ascii_only=True) for patterns in (_patterns(), hints, disguises))
+    return orders, words, hidden
 
 
 def _override(verbs: list[str], objects: list[str], *, after: bool = False) -> str:
@@ -155,11 +205,15 @@ def _versions(text: str) -> Iterator[str]:
         yield _fold(text.translate(_LOOKALIKES))
     if _SPACED.search(folded):
         yield _SPACED.sub(lambda found: re.sub(r"[ .\-_*]", "", found[0]) + " ", folded)
-    if _LEET_WORD.search(folded):
-        yield _LEET_WORD.sub(lambda word: word[0].translate(_LEET), folded)
+    if (leet := _without_leet(folded)) != folded:
+        yield leet
     for turned in (codecs.encode(folded, "rot13"), folded[::-1]):
         if _TURNED.search(turned):
             yield turned
+
+
+def _without_leet(folded: str) -> str:
+    return _LEET_WORD.sub(lambda word: word[0].translate(_LEET), folded)
 
 
 def _hides_text(text: str) -> bool:

@@ -82,14 +82,22 @@ def _system_size(system: str) -> int:
 
 def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
     """What the profile sees of each lead. `leads`: rows of identity.leads, joined with other tables (columns prefixed with their source and a dot)."""
+    columns = {name: fact.column if fact.of == "lead" else f"{fact.of}.{fact.column}" for name, fact in profile.facts.items()}
+    columns = {name: column for name, column in columns.items() if column in leads.columns}
+    orders.read_ahead(set().union(*(_texts(leads[column]) for column in columns.values())))
     rows: list[Facts] = [{} for _ in range(leads.height)]
-    for name, fact in profile.facts.items():
-        column = fact.column if fact.of == "lead" else f"{fact.of}.{fact.column}"
-        if column in leads.columns:
-            for row, shown in zip(rows, _shown_column(leads[column].to_list(), is_name=fact.is_name), strict=True):
-                if shown is not None:
-                    row[name] = shown
+    for name, column in columns.items():
+        for row, shown in zip(rows, _shown_column(leads[column].to_list(), is_name=profile.facts[name].is_name), strict=True):
+            if shown is not None:
+                row[name] = shown
     return rows
+
+
+def _texts(values: pl.Series) -> set[str]:
+    """The distinct texts in a column of texts, or of lists of them; none in any other."""
+    if isinstance(values.dtype, pl.List):
+        values = values.explode()
+    return set(values.drop_nulls().unique()) if values.dtype == pl.String else set()
 
 
 def render(facts: Facts) -> str:

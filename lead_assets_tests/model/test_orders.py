@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import codecs
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +12,19 @@ from hypothesis import strategies as st
 from benchmarks.injections import PLAIN, honest, obeyed
 from lead_assets.model import orders
 from lead_assets_tests.classification.injections import INJECTIONS
+
+DISGUISES = (
+    lambda text: codecs.encode(text, "rot13"),
+    lambda text: text[::-1],
+    lambda text: text.replace("o", "0").replace("i", "1"),
+    lambda text: " ".join(text),
+    lambda text: base64.b64encode(text.encode()).decode(),
+    lambda text: text.encode().hex(" "),
+    lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
+    lambda text: "".join(f"\\u{ord(char):04x}" for char in text),
+    lambda text: "".join(f"&#{ord(char)};" for char in text),
+    str.upper,
+)
 
 
 @pytest.mark.parametrize("name", INJECTIONS)
@@ -50,3 +66,14 @@ def test_values_of_classes_are_facts_and_no_orders() -> None:
 def test_withholding_ends_and_is_done_once(before: str, order: str, after: str) -> None:
     once = orders.withhold(f"{before} {order} {after}")
     assert orders.withhold(once) == once
+
+
+def test_reading_ahead_changes_no_verdict() -> None:
+    """Of orders and honest texts, plain and in each disguise; some of the honest ones are known without a look."""
+    said = [*INJECTIONS.values(), *honest()]
+    disguised = [disguise(text) for text in INJECTIONS.values() for disguise in DISGUISES]
+    texts = [text.strip() for text in (*said, *disguised, *(f"{PLAIN} {text}" for text in said))]
+    before = {text: (orders.holds_orders(text), orders.hints(text)) for text in texts}
+    orders.read_ahead(texts)
+    assert {text: (orders.holds_orders(text), orders.hints(text)) for text in texts} == before
+    assert {PLAIN, *texts} & orders._ORDERLESS & orders._HINTLESS
