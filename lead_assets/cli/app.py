@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from lead_assets.cli import identity_app, lookalike_app, score_app
+from lead_assets.cli import analyst_app, identity_app, lookalike_app, score_app
 from lead_assets.cli import money_app as cli_money
 from lead_assets.cli import privacy_app as cli_privacy
 from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar, told_campaigns
@@ -30,6 +30,7 @@ app = typer.Typer(
     help="Turns raw campaign leads into enriched, classified, scored and routed leads.",
 )
 cli_money.add_to(app)
+analyst_app.add_to(app)
 cli_privacy.add_to(app)
 shapes = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(shapes, name="shapes")

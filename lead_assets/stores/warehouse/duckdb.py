@@ -21,6 +21,7 @@ import polars as pl
 
 from lead_assets.contracts import TABLES, Grain, Table
 from lead_assets.stores.warehouse.base import Noting, PartitionMissing, conform, digests, partitions_of_query, quoted, split
+from lead_assets.stores.warehouse.questions import MASKED, masked_select, masked_view
 
 if TYPE_CHECKING:
     import duckdb
@@ -142,9 +143,12 @@ class DuckDBWarehouse:
 
     def _views(self) -> Iterator[str]:
         yield from (f"CREATE SCHEMA IF NOT EXISTS {quoted(schema)}" for schema in sorted({c.schema_name() for c in TABLES.values()}))
+        yield f"CREATE SCHEMA IF NOT EXISTS {MASKED}"
         for contract in TABLES.values():
             yield _view(contract, [self._all(contract)], json_type="JSON")
             yield from _comments(contract)
+            yield f"CREATE OR REPLACE VIEW {masked_view(contract)} AS {masked_select(contract)}"
+            yield f"COMMENT ON VIEW {masked_view(contract)} IS {_text(f'{contract.table} with personal data masked. {contract.description()}')}"
 
     def _table(self, contract: type[Table]) -> Path:
         return self.folder / contract.schema_name() / contract.table_name()
