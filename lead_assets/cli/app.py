@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from lead_assets.cli import analyst_app, identity_app, lookalike_app, score_app
+from lead_assets.cli import analyst_app, identity_app, lookalike_app, outcomes_app, score_app
 from lead_assets.cli import money_app as cli_money
 from lead_assets.cli import privacy_app as cli_privacy
 from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar, told_campaigns
@@ -36,6 +36,7 @@ shapes = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(shapes, name="shapes")
 app.add_typer(score_app.score, name="score")
 app.add_typer(lookalike_app.lookalike, name="lookalike")
+app.add_typer(outcomes_app.outcomes, name="outcomes")
 app.add_typer(identity_app.identity, name="identity")
 
 

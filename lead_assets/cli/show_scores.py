@@ -41,3 +41,19 @@ def applied(answer: dict[str, Any]) -> None:
     )
     if answer["missing"]:
         _out.print(f"the table lacks {escape(', '.join(answer['missing']))}: counted as missing", highlight=False)
+
+
+def imported(answer: dict[str, Any]) -> None:
+    used = ", ".join(f"{field} from {column!r}" for field, column in answer["columns"].items())
+    done = {"stored": "stored", "already_stored": "already stored", "dry_run": "read, not stored"}[answer["status"]]
+    _out.print(
+        f"{escape(answer['path'])}: {answer['rows']} rows {done}: {answer['won']} won, {answer['lost']} lost, {answer['open']} open, "
+        f"{answer['unread']} that say nothing ({escape(used)})",
+        highlight=False,
+        soft_wrap=True,
+    )
+    if answer["stages_not_known"]:
+        told = ", ".join(f"{stage!r} ({rows} rows)" for stage, rows in answer["stages_not_known"].items())
+        _out.print(
+            f"stages that rules/outcomes.yaml does not know: {escape(told)}: add them there and run again", highlight=False, soft_wrap=True
+        )

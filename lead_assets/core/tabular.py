@@ -23,23 +23,38 @@ class UnreadableTable(ValueError):
 
 def read_table(path: Path) -> pl.DataFrame:
     """All rows of a CSV, TSV, Parquet or XLSX file. Numbers are numbers and everything else is text. Raises UnreadableTable."""
-    suffix = path.suffix.lower()
-    if suffix not in SUFFIXES:
-        raise UnreadableTable(f"{path.name}: not a known kind of table; use one of {', '.join(SUFFIXES)}")
+    _known(path.name)
     try:
-        if suffix == ".parquet":
-            return pl.read_parquet(path)
-        if suffix in (".xlsx", ".xls"):
-            return _from_sheet(path)
-        return _from_text(path.read_bytes(), path.name)
-    except UnreadableTable:
-        raise
+        data = path.read_bytes()
     except FileNotFoundError:
         raise UnreadableTable(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise UnreadableTable(f"{path.name}: cannot be read ({type(error).__name__})") from None
+    return table_of(data, path.name)
+
+
+def table_of(data: bytes, name: str) -> pl.DataFrame:
+    """`read_table` for the bytes of a file of this name."""
+    suffix = _known(name)
+    try:
+        if suffix == ".parquet":
+            return pl.read_parquet(BytesIO(data))
+        if suffix in (".xlsx", ".xls"):
+            return _from_sheet(data, name)
+        return _from_text(data, name)
+    except UnreadableTable:
+        raise
     except (OSError, pl.exceptions.PolarsError, ValueError) as error:
         raise UnreadableTable(
-            f"{path.name}: cannot be read as {suffix.removeprefix('.')} ({type(error).__name__}); save it again and retry"
+            f"{name}: cannot be read as {suffix.removeprefix('.')} ({type(error).__name__}); save it again and retry"
         ) from None
+
+
+def _known(name: str) -> str:
+    suffix = Path(name).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise UnreadableTable(f"{name}: not a known kind of table; use one of {', '.join(SUFFIXES)}")
+    return suffix
 
 
 def write_table(frame: pl.DataFrame, path: Path) -> None:
@@ -61,15 +76,18 @@ def write_table(frame: pl.DataFrame, path: Path) -> None:
         raise UnreadableTable(f"{path.name}: name the output .csv, .tsv or .parquet")
 
 
-def _from_sheet(path: Path) -> pl.DataFrame:
-    from python_calamine import CalamineWorkbook
+def _from_sheet(data: bytes, name: str) -> pl.DataFrame:
+    from python_calamine import CalamineError, CalamineWorkbook
 
-    rows = CalamineWorkbook.from_path(str(path)).get_sheet_by_index(0).to_python(skip_empty_area=True)
+    try:
+        rows = CalamineWorkbook.from_filelike(BytesIO(data)).get_sheet_by_index(0).to_python(skip_empty_area=True)
+    except CalamineError as error:
+        raise ValueError(str(error)) from None
     if not rows:
-        raise UnreadableTable(f"{path.name}: the first sheet is empty")
+        raise UnreadableTable(f"{name}: the first sheet is empty")
     text = BytesIO()
     _write_rows(rows, text)
-    return _from_text(text.getvalue(), path.name)
+    return _from_text(text.getvalue(), name)
 
 
 def _write_rows(rows: Sequence[Sequence[object]], out: BytesIO) -> None:

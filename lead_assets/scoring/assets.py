@@ -1,10 +1,12 @@
 """The assets of the scoring room."""
 
+from typing import Any
+
 import polars as pl
 
-from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, Score
+from lead_assets.contracts import WHOLE_HOME, Classification, Duplicate, EnrichedLead, Lead, LeadOutcome, Quarantined, RawLead, Score
 from lead_assets.kit.checks import Check, Verdict
-from lead_assets.kit.conditions import where_it_costs_nothing
+from lead_assets.kit.conditions import after_the_campaigns, where_it_costs_nothing
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, tables
 from lead_assets.scoring.ruleset import load_scoring_rules
@@ -38,3 +40,32 @@ def scores(step: Step, classifications: pl.DataFrame, quarantine: pl.DataFrame, 
     frame = score(classifications, leads, enriched, rules)
     tiers = {campaign: {"hot": 0, "warm": 0, "cold": 0} | found for campaign, found in counts_by(frame, "tier").items()}
     return Made(frame, joined(tiers, figures_by(frame, mean_score=pl.col("score").mean())), {"rules_version": rules.version})
+
+
+def files_of_outcomes(step: Step, _partition: str) -> Any:
+    return step.archive.outcome_names()
+
+
+@tables(
+    LeadOutcome,
+    whole={RawLead: None, Duplicate: None, Lead: None},
+    logic=["lead_assets.scoring.outcomes", "lead_assets.scoring.statements", "lead_assets.scoring.outcome_rules", "lead_assets.core"],
+    rules=["outcomes.yaml"],
+    outside=files_of_outcomes,
+    condition=after_the_campaigns(),
+)
+def outcomes(step: Step) -> Made:
+    from lead_assets.scoring import outcomes as reading
+    from lead_assets.scoring.outcome_rules import load_outcome_rules
+    from lead_assets.scoring.statements import stated_in
+
+    rules = load_outcome_rules(step.settings)
+    stated, unread = stated_in(step.archive, rules)
+    of_leads, known = (step.query(sql, reading.READS) for sql in (reading.OF_LEADS, reading.KNOWN))
+    frame = reading.outcomes(of_leads, stated, known, rules)
+    counts = dict(frame.group_by("outcome").len().iter_rows())
+    figures = {name: counts.get(name, 0) for name in ("won", "lost", "open")} | {
+        "no_lead": frame["lead_id"].null_count(),
+        "stages_not_known": unread,
+    }
+    return Made(frame, {WHOLE_HOME: figures})

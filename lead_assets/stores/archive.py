@@ -6,6 +6,8 @@ Layout below the archive's root (a local folder or a bucket, see `lead_assets.st
     index/<2 hex>/<sha256>/<campaign key>/<receipt's name>       the receipts of a drop, by its hash: recognises repeated files
     receipts/<campaign key>/<time>-<sha12>-<receipt>.json        one receipt of a drop for one campaign
     events/<campaign key>/<sha256>.ndjson.gz                     enrichment events as sent
+    outcomes/<time>-<sha12>.json                                 one receipt of a file that says how leads ended; its bytes are below objects/
+    features/<campaign key>/<time>-<sha12>.parquet               what was known of leads when they were first scored
 
 Does not belong here: reading the contents of a drop (see `lead_assets.intake`).
 """
@@ -16,7 +18,7 @@ import functools
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import BinaryIO, TypeVar
 
 from pydantic import BaseModel, ConfigDict
@@ -53,7 +55,21 @@ class Receipt(BaseModel):
 
     @property
     def file_name(self) -> str:
-        return f"{self.received_at.strftime('%Y%m%dT%H%M%S.%fZ')}-{self.sha256[:12]}-{self.receipt_id}.json"
+        return f"{_time(self.received_at)}-{self.sha256[:12]}-{self.receipt_id}.json"
+
+
+class OutcomeReceipt(BaseModel):
+    """Records that a file arrived that says how leads ended: an export of a CRM, or an answer of its API."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sha256: str
+    name: str
+    received_at: datetime
+    source: str
+    """`file`, or the system that was asked."""
+    columns: dict[str, str] = {}
+    """What was said of its columns: field → column."""
 
 
 class Archive:
@@ -132,6 +148,38 @@ class Archive:
         """The names of the campaign's event files; `read` returns their bytes."""
         return self.objects.entries(f"events/{campaign_id}/")
 
+    def add_outcomes(
+        self, data: bytes, name: str, received_at: datetime, *, source: str, columns: dict[str, str]
+    ) -> tuple[OutcomeReceipt, bool]:
+        """Store a file of outcomes; returns its receipt, and whether it is new. The same bytes, read in the same way, are one file."""
+        sha256, new = self.put_new(data)
+        if not new:
+            for known in self.outcomes():
+                if (known.sha256, known.columns) == (sha256, columns):
+                    return known, False
+        receipt = OutcomeReceipt(sha256=sha256, name=name, received_at=received_at, source=source, columns=columns)
+        self.objects.put(f"outcomes/{_time(received_at)}-{sha256[:12]}.json", receipt.model_dump_json().encode())
+        return receipt, True
+
+    def outcomes(self) -> list[OutcomeReceipt]:
+        """The receipts of all files of outcomes, in order of arrival."""
+        found = self._in_parallel(self.objects.get, self.outcome_names())
+        return [OutcomeReceipt.model_validate_json(data) for data in found]
+
+    def outcome_names(self) -> list[str]:
+        """The names of these receipts, which never change."""
+        return [name for name in self.objects.names("outcomes/") if name.endswith(".json")]
+
+    def add_features(self, campaign_id: str, data: bytes, at: datetime) -> None:
+        """Store what was known of a campaign's leads when they were scored, unless just that is already stored."""
+        sha12 = hashlib.sha256(data).hexdigest()[:12]
+        if not any(name.endswith(f"-{sha12}.parquet") for name in self.objects.names(f"features/{campaign_id}/")):
+            self.objects.put(f"features/{campaign_id}/{_time(at)}-{sha12}.parquet", data)
+
+    def feature_names(self) -> list[str]:
+        """The names of all that `add_features` stored, by campaign and in order of time; `read` returns their bytes, `time_of` when they were stored."""
+        return [name for name in self.objects.names("features/") if name.endswith(".parquet")]
+
     def read(self, name: str) -> bytes:
         """The bytes of an object, given its name below the archive's root. Raises FileNotFoundError."""
         return self.objects.get(name)
@@ -153,6 +201,18 @@ class Archive:
             return [work(item) for item in items]
         with ThreadPoolExecutor(min(_READERS, len(items))) as pool:
             return list(pool.map(work, items))
+
+
+_TIME = "%Y%m%dT%H%M%S.%fZ"
+
+
+def time_of(name: str) -> datetime:
+    """The time in the name of an object that begins with one."""
+    return datetime.strptime(name.rpartition("/")[2].partition("-")[0], _TIME).replace(tzinfo=UTC)
+
+
+def _time(at: datetime) -> str:
+    return at.strftime(_TIME)
 
 
 def _object(sha256: str) -> str:

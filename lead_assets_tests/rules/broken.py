@@ -153,6 +153,8 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "email_kind], words: [free]",
         "words and points belong together: give both or neither",
     ),
+    ("outcomes.yaml", "  lead_id: [", "  leadid: [", "unknown key 'leadid' (did you mean 'lead_id'?)"),
+    ("outcomes.yaml", "lost: [lost, ", "lost: [won, lost, ", "'won' also means won: remove one (at lost.0)"),
     ("loans.yaml", "noise:\n", "noize:\n", "unknown key 'noize' (did you mean 'noise'?)"),
     (
         "loans.yaml",
