@@ -10,7 +10,6 @@ from dagster import AssetsDefinition, Definitions, in_process_executor, load_ass
 from lead_assets import automation
 from lead_assets.briefs import assets as briefs
 from lead_assets.classification import assets as classification
-from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
 from lead_assets.delivery import assets as delivery
 from lead_assets.identity import assets as identity
@@ -77,5 +76,4 @@ def _check_rules(settings: Settings) -> None:
     check_rules(settings)
 
 
-with garbage_seldom_sought():
-    defs = build_defs()
+defs = build_defs()

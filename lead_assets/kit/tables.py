@@ -31,7 +31,6 @@ from dagster import (
 )
 
 from lead_assets.contracts import WHOLE_HOME, Table
-from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
 from lead_assets.kit import notes, partition_metadata, versions
 from lead_assets.kit.checks import AS_DECLARED, Check, as_declared, evaluations
@@ -186,7 +185,7 @@ def tables(
         ) -> Iterator[Any]:
             chosen = [contract for contract in contracts if key_of(contract) in context.selected_asset_keys]
             step = Step(context, context.run.tags, [], chosen, settings, ledger, archive, warehouse)
-            with garbage_seldom_sought(), on_behalf_of(context.run.run_id, context.op_execution_context.op_def.name):
+            with on_behalf_of(context.run.run_id, context.op_execution_context.op_def.name):
                 yield from _walk(step, make, reads, bases, every)
 
         for contract in contracts:

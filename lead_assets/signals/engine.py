@@ -20,7 +20,6 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts.base import MONEY_DTYPE
-from lead_assets.core.garbage import garbage_seldom_sought
 from lead_assets.core.settings import Settings
 from lead_assets.core.suppressing import email_values, value_hash
 from lead_assets.signals import plan
@@ -78,8 +77,7 @@ def collect_all(
     Raises WorldError if the ledger holds answers from the other world.
     """
     ledger.bind_world(settings.world)
-    with garbage_seldom_sought():
-        return asyncio.run(_collect_all(signals, leads, ledger, settings, retry, worth, beside, trouble or Trouble()))
+    return asyncio.run(_collect_all(signals, leads, ledger, settings, retry, worth, beside, trouble or Trouble()))
 
 
 def collect_in_order(
