@@ -31,6 +31,7 @@ from lead_assets.kit.partitions import campaigns
 from lead_assets.kit.run_failures import retry_what_may_pass
 from lead_assets.kit.standing import standing_of
 from lead_assets.ledger import Ledger
+from lead_assets.operating.watch import FRESH_KEY
 from lead_assets.stores.archive import Archive
 
 PIPELINE = "lead_pipeline"
@@ -38,8 +39,8 @@ EVALUATION = "golden_evaluation"
 HOME_TABLES = "home_tables"
 REBUILD = "lead_rebuild"
 
-of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign")
-"""Everything that is made per campaign."""
+of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign") - AssetSelection.checks(FRESH_KEY)
+"""Everything that is made per campaign. Freshness is judged between runs."""
 of_days = AssetSelection.tag(GRAIN_TAG, "day")
 """Everything that is made per day."""
 of_home = AssetSelection.tag(GRAIN_TAG, "home") - AssetSelection.assets(f"classification/{EVALUATION}")

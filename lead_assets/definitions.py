@@ -21,6 +21,7 @@ from lead_assets.kit.versions import versioned
 from lead_assets.ledger.opened import ledger_of
 from lead_assets.lookalike import assets as lookalike
 from lead_assets.marts.assets import mart_assets
+from lead_assets.operating import watch
 from lead_assets.routing import assets as routing
 from lead_assets.scoring import assets as scoring
 from lead_assets.signals.assets import loadable_signals, signal_assets
@@ -54,6 +55,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
     assets = [versioned(asset, settings) if isinstance(asset, AssetsDefinition) else asset for asset in assets]
     return Definitions(
         assets=[asset.with_hooks({retry_what_may_pass}) if isinstance(asset, AssetsDefinition) else asset for asset in assets],
+        asset_checks=[watch.fresh],
         jobs=[
             automation.pipeline_job,
             automation.rebuild_job,
@@ -61,7 +63,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             automation.evaluation_job,
             automation.campaign_api_job,
         ],
-        sensors=[automation.drop_sensor, automation.missed_sensor, automation.home_sensor, automation.free_sensor],
+        sensors=[automation.drop_sensor, automation.missed_sensor, automation.home_sensor, automation.free_sensor, watch.watch_sensor],
         schedules=[automation.campaign_api_schedule],
         resources={**resources, **(overrides or {})},
         # Starting a process per step costs seconds of CPU; parallelism comes from runs (campaigns) and from asyncio inside a step.

@@ -16,7 +16,14 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from lead_assets.cli import analyst_app, identity_app, lookalike_app, outcomes_app, score_app
+from lead_assets.cli import (
+    analyst_app,
+    identity_app,
+    lookalike_app,
+    operate_app,
+    outcomes_app,
+    score_app,
+)
 from lead_assets.cli import money_app as cli_money
 from lead_assets.cli import privacy_app as cli_privacy
 from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar, told_campaigns
@@ -32,6 +39,7 @@ app = typer.Typer(
 cli_money.add_to(app)
 analyst_app.add_to(app)
 cli_privacy.add_to(app)
+operate_app.add_to(app)
 shapes = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(shapes, name="shapes")
 app.add_typer(score_app.score, name="score")

@@ -77,6 +77,13 @@ class Settings(BaseSettings):
     apollo_api_key: SecretStr | None = Field(None, validation_alias="APOLLO_API_KEY")
     hunter_api_key: SecretStr | None = Field(None, validation_alias="HUNTER_API_KEY")
     hubspot_api_key: SecretStr | None = Field(None, validation_alias="HUBSPOT_API_KEY")
+    ui_url: str = Field(
+        "http://127.0.0.1:3000", pattern=r"^https?://[^\s]+$", description="Where people open Dagster's UI: alerts link to it"
+    )
+    smtp_url: SecretStr | None = Field(
+        None, description="Mail server for alerts: smtps://user:password@host:465, or smtp:// (STARTTLS where offered)"
+    )
+    smtp_from: str = Field("lead-assets@localhost", description="Sender of alerts by e-mail")
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     routing_json: str | None = Field(
         None,

@@ -84,7 +84,7 @@ class Basis:
         """Partition → the parts of `Note.made_from`."""
         made = [contract for contract in step.contracts if contract in self.contracts]
         common: dict[str, str | None] = {
-            "code": _hash([self.logic.digest(step.settings), *(contract.fingerprint() for contract in made)]),
+            "code": hashed([self.logic.digest(step.settings), *(contract.fingerprint() for contract in made)]),
             "world": step.settings.world,
             **({"buy": step.tags.get(BUY_TAG, "always")} if self.buys else {}),
             **{contract.table: _content_of_all(step.warehouse, contract) for contract in self.whole},
@@ -96,7 +96,7 @@ class Basis:
             own = {contract.table: None if note is None else note.content for contract, note in read.items()}
             if self.limited is not None:
                 own["limit"] = _limit(step, read[self.limited])
-            outside = {"outside": _hash(self.outside(step, key))} if self.outside is not None else {}
+            outside = {"outside": hashed(self.outside(step, key))} if self.outside is not None else {}
             found[key] = {**common, **own, **outside, **({"always": None} if self.always else {})}
         return found
 
@@ -121,7 +121,8 @@ BASES: dict[str, Basis] = {}
 """By table, for every declared asset."""
 
 
-def _hash(said: Any) -> str:
+def hashed(said: Any) -> str:
+    """How `made_from` shortens what a partition depends on."""
     return hashlib.sha256(orjson.dumps(said, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()[:16]
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.controls import Circuit
     from lead_assets.ledger.costs import Billed, By
     from lead_assets.ledger.database import Clock, Database, Tx
+    from lead_assets.ledger.incidents import OpenIncident
     from lead_assets.ledger.misses import Cursor, Miss
     from lead_assets.ledger.money import Budget, Period, Scope
     from lead_assets.ledger.outbox import Outbox
@@ -324,6 +325,36 @@ class Ledger:
         from lead_assets.ledger.outbox import Outbox
 
         return Outbox(self._db)
+
+    # Incidents
+
+    def claim_incidents(self, found: Sequence[tuple[str, str, str, str]]) -> set[tuple[str, str]]:
+        """Of (key, channel, kind, said), the (key, channel) that the caller must tell now: see `incidents.claim`."""
+        from lead_assets.ledger import incidents
+
+        return self._db.write(lambda tx: incidents.claim(tx, found))
+
+    def incidents_told(self, told: Collection[tuple[str, str]], not_told: Collection[tuple[str, str]] = ()) -> None:
+        """Record which claimed (key, channel) were told, and which could not be."""
+        from lead_assets.ledger import incidents
+
+        def work(tx: Tx) -> None:
+            incidents.told(tx, told)
+            incidents.give_back(tx, not_told)
+
+        self._db.write(work)
+
+    def close_incidents(self, keys: Collection[str]) -> None:
+        """The incidents are over."""
+        from lead_assets.ledger import incidents
+
+        self._db.write(lambda tx: incidents.close(tx, keys))
+
+    def open_incidents(self) -> list[OpenIncident]:
+        """All open incidents, oldest first."""
+        from lead_assets.ledger import incidents
+
+        return self._db.read(incidents.open_incidents)
 
     # Artifacts
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0007"
+HEAD = "0008"
 """The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -254,4 +254,18 @@ pins = Table(
     _text("why"),
     _whole("pinned_at"),
     Index("pins_scope", "name", "scope"),
+)
+
+# What is or was wrong, and who was told: an incident is told once to each channel, whatever process notices it.
+incidents = Table(
+    "incidents",
+    metadata,
+    _text("key", primary_key=True),
+    _text("channel", primary_key=True),
+    _text("kind"),
+    _text("said"),
+    _whole("opened_at"),
+    # Null while somebody is telling it: until `claimed_at` is old, because that process may have died.
+    _whole("told_at", nullable=True),
+    _whole("claimed_at"),
 )

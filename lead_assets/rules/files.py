@@ -26,9 +26,26 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
     from lead_assets.intake.headers import HEADERS
     from lead_assets.lookalike.rules import LOOKALIKE
     from lead_assets.model.rulebook import PRICES
+    from lead_assets.operating.rules import ALERTS, FRESHNESS
     from lead_assets.routing.table import ROUTING
     from lead_assets.scoring.outcome_rules import OUTCOMES
     from lead_assets.scoring.ruleset import SCORING
     from lead_assets.signals.signal import SIGNALS
 
-    return (SIGNALS, CLASSIFICATION, LOANS, BRIEFS, PRICES, BASELINES, SCORING, OUTCOMES, LOOKALIKE, ROUTING, DISCOVERY, ESTIMATE, HEADERS)
+    return (
+        SIGNALS,
+        CLASSIFICATION,
+        LOANS,
+        BRIEFS,
+        PRICES,
+        BASELINES,
+        SCORING,
+        OUTCOMES,
+        LOOKALIKE,
+        ROUTING,
+        DISCOVERY,
+        ESTIMATE,
+        HEADERS,
+        FRESHNESS,
+        ALERTS,
+    )

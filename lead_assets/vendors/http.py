@@ -78,16 +78,25 @@ class VendorHttp:
             self._client = None
 
     async def request(
-        self, operation: str, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None
+        self,
+        operation: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
     ) -> HttpAnswer:
-        """Send one request and return its answer, whatever the status. Raises ProviderError if there is no complete answer."""
+        """Send one request and return its answer, whatever the status. `content`: the body as it is, e.g. because it is signed.
+
+        Raises ProviderError if there is no complete answer."""
         import httpx2
 
         if self._client is None:
             raise RuntimeError(f"the {self.provider} client was used outside its 'async with' block")
         try:
             async with asyncio.timeout(self._deadline):
-                async with self._client.stream(method, self._base_url + path, params=params, json=json) as response:
+                async with self._client.stream(method, self._base_url + path, params=params, json=json, content=content) as response:
                     body = await self._read(operation, response)
                     return HttpAnswer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
         # `from None`, because the causes of these errors can contain the URL, and with it the subject.
