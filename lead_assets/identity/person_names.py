@@ -171,10 +171,12 @@ def _is_login(login: tuple[str, ...], name: tuple[str, ...]) -> bool:
     return len(login) == 1 and len(name) > 1 and login[0] in (name[0][0] + name[-1], name[0] + name[-1][0], name[0] + name[-1])
 
 
-def _joined(words: tuple[str, ...]) -> set[str]:
-    return {"".join(words), "".join((*words[1:], words[0])), "".join((words[-1], *words[:-1]))}
+@lru_cache(100_000)
+def _joined(words: tuple[str, ...]) -> frozenset[str]:
+    return frozenset(("".join(words), "".join((*words[1:], words[0])), "".join((words[-1], *words[:-1]))))
 
 
+@lru_cache(100_000)
 def _family(a: str, b: str, foreign: bool) -> bool:
     if a == b or _plain_umlauts(a) == _plain_umlauts(b) or _exchanged(a, b) or (foreign and _skeleton(a) == _skeleton(b)):
         return True
@@ -184,6 +186,7 @@ def _family(a: str, b: str, foreign: bool) -> bool:
     return False
 
 
+@lru_cache(100_000)
 def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
     if a == b:
         return Likeness.SAME
