@@ -5,7 +5,6 @@ import hashlib
 import polars as pl
 
 from lead_assets.contracts import Duplicate, Lead, RawLead, SuppressedLead
-from lead_assets.identity.resolve import resolve
 from lead_assets.kit.checks import Check, Verdict, adds_up, stored_counts
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import figures_by, tables
@@ -44,6 +43,8 @@ def suppressions(step: Step, _: str) -> str:
     checks=[Check(Lead, "conserves", "In the stored tables, raw leads = leads + duplicates + suppressed.", conserves, blocking=True)],
 )
 def identity__leads(step: Step, raw_leads: pl.DataFrame) -> list[Made]:
+    from lead_assets.identity.resolve import resolve
+
     resolved = resolve(raw_leads, step.memo.get("suppressions"), step.ledger.suppression_hash)
     normalised = figures_by(resolved.leads, **{f"with_{name}": pl.col(name).count() for name in _NORMALISED})
     return [Made(resolved.leads, normalised), Made(resolved.duplicates), Made(resolved.suppressed)]

@@ -4,14 +4,9 @@ import polars as pl
 from dagster import AssetCheckSeverity
 
 from lead_assets.contracts import RawLead, RejectedPayload
-from lead_assets.intake.adapters import adapters_of
-from lead_assets.intake.failed_leads import publish
-from lead_assets.intake.parsed import parsed_of
-from lead_assets.intake.read import read_campaigns
 from lead_assets.kit.checks import Check, Verdict, adds_up, stored_counts
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, joined, named, tables
-from lead_assets.stores.objects import open_objects
 
 MOST_REJECTED = 0.25
 FEWEST_JUDGED = 20
@@ -76,6 +71,12 @@ def receipts(step: Step, campaign_id: str) -> object:
     ],
 )
 def intake__raw_leads(step: Step) -> list[Made]:
+    from lead_assets.intake.adapters import adapters_of
+    from lead_assets.intake.failed_leads import publish
+    from lead_assets.intake.parsed import parsed_of
+    from lead_assets.intake.read import read_campaigns
+    from lead_assets.stores.objects import open_objects
+
     settings = step.settings
     read = read_campaigns(step.archive, step.partitions, limits=settings.limits, parsed=parsed_of(settings), adapters=adapters_of(settings))
     step.memo["received"] = read.received.select("campaign_id", "received")

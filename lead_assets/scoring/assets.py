@@ -10,7 +10,6 @@ from lead_assets.kit.conditions import after_the_campaigns, where_it_costs_nothi
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, tables
 from lead_assets.scoring.ruleset import load_scoring_rules
-from lead_assets.scoring.score import score
 
 
 def nobody_quarantined(step: Step) -> dict[str, Verdict]:
@@ -36,6 +35,8 @@ def nobody_quarantined(step: Step) -> dict[str, Verdict]:
     ],
 )
 def scores(step: Step, classifications: pl.DataFrame, quarantine: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame) -> Made:
+    from lead_assets.scoring.score import score  # with numpy, which every run would pay for
+
     rules = load_scoring_rules(step.settings)
     frame = score(classifications, leads, enriched, rules)
     tiers = {campaign: {"hot": 0, "warm": 0, "cold": 0} | found for campaign, found in counts_by(frame, "tier").items()}
