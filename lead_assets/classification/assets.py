@@ -7,6 +7,7 @@ import polars as pl
 from dagster import AssetCheckSeverity, MetadataValue
 
 from lead_assets.contracts import WHOLE_HOME, Classification, EnrichedLead, GoldenEvaluation, Lead, Quarantined
+from lead_assets.kit import pictures
 from lead_assets.kit.answers import meet_contract, mode_of, model_and_key, served
 from lead_assets.kit.checks import Check, Verdict, adds_up, stored_counts
 from lead_assets.kit.outages import answered_by_rules, circuits_shown, note_misses
@@ -119,13 +120,13 @@ def no_regression(step: Step) -> dict[str, Verdict]:
     ],
 )
 def golden_evaluation(step: Step) -> Made:
-    from lead_assets.classification import golden, picture
+    from lead_assets.classification import golden
     from lead_assets.classification.baselines import load_baselines
 
     synthetic = step.settings.world == "sandbox"
     evaluation = golden.evaluate(step.ledger, step.settings, mode=mode_of(step))
     step.memo["worse"] = golden.regressions(evaluation, load_baselines(step.settings), synthetic=synthetic)
-    drawn = [picture.as_markdown(name, picture.confusion_svg(name, field.confusion)) for name, field in evaluation.fields.items()]
+    drawn = [pictures.matrix(name, field.confusion) for name, field in evaluation.fields.items()]
     shown = {
         "model": evaluation.model,
         "leads": evaluation.leads,

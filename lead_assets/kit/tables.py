@@ -37,6 +37,7 @@ from lead_assets.kit.checks import AS_DECLARED, Check, as_declared, evaluations
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, assets_of, column_lineage, key_of
 from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.kit.notes import CONTENT, Note
+from lead_assets.kit.shown import look
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.versions import Logic
 from lead_assets.ledger.ledger import Ledger
@@ -58,6 +59,8 @@ _OF_A_RUN = (
 )
 
 
+Drawn = Callable[[pl.DataFrame, Step], str | None]
+"""The rows of one partition → Markdown with a picture (see `kit.pictures`), or None if there is nothing to see."""
 Outside = Callable[[Step, str], Any]
 """What a partition's rows depend on besides inputs, code and rules: any JSON-serialisable value."""
 
@@ -147,6 +150,7 @@ def tables(
     condition: AutomationCondition | None = None,
     says: Callable[[Settings], object] | None = None,
     own: Mapping[type[Table], Own] | None = None,
+    pictures: Mapping[type[Table], Drawn] | None = None,
 ) -> Callable[[Callable[..., Made | Sequence[Made]]], AssetsDefinition]:
     """Declare the tables that a function makes. It is called as `function(step, **frames)` and returns one `Made` for each of `step.contracts`.
 
@@ -157,6 +161,7 @@ def tables(
     buys: it buys, or shows what was not bought. limited: one of `reads`, whose first rows per campaign it takes in a run with a limit.
     condition: when Dagster makes the tables on its own. says: the part of a rules file that decides the rows, where not all of it does.
     own: what each table depends on, where a change of one must not make the others again.
+    pictures: for a partition that was made, draws its rows; shown with its materialization.
     """
     reads, queries, whole = dict(reads or {}), list(queries), dict(whole or {})
     first = list(after)
@@ -187,7 +192,7 @@ def tables(
             chosen = [contract for contract in contracts if key_of(contract) in context.selected_asset_keys]
             step = Step(context, context.run.tags, [], chosen, settings, ledger, archive, warehouse)
             with on_behalf_of(context.run.run_id, context.op_execution_context.op_def.name):
-                yield from _walk(step, make, reads, bases, every)
+                yield from _walk(step, make, reads, bases, every, pictures or {})
 
         for contract in contracts:
             versions.register(key_of(contract), bases[contract].logic, contract)
@@ -240,6 +245,7 @@ def _walk(
     reads: Mapping[str, type[Table]],
     bases: Mapping[type[Table], Basis],
     checks: Sequence[Check],
+    pictures: Mapping[type[Table], Drawn],
 ) -> Iterator[Any]:
     context = step.context
     wanted = list(context.partition_keys) if context.has_partition_key or context.has_partition_key_range else [WHOLE_HOME]
@@ -266,7 +272,8 @@ def _walk(
         noted = written[contract] = {}
         partitions = [] if contract in whole else step.partitions
         each = rows.get(contract) or Made(contract.empty())
-        yield _result(step, contract, each, partitions, of_kept[contract], made_from[contract], last_call, noted)
+        seen = look(step, contract, each.frame, partitions, pictures.get(contract))
+        yield _result(step, contract, each, partitions, of_kept[contract], made_from[contract], last_call, noted, seen)
     asked = context.selected_asset_check_keys
     passed = set(step.partitions) if all(check.spec.key in asked for check in checks if check.of in step.contracts) else set()
     for check in checks:
@@ -349,6 +356,7 @@ def _result(
     made_from: Mapping[str, dict[str, str | None]],
     last_call: int,
     noted: dict[str, Note],
+    seen: Mapping[str, Mapping[str, Any]],
 ) -> MaterializeResult:
     """The table's output: the IO manager writes the partitions that were made, and each partition's own materialization shows its figures."""
 
@@ -368,9 +376,9 @@ def _result(
         shown["dagster/column_lineage"] = column_lineage(contract)
     if contract.grain == "home":
         (figures,) = own.values()
-        shown |= {"dagster/row_count": figures["rows"], **figures}
+        shown |= {"dagster/row_count": figures["rows"], **figures, **seen.get(WHOLE_HOME, {})}
     else:
-        counted = {key: {"dagster/partition_row_count": figures["rows"], **figures} for key, figures in own.items()}
+        counted = {key: {"dagster/partition_row_count": figures["rows"], **figures, **seen.get(key, {})} for key, figures in own.items()}
         partition_metadata.add(step.context, key_of(contract), counted)
     return MaterializeResult(asset_key=key_of(contract), value=(made.frame, list(partitions), note), metadata=shown)
 

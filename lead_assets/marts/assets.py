@@ -10,6 +10,7 @@ from lead_assets.contracts import TABLES, Table
 from lead_assets.kit.conditions import after_the_campaigns, where_it_costs_nothing
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import tables
+from lead_assets.marts.drawn import PICTURES
 from lead_assets.marts.mart import Mart, marts_of, shipped_sql
 
 
@@ -31,6 +32,7 @@ def _asset(mart: Mart) -> AssetsDefinition:
         version=mart.version,
         kinds=["sql"],
         condition=after_the_campaigns() if of_home else where_it_costs_nothing(),
+        pictures={mart.contract: drawn} if (drawn := PICTURES.get(mart.contract.table)) else None,
     )
     def build(step: Step) -> Made:
         frame = step.query(mart.sql, mart.reads)

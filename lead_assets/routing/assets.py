@@ -5,6 +5,7 @@ import math
 import polars as pl
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, RoutingDecision, Score
+from lead_assets.kit import pictures
 from lead_assets.kit.conditions import where_it_costs_nothing
 from lead_assets.kit.notes import Served
 from lead_assets.kit.step import Made, Step
@@ -14,12 +15,18 @@ from lead_assets.routing.table import load_routing_table
 from lead_assets.routing.territories import routing_frame
 
 
+def owners_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
+    counted = rows["owner"].value_counts(sort=True)
+    return pictures.bars("Leads by owner", dict(counted.iter_rows())) if rows.height else None
+
+
 @tables(
     RoutingDecision,
     reads={"leads": Lead, "enriched": EnrichedLead, "classifications": Classification, "scores": Score},
     condition=where_it_costs_nothing(),
     logic=["lead_assets.routing"],
     rules=["routing.yaml"],
+    pictures={RoutingDecision: owners_drawn},
     # ROUTING_JSON replaces the file.
     outside=lambda step, _: step.settings.routing_json,
 )

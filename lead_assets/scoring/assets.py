@@ -5,6 +5,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.contracts import WHOLE_HOME, Classification, Duplicate, EnrichedLead, Lead, LeadOutcome, Quarantined, RawLead, Score
+from lead_assets.kit import pictures
 from lead_assets.kit.checks import Check, Verdict
 from lead_assets.kit.conditions import after_the_campaigns, where_it_costs_nothing
 from lead_assets.kit.step import Made, Step
@@ -18,12 +19,21 @@ def nobody_quarantined(step: Step) -> dict[str, Verdict]:
     return {key: Verdict(not counted.get(key), {"quarantined_and_scored": counted.get(key, 0)}) for key in step.partitions}
 
 
+TIERS = {"hot": pictures.RED, "warm": pictures.AMBER, "cold": pictures.BLUE}
+
+
+def tiers_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
+    counted = dict(rows["tier"].value_counts().iter_rows())
+    return pictures.bars("Leads by tier", {tier: counted.get(tier, 0) for tier in TIERS}, colours=TIERS) if rows.height else None
+
+
 @tables(
     Score,
     reads={"classifications": Classification, "quarantine": Quarantined, "leads": Lead, "enriched": EnrichedLead},
     condition=where_it_costs_nothing(),
     logic=["lead_assets.scoring"],
     rules=["scoring.yaml"],
+    pictures={Score: tiers_drawn},
     checks=[
         Check(
             Score,

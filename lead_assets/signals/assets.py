@@ -16,6 +16,7 @@ from dagster import AssetCheckSeverity, AssetsDefinition
 from lead_assets.contracts import EnrichedLead, Lead, PreScore, Table, canonical_json
 from lead_assets.core.document import RulesError
 from lead_assets.core.settings import Settings
+from lead_assets.kit import pictures
 from lead_assets.kit.checks import Check, Verdict
 from lead_assets.kit.declare import key_of, limited
 from lead_assets.kit.notes import Served, prefixes
@@ -192,6 +193,12 @@ def _verdict(step: Step, since: int, campaign: str, stats: Sequence) -> Verdict:
     return Verdict(agreement.holds, shown | counted)
 
 
+def coverage_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
+    """The share of leads for which each signal found something."""
+    found = dict(rows["signals_found"].explode().drop_nulls().value_counts(sort=True).iter_rows())
+    return pictures.bars("Leads with each signal, %", {name: 100 * count / rows.height for name, count in found.items()}) if found else None
+
+
 def _merged(signals: Sequence[Signal]) -> AssetsDefinition:
     @tables(
         EnrichedLead,
@@ -199,6 +206,7 @@ def _merged(signals: Sequence[Signal]) -> AssetsDefinition:
         logic=["lead_assets.signals.merge", "lead_assets.core"],
         says=said_without_when,
         version=canonical_json(PRECEDENCE),
+        pictures={EnrichedLead: coverage_drawn},
         limited=Lead,
     )
     def enriched_leads(step: Step, leads: pl.DataFrame, **collected: pl.DataFrame) -> Made:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from statistics import mean
 from typing import get_args
-from xml.etree import ElementTree
 
 import polars as pl
 import pytest
@@ -16,7 +14,6 @@ from lead_assets.classification.baselines import Baselines
 from lead_assets.classification.checks import Answers, drift, trailing
 from lead_assets.classification.evaluation import measure, stability_index
 from lead_assets.classification.golden import Golden, as_baseline, evaluate, load_golden, regressions
-from lead_assets.classification.picture import as_markdown, confusion_svg
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import Classification, GoldenEvaluation, Quarantined
 from lead_assets.core.settings import Settings
@@ -127,18 +124,6 @@ def test_what_is_worse_than_recorded_is_a_regression(ledger: Ledger, settings: S
     assert "no baseline" in regressions(evaluation, reached, synthetic=False)[0]
     entry[0] |= {"model": "rules-v1", "accuracy": {"lending.loan_type": 1.0}, "failure_rate": 1.0}
     assert "(rules-v1)" in regressions(evaluation, Baselines.model_validate({"baselines": entry}), synthetic=False)[0]
-
-
-def test_a_confusion_matrix_is_drawn() -> None:
-    measured = measure(["a", "a", "b", "<&>"], ["a", "b", "b", None])
-    svg = confusion_svg("lending.loan_type", measured.confusion)
-    drawn = ElementTree.fromstring(svg)
-    texts = [element.text for element in drawn.iter("{http://www.w3.org/2000/svg}text")]
-    assert {"lending.loan_type", "a (2)", "b (1)", "<&> (1)", "(none)"} <= set(texts)
-    cells = [element for element in drawn.iter("{http://www.w3.org/2000/svg}rect") if element.get("fill-opacity")]
-    assert len(cells) == 3 * len(measured.confusion)  # nothing is truly "(none)": that has a column and no row
-    shown = as_markdown("x", svg)
-    assert base64.b64decode(shown.partition("base64,")[2].rstrip(")")).decode() == svg
 
 
 def test_the_golden_asset_shows_its_figures_and_holds_them_to_the_baseline(settings: Settings, sandbox: Handle) -> None:

@@ -110,6 +110,22 @@ def test_every_assets_figures_are_the_campaigns_own(ran: tuple[Graph, ExecuteInP
     ledger.close()
 
 
+def test_a_materialization_shows_its_rows_without_personal_data_the_query_and_a_picture(ran: tuple[Graph, ExecuteInProcessResult]) -> None:
+    made, result = ran
+    shown = shown_by(made, result)
+    for (name, campaign), metadata in shown.items():
+        assert metadata["query"] == f"SELECT * FROM {name} WHERE campaign_id = '{campaign}'"
+        text = metadata.get("preview", "")
+        assert "Doe" not in text, name
+        assert "@company" not in text, name
+        assert bool(text) == (metadata["rows"] > 0), name
+    rows = warehouse_of(made.settings).query(shown["scoring.scores", "c03"]["query"], [TABLES["scoring.scores"]], ["c03"])
+    assert rows.height == shown["scoring.scores", "c03"]["rows"]
+    assert f"of {rows.height} rows, without personal data" in shown["scoring.scores", "c03"]["preview"]
+    for name in ("scoring.scores", "routing.decisions", "marts.campaign_funnel"):
+        assert shown[name, "c03"]["picture"].startswith("!["), name
+
+
 def test_every_campaign_has_its_own_verdict_of_every_check(ran: tuple[Graph, ExecuteInProcessResult]) -> None:
     _, result = ran
     evaluations: list[AssetCheckEvaluation] = list(result.get_asset_check_evaluations())

@@ -1,0 +1,130 @@
+"""Pictures in a materialization's metadata: drawn by matplotlib as SVG, in a data URI, which Dagster's UI shows in Markdown without fetching anything.
+
+Transparent, with text in a grey that can be read on white and on black (contrast at least 4 : 1 with both), because an image does not know the UI's theme.
+matplotlib is loaded when the first picture is drawn: that takes half a second, each further picture 20 ms.
+
+Belongs here: kinds of pictures. Does not belong here: what a room shows.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+INK = "#7d8288"
+"""Text and axes."""
+BLUE, GREEN, RED, AMBER = "#3b82c4", "#2e9e5b", "#d1495b", "#d98a1f"
+_WIDTH, _ROW = 6.4, 0.32
+"""Inches."""
+_MOST_BARS = 20
+
+
+def bars(title: str, values: Mapping[str, float], *, unit: str = "", colours: Mapping[str, str] | None = None) -> str:
+    """Horizontal bars, in the order given, with their values; at most 20, and the rest as one. Returns Markdown."""
+    shown = dict(list(values.items())[:_MOST_BARS])
+    if rest := list(values.values())[_MOST_BARS:]:
+        shown[f"{len(rest)} more"] = sum(rest)
+    figure, axes = _new(title, 0.7 + _ROW * max(1, len(shown)))
+    names, sizes = list(shown), [float(size) for size in shown.values()]
+    drawn = axes.barh(range(len(names)), sizes, color=[(colours or {}).get(name, BLUE) for name in names], height=0.7)
+    axes.set_yticks(range(len(names)), [_short(name) for name in names])
+    axes.invert_yaxis()
+    axes.set_xticks([])
+    axes.margins(x=0.15, y=0.01)
+    axes.spines["bottom"].set_visible(False)
+    axes.bar_label(drawn, [f"{unit}{_number(size)}" for size in sizes], padding=4, color=INK, fontsize=9)
+    return _markdown(title, figure)
+
+
+def columns(title: str, values: Mapping[str, float], *, unit: str = "", limit: float | None = None) -> str:
+    """One column per name (days), and a line at `limit` (a budget). Returns Markdown."""
+    figure, axes = _new(title, 2.4)
+    names = list(values)
+    axes.bar(range(len(names)), [float(size) for size in values.values()], color=BLUE, width=0.8)
+    step = max(1, -(-len(names) // 6))
+    axes.set_xticks(range(0, len(names), step), names[::step])
+    axes.yaxis.set_major_formatter(lambda size, _: f"{unit}{_number(size)}")
+    if limit is not None:
+        axes.axhline(limit, color=RED, linewidth=1.2, linestyle="--")
+        axes.annotate(f"limit {unit}{_number(limit)}", (0.01, limit), xycoords=("axes fraction", "data"), ha="left", va="bottom", color=RED)
+    return _markdown(title, figure)
+
+
+def matrix(title: str, confusion: Mapping[str, Mapping[str, int]]) -> str:
+    """A confusion matrix, label → answer → count: a row per label, coloured by the share within the row, green if right and red if wrong. Returns Markdown."""
+    names, truths = list(confusion), [truth for truth, said in confusion.items() if any(said.values())]
+    figure, axes = _new(title, 1.1 + 0.5 * max(1, len(truths)))
+    for row, truth in enumerate(truths):
+        total = sum(confusion[truth].values())
+        for column, (said, count) in enumerate(confusion[truth].items()):
+            share = count / total
+            axes.add_patch(_cell(column, row, GREEN if truth == said else RED, share))
+            axes.text(column, row, str(count), ha="center", va="center", color="white" if share > 0.6 else INK)
+    axes.set_xlim(-0.5, len(names) - 0.5)
+    axes.set_ylim(len(truths) - 0.5, -0.5)
+    axes.set_xticks(range(len(names)), [_short(name, 14) for name in names])
+    axes.set_yticks(range(len(truths)), [f"{_short(truth)} ({sum(confusion[truth].values())})" for truth in truths])
+    axes.spines["bottom"].set_visible(False)
+    axes.xaxis.tick_top()
+    axes.set_xlabel("said", color=INK)
+    axes.xaxis.set_label_position("top")
+    return _markdown(title, figure)
+
+
+def curves(title: str, lines: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, x: str, y: str, diagonal: bool = False) -> str:
+    """Lines, name → (x values, y values): ROC, calibration, lift. `diagonal`: what chance, or a perfect calibration, would be. Returns Markdown."""
+    figure, axes = _new(title, 3.2)
+    if diagonal:
+        axes.plot([0, 1], [0, 1], color=INK, linewidth=0.8, linestyle=":")
+    for (name, (xs, ys)), colour in zip(lines.items(), [BLUE, AMBER, GREEN, RED] * 5, strict=False):
+        axes.plot(xs, ys, color=colour, linewidth=1.6, marker="o" if len(xs) <= 20 else None, markersize=3.5, label=name)
+    axes.set_xlabel(x, color=INK)
+    axes.set_ylabel(y, color=INK)
+    if len(lines) > 1:
+        axes.legend(frameon=False, labelcolor=INK, fontsize=9)
+    return _markdown(title, figure)
+
+
+def _new(title: str, height: float) -> tuple[Figure, Axes]:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(_WIDTH, height), layout="tight")
+    axes: Axes = figure.subplots()
+    axes.set_title(title, color=INK, fontsize=11, loc="left")
+    axes.tick_params(colors=INK, labelsize=9, length=0)
+    for side in ("top", "right", "left", "bottom"):
+        axes.spines[side].set_visible(side == "bottom")
+        axes.spines[side].set_color(INK)
+    return figure, axes
+
+
+def _cell(column: int, row: int, colour: str, share: float) -> Any:
+    from matplotlib.patches import Rectangle
+
+    return Rectangle((column - 0.48, row - 0.47), 0.96, 0.94, color=colour, alpha=0.06 + 0.8 * share, linewidth=0)
+
+
+def _markdown(title: str, figure: Figure) -> str:
+    import matplotlib as mpl
+
+    buffer = io.BytesIO()
+    # Text stays text, so that it is small, sharp and can be read aloud. No date, and the same ids: the same picture has the same bytes.
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "lead_assets", "font.family": "sans-serif"}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Title": title})
+    return f"![{title}](data:image/svg+xml;base64,{base64.b64encode(buffer.getvalue()).decode()})"
+
+
+def _short(name: str, most: int = 34) -> str:
+    # matplotlib reads text between dollar signs as mathematics.
+    name = name.replace("$", r"\$")
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def _number(size: float) -> str:
+    return f"{size:,.0f}" if abs(size) >= 100 or size == int(size) else f"{size:,.2f}"

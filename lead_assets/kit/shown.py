@@ -1,0 +1,63 @@
+"""What a materialization shows of its rows: a few of them without personal data, the query that shows all, and a picture.
+
+Does not belong here: figures (each room's own), or how pictures are drawn (see `pictures`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+from dagster import MetadataValue
+
+from lead_assets.contracts import WHOLE_HOME, ColumnSpec, Table
+from lead_assets.kit.step import Step
+
+_ROWS, _COLUMNS, _LETTERS = 5, 8, 40
+
+
+def look(
+    step: Step,
+    contract: type[Table],
+    frame: pl.DataFrame,
+    partitions: Sequence[str],
+    draw: Callable[[pl.DataFrame, Step], str | None] | None,
+) -> Mapping[str, Mapping[str, Any]]:
+    """Partition → metadata: "preview", "query" and, where there is one, "picture", for partitions that were made."""
+    column = contract.partition_column()
+    names = [each.name for each in contract.columns() if _may_be_seen(each) and each.name != column][:_COLUMNS]
+    found: dict[str, dict[str, Any]] = {}
+    for key in partitions:
+        rows = frame if column is None else frame.filter(pl.col(column).cast(pl.String) == key)
+        found[key] = {"query": query(contract, key)}
+        if rows.height and names:
+            found[key]["preview"] = MetadataValue.md(_table(rows.select(names).head(_ROWS), rows.height))
+        if draw is not None and (picture := draw(rows, step)) is not None:
+            found[key]["picture"] = MetadataValue.md(picture)
+    return found
+
+
+def query(contract: type[Table], partition: str) -> str:
+    """The SELECT that shows the partition's rows, in both warehouses."""
+    column = contract.partition_column()
+    only = "" if column is None or partition == WHOLE_HOME else f" WHERE {column} = '{partition}'"
+    return f"SELECT * FROM {contract.table}{only}"
+
+
+def _may_be_seen(column: ColumnSpec) -> bool:
+    return not column.pii and not isinstance(column.dtype, pl.List | pl.Struct)
+
+
+def _table(rows: pl.DataFrame, of: int) -> str:
+    lines = [f"| {' | '.join(rows.columns)} |", f"|{' --- |' * rows.width}"]
+    lines += [f"| {' | '.join(_text(value) for value in row)} |" for row in rows.iter_rows()]
+    return "\n".join([*lines, "", f"{rows.height} of {of:,} rows, without personal data"])
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    text = text if len(text) <= _LETTERS else text[: _LETTERS - 1] + "…"
+    return text.replace("|", "\\|").replace("\n", " ").replace("<", "&lt;")

@@ -1,0 +1,40 @@
+"""What marts show as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import polars as pl
+
+from lead_assets.kit import pictures
+from lead_assets.kit.step import Step
+
+Drawn = Callable[[pl.DataFrame, Step], str | None]
+_FUNNEL = ("received", "leads", "enriched", "classified", "scored", "routed", "hot")
+
+
+def funnel(rows: pl.DataFrame, _step: Step) -> str | None:
+    if rows.is_empty():
+        return None
+    row = rows.row(0, named=True)
+    return pictures.bars("From payload to owner", {name: row[name] for name in _FUNNEL}, colours={"hot": pictures.RED})
+
+
+def spend(rows: pl.DataFrame, step: Step) -> str | None:
+    days = dict(
+        rows.sort("day").select(pl.col("day").cast(pl.String), pl.col("day_usd").cast(pl.Float64)).unique("day").sort("day").iter_rows()
+    )
+    if not days:
+        return None
+    limits = [budget.limit_micros / 1e6 for budget in step.ledger.budgets() if (budget.scope, budget.period) == ("total", "day")]
+    return pictures.columns("Cost by day", days, unit="$", limit=limits[0] if limits else None)
+
+
+def found(rows: pl.DataFrame, _step: Step) -> str | None:
+    asked = rows.drop_nulls("hit_rate").sort("asked", "provider", "signal", descending=[True, False, False])
+    shares = {f"{provider}: {signal}": 100 * rate for provider, signal, rate in asked.select("provider", "signal", "hit_rate").iter_rows()}
+    return pictures.bars("Hit rate, %", shares) if shares else None
+
+
+PICTURES: Mapping[str, Drawn] = {"marts.campaign_funnel": funnel, "marts.spend_by_day": spend, "marts.provider_yield": found}
+"""By table."""
