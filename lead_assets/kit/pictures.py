@@ -94,7 +94,7 @@ def curves(title: str, lines: Mapping[str, tuple[Sequence[float], Sequence[float
 def _new(title: str, height: float) -> tuple[Figure, Axes]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(_WIDTH, height), layout="tight")
+    figure = Figure(figsize=(_WIDTH, height), layout="constrained")
     axes: Axes = figure.subplots()
     axes.set_title(title, color=INK, fontsize=11, loc="left")
     axes.tick_params(colors=INK, labelsize=9, length=0)
