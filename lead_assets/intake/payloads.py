@@ -16,6 +16,9 @@ MAX_DEPTH = 32
 MAX_RAW_TEXT = 64 * 1024
 """Bytes of a rejected payload kept in the table; the archive has all of it."""
 
+FORGOTTEN = "lead_assets:forgotten"
+"""Stands in a drop in place of a payload whose person was forgotten, so that the drop still has as many payloads as were counted on its arrival."""
+
 _CONTROLS = {code: f"\\x{code:02x}" for code in range(32) if chr(code) not in "\t\n\r"}
 
 
@@ -90,6 +93,10 @@ def too_large(size: int, limit: int) -> Fault:
         "payload_too_large",
         f"the payload is {size} bytes, more than the {limit} allowed: send it smaller, or raise LEAD_ASSETS_MAX_PAYLOAD_BYTES",
     )
+
+
+def forgotten() -> Fault:
+    return Fault("forgotten", "the person asked to be forgotten: nothing is left of the payload, and nothing is to be done")
 
 
 def campaign_of(value: Any) -> str | None:

@@ -8,8 +8,11 @@ Layout below the archive's root (a local folder or a bucket, see `lead_assets.st
     events/<campaign key>/<sha256>.ndjson.gz                     enrichment events as sent
     outcomes/<time>-<sha12>.json                                 one receipt of a file that says how leads ended; its bytes are below objects/
     features/<campaign key>/<time>-<sha12>.parquet               what was known of leads when they were first scored
+    redactions/<sha256>/<erasure>.json                           says that a drop is no longer the bytes of its name: somebody was forgotten
+    erasures/<erasure>/receipt.json                              what was removed where, and what proves it
 
-Does not belong here: reading the contents of a drop (see `lead_assets.intake`).
+A drop keeps its name when somebody in it is forgotten: tables name it, its receipts count the same payloads, and the same file sent again is still recognised.
+Does not belong here: reading the contents of a drop (see `lead_assets.intake`), or what is replaced in it (see `lead_assets.privacy.redaction`).
 """
 
 from __future__ import annotations
@@ -73,7 +76,7 @@ class OutcomeReceipt(BaseModel):
 
 
 class Archive:
-    """Immutable bytes by content hash. Writing the same bytes twice gives one object; nothing is ever overwritten or deleted."""
+    """Immutable bytes by content hash. Writing the same bytes twice gives one object; nothing is overwritten or deleted, except by `redact`."""
 
     def __init__(self, location: str) -> None:
         self.location = location
@@ -102,6 +105,11 @@ class Archive:
     def get(self, sha256: str) -> bytes:
         """The bytes of a drop. Raises FileNotFoundError naming the hash."""
         return self._found(sha256, self.objects.get)
+
+    def redact(self, sha256: str, data: bytes, erasure: str, record: bytes) -> None:
+        """Replace a drop's bytes, under its name, by what is left of it, and record why. The record comes first: a crash between the two repeats both."""
+        self.objects.put(f"redactions/{sha256}/{erasure}.json", record)
+        self.objects.replace(_object(sha256), data)
 
     def holds(self, data: bytes) -> bool:
         """True if these bytes are already stored."""
