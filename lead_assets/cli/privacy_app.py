@@ -1,4 +1,4 @@
-"""The subcommands about privacy: suppressions.
+"""The subcommands about privacy: suppressions, forgetting.
 
 As in `lead_assets.cli.app`, a command reads its options, calls a module, and prints what it returned.
 """
@@ -22,6 +22,7 @@ Country = Annotated[str | None, typer.Option("--country", help="Country of phone
 def add_to(app: typer.Typer) -> None:
     """Add these subcommands to the `lead-assets` command."""
     app.add_typer(suppress, name="suppress")
+    app.command()(forget)
 
 
 @suppress.command("add")
@@ -80,3 +81,15 @@ def show_values(
     with opened_ledger(Settings()) as ledger:
         answer = lists.shown(ledger, value, country=country)
     print_answer(answer, as_json, show_privacy.suppressions)
+
+
+def forget(
+    person: Annotated[str, typer.Argument(help="E-mail address or phone of the person.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show where they are held, and change nothing.")] = False,
+    country: Country = None,
+    as_json: AsJson = False,
+) -> None:
+    """Remove one person from everything that the home holds, keep them out from now on, and prove that nothing is left."""
+    from lead_assets.cli import forgetting, show_privacy
+
+    print_answer(forgetting.forget(Settings(), person, dry_run=dry_run, country=country), as_json, show_privacy.forgotten)

@@ -33,3 +33,30 @@ def suppressions(answer: dict[str, Any]) -> None:
     for row in answer["lists"]:
         table.add_row(row["kind"], escape(row["reason"]), f"{row['hashes']:,}", row["newest"][:10])
     _out.print(table)
+
+
+def forgotten(answer: dict[str, Any]) -> None:
+    _out.print(
+        f"{answer['leads']:,} leads in {len(answer['campaigns']):,} campaigns, {answer['payloads']:,} payloads; held in {len(answer['held']):,} places",
+        highlight=False,
+    )
+    for kind, count in answer["left_to_others"].items():
+        _out.print(f"left alone: {count:,} {kind} that others have, too", highlight=False)
+    if answer["dry_run"]:
+        table = Table("place", "found", title="where they are held", title_justify="left")
+        for place in answer["held"][:_MOST_LINES]:
+            table.add_row(escape(place["where"]), escape("; ".join(f"{name}: {count:,}" for name, count in place.get("found", {}).items())))
+        _out.print(table)
+        if len(answer["held"]) > _MOST_LINES:
+            _out.print(f"and {len(answer['held']) - _MOST_LINES:,} more; --json has all", highlight=False)
+        return
+    table = Table("store", "places", "bytes", title="removed", title_justify="left")
+    for store, each in answer["removed"].items():
+        table.add_row(escape(store), f"{each['places']:,}", f"{each['bytes']:,}")
+    _out.print(table)
+    _out.print(f"searched for {answer['proof']['forms_looked_for']:,} forms afterwards: nothing is left", highlight=False)
+    for each in answer["destinations"]:
+        _out.print(
+            f"{escape(each['destination'])}: {'asked to delete them' if each['asked'] else 'has them: delete them there'}", highlight=False
+        )
+    _out.print(f"receipt: {answer['receipt']} in the archive", highlight=False, soft_wrap=True)

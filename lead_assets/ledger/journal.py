@@ -57,14 +57,25 @@ def pack(body: Any) -> bytes | None:
     except TypeError:
         # orjson refuses integers above 64 bits and lone surrogates, and vendors send both.
         text = json.dumps(body, default=str).encode()
+    return pack_text(text)
+
+
+def pack_text(text: bytes) -> bytes:
     return zlib.compress(text, 6) if len(text) >= _PACK_FROM else text
+
+
+def unpack_text(data: bytes | None) -> bytes:
+    """The JSON text of a body; empty if there is none."""
+    if data is None:
+        return b""
+    # zlib data starts with the byte "x", which cannot start a JSON text.
+    return zlib.decompress(data) if data[:1] == b"x" else bytes(data)
 
 
 def unpack(data: bytes | None) -> Any:
     if data is None:
         return None
-    # zlib data starts with the byte "x", which cannot start a JSON text.
-    text = zlib.decompress(data) if data[:1] == b"x" else bytes(data)
+    text = unpack_text(data)
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError:

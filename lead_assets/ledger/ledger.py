@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.controls import Circuit
     from lead_assets.ledger.costs import Billed, By
     from lead_assets.ledger.database import Clock, Database, Tx
+    from lead_assets.ledger.erasing import CallInFull, Erasure
     from lead_assets.ledger.incidents import OpenIncident
     from lead_assets.ledger.misses import Cursor, Miss
     from lead_assets.ledger.money import Budget, Period, Scope
@@ -412,6 +413,29 @@ class Ledger:
         stored = {(kind, self.suppression_hash(value)): (kind, value) for kind, value in values}
         found = self._db.read(lambda tx: registers.suppressed_among(tx, {hashed for _, hashed in stored}))
         return {stored[pair]: reason for pair, reason in found.items() if pair in stored}
+
+    # One person's data
+
+    def calls_in_full(self, count: int = 5_000) -> Iterator[list[CallInFull]]:
+        """All calls in order, some thousands at a time, with their answers' text."""
+        from lead_assets.ledger import erasing
+
+        after = 0
+        while found := self._db.read(lambda tx, after=after: erasing.in_full(tx, after, count)):  # type: ignore[misc]
+            yield found
+            after = found[-1].id
+
+    def erase(self, erasure: Erasure) -> dict[str, int]:
+        """Take one person out. Returns the number of rows by table; costs stay as they are."""
+        from lead_assets.ledger import erasing
+
+        return self._db.write(lambda tx: erasing.erase(tx, erasure))
+
+    def known_to(self, persons: Collection[str]) -> list[tuple[str, str | None]]:
+        """The destinations that a person was sent to, each with its own id of them."""
+        from lead_assets.ledger import erasing
+
+        return self._db.read(lambda tx: erasing.known_to(tx, persons))
 
     @functools.cached_property
     def _key(self) -> bytes | None:

@@ -56,7 +56,7 @@ class Redacted:
 
 
 @dataclass(frozen=True)
-class Reading:
+class DropReading:
     """How drops are read: the limits, the shapes in force, and the column maps of the drop's receipts (at least one)."""
 
     limits: DropLimits
@@ -64,7 +64,7 @@ class Reading:
     column_maps: Sequence[Mapping[str, str]] = ({},)
 
 
-def redact(data: bytes, needles: Needles, theirs: Theirs, reading: Reading, *, name: str = "the drop") -> Redacted:
+def redact(data: bytes, needles: Needles, theirs: Theirs, reading: DropReading, *, name: str = "the drop") -> Redacted:
     """The drop without the person whose rows `theirs` tells and whose texts `needles` has. Raises CannotRedact, naming `name`."""
     replacements: dict[bytes, New] = {}
     leads: list[pl.DataFrame] = []
@@ -83,12 +83,12 @@ def redact(data: bytes, needles: Needles, theirs: Theirs, reading: Reading, *, n
     return Redacted(changed, len(replacements), masked, own)
 
 
-def _read(data: bytes, column_map: Mapping[str, str], reading: Reading) -> Drops:
+def _read(data: bytes, column_map: Mapping[str, str], reading: DropReading) -> Drops:
     return read_drops([(data, column_map)], limits=reading.limits, adapters=reading.adapters)
 
 
 def _replacements(
-    data: bytes, drops: Drops, mine: pl.Series, needles: Needles, column_map: Mapping[str, str], reading: Reading
+    data: bytes, drops: Drops, mine: pl.Series, needles: Needles, column_map: Mapping[str, str], reading: DropReading
 ) -> dict[bytes, New]:
     """Payload as it stands in the drop → what replaces it."""
     parts = (
@@ -165,7 +165,7 @@ def _emptied(value: Any, gone: set[str]) -> Any:
 
 
 def _rewritten(
-    data: bytes, replacements: Mapping[bytes, New], needles: Needles, column_map: Mapping[str, str], reading: Reading
+    data: bytes, replacements: Mapping[bytes, New], needles: Needles, column_map: Mapping[str, str], reading: DropReading
 ) -> tuple[bytes, int]:
     """The drop's bytes with replacements and masks, packed as they were; and how many bytes were masked."""
     if data.startswith(b"\x1f\x8b"):
@@ -222,7 +222,7 @@ def _whole_lines(text: bytes, raw: bytes, new: bytes) -> bytes:
 
 
 def _rewritten_zip(
-    data: bytes, replacements: Mapping[bytes, New], needles: Needles, column_map: Mapping[str, str], reading: Reading
+    data: bytes, replacements: Mapping[bytes, New], needles: Needles, column_map: Mapping[str, str], reading: DropReading
 ) -> tuple[bytes, int]:
     made = io.BytesIO()
     masked = 0

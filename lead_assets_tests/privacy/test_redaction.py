@@ -17,7 +17,7 @@ from lead_assets.core.limits import DEFAULT_LIMITS
 from lead_assets.intake.adapters import shipped_adapters
 from lead_assets.intake.drops import read_drops
 from lead_assets.privacy.needles import Needle, Needles
-from lead_assets.privacy.redaction import Reading, redact
+from lead_assets.privacy.redaction import DropReading, redact
 
 JANE = {
     "email": "Jane.Doe@acme.example",
@@ -104,7 +104,7 @@ def test_nothing_is_left_of_them_and_everybody_else_reads_as_before(name: str) -
     data = FORMATS[name](LEADS)
     before, none = read(data)
     assert (before.height, none.height) == (4, 0)
-    redacted = redact(data, NEEDLES, theirs, Reading(DEFAULT_LIMITS, shipped_adapters()))
+    redacted = redact(data, NEEDLES, theirs, DropReading(DEFAULT_LIMITS, shipped_adapters()))
     assert not NEEDLES.finds(redacted.data)
     assert b"likes tea" not in (gzip.decompress(redacted.data) if name == "gzip" else redacted.data)
     assert (redacted.payloads, redacted.leads["email"].to_list()) == (1, ["Jane.Doe@acme.example"])
@@ -115,7 +115,7 @@ def test_nothing_is_left_of_them_and_everybody_else_reads_as_before(name: str) -
         (before.filter(theirs(before))["position"][0], "forgotten", "spring")
     ]
     # Once more changes nothing.
-    again = redact(redacted.data, NEEDLES, theirs, Reading(DEFAULT_LIMITS, shipped_adapters()))
+    again = redact(redacted.data, NEEDLES, theirs, DropReading(DEFAULT_LIMITS, shipped_adapters()))
     assert again.payloads == again.masked == 0
 
 
@@ -123,7 +123,7 @@ def test_a_batch_keeps_its_other_leads() -> None:
     data = json.dumps({"leads": [LEADS[0], JANE, LEADS[3]]}).encode()
     before, _ = read(data)
     assert before.height == 3
-    redacted = redact(data, NEEDLES, theirs, Reading(DEFAULT_LIMITS, shipped_adapters()))
+    redacted = redact(data, NEEDLES, theirs, DropReading(DEFAULT_LIMITS, shipped_adapters()))
     assert not NEEDLES.finds(redacted.data)
     assert b"likes tea" not in redacted.data
     after, _ = read(redacted.data)
@@ -132,7 +132,7 @@ def test_a_batch_keeps_its_other_leads() -> None:
 
 def test_a_rejected_payload_with_their_address_goes_whole() -> None:
     data = ndjson([LEADS[0]]) + b'{"email": "jane.doe@acme.example", "notes": "likes tea", \n' + ndjson([LEADS[3]])
-    redacted = redact(data, NEEDLES, theirs, Reading(DEFAULT_LIMITS, shipped_adapters()))
+    redacted = redact(data, NEEDLES, theirs, DropReading(DEFAULT_LIMITS, shipped_adapters()))
     assert b"likes tea" not in redacted.data
     leads, rejects = read(redacted.data)
     assert leads["position"].to_list() == [1, 3]
@@ -141,7 +141,7 @@ def test_a_rejected_payload_with_their_address_goes_whole() -> None:
 
 def test_whoever_is_only_mentioned_in_all_payloads_takes_none_of_them_along() -> None:
     rows = [{**LEADS[0], "email": f"lead{number}@else.example", "lead_owner": "jane.doe@acme.example"} for number in range(5)]
-    redacted = redact(table(rows), NEEDLES, theirs, Reading(DEFAULT_LIMITS, shipped_adapters()))
+    redacted = redact(table(rows), NEEDLES, theirs, DropReading(DEFAULT_LIMITS, shipped_adapters()))
     assert (redacted.payloads, redacted.masked) == (0, 5 * len("jane.doe@acme.example"))
     leads, _ = read(redacted.data)
     assert leads["email"].to_list() == [row["email"] for row in rows]
