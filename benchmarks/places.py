@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -26,8 +27,11 @@ from lead_assets.core.places.gazetteer import CITIES
 from lead_assets.core.places.names import country_names, every_language, names_in
 from lead_assets.core.settings import Settings
 from lead_assets.identity.places import locate
+from lead_assets.routing.choose import Chooser
+from lead_assets.routing.fields import routing_schema
+from lead_assets.routing.matching import match
+from lead_assets.routing.rehearse import Rehearsal
 from lead_assets.routing.table import load_routing_table
-from lead_assets.routing.territories import propose, routing_schema
 from lead_assets_tests.identity.places import located, prepared
 
 LABELS = Path(__file__).parent.parent / "lead_assets_tests" / "identity" / "labels"
@@ -67,7 +71,9 @@ def _owners() -> Verdict:
     schema = routing_schema()
     frame = lead.select(pl.col(name) if name in lead.columns else pl.lit(None, dtype=dtype).alias(name) for name, dtype in schema.items())
     table = load_routing_table(Settings(_env_file=None))
-    owners = propose(frame, table)["owner"]
+    chooser = Chooser(table, "", match(frame, table))
+    routed = Rehearsal().route(chooser, [datetime.now(UTC)] * frame.height)
+    owners = frame.join(routed, on=["campaign_id", "lead_id"], how="left", maintain_order="left")["owner"]
     cases = [(row, row["want_owner"], owner, row["want_country"] == UNDECIDABLE) for row, owner in zip(rows, owners, strict=True)]
     return _verdict(cases, table.fallback_owner)
 

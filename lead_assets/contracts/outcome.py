@@ -47,8 +47,11 @@ class Score(Table):
     ]
 
 
+Authority = Literal["existing_owner", "crm_owner", "named_account", "rule", "fallback", "moved"]
+
+
 class RoutingDecision(Table):
-    """One row per scored lead: its owner, the rule that chose the owner, and why."""
+    """One row per scored lead: its owner, who or what chose the owner, and why."""
 
     table: ClassVar[str] = "routing.decisions"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
@@ -58,13 +61,40 @@ class RoutingDecision(Table):
     lead_id: Annotated[str, Column("Lead id", source="scoring.scores.lead_id")]
     account_key: Annotated[str, Column("Account that the owner is assigned to", source="identity.leads.account_key")]
     owner: Annotated[str, Column("Owner's id in the routing table")]
-    territory: Annotated[str, Column("Territory that matched, or 'fallback'")]
-    rule: Annotated[str, Column("Rule that matched")]
+    owner_email: Annotated[str | None, Column("Owner's address, by the routing table in force; null if it has none", pii="email")] = None
+    owner_crm_id: Annotated[str | None, Column("Owner's id in the CRM, by the routing table in force; null if it has none")] = None
+    team: Annotated[str | None, Column("Team that the lead went to, otherwise the owner's first team; null if there is none")] = None
+    path: Annotated[
+        Literal["route", "nurture", "manual_review", "hold"],
+        Column("What is to be done: what the rule says (nurture, hold), otherwise the score's path", source="scoring.scores.path"),
+    ]
+    authority: Annotated[
+        Authority,
+        Column(
+            "What decided, in this order: the account's owner here, its owner in the CRM, a named account, a rule, the fallback; moved: a person"
+        ),
+    ]
+    territory: Annotated[
+        str, Column("Rule of the routing table that matched, 'fallback', or another authority; for an owned account, of its owner")
+    ]
+    rule: Annotated[str, Column("The rule's conditions")]
     reason: Annotated[str, Column("Why this owner, in words")]
-    fallback: Annotated[bool, Column("True if no territory matched")]
+    fallback: Annotated[bool, Column("True if no rule matched, or nobody whom rules name could take the lead")]
+    facts: Annotated[
+        Json,
+        Column("The lead's values of every field that the routing table asked for; `lead-assets route explain` tries the rules on them"),
+    ]
+    passed_over: Annotated[Json, Column('Who could have been the owner and was not: [{"who", "why"}], e.g. "is away until 2026-12-27"')]
+    routing_table: Annotated[str | None, Column("Digest of the routing table that decided; null for decisions older than this column")] = (
+        None
+    )
     tier: Annotated[Literal["hot", "warm", "cold"], Column("Tier of the score", source="scoring.scores.tier")]
     score: Annotated[float, Column("Score", source="scoring.scores.score")]
-    assigned_at: Annotated[datetime, Column("When the ledger assigned the account to this owner")]
+    assigned_at: Annotated[datetime, Column("When the ledger gave the lead to this owner")]
+    sla_due_at: Annotated[
+        datetime | None,
+        Column("When the owner should have answered, in their own working time from assigned_at; null if the routing table gives no time"),
+    ] = None
 
 
 class EnrichmentEvent(Table):

@@ -214,6 +214,6 @@ def _called(document: Document, path: Sequence[int | str]) -> str:
     """The name a person would use for an entry of a list or mapping."""
     entry = document.at(path)
     if isinstance(path[-1], int):
-        name = next((entry[key] for key in ("name", "id", "pattern", "model") if isinstance(entry, dict) and entry.get(key)), None)
+        name = next((entry[key] for key in ("id", "name", "pattern", "model") if isinstance(entry, dict) and entry.get(key)), None)
         return f"'{name}'" if name else str(path[-1] + 1)
     return f"'{path[-1]}'"

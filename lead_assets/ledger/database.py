@@ -14,7 +14,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -85,6 +85,19 @@ class Tx:
     def insert(self, table: sa.Table) -> Any:
         """An INSERT that can say ON CONFLICT."""
         return insert_into(table, self.postgres)
+
+    def insert_all(self, table: sa.Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert many rows, as fast as the driver can. Fails if one is there already: writers take turns, so look before."""
+        if not rows:
+            return
+        names = ", ".join(columns)
+        if self.postgres:
+            cursor: Any = self.connection.connection.cursor()
+            with cursor, cursor.copy(f"COPY {table.name} ({names}) FROM STDIN") as copy:
+                for row in rows:
+                    copy.write_row(row)
+        else:
+            self.connection.exec_driver_sql(f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' for _ in columns)})", list(rows))
 
     def add_up(self, table: sa.Table, rows: list[dict[str, Any]]) -> None:
         """Add the rows' numbers to the stored ones by primary key; a new key starts at zero."""

@@ -17,7 +17,7 @@ from lead_assets.ledger.model import UNSENT, Answer, Claimed, History, Rate, Set
 if TYPE_CHECKING:
     import polars as pl
 
-    from lead_assets.ledger.assignments_model import Assignment, Proposal
+    from lead_assets.ledger.assignments_model import Assignment, Change, Choose, Chosen, LeadToRoute, Move, Moved, RoutingState
     from lead_assets.ledger.claims import Failure, Intents
     from lead_assets.ledger.controls import Circuit
     from lead_assets.ledger.costs import Billed, By
@@ -368,18 +368,103 @@ class Ledger:
 
     # Registers
 
-    def assign(self, proposals: Sequence[Proposal]) -> dict[str, Assignment]:
-        """Assign each account without an owner to its first proposal. Returns the current owners by account key."""
-        from lead_assets.ledger import registers
+    def route(self, leads: Sequence[LeadToRoute], choose: Choose, table: tuple[str, str]) -> None:
+        """Give an owner to each lead that has none: see `routes.route`. Leads are in the order in which they are to be given away."""
+        from lead_assets.ledger import routes
 
-        return self._db.write(lambda tx: registers.assign(tx, proposals))
+        for start in range(0, len(leads), _LEADS_AT_ONCE):
+            part = leads[start : start + _LEADS_AT_ONCE]
+            self._db.write(functools.partial(routes.route, leads=part, choose=_moved_by(choose, start), table=table))
+
+    def routed(self, campaigns: Sequence[str]) -> pl.DataFrame:
+        """All routed leads of the campaigns: campaign_id, lead_id, account_key, owner, way, due_at, routed_at, closed_at."""
+        from lead_assets.ledger import routes
+
+        return self._db.read(lambda tx: routes.routed(tx, campaigns))
+
+    def routed_of(self, owner: str) -> pl.DataFrame:
+        """All routed leads of an owner, with the columns of `routed`."""
+        from lead_assets.ledger import routes
+
+        return self._db.read(lambda tx: routes.routed_of(tx, owner))
+
+    def routed_ever(self) -> pl.DataFrame:
+        """All routed leads, with the columns of `routed`."""
+        from lead_assets.ledger import routes
+
+        return self._db.read(routes.routed_ever)
+
+    def ways(self, keys: Collection[str]) -> dict[str, str]:
+        """How leads were routed, as JSON, by the keys in `routed`."""
+        from lead_assets.ledger import routes
+
+        return self._db.read(lambda tx: routes.said_ways(tx, keys))
+
+    def routing_table(self, digest: str) -> str | None:
+        """The content of a routing table that leads were routed by."""
+        from lead_assets.ledger import routes
+
+        return self._db.read(lambda tx: routes.table_content(tx, digest))
+
+    def owner_changes_of(self, campaigns: Sequence[str]) -> dict[str, int]:
+        """Per campaign, the id of the last change of one of its leads' owners; 0 if there was none."""
+        from lead_assets.ledger import routes
+
+        return self._db.read(lambda tx: routes.changes_of(tx, campaigns))
+
+    def owner_history(self, account_key: str) -> list[Change]:
+        """Every change of an account's owner and of its leads', oldest first."""
+        from lead_assets.ledger import routes
+
+        return self._db.read(lambda tx: routes.history(tx, account_key))
+
+    def reroute(
+        self, leads: Sequence[LeadToRoute], choose: Choose, table: tuple[str, str], move: Move, *, dry_run: bool = False
+    ) -> list[Moved]:
+        """Choose again for these open leads and their accounts, and keep who moved them and why: see `routes.reroute`."""
+        from lead_assets.ledger import routes
+
+        work = self._db.read if dry_run else self._db.write
+        return work(lambda tx: routes.reroute(tx, leads, choose, table, move, dry_run=dry_run))
+
+    def transfer(self, account_key: str, owner: str, move: Move, way: tuple[str, str], due_us: int | None = None) -> list[Moved]:
+        """Give an account and its open leads to an owner. `way`: key and JSON of how."""
+        from lead_assets.ledger import routes
+
+        return self._db.write(lambda tx: routes.transfer(tx, account_key, owner, move, way, due_us))
+
+    def release_account(self, account_key: str, move: Move) -> str | None:
+        """Take an account from its owner, so that its next lead decides anew. Returns the owner it had."""
+        from lead_assets.ledger import routes
+
+        return self._db.write(lambda tx: routes.release(tx, account_key, move))
+
+    def accounts_of(self, owner: str) -> list[str]:
+        """The accounts of an owner, sorted."""
+        from lead_assets.ledger import routes
+
+        return self._db.read(lambda tx: routes.accounts_of(tx, owner))
 
     def assigned(self, account_keys: Iterable[str]) -> dict[str, Assignment]:
         """The owners of the given accounts, where there is one."""
-        from lead_assets.ledger import registers
+        from lead_assets.ledger import routes
 
         keys = list(account_keys)
-        return self._db.read(lambda tx: registers.assigned(tx, keys))
+        return self._db.read(lambda tx: routes.assigned(tx, keys))
+
+    def note_crm(self, rows: Iterable[tuple[str, str | None, bool | None]]) -> None:
+        """Record what the CRM says: (account_key, owner there, whether it is a customer) each. None leaves what is known."""
+        from lead_assets.ledger import routes
+
+        listed = list(rows)
+        self._db.write(lambda tx: routes.note_crm(tx, listed))
+
+    def close_leads(self, leads: Iterable[tuple[str, str]]) -> None:
+        """Record that leads, (campaign_id, lead_id) each, need nothing more from their owner, and count as open no longer."""
+        from lead_assets.ledger import routes
+
+        listed = list(leads)
+        self._db.write(lambda tx: routes.close(tx, listed))
 
     def suppress(self, kind: str, value_hash: str, reason: str) -> None:
         """Never again process the person whom this value identifies (`core.suppressing.value_hash`). An earlier reason is kept."""
@@ -446,6 +531,21 @@ class Ledger:
         if not self._db.read(lambda tx: registers.knows_key(tx, key)) and key is not None:
             self._db.write(lambda tx: registers.take_key(tx, key))
         return key
+
+
+_LEADS_AT_ONCE = 20_000
+"""Leads routed in one transaction, which takes well under a second: other writers wait that long."""
+
+
+def _moved_by(choose: Choose, start: int) -> Choose:
+    """`choose`, for positions that count from `start`."""
+
+    def chosen(standing: RoutingState, indices: Sequence[int]) -> Chosen:
+        found = choose(standing, [start + index for index in indices])
+        found.choices = [choice._replace(at=choice.at - start) for choice in found.choices]
+        return found
+
+    return chosen
 
 
 def _bought(settlement: Settlement, body: object) -> Answer:

@@ -1,39 +1,19 @@
-"""Permanent records besides calls: who owns each account, and who asked to be forgotten."""
+"""Permanent records besides calls: who asked to be forgotten."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
 from lead_assets.core.suppressing import Kind, SuppressionKeyError, contact_values, fingerprint, keyed, value_hash
-from lead_assets.ledger.assignments_model import Assignment, Proposal
 from lead_assets.ledger.database import Tx, from_us
 from lead_assets.ledger.model import Want
-from lead_assets.ledger.schema import assignments, controls, suppressions
+from lead_assets.ledger.schema import controls, suppressions
 
 if TYPE_CHECKING:
     import polars as pl
-
-
-def assign(tx: Tx, proposals: Sequence[Proposal]) -> dict[str, Assignment]:
-    """Assign each account without an owner to its first proposal. Returns the current owners by account key."""
-    first: dict[str, Proposal] = {}
-    for proposal in proposals:
-        first.setdefault(proposal.account_key, proposal)
-    if not first:
-        return {}
-    rows = [{**asdict(proposal), "assigned_at": tx.now_us} for proposal in first.values()]
-    tx.execute(tx.insert(assignments).on_conflict_do_nothing(), rows)
-    return assigned(tx, list(first))
-
-
-def assigned(tx: Tx, account_keys: Sequence[str]) -> dict[str, Assignment]:
-    """The owners of the given accounts, where there is one."""
-    statement = sa.select(*(assignments.c[name] for name in _ASSIGNMENT)).where(tx.among(assignments.c.account_key, account_keys))
-    return {row[0]: _assignment(row) for row in tx.rows(statement)}
 
 
 def knows_key(tx: Tx, key: bytes | None) -> bool:
@@ -111,9 +91,3 @@ def _named_in(subject: str) -> list[tuple[Kind, str]]:
 
 
 _KEY = "suppression_key"
-_ASSIGNMENT = [field.name for field in fields(Assignment)]
-
-
-def _assignment(row: Any) -> Assignment:
-    values = dict(zip(_ASSIGNMENT, row, strict=True))
-    return Assignment(**(values | {"assigned_at": from_us(values["assigned_at"]), "fallback": bool(values["fallback"])}))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0008"
+HEAD = "0009"
 """The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -167,6 +167,62 @@ assignments = Table(
     _text("lead_id"),
     _text("campaign_id"),
     _whole("assigned_at"),
+)
+
+# Every lead's owner. A rebuild reads these rows, so decisions stay as they were made.
+routed_leads = Table(
+    "routed_leads",
+    metadata,
+    _text("campaign_id", primary_key=True),
+    _text("lead_id", primary_key=True),
+    _text("account_key"),
+    _text("owner"),
+    # Key in `ways`: how the owner was chosen.
+    _text("way"),
+    _whole("due_at", nullable=True),
+    # When the lead was given to this owner; a move sets it again.
+    _whole("routed_at"),
+    _whole("closed_at", nullable=True),
+    Index("routed_leads_owner", "owner", "routed_at"),
+    Index("routed_leads_account", "account_key"),
+    sqlite_with_rowid=False,
+)
+
+# How leads were routed, as JSON. Leads with equal values under an equal table share one.
+ways = Table("ways", metadata, _text("key", primary_key=True), _text("said"), sqlite_with_rowid=False)
+
+# Whose turn it is in each pool.
+rotas = Table("rotas", metadata, _text("name", primary_key=True), _text("state"))
+
+# Every routing table that leads were routed by, so that a decision can be explained after the table has changed.
+routing_tables = Table("routing_tables", metadata, _text("digest", primary_key=True), _text("content"), _whole("first_used_at"))
+
+# What the CRM says of accounts: who owns them there, and whether they are customers.
+crm_accounts = Table(
+    "crm_accounts",
+    metadata,
+    _text("account_key", primary_key=True),
+    _text("owner", nullable=True),
+    Column("customer", Boolean, nullable=True),
+    _whole("seen_at"),
+)
+
+# Every change of owner after the first assignment, of an account (without a lead) or of a lead.
+owner_changes = Table(
+    "owner_changes",
+    metadata,
+    _whole("id", primary_key=True),
+    _whole("changed_at"),
+    _text("kind"),
+    _text("account_key"),
+    _text("campaign_id", nullable=True),
+    _text("lead_id", nullable=True),
+    _text("owner_before", nullable=True),
+    _text("owner_after", nullable=True),
+    _text("changed_by"),
+    _text("why"),
+    Index("owner_changes_account", "account_key"),
+    Index("owner_changes_campaign", "campaign_id"),
 )
 
 suppressions = Table(

@@ -1,1 +1,1 @@
-"""Who owns a lead: `table` (what the business declares), `territories` (what it proposes), `ownership` (what the ledger holds)."""
+"""Who owns a lead: `model` (what the business declares), `matching` (which rules a lead meets), `choose` (who gets it), `ownership` (what the ledger holds)."""

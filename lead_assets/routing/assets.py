@@ -10,9 +10,9 @@ from lead_assets.kit.conditions import where_it_costs_nothing
 from lead_assets.kit.notes import Served
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
+from lead_assets.routing.matching import routing_frame
 from lead_assets.routing.ownership import decide
-from lead_assets.routing.table import load_routing_table
-from lead_assets.routing.territories import routing_frame
+from lead_assets.routing.table import content_of, load_routing_table
 
 
 def owners_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
@@ -27,12 +27,13 @@ def owners_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
     logic=["lead_assets.routing"],
     rules=["routing.yaml"],
     pictures={RoutingDecision: owners_drawn},
-    # ROUTING_JSON replaces the file.
-    outside=lambda step, _: step.settings.routing_json,
+    # ROUTING_JSON replaces the file, and people move leads.
+    outside=lambda step, campaign: [step.settings.routing_json, step.ledger.owner_changes_of([campaign])[campaign]],
 )
 def decisions(step: Step, leads: pl.DataFrame, enriched: pl.DataFrame, classifications: pl.DataFrame, scores: pl.DataFrame) -> Made:
-    frame = decide(routing_frame(leads, enriched, classifications, scores), load_routing_table(step.settings), step.ledger.assign)
+    table = load_routing_table(step.settings)
+    frame = decide(routing_frame(leads, enriched, classifications, scores, table), table, step.ledger, content_of(step.settings))
     owners = named("owners", counts_by(frame, "owner"))
-    # Assignments are permanent: a decision holds as long as this ledger does.
+    # Owners are kept: a decision holds as long as this ledger does.
     kept = dict.fromkeys(step.partitions, Served(frozenset(), math.inf))
     return Made(frame, joined(owners, figures_by(frame, by_fallback=pl.col("fallback").sum())), served=kept)

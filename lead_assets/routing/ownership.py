@@ -1,70 +1,92 @@
-"""Who owns a lead: the owner of its account.
+"""Decisions: the owner of each lead, as the ledger holds it.
 
-Belongs here: turning proposals into decisions through the ledger. Does not belong here: what the table proposes (`territories`) or how the ledger
-stores assignments (`lead_assets.ledger`).
+Belongs here: having leads routed, and rows of routing.decisions from what the ledger kept. Does not belong here: whom the table proposes (`choose`) or how the
+ledger stores it (`lead_assets.ledger`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
+import orjson
 import polars as pl
 
 from lead_assets.contracts import RoutingDecision
-from lead_assets.ledger.assignments_model import Assignment, Proposal
-from lead_assets.routing.table import RoutingTable
-from lead_assets.routing.territories import propose
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.routing.choose import Chooser
+from lead_assets.routing.matching import match
+from lead_assets.routing.model import RoutingTable
 
-Assign = Callable[[Sequence[Proposal]], Mapping[str, Assignment]]
-"""Offers proposals to the ledger; returns each account's owner: an earlier assignment wins."""
+_KEYS = ["campaign_id", "lead_id"]
+_OF_WAY: dict[str, pl.DataType] = {
+    "authority": pl.String(),
+    "territory": pl.String(),
+    "rule": pl.String(),
+    "reason": pl.String(),
+    "fallback": pl.Boolean(),
+    "team": pl.String(),
+    "path": pl.String(),
+    "facts": pl.String(),
+    "passed_over": pl.String(),
+    "routing_table": pl.String(),
+}
 
 
-def decide(leads: pl.DataFrame, table: RoutingTable, assign: Assign) -> pl.DataFrame:
-    """Rows of routing.decisions for a frame of `routing_schema`, sorted by campaign and lead.
+def decide(leads: pl.DataFrame, table: RoutingTable, ledger: Ledger, content: tuple[str, str]) -> pl.DataFrame:
+    """Rows of routing.decisions for a frame of `routing_schema`, sorted by campaign and lead. `content`: digest and content of the table.
 
-    For each account, the first lead to arrive is offered to the ledger; the account's owner then owns all its leads, in every campaign. A decision
-    is built from the stored assignment alone, so an account gives the same rows even if the table has changed since, and in any order of leads.
+    Leads that the ledger has no owner for get one, in the order of arrival. A decision is built from what the ledger kept, so a lead gives the same row even if
+    the table has changed since, and in any order of leads. What is not kept: a lead's score and its owner's address and CRM id are today's.
     """
-    proposals = propose(leads, table)
-    held = assign(_first_of_each_account(proposals))
-    without = proposals.filter(~pl.col("account_key").is_in(list(held)))
-    if without.height:
-        raise ValueError(
-            f"routing: the ledger returned no assignment for {without['account_key'].n_unique()} of the accounts offered to it"
-        )
-    decided = proposals.select("campaign_id", "lead_id", "account_key", "tier", "score").join(_frame(held), on="account_key", how="left")
+    campaigns = sorted(leads["campaign_id"].unique().to_list())
+    routed = ledger.routed(campaigns)
+    new = leads.join(routed, on=_KEYS, how="anti")
+    if new.height:
+        chooser = Chooser(table, content[0], match(new, table))
+        ledger.route(chooser.leads, chooser, content)
+        routed = ledger.routed(campaigns)
+    return decisions(leads, routed, ledger, table)
+
+
+def decisions(leads: pl.DataFrame, routed: pl.DataFrame, ledger: Ledger, table: RoutingTable) -> pl.DataFrame:
+    """Rows of routing.decisions for leads that the ledger has routed. Raises ValueError if it lacks one."""
+    own = leads.select(*_KEYS, "account_key", "tier", "score", _path="path")
+    rows = own.join(routed.drop("account_key"), on=_KEYS, how="left", validate="1:1")
+    if lacking := rows["owner"].null_count():
+        raise ValueError(f"routing: the ledger has no owner for {lacking} of the leads offered to it")
+    ways = _ways(ledger.ways(routed["way"].unique().to_list()))
+    people = pl.DataFrame(
+        [(owner.id, owner.email, owner.crm_id) for owner in table.owners],
+        schema={"owner": pl.String, "owner_email": pl.String, "owner_crm_id": pl.String},
+        orient="row",
+    )
+    wide = rows.join(ways, on="way", how="left").join(people, on="owner", how="left")
+    # A decision from before paths were kept has today's.
+    wide = wide.with_columns(pl.coalesce("path", "_path").alias("path")).rename({"routed_at": "assigned_at", "due_at": "sla_due_at"})
     columns = RoutingDecision.polars_schema()
-    return decided.with_columns(_reason()).select(columns.names()).cast(columns).sort("campaign_id", "lead_id")
+    return wide.select(columns.names()).cast(columns).sort(_KEYS)
 
 
-def _first_of_each_account(proposals: pl.DataFrame) -> list[Proposal]:
-    """The first to arrive; position and ids break ties, so the order of the frame does not matter."""
-    order = ["received_at", "drop_sha256", "position", "campaign_id", "lead_id"]
-    columns = ["account_key", "owner", "territory", "rule", "reason", "fallback", "lead_id", "campaign_id"]
-    first = proposals.sort(order).unique("account_key", keep="first", maintain_order=True).select(columns)
-    return [Proposal(**row) for row in first.iter_rows(named=True)]
+def _ways(said: Mapping[str, str]) -> pl.DataFrame:
+    rows = [(key, *_way(orjson.loads(text)).values()) for key, text in said.items()]
+    return pl.DataFrame(rows, schema={"way": pl.String, **_OF_WAY}, orient="row")
 
 
-def _frame(held: Mapping[str, Assignment]) -> pl.DataFrame:
-    schema = {
-        "account_key": pl.String(),
-        "owner": pl.String(),
-        "territory": pl.String(),
-        "rule": pl.String(),
-        "held_reason": pl.String(),
-        "fallback": pl.Boolean(),
-        "held_lead": pl.String(),
-        "held_campaign": pl.String(),
-        "assigned_at": pl.Datetime("us", "UTC"),
+def _way(said: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "authority": said["authority"],
+        "territory": said["territory"],
+        "rule": said["rule"],
+        "reason": said["reason"],
+        "fallback": said.get("fallback", said["authority"] == "fallback"),
+        "team": said.get("team"),
+        "path": said.get("path"),
+        "facts": _json(said.get("facts", {})),
+        "passed_over": _json(said.get("passed_over", [])),
+        "routing_table": said.get("table"),
     }
-    rows = [
-        (a.account_key, a.owner, a.territory, a.rule, a.reason, a.fallback, a.lead_id, a.campaign_id, a.assigned_at) for a in held.values()
-    ]
-    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
-def _reason() -> pl.Expr:
-    """The assignment's own reason for the lead that brought in the account; for the others, that the account already had an owner, and since when."""
-    brought_it = (pl.col("lead_id") == pl.col("held_lead")) & (pl.col("campaign_id") == pl.col("held_campaign"))
-    follows = pl.concat_str(pl.lit("account already owned, from campaign "), "held_campaign", pl.lit(": "), "held_reason")
-    return pl.when(brought_it).then("held_reason").otherwise(follows).alias("reason")
+def _json(value: object) -> str:
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()

@@ -45,13 +45,3 @@ def _has_no_state() -> pl.Expr:
 def subdivision() -> pl.Expr:
     """The lead's region in ISO 3166-2."""
     return pl.coalesce("region", pl.concat_str(["country_code", "state_code"], separator="-"))
-
-
-def said_by(source: str, itself: str) -> pl.Expr:
-    """What a reason adds to a place: " (by the phone)", nothing where its own name (`itself`) was stated."""
-    words = pl.col(source).str.replace_all("_", " ", literal=True)
-    return (
-        pl.when(pl.col(source).is_not_null() & (pl.col(source) != itself))
-        .then(pl.lit(" (by the ") + words + pl.lit(")"))
-        .otherwise(pl.lit(""))
-    )

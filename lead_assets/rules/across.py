@@ -20,7 +20,8 @@ from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
 from lead_assets.estimating.expected import ESTIMATE, Shares
 from lead_assets.intake.shapes import load_shapes
-from lead_assets.routing.table import ROUTING, RoutingTable
+from lead_assets.routing.model import RoutingTable
+from lead_assets.routing.table import ROUTING
 from lead_assets.scoring.ruleset import SCORING, Rule, ScoringRules
 from lead_assets.signals.signal import SIGNALS
 

@@ -17,7 +17,6 @@ from alembic.script import ScriptDirectory
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger import Ledger, Rate, WorldError, purchase
 from lead_assets.ledger import database as database_module
-from lead_assets.ledger.assignments_model import Proposal
 from lead_assets.ledger.schema import HEAD, VERSION_TABLE, metadata
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.test_many import Workers
@@ -86,22 +85,6 @@ def test_suppressions_keep_their_first_reason(timed: Ledger, clock: Clock) -> No
     timed.suppress_all([("domain", "bb", "competitor")])
     assert timed.suppressions().rows() == [("domain", "bb", "competitor", clock.time), ("email", "aa", "asked on the phone", first)]
     assert timed.suppressions().schema.names() == ["kind", "value_hash", "reason", "suppressed_at"]
-
-
-def test_an_account_stays_with_the_first_that_was_proposed_for_it(timed: Ledger, clock: Clock) -> None:
-    def proposal(account: str, owner: str, *, fallback: bool = False) -> Proposal:
-        return Proposal(account, owner, "west", "region in West", "state US-CA is in West", fallback, "lead-1", "spring")
-
-    assert timed.assign([]) == {}
-    first = timed.assign([proposal("a", "nina"), proposal("b", "omar", fallback=True), proposal("a", "diego")])
-    assert {key: (each.owner, each.fallback, each.assigned_at) for key, each in first.items()} == {
-        "a": ("nina", False, clock.time),
-        "b": ("omar", True, clock.time),
-    }
-    clock.pass_by(timedelta(days=1))
-    again = timed.assign([proposal("b", "diego"), proposal("c", "diego")])
-    assert (again["b"], again["c"].owner, again.keys()) == (first["b"], "diego", {"b", "c"})
-    assert timed.assigned(["a", "c", "unknown"]) == {"a": first["a"], "c": again["c"]}
 
 
 def test_costs_add_up_by_whatever_is_asked(timed: Ledger, clock: Clock) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lead_assets.ledger import Ledger, Reply, Want, purchase
-from lead_assets.ledger.assignments_model import Proposal
+from lead_assets_tests.ledger.owners import leads, to
 from lead_assets_tests.ledger.vendor import Vendor, wants
 
 
@@ -35,9 +35,9 @@ def hang(ledger: Ledger, folder: Path) -> Any:
 
 
 def assign(ledger: Ledger, folder: Path) -> Any:
-    me = str(os.getpid())
-    proposals = [Proposal(f"account-{n}", me, "west", "country in US", "", False, f"lead-{n}", "spring") for n in range(40)]
-    return {key: assignment.owner for key, assignment in ledger.assign(proposals).items()}
+    offered = leads(40)
+    ledger.route(offered, to(offered, str(os.getpid())), ("digest", "{}"))
+    return {key: assignment.owner for key, assignment in ledger.assigned([lead.account_key for lead in offered]).items()}
 
 
 def migrate(ledger: Ledger, folder: Path) -> Any:

@@ -1,22 +1,25 @@
-"""Frames of leads to route, and a minimal in-memory ledger."""
+"""Frames of leads to route, and routing them without a ledger."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+import json
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
 from lead_assets.core.document import read_document
-from lead_assets.ledger.assignments_model import Assignment, Proposal
+from lead_assets.routing.choose import Chooser
 from lead_assets.routing.fields import routing_schema
-from lead_assets.routing.table import ROUTING, RoutingTable
+from lead_assets.routing.matching import match
+from lead_assets.routing.model import RoutingTable
+from lead_assets.routing.rehearse import Rehearsal
+from lead_assets.routing.table import ROUTING, digested
 
 NOON = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
 
 
-def routable(*rows: dict[str, Any]) -> pl.DataFrame:
+def routable(*rows: dict[str, Any], asked: tuple[str, ...] = ()) -> pl.DataFrame:
     """Rows of `routing_schema`: what a row does not say is null, but for the keys, which are made up in order."""
     keys = [
         {
@@ -29,26 +32,24 @@ def routable(*rows: dict[str, Any]) -> pl.DataFrame:
             "part": 1,
             "tier": "warm",
             "score": 50.0,
+            "path": "route",
         }
         for index, _ in enumerate(rows, start=1)
     ]
-    return pl.DataFrame([key | row for key, row in zip(keys, rows, strict=True)], schema=routing_schema(), orient="row")
+    return pl.DataFrame([key | row for key, row in zip(keys, rows, strict=True)], schema=routing_schema(asked), orient="row")
 
 
 def table(text: str) -> RoutingTable:
     return ROUTING.parse(read_document(text, "routing.yaml"))
 
 
-class Memory:
-    """Assignments as the ledger keeps them: the first proposal of an account stays, with the time it came."""
+def chosen(leads: pl.DataFrame, by: RoutingTable, standing: Rehearsal | None = None, at: datetime = NOON) -> list[dict[str, Any]]:
+    """How each lead is routed, in the order of arrival, with its lead_id and owner."""
+    chooser = Chooser(by, "digest", match(leads, by))
+    rows = (standing or Rehearsal()).route(chooser, [at] * leads.height)
+    return [json.loads(row["said"]) | {"lead_id": row["lead_id"], "owner": row["owner"]} for row in rows.iter_rows(named=True)]
 
-    def __init__(self) -> None:
-        self.held: dict[str, Assignment] = {}
-        self.offers: list[list[Proposal]] = []
 
-    def assign(self, proposals: Sequence[Proposal]) -> dict[str, Assignment]:
-        self.offers.append(list(proposals))
-        for proposal in proposals:
-            at = NOON + timedelta(seconds=len(self.held))
-            self.held.setdefault(proposal.account_key, Assignment(**vars(proposal), assigned_at=at))
-        return {proposal.account_key: self.held[proposal.account_key] for proposal in proposals}
+def content(by: RoutingTable) -> tuple[str, str]:
+    """Digest and content of a table, as far as tests need them."""
+    return digested(by.model_dump(mode="json"))

@@ -77,9 +77,9 @@ def refused(old: str, new: str) -> str:
         (
             "active: false",
             "actve: false",
-            "line 6: unknown key 'actve' (did you mean 'active'?): correct or remove it; known: active, id, name",
+            "line 6: owner 'theo': unknown key 'actve' (did you mean 'active'?): correct or remove it; known: absent, active,",
         ),
-        ("- {id: desk,", "- {id: nina,", "line 7: owner 'nina' is declared twice"),
+        ("- {id: desk,", "- {id: nina,", "line 7: owner 'nina': owner 'nina' is declared twice"),
         ("name: dach", "name: bridge", "line 12: territory 'bridge': territory 'bridge' is declared twice"),
         ("  DACH: [", "  West: [DE]\n  DACH: [", "line 4: the key 'West' occurs twice, here and on line 2: merge the two"),
         ("[DE, AT, CH]", "[DE, AT, CH", "routing.yaml line 2: cannot be read: the [ opened here is not closed"),
@@ -133,8 +133,11 @@ def test_a_territory_that_an_earlier_one_leaves_nothing_is_refused(earlier: str,
     else:
         with pytest.raises(RulesError, match="territory 'two': can never match: 'one' above it takes all its leads"):
             table(text)
-    # An inactive owner's territory takes nothing, so it leaves everything.
-    assert len(table(text.replace("owner: nina", "owner: theo")).open_territories()) == 1
+    # A rule whose owner may be away or full leaves some, and an inactive one everything.
+    for narrower in ("owner: theo", "team: both", "pool: turns"):
+        groups = "teams: [{id: both, name: Both, members: [nina]}]\npools: [{id: turns, members: [nina, desk]}]\n"
+        assert len(table(groups + text.replace("owner: nina", narrower, 1)).territories) == 2
+    assert len(table(text.replace("name: Nina}", "name: Nina, capacity: {per_day: 5}}")).territories) == 2
 
 
 def test_a_territory_that_several_leave_nothing_is_named_once_with_the_first_of_them() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Score
 from lead_assets.routing.fields import FIELDS, routing_schema
-from lead_assets.routing.territories import propose, routing_frame
-from lead_assets_tests.routing.frames import NOON, routable, table
+from lead_assets.routing.matching import match, routing_frame
+from lead_assets_tests.routing.frames import NOON, chosen, routable, table
 
 TABLE = """\
 regions:
@@ -35,7 +35,7 @@ fallback_owner: desk
 
 
 def proposed(**lead: object) -> dict[str, object]:
-    return propose(routable(lead), table(TABLE)).row(0, named=True)
+    return chosen(routable(lead), table(TABLE))[0]
 
 
 @pytest.mark.parametrize(
@@ -84,8 +84,8 @@ def test_the_first_territory_that_matches_takes_the_lead(lead: dict[str, object]
 def test_the_bounds_of_a_number_belong_to_it(bounds: str, rule: str, inside: list[float | None], outside: list[float | None]) -> None:
     head = TABLE.split("territories:")[0]
     one = table(f"{head}territories:\n- {{name: t, owner: desk, when: {{score: {{{bounds}}}}}}}\nfallback_owner: omar\n")
-    proposals = propose(routable(*({"score": score} for score in inside + outside)), one)
-    assert proposals["rule"].to_list() == [rule] * len(inside) + ["fallback"] * len(outside)
+    proposals = chosen(routable(*({"score": score} for score in inside + outside)), one)
+    assert [row["rule"] for row in proposals] == [rule] * len(inside) + ["fallback"] * len(outside)
 
 
 def test_what_can_be_asked_of_a_lead() -> None:
@@ -94,13 +94,14 @@ def test_what_can_be_asked_of_a_lead() -> None:
         *("region", "country_code", "state_code", "campaign_id", "adapter", "source", "email_kind", "company_domain"),
         *("seniority", "department", "property_type", "industry", "profile", "loan_type", "investor_experience"),
         *("icp_fit", "persona", "buying_stage", "tier", "company_size", "headcount", "loan_amount_requested", "urgency_score", "score"),
+        *("path", "segment", "named_account", "existing_owner", "customer"),
     }
 
 
 def test_a_territory_whose_owner_is_not_active_is_passed_over() -> None:
     assert proposed(country_code="AT")["owner"] == "nina"
     back = table(TABLE.replace(", active: false", "").replace("{region: [DACH]}", "{country_code: [FR]}"))
-    assert propose(routable({"country_code": "AT"}), back)["owner"].to_list() == ["theo"]
+    assert [row["owner"] for row in chosen(routable({"country_code": "AT"}), back)] == ["theo"]
 
 
 @pytest.mark.parametrize(
@@ -131,28 +132,26 @@ def test_a_stated_size_goes_by_its_lower_bound(stated: str | None, lower_bound: 
 
 def test_rows_keep_their_order_and_every_field_can_be_routed_by() -> None:
     leads = routable(*({"country_code": code} for code in ("KE", "DE", "US", "AT")))
-    assert propose(leads, table(TABLE))["lead_id"].to_list() == leads["lead_id"].to_list()
+    assert [row["lead_id"] for row in chosen(leads, table(TABLE))] == leads["lead_id"].to_list()
     for name, field in FIELDS.items():
+        if not field.columns:
+            continue
         value = "DACH" if field.kind == "region" else "DE" if name == "country_code" else next(iter(field.values or ["x"]))
         when = f"{name}: " + ("{min: 3}" if field.kind == "number" else f"[{value}]")
         one = table(TABLE.split("territories:")[0] + f"territories:\n- {{name: t, owner: desk, when: {{{when}}}}}\nfallback_owner: omar\n")
         column = field.columns[0][1]
         typed = pl.lit("3" if field.kind == "number" else "DE" if field.kind == "region" else value).cast(routing_schema()[column])
-        assert propose(routable({}).with_columns(typed.alias(column)), one)["territory"].to_list() == ["t"], name
-        assert propose(routable({}).with_columns(pl.lit(None, routing_schema()[column]).alias(column)), one)["fallback"].to_list() == [
-            True
-        ], name
+        assert chosen(routable({}).with_columns(typed.alias(column)), one)[0]["territory"] == "t", name
+        assert chosen(routable({}).with_columns(pl.lit(None, routing_schema()[column]).alias(column)), one)[0]["fallback"], name
 
 
-def test_no_leads_give_no_proposals_in_the_same_types() -> None:
-    empty, full = propose(routable(), table(TABLE)), propose(routable({}), table(TABLE))
-    assert empty.height == 0
-    assert empty.schema == full.schema
+def test_no_leads_give_no_decisions() -> None:
+    assert chosen(routable(), table(TABLE)) == []
 
 
 def test_a_frame_without_a_column_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="the frame lacks state_code, loan_type"):
-        propose(routable({}).drop("loan_type", "state_code"), table(TABLE))
+        match(routable({}).drop("loan_type", "state_code"), table(TABLE))
 
 
 def test_the_routed_frame_has_a_row_for_each_score_and_the_columns_of_all_four_tables() -> None:
@@ -162,7 +161,7 @@ def test_the_routed_frame_has_a_row_for_each_score_and_the_columns_of_all_four_t
     enriched = EnrichedLead.frame([row | {"headcount_min": 51, "account_key": "x.example"} for row in ids[:2]])
     classifications = Classification.frame([ids[1] | {"loan_type": "rental", "profile": "lending"}])
     scores = Score.frame([row | {"score": 71.5, "tier": "hot"} for row in ids[1:]])
-    frame = routing_frame(leads, enriched, classifications, scores)
+    frame = routing_frame(leads, enriched, classifications, scores, table(TABLE))
     assert frame.schema == routing_schema()
     assert frame.select("lead_id", "country_code", "headcount_min", "loan_type", "tier", "score").rows() == [
         ("b", "DE", 51, "rental", "hot", 71.5),
