@@ -14,6 +14,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.delivery import assets as delivery
 from lead_assets.identity import assets as identity
 from lead_assets.intake import assets as intake
+from lead_assets.kit.described import described
 from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.kit.resources import RULES, ledger_resource, rules_resource, warehouse_resource
 from lead_assets.kit.run_failures import retry_what_may_pass
@@ -52,7 +53,10 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         *spending_assets(signals_of_operations(declared), places_of_operations(declared)),
         *mart_assets(),
     ]
-    assets = [versioned(asset, settings) if isinstance(asset, AssetsDefinition) else asset for asset in assets]
+    warehouse = warehouse_of(settings)
+    assets = [
+        described(versioned(asset, settings), settings, warehouse) if isinstance(asset, AssetsDefinition) else asset for asset in assets
+    ]
     return Definitions(
         assets=[asset.with_hooks({retry_what_may_pass}) if isinstance(asset, AssetsDefinition) else asset for asset in assets],
         asset_checks=[watch.fresh],

@@ -122,6 +122,8 @@ class Own:
 
 BASES: dict[str, Basis] = {}
 """By table, for every declared asset."""
+PAID: dict[str, bool] = {}
+"""By table: whether making it may cost money."""
 
 
 def hashed(said: Any) -> str:
@@ -195,8 +197,9 @@ def tables(
                 yield from _walk(step, make, reads, bases, every, pictures or {})
 
         for contract in contracts:
-            versions.register(key_of(contract), bases[contract].logic, contract)
+            versions.register(key_of(contract), bases[contract].logic, contract, (make.__code__.co_filename, make.__code__.co_firstlineno))
             BASES[contract.table] = bases[contract]
+            PAID[contract.table] = buys
         return built
 
     return decorate

@@ -7,6 +7,7 @@ Belongs here: computing versions. Does not belong here: acting on them (`tables`
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -20,6 +21,7 @@ from dagster import AssetKey, AssetsDefinition, AssetSpec
 from lead_assets.contracts import Table
 from lead_assets.core.declared import rules_digest
 from lead_assets.core.document import RulesError
+from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
 
 _SUFFIXES = frozenset({".py", ".yaml", ".txt", ".csv", ".parquet"})
@@ -44,10 +46,25 @@ class Logic:
 
 
 _registered: dict[AssetKey, tuple[Logic, type[Table]]] = {}
+_places: dict[AssetKey, tuple[str, int]] = {}
 
 
-def register(key: AssetKey, logic: Logic, contract: type[Table]) -> None:
-    _registered[key] = logic, contract
+def register(key: AssetKey, logic: Logic, contract: type[Table], place: tuple[str, int]) -> None:
+    """`place`: file and line of the function that makes the table."""
+    _registered[key], _places[key] = (logic, contract), place
+
+
+def decided_by(key: AssetKey, settings: Settings) -> list[tuple[str, int, str]]:
+    """Where to look when a table's rows surprise: (file, line, label) of the function that makes it, and of the rules files in force."""
+    if key not in _registered:
+        return []
+    path, line = _places[key]
+    found = [(path, line, "makes the table")]
+    for name in _registered[key][0].rules:
+        with contextlib.suppress(RulesError):
+            if (file := rules_file(name, settings)).is_file():
+                found.append((str(file), 1, f"rules: {name}"))
+    return found
 
 
 def versioned(asset: AssetsDefinition, settings: Settings) -> AssetsDefinition:

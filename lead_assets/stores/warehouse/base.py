@@ -37,6 +37,9 @@ class Warehouse(Protocol):
     def location(self) -> str:
         """Where an analyst can find it."""
 
+    def place_of(self, contract: type[Table]) -> tuple[str, str, str]:
+        """The kind of store, the table's full name in it, and its URI. Opens nothing."""
+
     def prepare(self) -> None:
         """Create whatever the contracts require and does not exist yet: empty tables, views. Safe in many processes at once."""
 

@@ -45,6 +45,9 @@ class DuckDBWarehouse:
     def location(self) -> str:
         return str(self.database)
 
+    def place_of(self, contract: type[Table]) -> tuple[str, str, str]:
+        return "duckdb", f"warehouse.{contract.table}", self._table(contract).as_uri()
+
     @property
     def database(self) -> Path:
         """The file an analyst opens: `duckdb warehouse.duckdb`."""

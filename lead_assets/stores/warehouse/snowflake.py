@@ -45,6 +45,11 @@ class SnowflakeWarehouse:
     def location(self) -> str:
         return f"Snowflake, account {self._account}, database {self.database.upper()}"
 
+    def place_of(self, contract: type[Table]) -> tuple[str, str, str]:
+        schema, table = contract.table.upper().split(".")
+        database = self.database.upper()
+        return "snowflake", f"{database}.{schema}.{table}", f"snowflake://{self._account}/{database}/{schema}/{table}"
+
     def prepare(self) -> None:
         self._sessions.run("preparing the tables", lambda session: self._ensure(session, list(TABLES.values())))
 
