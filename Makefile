@@ -32,8 +32,9 @@ test-slow: install
 bench: install
 	@$(BIN)/python -m benchmarks
 
-# The table reference, from the contracts.
+# The lineage of marts from their SQL, then the table reference from the contracts.
 tables: install
+	@$(BIN)/python -m lead_assets.marts.lineage > /dev/null
 	@$(BIN)/python -m lead_assets.contracts.reference > docs/TABLES.md
 
 check: install

@@ -27,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
     """Add these subcommands to the `lead-assets` command."""
     app.command("sql")(query)
     app.command("show")(show_table)
+    app.command()(lineage)
 
 
 def query(
@@ -58,6 +59,19 @@ def show_table(
         return
     most = asking.most(limit, whole=as_json or as_csv)
     _print(asking.rows_of(Settings(), table, pii=pii, limit=None if most is None else most + 1), most, as_csv, as_json)
+
+
+def lineage(
+    column: Annotated[str, typer.Argument(help="Column, as schema.table.column, e.g. routing.decisions.owner.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show what a column is made from, and what is made from it."""
+    from lead_assets.cli import show_lineage
+    from lead_assets.kit import columns
+
+    name = columns.known_column(column)
+    links = {"upstream": columns.upstream(name), "downstream": columns.downstream(name)}
+    print_answer({"column": name, **{way: [vars(link) for link in found] for way, found in links.items()}}, as_json, show_lineage.lineage)
 
 
 def _print(frame: pl.DataFrame, most: int | None, as_csv: bool, as_json: bool) -> None:

@@ -14,6 +14,7 @@ import typing
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import polars as pl
@@ -38,13 +39,34 @@ References = tuple[tuple[tuple[str, ...], str], ...]
 OF_A_LEAD: References = ((("campaign_id", "lead_id"), "identity.leads"),)
 
 
+Sources = str | tuple[str, ...]
+"""Where a column comes from: columns as "schema.table.column", or places outside the tables as "store.part" (see OUTSIDE)."""
+
+OUTSIDE: dict[str, str] = {
+    "archive.drops": "the bytes that arrived, and their receipts",
+    "archive.events": "the events as they were sent",
+    "ledger.answers": "what providers and models answered, when, and for how much",
+    "ledger.assignments": "who owns each account, and since when",
+    "ledger.outbox": "what was to be sent to whom, and what came of it",
+    "ledger.journal": "every call, whatever came of it",
+    "ledger.suppressions": "who must not be processed, and why",
+    "rules.files": "the business rules",
+    "models.learned": "a model learned from outcomes, and an index of past leads",
+    "rules.labels": "what people say the answer should be",
+}
+"""What the tables are made from that is no table."""
+
+MART_LINEAGE = Path(__file__).with_name("mart_lineage.json")
+"""Where the columns of marts come from, read from their SQL (see `lead_assets.marts.lineage`)."""
+
+
 @dataclass(frozen=True)
 class Column:
     """What pydantic's own `Field` cannot say about a column.
 
     `pii`: kind of personal data, which becomes a column tag in Dagster and a masking policy in Snowflake.
-    `source`: the upstream column it is copied or derived from, as "schema.table.column", or several in order of preference; drives
-    column lineage.
+    `source`: the upstream column it is copied or derived from, as "schema.table.column", or several, where it matters in order of preference; drives
+    column lineage. `Table.origins` says it for several columns at once.
     `low`, `high`: the range of its values, inclusive; checked on the stored rows.
     `enriches`: for a signal's column, the column of signals.enriched_leads that it fills: True for the one with the same name, False for none (see
     `signals`). `rank`: when several signals fill one column, the lowest rank with a value wins.
@@ -52,7 +74,7 @@ class Column:
 
     description: str
     pii: Pii | None = None
-    source: str | tuple[str, ...] | None = None
+    source: Sources | None = None
     low: float | None = None
     high: float | None = None
     enriches: str | bool | None = None
@@ -145,6 +167,12 @@ class Table(BaseModel):
             )
 
     @classmethod
+    def origins(cls) -> typing.Mapping[str, Sources]:
+        """Where columns come from that do not say it themselves, by names separated by spaces; "*": all others. A source "schema.table.*" is the
+        column of the same name there."""
+        return {}
+
+    @classmethod
     def partition_column(cls) -> str | None:
         """The column that holds the row's partition; None for a home-wide table."""
         return PARTITION_COLUMNS.get(cls.grain)
@@ -212,10 +240,27 @@ def _empty(contract: type[Table]) -> pl.DataFrame:
 
 @functools.cache
 def _columns(contract: type[Table]) -> tuple[ColumnSpec, ...]:
-    return tuple(_column_spec(name, field) for name, field in contract.model_fields.items())
+    origins = _origins(contract)
+    return tuple(_column_spec(name, field, origins.get(name, origins.get("*", ()))) for name, field in contract.model_fields.items())
 
 
-def _column_spec(name: str, field: FieldInfo) -> ColumnSpec:
+def _origins(contract: type[Table]) -> dict[str, tuple[str, ...]]:
+    """Column → its sources, as far as the contract's `origins` and its SQL say them."""
+    said = {name: (each,) if isinstance(each, str) else each for names, each in contract.origins().items() for name in names.split()}
+    if hasattr(contract, "table"):
+        said |= {name: tuple(sources) for name, sources in _mart_lineage().get(contract.table, {}).items()}
+    if unknown := sorted(said.keys() - contract.model_fields.keys() - {"*"}):
+        raise TypeError(f"{contract.__name__}.origins names {unknown[0]!r}, which is no column of it: correct the name")
+    return said
+
+
+@functools.cache
+def _mart_lineage() -> dict[str, dict[str, list[str]]]:
+    found: dict[str, dict[str, list[str]]] = json.loads(MART_LINEAGE.read_text(encoding="utf-8"))
+    return found
+
+
+def _column_spec(name: str, field: FieldInfo, origins: tuple[str, ...]) -> ColumnSpec:
     annotation, nullable = _strip_optional(field.annotation)
     markers = _markers(field)
     column = column_of(field)
@@ -226,7 +271,7 @@ def _column_spec(name: str, field: FieldInfo) -> ColumnSpec:
         json=any(isinstance(m, _JsonMarker) for m in markers),
         description=column.description,
         pii=column.pii,
-        sources=column.sources,
+        sources=column.sources or tuple(f"{each[:-1]}{name}" if each.endswith(".*") else each for each in origins),
         values=tuple(map(str, typing.get_args(_unwrap(annotation)))) if typing.get_origin(_unwrap(annotation)) is Literal else (),
         low=column.low,
         high=column.high,

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, Json, Money, References, Table
+from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, Json, Money, References, Sources, Table
 
 GOLDEN_CAMPAIGN = "golden-evaluation"
 """Stands in for a campaign id on the labelled leads that measure classifiers, in their rows and in the ledger. No table has a partition of this name."""
+
+
+ASKED_ABOUT: tuple[str, ...] = (
+    *(f"identity.leads.{name}" for name in ("name_first", "company_clean", "title", "seniority", "department", "industry", "company_size")),
+    *(f"identity.leads.{name}" for name in ("country_code", "state_code", "city", "source", "submitted_at", "notes", "property_type")),
+    *(f"identity.leads.{name}" for name in ("loan_amount_requested", "purchase_price", "estimated_arv")),
+    *(f"identity.leads.{name}" for name in ("web_activity_score", "email_engagement_score")),
+    *(f"signals.enriched_leads.{name}" for name in ("company_description", "company_industry", "company_region", "headcount")),
+    *(f"signals.enriched_leads.{name}" for name in ("headcount_min", "estimated_revenue", "founded_year")),
+)
+"""What a classifier sees of a lead: the facts of all profiles."""
+
+_DECIDED = "loan_type investor_experience icp_fit persona buying_stage pain_points urgency_score outreach_message classification_rationale"
 
 
 class Classification(Table):
@@ -56,6 +70,10 @@ class Classification(Table):
     enriched_at: Annotated[datetime, Column("When the model answered (from the ledger); for rules, when the lead was received")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
 
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return _of_an_answer("identity.leads.received_at")
+
 
 class Quarantined(Table):
     """Leads whose answer did not meet the contract. They are never scored, routed or sent, and can be replayed after a fix."""
@@ -84,6 +102,10 @@ class Quarantined(Table):
     quarantined_at: Annotated[datetime, Column("When the model's last answer came (from the ledger)")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
 
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return _of_an_answer()
+
 
 class Summary(Table):
     """One row per lead in a tier that gets a brief (see rules/classification.yaml): what its owner should know before the first conversation."""
@@ -108,11 +130,41 @@ class Summary(Table):
     enriched_at: Annotated[datetime, Column("When the model answered (from the ledger); for rules, when the lead was received")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
 
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        asked = (
+            "scoring.scores.score",
+            "scoring.scores.reasons",
+            "lookalike.similarities.similar_company",
+            "lookalike.similarities.shared",
+        )
+        return {
+            "profile schema_version": "rules.files",
+            "enriched_at": ("ledger.answers", "identity.leads.received_at"),
+            "answer": ("ledger.answers", *ASKED_ABOUT, *asked),
+            "brief next_step": "classification.summaries.answer",
+            "*": "ledger.answers",
+        }
+
 
 class QuarantinedSummary(Quarantined):
     """Leads whose brief did not meet the contract, so that their owner has none."""
 
     table: ClassVar[str] = "classification.summary_quarantine"
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        asked = (
+            "scoring.scores.score",
+            "scoring.scores.reasons",
+            "lookalike.similarities.similar_company",
+            "lookalike.similarities.shared",
+        )
+        return {
+            "profile schema_version": "rules.files",
+            "code reason raw_text": ("ledger.answers", *ASKED_ABOUT, *asked),
+            "*": "ledger.answers",
+        }
 
 
 class GoldenEvaluation(Table):
@@ -135,3 +187,28 @@ class GoldenEvaluation(Table):
     attempts: Annotated[int, Column("Calls made for the lead's answer")]
     cost_usd: Annotated[Money, Column("Cost of the lead's answer in US dollars, counted on its first field only")]
     synthetic: Annotated[bool, Column("True if the answer came from the sandbox")]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {
+            "campaign_id lead_id kind field expected": "rules.labels",
+            "profile": "rules.files",
+            "correct": ("ledger.answers", "rules.labels"),
+            "*": "ledger.answers",
+        }
+
+
+def _of_an_answer(*without_a_model: str) -> Mapping[str, Sources]:
+    """Where the columns of an answer come from. `without_a_model`: what its time is if rules answered."""
+    judged: Sources = ("ledger.answers", *ASKED_ABOUT)
+    if without_a_model:
+        read: dict[str, Sources] = {"answer": judged, f"{_DECIDED} lead_rating rating_reasons": "classification.classifications.answer"}
+        read["enriched_at"] = ("ledger.answers", *without_a_model)
+    else:
+        read = {"raw_text": judged, "code reason": "classification.quarantine.raw_text"}
+    return {
+        "profile": ("rules.files", "identity.leads.implied_profile", "identity.leads.campaign_id"),
+        "schema_version": "rules.files",
+        **read,
+        "*": "ledger.answers",
+    }

@@ -6,13 +6,13 @@ lead's value (see `lead_assets.signals.merge`).
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import create_model
 
-from lead_assets.contracts.base import OF_A_LEAD, Column, Json, Money, References, Table, column_of
+from lead_assets.contracts.base import OF_A_LEAD, Column, Json, Money, References, Sources, Table, column_of
 from lead_assets.contracts.found import declared
 from lead_assets.contracts.signals import SignalRow
 
@@ -116,3 +116,19 @@ class EnrichedLead(_Outcome, _LeadWithValues):
     table: ClassVar[str] = "signals.enriched_leads"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
     refers: ClassVar[References] = OF_A_LEAD
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        """What says something of all signals comes from the same column of each."""
+
+        def of_all(*names: str) -> tuple[str, ...]:
+            return tuple(f"{signal.table}.{name}" for signal in signal_contracts() for name in names)
+
+        return {
+            "provenance": (*of_all("provider", "as_of"), "identity.leads.given"),
+            "signals_found signals_missed": of_all("state"),
+            "miss_reasons": of_all("reason"),
+            "enrichment_quality": of_all("state", "reason"),
+            "signals_cost_usd": of_all("cost_usd"),
+            "synthetic": of_all("synthetic"),
+        }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from lead_assets.contracts.base import Column, Json, Table
+from lead_assets.contracts.base import Column, Json, Sources, Table
 
 
 class LeadFields(Table):
@@ -78,6 +79,10 @@ class RawLead(LeadFields):
         ),
     ]
 
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {"*": "archive.drops"}
+
 
 class RejectedPayload(Table):
     """Every rejected payload, with the reason and its raw text, so that it can be fixed and sent again."""
@@ -99,3 +104,7 @@ class RejectedPayload(Table):
         Column("The payload as received, cut at 64 KiB; bytes that are not text are escaped", pii="free_text"),
     ]
     raw_bytes: Annotated[int, Column("Size of the whole payload in bytes")]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {"*": "archive.drops"}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Grain, Table
+from lead_assets.contracts.base import Column, Grain, Sources, Table
 
 
 class LeadOutcome(Table):
@@ -40,3 +41,12 @@ class LeadOutcome(Table):
         ),
     ] = None
     email_hash: Annotated[str | None, Column("SHA-256 of the normalised e-mail address: recognises a customer who comes back")] = None
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {
+            "outcome_id": ("identity.leads.campaign_id", "identity.leads.lead_id", "archive.drops"),
+            "email_hash": ("identity.leads.email_normalized", "archive.drops"),
+            "matched_on": ("identity.leads.email_normalized", "identity.leads.lead_id", "identity.leads.account_key", "archive.drops"),
+            "*": ("archive.drops", "intake.raw_leads.outcome"),
+        }

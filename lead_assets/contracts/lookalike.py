@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, References, Table
+from lead_assets.contracts.base import Column, References, Sources, Table
 
 Outcome = Literal["won", "lost", "no_response"]
 """Outcomes of leads in past campaigns, best first."""
+
+_COMPARED = ("industry", "headcount_min", "headcount_max", "country_code", "region", "technologies", "company_description", "known_at")
 
 
 class Account(Table):
@@ -73,3 +76,14 @@ class SimilarAccount(Table):
     outcome: Annotated[Outcome | None, Column("Outcome of its leads, as known when the account arrived; won takes precedence")] = None
     similar_known_at: Annotated[datetime, Column("When its first lead was received", source="lookalike.accounts.known_at")]
     synthetic: Annotated[bool, Column("True if any compared value came from the sandbox")]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        compared = tuple(f"lookalike.accounts.{name}" for name in _COMPARED)
+        return {
+            "rank similarity shared": compared,
+            "outcome": tuple(
+                f"lookalike.accounts.{name}" for name in ("won_known_at", "lost_known_at", "no_response_known_at", "known_at")
+            ),
+            "synthetic": "lookalike.accounts.synthetic",
+        }

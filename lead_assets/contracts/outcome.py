@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Json, References, Table
+from lead_assets.contracts.base import Column, Json, References, Sources, Table
 
 
 class Score(Table):
@@ -45,6 +46,30 @@ class Score(Table):
         Literal["route", "nurture", "manual_review"],
         Column("Where the lead router sends the lead, by the thresholds in rules/scoring.yaml"),
     ]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        judged = tuple(
+            f"classification.classifications.{name}" for name in ("loan_type", "investor_experience", "icp_fit", "urgency_score")
+        )
+        known = ("email_kind", "phone_e164", "property_address", "estimated_arv", "loan_amount_requested")
+        engaged = ("seniority", "web_activity_score", "email_engagement_score")
+        facts = (*judged, *(f"identity.leads.{name}" for name in (*known, *engaged)), "signals.enriched_leads.headcount_min")
+        rating = ("classification.classifications.lead_rating", "classification.classifications.answer")
+        routed = (
+            "signals.enriched_leads.company_industry",
+            "signals.enriched_leads.headcount_min",
+            "identity.leads.industry",
+            "identity.leads.title",
+        )
+        return {
+            "ruleset": "rules.files",
+            "parts unknown_parts": (*facts, *rating, "signals.enriched_leads.enrichment_quality", "models.learned"),
+            "score reasons": "scoring.scores.parts",
+            "tier": "scoring.scores.score",
+            "route_score": tuple(dict.fromkeys((*facts, *rating, *routed))),
+            "path": "scoring.scores.route_score",
+        }
 
 
 Authority = Literal["existing_owner", "crm_owner", "named_account", "rule", "fallback", "moved"]
@@ -96,6 +121,31 @@ class RoutingDecision(Table):
         Column("When the owner should have answered, in their own working time from assigned_at; null if the routing table gives no time"),
     ] = None
 
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        assigned = "ledger.assignments"
+        judged = tuple(f"classification.classifications.{name}" for name in ("profile", "loan_type", "icp_fit"))
+        places = ("identity.leads.country_code", "identity.leads.state_code", "identity.leads.region")
+        companies = ("signals.enriched_leads.hq_country_code", "signals.enriched_leads.hq_region", "signals.enriched_leads.headcount_min")
+        tested = (
+            *judged,
+            *places,
+            *companies,
+            "identity.leads.campaign_id",
+            "scoring.scores.tier",
+            "scoring.scores.score",
+            "identity.leads.account_key",
+        )
+        return {
+            "assigned_at": assigned,
+            "sla_due_at": ("routing.decisions.assigned_at", "routing.decisions.owner", "rules.files"),
+            "owner_email owner_crm_id": ("routing.decisions.owner", "rules.files"),
+            "routing_table": "rules.files",
+            "facts": tested,
+            "reason": ("routing.decisions.owner", "routing.decisions.territory", "routing.decisions.rule"),
+            "*": (assigned, *tested),
+        }
+
 
 class EnrichmentEvent(Table):
     """One row per routed lead: the event for a CDP, exactly as archived and sent."""
@@ -111,3 +161,15 @@ class EnrichmentEvent(Table):
     schema_version: Annotated[str, Column("Version of the event format")]
     enriched_at: Annotated[datetime, Column("When the lead was classified", source="classification.classifications.enriched_at")]
     archived_as: Annotated[str, Column("Path of the NDJSON file in the archive that holds the event")]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        answered = (
+            "classification.classifications.answer",
+            "classification.classifications.enriched_at",
+            "classification.classifications.model",
+        )
+        scored = ("scoring.scores.score", "scoring.scores.tier", "scoring.scores.parts", "scoring.scores.path")
+        decided = ("routing.decisions.owner", "routing.decisions.territory", "routing.decisions.reason")
+        told = ("identity.leads.email_normalized", "identity.leads.payload", "identity.leads.account_key")
+        return {"schema_version": "rules.files", "event": (*answered, *scored, *decided, *told), "*": "delivery.enrichment_events.event"}

@@ -6,6 +6,10 @@ import sys
 from collections.abc import Iterator
 
 from lead_assets.contracts import TABLES, ColumnSpec, Grain, Table
+from lead_assets.contracts.base import OUTSIDE
+
+_MOST_SOURCES = 3
+"""More are left to `lead-assets lineage`."""
 
 _GRAINS: dict[Grain, str] = {
     "campaign": "one partition per campaign",
@@ -24,7 +28,7 @@ def _lines() -> Iterator[str]:
     yield ""
     yield "Generated from the contracts in `lead_assets/contracts` by `make tables`; a test keeps it current. Times are UTC, money is in US dollars."
     yield "Types are SQL types as DuckDB shows them. DuckDB carries the descriptions as comments: `SELECT column_name, comment FROM duckdb_columns()`."
-    yield "Personal data is marked by kind; Dagster's column schema has it as the tag `pii`."
+    yield "Personal data is marked by kind (the tag `pii` in Dagster's column schema). `lead-assets lineage TABLE.COLUMN` says what a column is made from."
     for contract in TABLES.values():
         yield from ("", f"## {contract.table}", "", contract.description(), "")
         key = ", ".join(f"`{name}`" for name in contract.key)
@@ -35,7 +39,8 @@ def _lines() -> Iterator[str]:
 
 def _row(contract: type[Table], column: ColumnSpec) -> str:
     elsewhere = len(column.sources) > 1 or any(source.split(".")[-1] != column.name for source in column.sources)
-    origin = f" (from {', else '.join(f'`{source}`' for source in column.sources)})" if elsewhere else ""
+    told = elsewhere and len(column.sources) <= _MOST_SOURCES and not set(column.sources) & OUTSIDE.keys()
+    origin = f" (from {', '.join(f'`{source}`' for source in column.sources)})" if told else ""
     description = column.description.replace("|", "\\|")
     return f"| `{column.name}` | {column.sql_type} | {'yes' if column.nullable else ''} | {column.pii or ''} | {description}{origin} |"
 

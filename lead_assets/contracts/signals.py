@@ -6,12 +6,13 @@ table (`enriches=False`). When several signals fill the same column, `rank` sets
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic.fields import FieldInfo
 
-from lead_assets.contracts.base import OF_A_LEAD, Column, Json, Money, References, Table, column_of
+from lead_assets.contracts.base import OF_A_LEAD, Column, Json, Money, References, Sources, Table, column_of
 
 State = Literal["found", "not_found", "unknown"]
 
@@ -34,6 +35,8 @@ class SignalRow(Table):
         return {name: field for name, field in cls.model_fields.items() if name not in SignalRow.model_fields}
 
     refers: ClassVar[References] = OF_A_LEAD
+    asks_about: ClassVar[tuple[str, ...]] = ("identity.leads.company_domain",)
+    """The columns that say whom the signal is about: by the subject declared in rules/signals.yaml."""
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
@@ -57,6 +60,17 @@ class SignalRow(Table):
         Money,
         Column("Cost of the answer in US dollars, counted once: on the first lead that uses it"),
     ]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        """A signal's values are answers, or what the lead brings itself; its subject is what it asks about."""
+        return {
+            "subject": cls.asks_about,
+            "needs": ("signals.pre_scores.pre_score", "signals.pre_scores.tier"),
+            "reason": ("ledger.answers", "signals.pre_scores.pre_score", "signals.pre_scores.tier"),
+            "cost_usd synthetic stale": "ledger.answers",
+            "*": ("ledger.answers", "identity.leads.given", *cls.asks_about),
+        }
 
 
 class CompanyOverview(SignalRow):
@@ -115,6 +129,7 @@ class LinkedinPosts(SignalRow):
 
     table: ClassVar[str] = "signals.linkedin_posts"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    asks_about: ClassVar[tuple[str, ...]] = ("identity.leads.linkedin_url",)
 
     post_count: Annotated[int | None, Column("Number of posts bought", enriches=False)] = None
     latest_post_on: Annotated[date | None, Column("Day of the latest post", enriches=False)] = None
@@ -151,6 +166,7 @@ class PersonProfile(SignalRow):
 
     table: ClassVar[str] = "signals.person"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    asks_about: ClassVar[tuple[str, ...]] = ("identity.leads.linkedin_url",)
 
     person_name: Annotated[str | None, Column("Name", pii="name", enriches=False)] = None
     person_title: Annotated[str | None, Column("Job title", enriches=False)] = None
@@ -201,6 +217,13 @@ class EmailAddress(SignalRow):
 
     table: ClassVar[str] = "signals.email"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    asks_about: ClassVar[tuple[str, ...]] = (
+        "identity.leads.email_normalized",
+        "identity.leads.name_first",
+        "identity.leads.name_last",
+        "identity.leads.company_domain",
+        "identity.leads.linkedin_url",
+    )
 
     email_address: Annotated[str | None, Column("Best known e-mail address", pii="email", enriches=True)] = None
     email_grade: Annotated[

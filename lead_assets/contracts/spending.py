@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Grain, Money, Table
+from lead_assets.contracts.base import Column, Grain, Money, Sources, Table
 
 
 class Calls(Table):
@@ -29,6 +30,10 @@ class Calls(Table):
     uncertain_usd: Annotated[Money, Column("Possible cost of the uncertain calls in US dollars; not part of cost_usd")]
     input_tokens: Annotated[int, Column("Input tokens of a model, including cache reads and writes", low=0)]
     output_tokens: Annotated[int, Column("Output tokens of a model", low=0)]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {"signal": "rules.files", "*": "ledger.journal"}
 
 
 class JournaledCall(Table):
@@ -62,3 +67,7 @@ class JournaledCall(Table):
     input_tokens: Annotated[int, Column("Input tokens of a model, including cache reads and writes", low=0)]
     output_tokens: Annotated[int, Column("Output tokens of a model", low=0)]
     latency_ms: Annotated[int, Column("Time to the answer in milliseconds", low=0)]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {"signal place": ("ledger.journal", "rules.files"), "*": "ledger.journal"}

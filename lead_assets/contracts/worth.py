@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import OF_A_LEAD, Column, Json, References, Table
+from lead_assets.contracts.base import OF_A_LEAD, Column, Json, References, Sources, Table
+
+_OF_A_LEAD = (
+    *("seniority", "company_size", "email_kind", "phone_e164", "notes"),
+    *("web_activity_score", "email_engagement_score", "loan_amount_requested", "property_address"),
+)
 
 
 class PreScore(Table):
@@ -27,3 +33,8 @@ class PreScore(Table):
     parts: Annotated[
         Json, Column('What the pre-score is made of: [{"part", "points", "max_points", "because"}]; points is null if nothing is known')
     ]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        """The columns that the parts of the pre-score use in the shipped rules/signals.yaml."""
+        return {"*": (*(f"identity.leads.{name}" for name in _OF_A_LEAD), "signals.company_overview.headcount_min")}

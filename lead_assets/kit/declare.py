@@ -87,16 +87,18 @@ def table_schema(contract: type[Table]) -> TableSchema:
 
 
 def column_lineage(contract: type[Table]) -> TableColumnLineage:
-    """Column lineage, as far as the contract states it."""
+    """Column lineage, as the contract states it. A place outside the tables, such as ledger.answers, is a column of an asset that is not in the graph."""
     return TableColumnLineage(
         {column.name: [_column_dep(source) for source in column.sources] for column in contract.columns() if column.sources},
     )
 
 
 def _common(contract: type[Table], kinds: Iterable[str]) -> dict[str, Any]:
-    metadata: dict[str, Any] = {"dagster/column_schema": table_schema(contract), "dagster/table_name": contract.table}
-    if any(column.sources for column in contract.columns()):
-        metadata["dagster/column_lineage"] = column_lineage(contract)
+    metadata: dict[str, Any] = {
+        "dagster/column_schema": table_schema(contract),
+        "dagster/table_name": contract.table,
+        "dagster/column_lineage": column_lineage(contract),
+    }
     return {
         "group_name": contract.schema_name(),
         "description": contract.description(),
@@ -122,5 +124,5 @@ def _tags(column: ColumnSpec) -> Mapping[str, str] | None:
 
 
 def _column_dep(source: str) -> TableColumnDep:
-    schema, table, column = source.split(".")
-    return TableColumnDep(asset_key=AssetKey([schema, table]), column_name=column)
+    *asset, column = source.split(".")
+    return TableColumnDep(asset_key=AssetKey(asset), column_name=column)

@@ -374,14 +374,15 @@ def _result(
     own = {key: {"rows": heights.get(key, 0), **_plain(made.figures.get(key, {})), "kept": False} for key in partitions}
     own |= {key: {"rows": note.rows, **_unspent(note.figures), "kept": True, CONTENT: note.content} for key, note in kept.items()}
     shown = _plain(made.shown)
-    # Half the size of an event: where every partition was kept, an earlier materialization and the definition say the same.
-    if (partitions or len(own) == 1) and any(column.sources for column in contract.columns()):
-        shown["dagster/column_lineage"] = column_lineage(contract)
+    # Larger than the rest of an event, and the same for all: one partition of a run says it, and where every partition was kept, an earlier run's does.
+    lineage = {"dagster/column_lineage": column_lineage(contract)} if partitions or len(own) == 1 else {}
     if contract.grain == "home":
         (figures,) = own.values()
-        shown |= {"dagster/row_count": figures["rows"], **figures, **seen.get(WHOLE_HOME, {})}
+        shown |= {"dagster/row_count": figures["rows"], **figures, **seen.get(WHOLE_HOME, {}), **lineage}
     else:
         counted = {key: {"dagster/partition_row_count": figures["rows"], **figures, **seen.get(key, {})} for key, figures in own.items()}
+        first = next(iter(counted))
+        counted[first] = {**counted[first], **lineage}
         partition_metadata.add(step.context, key_of(contract), counted)
     return MaterializeResult(asset_key=key_of(contract), value=(made.frame, list(partitions), note), metadata=shown)
 

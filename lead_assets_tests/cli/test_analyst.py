@@ -70,3 +70,23 @@ def test_a_wrong_word_says_what_was_meant(command: Command, filled: Path) -> Non
     assert (wrong.code, "did you mean 'scoring.scores'" in wrong.stderr) == (1, True)
     assert command("sql", "DELETE FROM scoring.scores").code == 1
     assert "no rows; columns: owner" in command("sql", "SELECT owner FROM routing.decisions").stdout
+
+
+def test_lineage_is_answered_in_both_directions_through_to_the_marts_and_the_archive(command: Command) -> None:
+    told = command("lineage", "routing.decisions.owner", "--json").answer()
+    assert {"column": "routing.decisions.owner", "source": "ledger.assignments", "distance": 1} in told["upstream"]
+    above, below = ({link["source"] for link in told["upstream"]}, {link["column"] for link in told["downstream"]})
+    assert {"identity.leads.country_code", "intake.raw_leads.country", "archive.drops"} <= above
+    assert "delivery.enrichment_events.event" in below
+    email = {link["column"] for link in command("lineage", "intake.raw_leads.email", "--json").answer()["downstream"]}
+    assert {"identity.leads.email_normalized", "marts.duplicates_across_campaigns.matched_on"} <= email
+    printed = command("lineage", "marts.campaign_scorecard.usd_per_lead").stdout
+    assert "marts.campaign_funnel.cost_usd" in printed
+    assert "signals.enriched_leads.signals_cost_usd" in printed
+    assert "what is made from it: nothing" in printed
+
+
+def test_a_column_that_does_not_exist_says_what_was_meant(command: Command) -> None:
+    wrong = command("lineage", "routing.decisions.ower")
+    assert (wrong.code, "did you mean 'owner'" in wrong.stderr) == (2, True)
+    assert "did you mean 'routing.decisions'" in command("lineage", "routing.decision.owner").stderr

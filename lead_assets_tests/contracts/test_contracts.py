@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, cast
 
@@ -10,10 +11,16 @@ import polars as pl
 import pytest
 from pydantic import create_model
 
-from lead_assets.contracts import TABLES, Classification, Column, EnrichedLead, GoldenEvaluation, Grain, RawLead, SignalRow, Table
+from lead_assets.classification.profiles import load_profiles
+from lead_assets.contracts import TABLES, Classification, Column, EnrichedLead, GoldenEvaluation, Grain, PreScore, RawLead, SignalRow, Table
+from lead_assets.contracts.base import MART_LINEAGE, OUTSIDE, Sources, column_of
+from lead_assets.contracts.classification import ASKED_ABOUT
 from lead_assets.contracts.enriched import with_values
 from lead_assets.contracts.reference import reference
+from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import column_lineage, key_of, table_schema
+from lead_assets.marts.lineage import all_lineage, as_text
+from lead_assets.signals.signal import load_pre_score
 
 EVERY = pytest.mark.parametrize("contract", TABLES.values(), ids=TABLES.keys())
 
@@ -27,12 +34,15 @@ def test_every_column_is_described_and_every_key_is_required(contract: type[Tabl
 
 
 @EVERY
-def test_lineage_names_columns_that_exist(contract: type[Table]) -> None:
+def test_every_column_says_what_it_is_made_from_and_names_columns_that_exist(contract: type[Table]) -> None:
     for column in contract.columns():
-        for source in column.sources:
-            schema, table, name = source.split(".")
-            assert name in TABLES[f"{schema}.{table}"].polars_schema(), f"{contract.table}.{column.name} comes from {source}"
-    assert set(column_lineage(contract).deps_by_column) <= set(contract.polars_schema())
+        assert column.sources, (
+            f"{contract.table}.{column.name}: say what it is made from: source= of its Column, or the contract's origins()"
+        )
+        for source in set(column.sources) - OUTSIDE.keys():
+            table, _, name = source.rpartition(".")
+            assert name in TABLES[table].polars_schema(), f"{contract.table}.{column.name} comes from {source}"
+    assert set(column_lineage(contract).deps_by_column) == set(contract.polars_schema())
 
 
 def test_personal_data_is_tagged_in_dagsters_schema() -> None:
@@ -81,10 +91,49 @@ def test_another_grain_is_another_version_of_the_table() -> None:
 def test_what_signals_fill_has_the_lineage_of_all_of_them_the_preferred_first() -> None:
     lineage = column_lineage(EnrichedLead).deps_by_column
     assert [dep.asset_key.path[-1] for dep in lineage["company_industry"]] == ["company_overview", "organization"]
-    unnamed = {name for name in EnrichedLead.polars_schema() if name not in lineage}
-    assert unnamed == {
-        *("provenance", "signals_found", "signals_missed", "miss_reasons"),
-        *("enrichment_quality", "signals_cost_usd", "synthetic"),
+    assert {dep.column_name for dep in lineage["signals_cost_usd"]} == {"cost_usd"}
+    assert len(lineage["signals_cost_usd"]) == len([contract for contract in TABLES.values() if issubclass(contract, SignalRow)])
+
+
+def test_a_name_that_is_no_column_is_refused_where_columns_say_what_they_are_made_from() -> None:
+    class Typo(Named):
+        @classmethod
+        def origins(cls) -> Mapping[str, Sources]:
+            return {"leadid": "archive.drops"}
+
+    with pytest.raises(TypeError, match=r"Typo\.origins names 'leadid'"):
+        Typo.columns()
+
+
+def test_the_pre_score_is_made_from_what_its_shipped_rules_read() -> None:
+    rules = load_pre_score(Settings())
+    assert rules is not None
+    read = {column for part in rules.parts for column in part.column}
+    named = {column if "." in column else f"identity.leads.{column}" for column in read}
+    named = {name if name.count(".") == 2 else f"signals.{name}" for name in named}
+    (sources,) = {column.sources for column in PreScore.columns() if column.name == "pre_score"}
+    assert set(sources) == named
+
+
+def test_what_a_classifier_sees_is_what_its_answer_is_made_from() -> None:
+    tables = {"lead": "identity.leads", "enriched": "signals.enriched_leads"}
+    seen = {f"{tables[fact.of]}.{fact.column}" for profile in load_profiles().values() for fact in profile.facts.values()}
+    assert set(ASKED_ABOUT) == seen
+
+
+def test_the_lineage_of_marts_is_that_of_their_sql() -> None:
+    """What contracts say beside it agrees, and every column of every mart is there."""
+    found = all_lineage()
+    assert MART_LINEAGE.read_text(encoding="utf-8") == as_text(found), "run: make tables"
+    disagreements = [
+        f"{table}.{name}"
+        for table, made in found.items()
+        for name, field in TABLES[table].model_fields.items()
+        if (said := column_of(field).sources) and set(said) != set(made[name])
+    ]
+    assert disagreements == []
+    assert {table: set(made) for table, made in found.items()} == {
+        name: set(contract.polars_schema()) for name, contract in TABLES.items() if contract.schema_name() == "marts"
     }
 
 
