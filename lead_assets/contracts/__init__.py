@@ -24,6 +24,7 @@ from lead_assets.contracts.signals import (
     TechStack,
 )
 from lead_assets.contracts.spending import Calls, JournaledCall
+from lead_assets.contracts.who import AccountMember, IdentityLink, KnownAccount, KnownPerson, PersonLead, VagueKey
 from lead_assets.contracts.worth import PreScore
 
 _ROOMS = ("intake", "identity", "signals", "lookalike", "classification", "scoring", "routing", "delivery", "spending", "ledger", "marts")
@@ -43,6 +44,7 @@ __all__ = [
     "TABLES",
     "WHOLE_HOME",
     "Account",
+    "AccountMember",
     "Calls",
     "CampaignFunnel",
     "Classification",
@@ -57,9 +59,12 @@ __all__ = [
     "Funding",
     "GoldenEvaluation",
     "Grain",
+    "IdentityLink",
     "JobPostings",
     "JournaledCall",
     "Json",
+    "KnownAccount",
+    "KnownPerson",
     "Lead",
     "LeadFields",
     "LeadOutcome",
@@ -67,6 +72,7 @@ __all__ = [
     "Money",
     "News",
     "Organization",
+    "PersonLead",
     "PersonProfile",
     "PreScore",
     "Quarantined",
@@ -81,5 +87,6 @@ __all__ = [
     "SuppressedLead",
     "Table",
     "TechStack",
+    "VagueKey",
     "canonical_json",
 ]

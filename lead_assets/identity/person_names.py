@@ -313,6 +313,17 @@ def _names_of(word: str) -> frozenset[str]:
     return frozenset({word}) | known.long_names.get(word, frozenset()) | known.spellings.get(word, frozenset())
 
 
+def given_forms(word: str) -> str:
+    """The given names that a folded one can stand for, itself included, sorted, with spaces between."""
+    longs = {name for name, shorts in _english_short_forms().items() if word in shorts}
+    return " ".join(sorted(_names_of(word) | longs | _english_short_forms().get(word, frozenset())))
+
+
+def is_known_given_name(word: str) -> bool:
+    """Whether a folded word is a given name of its own, so that another one that is spelt nearly alike is another name."""
+    return word in _given_names()
+
+
 def _is_english_short_form(a: str, b: str) -> bool:
     return b in _english_short_forms().get(a, ()) or a in _english_short_forms().get(b, ())
 

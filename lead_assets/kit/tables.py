@@ -83,11 +83,15 @@ class Basis:
     limited: type[Table] | None = None
     """One of `same`: in a run with a limit, its first rows per campaign are read."""
 
+    def code(self, step: Step) -> str:
+        """Code and rules, without inputs: `Note.made_from["code"]`."""
+        made = [contract for contract in step.contracts if contract in self.contracts]
+        return hashed([self.logic.digest(step.settings), *(contract.fingerprint() for contract in made)])
+
     def of(self, step: Step, partitions: Sequence[str]) -> dict[str, dict[str, str | None]]:
         """Partition → the parts of `Note.made_from`."""
-        made = [contract for contract in step.contracts if contract in self.contracts]
         common: dict[str, str | None] = {
-            "code": hashed([self.logic.digest(step.settings), *(contract.fingerprint() for contract in made)]),
+            "code": self.code(step),
             "world": step.settings.world,
             **({"buy": step.tags.get(BUY_TAG, "always")} if self.buys else {}),
             **{contract.table: _content_of_all(step.warehouse, contract) for contract in self.whole},
@@ -210,6 +214,13 @@ def _own_basis(basis: Basis, contract: type[Table], own: Own) -> Basis:
         return [basis.logic.says(settings) if basis.logic.says else None, own.says(settings)]
 
     return replace(basis, contracts=[contract], same=list(own.reads), logic=replace(basis.logic, says=says))
+
+
+def made_by_this_code(step: Step, *contracts: type[Table]) -> bool:
+    """Whether the stored rows of home-wide tables of this step come from its present code and rules, so that it can go on from them."""
+    notes_ = [_notes(step.warehouse, contract, [WHOLE_HOME]).get(WHOLE_HOME) for contract in contracts]
+    code = BASES[contracts[0].table].code(step)
+    return all(note is not None and note.made_from.get("code") == code for note in notes_)
 
 
 def figures_by(frame: pl.DataFrame, **columns: pl.Expr) -> dict[str, dict[str, Any]]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.costs import Billed, By
     from lead_assets.ledger.database import Clock, Database, Tx
     from lead_assets.ledger.erasing import CallInFull, Erasure
+    from lead_assets.ledger.identities import Identities
     from lead_assets.ledger.incidents import OpenIncident
     from lead_assets.ledger.misses import Cursor, Miss
     from lead_assets.ledger.money import Budget, Period, Scope
@@ -365,6 +366,15 @@ class Ledger:
         from lead_assets.ledger.pins import Pins
 
         return Pins(self._db)
+
+    # Who is who
+
+    @functools.cached_property
+    def identities(self) -> Identities:
+        """The person of each lead, the account of each company, and what people decided about them."""
+        from lead_assets.ledger.identities import Identities
+
+        return Identities(self._db)
 
     # Registers
 

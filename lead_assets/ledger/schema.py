@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0009"
+HEAD = "0010"
 """The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -324,4 +324,28 @@ incidents = Table(
     # Null while somebody is telling it: until `claimed_at` is old, because that process may have died.
     _whole("told_at", nullable=True),
     _whole("claimed_at"),
+)
+
+# Who is who: the person of each lead ("campaign/lead") and the account of each company. Kept for members that are gone, because they may come back.
+identities = Table(
+    "identities",
+    metadata,
+    _text("kind", primary_key=True),
+    _text("member", primary_key=True),
+    _text("entity_id"),
+    # When the entity's first member arrived: of two entities that become one, the older id stays.
+    _whole("since"),
+    Index("identities_entity", "kind", "entity_id"),
+    sqlite_with_rowid=False,
+)
+
+# What people decided about two members, `one` < `other`: that they are the same, or are not.
+identity_decisions = Table(
+    "identity_decisions",
+    metadata,
+    _text("kind", primary_key=True),
+    _text("one", primary_key=True),
+    _text("other", primary_key=True),
+    Column("same", Boolean, nullable=False),
+    _whole("decided_at"),
 )

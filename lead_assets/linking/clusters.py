@@ -42,7 +42,7 @@ class Clustered(NamedTuple):
 def clustered(rows: int, weighed: pl.DataFrame, threshold: float, weigh: Callable[[Ints, Ints], pl.DataFrame]) -> Clustered:
     """Clusters of `rows` rows from row_l, row_r, weight. `weigh` weighs pairs that were not looked at yet."""
     known = weighed.filter(pl.col("weight") >= threshold - _WEAK)
-    cluster = _components(rows, known)
+    cluster = components(rows, known)
     cluster = _not_too_large(rows, known, cluster, threshold)
     missing = _missing(cluster, weighed)
     inside = pl.concat([weighed.filter(_one_cluster(weighed, cluster)), weigh(*missing)]) if len(missing[0]) else weighed
@@ -52,7 +52,7 @@ def clustered(rows: int, weighed: pl.DataFrame, threshold: float, weigh: Callabl
     if against.height:
         for members, matrix in _contested(cluster, inside, cluster[against["row_l"].to_numpy()]):
             parts = _parts(matrix, threshold)
-            divided += len(np.unique(parts)) > 1
+            divided += bool((parts != parts[0]).any())
             cluster[members] = members[parts]
         inside = inside.filter(_one_cluster(inside, cluster))
     return Clustered(cluster, inside.sort("row_l", "row_r"), divided)
@@ -68,7 +68,8 @@ def one_to_one(weighed: pl.DataFrame, threshold: float) -> tuple[pl.DataFrame, b
     return accepted.filter(pl.all_horizontal(pl.col("weight") > of - _SURELY_TWO for of in best)), True
 
 
-def _components(rows: int, pairs: pl.DataFrame) -> Ints:
+def components(rows: int, pairs: pl.DataFrame) -> Ints:
+    """For each row the smallest one that it hangs together with by pairs (row_l, row_r)."""
     graph = coo_matrix((np.ones(pairs.height, dtype=np.int8), (pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())), shape=(rows, rows))
     _, label = connected_components(graph, directed=False)
     first = np.full(label.max(initial=-1) + 1, rows, dtype=np.int64)
@@ -86,7 +87,7 @@ def _not_too_large(rows: int, pairs: pl.DataFrame, cluster: Ints, threshold: flo
         at_least += _STRICTER
         if not inside.height or not inside.filter(pl.col("weight") < at_least).height or at_least > threshold + 10 * _STRICTER:
             return cluster
-        stricter = _components(rows, inside.filter(pl.col("weight") >= at_least))
+        stricter = components(rows, inside.filter(pl.col("weight") >= at_least))
         cluster = np.where(large, stricter, cluster)
 
 

@@ -6,6 +6,7 @@ maximisation after Fellegi and Sunter). Candidates hold nearly all true pairs, s
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -26,6 +27,8 @@ _SMOOTH_M = 10.0
 """Pairs that what is expected of one person counts for."""
 _SMOOTH_U = 0.5
 _BY_CHANCE = 1_000
+_OF_DECLARED = 2.0**-40
+"""u of a level whose weight is declared: only m / u counts."""
 _MOST_DIFFERENT = 0.75
 """The share of one person's pairs that may differ in a column. Without it, a table in which nobody stands twice would teach that people who share an industry
 are one person, whose e-mail always differs."""
@@ -39,6 +42,13 @@ class LearnedWeights(NamedTuple):
     prior: float
 
 
+def as_declared(bits: Sequence[Sequence[float]], prior: float) -> LearnedWeights:
+    """Weights that somebody declared: per comparison the bits of its levels, from equal to different, and the bits (below 0) that any two rows start with."""
+    u = [np.full(len(levels), _OF_DECLARED) for levels in bits]
+    m = [_OF_DECLARED * 2.0 ** np.asarray(levels, dtype=np.float64) for levels in bits]
+    return LearnedWeights(m, u, 1 / (1 + 2.0**-prior))
+
+
 class Weigher:
     """Compares pairs of one table's rows. Holds a DuckDB connection: use as a context."""
 
@@ -49,7 +59,6 @@ class Weigher:
             f"SET memory_limit = '{memory_gb:.1f}GB'; SET enable_progress_bar = false; SET preserve_insertion_order = false"
         )
         self._table = rows.drop("id", "side", "twin", strict=False).to_arrow()
-        self._unlike = _unlike(rows, [one.column.name for one in compared])
         self._shares = {one.column.name: self._share_of_values(one.column.name) for one in compared if one.counts_rarity}
 
     def __enter__(self) -> Weigher:
@@ -57,6 +66,10 @@ class Weigher:
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
+
+    @functools.cached_property
+    def _unlike(self) -> Ints:
+        return _unlike(self.rows, [one.column.name for one in self.compared])
 
     def learn(self, left: Ints, right: Ints, total_pairs: int, *, seed: int = 7) -> LearnedWeights:
         """From candidates `left`, `right` of `total_pairs` possible ones."""

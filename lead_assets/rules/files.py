@@ -23,6 +23,7 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
     from lead_assets.classification.rulebook import CLASSIFICATION
     from lead_assets.discovery.rules import DISCOVERY
     from lead_assets.estimating.expected import ESTIMATE
+    from lead_assets.identity.rules import IDENTITY
     from lead_assets.intake.headers import HEADERS
     from lead_assets.lookalike.rules import LOOKALIKE
     from lead_assets.model.rulebook import PRICES
@@ -42,6 +43,7 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
         SCORING,
         OUTCOMES,
         LOOKALIKE,
+        IDENTITY,
         ROUTING,
         DISCOVERY,
         ESTIMATE,

@@ -162,6 +162,9 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "  - '(wholesale lender|",
         "not a regular expression (missing ), unterminated subpattern): correct it (at noise.",
     ),
+    ("identity.yaml", "accept: 1", "accept: yes", "accept"),
+    ("identity.yaml", "phone:   [13, 4, -1]", "phone:   [13, -1]", "(at people.bits.phone"),
+    ("identity.yaml", "largest: 60", "largest: 1", "must be at least 2"),
     ("lookalike.yaml", "at_most: 3", "at_most: 300", "must be at most 20: write a smaller number (at at_most)"),
     ("lookalike.yaml", "known_for: 1d", "known_for: 1", "a duration is a whole number and a unit, e.g. 30s"),
     (

@@ -1,0 +1,114 @@
+"""Tables of the identity room over all campaigns: who is who."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal
+
+from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, References, Table
+
+_NODE = "Number of what the record says: records that say the same are one"
+
+
+class KnownPerson(Table):
+    """One row per person: leads of any campaign that are the same human being, under whatever e-mail or spelling."""
+
+    table: ClassVar[str] = "identity.people"
+    key: ClassVar[tuple[str, ...]] = ("person_id",)
+    grain: ClassVar[Grain] = "home"
+
+    person_id: Annotated[
+        str, Column("Person; the id stays when leads arrive, change or go, and of two people that become one the older id stays")
+    ]
+    full_name: Annotated[str | None, Column("Name, from the newest lead that has one", pii="name", source="identity.leads.name_last")] = (
+        None
+    )
+    email: Annotated[
+        str | None, Column("E-mail of the newest lead that has one", pii="email", source="identity.leads.email_normalized")
+    ] = None
+    account_id: Annotated[
+        str | None, Column("Account of the newest lead that has one; join identity.accounts", source="identity.accounts.account_id")
+    ] = None
+    leads: Annotated[int, Column("Number of leads", low=1)]
+    campaigns: Annotated[int, Column("Number of campaigns", low=1)]
+    emails: Annotated[int, Column("Number of different e-mail addresses", low=0)]
+    first_campaign_id: Annotated[str, Column("Campaign of the lead that was received first", source="identity.leads.campaign_id")]
+    first_lead_id: Annotated[str, Column("The lead that was received first", source="identity.leads.lead_id")]
+    first_received_at: Annotated[datetime, Column("When it was received", source="identity.leads.received_at")]
+    last_received_at: Annotated[datetime, Column("When the newest lead was received", source="identity.leads.received_at")]
+    customer: Annotated[bool, Column("True if a lead was won, or the account is a customer", source="identity.leads.outcome")]
+
+
+class PersonLead(Table):
+    """One row per lead of any campaign: its person and its account."""
+
+    table: ClassVar[str] = "identity.person_leads"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    grain: ClassVar[Grain] = "home"
+    refers: ClassVar[References] = OF_A_LEAD
+
+    campaign_id: Annotated[str, Column("Campaign", source="identity.leads.campaign_id")]
+    lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
+    person_id: Annotated[str, Column("Person")]
+    account_id: Annotated[str | None, Column("Account; null if the lead names no company")] = None
+    node: Annotated[int, Column(_NODE, low=0)]
+
+
+class KnownAccount(Table):
+    """One row per company: domains and names, of leads of any campaign, that are the same company."""
+
+    table: ClassVar[str] = "identity.accounts"
+    key: ClassVar[tuple[str, ...]] = ("account_id",)
+    grain: ClassVar[Grain] = "home"
+
+    account_id: Annotated[str, Column("Account; the id stays as that of a person does")]
+    name: Annotated[str | None, Column("Its commonest name, as it is compared", source="identity.leads.company_clean")] = None
+    account_key: Annotated[str, Column("The account key of the domain that was known first; otherwise the first name")]
+    domains: Annotated[list[str], Column("Its domains, sorted", source="identity.leads.company_domain")]
+    members: Annotated[int, Column("Number of domains and of names without a domain", low=1)]
+    leads: Annotated[int, Column("Number of leads", low=1)]
+    people: Annotated[int, Column("Number of people", low=1)]
+    campaigns: Annotated[int, Column("Number of campaigns", low=1)]
+    first_received_at: Annotated[datetime, Column("When its first lead was received", source="identity.leads.received_at")]
+    customer: Annotated[bool, Column("True if a lead of any of its members was won", source="identity.leads.outcome")]
+
+
+class AccountMember(Table):
+    """One row per domain, and per company name without a domain: the account that it belongs to."""
+
+    table: ClassVar[str] = "identity.account_members"
+    key: ClassVar[tuple[str, ...]] = ("member",)
+    grain: ClassVar[Grain] = "home"
+
+    member: Annotated[str, Column("The domain; otherwise 'name:', the name and the country", source="identity.leads.company_domain")]
+    account_id: Annotated[str, Column("Account")]
+    node: Annotated[int, Column(_NODE, low=0)]
+
+
+class IdentityLink(Table):
+    """One row per pair of records that is one person or account, or nearly: what it weighs. `lead-assets identity explain` shows why."""
+
+    table: ClassVar[str] = "identity.links"
+    key: ClassVar[tuple[str, ...]] = ("kind", "one", "other")
+    grain: ClassVar[Grain] = "home"
+
+    kind: Annotated[Literal["person", "account"], Column("People or accounts")]
+    one: Annotated[int, Column(_NODE + "; see identity.person_leads or identity.account_members", low=0)]
+    other: Annotated[int, Column("The other one's", low=0)]
+    weight: Annotated[float, Column("Bits for one person or account, and against; see rules/identity.yaml")]
+    accepted: Annotated[bool, Column("True if both are one person or account")]
+    by_key: Annotated[bool, Column("False for a pair that shares no key, and was only compared because others connect it")]
+
+
+class VagueKey(Table):
+    """One row per key that too many records share to compare them all: each was compared with its neighbours only, by this key."""
+
+    table: ClassVar[str] = "identity.vague_keys"
+    key: ClassVar[tuple[str, ...]] = ("kind", "key_name", "block")
+    grain: ClassVar[Grain] = "home"
+
+    kind: Annotated[Literal["person", "account"], Column("People or accounts")]
+    key_name: Annotated[str, Column("What they share, e.g. phone")]
+    block: Annotated[int, Column("Number of the value", low=0)]
+    records: Annotated[int, Column("Records that share it; those that say the same count once", low=1)]
+    compared: Annotated[int, Column("Pairs that were compared for it", low=0)]
