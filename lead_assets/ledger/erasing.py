@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from lead_assets.ledger.database import Tx, from_us
 from lead_assets.ledger.journal import pack_text, unpack_text
-from lead_assets.ledger.schema import assignments, calls, claims, heads, mirrors, outbox, sends
+from lead_assets.ledger.schema import assignments, calls, claims, heads, identities, identity_decisions, mirrors, outbox, sends
 
 FORGOTTEN = "forgotten"
 """Stands in place of a subject or a lead."""
@@ -86,6 +86,11 @@ def erase(tx: Tx, erasure: Erasure) -> dict[str, int]:
         theirs += [row[0] for row in tx.rows(sa.select(outbox.c.id).where(mine))]
     done["outbox"] = tx.execute(sa.delete(outbox).where(tx.among(outbox.c.id, set(theirs)))).rowcount
     tx.execute(sa.delete(sends).where(tx.among(sends.c.outbox_id, set(theirs))))
+    members = [f"{campaign}/{lead}" for campaign, lead in erasure.leads]
+    of_person = sa.and_(identities.c.kind == "person", tx.among(identities.c.member, members))
+    done["identities"] = tx.execute(sa.delete(identities).where(of_person)).rowcount
+    of_pair = sa.or_(tx.among(identity_decisions.c.one, members), tx.among(identity_decisions.c.other, members))
+    tx.execute(sa.delete(identity_decisions).where(identity_decisions.c.kind == "person", of_pair))
     done["mirrors"] = tx.execute(sa.delete(mirrors).where(tx.among(mirrors.c.person, erasure.persons))).rowcount
     return done
 
