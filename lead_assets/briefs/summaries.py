@@ -35,8 +35,8 @@ class Summarised:
 
 
 def worth_a_brief(scores: pl.DataFrame, book: Rulebook[BriefRules]) -> pl.DataFrame:
-    """The rows of scoring.scores whose tier is in rules/classification.yaml, `summaries.tiers`."""
-    return scores.filter(pl.col("tier").is_in(book.limits.summaries.tiers))
+    """The rows of scoring.scores whose tier is in rules/classification.yaml, `summaries.tiers`. A quarantined lead waits until somebody has looked at it."""
+    return scores.filter(pl.col("tier").is_in(book.limits.summaries.tiers) & ~pl.col("quarantined"))
 
 
 def summarise(

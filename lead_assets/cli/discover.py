@@ -21,6 +21,7 @@ from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.ingest import ingest
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
+from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.signals.signal import load_signals
 from lead_assets.stores.opened import archive_of
 from lead_assets.vendors.quotas import quotas
@@ -44,7 +45,14 @@ def discover(settings: Settings, filters: Mapping[str, Sequence[str]], *, limit:
             ledger=ledger,
             settings=settings,
         )
-        rows = describe(found.companies, campaign_id=name, now=ledger.now(), rules=rules.adoption, ledger=ledger, settings=settings)
+        rows = describe(
+            found.companies,
+            campaign_id=name,
+            now=ledger.now(),
+            rules=load_scoring_rules(settings).company.adoption,
+            ledger=ledger,
+            settings=settings,
+        )
         billed = ledger.billed(since, [name])
     leads = payloads(found.people, rows, name)
     drops = [_file(settings, as_ndjson(leads), name)] if leads else []

@@ -76,7 +76,7 @@ class Classification(Table):
 
 
 class Quarantined(Table):
-    """Leads whose answer did not meet the contract. They are never scored, routed or sent, and can be replayed after a fix."""
+    """Leads whose answer did not meet the contract. They are scored without it, never routed or sent, and can be replayed after a fix."""
 
     table: ClassVar[str] = "classification.quarantine"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")

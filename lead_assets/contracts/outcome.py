@@ -6,18 +6,18 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Json, References, Sources, Table
+from lead_assets.contracts.base import OF_A_LEAD, Column, Json, References, Sources, Table
 
 
 class Score(Table):
-    """One row per classified lead: a score from 0 to 100, the parts that add up to it, and what the lead router makes of it."""
+    """One row per lead that was classified or quarantined: a score from 0 to 100, the parts that add up to it, and what the lead router makes of it."""
 
     table: ClassVar[str] = "scoring.scores"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
-    refers: ClassVar[References] = ((("campaign_id", "lead_id"), "classification.classifications"),)
+    refers: ClassVar[References] = OF_A_LEAD
 
-    campaign_id: Annotated[str, Column("Campaign: the partition key", source="classification.classifications.campaign_id")]
-    lead_id: Annotated[str, Column("Lead id", source="classification.classifications.lead_id")]
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
+    lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
     score: Annotated[float, Column("0 to 100, to two decimals: the sum of the points of all parts", low=0, high=100)]
     tier: Annotated[Literal["hot", "warm", "cold"], Column("Tier of the score, by the thresholds in rules/scoring.yaml")]
     parts: Annotated[
@@ -44,8 +44,39 @@ class Score(Table):
     ]
     path: Annotated[
         Literal["route", "nurture", "manual_review"],
-        Column("Where the lead router sends the lead, by the thresholds in rules/scoring.yaml"),
+        Column(
+            "Where the lead router sends the lead, by the thresholds in rules/scoring.yaml; a quarantined one is for a person to look at"
+        ),
     ]
+    quarantined: Annotated[
+        bool,
+        Column("True if the model's answer broke its contract (classification.quarantine): scored without it, and neither routed nor sent"),
+    ]
+    ai_adoption_score: Annotated[
+        int | None,
+        Column(
+            "The company's AI adoption by its stack, open jobs and description; null if none is known",
+            source="signals.enriched_leads.technologies",
+            low=0,
+            high=100,
+        ),
+    ] = None
+    size_score: Annotated[
+        int | None,
+        Column("The company's size, 0 to 100; null if not known", source="signals.enriched_leads.headcount_min", low=0, high=100),
+    ] = None
+    funding_score: Annotated[
+        int | None,
+        Column("The company's funding, 0 to 100; null if not known", source="signals.enriched_leads.funding_total_usd", low=0, high=100),
+    ] = None
+    win_probability: Annotated[
+        float | None,
+        Column("The probability that the lead is won, by the model that the campaign is pinned to; null without one", low=0, high=1),
+    ] = None
+    contrast: Annotated[
+        float | None,
+        Column("More like those who were won (above 0) than like anybody, by the index that the campaign is pinned to", low=-2, high=2),
+    ] = None
 
     @classmethod
     def origins(cls) -> Mapping[str, Sources]:
@@ -65,6 +96,8 @@ class Score(Table):
         return {
             "ruleset": "rules.files",
             "parts unknown_parts": (*facts, *rating, "signals.enriched_leads.enrichment_quality", "models.learned"),
+            "quarantined": "classification.quarantine.code",
+            "win_probability contrast": "models.learned",
             "score reasons": "scoring.scores.parts",
             "tier": "scoring.scores.score",
             "route_score": tuple(dict.fromkeys((*facts, *rating, *routed))),

@@ -13,8 +13,8 @@ import polars as pl
 
 from lead_assets.contracts import Lead
 from lead_assets.core.settings import Settings
-from lead_assets.discovery.adoption import adoption
-from lead_assets.discovery.rules import AdoptionRules
+from lead_assets.scoring.adoption import adoption
+from lead_assets.scoring.ruleset import AdoptionRules
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger

@@ -1,4 +1,4 @@
-"""rules/discovery.yaml: how to search, at what price, and how to score AI adoption."""
+"""rules/discovery.yaml: how to search, and at what price."""
 
 from __future__ import annotations
 
@@ -28,27 +28,12 @@ class SearchRules(Declared):
         return [each.rate() for each in self.rates]
 
 
-class Evidence(Declared):
-    """Points for one kind of evidence: `each` per hit, at most `most`."""
-
-    each: int = Field(ge=0)
-    most: int = Field(ge=0)
-    words: list[str] = Field(min_length=1)
-
-
-class AdoptionRules(Declared):
-    stack: Evidence
-    postings: Evidence
-    description: Evidence
-
-
 class DiscoveryRules(Declared):
     search: SearchRules
-    adoption: AdoptionRules
 
 
 def load_discovery_rules(settings: Settings) -> DiscoveryRules:
-    """How to search, and how to score what is found. Raises RulesError."""
+    """How to search. Raises RulesError."""
     return DISCOVERY.load(settings)
 
 

@@ -4,8 +4,9 @@ import math
 
 import polars as pl
 
-from lead_assets.contracts import Classification, EnrichedLead, Lead, RoutingDecision, Score
+from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, RoutingDecision, Score
 from lead_assets.kit import pictures
+from lead_assets.kit.checks import Check, Verdict
 from lead_assets.kit.conditions import where_it_costs_nothing
 from lead_assets.kit.notes import Served
 from lead_assets.kit.step import Made, Step
@@ -20,6 +21,12 @@ def owners_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
     return pictures.bars("Leads by owner", dict(counted.iter_rows())) if rows.height else None
 
 
+def nobody_quarantined(step: Step) -> dict[str, Verdict]:
+    both = step.stored(RoutingDecision).join(step.stored(Quarantined), on=list(RoutingDecision.key), how="semi")
+    counted = dict(both.group_by("campaign_id").len().iter_rows())
+    return {key: Verdict(not counted.get(key), {"quarantined_and_routed": counted.get(key, 0)}) for key in step.partitions}
+
+
 @tables(
     RoutingDecision,
     reads={"leads": Lead, "enriched": EnrichedLead, "classifications": Classification, "scores": Score},
@@ -29,8 +36,18 @@ def owners_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
     pictures={RoutingDecision: owners_drawn},
     # ROUTING_JSON replaces the file, and people move leads.
     outside=lambda step, campaign: [step.settings.routing_json, step.ledger.owner_changes_of([campaign])[campaign]],
+    checks=[
+        Check(
+            RoutingDecision,
+            "nobody_quarantined",
+            "No lead in classification.quarantine is routed, so that no answer that broke its contract reaches an owner or a customer.",
+            nobody_quarantined,
+            blocking=True,
+        )
+    ],
 )
 def decisions(step: Step, leads: pl.DataFrame, enriched: pl.DataFrame, classifications: pl.DataFrame, scores: pl.DataFrame) -> Made:
+    scores = scores.filter(~pl.col("quarantined"))
     table = load_routing_table(step.settings)
     frame = decide(routing_frame(leads, enriched, classifications, scores, table), table, step.ledger, content_of(step.settings))
     owners = named("owners", counts_by(frame, "owner"))

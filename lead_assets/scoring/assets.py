@@ -13,10 +13,14 @@ from lead_assets.kit.tables import counts_by, figures_by, joined, tables
 from lead_assets.scoring.ruleset import load_scoring_rules
 
 
-def nobody_quarantined(step: Step) -> dict[str, Verdict]:
-    both = step.stored(Score).join(step.stored(Quarantined), on=list(Score.key), how="semi")
-    counted = dict(both.group_by("campaign_id").len().iter_rows())
-    return {key: Verdict(not counted.get(key), {"quarantined_and_scored": counted.get(key, 0)}) for key in step.partitions}
+def says_what_is_quarantined(step: Step) -> dict[str, Verdict]:
+    keys = list(Score.key)
+    scored = step.stored(Score).select(*keys, "quarantined", "path")
+    refused = step.stored(Quarantined).select(*keys, refused=True)
+    both = scored.join(refused, on=keys, how="full", coalesce=True).with_columns(pl.col("refused", "quarantined").fill_null(False))
+    wrong = both.filter((pl.col("refused") != pl.col("quarantined")) | (pl.col("quarantined") & (pl.col("path") != "manual_review")))
+    counted = dict(wrong.group_by("campaign_id").len().iter_rows())
+    return {key: Verdict(not counted.get(key), {"not_said": counted.get(key, 0)}) for key in step.partitions}
 
 
 TIERS = {"hot": pictures.RED, "warm": pictures.AMBER, "cold": pictures.BLUE}
@@ -37,18 +41,18 @@ def tiers_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
     checks=[
         Check(
             Score,
-            "nobody_quarantined",
-            "No lead in classification.quarantine has a score, so that no answer that broke its contract reaches routing or a customer.",
-            nobody_quarantined,
+            "says_what_is_quarantined",
+            "The scores of exactly the leads in classification.quarantine say so, and leave them to a person.",
+            says_what_is_quarantined,
             blocking=True,
         )
     ],
 )
 def scores(step: Step, classifications: pl.DataFrame, quarantine: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame) -> Made:
-    from lead_assets.scoring.score import score  # with numpy, which every run would pay for
+    from lead_assets.scoring.score import score, with_quarantined  # with numpy, which every run would pay for
 
     rules = load_scoring_rules(step.settings)
-    frame = score(classifications, leads, enriched, rules)
+    frame = score(with_quarantined(classifications, quarantine), leads, enriched, rules)
     tiers = {campaign: {"hot": 0, "warm": 0, "cold": 0} | found for campaign, found in counts_by(frame, "tier").items()}
     return Made(frame, joined(tiers, figures_by(frame, mean_score=pl.col("score").mean())), {"rules_version": rules.version})
 

@@ -19,9 +19,12 @@ from lead_assets.core.settings import Settings
 FEATURES: frozenset[str] = frozenset(column.name for contract in (Lead, EnrichedLead, Classification) for column in contract.columns())
 """Columns a rule may use: those of the lead, its signals and its classification. `answer.x` is field x of the classifier's answer."""
 
-Part = Literal["fit", "intent", "judgement", "lookalike", "enrichment", "learned"]
+Part = Literal["fit", "intent", "judgement", "lookalike", "enrichment", "company", "learned"]
 PARTS: tuple[Part, ...] = typing.get_args(Part)
-"""What a score is made of, in the order of `Score.parts`: two groups of rules, then four measures."""
+"""What a score is made of, in the order of `Score.parts`: two groups of rules, then five measures."""
+
+COMPANY_SCORES = ("ai_adoption_score", "size_score", "funding_score")
+"""0 to 100 each, the items of the part `company`: columns of scoring.scores."""
 
 Points = Annotated[float, Field(ge=0)]
 
@@ -95,6 +98,7 @@ class PartWeights(Declared):
     judgement: Weight = 0
     lookalike: Weight = 0
     enrichment: Weight = 0
+    company: Weight = 0
     learned: Weight = 0
 
 
@@ -130,6 +134,33 @@ class Scales(Declared):
     learned: Scale
 
 
+class Evidence(Declared):
+    """Points for one kind of evidence: `each` per hit, at most `most`."""
+
+    each: int = Field(ge=0)
+    most: int = Field(ge=0)
+    words: list[str] = Field(min_length=1)
+
+
+class AdoptionRules(Declared):
+    stack: Evidence
+    postings: Evidence
+    description: Evidence
+
+
+class CompanyStep(Declared):
+    at_least: float
+    points: Annotated[int, Field(ge=0, le=100)]
+
+
+class CompanyRules(Declared):
+    """How a company is judged, whoever its lead is."""
+
+    adoption: AdoptionRules
+    size: Annotated[list[CompanyStep], Field(min_length=1)]
+    funding: Annotated[list[CompanyStep], Field(min_length=1)]
+
+
 class Tiers(Declared):
     """The lowest score of each tier; a lead below the last one is cold."""
 
@@ -161,6 +192,7 @@ class ScoringRules(Declared):
     tiers: Tiers
     paths: Paths
     scales: Scales
+    company: CompanyRules
     default: str
     profiles: Annotated[dict[str, Ruleset], Field(min_length=1)]
 
@@ -179,7 +211,7 @@ def _mistakes(rules: ScoringRules) -> Iterator[Mistake]:
         at = ("profiles", profile)
         yield from _weights((*at, "weights"), ruleset)
         # A name stands for one part of the score, in whichever group.
-        names: list[str] = [*PARTS]
+        names: list[str] = [*PARTS, *(name.removesuffix("_score") for name in COMPANY_SCORES)]
         for group, members in ruleset.groups.items():
             for index, rule in enumerate(members):
                 where = (*at, group, index)

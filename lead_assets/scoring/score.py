@@ -21,11 +21,12 @@ import polars as pl
 
 from lead_assets.contracts import Score
 from lead_assets.model.profile import RULES_MODEL
+from lead_assets.scoring.company import KNOWN_BY, with_company_scores
 from lead_assets.scoring.path import RATING, route_score, router_columns, way
-from lead_assets.scoring.ruleset import Part, Rule, Ruleset, Scale, ScoringRules
+from lead_assets.scoring.ruleset import COMPANY_SCORES, Part, Rule, Ruleset, Scale, ScoringRules
 
-CONTRAST, WIN_PROBABILITY = "contrast", "win_probability"
-"""Columns that other rooms' tables may give: of the lookalike index and of the learned model."""
+CONTRAST, WIN_PROBABILITY, NO_WIN_PROBABILITY = "contrast", "win_probability", "no_win_probability"
+"""Columns of the lookalike index and of the learned model."""
 
 MOST_REASONS = 5
 
@@ -40,17 +41,26 @@ def score(
 ) -> pl.DataFrame:
     """Scores of classified leads, in the columns of `contracts.Score`.
 
-    classifications, leads, enriched: frames of the contracts Classification, Lead, EnrichedLead, of any number of campaigns. `others`: further frames by
-    campaign_id and lead_id, with the columns `contrast` and `win_probability`; without them these parts are unknown. The profile of a classified
-    lead selects its rules.
+    classifications, leads, enriched: frames of the contracts Classification (or of `with_quarantined`), Lead, EnrichedLead, of any number of campaigns.
+    `others`: further frames by campaign_id and lead_id, with the columns `contrast` and `win_probability`, and `no_win_probability` (why it is null, in
+    words); without them these parts are unknown. The profile of a lead selects its rules.
     """
-    features = _features((classifications, leads, enriched, *others), _used(rules))
+    features = with_company_scores(_features((classifications, leads, enriched, *others), _used(rules)), rules.company)
     scored = [
         rows
         for name, ruleset in rules.profiles.items()
         for rows in _scored(features.filter(_ruleset_name(rules) == name), name, ruleset, rules)
     ]
     return pl.concat([Score.empty(), *scored])
+
+
+def with_quarantined(classifications: pl.DataFrame, quarantine: pl.DataFrame) -> pl.DataFrame:
+    """The classified leads and those whose answer was refused, of whom nothing is known that a model says; `quarantined` is the code, or null."""
+    code = pl.lit(None, dtype=pl.String).alias("quarantined")
+    refused = quarantine.select(*_KEYS, "profile", quarantined="code")
+    return (
+        pl.concat([classifications.with_columns(code), refused], how="diagonal") if refused.height else classifications.with_columns(code)
+    )
 
 
 @dataclass(frozen=True)
@@ -69,7 +79,8 @@ class _Item:
 
 
 def _used(rules: ScoringRules) -> set[str]:
-    columns = {"profile", "answer", "model", "fallback_reason", "enrichment_quality", RATING, CONTRAST, WIN_PROBABILITY}
+    columns = {"profile", "answer", "model", "fallback_reason", "quarantined", "enrichment_quality", *KNOWN_BY}
+    columns |= {RATING, CONTRAST, WIN_PROBABILITY, NO_WIN_PROBABILITY}
     for ruleset in rules.profiles.values():
         columns |= {rule.column for members in ruleset.groups.values() for rule in members} | router_columns(ruleset)
     return columns
@@ -83,8 +94,8 @@ def _features(tables: Iterable[pl.DataFrame], used: set[str]) -> pl.DataFrame:
         own = [name for name in other.columns if name in used and name not in wide.columns]
         if own:
             wide = wide.join(other.select(*_KEYS, *own), on=_KEYS, how="left", validate="1:1", maintain_order="left")
-    absent = [name for name in (RATING, CONTRAST, WIN_PROBABILITY) if name not in wide.columns]
-    return wide.with_columns(pl.lit(None, dtype=pl.Float64).alias(name) for name in absent)
+    usual = {RATING: pl.Float64, CONTRAST: pl.Float64, WIN_PROBABILITY: pl.Float64, "quarantined": pl.String, NO_WIN_PROBABILITY: pl.String}
+    return wide.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in usual.items() if name not in wide.columns)
 
 
 def _ruleset_name(rules: ScoringRules) -> pl.Expr:
@@ -125,6 +136,12 @@ def _scored(features: pl.DataFrame, name: str, ruleset: Ruleset, rules: ScoringR
             )
             .with_columns(_tier(rules), route_score=route_score(some, ruleset, pl.Series(total / 100.0)))
             .with_columns(way(rules.paths))
+            .with_columns(
+                pl.when(some["quarantined"].is_null()).then("path").otherwise(pl.lit("manual_review")).alias("path"),
+                some["quarantined"].is_not_null(),
+                *(some[name] for name in COMPANY_SCORES),
+                *(some[name].fill_nan(None) for name in (WIN_PROBABILITY, CONTRAST)),
+            )
             .select(Score.polars_schema().names())
         )
 
@@ -167,7 +184,11 @@ def _items(ruleset: Ruleset, rules: ScoringRules) -> Iterator[_Item]:
             weights.judgement,
             (rating / 100).clip(0, 1),
             pl.format("the model rates the lead {} of 100", rating),
-            pl.when(pl.col("model") == RULES_MODEL).then(by_rules).otherwise(pl.lit("judgement: the model was not asked to rate the lead")),
+            pl.when(pl.col("quarantined").is_not_null())
+            .then(pl.format("judgement: the model's answer is in quarantine ({})", "quarantined"))
+            .when(pl.col("model") == RULES_MODEL)
+            .then(by_rules)
+            .otherwise(pl.lit("judgement: the model was not asked to rate the lead")),
         ),
         _Item(
             "lookalike",
@@ -185,13 +206,24 @@ def _items(ruleset: Ruleset, rules: ScoringRules) -> Iterator[_Item]:
             pl.format("enrichment_quality is {}", quality.round(2)),
             pl.lit("enrichment: no signal was requested"),
         ),
+        *(
+            _Item(
+                "company",
+                name.removesuffix("_score"),
+                weights.company / len(COMPANY_SCORES),
+                pl.col(name) / 100,
+                pl.format(f"{name} is {{}}", pl.col(name)),
+                pl.lit(f"{name.removesuffix('_score')}: nothing is known of it"),
+            )
+            for name in COMPANY_SCORES
+        ),
         _Item(
             "learned",
             "learned",
             weights.learned,
             _scaled(WIN_PROBABILITY, rules.scales.learned),
             pl.format("win_probability is {}", pl.col(WIN_PROBABILITY).round(3)),
-            pl.lit("learned: no model is in use"),
+            pl.format("learned: {}", pl.col(NO_WIN_PROBABILITY).fill_null("no model is in use")),
         ),
     ]
     yield from (item for item in measures if item.weight > 0)

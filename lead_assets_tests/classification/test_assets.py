@@ -15,8 +15,9 @@ from lead_assets.contracts import Classification, Quarantined, RoutingDecision, 
 from lead_assets.core.settings import Settings
 from lead_assets.kit.answers import mode_of
 from lead_assets.model.outcome import broken_contracts
+from lead_assets.routing import assets as routing
 from lead_assets.sandbox import Handle
-from lead_assets.scoring import assets as scoring
+from lead_assets.scoring import score as scoring
 from lead_assets_tests.classification.conftest import Run
 from lead_assets_tests.classification.leads import frame, lead, noted
 from lead_assets_tests.classification.pipeline import QUIET, Graph, check_of, graph, ingest_notes
@@ -52,7 +53,7 @@ def test_a_backfill_goes_by_batches(pipeline: Graph, settings: Settings, sandbox
     assert sandbox.billed("anthropic", "batches") >= len(NOTES)
     assert "messages" not in sandbox.meter()["anthropic"]
     assert check_of(ran, "classification/classifications:meets_contract").passed
-    assert check_of(ran, "scoring/scores:nobody_quarantined").passed
+    assert check_of(ran, "routing/decisions:nobody_quarantined").passed
 
 
 @pytest.mark.slow
@@ -64,34 +65,52 @@ def test_the_command_line_can_ask_for_batches(command: Command, settings: Settin
     assert sandbox.billed("anthropic", "batches") >= 1
 
 
-def test_a_quarantined_lead_that_was_scored_stops_the_run_before_its_route(
+def test_a_score_that_does_not_say_that_its_lead_is_quarantined_stops_the_run_before_its_route(
     pipeline: Graph, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The fault this check is for: scoring that takes leads from elsewhere than the classifications."""
     ingest_notes(settings, "spring", NOTES)
     honest = scoring.score
 
-    def careless(classifications: pl.DataFrame, leads: pl.DataFrame, *others: Any) -> pl.DataFrame:
-        scored = honest(classifications, leads, *others)
-        left = leads.join(scored, on=["campaign_id", "lead_id"], how="anti").select("campaign_id", "lead_id")
-        return pl.concat([scored, left.join(scored.drop("campaign_id", "lead_id").head(1), how="cross").select(scored.columns)])
+    def careless(*frames: Any) -> pl.DataFrame:
+        return honest(*frames).with_columns(quarantined=pl.lit(False))
 
     monkeypatch.setattr(scoring, "score", careless)
     ran = pipeline.run("spring")
     assert not ran.success
-    evaluation = check_of(ran, "scoring/scores:nobody_quarantined")
+    evaluation = check_of(ran, "scoring/scores:says_what_is_quarantined")
     assert not evaluation.passed
-    assert evaluation.metadata["quarantined_and_scored"].value == 1
+    assert evaluation.metadata["not_said"].value == 1
     assert pipeline.rows(Score).height == 3
     assert pipeline.rows(RoutingDecision).is_empty()
 
 
-def test_every_classification_meets_its_contract_and_no_quarantined_lead_is_scored(pipeline: Graph, settings: Settings) -> None:
+def test_a_quarantined_lead_that_was_routed_stops_the_run(pipeline: Graph, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest_notes(settings, "spring", NOTES)
+    honest = routing.decide
+
+    def careless(*given: Any) -> pl.DataFrame:
+        decided = honest(*given)
+        return pl.concat([decided, decided.head(1).with_columns(lead_id=pl.lit("spring-002"))])
+
+    monkeypatch.setattr(routing, "decide", careless)
+    ran = pipeline.run("spring")
+    assert not ran.success
+    assert check_of(ran, "routing/decisions:nobody_quarantined").metadata["quarantined_and_routed"].value == 1
+
+
+def test_every_classification_meets_its_contract_and_a_quarantined_lead_is_scored_without_it(pipeline: Graph, settings: Settings) -> None:
     ingest_notes(settings, "spring", NOTES)
     pipeline.run("spring")
     assert broken_contracts(pipeline.rows(Classification), load_profiles()) == {}
     assert pipeline.rows(Quarantined)["code"].to_list() == ["placeholder"]
-    assert set(pipeline.rows(Score)["lead_id"]) == {"spring-000", "spring-001"}
+    scores = {row["lead_id"]: row for row in pipeline.rows(Score).to_dicts()}
+    assert {lead: row["quarantined"] for lead, row in scores.items()} == {"spring-000": False, "spring-001": False, "spring-002": True}
+    refused = scores["spring-002"]
+    assert (refused["path"], "judgement: the model's answer is in quarantine (placeholder)" in refused["unknown_parts"]) == (
+        "manual_review",
+        True,
+    )
+    assert set(pipeline.rows(RoutingDecision)["lead_id"]) == {"spring-000", "spring-001"}
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ def test_intake_is_held_to_conservation_by_a_blocking_check(definitions: Definit
     graph = definitions.resolve_asset_graph()
     blocking = {key.to_user_string() for key in graph.asset_check_keys if graph.get(key).blocking}
     assert {"intake/raw_leads:conserves", "identity/leads:conserves", "classification/classifications:conserves"} <= blocking
-    assert {"classification/classifications:meets_contract", "scoring/scores:nobody_quarantined"} <= blocking
+    assert {"classification/classifications:meets_contract", "routing/decisions:nobody_quarantined"} <= blocking
     assert "classification/classifications:mix_is_stable" not in blocking
 
 

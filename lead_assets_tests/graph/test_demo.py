@@ -121,7 +121,8 @@ def test_no_lead_is_lost_in_any_campaign(demo: Demo) -> None:
     for row in demo.answer["campaigns"]:
         assert row["received"] == row["leads"] + row["rejected"] + row["duplicate"] + row["suppressed"], row
         assert row["leads"] == row["classified"] + row["quarantined"], row
-        assert row["classified"] == row["scored"] == row["routed"] == sum(row["owners"].values()), row
+        assert row["classified"] == row["routed"] == sum(row["owners"].values()), row
+        assert row["classified"] + row["quarantined"] == row["scored"], row
 
 
 def test_every_line_of_the_fixtures_is_counted(demo: Demo) -> None:
@@ -289,6 +290,7 @@ def test_dagster_knows_rows_schema_and_checks_of_each_materialization(demo: Demo
             "meets_contract",
             "mix_is_stable",
             "nobody_quarantined",
+            "says_what_is_quarantined",
         }  # type: ignore[union-attr]
         assert all(evaluation.passed for evaluation in evaluations)  # type: ignore[union-attr]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from lead_assets.contracts import TABLES, Classification, Lead, Score
+from lead_assets.contracts import TABLES, Lead, Score
 from lead_assets.kit.checks import faults, stored_counts
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.rows import rows as rows_of
@@ -28,16 +28,16 @@ def score(number: int, campaign: str = "spring") -> dict[str, object]:
         "unknown_parts": [],
         "route_score": 0.5,
         "path": "manual_review",
+        "quarantined": False,
     }
 
 
 @pytest.fixture
 def warehouse(tmp_path: Path) -> DuckDBWarehouse:
-    """Three scored leads in each of two campaigns, and their classifications."""
+    """Three scored leads in each of two campaigns, and their leads."""
     made = DuckDBWarehouse(tmp_path / "warehouse")
     for campaign in ("spring", "fall"):
-        classified = rows_of(Classification, ({"campaign_id": campaign, "lead_id": f"l{n}", "profile": "b2b"} for n in range(3)))
-        made.write(Classification, classified, [campaign])
+        made.write(Lead, rows_of(Lead, ({"campaign_id": campaign, "lead_id": f"l{n}"} for n in range(3))), [campaign])
         made.write(Score, Score.frame(score(n, campaign) for n in range(3)), [campaign])
     return made
 
@@ -79,7 +79,7 @@ def test_what_was_written_is_as_declared(warehouse: DuckDBWarehouse) -> None:
         ),
         (
             lambda rows: rows.with_columns(lead_id=pl.col("lead_id").replace("l1", "nobody")),
-            "(campaign_id, lead_id) is in classification.classifications",
+            "(campaign_id, lead_id) is in identity.leads",
             [["spring", "nobody"]],
         ),
     ],

@@ -108,7 +108,7 @@ BROKEN: list[tuple[str, str, str, str]] = [
         "profile 'landing': unknown profile 'landing' (did you mean 'lending'?): correct or remove it; known: b2b, lending",
     ),
     ("scoring.yaml", "default: b2b", "default: b2", "profile 'b2' has no rules (did you mean 'b2b'?): add it under profiles"),
-    ("scoring.yaml", "version: 2", "version: one", "not a whole number: write one, such as 3 (at version)"),
+    ("scoring.yaml", "version: 3", "version: one", "not a whole number: write one, such as 3 (at version)"),
     (
         "scoring.yaml",
         "tiers: {hot: 65, warm: 40}",
@@ -200,9 +200,9 @@ BROKEN: list[tuple[str, str, str, str]] = [
     ),
     ("discovery.yaml", "  credits: 1 ", "  credits: one ", "not a number: write one, such as 0.5 (at search.credits)"),
     (
-        "discovery.yaml",
-        "  stack:",
-        "  stak:",
+        "scoring.yaml",
+        "    stack:",
+        "    stak:",
         "unknown key 'stak' (did you mean 'stack'?): correct or remove it; known: description, postings, stack",
     ),
     ("discovery.yaml", "lifetimes: {found: 7d", "lifetimes: {found: 7", "a duration is a whole number and a unit"),

@@ -29,7 +29,7 @@ LEAD = {"email": "jane.doe@acme.example", "company": "Acme", "full_name": "Jane 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 SHIPPED = rules_file("scoring.yaml", Settings(rules_dir=None)).read_text()
 FAULT = (
-    f"scoring.yaml line {SHIPPED[: SHIPPED.index('version: 2')].count(chr(10)) + 1}: not a whole number: write one, such as 3 (at version)"
+    f"scoring.yaml line {SHIPPED[: SHIPPED.index('version: 3')].count(chr(10)) + 1}: not a whole number: write one, such as 3 (at version)"
 )
 
 
@@ -38,7 +38,7 @@ def broken(settings: Settings, tmp_path: Path) -> Settings:
     """A home whose scoring rules are broken: scoring comes after everything that is bought."""
     folder = tmp_path / "own"
     folder.mkdir()
-    (folder / "scoring.yaml").write_text(SHIPPED.replace("version: 2", "version: one"))
+    (folder / "scoring.yaml").write_text(SHIPPED.replace("version: 3", "version: one"))
     return settings.model_copy(update={"rules_dir": folder})
 
 

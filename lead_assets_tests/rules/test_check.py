@@ -82,7 +82,7 @@ def test_a_file_that_is_no_rules_is_told(own: Settings, name: str, content: str 
 
 
 def test_all_faults_of_all_files_are_told_at_once(own: Settings) -> None:
-    write(own, "scoring.yaml", shipped("scoring.yaml").replace("version: 2", "version: one"))
+    write(own, "scoring.yaml", shipped("scoring.yaml").replace("version: 3", "version: one"))
     write(
         own,
         "routing.yaml",
@@ -153,7 +153,7 @@ def test_a_rules_file_is_a_model(own: Settings) -> None:
 def test_what_is_in_memory_is_good_until_the_file_changes(own: Settings) -> None:
     write(own, "scoring.yaml", shipped("scoring.yaml"))
     check_rules(own)
-    write(own, "scoring.yaml", shipped("scoring.yaml").replace("version: 2", "version: x"))
+    write(own, "scoring.yaml", shipped("scoring.yaml").replace("version: 3", "version: x"))
     assert len(faults(own)) == 1
     write(own, "scoring.yaml", shipped("scoring.yaml"))
     check_rules(own)

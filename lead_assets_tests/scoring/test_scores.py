@@ -15,12 +15,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lead_assets.contracts import Classification, EnrichedLead, Lead, Score, canonical_json
+from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, Score, canonical_json
 from lead_assets.core.document import RulesError
 from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
-from lead_assets.scoring.ruleset import ScoringRules, load_scoring_rules
-from lead_assets.scoring.score import score
+from lead_assets.scoring.adoption import adoption
+from lead_assets.scoring.ruleset import COMPANY_SCORES, ScoringRules, load_scoring_rules
+from lead_assets.scoring.score import score, with_quarantined
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 SHIPPED = rules_file("scoring.yaml", Settings())
@@ -125,12 +126,12 @@ def test_a_lead_of_which_nothing_is_known_is_cold_not_an_error() -> None:
 
 def test_each_profile_has_its_rules_and_an_unknown_profile_the_default() -> None:
     rows = scored({"profile": "lending"}, {"profile": "b2b"}, {"profile": "brand_new"})
-    assert [row["ruleset"] for row in rows] == ["lending-rules-2", "b2b-rules-2", "b2b-rules-2"]
+    assert [row["ruleset"] for row in rows] == ["lending-rules-3", "b2b-rules-3", "b2b-rules-3"]
 
 
 def test_what_is_unknown_is_left_out_and_the_rest_weighs_more() -> None:
     whole, lacking = scored(COMPANY, {**COMPANY, "headcount_min": None})
-    left = {name: part for name, part in whole["by"].items() if name != "company_size"}
+    left = {name: part for name, part in whole["by"].items() if name not in ("company_size", "size")}
     assert lacking["by"].keys() == left.keys()
     assert "company_size: headcount_min is missing" in lacking["unknown_parts"]
     share = sum(part["points"] for part in left.values()) / sum(part["max_points"] for part in left.values())
@@ -226,6 +227,84 @@ def test_personal_data_is_not_repeated_in_the_reasons() -> None:
     said = json.dumps(row, default=str)
     assert "Secret" not in said
     assert "3055550100" not in said
+
+
+def test_a_quarantined_lead_is_scored_by_what_no_model_says_and_says_so() -> None:
+    classified, leads, enriched = frames(COMPANY, COMPANY)
+    refused = Quarantined.frame(
+        [
+            {
+                "campaign_id": "c",
+                "lead_id": "ld_1",
+                "profile": "b2b",
+                "schema_version": "b2b-1",
+                "code": "refusal",
+                "reason": "r",
+                "attempt": 2,
+            }
+            | {
+                "raw_text": "t",
+                "model": "m",
+                "input_tokens": 1,
+                "output_tokens": 1,
+                "cost_usd": Decimal(0),
+                "quarantined_at": AT,
+                "synthetic": True,
+            }
+        ]
+    )
+    whole, lacking = score(with_quarantined(classified.head(1), refused), leads, enriched, RULES).sort("lead_id").to_dicts()
+    assert (whole["quarantined"], lacking["quarantined"], lacking["path"]) == (False, True, "manual_review")
+    assert "judgement: the model's answer is in quarantine (refusal)" in lacking["unknown_parts"]
+    assert "icp_fit: icp_fit is missing" in lacking["unknown_parts"]
+    parts = json.loads(lacking["parts"])
+    assert not {"icp_fit", "urgency", "judgement"} & {part["rule"] for part in parts}
+    assert sum(part["max_points"] for part in parts) == pytest.approx(100, abs=1e-9)
+    assert lacking["score"] > 0
+
+
+KNOWN: dict[str, Any] = {
+    "technologies": ["OpenAI API", "Excel"],
+    "posting_titles": ["ML Engineer", "Nurse"],
+    "company_description": "We use AI for robots",
+    "headcount_min": 250,
+    "funding_total_usd": 12_000_000.0,
+}
+
+
+def test_the_scores_of_a_company_are_columns_and_parts() -> None:
+    known, nothing = scored({**COMPANY, **KNOWN}, {**COMPANY, "headcount_min": None})
+    assert [known[name] for name in COMPANY_SCORES] == [20 + 15 + 20, 80, 60]
+    assert {name for name, part in known["by"].items() if part["part"] == "company"} == {"ai_adoption", "size", "funding"}
+    assert known["by"]["size"]["points"] == pytest.approx(0.8 * known["by"]["size"]["max_points"], abs=0.01)
+    assert [nothing[name] for name in COMPANY_SCORES] == [None, None, None]
+    assert {"ai_adoption: nothing is known of it", "size: nothing is known of it", "funding: nothing is known of it"} <= set(
+        nothing["unknown_parts"]
+    )
+
+
+def test_nothing_seen_in_what_is_known_is_a_zero_and_not_unknown() -> None:
+    (row,) = scored({**COMPANY, "technologies": ["Excel"], "funding_total_usd": 0.0})
+    assert [row[name] for name in COMPANY_SCORES] == [0, 60, 0]
+
+
+def test_a_company_has_the_score_that_the_discovery_engine_gives_it() -> None:
+    rules = RULES.company.adoption
+    companies = [
+        {"technologies": ["OpenAI", "Databricks", "Jasper"], "posting_titles": None, "company_description": "Generative AI, and more AI"},
+        {"technologies": [], "posting_titles": ["Data Scientist", "AI Lead", "Said"], "company_description": None},
+        {"technologies": None, "posting_titles": None, "company_description": "chairs"},
+    ]
+    expected = [
+        adoption(
+            rules,
+            technologies=each["technologies"] or [],
+            posting_titles=each["posting_titles"] or [],
+            description=each["company_description"],
+        ).score
+        for each in companies
+    ]
+    assert [row["ai_adoption_score"] for row in scored(*({**COMPANY, **each} for each in companies))] == expected
 
 
 def test_no_leads_give_no_scores_with_the_right_types() -> None:

@@ -24,6 +24,7 @@ def scores(campaign_id: str, count: int, **changes: Any) -> pl.DataFrame:
             "unknown_parts": [],
             "route_score": 0.5,
             "path": "manual_review",
+            "quarantined": False,
         }
         | changes
         for index in range(count)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from lead_assets.core.settings import Settings
-from lead_assets.discovery.adoption import adoption
-from lead_assets.discovery.rules import AdoptionRules, load_discovery_rules
+from lead_assets.scoring.adoption import adoption
+from lead_assets.scoring.ruleset import AdoptionRules, load_scoring_rules
 
 RULES = AdoptionRules.model_validate(
     {
@@ -51,5 +51,5 @@ def test_words_are_words_and_no_patterns() -> None:
 
 
 def test_the_shipped_rules_can_be_used() -> None:
-    rules = load_discovery_rules(Settings())
-    assert rules.adoption.stack.most + rules.adoption.postings.most + rules.adoption.description.most == 100
+    rules = load_scoring_rules(Settings()).company.adoption
+    assert rules.stack.most + rules.postings.most + rules.description.most == 100
