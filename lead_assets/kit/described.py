@@ -5,6 +5,8 @@ Does not belong here: what one materialization shows (see `shown`).
 
 from __future__ import annotations
 
+import warnings
+
 from dagster import AssetsDefinition, AssetSpec, CodeReferencesMetadataValue, LocalFileCodeReference
 
 from lead_assets.contracts import TABLES
@@ -12,6 +14,9 @@ from lead_assets.core.settings import Settings
 from lead_assets.kit.tables import PAID
 from lead_assets.kit.versions import decided_by
 from lead_assets.stores.warehouse.base import Warehouse
+
+# We use them on purpose, and every user of every command would see the warning, once for each asset.
+warnings.filterwarnings("ignore", message=".*CodeReference.*currently in beta.*")
 
 _LAYERS = {"intake": "raw", "marts": "mart"}
 
