@@ -31,10 +31,9 @@ from lead_assets.kit.partitions import campaigns
 from lead_assets.kit.run_failures import retry_what_may_pass
 from lead_assets.kit.standing import standing_of
 from lead_assets.ledger import Ledger
-from lead_assets.operating.watch import FRESH_KEY
+from lead_assets.operating.watch import FRESH_KEY, PIPELINE
 from lead_assets.stores.archive import Archive
 
-PIPELINE = "lead_pipeline"
 EVALUATION = "golden_evaluation"
 HOME_TABLES = "home_tables"
 REBUILD = "lead_rebuild"

@@ -67,7 +67,15 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             automation.evaluation_job,
             automation.campaign_api_job,
         ],
-        sensors=[automation.drop_sensor, automation.missed_sensor, automation.home_sensor, automation.free_sensor, watch.watch_sensor],
+        sensors=[
+            automation.drop_sensor,
+            automation.missed_sensor,
+            automation.home_sensor,
+            automation.free_sensor,
+            watch.watch_sensor,
+            watch.fetch_sensor,
+            watch.refresh_sensor,
+        ],
         schedules=[automation.campaign_api_schedule],
         resources={**resources, **(overrides or {})},
         # Starting a process per step costs seconds of CPU; parallelism comes from runs (campaigns) and from asyncio inside a step.

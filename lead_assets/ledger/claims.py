@@ -120,6 +120,17 @@ def sending(tx: Tx, keys: Iterable[str]) -> bool:
     return True
 
 
+def left_behind(tx: Tx) -> list[tuple[str, int]]:
+    """Campaigns whose vendor was told and whose holder is gone: (campaign, time of its newest such claim in microseconds). The next purchase fetches the
+    work by its vendor_ref instead of buying it again."""
+    told = sa.and_(claims.c.vendor_ref.is_not(None), claims.c.vendor_ref != UNSENT)
+    newest: dict[str, int] = {}
+    for row in tx.rows(sa.select(claims.c.campaign_id, claims.c.owner, claims.c.claimed_at, claims.c.lease_until).where(told)):
+        if row.lease_until <= tx.now_us or is_gone(row.owner):
+            newest[row.campaign_id] = max(newest.get(row.campaign_id, 0), row.claimed_at)
+    return sorted(newest.items())
+
+
 def release(tx: Tx, keys: Iterable[str], holder: str) -> None:
     """Give back claims whose call the vendor cannot have seen, without journaling."""
     book = _Booking(tx)

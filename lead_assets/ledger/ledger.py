@@ -107,6 +107,12 @@ class Ledger:
         """Claim wants for `holder` (see `holders.new_holder`) for `lease` seconds and reserve their prices."""
         return self.exchange([], wants, holder, lease)[1]
 
+    def left_behind(self) -> list[tuple[str, int]]:
+        """Campaigns with work at a vendor (a batch, a run) that nobody waits for any more: see `claims.left_behind`."""
+        from lead_assets.ledger import claims
+
+        return self._db.read(claims.left_behind)
+
     def renew(self, holder: str, lease: float = 60.0) -> None:
         """Renew all leases of a living holder."""
         from lead_assets.ledger import claims

@@ -120,12 +120,18 @@ def verdicts(
     return [judged[campaign] for campaign in received]
 
 
+def active_campaigns(archive: Archive, rules: FreshnessRules, now: datetime) -> list[str]:
+    """Campaigns that something is expected of."""
+    last = ((campaign, names[-1]) for campaign in archive.campaigns() if (names := archive.receipt_names(campaign)))
+    return [campaign for campaign, name in last if now - _arrived(name) <= rules.active_for]
+
+
 def look(settings: Settings, archive: Archive, warehouse: Warehouse, received: Mapping[str, Sequence[str]]) -> list[CampaignSeen]:
     """What is known of these campaigns. `received`: campaign → the names of its receipts, in order of arrival."""
     notes = {contract: _notes(warehouse, contract, received) for contract in PATH}
     behind = {campaign: _behind(settings, notes, campaign, names) for campaign, names in received.items()}
     waiting = _waiting_since(archive, warehouse, [campaign for campaign, table in behind.items() if table is not None], received)
-    until = _signals_until(warehouse, received)
+    until = signals_until(warehouse, received)
     return [
         CampaignSeen(campaign, _arrived(names[-1]), waiting.get(campaign), behind[campaign], until.get(campaign))
         for campaign, names in received.items()
@@ -171,7 +177,7 @@ def _waiting_since(
     return found
 
 
-def _signals_until(warehouse: Warehouse, campaigns: Iterable[str]) -> dict[str, datetime]:
+def signals_until(warehouse: Warehouse, campaigns: Iterable[str]) -> dict[str, datetime]:
     """When the first answer shown expires, by campaign."""
     found: dict[str, float] = {}
     for contract in TABLES.values():

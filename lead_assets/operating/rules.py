@@ -37,10 +37,17 @@ class OfCampaign(Declared):
     signals_expired_within: Within = Field(None)
 
 
+class Refresh(Declared):
+    usd_per_day: float = Field(ge=0)
+    """Most that a day's refreshes may be expected to cost, by `lead-assets estimate`."""
+    campaigns_at_once: int = Field(ge=1)
+
+
 class FreshnessRules(Declared):
     active_for: Annotated[timedelta, BeforeValidator(duration)]
     """A campaign is active until this long after its last drop. Nothing is expected of the others."""
     expect: Expectation
+    refresh: Refresh
     campaigns: dict[str, OfCampaign] = {}
 
     def of(self, campaign_id: str) -> Expectation:

@@ -16,7 +16,9 @@ from dagster import (
     DagsterInstance,
     DefaultSensorStatus,
     ResourceParam,
+    RunRequest,
     SensorEvaluationContext,
+    SensorResult,
     SkipReason,
     asset_check,
     sensor,
@@ -26,13 +28,17 @@ from lead_assets.contracts import RoutingDecision
 from lead_assets.core.settings import Settings
 from lead_assets.kit.declare import key_of
 from lead_assets.kit.io_manager import WarehouseIOManager
+from lead_assets.kit.outages import campaigns_under_way
 from lead_assets.kit.partitions import campaigns
 from lead_assets.ledger import Ledger
-from lead_assets.operating.freshness import FreshnessVerdict, verdicts
+from lead_assets.operating import upkeep
+from lead_assets.operating.freshness import FreshnessVerdict, active_campaigns, signals_until, verdicts
 from lead_assets.operating.incidents import FRESH
 from lead_assets.operating.rules import load_alerts, load_freshness
 from lead_assets.stores.archive import Archive
 
+PIPELINE = "lead_pipeline"
+"""The job of all campaign tables."""
 DECISIONS = key_of(RoutingDecision)
 FRESH_KEY = AssetCheckKey(DECISIONS, FRESH)
 
@@ -118,3 +124,55 @@ def watch_sensor(
         context.log.warning(problem)
     context.update_cursor(orjson.dumps({"event": looked.event, "stale": stale}).decode())
     return SkipReason(f"{looked.found} incidents, {looked.told} told; {len(stale)} of {len(found)} campaigns are not fresh")
+
+
+@sensor(
+    job_name=PIPELINE,
+    minimum_interval_seconds=60,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Runs campaigns whose message batch or pipe0 run was left behind by a process that is gone, so that what was paid is fetched.",
+)
+def fetch_sensor(context: SensorEvaluationContext, ledger: ResourceParam[Ledger]) -> SensorResult | SkipReason:
+    left = ledger.left_behind()
+    if not left:
+        return SkipReason("no vendor's work was left behind")
+    known = set(context.instance.get_dynamic_partitions(str(campaigns.name)))
+    runs = upkeep.fetches(left, campaigns_under_way(context.instance), known)
+    return _requested(runs, context.cursor) if runs else SkipReason(f"{len(left)} campaigns wait for the end of their run")
+
+
+@sensor(
+    job_name=PIPELINE,
+    minimum_interval_seconds=3600,
+    default_status=DefaultSensorStatus.STOPPED,
+    description="Buys expired answers of active campaigns again, those with the most hot leads first, within rules/freshness.yaml's money per day. Off by "
+    "default, because it spends money by itself.",
+)
+def refresh_sensor(
+    context: SensorEvaluationContext,
+    settings: ResourceParam[Settings],
+    archive: ResourceParam[Archive],
+    warehouse: ResourceParam[WarehouseIOManager],
+) -> SensorResult | SkipReason:
+    from lead_assets.estimating.estimate import estimate
+
+    now, rules = datetime.now(UTC), load_freshness(settings)
+    active = active_campaigns(archive, rules, now)
+    until = signals_until(warehouse.warehouse, active)
+    found = upkeep.expired(until, upkeep.hot_leads(warehouse.warehouse, until), now)
+    runs, cursor = upkeep.refreshes(
+        found,
+        rules.refresh,
+        lambda campaign: float(estimate(settings, [campaign])["usd"]),
+        campaigns_under_way(context.instance),
+        context.cursor,
+        now,
+    )
+    if not runs:
+        context.update_cursor(cursor)
+        return SkipReason(f"{len(found)} of {len(active)} active campaigns have expired answers; none can be refreshed now")
+    return _requested(runs, cursor)
+
+
+def _requested(runs: Sequence[upkeep.Asked], cursor: str | None) -> SensorResult:
+    return SensorResult(run_requests=[RunRequest(run_key=run.run_key, partition_key=run.campaign_id) for run in runs], cursor=cursor)

@@ -26,9 +26,10 @@ from lead_assets_tests.classification.pipeline import QUIET, Graph, graph
 pytestmark = pytest.mark.slow
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+REFRESH = {"refresh": {"usd_per_day": 5, "campaigns_at_once": 5}}
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 RULES = FreshnessRules.model_validate(
-    {"active_for": "30d", "expect": {"drops_routed_within": "10m", "signals_expired_within": "7d"}, "campaigns": {}}
+    {"active_for": "30d", "expect": {"drops_routed_within": "10m", "signals_expired_within": "7d"}, **REFRESH}
 )
 
 
@@ -130,7 +131,7 @@ def test_nothing_is_expected_of_a_campaign_that_is_over_or_excused(made: Graph) 
     drop(made, "over", NOON, ("o1", "CEO"))
     assert verdict(made, "over", NOON + 31 * DAY).state == "inactive"
     excused = RULES.model_copy(update={"campaigns": {"over": type(RULES).model_validate(
-        {"active_for": "1d", "expect": {"drops_routed_within": "1m", "signals_expired_within": "1d"},
+        {"active_for": "1d", "expect": {"drops_routed_within": "1m", "signals_expired_within": "1d"}, "refresh": REFRESH["refresh"],
          "campaigns": {"over": {"drops_routed_within": "never"}}}).campaigns["over"]}})  # fmt: skip
     assert verdict(made, "over", NOON + DAY, excused).state == "fresh"
 

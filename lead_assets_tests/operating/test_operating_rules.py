@@ -13,9 +13,10 @@ from lead_assets.operating.freshness import CampaignSeen, judge
 from lead_assets.operating.rules import FreshnessRules, load_alerts, load_freshness
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+REFRESH = {"refresh": {"usd_per_day": 5, "campaigns_at_once": 5}}
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 RULES = FreshnessRules.model_validate(
-    {"active_for": "30d", "expect": {"drops_routed_within": "10m", "signals_expired_within": "7d"}, "campaigns": {}}
+    {"active_for": "30d", "expect": {"drops_routed_within": "10m", "signals_expired_within": "7d"}, **REFRESH}
 )
 
 
