@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lead_assets.cli.terminal import AsJson, print_answer
+from lead_assets.cli.terminal import AsJson, print_answer, told_campaigns
 from lead_assets.core.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("sql")(query)
     app.command("show")(show_table)
     app.command()(lineage)
+    app.command("explain")(explain_lead)
 
 
 def query(
@@ -72,6 +73,26 @@ def lineage(
     name = columns.known_column(column)
     links = {"upstream": columns.upstream(name), "downstream": columns.downstream(name)}
     print_answer({"column": name, **{way: [vars(link) for link in found] for way, found in links.items()}}, as_json, show_lineage.lineage)
+
+
+def explain_lead(
+    asked: Annotated[str, typer.Argument(help="E-mail address, lead id, or company (domain, account or name).")],
+    campaign: Annotated[str | None, typer.Option("--campaign", callback=told_campaigns, help="Only leads of this campaign.")] = None,
+    pii: Pii = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell everything about a lead: what arrived, how it was read, what was bought and decided, and what was sent. Exit code 1 if nobody is found."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from lead_assets.core.campaign_keys import campaign_key
+    from lead_assets.explaining.explain import explain
+    from lead_assets.explaining.markdown import as_markdown
+
+    answer = explain(Settings(), asked, pii=pii, campaign=campaign_key(campaign) if campaign else None)
+    print_answer(answer, as_json, lambda told: Console().print(Markdown(as_markdown(told))))
+    if not answer["leads"] and not answer["rejected"]:
+        raise typer.Exit(1)
 
 
 def _print(frame: pl.DataFrame, most: int | None, as_csv: bool, as_json: bool) -> None:

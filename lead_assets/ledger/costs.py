@@ -110,6 +110,31 @@ def journaled(tx: Tx) -> pl.DataFrame:
     ).drop("key", "subject", "micros")
 
 
+def attempts_about(tx: Tx, subjects: Collection[str]) -> pl.DataFrame:
+    """The calls about some subjects, by id, with the subject: subject, provider, operation, state, reason, uncertain, cost_usd, latency_ms, answered_at.
+
+    Reads the whole journal, which has no index on subjects: for a person who asks, not for a run.
+    """
+    import polars as pl
+
+    statement = sa.select(
+        *(calls.c[name] for name in ("subject", "provider", "operation", "state", "reason")),
+        sa.case((calls.c.uncertain, 1), else_=0),
+        *(calls.c[name] for name in ("cost_micros", "latency_ms", "answered_at")),
+    )
+    rows = tx.rows(statement.where(tx.among(calls.c.subject, subjects)).order_by(calls.c.id))
+    names = ("subject", "provider", "operation", "state", "reason", "uncertain", "cost_usd", "latency_ms", "answered_at")
+    texts = names[:5]
+    frame = pl.DataFrame(
+        [tuple(row) for row in rows], schema={name: pl.String() if name in texts else pl.Int64() for name in names}, orient="row"
+    )
+    return frame.with_columns(
+        uncertain=pl.col("uncertain") == 1,
+        cost_usd=(pl.col("cost_usd").cast(pl.Decimal(18, 6)) / 1_000_000).cast(pl.Decimal(18, 6)),
+        answered_at=pl.from_epoch(pl.col("answered_at"), "us").dt.replace_time_zone("UTC"),
+    )
+
+
 _ROWS_AT_ONCE = 200_000
 """Rows fetched at a time: as Python objects, five million would take gigabytes."""
 # A prefix of the key, a SHA-256, is as unique and a quarter of the size.

@@ -226,6 +226,13 @@ class Ledger:
 
         return self._db.read(costs.journaled)
 
+    def attempts_about(self, subjects: Iterable[str]) -> pl.DataFrame:
+        """The calls about some subjects, in the order in which they were settled: see `costs.attempts_about`."""
+        from lead_assets.ledger import costs
+
+        wanted = sorted(set(subjects))
+        return self._db.read(lambda tx: costs.attempts_about(tx, wanted))
+
     def last_call(self) -> int:
         """The id of the newest call in the journal; 0 if there is none."""
         from lead_assets.ledger import costs

@@ -7,6 +7,7 @@ own masking policies for people with a client of their own (sql/snowflake/04_mas
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -28,14 +29,18 @@ class QuestionError(ValueError):
     """A query that cannot be run. The text says what is wrong with it and what to do."""
 
 
-def ask(warehouse: Warehouse, sql: str, *, pii: bool = False, limit: int | None = None) -> pl.DataFrame:
-    """The result of a SELECT over all partitions of the tables. Personal data is masked unless `pii`; views in `masked` are masked in any case.
+def ask(
+    warehouse: Warehouse, sql: str, *, pii: bool = False, limit: int | None = None, partitions: Sequence[str] | None = None
+) -> pl.DataFrame:
+    """The result of a SELECT over all partitions of the tables, or over some campaigns.
+
+    Personal data is masked unless `pii`; views in `masked` are masked in any case.
 
     limit: most rows to return, if the query has no LIMIT of its own. Raises QuestionError for anything but one SELECT over tables that exist.
     """
     rewritten, reads = checked(sql, pii=pii, limit=limit)
     try:
-        return warehouse.query(rewritten, reads)
+        return warehouse.query(rewritten, reads, partitions)
     except Exception as error:
         # By name, because neither warehouse's module is imported for the other's sake.
         if type(error).__module__.split(".")[0] not in ("duckdb", "_duckdb") and type(error).__name__ != "SnowflakeFailed":
