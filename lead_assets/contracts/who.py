@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, References, Table
+from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, References, Sources, Table
 
 _NODE = "Number of what the record says: records that say the same are one"
+
+
+_OF_A_PERSON = (
+    *(f"identity.leads.{name}" for name in ("email_normalized", "linkedin_url", "phone_e164", "name_first", "name_last")),
+    "identity.leads.property_address",
+)
+_OF_AN_ACCOUNT = ("identity.leads.company_domain", "identity.leads.company_clean", "identity.leads.country_code")
 
 
 class KnownPerson(Table):
@@ -38,6 +46,14 @@ class KnownPerson(Table):
     last_received_at: Annotated[datetime, Column("When the newest lead was received", source="identity.leads.received_at")]
     customer: Annotated[bool, Column("True if a lead was won, or the account is a customer", source="identity.leads.outcome")]
 
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {
+            "leads campaigns": ("identity.person_leads.campaign_id", "identity.person_leads.lead_id"),
+            "emails": "identity.leads.email_normalized",
+            "person_id": (*_OF_A_PERSON, "rules.files"),
+        }
+
 
 class PersonLead(Table):
     """One row per lead of any campaign: its person and its account."""
@@ -52,6 +68,10 @@ class PersonLead(Table):
     person_id: Annotated[str, Column("Person")]
     account_id: Annotated[str | None, Column("Account; null if the lead names no company")] = None
     node: Annotated[int, Column(_NODE, low=0)]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {"account_id": (*_OF_AN_ACCOUNT, "rules.files"), "*": (*_OF_A_PERSON, "rules.files")}
 
 
 class KnownAccount(Table):
@@ -72,6 +92,14 @@ class KnownAccount(Table):
     first_received_at: Annotated[datetime, Column("When its first lead was received", source="identity.leads.received_at")]
     customer: Annotated[bool, Column("True if a lead of any of its members was won", source="identity.leads.outcome")]
 
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {
+            "account_id members account_key": (*_OF_AN_ACCOUNT, "rules.files"),
+            "people": "identity.person_leads.person_id",
+            "leads campaigns": ("identity.person_leads.campaign_id", "identity.person_leads.lead_id"),
+        }
+
 
 class AccountMember(Table):
     """One row per domain, and per company name without a domain: the account that it belongs to."""
@@ -83,6 +111,10 @@ class AccountMember(Table):
     member: Annotated[str, Column("The domain; otherwise 'name:', the name and the country", source="identity.leads.company_domain")]
     account_id: Annotated[str, Column("Account")]
     node: Annotated[int, Column(_NODE, low=0)]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {"*": (*_OF_AN_ACCOUNT, "rules.files")}
 
 
 class IdentityLink(Table):
@@ -99,6 +131,10 @@ class IdentityLink(Table):
     accepted: Annotated[bool, Column("True if both are one person or account")]
     by_key: Annotated[bool, Column("False for a pair that shares no key, and was only compared because others connect it")]
 
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {"*": (*_OF_A_PERSON, *_OF_AN_ACCOUNT, "rules.files")}
+
 
 class VagueKey(Table):
     """One row per key that too many records share to compare them all: each was compared with its neighbours only, by this key."""
@@ -112,3 +148,7 @@ class VagueKey(Table):
     block: Annotated[int, Column("Number of the value", low=0)]
     records: Annotated[int, Column("Records that share it; those that say the same count once", low=1)]
     compared: Annotated[int, Column("Pairs that were compared for it", low=0)]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {"*": (*_OF_A_PERSON, *_OF_AN_ACCOUNT)}
