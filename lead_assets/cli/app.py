@@ -22,6 +22,7 @@ from lead_assets.cli import (
     lookalike_app,
     operate_app,
     outcomes_app,
+    route_app,
     score_app,
 )
 from lead_assets.cli import money_app as cli_money
@@ -40,6 +41,7 @@ cli_money.add_to(app)
 analyst_app.add_to(app)
 cli_privacy.add_to(app)
 operate_app.add_to(app)
+route_app.add_to(app)
 shapes = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(shapes, name="shapes")
 app.add_typer(score_app.score, name="score")

@@ -14,7 +14,20 @@ import sqlalchemy as sa
 
 from lead_assets.ledger.database import Tx, from_us
 from lead_assets.ledger.journal import pack_text, unpack_text
-from lead_assets.ledger.schema import assignments, calls, claims, heads, identities, identity_decisions, mirrors, outbox, sends
+from lead_assets.ledger.schema import (
+    assignments,
+    calls,
+    claims,
+    crm_accounts,
+    heads,
+    identities,
+    identity_decisions,
+    mirrors,
+    outbox,
+    owner_changes,
+    routed_leads,
+    sends,
+)
 
 FORGOTTEN = "forgotten"
 """Stands in place of a subject or a lead."""
@@ -80,6 +93,13 @@ def erase(tx: Tx, erasure: Erasure) -> dict[str, int]:
     for campaign, lead in erasure.leads:
         mine = sa.and_(assignments.c.campaign_id == campaign, assignments.c.lead_id == lead)
         done["assignments"] += tx.execute(sa.update(assignments).where(mine).values(lead_id=FORGOTTEN)).rowcount
+    done["routed_leads"] = tx.execute(sa.delete(routed_leads).where(tx.among(routed_leads.c.account_key, erasure.accounts))).rowcount
+    for table in (crm_accounts, owner_changes):
+        done[table.name] = tx.execute(sa.delete(table).where(tx.among(table.c.account_key, erasure.accounts))).rowcount
+    for campaign, lead in erasure.leads:
+        for table in (routed_leads, owner_changes):
+            mine = sa.and_(table.c.campaign_id == campaign, table.c.lead_id == lead)
+            done[table.name] += tx.execute(sa.delete(table).where(mine)).rowcount
     theirs = [row[0] for row in tx.rows(sa.select(outbox.c.id).where(tx.among(outbox.c.person, erasure.persons)))]
     for campaign, lead in erasure.leads:
         mine = sa.and_(outbox.c.campaign_id == campaign, outbox.c.lead_id == lead)

@@ -450,11 +450,17 @@ class Ledger:
         work = self._db.read if dry_run else self._db.write
         return work(lambda tx: routes.reroute(tx, leads, choose, table, move, dry_run=dry_run))
 
-    def transfer(self, account_key: str, owner: str, move: Move, way: tuple[str, str], due_us: int | None = None) -> list[Moved]:
+    def transfer(self, account_key: str, owner: str, move: Move, way: tuple[str, str]) -> list[Moved]:
         """Give an account and its open leads to an owner. `way`: key and JSON of how."""
         from lead_assets.ledger import routes
 
-        return self._db.write(lambda tx: routes.transfer(tx, account_key, owner, move, way, due_us))
+        return self._db.write(lambda tx: routes.transfer(tx, account_key, owner, move, way))
+
+    def hand_over(self, owner: str, to: str, move: Move, way: tuple[str, str]) -> list[Moved]:
+        """Give all accounts and open leads of an owner to another."""
+        from lead_assets.ledger import routes
+
+        return self._db.write(lambda tx: routes.hand_over(tx, owner, to, move, way))
 
     def release_account(self, account_key: str, move: Move) -> str | None:
         """Take an account from its owner, so that its next lead decides anew. Returns the owner it had."""
@@ -556,8 +562,8 @@ class Ledger:
         return key
 
 
-_LEADS_AT_ONCE = 20_000
-"""Leads routed in one transaction, which takes well under a second: other writers wait that long."""
+_LEADS_AT_ONCE = 50_000
+"""Leads routed in one transaction, which takes two or three seconds: other writers wait that long. Smaller ones write the same pages more often."""
 
 
 def _moved_by(choose: Choose, start: int) -> Choose:

@@ -49,6 +49,7 @@ class Chooser:
     matched: Matched
     leads: list[LeadToRoute] = field(init=False)
     _said: dict[tuple[object, ...], tuple[str, str]] = field(default_factory=dict)
+    _reasons: dict[tuple[str, int | None, int], tuple[str, str, str]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.leads = order_of(self.matched)
@@ -72,7 +73,7 @@ class Chooser:
             held = held_now.get(account)
             passed: list[Passed] = []
             if held is not None and roster.can_take(held.owner, passed):
-                way = self._way(index, "existing_owner", held.owner, None, None, (), held, standing)
+                way = self._way(index, "existing_owner", held.owner, None, None, (), held, standing, roster)
                 self._give(chosen, roster, index, held.owner, way, None)
                 continue
             owner, authority, rule, team = None, "fallback", None, None
@@ -101,10 +102,10 @@ class Chooser:
                 if found is None:
                     raise ValueError("routing: the fallback owner cannot take leads: correct fallback_owner in routing.yaml")
                 owner, team = found
-            way = self._way(index, authority, owner, rule, team, tuple(passed), held, standing)
+            way = self._way(index, authority, owner, rule, team, tuple(passed), held, standing, roster)
             self._give(chosen, roster, index, owner, way, rule)
             if held is None and (rule is None or self.table.territories[rule].action not in NOT_ASSIGNED):
-                said = _of_authority(authority, self.table, rule, self.matched.facts[self.matched.fact_of[index]])
+                said = self._of_authority(authority, rule, self.matched.fact_of[index])
                 held_now[account] = Held(owner, lead.campaign_id, said[2], said[0], said[1], authority == "fallback")
                 chosen.accounts.append(
                     Assignment(
@@ -127,6 +128,12 @@ class Chooser:
             )
         chosen.choices.append(Choice(index, owner, way[0], roster.due(owner, span)))
 
+    def _of_authority(self, authority: str, rule: int | None, fact: int) -> tuple[str, str, str]:
+        key = (authority, rule, fact)
+        if key not in self._reasons:
+            self._reasons[key] = _of_authority(authority, self.table, rule, self.matched.facts[fact])
+        return self._reasons[key]
+
     def _meets(self, rule: int, account: str, held: Held | None, standing: RoutingState, roster: Roster) -> bool:
         facts = _of_ledger(account, held, standing, roster)
         for name, test in self._asks_ledger[rule].items():
@@ -148,20 +155,22 @@ class Chooser:
         passed: tuple[Passed, ...],
         held: Held | None,
         standing: RoutingState,
+        roster: Roster,
     ) -> tuple[str, str]:
         """Key and JSON of how a lead was routed."""
-        fact = self.matched.fact_of[index]
+        # A lead of an owned account is not tried on any rule, so its values do not matter.
+        fact = self.matched.fact_of[index] if authority != "existing_owner" else None
         path = self._paths[index]
         team = team or self.table.team_of.get(owner)
         of_ledger: tuple[tuple[str, str], ...] = ()
         if self._asked_of_ledger and authority != "existing_owner":
-            known = _of_ledger(self.leads[index].account_key, held, standing, None)
+            known = _of_ledger(self.leads[index].account_key, held, standing, roster)
             of_ledger = tuple((name, known[name]) for name in self._asked_of_ledger if name in known)
         key = (authority, fact, rule, team, path, passed, of_ledger, held if authority == "existing_owner" else None)
         found = self._said.get(key)
         if found is None:
-            facts = self.matched.facts[fact] | dict(of_ledger)
-            if authority == "existing_owner" and held is not None:
+            facts = {} if fact is None else self.matched.facts[fact] | dict(of_ledger)
+            if fact is None and held is not None:
                 territory, said, reason = (
                     held.territory,
                     held.rule,
@@ -206,13 +215,13 @@ def _of_authority(authority: str, table: RoutingTable, rule: int | None, facts: 
     return "fallback", "fallback", by_fallback(facts)
 
 
-def _of_ledger(account: str, held: Held | None, standing: RoutingState, roster: Roster | None) -> dict[str, str]:
+def _of_ledger(account: str, held: Held | None, standing: RoutingState, roster: Roster) -> dict[str, str]:
     """The fields of `IN_LEDGER` that are known of an account."""
     facts: dict[str, str] = {}
     crm = standing.crm.get(account)
     if held is not None:
         facts["existing_owner"] = held.owner
-    elif crm is not None and crm.owner and roster is not None and (person := roster.in_crm(crm.owner)) is not None:
+    elif crm is not None and crm.owner and (person := roster.in_crm(crm.owner)) is not None:
         facts["existing_owner"] = person
     if crm is not None and crm.customer is not None:
         facts["customer"] = "yes" if crm.customer else "no"

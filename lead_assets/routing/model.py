@@ -180,15 +180,15 @@ class Territory(Declared):
             )
         return self
 
-    @property
+    @functools.cached_property
     def actions(self) -> list[str]:
         return [name for name in ("owner", "team", "pool", "nurture", "hold") if getattr(self, name)]
 
-    @property
+    @functools.cached_property
     def action(self) -> str:
         return self.actions[0]
 
-    @property
+    @functools.cached_property
     def target(self) -> str | None:
         """The id of who gets the lead; None for the fallback owner."""
         value = getattr(self, self.action)

@@ -111,7 +111,7 @@ def test_an_account_is_transferred_with_its_open_leads_or_released(timed: Ledger
     offered = [lead._replace(account_key="acme.example") for lead in leads(3)]
     timed.route(offered, to(offered, "nina"), TABLE)
     timed.close_leads([("spring", "lead-1")])
-    moved = timed.transfer("acme.example", "omar", Move("transfer", "ops", "knows them"), ("moved", WAY), 5)
+    moved = timed.transfer("acme.example", "omar", Move("transfer", "ops", "knows them"), ("moved", WAY))
     assert [each.lead_id for each in moved] == ["lead-0", "lead-2"]
     assert owners(timed) == {"lead-0": "omar", "lead-1": "nina", "lead-2": "omar"}
     assert timed.routed(["spring"]).filter(lead_id="lead-0")["way"].item() == "moved"

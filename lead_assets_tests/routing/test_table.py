@@ -187,3 +187,114 @@ def test_a_rules_folder_replaces_the_shipped_table_only_if_it_holds_one(tmp_path
     assert load_routing_table(Settings(routing_json=None, rules_dir=tmp_path)).fallback_owner == "inbound-desk"
     (tmp_path / "routing.yaml").write_text(json.dumps(SMALL), encoding="utf-8")
     assert load_routing_table(Settings(routing_json=None, rules_dir=tmp_path)).fallback_owner == "solo"
+
+
+PEOPLE = """\
+owners:
+  - {id: nina, name: Nina, email: nina@our.example}
+  - {id: omar, name: Omar}
+  - {id: desk, name: Desk}
+teams:
+  - {id: west, name: West, members: [nina, omar]}
+pools:
+  - {id: turns, members: [nina, omar], otherwise: west}
+named_accounts:
+  - {accounts: acme.example, to: nina}
+territories:
+  - {name: all, pool: turns, when: {tier: hot}}
+fallback_owner: desk
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "members: [nina, omar]}\n",
+            "members: [nian, omar]}\n",
+            "line 6: team 'west': unknown owner 'nian' (did you mean 'nina'?): add it under owners",
+        ),
+        ("pool: turns", "team: wset", "line 12: territory 'all': unknown team 'wset' (did you mean 'west'?): add it under teams"),
+        ("pool: turns", "pool: west", "line 12: territory 'all': unknown pool 'west': add it under pools"),
+        ("members: [nina, omar], otherwise", "team: east, otherwise", "line 8: pool 'turns': unknown team 'east'"),
+        ("[nina, omar], otherwise", "[nina, nina], otherwise", "names somebody twice: remove one"),
+        ("otherwise: west", "otherwise: wets", "unknown owner, team or pool 'wets' (did you mean 'west'?): add it, or correct the name"),
+        ("to: nina", "to: nian", "line 10: unknown owner, team or pool 'nian'"),
+        (
+            "  - {accounts: acme",
+            "  - {accounts: ACME.example, to: omar}\n  - {accounts: acme",
+            "account 'acme.example' is named twice, for 'omar' too",
+        ),
+        (
+            "name: Omar}",
+            "name: Omar, email: Nina@our.example}",
+            "line 3: owner 'omar': 'nina' and 'omar' have the same address: nobody could tell whose a lead is; correct or remove one",
+        ),
+        (
+            "name: Omar}",
+            "name: Omar, capacity: {per_day: 0}}",
+            "line 3: owner 'omar': per_day is 0: nobody can be given that; write at least 1, or active: false",
+        ),
+        ("name: Omar}", "name: Omar, capacity: {}}", "give per_day, open or both, or leave capacity out for no limit"),
+        (
+            "name: Omar}",
+            "name: Omar, timezone: Berlin}",
+            "'Berlin' is not a time zone: write its name in the IANA database, such as Europe/Berlin",
+        ),
+        ("name: Omar}", "name: Omar, hours: 9 to 5}", "'9 to 5' is not working hours: write days and times such as 'mon-fri 09:00-17:00'"),
+        (
+            "name: Omar}",
+            "name: Omar, absent: [{from: 2026-12-24, to: 2026-12-20}]}",
+            "ends before it begins: write from 2026-12-20 to 2026-12-24",
+        ),
+        ("name: Omar}", "name: Omar, absent: [{from: Christmas, to: 2026-12-20}]}", "'Christmas' is not a day: write it as 2026-12-24"),
+        (
+            "members: [nina, omar]}\n",
+            "members: [nina, omar], otherwise: turns}\n",
+            "line 6: team 'west': goes round in a circle (west → turns → west), so a lead would find nobody: let one of them end with an owner",
+        ),
+        (
+            "fallback_owner: desk",
+            "fallback_owner: turns",
+            "if everybody in 'west' is away or full, its leads would have no owner: add otherwise: <owner> to it",
+        ),
+        (
+            "name: Desk}",
+            "name: Desk, capacity: {per_day: 5}}",
+            "'desk' has a capacity, so leads that nobody else can take would have no owner",
+        ),
+        ("name: Desk}", "name: Desk, left: true}", "'desk' is not active, so leads that no territory matches would have no owner"),
+        ("pool: turns", "pool: turns, owner: nina", "says where leads go twice: give exactly one of owner, team, pool, nurture, hold"),
+        ("pool: turns, ", "", "says where leads go nowhere: give exactly one of owner, team, pool, nurture, hold"),
+        ("pool: turns", "hold: nian", "unknown owner 'nian'"),
+        (
+            "members: [nina, omar], otherwise",
+            "members: {nina: 2}, otherwise",
+            "members with weights need order: weighted; for round_robin write them as a list",
+        ),
+        ("members: [nina, omar], otherwise", "order: weighted, members: [nina], otherwise", "order: weighted needs members as id: weight"),
+        ("id: turns", "id: nina", "'nina' is also an owner: give one of them another id"),
+        ("{tier: hot}", "{submitted_at: today}", "submitted_at is neither text nor a number: write {known: true} or {known: false}"),
+        ("{tier: hot}", "{customer: maybe}", "unknown customer 'maybe'; known: no, yes"),
+        ("territories:", "segments: {big: {customer: yes}}\nterritories:", "a segment cannot ask for customer"),
+    ],
+)
+def test_mistakes_about_people_teams_and_pools(old: str, new: str, said: str) -> None:
+    assert old in PEOPLE
+    with pytest.raises(RulesError) as error:
+        table(PEOPLE.replace(old, new, 1))
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{"US": "us@our.example"}', "DEFAULT is missing: add DEFAULT: <mailbox>"),
+        ('{\n"UX": "us@our.example", "DEFAULT": "d@our.example"}', "line 2: unknown country 'UX': write its ISO 3166 code"),
+        ('{"US": "us",\n"DEFAULT": "d@our.example"}', "line 1: the value for US is not a mailbox"),
+    ],
+)
+def test_mistakes_in_a_plain_table(text: str, said: str) -> None:
+    with pytest.raises(RulesError) as error:
+        table(text)
+    assert said in str(error.value)
