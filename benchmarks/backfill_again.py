@@ -89,7 +89,11 @@ def emptied(settings: Settings) -> Definitions:
     graph = build_defs(settings)
     assets = [asset for asset in graph.assets or () if isinstance(asset, AssetsDefinition)]
     return Definitions(
-        assets=[empty(asset) for asset in assets], jobs=[automation.pipeline_job, automation.home_job], executor=in_process_executor
+        assets=[empty(asset) for asset in assets],
+        asset_checks=graph.asset_checks,  # the jobs leave them out, by name
+        jobs=[automation.pipeline_job, automation.home_job],
+        resources=graph.resources,
+        executor=in_process_executor,
     )
 
 
