@@ -169,3 +169,24 @@ campaign_api_schedule = ScheduleDefinition(
     default_status=DefaultScheduleStatus.STOPPED,
     description="Hourly. Off by default, because it needs the campaign API's token.",
 )
+
+
+@op(description="Removes what has been kept as long as rules/privacy.yaml says.")
+def enforce_retention(context: OpExecutionContext, settings: ResourceParam[Settings], ledger: ResourceParam[Ledger]) -> None:
+    from lead_assets.privacy.retention import load_privacy_rules, retain
+
+    removed = retain(settings, ledger, load_privacy_rules(settings), ledger.now())
+    context.add_output_metadata({kind: each["removed"] for kind, each in removed.items()})
+
+
+@job(description="Archive, ledger, landing zone and run logs, without what is older than rules/privacy.yaml says.")
+def retention_job() -> None:
+    enforce_retention()
+
+
+retention_schedule = ScheduleDefinition(
+    job=retention_job,
+    cron_schedule="30 3 * * *",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Every night (UTC). As shipped, only files that the archive has and old logs of runs are removed.",
+)

@@ -66,6 +66,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             automation.home_job,
             automation.evaluation_job,
             automation.campaign_api_job,
+            automation.retention_job,
         ],
         sensors=[
             automation.drop_sensor,
@@ -76,7 +77,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             watch.fetch_sensor,
             watch.refresh_sensor,
         ],
-        schedules=[automation.campaign_api_schedule],
+        schedules=[automation.campaign_api_schedule, automation.retention_schedule],
         resources={**resources, **(overrides or {})},
         # Starting a process per step costs seconds of CPU; parallelism comes from runs (campaigns) and from asyncio inside a step.
         executor=in_process_executor,

@@ -1,15 +1,18 @@
-"""Forgets a person as the command does: with Dagster's runs in view.
+"""Forgets or exports a person as the commands do: with Dagster's runs in view.
 
-Does not belong here: the forgetting (see `lead_assets.privacy.forget`), or printing (see `show_privacy`).
+Does not belong here: the work (see `lead_assets.privacy`), or printing (see `show_privacy`).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lead_assets.cli import runs
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.opened import opened_ledger
+
+if TYPE_CHECKING:
+    from lead_assets.privacy.lists import Identifier
 
 
 def forget(settings: Settings, text: str, *, dry_run: bool = False, country: str | None = None) -> dict[str, Any]:
@@ -17,11 +20,8 @@ def forget(settings: Settings, text: str, *, dry_run: bool = False, country: str
     from dagster import DagsterRunStatus, RunsFilter
 
     from lead_assets.privacy.forget import forget as forget_person
-    from lead_assets.privacy.lists import read_identifier
 
-    asked = read_identifier(text, country=country)
-    if asked is None:
-        raise ValueError("this is no e-mail address or phone: write a phone as +14155550123, or add --country")
+    asked = _read(text, country)
     going_on = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
     with opened_ledger(settings) as ledger, runs.instance_of(settings) as instance:
         return forget_person(
@@ -31,3 +31,33 @@ def forget(settings: Settings, text: str, *, dry_run: bool = False, country: str
             dry_run=dry_run,
             busy=lambda: [run.run_id for run in instance.get_runs(RunsFilter(statuses=going_on))],
         )
+
+
+def export(settings: Settings, text: str, *, country: str | None = None) -> dict[str, Any]:
+    """The answer of `lead-assets export-person`. Raises ValueError for what is no address or number."""
+    from lead_assets.privacy.export import export_person
+
+    runs.dagster_home(settings)
+    asked = _read(text, country)
+    with opened_ledger(settings) as ledger:
+        return export_person(settings, ledger, asked)
+
+
+def retain(settings: Settings, *, dry_run: bool = False) -> dict[str, Any]:
+    """The answer of `lead-assets retain`. Raises RulesError."""
+    from lead_assets.privacy.retention import load_privacy_rules
+    from lead_assets.privacy.retention import retain as enforce
+
+    rules = load_privacy_rules(settings)
+    runs.dagster_home(settings)
+    with opened_ledger(settings) as ledger:
+        return {"dry_run": dry_run, "kinds": enforce(settings, ledger, rules, ledger.now(), dry_run=dry_run)}
+
+
+def _read(text: str, country: str | None) -> Identifier:
+    from lead_assets.privacy.lists import read_identifier
+
+    asked = read_identifier(text, country=country)
+    if asked is None:
+        raise ValueError("this is no e-mail address or phone: write a phone as +14155550123, or add --country")
+    return asked

@@ -1,4 +1,4 @@
-"""The subcommands about privacy: suppressions, forgetting.
+"""The subcommands about privacy: suppressions, forgetting, export, retention.
 
 As in `lead_assets.cli.app`, a command reads its options, calls a module, and prints what it returned.
 """
@@ -23,6 +23,8 @@ def add_to(app: typer.Typer) -> None:
     """Add these subcommands to the `lead-assets` command."""
     app.add_typer(suppress, name="suppress")
     app.command()(forget)
+    app.command("export-person")(export_person)
+    app.command()(retain)
 
 
 @suppress.command("add")
@@ -93,3 +95,32 @@ def forget(
     from lead_assets.cli import forgetting, show_privacy
 
     print_answer(forgetting.forget(Settings(), person, dry_run=dry_run, country=country), as_json, show_privacy.forgotten)
+
+
+def export_person(
+    person: Annotated[str, typer.Argument(help="E-mail address or phone of the person.")],
+    out: Annotated[Path | None, typer.Option("--out", help="Write the JSON to this file instead of stdout.")] = None,
+    country: Country = None,
+    as_json: AsJson = False,
+) -> None:
+    """Everything that is held of one person, as JSON, and where each value came from."""
+    import json
+
+    from lead_assets.cli import forgetting, show_privacy
+
+    answer = forgetting.export(Settings(), person, country=country)
+    if out is None:
+        typer.echo(json.dumps(answer, indent=None if as_json else 1, ensure_ascii=False))
+        return
+    out.write_text(json.dumps(answer, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print_answer({"path": str(out), "tables": len(answer["tables"]), "answers": len(answer["answers"])}, as_json, show_privacy.exported)
+
+
+def retain(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be removed, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Remove what has been kept as long as rules/privacy.yaml says. With `dev` or in production a schedule does so every night."""
+    from lead_assets.cli import forgetting, show_privacy
+
+    print_answer(forgetting.retain(Settings(), dry_run=dry_run), as_json, show_privacy.retained)

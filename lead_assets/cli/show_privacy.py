@@ -60,3 +60,16 @@ def forgotten(answer: dict[str, Any]) -> None:
             f"{escape(each['destination'])}: {'asked to delete them' if each['asked'] else 'has them: delete them there'}", highlight=False
         )
     _out.print(f"receipt: {answer['receipt']} in the archive", highlight=False, soft_wrap=True)
+
+
+def retained(answer: dict[str, Any]) -> None:
+    table = Table("kind", "would be removed" if answer["dry_run"] else "removed", "bytes", title="kept long enough", title_justify="left")
+    for kind, each in answer["kinds"].items():
+        table.add_row(kind.replace("_", " "), f"{each['removed']:,}", f"{each['bytes']:,}")
+    _out.print(table)
+
+
+def exported(answer: dict[str, Any]) -> None:
+    _out.print(
+        f"{answer['tables']:,} tables and {answer['answers']:,} answers in {escape(answer['path'])}", highlight=False, soft_wrap=True
+    )

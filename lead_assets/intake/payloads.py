@@ -19,6 +19,9 @@ MAX_RAW_TEXT = 64 * 1024
 FORGOTTEN = "lead_assets:forgotten"
 """Stands in a drop in place of a payload whose person was forgotten, so that the drop still has as many payloads as were counted on its arrival."""
 
+EXPIRED = "lead_assets:expired"
+"""Stands in a drop in place of a payload that was kept as long as rules/privacy.yaml says."""
+
 _CONTROLS = {code: f"\\x{code:02x}" for code in range(32) if chr(code) not in "\t\n\r"}
 
 
@@ -93,6 +96,15 @@ def too_large(size: int, limit: int) -> Fault:
         "payload_too_large",
         f"the payload is {size} bytes, more than the {limit} allowed: send it smaller, or raise LEAD_ASSETS_MAX_PAYLOAD_BYTES",
     )
+
+
+def marked(raw: bytes) -> Fault | None:
+    """Why nothing is left of a payload, if it is a mark."""
+    if FORGOTTEN.encode() in raw:
+        return forgotten()
+    if EXPIRED.encode() in raw:
+        return Fault("expired", "the payload was kept as long as rules/privacy.yaml says: nothing is left of it, and nothing is to be done")
+    return None
 
 
 def forgotten() -> Fault:

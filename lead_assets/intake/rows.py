@@ -24,7 +24,7 @@ from lead_assets.intake.headers import IGNORE, OTHER_NAMES, fold_header
 from lead_assets.intake.moments import moment, order_of
 from lead_assets.intake.nested import is_worth_a_look, leads_within
 from lead_assets.intake.paths import is_blank, path
-from lead_assets.intake.payloads import FORGOTTEN, Chunk, Fault, Reject, forgotten
+from lead_assets.intake.payloads import Chunk, Fault, Reject, marked
 from lead_assets.intake.plans import Plan, structure
 
 RECEIPT_COLUMNS = ("campaign_id", "drop_sha256", "drop_name", "received_at")
@@ -101,11 +101,10 @@ def rows(chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = No
         if frames
         else NOTHING
     )
-    rejects = [reject._replace(fault=forgotten()) if _FORGOTTEN in reject.raw else reject for reject in rejects]
+    rejects = [reject._replace(fault=marked(reject.raw) or reject.fault) for reject in rejects]
     return frame, sorted(rejects, key=lambda reject: (reject.position, reject.part))
 
 
-_FORGOTTEN = FORGOTTEN.encode()
 _NOBODY = frozenset({"no_identity", "invalid_email"})
 
 

@@ -16,11 +16,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from lead_assets.privacy.needles import Needles
+from lead_assets.privacy.needles import Needles, unpack
 
 SQLITE = b"SQLite format 3\0"
 _BUSY_SECONDS = 60
 _ROWS = 2_000
+_PAGE_HEADS = 200
+"""Bytes of a page, at most, that are not a row's texts: its header, and the row's lengths and numbers."""
 _SCHEMAS = ("lead_assets_ledger", "public")
 
 
@@ -40,13 +42,9 @@ def is_sqlite(path: Path) -> bool:
 
 
 def rows_found(path: Path, needles: Needles) -> int:
-    """Number of rows of a SQLite file with something to find. A row that does not fit one page lies in pieces, so a look at the file's bytes is not enough."""
+    """Number of rows that lie in pieces, on several pages of a SQLite file, and have something to find: all others are seen in the file's bytes."""
     with _opened(path) as connection:
-        return sum(
-            any(needles.finds(_as_bytes(value)) for value in values)
-            for columns in _tables(connection)
-            for _, values in _rows(connection, columns)
-        )
+        return sum(1 for columns in _tables(connection) for _ in _rows_with(connection, columns, needles, in_pieces=True))
 
 
 def mask_sqlite(path: Path, needles: Needles) -> int:
@@ -55,11 +53,10 @@ def mask_sqlite(path: Path, needles: Needles) -> int:
     with _opened(path) as connection:
         for columns in _tables(connection):
             updates = []
-            for key, values in _rows(connection, columns):
+            for key, values in _rows_with(connection, columns, needles):
                 new = [_masked(value, needles) for value in values]
-                if any(count for _, count in new):
-                    masked += sum(count for _, count in new)
-                    updates.append(([value for value, _ in new], key))
+                masked += sum(count for _, count in new)
+                updates.append(([value for value, _ in new], key))
             setting = ", ".join(f"{_quoted(name)} = ?" for name in columns.names)
             where = " AND ".join(f"{_quoted(name)} IS ?" for name in columns.key)
             for changed, key in updates:
@@ -172,13 +169,24 @@ def _may_be_text(kind: str) -> bool:
     return not any(word in kind.upper() for word in ("INT", "REAL", "FLOA", "DOUB", "BOOL", "DATE", "TIME", "NUM"))
 
 
-def _rows(connection: sqlite3.Connection, columns: _Columns) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+def _rows_with(
+    connection: sqlite3.Connection, columns: _Columns, needles: Needles, *, in_pieces: bool = False
+) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
+    """(key, values) of each row with something to find. `in_pieces`: only rows that may be longer than what one page takes."""
     listed = ", ".join(_quoted(name) if name != "rowid" else name for name in (*columns.key, *columns.names))
-    cursor = connection.execute(f"SELECT {listed} FROM {_quoted(columns.table)}")
+    size = " + ".join(f"coalesce(length(CAST({_quoted(name)} AS BLOB)), 0)" for name in columns.names)
+    page = int(connection.execute("PRAGMA page_size").fetchone()[0])
+    # https://www.sqlite.org/fileformat2.html#b_tree_pages: a row may be as long as its page, a key a quarter of it.
+    most = page - _PAGE_HEADS if columns.key == ("rowid",) else page // 4 - _PAGE_HEADS
+    cursor = connection.execute(f"SELECT {listed} FROM {_quoted(columns.table)}{f' WHERE {size} > {most}' if in_pieces else ''}")
     width = len(columns.key)
     while rows := cursor.fetchmany(_ROWS):
-        for row in rows:
-            yield row[:width], row[width:]
+        told = [[data if (text := unpack(data)) is None else text for data in map(_as_bytes, row[width:])] for row in rows]
+        if not needles.finds(b"\0".join(data for each in told for data in each)):
+            continue
+        for row, each in zip(rows, told, strict=True):
+            if any(needles.finds(data) for data in each):
+                yield row[:width], row[width:]
 
 
 def _postgres_tables(connection: sa.Connection) -> list[tuple[str, list[str], list[str]]]:

@@ -42,10 +42,11 @@ from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import open_objects
 from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets.stores.warehouse.base import Warehouse
+from lead_assets.vendors.offer import SubjectKind
 
 REASON = "asked to be forgotten"
 _ROUNDS = 3
-_SUBJECTS = ("email", "contact", "person_profile")
+_SUBJECTS: tuple[SubjectKind, ...] = ("email", "contact", "person_profile")
 
 Busy = Callable[[], Sequence[str]]
 """The ids of runs in progress: what they hold in memory, they would write after it was removed."""
@@ -99,7 +100,7 @@ def forget(settings: Settings, ledger: Ledger, asked: Identifier, *, dry_run: bo
     erasure = ledger.suppression_hash(asked.value)[:16]
     person = start(asked)
     _remember_again(archive, erasure, person)
-    held = _who(settings, archive, warehouse, person)
+    held = who(settings, archive, warehouse, person)
     work = Work(settings, ledger, archive, warehouse, person, erasure, Needles(person.needles()))
     receipt = _told(work, held, dry_run=dry_run)
     if dry_run:
@@ -121,7 +122,7 @@ def forget(settings: Settings, ledger: Ledger, asked: Identifier, *, dry_run: bo
     return _receipt(work, receipt, began)
 
 
-def _who(settings: Settings, archive: Archive, warehouse: Warehouse, person: DataSubject) -> list[Holding]:
+def who(settings: Settings, archive: Archive, warehouse: Warehouse, person: DataSubject) -> list[Holding]:
     """Complete the person from warehouse and archive. Returns where they are held."""
     find(person, warehouse)
     held: list[Holding] = []
@@ -168,6 +169,7 @@ def _take_out(work: Work, held: Sequence[Holding]) -> None:
             derived.remove(entry)
             work.note("derived", entry.size)
     _redact_events(work)
+    _redact_features(work)
     _redact_ledger(work)
     _redact_warehouse(work, held)
     done = {f"objects/{sha256[:2]}/{sha256}" for sha256 in drops}
@@ -219,8 +221,21 @@ def _redact_events(work: Work) -> None:
                 work.note("archive, events", sum(map(len, lines)) - sum(map(len, kept)), len(lines) - len(kept))
 
 
+def _redact_features(work: Work) -> None:
+    """What was known of their leads when they were scored."""
+    for name in work.archive.feature_names():
+        mine = [lead for campaign, lead in work.person.leads if name.startswith(f"features/{campaign}/")]
+        rows = pl.read_parquet(io.BytesIO(work.archive.read(name))) if mine else pl.DataFrame()
+        if "lead_id" not in rows.columns or (left := rows.filter(~pl.col("lead_id").is_in(mine))).height == rows.height:
+            continue
+        made = io.BytesIO()
+        left.write_parquet(made)
+        work.archive.objects.replace(name, made.getvalue())
+        work.note("archive, features", int(rows.estimated_size() - left.estimated_size()), rows.height - left.height)
+
+
 def _redact_ledger(work: Work) -> None:
-    subjects, accounts = _subjects(work)
+    subjects, accounts = subjects_of(work.warehouse, work.person)
     whole: list[int] = []
     rewritten: dict[int, tuple[str, bytes]] = {}
     size = 0
@@ -242,45 +257,33 @@ def _redact_ledger(work: Work) -> None:
             work.note(f"ledger, {table}", size if table == "calls" else 0, rows)
 
 
-def _subjects(work: Work) -> tuple[set[str], set[str]]:
+def subjects_of(warehouse: Warehouse, person: DataSubject) -> tuple[set[str], set[str]]:
     """The subjects that calls about them have, and the accounts that are theirs alone."""
-    leads = _rows_of(work, Lead)
-    if leads.is_empty():
-        return set(work.person.emails), set()
-    found = leads.select(subject(kind).alias(kind) for kind in _SUBJECTS)  # type: ignore[arg-type]
+    known = set(warehouse.partitions(Lead))
+    partitions = [campaign for campaign in person.campaigns if campaign in known]
+    leads = warehouse.read(Lead, partitions).join(leads_of(person), on=["campaign_id", "lead_id"], how="semi")
+    found = leads.select(subject(kind).alias(kind) for kind in _SUBJECTS)
     subjects = {value for name in found.columns for value in found[name].drop_nulls()}
     accounts = {key for key in leads["account_key"] if key.startswith("person:")}
-    return subjects | work.person.emails, accounts
+    return subjects | person.emails, accounts
 
 
-def _rows_of(work: Work, contract: type[Table]) -> pl.DataFrame:
-    known = set(work.warehouse.partitions(contract))
-    partitions = [campaign for campaign in work.person.campaigns if campaign in known]
-    if not partitions:
-        return contract.empty()
-    return work.warehouse.read(contract, partitions).join(_leads(work), on=["campaign_id", "lead_id"], how="semi")
-
-
-def _leads(work: Work) -> pl.DataFrame:
-    return pl.DataFrame(work.person.leads, schema={"campaign_id": pl.String, "lead_id": pl.String}, orient="row")
+def leads_of(person: DataSubject) -> pl.DataFrame:
+    """Columns campaign_id, lead_id."""
+    return pl.DataFrame(person.leads, schema={"campaign_id": pl.String, "lead_id": pl.String}, orient="row")
 
 
 def _redact_warehouse(work: Work, held: Sequence[Holding]) -> None:
     """Their rows leave every table, and what mentions them in others' rows is masked. A changed partition loses its note: the next run makes it again."""
     found = {holding.where for holding in held}
-    leads = _leads(work)
     drops = work.person.rows.select("campaign_id", "drop_sha256", "position", "part")
     for contract in TABLES.values():
-        columns = set(contract.polars_schema())
-        of_leads = {"campaign_id", "lead_id"} <= columns
         for key in work.warehouse.partitions(contract):
             mentioned = any(_is_partition(where, contract, key) for where in found) or work.settings.env == "production"
-            if not mentioned and not (of_leads and (contract.grain != "campaign" or key in work.person.campaigns)):
+            if not mentioned and not (is_of_leads(contract) and (contract.grain != "campaign" or key in work.person.campaigns)):
                 continue
             rows = work.warehouse.read(contract, [key])
-            left = rows.join(leads, on=["campaign_id", "lead_id"], how="anti", maintain_order="left") if of_leads else rows
-            if set(drops.columns) <= columns:
-                left = left.join(drops, on=drops.columns, how="anti", maintain_order="left")
+            left = without(contract, rows, leads_of(work.person), drops)
             if contract is RejectedPayload:
                 # A rejected payload is whoever's it names; of a whole file that was rejected, only what names them goes.
                 theirs = rows_with(left, work.needles) & (left["position"] > 0)
@@ -289,6 +292,18 @@ def _redact_warehouse(work: Work, held: Sequence[Holding]) -> None:
             if masked or not left.equals(rows):
                 work.warehouse.write(contract, left, [key])
                 work.note("warehouse", int(rows.estimated_size() - left.estimated_size()) + masked, rows.height - left.height or 1)
+
+
+def is_of_leads(contract: type[Table]) -> bool:
+    return {"campaign_id", "lead_id"} <= set(contract.polars_schema())
+
+
+def without(contract: type[Table], rows: pl.DataFrame, leads: pl.DataFrame, drops: pl.DataFrame) -> pl.DataFrame:
+    """A table's rows without those of leads (campaign_id, lead_id) and of payloads (campaign_id, drop_sha256 and, as far as known, position and part)."""
+    left = rows.join(leads, on=["campaign_id", "lead_id"], how="anti", maintain_order="left") if is_of_leads(contract) else rows
+    if set(drops.columns) <= set(rows.columns):
+        left = left.join(drops, on=drops.columns, how="anti", maintain_order="left")
+    return left
 
 
 def _is_partition(where: str, contract: type[Table], key: str) -> bool:
@@ -351,7 +366,9 @@ def _redact_file(work: Work, path: Path) -> None:
     if path.name.endswith(("-wal", "-shm", "-journal")) and databases.is_sqlite(Path(str(path).rpartition("-")[0])):
         path = Path(str(path).rpartition("-")[0])
     if databases.is_sqlite(path):
-        size = databases.mask_sqlite(path, work.needles)
+        # The ledger's own rows are done: what may be left of them is on free pages.
+        is_ledger = work.settings.ledger_location.endswith(path.name) and store not in work.removed
+        size = 0 if is_ledger else databases.mask_sqlite(path, work.needles)
         databases.compact_sqlite(path)
         work.note(store, size)
         return

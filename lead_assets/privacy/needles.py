@@ -26,6 +26,8 @@ _STREAM = re.compile(rb"\x1f\x8b\x08|x[\x01\x5e\x9c\xda]")
 """How gzip (RFC 1952) and zlib (RFC 1950, windows of 32 KiB) begin."""
 _DEEPEST = 3
 _INFLATED_AT_ONCE = 8 << 20
+_FIRST = 2 << 10
+"""Bytes of a stream that are looked at first: most are short, or none."""
 _MOST_INFLATED = 4 << 30
 _GATHERED = 4 << 20
 _DIGITS = b"0123456789"
@@ -174,19 +176,19 @@ def _inflate(data: Any, start: int) -> tuple[list[bytes], int]:
     """The parts of a stream that starts here, and where it ends (its start, if it is none)."""
     member = zlib.decompressobj(wbits=47)
     texts: list[bytes] = []
-    size, at = 0, start
+    size, at, step = 0, start, _FIRST
     try:
         while not member.eof and at < len(data) and size < _MOST_INFLATED:
-            block = data[at : at + _INFLATED_AT_ONCE]
+            block = data[at : at + step]
+            at, step = at + len(block), min(8 * step, _INFLATED_AT_ONCE)
             while block and not member.eof:
                 part = member.decompress(block, _INFLATED_AT_ONCE)
                 size += len(part)
                 texts.append(part)
                 block = member.unconsumed_tail
-            at += _INFLATED_AT_ONCE
     except zlib.error:
         return (texts, start) if size else ([], start)
-    return texts, min(at, len(data)) - len(member.unused_data)
+    return texts, at - len(member.unused_data)
 
 
 def _stands_alone(low: bytes, start: int, end: int, form: Form) -> bool:

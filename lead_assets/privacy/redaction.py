@@ -23,7 +23,7 @@ from lead_assets.intake import csv_payloads, encodings, form_payloads
 from lead_assets.intake.adapters import Adapters
 from lead_assets.intake.drops import Drops, read_drops
 from lead_assets.intake.parse import parse
-from lead_assets.intake.payloads import FORGOTTEN
+from lead_assets.intake.payloads import EXPIRED, FORGOTTEN
 from lead_assets.intake.unpacking import Gunzipped, blocks
 from lead_assets.privacy.needles import Needles, pack
 
@@ -83,6 +83,22 @@ def redact(data: bytes, needles: Needles, theirs: Theirs, reading: DropReading, 
     return Redacted(changed, len(replacements), masked, own)
 
 
+def emptied(data: bytes, reading: DropReading) -> bytes:
+    """A drop in which a mark stands for each payload, on the line of its position, so that as many are counted in each campaign. Raises CannotRedact."""
+    before = _read(data, reading.column_maps[0], reading)
+    places = pl.concat(
+        [before.leads.select("position", campaign="source_campaign"), before.rejects.select("position", campaign="own_campaign")]
+    ).unique("position", keep="first")
+    if places.is_empty() or places["position"].min() == 0:
+        return EXPIRED.encode()
+    campaigns = dict(places.iter_rows())
+    last = max(campaigns)
+    lines = [_json_mark(campaigns[at], EXPIRED) if at in campaigns else b"" for at in range(1, last + 1)]
+    changed = b"\n".join(lines) + b"\n"
+    _compare(before, _read(changed, {}, reading), lambda leads: pl.repeat(True, leads.height, dtype=pl.Boolean, eager=True), "a drop")
+    return changed
+
+
 def _read(data: bytes, column_map: Mapping[str, str], reading: DropReading) -> Drops:
     return read_drops([(data, column_map)], limits=reading.limits, adapters=reading.adapters)
 
@@ -137,8 +153,8 @@ def _mark(kind: str, raw: bytes, value: Any, campaign: str | None) -> New:
     return tuple(cells)
 
 
-def _json_mark(campaign: str | None) -> bytes:
-    return orjson.dumps({**({"campaign_id": campaign} if campaign else {}), "forgotten": FORGOTTEN})
+def _json_mark(campaign: str | None, mark: str = FORGOTTEN) -> bytes:
+    return orjson.dumps({**({"campaign_id": campaign} if campaign else {}), "forgotten": mark})
 
 
 def _without_part(raw: bytes, value: Any, own: pl.Series, others: pl.Series) -> bytes:

@@ -28,6 +28,8 @@ _BLOCK = 32 << 20
 _OVERLAP = 4 << 10
 _WORTH_PROCESSES = 256 << 20
 _MEMBERS_DEEP = 3
+_EAGER = 64 << 20
+"""Size of a Parquet file up to which it is read as a whole, which is faster."""
 PARQUET, ARROW, ZIP = b"PAR1", b"ARROW1", b"PK\x03\x04"
 
 
@@ -173,6 +175,8 @@ def _in_bytes(data: bytes, needles: Needles, deep: int = 0) -> Counter[tuple[str
 
 def parquet_rows(path: Path, needles: Needles) -> int:
     """Rows of a Parquet file with something to find."""
+    if _size(path) < _EAGER:
+        return int(rows_with(pl.read_parquet(path, glob=False, hive_partitioning=False), needles).sum())
     table = pl.scan_parquet(path, glob=False, hive_partitioning=False)
     texts = _texts(table.collect_schema())
     if not texts:
@@ -185,6 +189,11 @@ def rows_with(frame: pl.DataFrame, needles: Needles) -> pl.Series:
     """Which rows have something to find in a text."""
     texts = _texts(frame.schema)
     if not texts or frame.is_empty():
+        return pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
+    # All columns in one look: preparing it for each takes longer than most looks.
+    columns = frame.select(text.alias(f"c{number}") for number, text in enumerate(texts))
+    every = pl.concat([column.alias("text") for column in columns])
+    if not every.str.contains_any(needles.texts, ascii_case_insensitive=True).any():
         return pl.repeat(False, frame.height, dtype=pl.Boolean, eager=True)
     maybe = frame.select(pl.any_horizontal(_contains(text, needles).fill_null(False) for text in texts)).to_series()
     rows = maybe.arg_true().to_list()

@@ -28,6 +28,7 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
     from lead_assets.lookalike.rules import LOOKALIKE
     from lead_assets.model.rulebook import PRICES
     from lead_assets.operating.rules import ALERTS, FRESHNESS
+    from lead_assets.privacy.retention import PRIVACY
     from lead_assets.routing.table import ROUTING
     from lead_assets.scoring.outcome_rules import OUTCOMES
     from lead_assets.scoring.ruleset import SCORING
@@ -50,4 +51,5 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
         HEADERS,
         FRESHNESS,
         ALERTS,
+        PRIVACY,
     )

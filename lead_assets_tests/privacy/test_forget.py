@@ -220,6 +220,24 @@ def test_by_phone_and_once_more_after_an_interruption(home: Home, monkeypatch: p
     assert home.left() == []
 
 
+def test_an_export_has_every_value_and_where_it_came_from(home: Home) -> None:
+    held = home.ask("export-person", EMAIL)
+    assert (EMAIL in held["person"]["emails"], held["person"]["names"]) == (True, [NAME.lower()])
+    assert [each["campaign_id"] for each in held["received"]] == ["autumn", "spring"] or len(held["received"]) == 2
+    tables = {each["table"]: each for each in held["tables"]}
+    assert {"intake.raw_leads", "identity.leads", "signals.email", "classification.classifications", "routing.decisions"} <= tables.keys()
+    leads = tables["identity.leads"]
+    assert {row["email_normalized"] for row in leads["rows"]} == {EMAIL}
+    assert leads["columns"]["email_normalized"]["from"] == ["intake.raw_leads.email"]
+    assert ("hunter", EMAIL) in {(answer["provider"], answer["about"]) for answer in held["answers"]}
+    assert held["sent_to"] == [{"destination": "hubspot", "vendor_id": "501"}]
+    assert "kim.li@brightfern.example" not in json.dumps(tables)
+    home.ask("forget", EMAIL)
+    after = home.ask("export-person", EMAIL)
+    assert (after["received"], after["tables"], after["answers"], after["places"]) == ([], [], [], [])
+    assert after["suppressed"] == ["email: asked to be forgotten"]
+
+
 def test_a_run_in_progress_comes_first(home: Home) -> None:
     from lead_assets.privacy.forget import NotForgotten, forget
     from lead_assets.privacy.lists import read_identifier
