@@ -37,6 +37,7 @@ from lead_assets.stores.archive import Archive
 EVALUATION = "golden_evaluation"
 HOME_TABLES = "home_tables"
 REBUILD = "lead_rebuild"
+DELIVERIES = "deliveries"
 
 of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign") - AssetSelection.checks(FRESH_KEY)
 """Everything that is made per campaign. Freshness is judged between runs."""
@@ -137,6 +138,52 @@ def missed_sensor(context: SensorEvaluationContext, ledger: ResourceParam[Ledger
     if not requests:
         context.update_cursor(cursor)
         return SkipReason("no campaign misses answers that are available now")
+    return SensorResult(run_requests=requests, cursor=cursor)
+
+
+@op(description="Sends what waits in the outbox and is due, to all destinations that are on.")
+def drain_outbox(context: OpExecutionContext, settings: ResourceParam[Settings], ledger: ResourceParam[Ledger]) -> None:
+    from lead_assets.delivery.dispatch import drain
+    from lead_assets.delivery.rules import load_delivery_rules
+
+    drained = drain(ledger, settings, load_delivery_rules(settings), patience=60.0)
+    context.add_output_metadata({row.pop("destination"): dict(row) for row in drained.rows()})
+
+
+@job(hooks={retry_what_may_pass}, description="Drains the outbox: intents that are due become sends.")
+def outbox_job() -> None:
+    drain_outbox()
+
+
+deliveries_job = define_asset_job(
+    DELIVERIES,
+    selection=AssetSelection.assets("delivery/deliveries", "delivery/dead_letters", "marts/time_to_first_touch"),
+    description="The tables of what was sent, from the ledger.",
+)
+
+
+@sensor(
+    jobs=[outbox_job, deliveries_job],
+    minimum_interval_seconds=15,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Drains the outbox when something is due (retries, quiet hours that are over, leads that come back from nurture), and then updates the tables.",
+)
+def outbox_sensor(
+    context: SensorEvaluationContext, settings: ResourceParam[Settings], ledger: ResourceParam[Ledger]
+) -> SensorResult | SkipReason:
+    from lead_assets.core.document import RulesError
+    from lead_assets.delivery.dispatch import sendable
+    from lead_assets.delivery.rules import load_delivery_rules
+    from lead_assets.kit.outbox import next_step
+
+    try:
+        able = sendable(ledger, settings, load_delivery_rules(settings))
+    except RulesError as error:
+        return SkipReason(f"nothing is sent until rules/delivery.yaml is fixed:\n{error}")
+    requests, cursor = next_step(context.instance, ledger, able, context.cursor, outbox_job.name, DELIVERIES)
+    if not requests:
+        context.update_cursor(cursor)
+        return SkipReason("nothing is due in the outbox")
     return SensorResult(run_requests=requests, cursor=cursor)
 
 

@@ -18,6 +18,7 @@ from rich.markup import escape
 
 from lead_assets.cli import (
     analyst_app,
+    deliver_app,
     identity_app,
     lookalike_app,
     operate_app,
@@ -45,6 +46,7 @@ route_app.add_to(app)
 shapes = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(shapes, name="shapes")
 app.add_typer(score_app.score, name="score")
+app.add_typer(deliver_app.deliver, name="deliver")
 app.add_typer(lookalike_app.lookalike, name="lookalike")
 app.add_typer(outcomes_app.outcomes, name="outcomes")
 app.add_typer(identity_app.identity, name="identity")

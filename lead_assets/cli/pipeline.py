@@ -68,6 +68,7 @@ def run(
         "run_ids": [each.run_id for each in ran],
         "campaigns": report.funnel(warehouse, wanted),
         "billed": billed,
+        "delivered": report.delivered(warehouse, wanted),
         "missed": missed,
         "without_key": report.without_key(settings, missed),
         "circuits": [circuit.as_row() for circuit in circuits],

@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.contracts import TABLES, CampaignFunnel, Classification, RoutingDecision, SignalRow, Table
+from lead_assets.contracts import TABLES, CampaignFunnel, Classification, Delivery, RoutingDecision, SignalRow, Table
 from lead_assets.core.settings import Settings
 from lead_assets.kit.notes import Note
 from lead_assets.signals.signal import load_signals
@@ -41,6 +41,16 @@ def owners_of(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[
     for campaign, owner, count in counts.iter_rows():
         owners.setdefault(campaign, {})[owner] = count
     return owners
+
+
+def delivered(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[str, int]]:
+    """destination → state → messages, from delivery.deliveries."""
+    present = [key for key in warehouse.partitions(Delivery) if key in set(campaigns)]
+    counts = warehouse.read(Delivery, present).group_by("destination", "state").len().sort("destination", "state")
+    found: dict[str, dict[str, int]] = {}
+    for destination, state, count in counts.iter_rows():
+        found.setdefault(destination, {})[state] = count
+    return found
 
 
 def missed(warehouse: Warehouse, campaigns: Sequence[str]) -> dict[str, dict[str, int]]:

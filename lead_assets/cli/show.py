@@ -23,6 +23,7 @@ def run(answer: dict[str, Any]) -> None:
     funnel(answer["campaigns"])
     if answer["campaigns"]:
         owners(answer["campaigns"])
+        delivered(answer["delivered"])
     without_key(answer["without_key"])
     for name, reasons in answer["missed"].items():
         why = ", ".join(f"{reason} {leads}" for reason, leads in reasons.items() if reason not in ("no_key", "not_worth_it"))
@@ -177,6 +178,19 @@ def funnel(campaigns: list[dict[str, Any]]) -> None:
         table.add_section()
         table.add_row("[bold]all[/]", *(f"[bold]{sum(row[name] for row in campaigns)}[/]" for name in _COUNTS))
     out.print(table)
+
+
+def delivered(found: dict[str, dict[str, int]]) -> None:
+    """What destinations have, and what is still to come."""
+    if found:
+        there = ", ".join(f"{name} {states['confirmed']}" for name, states in found.items() if states.get("confirmed")) or "nothing"
+        rest: dict[str, int] = {}
+        for states in found.values():
+            for state, count in states.items():
+                if state != "confirmed":
+                    rest[state] = rest.get(state, 0) + count
+        later = "; " + ", ".join(f"{count} {state}" for state, count in sorted(rest.items())) if rest else ""
+        out.print(f"[bold]delivered[/]: {there}{later}", soft_wrap=True)
 
 
 def owners(campaigns: list[dict[str, Any]]) -> None:

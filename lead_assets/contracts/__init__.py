@@ -2,6 +2,7 @@
 
 from lead_assets.contracts.base import WHOLE_HOME, Column, ColumnSpec, Grain, Json, Money, Table, canonical_json
 from lead_assets.contracts.classification import GOLDEN_CAMPAIGN, Classification, GoldenEvaluation, Quarantined, QuarantinedSummary, Summary
+from lead_assets.contracts.delivery import DeadLetter, Delivery, DeliveryIntent
 from lead_assets.contracts.enriched import EnrichedLead
 from lead_assets.contracts.found import declared
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
@@ -52,6 +53,9 @@ __all__ = [
     "ColumnSpec",
     "CompanyOverview",
     "Contacts",
+    "DeadLetter",
+    "Delivery",
+    "DeliveryIntent",
     "Duplicate",
     "EmailAddress",
     "EnrichedLead",

@@ -119,3 +119,21 @@ class CampaignScorecard(Table):
     share_of_leads: Annotated[float | None, Column("leads / leads of all campaigns", low=0, high=1)] = None
     share_of_hot: Annotated[float | None, Column("hot / hot of all campaigns", low=0, high=1)] = None
     share_of_cost: Annotated[float | None, Column("cost_usd / cost_usd of all campaigns", low=0, high=1)] = None
+
+
+class TimeToFirstTouch(Table):
+    """One row per owner: how long it took until they had the first confirmed message about each lead, from the lead's receipt."""
+
+    table: ClassVar[str] = "marts.time_to_first_touch"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "owner")
+
+    campaign_id: Annotated[str, Column("Campaign: the partition key")]
+    owner: Annotated[str, Column("Owner")]
+    leads: Annotated[int, Column("Their leads that something is to be sent to them about", low=0)]
+    touched: Annotated[int, Column("Of those, the leads with a confirmed message", low=0)]
+    waiting: Annotated[int, Column("Of those, the leads without one yet", low=0)]
+    median_minutes: Annotated[
+        float | None, Column("Median of the minutes from receipt to the first confirmed message; null if there is none")
+    ] = None
+    longest_minutes: Annotated[float | None, Column("The longest of them")] = None
+    breaches: Annotated[int, Column("Leads whose message was confirmed after the time in rules/delivery.yaml (first_touch)", low=0)]

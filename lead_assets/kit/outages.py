@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 AGAIN_TAG = "lead_assets/again"
 """Run tag: the provider whose missing answers are the reason for running the campaign again."""
-_UNDER_WAY = [
+UNDER_WAY = [
     DagsterRunStatus.QUEUED,
     DagsterRunStatus.NOT_STARTED,
     DagsterRunStatus.STARTING,
     DagsterRunStatus.STARTED,
     DagsterRunStatus.CANCELING,
 ]
+"""Statuses of runs that have not ended."""
 
 
 def circuits_shown(ledger: Ledger) -> dict[str, str] | None:
@@ -65,7 +66,7 @@ def campaigns_under_way(instance: DagsterInstance) -> set[str]:
     """Campaigns of queued and running runs."""
     found: set[str] = set()
     known: list[str] | None = None
-    for run in instance.get_runs(RunsFilter(statuses=_UNDER_WAY)):
+    for run in instance.get_runs(RunsFilter(statuses=UNDER_WAY)):
         if key := run.tags.get("dagster/partition"):
             found.add(key)
         start, end = run.tags.get("dagster/asset_partition_range_start"), run.tags.get("dagster/asset_partition_range_end")

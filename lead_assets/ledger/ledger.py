@@ -272,6 +272,12 @@ class Ledger:
 
         return self._db.write(lambda tx: controls.note_failure(tx, provider, counts=counts))
 
+    def note_success(self, provider: str) -> None:
+        """The provider answered: its failures are over, and its circuit is closed."""
+        from lead_assets.ledger import controls
+
+        self._db.write(lambda tx: controls.close_circuits(tx, {provider}))
+
     def pause(self, provider: str | None = None) -> None:
         """Block new calls to one provider or to all."""
         from lead_assets.ledger import controls

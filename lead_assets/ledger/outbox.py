@@ -52,10 +52,9 @@ class Outbox:
         *,
         lease: float = 60.0,
         campaigns: Collection[str] | None = None,
-        lanes_held: Collection[str] = (),
     ) -> list[Parcel]:
         """Up to `most` entries that are due, oldest first, held for `lease` seconds."""
-        return self._db.write(lambda tx: _claim(tx, holder, destination, most, lease, campaigns, lanes_held))
+        return self._db.write(lambda tx: claim(tx, holder, destination, most, lease, campaigns))
 
     def depart(self, parcels: Sequence[Parcel], holder: str, policy: Policy, ref: str | None = None) -> list[Parcel]:
         """Record that requests for these leave now, with a `ref` by which the destination can be asked for them. Returns those that may leave: the caller
@@ -101,19 +100,15 @@ class Outbox:
         """The number of entries that could be sent now, including those whose worker has died."""
         return self._db.read(lambda tx: _due(tx, destinations))
 
-    def last_send(self, campaigns: Collection[str]) -> dict[str, int]:
-        """Campaign → the newest entry of its history; nothing for a campaign without any."""
+    def last_sends(self) -> dict[str, int]:
+        """Campaign → the newest entry of its history."""
         statement = sa.select(sends.c.campaign_id, sa.func.max(sends.c.id)).group_by(sends.c.campaign_id)
-        return self._db.read(lambda tx: dict(tx.raw_rows(statement.where(tx.among(sends.c.campaign_id, campaigns)))))
+        return self._db.read(lambda tx: dict(tx.raw_rows(statement)))
 
-    def changed_since(self, last: int) -> tuple[int, set[str]]:
-        """The newest entry of the history, and the campaigns with one after `last`."""
-
-        def work(tx: Tx) -> tuple[int, set[str]]:
-            newest = tx.execute(sa.select(sa.func.max(sends.c.id))).scalar() or 0
-            return newest, {name for (name,) in tx.rows(sa.select(sends.c.campaign_id).where(sends.c.id > last).distinct())}
-
-        return self._db.read(work)
+    def changed_since(self, last: int) -> dict[str, int]:
+        """Campaign → the newest entry of its history, for campaigns with one after `last`."""
+        newest = sa.select(sends.c.campaign_id, sa.func.max(sends.c.id)).where(sends.c.id > last).group_by(sends.c.campaign_id)
+        return self._db.read(lambda tx: dict(tx.raw_rows(newest)))
 
     def entries(self, campaigns: Collection[str]) -> list[dict[str, Any]]:
         """All entries of the campaigns with their history, oldest first. Without bodies."""
@@ -166,7 +161,10 @@ def settle(tx: Tx, fates: Sequence[tuple[Parcel, Fate]], holder: str, policy: Po
         _, has, state, uncertain, attempts = current[parcel.id]
         if has != holder and not (fate.state == "confirmed" and state != "confirmed"):
             continue
-        row = _settled(tx, fate, state, uncertain, attempts, policy) | {"b_id": parcel.id, "b_ref": fate.vendor_ref or parcel.vendor_ref}
+        row = _settled(tx, fate, state, uncertain, attempts, policy) | {
+            "b_id": parcel.id,
+            "b_ref": parcel.vendor_ref if fate.vendor_ref is None else fate.vendor_ref,
+        }
         rows.append(row)
         if not (fate.free and fate.state in ("waiting", "failed")):
             events.append((parcel.id, parcel.campaign_id, row["b_state"], row["b_reason"], row["b_attempts"]))
@@ -263,21 +261,19 @@ def _latest(tx: Tx, campaigns: Collection[str]) -> dict[tuple[str, str, str, str
     return {(row["destination"], row["campaign_id"], row["lead_id"], row["kind"]): row for row in found}
 
 
-def _claim(
+def claim(
     tx: Tx,
     holder: str,
     destination: str,
     most: int,
     lease: float,
     campaigns: Collection[str] | None,
-    lanes_held: Collection[str],
 ) -> list[Parcel]:
+    """See `Outbox.claim`."""
     _reclaim(tx)
     where = [*_ready(), outbox.c.due_at <= tx.now_us, outbox.c.holder.is_(None), outbox.c.destination == destination]
     if campaigns is not None:
         where.append(tx.among(outbox.c.campaign_id, campaigns))
-    if lanes_held:
-        where.append(sa.not_(tx.among(outbox.c.lane, lanes_held)))
     rows = tx.rows(sa.select(outbox).where(*where).order_by(outbox.c.due_at, outbox.c.id).limit(most))
     chosen: dict[str, Any] = {}
     for row in rows:

@@ -21,6 +21,7 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
     from lead_assets.classification.baselines import BASELINES
     from lead_assets.classification.loans import LOANS
     from lead_assets.classification.rulebook import CLASSIFICATION
+    from lead_assets.delivery.rules import delivery_file
     from lead_assets.discovery.rules import DISCOVERY
     from lead_assets.estimating.expected import ESTIMATE
     from lead_assets.identity.rules import IDENTITY
@@ -52,4 +53,5 @@ def rules_files() -> tuple[RulesFile[Any], ...]:
         FRESHNESS,
         ALERTS,
         PRIVACY,
+        delivery_file(),
     )

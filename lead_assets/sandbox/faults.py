@@ -14,7 +14,9 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, model_validator
 
-ServiceName = Literal["pipe0", "anthropic", "aturiya", "apollo", "hunter", "hubspot", "slack", "segment", "sendgrid"]
+ServiceName = Literal[
+    "pipe0", "anthropic", "aturiya", "apollo", "hunter", "hubspot", "slack", "segment", "sendgrid", "salesforce", "webhook"
+]
 
 Refusal = Literal[
     "status",  # `status` with `body` and `headers`, or in the vendor's own error form
@@ -48,7 +50,7 @@ Special = Literal[
     "batch_errored",  # anthropic: matching batch entries end as errored
     "batch_expired",  # anthropic: matching batch entries end as expired
     "pending",  # hunter: 202, ask again
-    "item_error",  # hubspot: matching inputs fail (207); sendgrid: matching contacts fail in the import
+    "item_error",  # hubspot: matching inputs fail (207); sendgrid: matching contacts fail in the import; salesforce: matching records fail
     "ok_false",  # slack: 200 with ok false; `body` is the name of the error
     "dropped_events",  # segment: 200, but matching events are discarded
 ]

@@ -31,10 +31,12 @@ from lead_assets.sandbox.hubspot.service import HubSpotService
 from lead_assets.sandbox.hunter.service import HunterService
 from lead_assets.sandbox.meter import Meter
 from lead_assets.sandbox.pipe0.service import Pipe0Service
+from lead_assets.sandbox.salesforce.service import SalesforceService
 from lead_assets.sandbox.segment.service import SegmentService
 from lead_assets.sandbox.sendgrid.service import SendGridService
 from lead_assets.sandbox.service import Service, answer
 from lead_assets.sandbox.slack.service import SlackService
+from lead_assets.sandbox.webhook.service import WebhookService
 
 SERVICES: tuple[type[Service], ...] = (
     Pipe0Service,
@@ -45,6 +47,8 @@ SERVICES: tuple[type[Service], ...] = (
     SlackService,
     SegmentService,
     SendGridService,
+    SalesforceService,
+    WebhookService,
 )
 
 

@@ -24,6 +24,11 @@ def load_vendors() -> dict[str, Vendor]:
     return {name: importlib.import_module(f"{__name__}.{name}").VENDOR for name in folders}
 
 
+def destinations() -> dict[str, Vendor]:
+    """The vendors that take deliveries, by name."""
+    return {name: vendor for name, vendor in load_vendors().items() if vendor.takes_deliveries}
+
+
 def all_parsers() -> dict[str, Parser]:
     """The parsers of all vendors. Raises ValueError if two share a name."""
     return _together("parsers", *(vendor.parsers for vendor in load_vendors().values()))

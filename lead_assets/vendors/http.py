@@ -86,6 +86,7 @@ class VendorHttp:
         params: Mapping[str, Any] | None = None,
         json: Any = None,
         content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> HttpAnswer:
         """Send one request and return its answer, whatever the status. `content`: the body as it is, e.g. because it is signed.
 
@@ -96,7 +97,9 @@ class VendorHttp:
             raise RuntimeError(f"the {self.provider} client was used outside its 'async with' block")
         try:
             async with asyncio.timeout(self._deadline):
-                async with self._client.stream(method, self._base_url + path, params=params, json=json, content=content) as response:
+                async with self._client.stream(
+                    method, self._base_url + path, params=params, json=json, content=content, headers=headers
+                ) as response:
                     body = await self._read(operation, response)
                     return HttpAnswer(response.status_code, {k.lower(): v for k, v in response.headers.items()}, body)
         # `from None`, because the causes of these errors can contain the URL, and with it the subject.

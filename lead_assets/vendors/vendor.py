@@ -1,7 +1,7 @@
 """`Vendor`: what a vendor's folder declares, and the parts of the folder that others use.
 
-Each folder has the same files, as far as the vendor needs them: `client` (HTTP), `source` (answers signals), `parsers`, `questions`, `quotas`. A part
-is loaded on first use: a run that buys nothing loads no client.
+Each folder has the same files, as far as the vendor needs them: `client` (HTTP), `source` (answers signals), `parsers`, `questions`, `quotas`, `destination`
+(takes deliveries). A part is loaded on first use: a run that buys nothing loads no client.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from pydantic import SecretStr
@@ -20,6 +20,9 @@ from lead_assets.core.settings import Settings
 from lead_assets.vendors.answers import Parser
 from lead_assets.vendors.offer import Opening, SourceClient
 from lead_assets.vendors.questions import Ask
+
+if TYPE_CHECKING:
+    from lead_assets.vendors.sending import Destination
 
 Row = dict[str, Any]
 
@@ -51,7 +54,7 @@ class Vendor:
 
     def key(self, settings: Settings) -> SecretStr | None:
         """Its credential; None means that the vendor is not asked. The sandbox accepts any."""
-        return SecretStr("sandbox") if settings.sandbox_url else settings.secret(self.key_variable)
+        return SecretStr("sandbox") if settings.sandbox_url else settings.secret(self.key_variable) if self.key_variable else None
 
     def is_mock(self, settings: Settings) -> bool:
         """True if its answers are made up, by the product's sandbox or the vendor's own."""
@@ -84,6 +87,16 @@ class Vendor:
     def questions(self) -> Mapping[str, Ask]:
         """By the names that rules/signals.yaml uses."""
         found: Mapping[str, Ask] = self._part("questions").QUESTIONS if self._has("questions") else {}
+        return found
+
+    @property
+    def takes_deliveries(self) -> bool:
+        return self._has("destination")
+
+    @property
+    def destination(self) -> Destination:
+        """How deliveries reach it (see `lead_assets.vendors.sending`)."""
+        found: Destination = self._part("destination").DESTINATION
         return found
 
     def _has(self, part: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+import zlib
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,15 +22,20 @@ class HubSpotService(Service):
 
     def reset(self) -> None:
         self._contacts: dict[str, dict[str, Any]] = {}
+        self._notes: list[dict[str, Any]] = []
 
     def state(self) -> Any:
-        return {"contacts": self._contacts}
+        return {"contacts": self._contacts, "notes": self._notes}
 
     def routes(self) -> list[Route]:
         return [
             self.route("/crm/v3/objects/contacts/batch/upsert", self._upsert, "contacts/batch/upsert"),
             self.route("/crm/objects/{version}/contacts/batch/upsert", self._upsert, "contacts/batch/upsert"),
+            self.route("/crm/v3/objects/contacts/batch/update", self._update, "contacts/batch/update"),
+            self.route("/crm/v3/objects/contacts/batch/read", self._read, "contacts/batch/read"),
             self.route("/crm/v3/objects/contacts/search", self._search, "contacts/search"),
+            self.route("/crm/v3/objects/notes/batch/create", self._create_notes, "notes/batch/create"),
+            self.route("/crm/v3/objects/notes/search", self._search_notes, "notes/search"),
             self.route("/crm/v3/owners", self._owners, "owners", ("GET",)),
         ]
 
@@ -53,6 +59,12 @@ class HubSpotService(Service):
         )
 
     def _upsert(self, call: ServiceCall) -> Response:
+        return self._write(call, "contacts/batch/upsert")
+
+    def _update(self, call: ServiceCall) -> Response:
+        return self._write(call, "contacts/batch/update")
+
+    def _write(self, call: ServiceCall, operation: str) -> Response:
         body = call.json()
         inputs = body.get("inputs") if isinstance(body, dict) else None
         if not isinstance(inputs, list) or not inputs or not all(_is_input(each) for each in inputs):
@@ -64,12 +76,12 @@ class HubSpotService(Service):
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         results, errors = [], []
         for each in inputs:
-            wrong = self._wrong(each)
+            wrong = self._wrong(each, operation)
             if wrong is not None:
                 errors.append(wrong)
                 continue
             key = str(each["id"]).lower()
-            self.meter.delivered(self.name, "contacts/batch/upsert", key)
+            self.meter.delivered(self.name, operation, key)
             known = self._contacts.get(key)
             record = known or {"id": str(1000 + len(self._contacts)), "properties": {}, "createdAt": now, "archived": False}
             record["properties"].update(each["properties"])
@@ -82,10 +94,17 @@ class HubSpotService(Service):
             return answer({**body, "numErrors": len(errors), "errors": errors}, 207, _limits(call))
         return answer(body, headers=_limits(call))
 
-    def _wrong(self, each: dict[str, Any]) -> dict[str, Any] | None:
-        """What is wrong with one input, as listed in a 207."""
+    def _wrong(self, each: dict[str, Any], operation: str) -> dict[str, Any] | None:
+        """What is wrong with one input, as listed in a 207. The body of an injected fault replaces what it says."""
         email = str(each["id"])
-        failed = self.faults.hit(self.name, "item_error", "contacts/batch/upsert", email, str(each.get("objectWriteTraceId")))
+        failed = self.faults.hit(self.name, "item_error", operation, email, str(each.get("objectWriteTraceId")))
+        if operation.endswith("update") and email.lower() not in self._contacts:
+            return {
+                "status": "error",
+                "category": "OBJECT_NOT_FOUND",
+                "message": "Could not get some CONTACT objects",
+                "context": {"ids": [email]},
+            }
         if failed is None and (each.get("idProperty") != "email" or ("@" in email and "." in email.rpartition("@")[2])):
             return None
         context = {"id": [email], **({"objectWriteTraceId": [each["objectWriteTraceId"]]} if each.get("objectWriteTraceId") else {})}
@@ -97,7 +116,61 @@ class HubSpotService(Service):
             "context": context,
             "errors": [],
             "links": {},
+            **(failed.body if failed is not None and isinstance(failed.body, dict) else {}),
         }
+
+    def _read(self, call: ServiceCall) -> Response:
+        body = call.json() or {}
+        wanted = [str(each.get("id")).lower() for each in body.get("inputs", [])]
+        if len(wanted) > MAX_INPUTS:
+            return _error(400, f"The maximum number of inputs is {MAX_INPUTS}", "VALIDATION_ERROR")
+        names = {"email", *body.get("properties", [])}
+        found = [self._contacts[key] for key in wanted if key in self._contacts]
+        results = [{**each, "properties": {name: each["properties"].get(name) for name in names}} for each in found]
+        answered = {"status": "COMPLETE", "results": results}
+        missing = [key for key in wanted if key not in self._contacts]
+        if missing:
+            error = {
+                "status": "error",
+                "category": "OBJECT_NOT_FOUND",
+                "message": "Could not get some CONTACT objects",
+                "context": {"ids": missing},
+            }
+            return answer({**answered, "numErrors": 1, "errors": [error]}, 207, _limits(call))
+        return answer(answered, headers=_limits(call))
+
+    def _create_notes(self, call: ServiceCall) -> Response:
+        body = call.json()
+        inputs = body.get("inputs") if isinstance(body, dict) else None
+        if not isinstance(inputs, list) or not inputs or len(inputs) > MAX_INPUTS:
+            return _error(400, f"1 to {MAX_INPUTS} inputs are required", "VALIDATION_ERROR")
+        ids = {record["id"] for record in self._contacts.values()}
+        results = []
+        for each in inputs:
+            to = [str(link["to"]["id"]) for link in each.get("associations", [])]
+            if not each.get("properties", {}).get("hs_timestamp") or not set(to) <= ids:
+                return _error(400, "hs_timestamp and existing records are required", "VALIDATION_ERROR")
+            note = {"id": str(50_000 + len(self._notes)), "properties": each["properties"], "contacts": to}
+            self._notes.append(note)
+            self.meter.delivered(self.name, "notes/batch/create", f"{to} {each['properties']['hs_timestamp']}")
+            trace = {"objectWriteTraceId": each["objectWriteTraceId"]} if each.get("objectWriteTraceId") else {}
+            results.append({"id": note["id"], "properties": each["properties"], "archived": False, **trace})
+        return answer({"status": "COMPLETE", "results": results}, 201, _limits(call))
+
+    def _search_notes(self, call: ServiceCall) -> Response:
+        wanted = {
+            each["propertyName"]: str(each["value"])
+            for group in (call.json() or {}).get("filterGroups", [])
+            for each in group.get("filters", [])
+        }
+        contact = wanted.pop("associations.contact", None)
+        found = [
+            note
+            for note in self._notes
+            if (contact is None or contact in note["contacts"])
+            and all(str(note["properties"].get(name)) == value for name, value in wanted.items())
+        ]
+        return answer({"total": len(found), "results": [{"id": note["id"], "properties": note["properties"]} for note in found]})
 
     def _search(self, call: ServiceCall) -> Response:
         body = call.json() or {}
@@ -124,10 +197,17 @@ class HubSpotService(Service):
                 "createdAt": "2026-01-01T00:00:00Z",
                 "updatedAt": "2026-01-01T00:00:00Z",
             }
-            for identifier, email in OWNERS
-            if wanted in (None, "", email)
+            for identifier, email in _owners_of(wanted)
         ]
         return answer({"results": owners}, headers=_limits(call))
+
+
+def _owners_of(wanted: str | None) -> list[tuple[str, str]]:
+    """The three owners, or the one with this address. Whoever else has an address at sandbox.example is an owner, too."""
+    known = [(identifier, email) for identifier, email in OWNERS if wanted in (None, "", email)]
+    if not known and wanted and wanted.endswith("@sandbox.example"):
+        known = [(str(7_000_000 + zlib.crc32(wanted.encode()) % 1_000_000), wanted)]
+    return known
 
 
 def _is_input(each: Any) -> bool:

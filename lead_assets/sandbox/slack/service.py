@@ -1,4 +1,4 @@
-"""Slack: `chat.postMessage`, `auth.test` and incoming webhooks. Messages are kept until reset.
+"""Slack: `chat.postMessage`, `conversations.history`, `auth.test` and incoming webhooks. Messages are kept until reset.
 
 The Web API answers 200 even when it refuses; webhooks answer in plain text. Channels named `...missing` do not exist, `...archived` are archived; a webhook
 whose token is `gone` was removed.
@@ -7,6 +7,7 @@ whose token is `gone` was removed.
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 
 from starlette.responses import Response
@@ -30,6 +31,7 @@ class SlackService(Service):
     def routes(self) -> list[Route]:
         return [
             self.route("/api/chat.postMessage", self._post, "chat.postMessage"),
+            self.route("/api/conversations.history", self._history, "conversations.history"),
             self.route("/api/auth.test", self._auth_test, "auth.test"),
             self.route("/services/{team}/{bot}/{token}", self._webhook, "webhook"),
         ]
@@ -68,6 +70,28 @@ class SlackService(Service):
         message = {"type": "message", "subtype": "bot_message", "bot_id": "B0SANDBOX", "text": text, "ts": ts}
         return answer({"ok": True, "channel": channel, "ts": ts, "message": message})
 
+    def _history(self, call: ServiceCall) -> Response:
+        """The channel's messages, newest first, in pages of `limit`; `oldest` is compared with when they arrived."""
+        body = call.json() or {}
+        channel, limit = str(body.get("channel") or ""), int(body.get("limit") or 100)
+        failed = self.faults.hit(self.name, "ok_false", "conversations.history", channel)
+        if failed is not None:
+            return _refusal(str(failed.body or "internal_error"))
+        kept = [each for each in reversed(self._messages) if each["channel"] == channel and each["at"] >= float(body.get("oldest") or 0)]
+        start = int(body.get("cursor") or 0)
+        page = [
+            {
+                "type": "message",
+                "ts": each["ts"],
+                "text": each.get("text"),
+                **({"metadata": each["metadata"]} if each.get("metadata") else {}),
+            }
+            for each in kept[start : start + limit]
+        ]
+        more = start + limit < len(kept)
+        cursor = {"next_cursor": str(start + limit) if more else ""}
+        return answer({"ok": True, "messages": page, "has_more": more, "response_metadata": cursor})
+
     def _auth_test(self, call: ServiceCall) -> Response:
         return answer(
             {"ok": True, "url": "https://sandbox.slack.example/", "team": "Sandbox", "user": "leadbot", "team_id": "T0", "user_id": "U0"}
@@ -86,7 +110,7 @@ class SlackService(Service):
 
     def _keep(self, operation: str, channel: str, body: dict[str, Any]) -> str:
         ts = f"1790000000.{len(self._messages):06d}"
-        self._messages.append({**body, "channel": channel, "ts": ts})
+        self._messages.append({**body, "channel": channel, "ts": ts, "at": time.time()})
         said = f"{body.get('text')}{body.get('blocks')}{body.get('attachments')}"
         self.meter.delivered(self.name, operation, f"{channel} {hashlib.sha256(said.encode()).hexdigest()[:12]}")
         return ts

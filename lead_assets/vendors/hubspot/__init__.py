@@ -6,5 +6,5 @@ VENDOR = Vendor(
     package=__name__,
     live_url="https://api.hubapi.com",
     key_variable="HUBSPOT_API_KEY",
-    without="nothing in the graph calls it yet",
+    without="contacts are not sent to HubSpot",
 )

@@ -6,5 +6,5 @@ VENDOR = Vendor(
     package=__name__,
     live_url="https://api.segment.io",
     key_variable="SEGMENT_WRITE_KEY",
-    without="nothing in the graph calls it yet",
+    without="events are archived, but not sent to Segment",
 )

@@ -6,5 +6,5 @@ VENDOR = Vendor(
     package=__name__,
     live_url="https://api.sendgrid.com",
     key_variable="SENDGRID_API_KEY",
-    without="nothing in the graph calls it yet",
+    without="leads to be nurtured join no list",
 )

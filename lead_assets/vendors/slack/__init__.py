@@ -6,5 +6,5 @@ VENDOR = Vendor(
     package=__name__,
     live_url="https://slack.com/api",
     key_variable="SLACK_BOT_TOKEN",
-    without="nothing in the graph calls it yet",
+    without="owners get no messages",
 )

@@ -1,0 +1,81 @@
+"""What `lead-assets deliver` does: drain the outbox, show what would be sent, send dead letters again.
+
+Does not belong here: the outbox (see `lead_assets.ledger.outbox`), or what is sent (see `lead_assets.delivery`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from lead_assets.contracts import Classification, EnrichedLead, Lead, RoutingDecision, Score, Summary, Table
+from lead_assets.core.settings import Settings
+from lead_assets.core.unknown_words import unknown
+from lead_assets.delivery import planning
+from lead_assets.delivery.dispatch import drain
+from lead_assets.delivery.dry_run import dry_run
+from lead_assets.delivery.facts import routed_leads
+from lead_assets.delivery.rules import load_delivery_rules
+from lead_assets.ledger import Ledger
+from lead_assets.rules.check import check_rules
+from lead_assets.stores.opened import campaigns_of, warehouse_of
+from lead_assets.vendors import destinations
+
+
+def send(settings: Settings, campaigns: Sequence[str] | None, only: Sequence[str] | None, patience: float) -> dict[str, Any]:
+    """Send what is due. Returns {rows: [{destination, confirmed, failed, …, stopped}], due}."""
+    check_rules(settings)
+    rules = load_delivery_rules(settings)
+    _are_destinations(only)
+    ledger = Ledger(settings.ledger_location)
+    keys = campaigns_of(settings, campaigns) if campaigns else None
+    drained = drain(ledger, settings, rules, campaigns=keys, only=only, patience=patience)
+    return {"rows": drained.rows(), "due": ledger.outbox.due(rules.active(settings)), "failures": []}
+
+
+def rehearse(settings: Settings, campaigns: Sequence[str] | None, out: Path) -> dict[str, Any]:
+    """Write the requests that would be sent now for the campaigns' tables, also for destinations that are off in this home. Returns {rows, folder}."""
+    check_rules(settings)
+    rules = load_delivery_rules(settings)
+    # Without keys and without a sandbox, what is on in the sandbox is shown, too: nothing is sent.
+    shown = rules.model_copy(update={"destinations": _all_on(rules.destinations)})
+    warehouse = warehouse_of(settings)
+    keys = campaigns_of(settings, campaigns)
+    reads: dict[str, type[Table]] = {
+        "decisions": RoutingDecision,
+        "leads": Lead,
+        "enriched": EnrichedLead,
+        "classifications": Classification,
+        "scores": Score,
+        "summaries": Summary,
+    }
+    frames = {
+        name: warehouse.read(contract, [key for key in warehouse.partitions(contract) if key in set(keys)])
+        for name, contract in reads.items()
+    }
+    leads = routed_leads(**frames, rules=shown)
+    rows = dry_run(Ledger(settings.ledger_location), settings, shown, planning.to_send(leads, shown, settings), out)
+    return {"rows": rows, "folder": str(out), "failures": []}
+
+
+def replay(
+    settings: Settings, campaigns: Sequence[str] | None, only: Sequence[str] | None, reasons: Sequence[str] | None
+) -> dict[str, Any]:
+    """Make dead letters due again. Returns {replayed}."""
+    _are_destinations(only)
+    ledger = Ledger(settings.ledger_location)
+    keys = campaigns_of(settings, campaigns) if campaigns else None
+    wanted: Sequence[str | None] = only or [None]
+    return {"replayed": sum(ledger.outbox.replay(keys, name, reasons or None) for name in wanted), "failures": []}
+
+
+def _all_on(each: Any) -> Any:
+    named = {name: own for name, own in each if own is not None and own.on != "never"}
+    return each.model_copy(update={name: own.model_copy(update={"on": "always"}) for name, own in named.items()})
+
+
+def _are_destinations(only: Sequence[str] | None) -> None:
+    for name in only or ():
+        if name not in destinations():
+            raise unknown("--to", name, sorted(destinations()))

@@ -1,0 +1,74 @@
+"""What destinations may be told about a routed lead: a closed list of facts, without nulls and blanks.
+
+Does not belong here: which of them a destination gets (see the allow-lists in rules/delivery.yaml).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import polars as pl
+
+from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.delivery.fields import KEYS, OF_BRIEF, OF_CLASSIFICATION, OF_ENRICHED, OF_LEAD, OF_ROUTING, OF_SCORE
+from lead_assets.delivery.rules import DeliveryRules
+from lead_assets.ledger.outbox_model import person_hash
+from lead_assets.vendors.sending import RoutedLead
+
+_KEYS = list(KEYS)
+
+
+_OF_OWNER = ("owner_email", "owner_crm_id", "sla_due_at")
+
+
+def routed_leads(
+    decisions: pl.DataFrame,
+    leads: pl.DataFrame,
+    enriched: pl.DataFrame,
+    classifications: pl.DataFrame,
+    scores: pl.DataFrame,
+    summaries: pl.DataFrame,
+    rules: DeliveryRules,
+) -> list[RoutedLead]:
+    """One per row of routing.decisions, sorted by campaign and lead. The frames follow the contracts RoutingDecision, Lead, EnrichedLead, Classification,
+    Score and Summary."""
+    company = pl.coalesce("company_clean", "company").alias("company")
+    wide = (
+        decisions.select(*_KEYS, *OF_ROUTING, pl.col("reason").alias("routing_reason"), *_OF_OWNER)
+        .join(leads.select(*_KEYS, company, *(pl.col(ours).alias(name) for name, ours in OF_LEAD.items())), on=_KEYS, how="left")
+        .join(enriched.select(*_KEYS, *OF_ENRICHED), on=_KEYS, how="left")
+        .join(classifications.select(*_KEYS, *OF_CLASSIFICATION), on=_KEYS, how="left")
+        .join(scores.select(*_KEYS, *OF_SCORE), on=_KEYS, how="left")
+        .join(summaries.select(*_KEYS, *(pl.col(theirs).alias(name) for name, theirs in OF_BRIEF.items())), on=_KEYS, how="left")
+        .sort(_KEYS)
+    )
+    return list(_each(wide, rules))
+
+
+def _each(wide: pl.DataFrame, rules: DeliveryRules) -> Iterator[RoutedLead]:
+    for row in wide.iter_rows(named=True):
+        facts = {name: value for name, value in row.items() if name not in _OF_OWNER and not _blank(value)}
+        yield RoutedLead(
+            campaign_id=row["campaign_id"],
+            lead_id=row["lead_id"],
+            person=person_of(row["email"], row["campaign_id"], row["lead_id"]),
+            facts=facts,
+            owner=row["owner"],
+            contact=rules.contact(row["owner"], row["owner_email"], row["owner_crm_id"]),
+            path=row["path"],
+            high_priority=row["route_score"] >= rules.high_priority and row["path"] == "route",
+            received_at=row["received_at"],
+            due_by=row["sla_due_at"] or row["received_at"] + rules.first_touch[row["tier"]],
+            # When it was judged, from the ledger: a rebuild gives the same.
+            revisit_at=row["enriched_at"] + rules.nurture,
+        )
+
+
+def person_of(email_normalized: str | None, campaign_id: str, lead_id: str) -> str:
+    """The hash that stands for a person in the outbox: of the e-mail, or of the lead if it has none."""
+    return person_hash(email_normalized.lower() if email_normalized else f"{campaign_key(campaign_id)}/{lead_id}")
+
+
+def _blank(value: Any) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, list) and not value)

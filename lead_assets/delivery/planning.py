@@ -1,0 +1,45 @@
+"""What is to be sent about routed leads: rows for the table, intents for the outbox.
+
+Does not belong here: sending (see `dispatch`), or a destination's mapping (see its folder in `lead_assets.vendors`).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+
+import polars as pl
+
+from lead_assets.contracts import DeliveryIntent
+from lead_assets.core.settings import Settings
+from lead_assets.delivery.rules import DeliveryRules
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.ledger.outbox_model import Planned, ToSend
+from lead_assets.vendors import destinations
+from lead_assets.vendors.sending import RoutedLead
+
+
+def to_send(leads: Sequence[RoutedLead], rules: DeliveryRules, settings: Settings) -> list[ToSend]:
+    """What every destination that is on is to get, campaign by campaign."""
+    by_campaign: defaultdict[str, list[RoutedLead]] = defaultdict(list)
+    for lead in leads:
+        by_campaign[lead.campaign_id].append(lead)
+    active = rules.active(settings)
+    return [
+        each
+        for those in by_campaign.values()
+        for name, own in active.items()
+        for each in destinations()[name].destination.to_send(those, own)
+    ]
+
+
+def plan(ledger: Ledger, sends: Sequence[ToSend], campaigns: Collection[str]) -> Planned:
+    """Store them in the outbox. What was to be sent to a destination that is off by now is withdrawn, too."""
+    return ledger.outbox.plan(sends, campaigns, set(destinations()))
+
+
+def as_rows(sends: Sequence[ToSend]) -> pl.DataFrame:
+    """Rows of `contracts.DeliveryIntent`."""
+    rows = [(s.campaign_id, s.lead_id, s.destination, s.kind, s.content, s.owner, s.not_before, s.due_by) for s in sends]
+    frame = pl.DataFrame(rows, schema=DeliveryIntent.polars_schema(), orient="row")
+    return frame.sort("campaign_id", "lead_id", "destination", "kind")

@@ -1,0 +1,1 @@
+"""Salesforce, as the sandbox serves it."""

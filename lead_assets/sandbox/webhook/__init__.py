@@ -1,0 +1,1 @@
+"""Somebody's own webhook, as the sandbox serves it."""

@@ -1,0 +1,100 @@
+"""HubSpot's CRM over HTTP: contacts read, upserted and updated in batches, notes, owners.
+
+Belongs here: HubSpot's wire format and status codes. Does not belong here: which values are sent (see `destination`).
+https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/batch/upsert-contacts
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from lead_assets.core.errors import ProviderError
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object, problem
+
+MOST = 100
+"""Records per batch."""
+NOTE_TO_CONTACT = 202
+"""HubSpot's own type of the association from a note to its contact."""
+
+KINDS: Kinds = {
+    401: ("auth", "auth"),
+    403: ("auth", "missing_scope"),
+    404: ("permanent", "not_found"),
+    408: ("transient", "timeout"),
+    409: ("transient", "conflict"),
+    423: ("transient", "provider_error"),
+    429: ("rate_limited", "rate_limited"),
+    477: ("transient", "provider_error"),
+}
+
+
+class HubSpot:
+    """HubSpot's API; use with `async with`."""
+
+    def __init__(self, http: VendorHttp) -> None:
+        self._http = http
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def read(self, emails: Sequence[str], properties: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """E-mail (lower case) → the contact's record, for those that exist."""
+        inputs = [{"id": email} for email in emails]
+        body = {"idProperty": "email", "properties": ["email", *properties], "inputs": inputs}
+        told = await self._post("contacts/batch/read", "/crm/v3/objects/contacts/batch/read", body)
+        return {
+            str(each["properties"].get("email")).lower(): each
+            for each in told.get("results", ())
+            if isinstance(each.get("properties"), dict)
+        }
+
+    async def upsert(self, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """`inputs`: {id, idProperty, properties, objectWriteTraceId} each. Returns {results, errors}, also of a 207."""
+        return await self._post("contacts/batch/upsert", "/crm/v3/objects/contacts/batch/upsert", {"inputs": list(inputs)})
+
+    async def update(self, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Like `upsert`, for contacts that exist: what is not given stays as it is."""
+        return await self._post("contacts/batch/update", "/crm/v3/objects/contacts/batch/update", {"inputs": list(inputs)})
+
+    async def notes(self, inputs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+        """Create notes: {properties, associations, objectWriteTraceId} each."""
+        return await self._post("notes/batch/create", "/crm/v3/objects/notes/batch/create", {"inputs": list(inputs)})
+
+    async def has_note(self, contact: str, at_ms: int) -> bool:
+        """Whether the contact has a note with this time."""
+        filters = [
+            {"propertyName": "associations.contact", "operator": "EQ", "value": contact},
+            {"propertyName": "hs_timestamp", "operator": "EQ", "value": str(at_ms)},
+        ]
+        body = {"filterGroups": [{"filters": filters}], "properties": ["hs_timestamp"], "limit": 1}
+        told = await self._post("notes/search", "/crm/v3/objects/notes/search", body)
+        return bool(told.get("results"))
+
+    async def owner(self, email: str) -> str | None:
+        """The id of the owner with this address, if there is one who is not archived."""
+        answer = await self._http.request("owners", "GET", "/crm/v3/owners", params={"email": email, "limit": 100, "archived": "false"})
+        told = self._checked("owners", answer)
+        return next((str(each["id"]) for each in told.get("results", ()) if str(each.get("email")).lower() == email.lower()), None)
+
+    async def _post(self, operation: str, path: str, body: Any) -> dict[str, Any]:
+        return self._checked(operation, await self._http.request(operation, "POST", path, json=body))
+
+    def _checked(self, operation: str, answer: HttpAnswer) -> dict[str, Any]:
+        if answer.status >= 300:
+            raise self._failure(operation, answer)
+        return json_object("hubspot", operation, answer)
+
+    def _failure(self, operation: str, answer: HttpAnswer) -> ProviderError:
+        # The daily limit ends at midnight of the account; asking again in a minute would only count against it.
+        if answer.status == 429 and problem(answer).get("policyName") == "DAILY":
+            return ProviderError("hubspot", operation, "quota", "daily_limit", status=429)
+        error = failure("hubspot", operation, answer, KINDS)
+        if error.kind == "rate_limited" and error.retry_after is None:
+            error.retry_after = float(answer.headers.get("x-hubspot-ratelimit-interval-milliseconds", 10_000)) / 1000
+        return error

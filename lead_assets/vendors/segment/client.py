@@ -1,0 +1,63 @@
+"""Segment's HTTP Tracking API: batches of events. It answers 200 to almost everything, even to what it then drops, so its limits are kept here.
+
+Does not belong here: which events are sent (see `destination`). https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import orjson
+
+from lead_assets.vendors.http import Kinds, VendorHttp, failure
+
+MOST_EVENTS, MOST_EVENT_BYTES, MOST_BYTES = 2_500, 32_000, 500_000
+_AROUND = 200
+"""Bytes of a batch besides its events."""
+
+KINDS: Kinds = {
+    400: ("permanent", "refused"),
+    401: ("auth", "auth"),
+    403: ("auth", "auth"),
+    408: ("transient", "timeout"),
+    413: ("permanent", "too_large"),
+    429: ("rate_limited", "rate_limited"),
+}
+
+
+class Segment:
+    """Segment's API; use with `async with`."""
+
+    def __init__(self, http: VendorHttp) -> None:
+        self._http = http
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def batch(self, events: Sequence[dict[str, Any]]) -> None:
+        """Send events; each needs a `messageId`, by which Segment drops repeats. Raises ProviderError."""
+        content = orjson.dumps({"batch": list(events), "context": {"library": {"name": "lead_assets", "version": "0.1"}}})
+        answer = await self._http.request("batch", "POST", "/v1/batch", content=content, headers={"content-type": "application/json"})
+        if answer.status >= 300:
+            error = failure("segment", "batch", answer, KINDS)
+            if error.kind == "rate_limited" and error.retry_after is None:
+                error.retry_after = float(answer.headers.get("x-ratelimit-reset", 1))
+            raise error
+
+
+def batches(sizes: Sequence[int]) -> list[range]:
+    """Positions of events that go into one batch each, in order, within the limits of number and size."""
+    made: list[range] = []
+    start = size = 0
+    for position, each in enumerate(sizes):
+        if position > start and (position - start >= MOST_EVENTS or size + each + 1 > MOST_BYTES - _AROUND):
+            made.append(range(start, position))
+            start, size = position, 0
+        size += each + 1
+    return [*made, range(start, len(sizes))] if sizes else []

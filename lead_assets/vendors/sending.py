@@ -1,0 +1,202 @@
+"""What a vendor offers for deliveries, and what its `destination` receives: the vocabulary between destinations and the delivery room.
+
+A destination is a vendor's folder with a `destination` module: the model of its rules, the mapping of routed leads to what is sent (`to_send`), a sender that
+makes the requests, and `pretend`, the answers to a dry run. Add the module and the destination exists: rules, commands and tables ask `destinations()`.
+
+Does not belong here: any one destination, or when something is sent (see `lead_assets.delivery`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Protocol
+
+import orjson
+from pydantic import Field, SecretStr
+
+from lead_assets.core.declared import Declared
+from lead_assets.core.errors import ProviderError
+from lead_assets.core.settings import Settings
+from lead_assets.ledger.model import Rate
+from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
+from lead_assets.vendors.http import HttpAnswer, VendorHttp
+
+Allowed = dict[str, str]
+"""A field allow-list: the destination's name of a field → the lead's (see `lead_assets.delivery.facts`)."""
+
+
+class RateRule(Declared):
+    """At most `requests` in any `seconds`."""
+
+    requests: int = Field(ge=1)
+    seconds: float = Field(gt=0)
+
+    @property
+    def rate(self) -> Rate:
+        return Rate(self.requests, self.seconds)
+
+
+class SendRules(Declared):
+    """What every destination's rules say. `on`: always, in homes of the sandbox only, or never."""
+
+    on: Literal["always", "sandbox", "never"] = "never"
+    rate: RateRule | None = None
+    """Replaces the vendor's documented limit, and is kept in the sandbox, too."""
+
+    def is_on(self, settings: Settings) -> bool:
+        return self.on == "always" or (self.on == "sandbox" and settings.world == "sandbox")
+
+
+class OwnerContact(Declared):
+    """Where an owner is reached."""
+
+    email: str | None = None
+    slack: str | None = None
+    """Channel (C…), or member (U…) for a direct message."""
+    hubspot: str | None = None
+    salesforce: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoutedLead:
+    """A routed lead as destinations see it."""
+
+    campaign_id: str
+    lead_id: str
+    person: str
+    facts: Mapping[str, Any]
+    """By name, without nulls and blanks: see `lead_assets.delivery.facts`."""
+    owner: str
+    contact: OwnerContact
+    path: Literal["route", "nurture", "manual_review", "hold"]
+    high_priority: bool
+    received_at: datetime
+    due_by: datetime
+    """By when its owner should have it."""
+    revisit_at: datetime
+    """When a lead that is nurtured comes back."""
+
+    @property
+    def to_owner(self) -> bool:
+        """Whether a person is to work on it; what is nurtured or held goes to nobody."""
+        return self.path in ("route", "manual_review")
+
+    def send(self, destination: str, kind: str, body: Mapping[str, Any], *, content: Any = None, **other: Any) -> ToSend:
+        """Something to send about this lead. `content`: what makes it another message, by default its whole body."""
+        return ToSend(
+            destination=destination,
+            kind=kind,
+            campaign_id=self.campaign_id,
+            lead_id=self.lead_id,
+            person=self.person,
+            content=content_hash(body if content is None else content),
+            body={**body, "who": {name: self.facts[name] for name in ("email", "phone", "company_domain") if name in self.facts}},
+            as_of=self.received_at,
+            **other,
+        )
+
+    def mapped(self, allowed: Allowed) -> dict[str, str]:
+        """The allowed fields that the lead has, as text: what is blank is left out, so that it overwrites nothing."""
+        return {theirs: in_text(self.facts[ours]) for theirs, ours in allowed.items() if ours in self.facts}
+
+
+def content_hash(content: Any) -> str:
+    return hashlib.sha256(orjson.dumps(content, default=str, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
+
+
+def in_text(value: Any) -> str:
+    """82 for 82.0, true for True, text for everything else."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    if isinstance(value, list):
+        return "; ".join(map(str, value))
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+class SendDesk(Protocol):
+    """What a sender works at: its turn, the journal, and how failures are taken."""
+
+    async def turn(self, bucket: str, rates: Sequence[Rate]) -> bool:
+        """Wait until one more request is within the rates. False if that takes too long."""
+        ...
+
+    async def depart(self, parcels: Sequence[Parcel], ref: str | None = None) -> list[Parcel]:
+        """Journal that a request with these leaves now. Returns those that may leave: nobody may be sent what is not returned."""
+        ...
+
+    async def settle(self, fates: Sequence[tuple[Parcel, Fate]]) -> None:
+        """Journal what became of parcels."""
+        ...
+
+    async def failed(self, parcels: Sequence[Parcel], error: ProviderError, bucket: str | None = None) -> None:
+        """Journal a request that failed as a whole. `bucket`: which one waits if it was too fast."""
+        ...
+
+
+@dataclass(frozen=True)
+class SendOpening:
+    """What a destination's sender is opened with."""
+
+    settings: Settings
+    rules: Any
+    url: str
+    key: SecretStr
+    desk: SendDesk
+    http: type[VendorHttp] = VendorHttp
+    """The transport; a dry run has its own."""
+
+
+class Sender(Protocol):
+    """An open connection to one destination."""
+
+    async def send(self, parcels: Sequence[Parcel]) -> None:
+        """Send parcels and settle each of them at the desk. May raise ProviderError for those that it has not settled."""
+        ...
+
+
+class Destination(ABC):
+    """Where deliveries go."""
+
+    name: ClassVar[str]
+    rules: ClassVar[type[SendRules]]
+    claims: ClassVar[int]
+    """Parcels that one worker takes at once."""
+    workers: ClassVar[int] = 4
+    deduplicates: ClassVar[bool]
+    """Whether sending the same again does no harm."""
+    to_people: ClassVar[bool] = False
+    """Whether owners read it: quiet hours count, and its first confirmed send is the first touch."""
+
+    def url(self, settings: Settings, rules: Any) -> str | None:
+        """Another base URL than the vendor's; None for the vendor's own."""
+        return None
+
+    def needs_key(self, rules: Any) -> bool:
+        return True
+
+    @abstractmethod
+    def to_send(self, leads: Sequence[RoutedLead], rules: Any) -> list[ToSend]:
+        """What is to be sent about the routed leads of one campaign."""
+
+    @abstractmethod
+    def open(self, opening: SendOpening) -> AbstractAsyncContextManager[Sender]: ...
+
+    @abstractmethod
+    def pretend(self, method: str, path: str, body: Any) -> Any:
+        """The answer that a request would get if all went well, for a dry run."""
+
+
+def ok_answer(body: Any, status: int = 200) -> HttpAnswer:
+    data = body.encode() if isinstance(body, str) else orjson.dumps(body)
+    return HttpAnswer(status, {"content-type": "application/json"}, data)
+
+
+def slices(parcels: Sequence[Parcel], most: int) -> list[Sequence[Parcel]]:
+    return [parcels[start : start + most] for start in range(0, len(parcels), most)]

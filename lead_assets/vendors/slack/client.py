@@ -1,0 +1,78 @@
+"""Slack's Web API: post a message, and look whether one was posted. It answers 200 even when it refuses: `ok` decides.
+
+Does not belong here: what is posted (see `destination`). https://docs.slack.dev/reference/methods/chat.postMessage
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from lead_assets.core.errors import Kind, ProviderError
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object
+
+EVENT = "lead_assets_delivery"
+"""Type of the metadata that carries our key, by which a message is found again."""
+
+KINDS: Kinds = {401: ("auth", "auth"), 403: ("auth", "auth"), 408: ("transient", "timeout"), 429: ("rate_limited", "rate_limited")}
+
+_REFUSALS: Mapping[str, Kind] = {
+    **dict.fromkeys(
+        ("not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired", "missing_scope", "no_permission"), "auth"
+    ),
+    **dict.fromkeys(("ratelimited", "rate_limited", "message_limit_exceeded"), "rate_limited"),
+    **dict.fromkeys(("fatal_error", "internal_error", "service_unavailable", "request_timeout", "team_added_to_org"), "transient"),
+}
+"""Words of `ok: false` that say more than "never"."""
+
+
+class Slack:
+    """Slack's API; use with `async with`."""
+
+    def __init__(self, http: VendorHttp) -> None:
+        self._http = http
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def post(self, message: Mapping[str, Any]) -> str:
+        """Post a message; returns its `ts`. Raises ProviderError, its reason Slack's own word."""
+        return str((await self._call("chat.postMessage", message)).get("ts"))
+
+    async def posted(self, channel: str, since: float, key: str) -> bool:
+        """Whether the channel has a message with our key. Raises ProviderError, e.g. if the bot may not read it."""
+        cursor = ""
+        while True:
+            asked = {
+                "channel": channel,
+                "oldest": f"{since:.6f}",
+                "limit": 200,
+                "include_all_metadata": True,
+                **({"cursor": cursor} if cursor else {}),
+            }
+            told = await self._call("conversations.history", asked)
+            for each in told.get("messages", ()):
+                if ((each.get("metadata") or {}).get("event_payload") or {}).get("key") == key:
+                    return True
+            cursor = str((told.get("response_metadata") or {}).get("next_cursor") or "")
+            if not cursor:
+                return False
+
+    async def _call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        headers = {"content-type": "application/json; charset=utf-8"}
+        answer = await self._http.request(method, "POST", f"/{method}", json=body, headers=headers)
+        if answer.status >= 300:
+            raise failure("slack", method, answer, KINDS)
+        return self._judged(method, answer)
+
+    def _judged(self, method: str, answer: HttpAnswer) -> dict[str, Any]:
+        told = json_object("slack", method, answer)
+        if told.get("ok") is not True:
+            word = str(told.get("error") or "bad_answer")[:60]
+            raise ProviderError("slack", method, _REFUSALS.get(word, "permanent"), word, status=answer.status)
+        return told
