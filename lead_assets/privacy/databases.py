@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,13 @@ def mask_postgres(url: sa.URL, needles: Needles) -> int:
     compact_postgres(engine, dict.fromkeys(changed))
     engine.dispose()
     return masked
+
+
+def compact_ledger(url: sa.URL, tables: Iterable[str]) -> None:
+    """Write tables of the ledger anew."""
+    engine = sa.create_engine(url)
+    compact_postgres(engine, [f'"{_SCHEMAS[0]}"."{table}"' for table in tables])
+    engine.dispose()
 
 
 def compact_postgres(engine: sa.Engine, tables: Any) -> None:

@@ -98,7 +98,7 @@ def forget(settings: Settings, ledger: Ledger, asked: Identifier, *, dry_run: bo
     archive, warehouse = archive_of(settings), warehouse_of(settings)
     warehouse.prepare()
     erasure = ledger.suppression_hash(asked.value)[:16]
-    person = start(asked)
+    person = start(asked, hashes=ledger.suppression_hash(asked.value) != value_hash(asked.value))
     _remember_again(archive, erasure, person)
     held = who(settings, archive, warehouse, person)
     work = Work(settings, ledger, archive, warehouse, person, erasure, Needles(person.needles()))
@@ -252,6 +252,8 @@ def _redact_ledger(work: Work) -> None:
                 size += masked
     persons = [person_hash(value) for value in sorted(work.person.emails | work.person.numbers)]
     done = work.ledger.erase(Erasure(whole, rewritten, sorted(subjects), work.person.leads, sorted(accounts), persons))
+    if work.settings.ledger_location.startswith("postgresql"):
+        databases.compact_ledger(postgres_url(work.settings), [table for table, rows in done.items() if rows])
     for table, rows in done.items():
         if rows:
             work.note(f"ledger, {table}", size if table == "calls" else 0, rows)
@@ -288,6 +290,9 @@ def _redact_warehouse(work: Work, held: Sequence[Holding]) -> None:
                 # A rejected payload is whoever's it names; of a whole file that was rejected, only what names them goes.
                 theirs = rows_with(left, work.needles) & (left["position"] > 0)
                 left = left.with_columns(raw_text=left["raw_text"].set(theirs, FORGOTTEN))
+            if contract.grain == "home":
+                # Made again as a whole by the next run, so that a row which names them can go.
+                left = left.filter(~rows_with(left, work.needles))
             left, masked = _masked_rows(left, work.needles)
             if masked or not left.equals(rows):
                 work.warehouse.write(contract, left, [key])

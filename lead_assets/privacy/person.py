@@ -12,11 +12,12 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from lead_assets.contracts import TABLES, Duplicate, RawLead
+from lead_assets.contracts import TABLES, Duplicate, PersonLead, RawLead
 from lead_assets.core.columns import map_distinct
 from lead_assets.core.emails import mailbox_keys, normalise_emails, read_emails, shared_mailboxes
-from lead_assets.core.suppressing import Kind, email_values, phone_values
+from lead_assets.core.suppressing import Kind, email_values, phone_values, value_hash
 from lead_assets.identity.phones import phone_key
+from lead_assets.ledger.outbox_model import person_hash
 from lead_assets.privacy.lists import Identifier
 from lead_assets.privacy.needles import Needle
 from lead_assets.stores.warehouse.base import Warehouse
@@ -49,6 +50,8 @@ class DataSubject:
     others have, too, by kind, and is left alone."""
 
     asked: Identifier
+    hashes: bool = False
+    """Whether plain hashes of theirs are looked for, too; not where suppressions themselves are plain."""
     emails: set[str] = field(default_factory=set)
     phones: set[str] = field(default_factory=set)
     """National digits: `phone_key`."""
@@ -102,6 +105,8 @@ class DataSubject:
         found += [Needle("phone", digits, _prefixes(self.numbers)) for digits in sorted(self.phones)]
         found += [Needle("profile", text) for text in sorted({f"linkedin.com/in/{slug}" for slug in self.profiles} | self.texts["profile"])]
         found += [Needle("name", text) for name in sorted(self.names) for text in _orders(name)]
+        if self.hashes:
+            found += [Needle("id", text) for value in sorted(self.emails | self.numbers) for text in _unkeyed(value)]
         return tuple(found)
 
     def add(self, rows: pl.DataFrame) -> None:
@@ -156,9 +161,9 @@ class DataSubject:
         }
 
 
-def start(asked: Identifier) -> DataSubject:
+def start(asked: Identifier, *, hashes: bool = False) -> DataSubject:
     """A person of whom only what was asked for is known."""
-    person = DataSubject(asked)
+    person = DataSubject(asked, hashes)
     if asked.kind == "email":
         person.emails.add(asked.value)
     elif asked.kind == "phone":
@@ -181,7 +186,8 @@ def find(person: DataSubject, warehouse: Warehouse, more: pl.DataFrame | None = 
     for _ in range(_ROUNDS):
         known = person.rows.height
         mine = everybody.filter(person.theirs(everybody))
-        mine = pl.concat([mine, _of_one_lead(everybody, mine), _duplicates(warehouse, everybody, mine)]).unique(_KEY, keep="first")
+        ways = (_of_one_lead, _duplicates, _of_one_person)
+        mine = pl.concat([mine, *(way(warehouse, everybody, mine) for way in ways)]).unique(_KEY, keep="first")
         person.add(mine)
         for kind, text in _bought(person, warehouse):
             person.learn(kind, text)
@@ -208,7 +214,7 @@ def _bought(person: DataSubject, warehouse: Warehouse) -> Iterator[tuple[str, st
             yield from ((str(kind), text) for text in rows[name].drop_nulls() if text)
 
 
-def _of_one_lead(everybody: pl.DataFrame, mine: pl.DataFrame) -> pl.DataFrame:
+def _of_one_lead(_: Warehouse, everybody: pl.DataFrame, mine: pl.DataFrame) -> pl.DataFrame:
     return everybody.join(mine.select("campaign_id", "lead_id").unique(), on=["campaign_id", "lead_id"], how="semi")
 
 
@@ -228,6 +234,15 @@ def _duplicates(warehouse: Warehouse, everybody: pl.DataFrame, mine: pl.DataFram
     )
     wanted = pl.concat([joined.select(_KEY), joined.select("campaign_id", *kept).rename(kept).select(_KEY)]).unique()
     return everybody.join(wanted, on=_KEY, how="semi")
+
+
+def _of_one_person(warehouse: Warehouse, everybody: pl.DataFrame, mine: pl.DataFrame) -> pl.DataFrame:
+    """Payloads of leads that identity found to be the same person, in other campaigns."""
+    if mine.is_empty() or not warehouse.partitions(PersonLead):
+        return mine.head(0)
+    leads = warehouse.query(f"SELECT campaign_id, lead_id, person_id FROM {PersonLead.table}", [PersonLead])
+    own = leads.join(mine, on=["campaign_id", "lead_id"], how="semi")["person_id"]
+    return everybody.join(leads.filter(pl.col("person_id").is_in(own.implode())), on=["campaign_id", "lead_id"], how="semi")
 
 
 def _names(rows: pl.DataFrame) -> pl.Series:
@@ -274,6 +289,13 @@ def _spellings(number: str) -> Iterator[str]:
             *(re.sub(r"\D+", between, national).strip(between) for between in ("-", ".", " ")),
         ]
     )
+
+
+def _unkeyed(value: str) -> Iterator[str]:
+    """What stores keep to recognise an address: outcomes and lookalike indices, accounts of private people, the outbox."""
+    yield value_hash(value)
+    yield f"person:{value_hash(value)[:16]}"
+    yield person_hash(value)
 
 
 def _prefixes(numbers: Iterable[str]) -> tuple[str, ...]:
