@@ -247,10 +247,10 @@ def _columns(contract: type[Table]) -> tuple[ColumnSpec, ...]:
 def _origins(contract: type[Table]) -> dict[str, tuple[str, ...]]:
     """Column → its sources, as far as the contract's `origins` and its SQL say them."""
     said = {name: (each,) if isinstance(each, str) else each for names, each in contract.origins().items() for name in names.split()}
-    if hasattr(contract, "table"):
-        said |= {name: tuple(sources) for name, sources in _mart_lineage().get(contract.table, {}).items()}
     if unknown := sorted(said.keys() - contract.model_fields.keys() - {"*"}):
         raise TypeError(f"{contract.__name__}.origins names {unknown[0]!r}, which is no column of it: correct the name")
+    if hasattr(contract, "table"):
+        said |= {name: tuple(sources) for name, sources in _mart_lineage().get(contract.table, {}).items()}
     return said
 
 

@@ -36,5 +36,19 @@ def found(rows: pl.DataFrame, _step: Step) -> str | None:
     return pictures.bars("Hit rate, %", shares) if shares else None
 
 
-PICTURES: Mapping[str, Drawn] = {"marts.campaign_funnel": funnel, "marts.spend_by_day": spend, "marts.provider_yield": found}
+def hottest(rows: pl.DataFrame, step: Step) -> str | None:
+    """The story of the campaign's best lead, in words."""
+    best = rows.drop_nulls("score").sort("score", "lead_id", descending=[True, False]).head(1)
+    if best.is_empty():
+        return None
+    row = best.row(0, named=True)
+    return f"{row['story']}\n\nThe campaign's best lead; of any other: `lead-assets explain {row['lead_id']}`"
+
+
+PICTURES: Mapping[str, Drawn] = {
+    "marts.campaign_funnel": funnel,
+    "marts.spend_by_day": spend,
+    "marts.provider_yield": found,
+    "marts.lead_360": hottest,
+}
 """By table."""

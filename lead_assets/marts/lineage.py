@@ -3,8 +3,8 @@
 The file exists because parsing all marts takes a second, which every command would pay; a test keeps it current. Write it with
 `python -m lead_assets.marts.lineage` (`make tables`).
 
-A column is made from the columns whose values are in it. A count of rows is made from the key of the table that it counts; what only filters, joins or
-groups is not part of a value.
+A column is made from the columns whose values are in it. A count of rows is made from the key of the table that it counts, a constant from that
+of the tables whose rows it marks; what only filters, joins or groups is not part of a value.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Made = dict[str, list[str]]
 
 
 def lineage_of(mart: Mart) -> Made:
-    """What each column of the mart's SELECT is made from. Raises ValueError for a column that is made from nothing but constants."""
+    """What each column of the mart's SELECT is made from."""
     tree = sqlglot.parse_one(mart.sql, read="duckdb")
     for count in list(tree.find_all(exp.Count)):
         if isinstance(count.this, exp.Star):
@@ -71,7 +71,11 @@ def _memo(scope: Scope, name: str, seen: dict[tuple[int, str], frozenset[str]]) 
             found |= _memo(branch, _query(branch).named_selects[index], seen)
     else:
         selected = next(each for each in _query(scope).selects if each.alias_or_name == name)
-        for column in selected.find_all(exp.Column):
+        columns = list(selected.find_all(exp.Column))
+        if not columns:  # a constant says of which table the row is
+            tables = [source for source in scope.sources.values() if isinstance(source, exp.Table)]
+            found |= {f"{table.db}.{table.name}.{TABLES[f'{table.db}.{table.name}'].key[-1]}" for table in tables}
+        for column in columns:
             source = _source(scope, column.table)
             if isinstance(source, Scope):
                 found |= _memo(source, column.name, seen)
