@@ -1,4 +1,4 @@
-"""`lead-assets identity`: who is who in any table.
+"""`lead-assets identity`: who is who, in any table and in the home.
 
 As in `lead_assets.cli.app`, a command reads its options, calls a module, and prints what it returned.
 """
@@ -12,12 +12,11 @@ import typer
 
 from lead_assets.cli.terminal import AsJson, print_answer
 
-identity = typer.Typer(no_args_is_help=True, help="Find rows that are one person or one company.")
+identity = typer.Typer(no_args_is_help=True, help="Find rows that are one person or one company, and say who is who.")
 
-
-@identity.callback()
-def _group() -> None:
-    """Keeps `link` a command of its own while it is the only one."""
+Named = Annotated[
+    str, typer.Argument(help="A lead as CAMPAIGN/LEAD_ID, a person or account by its id, or a company by its domain.", show_default=False)
+]
 
 
 @identity.command("link")
@@ -43,3 +42,43 @@ def link(
 
     answer = linked.link_files(inputs, id_column, roles, out, clusters=clusters, threshold=threshold)
     print_answer(answer, as_json, show_linked.linked)
+
+
+@identity.command("merge")
+def merge(one: Named, other: Named, as_json: AsJson = False) -> None:
+    """Declare two leads, people or companies the same, whatever is said of them. Kept for good."""
+    from lead_assets.cli import show_linked, who
+    from lead_assets.core.settings import Settings
+    from lead_assets.ledger.opened import opened_ledger
+
+    with opened_ledger(Settings()) as ledger:
+        print_answer(who.merge(ledger, one, other), as_json, show_linked.merged)
+
+
+@identity.command("unmerge")
+def unmerge(which: Named, as_json: AsJson = False) -> None:
+    """Take a lead out of its person, or all leads of a person apart; likewise for companies. Kept for good."""
+    from lead_assets.cli import show_linked, who
+    from lead_assets.core.settings import Settings
+    from lead_assets.ledger.opened import opened_ledger
+
+    with opened_ledger(Settings()) as ledger:
+        print_answer(who.unmerge(ledger, which), as_json, show_linked.unmerged)
+
+
+@identity.command("explain")
+def explain(
+    one: Named,
+    other: Named,
+    picture: Annotated[Path | None, typer.Option("--picture", help="PNG, SVG or PDF: the sum as a waterfall.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what speaks for and against two being one, in bits."""
+    from lead_assets.cli import show_linked, who
+    from lead_assets.core.settings import Settings
+    from lead_assets.ledger.opened import opened_ledger
+    from lead_assets.stores.opened import warehouse_of
+
+    settings = Settings()
+    with opened_ledger(settings) as ledger:
+        print_answer(who.explain(settings, ledger, warehouse_of(settings), one, other, picture), as_json, show_linked.pair)

@@ -1,4 +1,4 @@
-"""Prints the answer of `lead-assets identity link` for people."""
+"""Prints the answers of `lead-assets identity` for people."""
 
 from __future__ import annotations
 
@@ -38,3 +38,26 @@ def linked(answer: dict[str, Any]) -> None:
             f"{answer['clusters_in_part']:,} clusters are so large that only each row's pair with the first is written", highlight=False
         )
     _out.print(f"written to {escape(answer['path'])}", highlight=False, soft_wrap=True)
+
+
+def merged(answer: dict[str, Any]) -> None:
+    _out.print(f"declared the same: {escape(' and '.join(answer['merged']))}; {answer['next']}", highlight=False, soft_wrap=True)
+
+
+def unmerged(answer: dict[str, Any]) -> None:
+    _out.print(f"declared apart: {answer['apart']} pairs; {answer['next']}", highlight=False, soft_wrap=True)
+
+
+def pair(answer: dict[str, Any]) -> None:
+    table = Table("", "", "bits", title=escape(" and ".join(answer["pair"])), title_justify="left")
+    table.add_row("any two", "", f"{answer['prior']:+.1f}")
+    for step in answer["steps"]:
+        table.add_row(step["name"], step["says"], f"{step['bits']:+.1f}" if step["bits"] else "")
+    table.add_row("sum", f"one from {answer['accept']:+.1f} on", f"{answer['weight']:+.1f}")
+    _out.print(table)
+    if answer["decided"]:
+        _out.print(f"a person declared them {answer['decided']}", highlight=False)
+    said = "one" if answer["one"] else "two"
+    _out.print(f"they are {said}: {escape(', '.join(sorted(set(answer['ids'].values()))))}", highlight=False, soft_wrap=True)
+    if "path" in answer:
+        _out.print(f"picture: {escape(answer['path'])}", highlight=False, soft_wrap=True)

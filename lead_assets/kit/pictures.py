@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
@@ -99,6 +100,23 @@ def curves(title: str, lines: Mapping[str, tuple[Sequence[float], Sequence[float
     if len(lines) > 1:
         axes.legend(frameon=False, labelcolor=INK, fontsize=9)
     return _markdown(title, figure)
+
+
+def save_waterfall(path: Path, title: str, steps: Sequence[tuple[str, float]], *, line: float) -> None:
+    """A sum, step by step from above, and a line to be reached; written as what the file's ending says (PNG, SVG, PDF)."""
+    figure, axes = _new(title, 0.9 + _ROW * max(1, len(steps)))
+    at = 0.0
+    for row, (_, size) in enumerate(steps):
+        axes.barh(row, size, left=at, height=0.7, color=GREEN if size > 0 else RED)
+        axes.annotate(
+            f"{size:+.1f}", (max(at, at + size), row), xytext=(4, 0), textcoords="offset points", va="center", color=INK, fontsize=9
+        )
+        at += size
+    axes.axvline(line, color=AMBER, linewidth=1.2, linestyle="--")
+    axes.set_yticks(range(len(steps)), [_short(name, 60) for name, _ in steps])
+    axes.invert_yaxis()
+    axes.margins(x=0.15)
+    figure.savefig(path, dpi=150, facecolor="white")
 
 
 def _new(title: str, height: float) -> tuple[Figure, Axes]:
