@@ -25,6 +25,7 @@ from lead_assets.cli import (
     outcomes_app,
     route_app,
     score_app,
+    service_app,
 )
 from lead_assets.cli import money_app as cli_money
 from lead_assets.cli import privacy_app as cli_privacy
@@ -43,6 +44,7 @@ analyst_app.add_to(app)
 cli_privacy.add_to(app)
 operate_app.add_to(app)
 route_app.add_to(app)
+service_app.add_to(app)
 shapes = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(shapes, name="shapes")
 app.add_typer(score_app.score, name="score")

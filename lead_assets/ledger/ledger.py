@@ -25,10 +25,12 @@ if TYPE_CHECKING:
     from lead_assets.ledger.erasing import CallInFull, Erasure
     from lead_assets.ledger.identities import Identities
     from lead_assets.ledger.incidents import OpenIncident
+    from lead_assets.ledger.keys import Keys
     from lead_assets.ledger.misses import Cursor, Miss
     from lead_assets.ledger.money import Budget, Period, Scope
     from lead_assets.ledger.outbox import Outbox
     from lead_assets.ledger.pins import Pins
+    from lead_assets.ledger.received import ReceivedEvent
 
 World = Literal["sandbox", "live"]
 Buying = Literal["always", "never", "rehearsed"]
@@ -394,6 +396,27 @@ class Ledger:
         from lead_assets.ledger.identities import Identities
 
         return Identities(self._db)
+
+    # The service
+
+    @functools.cached_property
+    def keys(self) -> Keys:
+        """Who may call the service."""
+        from lead_assets.ledger.keys import Keys
+
+        return Keys(self._db)
+
+    def received(self, events: Collection[tuple[str, str]]) -> dict[tuple[str, str], ReceivedEvent]:
+        """Those of the (source, event id) that were received earlier."""
+        from lead_assets.ledger import received
+
+        return self._db.read(lambda tx: received.known(tx, events))
+
+    def note_received(self, events: Sequence[ReceivedEvent]) -> None:
+        """Record events as received. Those that are known stay as they were."""
+        from lead_assets.ledger import received
+
+        self._db.write(lambda tx: received.note(tx, events))
 
     # Registers
 

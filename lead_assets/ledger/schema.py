@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0010"
+HEAD = "0011"
 """The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -348,4 +348,54 @@ identity_decisions = Table(
     _text("other", primary_key=True),
     Column("same", Boolean, nullable=False),
     _whole("decided_at"),
+)
+
+# Who may call the service. The secret itself is nowhere.
+service_keys = Table(
+    "service_keys",
+    metadata,
+    _text("key_id", primary_key=True),
+    _text("name"),
+    _text("scopes"),
+    _text("secret_sha256"),
+    _whole("rate_per_second", nullable=True),
+    _whole("budget_micros", nullable=True),
+    _whole("created_at"),
+    _whole("expires_at", nullable=True),
+    _whole("revoked_at", nullable=True),
+)
+
+# What was bought for each key, per UTC day.
+key_spend = Table(
+    "key_spend",
+    metadata,
+    _text("key_id", primary_key=True),
+    _text("day", primary_key=True),
+    _whole("spent_micros"),
+)
+
+# What was done with each key. Equal requests of one second share a row.
+key_uses = Table(
+    "key_uses",
+    metadata,
+    _whole("id", primary_key=True),
+    _text("key_id"),
+    _whole("at"),
+    _text("action"),
+    _whole("status"),
+    _text("about", nullable=True),
+    _whole("requests"),
+    Index("key_uses_key", "key_id", "id"),
+)
+
+# Events that were received, by the sender's own id, so that one that is sent again is not received twice.
+received_events = Table(
+    "received_events",
+    metadata,
+    _text("source", primary_key=True),
+    _text("event_id", primary_key=True),
+    _text("drop_id"),
+    _text("lead_id", nullable=True),
+    _whole("received_at"),
+    sqlite_with_rowid=False,
 )

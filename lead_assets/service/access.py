@@ -1,0 +1,141 @@
+"""Who may do what: keys in a header, their scopes and rates, and the audit log.
+
+A key is read from `Authorization: Bearer` or `X-API-Key`, never from a URL, where proxies and browsers would log it. A revoked key is refused within
+`_REMEMBERED_SECONDS`. Does not belong here: what keys are (see `lead_assets.ledger.keys`), signatures of webhooks (see `signatures`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import logging
+import re
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from fastapi import Request
+from starlette.exceptions import HTTPException
+
+from lead_assets.ledger.keys import ServiceKey, Use
+from lead_assets.ledger.ledger import Ledger
+
+_REMEMBERED_SECONDS = 2.0
+_REMEMBERED = 10_000
+_LOOKS_LIKE_A_KEY = re.compile(r"\bla_[0-9a-f]{12}_[\w-]{8}")
+_log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Bucket:
+    """A second's worth of requests, filled continuously."""
+
+    tokens: float
+    at: float
+
+
+@dataclass
+class Access:
+    """Keys, rates and the audit log of one process."""
+
+    ledger: Ledger
+    _known: dict[bytes, tuple[float, ServiceKey | None]] = field(default_factory=dict)
+    _buckets: dict[str, _Bucket] = field(default_factory=dict)
+    _uses: Counter[tuple[str, str, int, str | None]] = field(default_factory=Counter)
+
+    async def key_of(self, request: Request) -> ServiceKey | None:
+        """The valid key that a request was sent with, or None. Raises HTTPException 400 for a key in the URL."""
+        if _LOOKS_LIKE_A_KEY.search(request.url.query):
+            raise HTTPException(400, "a key in a URL ends up in logs: revoke it, and send keys in the header Authorization: Bearer")
+        text = _sent(request)
+        return await self.valid(text) if text else None
+
+    async def valid(self, text: str) -> ServiceKey | None:
+        """The key with this text, if it exists and has not ended."""
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+        until, key = self._known.get(digest, (0.0, None))
+        if until < time.monotonic():
+            key = await asyncio.to_thread(self.ledger.keys.known, text)
+            if len(self._known) >= _REMEMBERED:
+                self._known.clear()
+            self._known[digest] = (time.monotonic() + _REMEMBERED_SECONDS, key)
+        return key if key is not None and key.is_valid(datetime.now(UTC)) else None
+
+    async def demand(self, request: Request, scope: str) -> ServiceKey:
+        """The request's key. Raises HTTPException: 401 without a valid key, 403 without the scope, 429 if it is too fast."""
+        key = await self.key_of(request)
+        if key is None:
+            raise HTTPException(
+                401,
+                "a valid key is needed: send Authorization: Bearer <key>; `lead-assets keys create` makes one",
+                {"WWW-Authenticate": 'Basic realm="lead_assets: the key is the password"' if _is_browser(request) else "Bearer"},
+            )
+        request.state.key_id = key.key_id
+        if not key.may(scope):
+            raise HTTPException(403, f"this key lacks the scope '{scope}': create one with --scope {scope}")
+        self._pace(key)
+        return key
+
+    def _pace(self, key: ServiceKey) -> None:
+        if key.rate_per_second is None:
+            return
+        now = time.monotonic()
+        bucket = self._buckets.setdefault(key.key_id, _Bucket(float(key.rate_per_second), now))
+        bucket.tokens = min(float(key.rate_per_second), bucket.tokens + (now - bucket.at) * key.rate_per_second)
+        bucket.at = now
+        if bucket.tokens < 1:
+            raise HTTPException(429, f"this key allows {key.rate_per_second} requests per second: slow down", {"Retry-After": "1"})
+        bucket.tokens -= 1
+
+    def note(self, key_id: str, action: str, status: int, about: str | None) -> None:
+        """Add a request to the audit log, which is written once a second."""
+        self._uses[key_id, action, status, about] += 1
+
+    async def write_uses(self) -> None:
+        """Write the audit log until cancelled; then what is left."""
+        try:
+            while True:
+                await asyncio.sleep(1)
+                await asyncio.to_thread(self.flush)
+        finally:
+            self.flush()
+
+    def flush(self) -> None:
+        uses, self._uses = self._uses, Counter()
+        now = datetime.now(UTC)
+        try:
+            self.ledger.keys.note_uses(
+                [Use(key, now, action, status, about, count) for (key, action, status, about), count in uses.items()]
+            )
+        except Exception as error:
+            _log.warning("service: the audit log could not be written (%s); it is tried again", type(error).__name__)
+            self._uses.update(uses)
+
+
+def needs(scope: str) -> Callable[[Request], Awaitable[ServiceKey]]:
+    """A FastAPI dependency: the request's key, which has this scope."""
+
+    async def dependency(request: Request) -> ServiceKey:
+        access: Access = request.app.state.access
+        return await access.demand(request, scope)
+
+    return dependency
+
+
+def _is_browser(request: Request) -> bool:
+    return request.method == "GET" and "text/html" in request.headers.get("accept", "")
+
+
+def _sent(request: Request) -> str | None:
+    scheme, _, text = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and text:
+        return text.strip()
+    # What a person types into a browser's dialogue. A browser sends it on its own, also for other sites, so it must not change anything.
+    if scheme.lower() == "basic" and request.method in ("GET", "HEAD"):
+        with contextlib.suppress(ValueError):
+            return base64.b64decode(text, validate=True).decode().rpartition(":")[2]
+    return request.headers.get("x-api-key")

@@ -1,0 +1,149 @@
+"""Puts the service together: stores, keys, receiver, routes, and what every request gets (an id, figures, an entry in the audit log, safe headers)."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from importlib import metadata
+from typing import Any
+
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from lead_assets.core.settings import Settings
+from lead_assets.ledger.opened import ledger_of
+from lead_assets.service import receive_api
+from lead_assets.service.access import Access, needs
+from lead_assets.service.metrics import Metrics
+from lead_assets.service.receiving import Receiver
+from lead_assets.stores.opened import archive_of, warehouse_of
+
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
+_READ = [Depends(needs("read"))]
+
+
+def build_app(settings: Settings) -> FastAPI:
+    """The ASGI application. Its receiver works from startup to shutdown."""
+
+    @contextlib.asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        ledger = ledger_of(settings)
+        ledger.open()
+        app.state.settings, app.state.ledger = settings, ledger
+        app.state.archive, app.state.warehouse = archive_of(settings), warehouse_of(settings)
+        app.state.access = Access(ledger)
+        app.state.receiver = Receiver(settings, ledger)
+        tasks = [asyncio.create_task(app.state.receiver.work()), asyncio.create_task(app.state.access.write_uses())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            ledger.close()
+
+    app = FastAPI(
+        title="lead_assets",
+        version=metadata.version("lead-assets"),
+        description="Receives leads; enriches, scores, shows and changes single leads. Send a key as `Authorization: Bearer`.",
+        lifespan=running,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+    )
+    app.state.metrics = Metrics()
+    app.add_middleware(_EveryRequest, service=app)
+    app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
+    app.include_router(receive_api.router)
+    _add_own_routes(app)
+    return app
+
+
+def _add_own_routes(app: FastAPI) -> None:
+    @app.get("/health", tags=["service"], summary="Whether the process is alive")
+    @app.get("/api/health", tags=["service"], include_in_schema=False)
+    async def health() -> dict[str, Any]:
+        """Open to everybody, and says nothing of any lead."""
+        return {"status": "ok", "timestamp": datetime.now(UTC).isoformat(), "version": app.version}
+
+    @app.get("/ready", tags=["service"], dependencies=_READ, summary="Whether the stores answer")
+    async def ready() -> JSONResponse:
+        services = {
+            "ledger": await _answers(app.state.ledger.world),
+            "archive": await _answers(app.state.archive.campaigns),
+            "receiver": "ok",
+        }
+        is_ready = all(said == "ok" for said in services.values())
+        return JSONResponse({"status": "ready" if is_ready else "not_ready", "services": services}, 200 if is_ready else 503)
+
+    @app.get("/metrics", tags=["service"], dependencies=_READ, summary="Figures in Prometheus' text format")
+    async def metrics() -> Response:
+        return Response(app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.get("/openapi.json", include_in_schema=False, dependencies=_READ)
+    async def openapi() -> JSONResponse:
+        return JSONResponse(app.openapi())
+
+    @app.get("/docs", include_in_schema=False, dependencies=_READ)
+    async def docs() -> Response:
+        return get_swagger_ui_html(openapi_url="/openapi.json", title="lead_assets")
+
+
+async def _answers(question: Any) -> str:
+    try:
+        async with asyncio.timeout(2):
+            await asyncio.to_thread(question)
+    except Exception as error:
+        return f"does not answer ({type(error).__name__})"
+    return "ok"
+
+
+async def _refused(request: Request, error: HTTPException) -> JSONResponse:
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=dict(error.headers or {}))
+
+
+class _EveryRequest:
+    """X-Request-ID, safe headers, figures and the audit log."""
+
+    def __init__(self, app: ASGIApp, service: FastAPI) -> None:
+        self._app = app
+        self._service = service
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        began, status = time.perf_counter(), 500
+
+        async def sending(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                extra = [
+                    (b"x-request-id", request_id.encode("latin-1")),
+                    (b"x-content-type-options", b"nosniff"),
+                    (b"cache-control", b"no-store"),
+                ]
+                message = {**message, "headers": [*message.get("headers", []), *extra]}
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            state = self._service.state
+            state.metrics.asked(scope["method"], route, status, time.perf_counter() - began)
+            key_id = scope.get("state", {}).get("key_id")
+            if key_id is not None:
+                about = (scope.get("path_params") or {}).get("lead_id")
+                state.access.note(key_id, f"{scope['method']} {route}", status, about)
