@@ -1,4 +1,4 @@
-"""Keys of the service: who may call it, for what, how fast and for how much; and what was done with each.
+"""ServiceKeys of the service: who may call it, for what, how fast and for how much; and what was done with each.
 
 A key is shown once. The ledger keeps a hash of its secret (32 random bytes, so a plain SHA-256 cannot be guessed back), which is compared in constant time.
 Does not belong here: HTTP (see `lead_assets.service`).
@@ -60,7 +60,7 @@ class Use(NamedTuple):
     requests: int
 
 
-class Keys:
+class ServiceKeys:
     """The keys of a ledger; safe for many threads and processes."""
 
     def __init__(self, database: Database) -> None:

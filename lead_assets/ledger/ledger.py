@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.erasing import CallInFull, Erasure
     from lead_assets.ledger.identities import Identities
     from lead_assets.ledger.incidents import OpenIncident
-    from lead_assets.ledger.keys import Keys
+    from lead_assets.ledger.keys import ServiceKeys
     from lead_assets.ledger.misses import Cursor, Miss
     from lead_assets.ledger.money import Budget, Period, Scope
     from lead_assets.ledger.outbox import Outbox
@@ -400,11 +400,11 @@ class Ledger:
     # The service
 
     @functools.cached_property
-    def keys(self) -> Keys:
+    def keys(self) -> ServiceKeys:
         """Who may call the service."""
-        from lead_assets.ledger.keys import Keys
+        from lead_assets.ledger.keys import ServiceKeys
 
-        return Keys(self._db)
+        return ServiceKeys(self._db)
 
     def received(self, events: Collection[tuple[str, str]]) -> dict[tuple[str, str], ReceivedEvent]:
         """Those of the (source, event id) that were received earlier."""

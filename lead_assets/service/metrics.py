@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from lead_assets.service.receiving import Taken
+from lead_assets.service.receiving import SafeBody
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.3, 0.5, 1, 2.5, 5, 10, 30)
 
@@ -28,7 +28,7 @@ class Metrics:
         self._requests.labels(method, route, str(status)).inc()
         self._seconds.labels(route).observe(seconds)
 
-    def received(self, taken: Taken) -> None:
+    def received(self, taken: SafeBody) -> None:
         if taken.earlier:
             self._repeated.inc()
         else:

@@ -18,7 +18,7 @@ from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
 from lead_assets.service import signatures
 from lead_assets.service.access import Access
-from lead_assets.service.receiving import NOT_LEADS, NotStored, Receiver, Taken
+from lead_assets.service.receiving import NOT_LEADS, NotStored, Receiver, SafeBody
 
 MOST_BYTES = 16 << 20
 """Largest body of a webhook. Files above this are for the landing zone."""
@@ -105,7 +105,7 @@ async def confirm(
     return Response(challenge, media_type="text/plain")
 
 
-def answered(taken: Taken) -> tuple[int, dict[str, Any]]:
+def answered(taken: SafeBody) -> tuple[int, dict[str, Any]]:
     """Status and body of the answer about a body that is safe."""
     lead_id = taken.lead_ids[0] if taken.lead_ids else None
     said: dict[str, Any] = {

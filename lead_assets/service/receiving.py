@@ -37,7 +37,7 @@ _SHOWN = 100
 _log = logging.getLogger(__name__)
 
 
-class Fault(NamedTuple):
+class NoLead(NamedTuple):
     """Why a payload is no lead."""
 
     code: str
@@ -47,14 +47,14 @@ class Fault(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Taken:
+class SafeBody:
     """What became of a body: it is safe in the drop `drop_id`. `lead_ids` and `faults` are the first of `leads` and `rejected`.
     `earlier`: the same event was received before, and nothing was stored."""
 
     drop_id: str
     lead_ids: list[str] = field(default_factory=list)
     leads: int = 0
-    faults: list[Fault] = field(default_factory=list)
+    faults: list[NoLead] = field(default_factory=list)
     rejected: int = 0
     earlier: bool = False
 
@@ -65,7 +65,7 @@ class NotStored(Exception):
 
 class _Waiting(NamedTuple):
     record: Received
-    answer: asyncio.Future[Taken]
+    answer: asyncio.Future[SafeBody]
 
 
 class Receiver:
@@ -90,7 +90,7 @@ class Receiver:
         """Lead → its drop, for those received lately by this process."""
         self._closing = False
 
-    async def take(self, body: bytes, *, source: str, event_id: str | None = None, campaign: str | None = None) -> Taken:
+    async def take(self, body: bytes, *, source: str, event_id: str | None = None, campaign: str | None = None) -> SafeBody:
         """Make a body durable. Raises NotStored."""
         if self._closing:
             raise NotStored
@@ -142,7 +142,7 @@ class Receiver:
                 if not each.answer.done():
                     each.answer.set_result(result)
 
-    def _store(self, records: Sequence[Received]) -> list[Taken]:
+    def _store(self, records: Sequence[Received]) -> list[SafeBody]:
         known = self._known(records)
         new: list[Received] = []
         first: dict[tuple[str, str], int] = {}
@@ -172,14 +172,14 @@ class Receiver:
             while len(memory) > _REMEMBERED:
                 memory.popitem(last=False)
         stored = iter(found)
-        answers: list[Taken] = []
+        answers: list[SafeBody] = []
         for number, record in enumerate(records):
             event = (record.source, record.event_id or "")
             if record.event_id is None or first.get(event) == number:
                 answers.append(next(stored))
             else:
                 before = known.get(event) or self._events[event]
-                answers.append(Taken(before.drop_id, [before.lead_id] if before.lead_id else [], earlier=True))
+                answers.append(SafeBody(before.drop_id, [before.lead_id] if before.lead_id else [], earlier=True))
         return answers
 
     def _known(self, records: Sequence[Received]) -> dict[tuple[str, str], ReceivedEvent]:
@@ -227,17 +227,17 @@ class Receiver:
                 _log.error("service: the journal %s could not be landed (%s); the next start tries again", path.name, type(error).__name__)
 
 
-def _found(drops: Drops | None, count: int, drop_id: str) -> list[Taken]:
+def _found(drops: Drops | None, count: int, drop_id: str) -> list[SafeBody]:
     """What each body contains."""
-    taken = [Taken(drop_id) for _ in range(count)]
+    taken = [SafeBody(drop_id) for _ in range(count)]
     if drops is None:
         return taken
     leads: list[list[str]] = [[] for _ in range(count)]
-    faults: list[list[Fault]] = [[] for _ in range(count)]
+    faults: list[list[NoLead]] = [[] for _ in range(count)]
     for number, lead_id in drops.leads.select("drop", "lead_id").iter_rows():
         leads[number].append(lead_id)
     for number, code, reason, name, position in drops.rejects.select("drop", "code", "reason", "field", "position").iter_rows():
-        faults[number].append(Fault(code, reason, name, position))
+        faults[number].append(NoLead(code, reason, name, position))
     return [
         replace(each, lead_ids=ids[:_SHOWN], leads=len(ids), faults=wrong[:_SHOWN], rejected=len(wrong))
         for each, ids, wrong in zip(taken, leads, faults, strict=True)
