@@ -10,7 +10,7 @@ from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
 from lead_assets.contracts.learned import LeadOutcome
 from lead_assets.contracts.lookalike import Account, SimilarAccount
 from lead_assets.contracts.marts import CampaignFunnel
-from lead_assets.contracts.outcome import EnrichmentEvent, RoutingDecision, Score
+from lead_assets.contracts.outcome import EnrichmentEvent, RoutingDecision, RoutingEvaluation, Score
 from lead_assets.contracts.signals import (
     CompanyOverview,
     Contacts,
@@ -84,6 +84,7 @@ __all__ = [
     "RawLead",
     "RejectedPayload",
     "RoutingDecision",
+    "RoutingEvaluation",
     "Score",
     "SignalRow",
     "SimilarAccount",

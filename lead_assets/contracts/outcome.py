@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import OF_A_LEAD, Column, Json, References, Sources, Table
+from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, Json, References, Sources, Table
 
 
 class Score(Table):
@@ -177,6 +177,32 @@ class RoutingDecision(Table):
             "facts": tested,
             "reason": ("routing.decisions.owner", "routing.decisions.territory", "routing.decisions.rule"),
             "*": (assigned, *tested),
+        }
+
+
+class RoutingEvaluation(Table):
+    """One row per lead that somebody labelled with its right owner, and who has it."""
+
+    table: ClassVar[str] = "routing.evaluation"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    grain: ClassVar[Grain] = "home"
+
+    campaign_id: Annotated[str, Column("Campaign of the labelled lead")]
+    lead_id: Annotated[str, Column("Labelled lead; the label may name it by its address")]
+    expected: Annotated[str, Column("The owner it should have, from owner_labels.csv")]
+    owner: Annotated[str | None, Column("The owner it has; null if it was not routed")] = None
+    correct: Annotated[bool, Column("True if it has the owner it should have")]
+    authority: Annotated[str | None, Column("What decided", source="routing.decisions.authority")] = None
+    territory: Annotated[str | None, Column("Rule that decided", source="routing.decisions.territory")] = None
+    reason: Annotated[str | None, Column("Why this owner, in words", source="routing.decisions.reason")] = None
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {
+            "campaign_id expected": "rules.labels",
+            "lead_id": ("rules.labels", "identity.leads.lead_id"),
+            "owner": "routing.decisions.owner",
+            "correct": ("rules.labels", "routing.decisions.owner"),
         }
 
 

@@ -4,13 +4,23 @@ import math
 
 import polars as pl
 
-from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, RoutingDecision, Score
+from lead_assets.contracts import (
+    WHOLE_HOME,
+    Classification,
+    EnrichedLead,
+    Lead,
+    Quarantined,
+    RoutingDecision,
+    RoutingEvaluation,
+    Score,
+)
 from lead_assets.kit import pictures
 from lead_assets.kit.checks import Check, Verdict
-from lead_assets.kit.conditions import where_it_costs_nothing
+from lead_assets.kit.conditions import after_the_campaigns, where_it_costs_nothing
 from lead_assets.kit.notes import Served
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
+from lead_assets.routing.evaluation import ENOUGH, content_of_labels, evaluate, figures, load_labels
 from lead_assets.routing.matching import routing_frame
 from lead_assets.routing.ownership import decide
 from lead_assets.routing.table import content_of, load_routing_table
@@ -54,3 +64,30 @@ def decisions(step: Step, leads: pl.DataFrame, enriched: pl.DataFrame, classific
     # Owners are kept: a decision holds as long as this ledger does.
     kept = dict.fromkeys(step.partitions, Served(frozenset(), math.inf))
     return Made(frame, joined(owners, figures_by(frame, by_fallback=pl.col("fallback").sum())), served=kept)
+
+
+def right_often_enough(step: Step) -> dict[str, Verdict]:
+    found = figures(step.stored(RoutingEvaluation))
+    return {WHOLE_HOME: Verdict(not found["labelled"] or found["accuracy"] >= ENOUGH, found)}
+
+
+@tables(
+    RoutingEvaluation,
+    whole={Lead: None, RoutingDecision: None},
+    logic=["lead_assets.routing.evaluation"],
+    outside=lambda step, _: content_of_labels(step.settings),
+    condition=after_the_campaigns(),
+    checks=[
+        Check(
+            RoutingEvaluation,
+            "right_often_enough",
+            f"Of the leads in owner_labels.csv, at least {ENOUGH:.0%} have the owner they should have.",
+            right_often_enough,
+        )
+    ],
+)
+def evaluation(step: Step) -> Made:
+    leads = step.query("SELECT campaign_id, lead_id, email_normalized FROM identity.leads", [Lead])
+    decided = step.query("SELECT campaign_id, lead_id, owner, authority, territory, reason FROM routing.decisions", [RoutingDecision])
+    frame = evaluate(load_labels(step.settings), leads, decided)
+    return Made(frame, {WHOLE_HOME: figures(frame)})
