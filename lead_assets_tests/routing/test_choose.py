@@ -358,6 +358,7 @@ def test_no_absent_departed_or_full_person_gets_a_lead(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @settings(max_examples=100_000, deadline=None)
 @given(st.lists(PEOPLE, min_size=1, max_size=5), RULES, LEADS, st.integers(0, 6))
 def test_in_a_hundred_thousand_random_rosters_none_does(

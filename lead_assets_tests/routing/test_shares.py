@@ -30,6 +30,7 @@ def test_at_every_prefix_each_person_is_within_one_of_their_exact_share(weights:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @settings(max_examples=100_000, deadline=None)
 @given(WEIGHTS, st.integers(1, 60))
 def test_in_a_hundred_thousand_random_rosters_too(weights: list[int], leads: int) -> None:
@@ -79,6 +80,7 @@ def test_a_roster_that_changes_midway_stays_within_one_of_what_was_carried_over_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 @settings(max_examples=100_000, deadline=None)
 @given(st.lists(st.integers(1, 20), min_size=7, max_size=7), ROSTERS)
 def test_a_hundred_thousand_rosters_that_change_midway_do(weights: list[int], rosters: list[tuple[set[int], int]]) -> None:
