@@ -4,7 +4,7 @@ Belongs here: jobs, sensors, schedules and cross-room policies. Does not belong 
 and `lead_assets.intake.campaign_api`), which are plain functions. https://docs.dagster.io/guides/automate
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from dagster import (
     AssetSelection,
@@ -236,4 +236,34 @@ retention_schedule = ScheduleDefinition(
     cron_schedule="30 3 * * *",
     default_status=DefaultScheduleStatus.RUNNING,
     description="Every night (UTC). As shipped, only files that the archive has and old logs of runs are removed.",
+)
+
+
+@op(
+    description="Removes what was superseded longer ago than LEAD_ASSETS_HISTORY_DAYS from Dagster's history. What the UI says of tables now stays."
+)
+def prune_history(context: OpExecutionContext, settings: ResourceParam[Settings]) -> None:
+    from lead_assets.kit.history_retention import prune
+
+    pruned = prune(context.instance, datetime.now(UTC) - timedelta(days=settings.history_days))
+    context.add_output_metadata({"events": pruned.events, "runs": pruned.runs, "verdicts": pruned.verdicts})
+
+
+@job(hooks={retry_what_may_pass}, description="Keeps Dagster's history small: see LEAD_ASSETS_HISTORY_DAYS.")
+def history_job() -> None:
+    prune_history()
+
+
+history_schedule = ScheduleDefinition(
+    job=history_job,
+    cron_schedule="15 4 * * *",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Every night.",
+)
+
+evaluation_schedule = ScheduleDefinition(
+    job=evaluation_job,
+    cron_schedule="0 4 * * 1",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Weekly. Costs nothing while prompt, contract and model are as they were, because answers are in the ledger.",
 )

@@ -69,6 +69,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             automation.retention_job,
             automation.outbox_job,
             automation.deliveries_job,
+            automation.history_job,
         ],
         sensors=[
             automation.drop_sensor,
@@ -80,7 +81,12 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             watch.fetch_sensor,
             watch.refresh_sensor,
         ],
-        schedules=[automation.campaign_api_schedule, automation.retention_schedule],
+        schedules=[
+            automation.campaign_api_schedule,
+            automation.retention_schedule,
+            automation.history_schedule,
+            automation.evaluation_schedule,
+        ],
         resources={**resources, **(overrides or {})},
         # Starting a process per step costs seconds of CPU; parallelism comes from runs (campaigns) and from asyncio inside a step.
         executor=in_process_executor,

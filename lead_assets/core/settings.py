@@ -77,6 +77,9 @@ class Settings(BaseSettings):
     apollo_api_key: SecretStr | None = Field(None, validation_alias="APOLLO_API_KEY")
     hunter_api_key: SecretStr | None = Field(None, validation_alias="HUNTER_API_KEY")
     hubspot_api_key: SecretStr | None = Field(None, validation_alias="HUBSPOT_API_KEY")
+    history_days: int = Field(
+        90, gt=0, description="Days after which superseded events, runs and logs leave Dagster's history; the present of each table stays"
+    )
     ui_url: str = Field(
         "http://127.0.0.1:3000", pattern=r"^https?://[^\s]+$", description="Where people open Dagster's UI: alerts link to it"
     )
