@@ -36,6 +36,7 @@ bench: install
 tables: install
 	@$(BIN)/python -m lead_assets.marts.lineage > /dev/null
 	@$(BIN)/python -m lead_assets.contracts.reference > docs/TABLES.md
+	@$(BIN)/python -m lead_assets.marts.metrics > docs/METRICS.md
 
 check: install
 	$(BIN)/ruff check .
