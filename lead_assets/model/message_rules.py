@@ -278,5 +278,6 @@ def _strangers(run: str, shown: Shown, glossary: frozenset[str]) -> int:
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
 
 
-def _words(text: str) -> list[str]:
-    return [word.removesuffix("'s") for word in _WORD.findall(_plain(text))]
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.removesuffix("'s") for word in _WORD.findall(_plain(text)))

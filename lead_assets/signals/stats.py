@@ -70,7 +70,8 @@ class SignalStats:
 
     def looked(self, subject: str, want: Want, until: float) -> None:
         """Record that an answer was looked up, and how long it holds."""
-        look = self.looks.setdefault(subject, Look())
+        if (look := self.looks.get(subject)) is None:
+            look = self.looks[subject] = Look()
         look.keys.add(want.key)
         look.until = min(look.until, until)
 
