@@ -110,6 +110,12 @@ class AccountMember(Table):
 
     member: Annotated[str, Column("The domain; otherwise 'name:', the name and the country", source="identity.leads.company_domain")]
     account_id: Annotated[str, Column("Account")]
+    name: Annotated[str | None, Column("Company name that most of its leads say, as it is compared")] = None
+    label: Annotated[str | None, Column("First part of the domain; the name without spaces if there is none")] = None
+    phone: Annotated[str | None, Column("Phone that most of its leads say", pii="phone")] = None
+    postcode: Annotated[str | None, Column("Postal code that most of its leads say")] = None
+    city: Annotated[str | None, Column("City that most of its leads say")] = None
+    country: Annotated[str | None, Column("Country that most of its leads say, ISO 3166-1 alpha-2")] = None
     node: Annotated[int, Column(_NODE, low=0)]
 
     @classmethod

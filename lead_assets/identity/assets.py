@@ -56,9 +56,14 @@ def suppressions(step: Step, _: str) -> str:
     checks=[Check(Lead, "conserves", "In the stored tables, raw leads = leads + duplicates + suppressed.", conserves, blocking=True)],
 )
 def identity__leads(step: Step, raw_leads: pl.DataFrame) -> list[Made]:
+    from lead_assets.identity.arriving import introduce
     from lead_assets.identity.resolve import resolve
+    from lead_assets.identity.rules import load_identity_rules
 
     resolved = resolve(raw_leads, step.memo.get("suppressions"), step.ledger.suppression_hash)
+    if step.warehouse.partitions(AccountMember):
+        # Rows do not depend on it, so it is no input: what is known of companies goes into the register, which routing asks for owners.
+        introduce(resolved.leads, load_identity_rules(step.settings), step.ledger.identities, step.warehouse.read(AccountMember))
     normalised = figures_by(resolved.leads, **{f"with_{name}": pl.col(name).count() for name in _NORMALISED})
     return [Made(resolved.leads, normalised), Made(resolved.duplicates), Made(resolved.suppressed)]
 

@@ -315,8 +315,7 @@ def _names_of(word: str) -> frozenset[str]:
 
 def given_forms(word: str) -> str:
     """The given names that a folded one can stand for, itself included, sorted, with spaces between."""
-    longs = {name for name, shorts in _english_short_forms().items() if word in shorts}
-    return " ".join(sorted(_names_of(word) | longs | _english_short_forms().get(word, frozenset())))
+    return " ".join(sorted(_names_of(word) | _english_long_forms().get(word, frozenset()) | _english_short_forms().get(word, frozenset())))
 
 
 def is_known_given_name(word: str) -> bool:
@@ -338,6 +337,15 @@ def _english_short_forms() -> dict[str, frozenset[str]]:
         if frozenset((triplet.name1, triplet.name2)) not in refused:
             found.setdefault(triplet.name1, set()).add(triplet.name2)
     return {name: frozenset(shorts) for name, shorts in found.items()}
+
+
+@cache
+def _english_long_forms() -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for name, shorts in _english_short_forms().items():
+        for short in shorts:
+            found.setdefault(short, set()).add(name)
+    return {short: frozenset(names) for short, names in found.items()}
 
 
 @cache

@@ -151,10 +151,11 @@ _NO_COMPANIES = [
 ]
 
 
-def account_records(leads: pl.DataFrame) -> pl.DataFrame:
-    """One row per company that leads belong to: member, since (its first lead), and `ACCOUNT_COLUMNS`: what most of its leads say."""
+def account_records(leads: pl.DataFrame, members: pl.Series | None = None) -> pl.DataFrame:
+    """One row per company that leads belong to (`members`: `account_members`): member, since (its first lead), and `ACCOUNT_COLUMNS`: what most of its leads
+    say."""
     named = leads.select(
-        account_members(leads),
+        (account_members(leads) if members is None else members).alias("member"),
         since=pl.col("received_at"),
         name=fold(leads["company_clean"]).replace("", None),
         phone=pl.col("phone_e164"),

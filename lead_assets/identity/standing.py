@@ -70,10 +70,10 @@ class _Work:
         self.decided = self._decided(decided)
         self.new = ~self._is_in(before.members["node"]) if before is not None else np.ones(self.count, dtype=bool)
 
-    def weigher(self) -> _Weighing:
-        return _Weighing(self.nodes, self.kind)
+    def weigher(self) -> Weighing:
+        return Weighing(self.nodes, self.kind)
 
-    def clusters(self, weigher: _Weighing) -> Clusters:
+    def clusters(self, weigher: Weighing) -> Clusters:
         keys = [_KeyBlocks(name, *self._blocks(at)) for at, name in enumerate(self.kind.keys)]
         touched, large = self._touched(keys)
         left, right = self._pairs(keys, touched)
@@ -185,7 +185,7 @@ class _Work:
         ends = pl.concat([cut["row"], cut["row_r"]]).drop_nulls().unique()
         return pl.concat([kept, weighed]).sort("row_l", "row_r"), ends.to_numpy()
 
-    def _clustered(self, links: pl.DataFrame, affected: Bools, weigher: _Weighing) -> tuple[Ints, pl.DataFrame]:
+    def _clustered(self, links: pl.DataFrame, affected: Bools, weigher: Weighing) -> tuple[Ints, pl.DataFrame]:
         """A cluster (a row) for each affected row, and the weighed pairs inside clusters (row_l, row_r, weight)."""
         rows = np.flatnonzero(affected)
         number = np.full(self.count, -1, dtype=np.int64)
@@ -258,7 +258,7 @@ class _KeyBlocks:
                 yield self.rows[np.repeat(self.starts[part], self.sizes[part]) + place], of
 
 
-class _Weighing:
+class Weighing:
     """Weighs pairs of nodes by declared bits, in parts. Opens DuckDB when the first pair comes."""
 
     def __init__(self, nodes: pl.DataFrame, kind: RecordKind) -> None:
@@ -274,7 +274,7 @@ class _Weighing:
         ]
         self._weights = as_declared([each.bits for each in kind.compared], kind.prior)
 
-    def __enter__(self) -> _Weighing:
+    def __enter__(self) -> Weighing:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from lead_assets.contracts.who import AccountMember, IdentityLink, KnownAccount, KnownPerson, PersonLead, VagueKey
+from lead_assets.identity.arriving import with_alias
 from lead_assets.identity.naming import named
 from lead_assets.identity.records import (
     RecordKind,
@@ -49,20 +50,24 @@ class WhoIsWho(NamedTuple):
 
 def who_is_who(leads: pl.DataFrame, rules: IdentityRules, register: Identities, before: Before | None = None) -> WhoIsWho:
     """From all leads of the home (`records.LEAD_COLUMNS`). The order of the rows does not matter."""
-    leads = leads.sort("campaign_id", "lead_id")
+    leads = leads.sort("campaign_id", "lead_id").pipe(lambda sorted_: sorted_.with_columns(company=account_members(sorted_)))
     people, persons = _linked(person_records(leads), person_kind(rules), register, _known(before, "person"))
-    accounts, companies = _linked(account_records(leads), account_kind(rules), register, _known(before, "account"))
+    of_companies = account_records(leads, leads["company"])
+    accounts, companies = _linked(of_companies, account_kind(rules), register, _known(before, "account"))
     person_leads = _person_leads(leads, persons, companies)
     won = leads["outcome"].str.strip_chars().str.to_lowercase() == "won"
     facts = leads.with_columns(
         person_leads["person_id"], person_leads["account_id"], won=won.fill_null(False), company=account_members(leads)
     )
     known_accounts = _accounts(facts, companies)
+    with_alias(facts, companies, register)
     return WhoIsWho(
         _people(facts, known_accounts),
         person_leads,
         known_accounts,
-        companies.select("member", account_id="entity_id", node="node").select(AccountMember.polars_schema().names()),
+        companies.select("member", account_id="entity_id", node="node")
+        .join(of_companies, on="member", how="left")
+        .select(AccountMember.polars_schema().names()),
         pl.concat([_links(people, persons, "person"), _links(accounts, companies, "account")]),
         pl.concat([_vague(people, "person"), _vague(accounts, "account")]),
         people.looked_at + accounts.looked_at,
@@ -90,7 +95,7 @@ def _known(before: Before | None, kind: EntityKind) -> KnownLinks | None:
 
 def _person_leads(leads: pl.DataFrame, persons: pl.DataFrame, companies: pl.DataFrame) -> pl.DataFrame:
     # Members come back in the order of the leads.
-    frame = leads.select("campaign_id", "lead_id", account_members(leads)).with_columns(persons["node"], person_id=persons["entity_id"])
+    frame = leads.select("campaign_id", "lead_id", member="company").with_columns(persons["node"], person_id=persons["entity_id"])
     joined = frame.join(companies.select("member", account_id="entity_id"), on="member", how="left", maintain_order="left")
     return joined.select(PersonLead.polars_schema().names())
 

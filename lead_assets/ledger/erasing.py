@@ -109,6 +109,8 @@ def erase(tx: Tx, erasure: Erasure) -> dict[str, int]:
     members = [f"{campaign}/{lead}" for campaign, lead in erasure.leads]
     of_person = sa.and_(identities.c.kind == "person", tx.among(identities.c.member, members))
     done["identities"] = tx.execute(sa.delete(identities).where(of_person)).rowcount
+    of_account = sa.and_(identities.c.kind == "account", tx.among(identities.c.member, erasure.accounts))
+    done["identities"] += tx.execute(sa.delete(identities).where(of_account)).rowcount
     of_pair = sa.or_(tx.among(identity_decisions.c.one, members), tx.among(identity_decisions.c.other, members))
     tx.execute(sa.delete(identity_decisions).where(identity_decisions.c.kind == "person", of_pair))
     done["mirrors"] = tx.execute(sa.delete(mirrors).where(tx.among(mirrors.c.person, erasure.persons))).rowcount

@@ -6,7 +6,7 @@ Does not belong here: whom to choose (see `lead_assets.routing`, whose `Choose` 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -25,7 +25,7 @@ from lead_assets.ledger.assignments_model import (
     Since,
 )
 from lead_assets.ledger.database import Tx, from_us
-from lead_assets.ledger.schema import assignments, crm_accounts, owner_changes, rotas, routed_leads, routing_tables, ways
+from lead_assets.ledger.schema import assignments, crm_accounts, identities, owner_changes, rotas, routed_leads, routing_tables, ways
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,12 +60,45 @@ def _standing(tx: Tx, accounts: Collection[str]) -> RoutingState:
         tx.among(a.account_key, accounts)
     )
     crm = sa.select(c.account_key, c.owner, c.customer).where(tx.among(c.account_key, accounts))
+    of_company = _of_one_company(tx, accounts)
     return RoutingState(
         now=tx.now,
-        accounts={row[0]: Held(row[1], row[2], row[3], row[4], row[5], bool(row[6])) for row in tx.raw_rows(held)},
-        crm={row[0]: InCrm(row[1], None if row[2] is None else bool(row[2])) for row in tx.raw_rows(crm)},
+        accounts=of_company.held | {row[0]: Held(row[1], row[2], row[3], row[4], row[5], bool(row[6])) for row in tx.raw_rows(held)},
+        crm=of_company.crm | {row[0]: InCrm(row[1], None if row[2] is None else bool(row[2])) for row in tx.raw_rows(crm)},
         rotas=dict(tx.raw_rows(sa.select(rotas.c.name, rotas.c.state))),
         loads=lambda since: _loads(tx, since),
+    )
+
+
+class _OfCompany(NamedTuple):
+    held: dict[str, Held]
+    crm: dict[str, InCrm]
+
+
+def _of_one_company(tx: Tx, accounts: Collection[str]) -> _OfCompany:
+    """What is known of accounts by other domains and names of the same company (see `identities`): its first owner, and what the CRM says of it."""
+    own, other = identities.alias(), identities.alias()
+    same = sa.and_(own.c.kind == "account", other.c.kind == "account", own.c.entity_id == other.c.entity_id, own.c.member != other.c.member)
+    asked = tx.among(own.c.member, accounts)
+    a, c = assignments.c, crm_accounts.c
+    held = (
+        sa.select(own.c.member, a.owner, a.campaign_id, a.reason, a.territory, a.rule, a.fallback)
+        .join_from(own, other, same)
+        .join(assignments, a.account_key == other.c.member)
+        .where(asked)
+        # The first one comes last, and stays in the mapping.
+        .order_by(a.assigned_at.desc(), a.account_key.desc())
+    )
+    crm = (
+        sa.select(own.c.member, c.owner, c.customer)
+        .join_from(own, other, same)
+        .join(crm_accounts, c.account_key == other.c.member)
+        .where(asked)
+        .order_by(sa.func.coalesce(c.customer, sa.false()), c.account_key.desc())
+    )
+    return _OfCompany(
+        {row[0]: Held(row[1], row[2], row[3], row[4], row[5], bool(row[6])) for row in tx.raw_rows(held)},
+        {row[0]: InCrm(row[1], None if row[2] is None else bool(row[2])) for row in tx.raw_rows(crm)},
     )
 
 

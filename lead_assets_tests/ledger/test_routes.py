@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from lead_assets.ledger import Ledger
-from lead_assets.ledger.assignments_model import Choose, Chosen, Move, RoutingState, Since
+from lead_assets.ledger.assignments_model import Choose, Chosen, LeadToRoute, Move, RoutingState, Since
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.owners import WAY, leads, to
 
@@ -130,3 +130,24 @@ def test_an_account_is_transferred_with_its_open_leads_or_released(timed: Ledger
     # An account that nobody had.
     assert timed.transfer("new.example", "omar", MOVE, ("moved", WAY)) == []
     assert timed.assigned(["new.example"])["new.example"].owner == "omar"
+
+
+def test_another_domain_of_a_company_has_its_first_owner_and_is_a_customer_as_it_is(timed: Ledger, clock: Clock) -> None:
+    seen: list[RoutingState] = []
+    first = [LeadToRoute("spring", "one", "acme.com")]
+    timed.route(first, to(first, "nina"), TABLE)
+    clock.pass_by(timedelta(hours=1))
+    second = [LeadToRoute("spring", "two", "acme.co.uk")]
+    timed.route(second, to(second, "omar"), TABLE)
+    timed.note_crm([("acme.com", "77", None), ("acme.co.uk", None, True)])
+    timed.identities.record("account", [(member, "account_1", 0) for member in ("acme.com", "acme.co.uk", "acme.de", "person:0f")])
+    timed.identities.record("person", [("globex.com", "account_1", 0)])
+
+    def looking(standing: RoutingState, indices: object) -> Chosen:
+        seen.append(standing)
+        return to(third, "diego")(standing, indices)  # type: ignore[arg-type]
+
+    third = [LeadToRoute("fall", f"lead-{at}", key) for at, key in enumerate(["acme.de", "person:0f", "acme.co.uk", "globex.com"])]
+    timed.route(third, looking, TABLE)
+    assert owners(timed, "fall") == {"lead-0": "nina", "lead-1": "nina", "lead-2": "omar", "lead-3": "diego"}
+    assert {key for key, each in seen[0].crm.items() if each.customer} == {"acme.de", "person:0f", "acme.co.uk"}
