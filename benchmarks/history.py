@@ -60,6 +60,9 @@ def _age(index: Path, events: int) -> None:
         for _ in range(events // there):
             database.execute(f"INSERT INTO event_logs ({columns}) SELECT {columns} FROM event_logs LIMIT {there}")
     database.close()
+    with sqlite3.connect(index.parents[1] / "runs.db") as database:
+        database.execute("UPDATE runs SET update_timestamp = '2026-01-01 00:00:00', create_timestamp = '2026-01-01 00:00:00'")
+    database.close()
 
 
 def _size(folder: Path) -> int:
