@@ -29,6 +29,8 @@ from lead_assets.kit.partitions import partitioned
 # We use this on purpose, and every user of every command would see the warning.
 warnings.filterwarnings("ignore", message=".*`backfill_policy`.*")
 warnings.filterwarnings("ignore", message=".*partitions_def on an AssetCheckSpec.*")
+# Dagster itself passes it when a sensor may start several jobs.
+warnings.filterwarnings("ignore", message="Parameter `owners` of initializer `SensorDefinition.*")
 
 OWNERS = ["team:lead-data"]
 GRAIN_TAG = "lead_assets/grain"
