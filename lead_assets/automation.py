@@ -100,10 +100,10 @@ def drop_sensor(
 ) -> SensorResult | SkipReason:
     from lead_assets.core.document import RulesError
     from lead_assets.intake import landing
-    from lead_assets.rules.check import check_rules
+    from lead_assets.rules.check import put_in_force
 
     try:
-        check_rules(settings)
+        put_in_force(settings)
     except RulesError as error:
         # The cursor stays unchanged, so the first tick after a fix takes everything.
         return SkipReason(f"the rules have errors; files stay where they are until these are fixed:\n{error}")

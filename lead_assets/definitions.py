@@ -95,9 +95,9 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
 
 def _check_rules(settings: Settings) -> None:
     # Imported when a run starts, because it imports every room.
-    from lead_assets.rules.check import check_rules
+    from lead_assets.rules.check import put_in_force
 
-    check_rules(settings)
+    put_in_force(settings)
 
 
 defs = build_defs()

@@ -36,8 +36,15 @@ def _stores(settings: Settings) -> Iterator[dict[str, Any]]:
 
 
 def _rules(settings: Settings) -> Iterator[dict[str, Any]]:
+    from lead_assets.core.last_good import faults_passed_over
     from lead_assets.rules.check import examine_rules
 
+    if faults_passed_over(settings):
+        yield {
+            "name": "rules: in force",
+            "ok": False,
+            "detail": "the last good copy of LEAD_ASSETS_RULES_DIR, until the faults below are corrected",
+        }
     for each in examine_rules(settings):
         name = each.name.removesuffix(".yaml")
         yield {"name": f"rules: {name}", "ok": not each.faults, "detail": "\n".join(each.faults) or each.summary}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from lead_assets.core.document import RulesError
+from lead_assets.core.last_good import folder_in_force
 from lead_assets.core.settings import Settings
 
 _PACKAGE = Path(__file__).parent.parent
@@ -27,8 +28,9 @@ def rules_file(name: str, settings: Settings) -> Path:
         raise RulesError(
             [f"LEAD_ASSETS_RULES_DIR is {settings.rules_dir}, which is not a folder: correct it, or unset it to use the shipped rules"]
         )
-    if settings.rules_dir is not None and (settings.rules_dir / name).exists():
-        return settings.rules_dir / name
+    own = folder_in_force(settings)
+    if own is not None and (own / name).exists():
+        return own / name
     return _PACKAGE / "rules" / name
 
 

@@ -6,12 +6,14 @@ references between files (see `across`). Parsed files stay in memory until they 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from lead_assets.classification.profiles import load_profiles
+from lead_assets.core import last_good
 from lead_assets.core.declared import IN_SETTINGS, LIKE_RULES, RulesFile, document_of
 from lead_assets.core.document import RulesError, nearest
 from lead_assets.core.project_files import rules_file
@@ -19,6 +21,8 @@ from lead_assets.core.settings import Settings
 from lead_assets.intake.shapes import load_shapes
 from lead_assets.rules.across import across
 from lead_assets.rules.files import rules_files
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,8 +41,33 @@ def check_rules(settings: Settings, files: Sequence[RulesFile[Any]] | None = Non
         raise RulesError(faults)
 
 
+def put_in_force(settings: Settings) -> None:
+    """Check the rules before work that nobody waits for.
+
+    As `check_rules`, except that LEAD_ASSETS_RULES_DIR, if it was good before, stays in force as it was then. Its faults are a warning here, and `doctor`
+    fails with them. Raises RulesError if it was never good, or the fault is elsewhere. Commands use `check_rules`: whoever types one can correct the file.
+    """
+    try:
+        check_rules(settings)
+    except RulesError as error:
+        if not last_good.fall_back(settings, error.faults):
+            raise
+        if [fault for each in _examined(settings, None) for fault in each.faults if each.name != "folder"]:
+            last_good.give_up(settings)
+            raise
+        said = "\n".join(error.faults)
+        _log.warning("%s\nThe rules as they were before stay in force until this is corrected: see lead-assets doctor", said)
+    else:
+        last_good.keep(settings)
+
+
 def examine_rules(settings: Settings, files: Sequence[RulesFile[Any]] | None = None) -> list[Examined]:
-    """Every rules file, checked alone and against the others, and the user's own folder."""
+    """Every rules file as it is saved, checked alone and against the others, and the user's own folder."""
+    with last_good.as_saved():
+        return _examined(settings, files)
+
+
+def _examined(settings: Settings, files: Sequence[RulesFile[Any]] | None) -> list[Examined]:
     declared = rules_files() if files is None else tuple(files)
     known: dict[RulesFile[Any], Any] = {}
     faults: dict[str, list[str]] = {file.name: [] for file in declared}
