@@ -86,10 +86,12 @@ class DuplicateAcrossCampaigns(Table):
 
     campaign_id: Annotated[str, Column("Campaign", source="identity.leads.campaign_id")]
     lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
+    person_id: Annotated[str, Column("Person: join identity.people", source="identity.person_leads.person_id")]
     account_key: Annotated[str, Column("Account that ownership is decided by", source="identity.leads.account_key")]
     received_at: Annotated[datetime, Column("When the lead was received", source="identity.leads.received_at")]
     matched_on: Annotated[
-        Literal["email", "person"], Column("What matched: email (normalised), or person (the hash in a person's account_key)")
+        Literal["email", "person"],
+        Column("email: the address of the person's first lead; person: another one, or none (identity.links says why)"),
     ]
     first_campaign_id: Annotated[str, Column("Campaign in which the person first arrived")]
     first_lead_id: Annotated[str, Column("Lead id in that campaign")]

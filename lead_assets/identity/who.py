@@ -56,9 +56,7 @@ def who_is_who(leads: pl.DataFrame, rules: IdentityRules, register: Identities, 
     accounts, companies = _linked(of_companies, account_kind(rules), register, _known(before, "account"))
     person_leads = _person_leads(leads, persons, companies)
     won = leads["outcome"].str.strip_chars().str.to_lowercase() == "won"
-    facts = leads.with_columns(
-        person_leads["person_id"], person_leads["account_id"], won=won.fill_null(False), company=account_members(leads)
-    )
+    facts = leads.with_columns(person_leads["person_id"], person_leads["account_id"], won=won.fill_null(False))
     known_accounts = _accounts(facts, companies)
     with_alias(facts, companies, register)
     return WhoIsWho(

@@ -9,11 +9,15 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from lead_assets.contracts import WHOLE_HOME, Lead, PersonLead
 from lead_assets.core.settings import Settings
 from lead_assets.identity.rules import IdentityRules, load_identity_rules
 from lead_assets.identity.who import Before, WhoIsWho, who_is_who
 from lead_assets.ledger import Ledger
+from lead_assets.marts.mart import shipped_sql
+from lead_assets.stores.opened import warehouse_of
 from lead_assets_tests.identity.who_leads import frame, lead, many
+from lead_assets_tests.rows import rows
 
 RULES = load_identity_rules(Settings())
 SMALL_BLOCKS = RULES.model_copy(update={"blocks": RULES.blocks.model_copy(update={"largest": 3, "neighbours": 2})})
@@ -242,3 +246,23 @@ def test_nothing_known_is_no_likeness(ledger: Ledger) -> None:
     found = who_is_who(frame(lead("a", "1", **empty), lead("a", "2", **empty), lead("b", "3")), RULES, ledger.identities)
     assert found.people.height == 3
     assert found.accounts.height == 0
+
+
+def test_whoever_is_in_several_campaigns_is_listed_with_the_first_lead(ledger: Ledger, tmp_path: Path) -> None:
+    leads = frame(
+        lead("a", "1", "Jane Doe", email_normalized="jane@acme.com", phone_e164="+12125550199"),
+        lead("b", "2", "Jane Doe", day=1, email_normalized="jd88@gmail.com", phone_e164="+12125550199"),
+        lead("b", "3", "Jane Doe", day=2, email_normalized="jane@acme.com"),
+        lead("b", "4", "Bo Li", email_normalized="bo@globex.com"),
+        lead("c", "5", email_normalized="info@globex.com"),
+    )
+    found = who_is_who(leads, RULES, ledger.identities)
+    warehouse = warehouse_of(Settings(home=tmp_path / "home"))
+    warehouse.prepare()
+    warehouse.write(Lead, rows(Lead, leads.to_dicts()), ["a", "b", "c"])
+    warehouse.write(PersonLead, found.person_leads, [WHOLE_HOME])
+    sql = (shipped_sql() / "duplicates_across_campaigns.sql").read_text(encoding="utf-8")
+    listed = warehouse.query(sql, [Lead, PersonLead]).sort("campaign_id", "lead_id")
+    assert listed.select("lead_id", "matched_on", "first_lead_id", "is_first", "campaigns").rows() == [
+        ("1", "email", "1", True, 2), ("2", "person", "1", False, 2), ("3", "email", "1", False, 2),
+    ]  # fmt: skip
