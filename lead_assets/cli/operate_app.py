@@ -12,11 +12,18 @@ from lead_assets.cli.show import out
 from lead_assets.cli.terminal import AsJson, print_answer, told_campaigns
 from lead_assets.core.settings import Settings
 
+backfill = typer.Typer(no_args_is_help=True, help="Many campaigns at once. `lead-assets run` does what `backfill plan` says.")
+
+Campaigns = Annotated[
+    list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Only this campaign; may be given more than once.")
+]
+
 
 def add_to(app: typer.Typer) -> None:
     """Add these subcommands to the `lead-assets` command."""
     app.command()(incidents)
     app.command()(freshness)
+    app.add_typer(backfill, name="backfill")
 
 
 def incidents(as_json: AsJson = False) -> None:
@@ -47,9 +54,7 @@ def _show_incidents(answer: dict[str, Any]) -> None:
 
 
 def freshness(
-    campaign: Annotated[
-        list[str] | None, typer.Option("--campaign", callback=told_campaigns, help="Only this campaign; may be given more than once.")
-    ] = None,
+    campaign: Campaigns = None,
     as_json: AsJson = False,
 ) -> None:
     """Show for each campaign whether it is as fresh as rules/freshness.yaml expects, and if not, since when and why. Exits with 1 if one is not."""
@@ -80,3 +85,29 @@ def _show_freshness(answer: dict[str, Any]) -> None:
     for row in answer["campaigns"]:
         since = f" since {row['since']}" if row["since"] else ""
         out.print(f"{escape(row['campaign_id'])}: {row['state']}{since}{escape(': ' + '; '.join(row['why'])) if row['why'] else ''}")
+
+
+@backfill.command("plan")
+def backfill_plan(campaign: Campaigns = None, as_json: AsJson = False) -> None:
+    """Show what a run over campaigns would make again and buy, before anything is spent. Changes nothing and calls nobody."""
+    from lead_assets.cli.planning import plan
+    from lead_assets.cli.terminal import connected_world
+    from lead_assets.rules.check import check_rules
+
+    with connected_world() as settings:
+        check_rules(settings)
+        answer = plan(settings, campaign)
+    print_answer(answer, as_json, _show_plan)
+
+
+def _show_plan(answer: dict[str, Any]) -> None:
+    for row in answer["campaigns"]:
+        price = "" if row["usd"] is None else f", ${float(row['usd']):,.4f}"
+        out.print(f"{escape(row['campaign_id'])}: {row['missing']} tables missing, {row['out_of_date']} out of date{price}")
+    made_up = " (prices of the sandbox's vendors)" if answer["synthetic"] else ""
+    out.print(f"\ntogether {answer['runs']:,} runs, {answer['calls']:,} calls, ${float(answer['usd']):,.4f}{made_up}")
+    for budget in answer["over_budget"]:
+        out.print(
+            f"more than is left of the budget {escape(str(budget['scope']))} {escape(str(budget['name']))}: ${budget['free_usd']} free"
+        )
+    out.print("\nrun it: lead-assets run --all" if answer["runs"] else "\nnothing to do")
