@@ -16,8 +16,8 @@ from lead_assets.contracts import TABLES, SignalRow
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.opened import ledger_of
-from lead_assets.routing.matching import facts_frame, met
-from lead_assets.routing.table import load_routing_table
+from lead_assets.routing.explain import on_the_way
+from lead_assets.routing.table import load_routing_table, table_from
 from lead_assets.stores.opened import warehouse_of
 from lead_assets.stores.warehouse.base import PartitionMissing, Warehouse
 from lead_assets.stores.warehouse.questions import ask
@@ -189,15 +189,14 @@ class _Lead:
                 }
 
     def _routing(self, decision: dict[str, Any]) -> dict[str, Any]:
-        """The decision, and the rules of the table in force that were tried on the lead's stored facts before one was met."""
+        """The decision, and the rules that were tried on the lead's facts, by the table that decided (if it is not kept: the one in force)."""
         if not decision:
             return {}
         told = {name: value for name, value in _parsed(decision).items() if name not in ("campaign_id", "lead_id")}
-        table = load_routing_table(self.settings)
-        hits = set(met(facts_frame(json.loads(decision.get("facts") or "{}"), table), table)[0])
-        first = min(hits, default=len(table.territories))
-        tried = [{"rule": each.name, "met": index in hits} for index, each in enumerate(table.territories) if index <= first]
-        return told | {"rules_tried": tried}
+        content = self.ledger.routing_table(decision["routing_table"]) if decision.get("routing_table") else None
+        way = {"authority": decision["authority"], "territory": decision["territory"], "facts": json.loads(decision["facts"])}
+        tried = on_the_way(way, load_routing_table(self.settings) if content is None else table_from(content))
+        return told | {"rules_tried": [{"rule": each["rule"], "met": each["met"]} for each in tried]}
 
     def _steps(
         self,

@@ -105,7 +105,14 @@ def known(settings: Settings, home: Path) -> Settings:
         ],
         Score: [{"campaign_id": "a", "lead_id": "L1", "score": 62.5, "tier": "warm", "path": "route", "parts": PARTS}],
         RoutingDecision: [
-            {"campaign_id": "a", "lead_id": "L1", "owner": "kim", "reason": "country DE", "assigned_at": later + timedelta(hours=1)}
+            {
+                "campaign_id": "a",
+                "lead_id": "L1",
+                "owner": "kim",
+                "authority": "rule",
+                "reason": "country DE",
+                "assigned_at": later + timedelta(hours=1),
+            }
         ],
         EnrichmentEvent: [{"campaign_id": "a", "lead_id": "L1", "event_id": "ev-1", "archived_as": "events/a/1.ndjson"}],
     }

@@ -7,6 +7,7 @@ import pytest
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Score
 from lead_assets.routing.matching import routing_frame
+from lead_assets_tests.identity.places import located
 from lead_assets_tests.routing.frames import NOON, chosen, routable, table
 
 TABLE = table("""
@@ -118,3 +119,10 @@ def test_a_head_office_that_the_sandbox_made_up_decides_nothing() -> None:
 def test_the_frame_has_no_other_columns_than_before() -> None:
     assert "hq_region" not in routing_frame(Lead.empty(), EnrichedLead.empty(), Classification.empty(), Score.empty(), TABLE).columns
     assert routable({}).schema["region"] == pl.String
+
+
+@pytest.mark.parametrize("country", ["", "Germany / France", "DE/AT", "USA, Canada", "Europe", "EMEA", "North America"])
+def test_no_country_two_or_a_continent_decide_nothing(country: str) -> None:
+    place = located([{"country": country}]).row(0, named=True)
+    lead = {name: place[name] for name in ("country_code", "country_source", "state_code", "state_source", "region")}
+    assert _place(routable(lead)) == ("fallback", "no territory takes this lead (country unknown)")
