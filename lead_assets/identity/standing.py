@@ -9,7 +9,6 @@ Belongs here: nodes, pairs and clusters of people and accounts alike. Does not b
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import duckdb
@@ -98,23 +97,20 @@ class _Work:
             "row_l", "row_r"
         )
 
-    def _texts(self, at: int) -> pl.Series:
+    def _texts(self, at: int, rows: Ints) -> pl.Series:
         exprs = list(self.kind.keys.values())[at]
-        return self.nodes[self.rich].select(pl.concat_str(exprs, separator=_MARK)).to_series()
+        return self.nodes[rows].select(pl.concat_str(exprs, separator=_MARK)).to_series()
 
     def _blocks(self, at: int) -> tuple[Ints, npt.NDArray[np.uint64]]:
-        texts = self._texts(at)
+        texts = self._texts(at, self.rich)
         known = texts.is_not_null().to_numpy()
         rows, hashes = self.rich[known], texts.hash(seed=at).to_numpy()[known]
         order = np.argsort(hashes, kind="stable")
         return rows[order], hashes[order]
 
-    @cached_property
-    def _in_order(self) -> Ints:
-        """The place of each node in the order of names, in which a vague key's records are neighbours."""
-        place = np.empty(self.count, dtype=np.int64)
-        place[self.nodes.select(pl.arg_sort_by([*self.kind.columns, "node"])).to_series().to_numpy()] = np.arange(self.count)
-        return place
+    def _in_order(self, rows: Ints) -> Ints:
+        """The rows in the order of names, in which a vague key's records are neighbours."""
+        return rows[self.nodes[rows].select(pl.arg_sort_by([*self.kind.columns, "node"])).to_series().to_numpy()]
 
     def _touched(self, keys: Sequence[_KeyBlocks]) -> tuple[Bools, pl.DataFrame]:
         """Nodes whose pairs are looked for again, and the keys that are too vague."""
@@ -143,7 +139,7 @@ class _Work:
         if not len(which):
             return []
         first = key.rows[key.starts[which]]
-        texts = self._texts(at)[np.searchsorted(self.rich, first)]
+        texts = self._texts(at, first)
         return _hashed(pl.select(pl.concat_str(pl.lit(key.name + _MARK), pl.lit(texts))).to_series()).to_list()
 
     def _large_before(self, name: str) -> dict[int, int]:
@@ -162,7 +158,7 @@ class _Work:
             large = np.flatnonzero(has & (key.sizes > self.kind.largest))
             for which in large:
                 rows = key.rows_of(which)
-                found.append(_neighbours(rows[np.argsort(self._in_order[rows])], self.kind.neighbours, touched, self.count))
+                found.append(_neighbours(self._in_order(rows), self.kind.neighbours, touched, self.count))
             if len(found) > 1:
                 found = [np.unique(np.concatenate(found))]
         codes = np.concatenate(found)
