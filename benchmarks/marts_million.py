@@ -2,8 +2,8 @@
 
     python -m benchmarks marts_million    (or: python -m benchmarks.marts_million [--leads 1000000] [--campaigns 100] [--keep FOLDER] [--json])
 
-Made-up rows in every table that marts read, one file per table and campaign as runs write them, and five calls per lead in the journal. Each mart's SELECT is run over
-all campaigns and its rows are fetched, as its asset does; writing them is not measured, and its files stay for the questions. Goals: all marts together at most 10 s,
+Made-up rows in every table that marts read, one file per table and campaign as runs write them, and five calls per lead in the journal. Each mart's SELECT is
+run over all campaigns and its rows are fetched, as its asset does; writing them is not measured, and its files stay for the questions. Goals: all marts together at most 10 s,
 each question at most 1 s.
 """
 
