@@ -2,9 +2,9 @@
 
     python -m benchmarks marts_million    (or: python -m benchmarks.marts_million [--leads 1000000] [--campaigns 100] [--keep FOLDER] [--json])
 
-Made-up rows in every table that marts read, one file per table and campaign as runs write them, and five calls per lead in the journal. Each mart's SELECT is
-run over all campaigns and its rows are fetched, as its asset does; writing them is not measured, and its files stay for the questions. Goals: all marts together at most 10 s,
-each question at most 1 s.
+Made-up rows in every table that marts read, one file per table and campaign as runs write them, and five calls per lead in the journal. Each mart's
+SELECT is run over all campaigns and its rows are fetched, as its asset does; writing them is not measured, and its files stay for the questions. Goals: all
+marts together at most 10 s, each question at most 1 s.
 """
 
 from __future__ import annotations
@@ -188,9 +188,8 @@ def main() -> int:
     else:
         for name, seconds in [*found["marts_s"].items(), *found["questions_s"].items()]:
             print(f"{name:<42}{seconds:7.2f} s")
-        print(
-            f"all marts {found['all_marts_s']:.1f} s (goal {GOAL_MARTS_S:.0f}), slowest question {found['slowest_question_s']:.2f} s (goal {GOAL_QUESTION_S:.0f})"
-        )
+        print(f"all marts {found['all_marts_s']:.1f} s (goal {GOAL_MARTS_S:.0f})")
+        print(f"slowest question {found['slowest_question_s']:.2f} s (goal {GOAL_QUESTION_S:.0f})")
     return 0 if found["all_marts_s"] <= GOAL_MARTS_S and found["slowest_question_s"] <= GOAL_QUESTION_S else 1
 
 

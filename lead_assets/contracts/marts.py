@@ -185,9 +185,9 @@ class WaterfallYield(Table):
     provider: Annotated[str, Column("Provider")]
     questions: Annotated[int, Column("Different questions asked", low=0)]
     attempts: Annotated[int, Column("Calls made for them", low=0)]
-    found: Annotated[int, Column("Questions that were answered with something at least once", low=0)]
-    not_found: Annotated[int, Column("Questions to which the provider had nothing", low=0)]
-    unanswered: Annotated[int, Column("Questions without a valid answer so far", low=0)]
+    found: Annotated[int, Column("Answers that found something; one that was bought again after it expired counts again", low=0)]
+    not_found: Annotated[int, Column("Answers that the provider has nothing", low=0)]
+    failed: Annotated[int, Column("Calls without a valid answer, lost answers included", low=0)]
     hit_rate: Annotated[float | None, _share("found / (found + not_found); null if neither")] = None
     share_of_found: Annotated[float | None, _share("found / found by all operations of the signal")] = None
     found_so_far: Annotated[float | None, _share("The same for this and all earlier places together")] = None
@@ -232,11 +232,11 @@ class LedgerSavings(Table):
     campaign_id: Annotated[str, Column("Campaign")]
     signal: Annotated[str, Column("Signal")]
     shown: Annotated[int, Column("Leads that show an answer, found or not_found", low=0)]
-    bought: Annotated[int, Column("Questions that this campaign paid for", low=0)]
+    bought: Annotated[int, Column("Valid answers that this campaign's calls brought", low=0)]
     given: Annotated[int, Column("Leads that bring the answer themselves", low=0)]
     saved: Annotated[int, Column("shown - bought, at least 0: answers from the ledger, shared by leads of one company, or given", low=0)]
-    usd_per_question: Annotated[float | None, Column("What a question of this signal costs on average, over all campaigns")] = None
-    saved_usd: Annotated[float, Column("saved * usd_per_question", low=0)]
+    usd_per_answer: Annotated[float | None, Column("What a valid answer of this signal costs on average, over all campaigns")] = None
+    saved_usd: Annotated[float, Column("saved * usd_per_answer", low=0)]
 
 
 class Governance(Table):
@@ -416,4 +416,3 @@ class Lead360(Table):
     event_id: Annotated[str | None, Column("Its event")] = None
     archived_as: Annotated[str | None, Column("File in the archive that holds the event")] = None
     cost_usd: Annotated[Money, Column("Cost of its signals, classification and brief in US dollars")]
-    story: Annotated[str, Column("The same in words, Markdown, without personal data")]

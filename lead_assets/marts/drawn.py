@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import polars as pl
 
@@ -42,7 +43,23 @@ def hottest(rows: pl.DataFrame, step: Step) -> str | None:
     if best.is_empty():
         return None
     row = best.row(0, named=True)
-    return f"{row['story']}\n\nThe campaign's best lead; of any other: `lead-assets explain {row['lead_id']}`"
+    return f"{story(row)}\n\nThe campaign's best lead; of any other: `lead-assets explain {row['lead_id']}`"
+
+
+def story(row: Mapping[str, Any]) -> str:
+    """A row of marts.lead_360 in words, as Markdown, without personal data."""
+    fit = f", ICP fit {row['icp_fit']}" if row["icp_fit"] else f", loan {row['loan_type']}" if row["loan_type"] else ""
+    judged = f"**Classified** by {row['model']} as {row['profile']}{fit}" if row["profile"] else "**Not classified**"
+    return "\n\n".join(
+        [
+            f"**Arrived** as {row['adapter']}, {row['payloads']} payload{'' if row['payloads'] == 1 else 's'}; account {row['account_key']}",
+            f"**Enriched**: {row['signals_found']} signals found, {row['signals_missed']} not; ${row['cost_usd']:.4f} for all",
+            f"**Quarantined**: {row['quarantine_code']}" if row["quarantine_code"] else judged,
+            f"**Scored** {row['score']:.0f} of 100, {row['tier']}: {row['path']}" if row["score"] is not None else "**Not scored**",
+            f"**Routed** to {row['owner']}: {row['routing_reason']}" if row["owner"] else "**Not routed**",
+            f"**Event** {row['event_id']}" if row["event_id"] else "**No event**",
+        ]
+    )
 
 
 PICTURES: Mapping[str, Drawn] = {

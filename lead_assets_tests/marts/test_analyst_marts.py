@@ -40,6 +40,7 @@ from lead_assets.contracts.marts import (
     UnitCosts,
     WaterfallYield,
 )
+from lead_assets.marts.drawn import story
 from lead_assets.marts.mart import mart
 from lead_assets_tests.rows import AT, rows
 from lead_assets_tests.stores.conftest import Store
@@ -121,15 +122,15 @@ def test_an_answer_that_was_not_bought_was_saved(store: Store) -> None:
     coverage = {"campaign_id": "a", "signal": "email", "leads": 9, "found": 5, "not_found": 2, "given": 1}
     fill(store, {SignalCoverage: [coverage, coverage | {"campaign_id": "b", "given": 0}], JournaledCall: JOURNAL})
     first, second = made(store, LedgerSavings)
-    # Four questions with an answer of any kind cost 1.5 dollars.
-    assert only(first, "shown", "bought", "given", "saved", "usd_per_question", "saved_usd") == [7, 4, 1, 3, 0.375, 1.125]
-    assert only(second, "bought", "saved", "saved_usd") == [0, 7, 2.625]
+    # Three valid answers cost 1.5 dollars.
+    assert only(first, "shown", "bought", "given", "saved", "usd_per_answer", "saved_usd") == [7, 3, 1, 4, 0.5, 2.0]
+    assert only(second, "bought", "saved", "saved_usd") == [0, 7, 3.5]
 
 
 def test_a_waterfall_counts_questions_and_not_only_its_winners(store: Store) -> None:
     fill(store, {JournaledCall: JOURNAL})
     finder, verifier = made(store, WaterfallYield)
-    assert only(verifier, "place", "questions", "attempts", "found", "not_found", "unanswered") == [1, 3, 4, 1, 1, 1]
+    assert only(verifier, "place", "questions", "attempts", "found", "not_found", "failed") == [1, 3, 4, 1, 1, 2]
     assert only(verifier, "hit_rate", "share_of_found", "found_so_far", "cost_usd", "uncertain_usd") == [0.5, 0.5, 0.5, 0.5, 0.5]
     assert only(finder, "hit_rate", "share_of_found", "found_so_far", "usd_per_found") == [1.0, 0.5, 1.0, 1.0]
 
@@ -262,15 +263,15 @@ def test_a_lead_is_told_in_one_row_without_personal_data(store: Store) -> None:
     )
     first, second = made(store, Lead360)
     assert only(first, "payloads", "signals_found", "signals_missed", "tier", "owner", "cost_usd") == [2, 2, 1, "hot", "kim", 0.102]
-    assert first["story"].split("\n\n") == [
-        "**Arrived** as csv, 2 payload(s); account acme.example",
-        "**Enriched**: 2 signals found, 1 not",
+    assert story(first).split("\n\n") == [
+        "**Arrived** as csv, 2 payloads; account acme.example",
+        "**Enriched**: 2 signals found, 1 not; $0.1020 for all",
         "**Classified** by m-1 as b2b, ICP fit strong",
         "**Scored** 72 of 100, hot: route",
         "**Routed** to kim: country DE",
         "**No event**",
     ]
-    assert "**Quarantined**: placeholder" in second["story"]
+    assert "**Quarantined**: placeholder" in story(second)
     assert "Ana" not in str(first) + str(second)
 
 

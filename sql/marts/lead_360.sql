@@ -40,19 +40,7 @@ SELECT
     briefs.enriched_at AS briefed_at,
     events.event_id,
     events.archived_as,
-    COALESCE(enriched.signals_cost_usd, 0) + COALESCE(classified.cost_usd, 0) + COALESCE(held.cost_usd, 0) + COALESCE(briefs.cost_usd, 0) AS cost_usd,
-    '**Arrived** as ' || leads.adapter || ', ' || CAST(1 + COALESCE(again.n, 0) AS VARCHAR) || ' payload(s); account ' || leads.account_key
-        || CHR(10) || CHR(10) || '**Enriched**: ' || CAST(COALESCE(ARRAY_LENGTH(enriched.signals_found), 0) AS VARCHAR) || ' signals found, '
-        || CAST(COALESCE(ARRAY_LENGTH(enriched.signals_missed), 0) AS VARCHAR) || ' not'
-        || CHR(10) || CHR(10)
-        || COALESCE('**Classified** by ' || classified.model || ' as ' || classified.profile, '**Quarantined**: ' || held.code, '**Not classified**')
-        || COALESCE(', ICP fit ' || classified.icp_fit, ', loan ' || classified.loan_type, '')
-        || CHR(10) || CHR(10)
-        || COALESCE('**Scored** ' || CAST(CAST(ROUND(scores.score) AS BIGINT) AS VARCHAR) || ' of 100, ' || scores.tier || ': ' || scores.path, '**Not scored**')
-        || CHR(10) || CHR(10)
-        || COALESCE('**Routed** to ' || decisions.owner || ': ' || decisions.reason, '**Not routed**')
-        || CHR(10) || CHR(10)
-        || COALESCE('**Event** ' || events.event_id, '**No event**') AS story
+    COALESCE(enriched.signals_cost_usd, 0) + COALESCE(classified.cost_usd, 0) + COALESCE(held.cost_usd, 0) + COALESCE(briefs.cost_usd, 0) AS cost_usd
 FROM identity.leads AS leads
 LEFT JOIN again ON again.campaign_id = leads.campaign_id AND again.lead_id = leads.lead_id
 LEFT JOIN signals.pre_scores AS pre ON pre.campaign_id = leads.campaign_id AND pre.lead_id = leads.lead_id
