@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: install demo dev test test-slow bench tables check lock clean
+.PHONY: install demo dev test test-slow bench tables docs check lock clean
 
 install: $(STAMP)
 
@@ -37,6 +37,11 @@ tables: install
 	@$(BIN)/python -m lead_assets.marts.lineage > /dev/null
 	@$(BIN)/python -m lead_assets.contracts.reference > docs/TABLES.md
 	@$(BIN)/python -m lead_assets.marts.metrics > docs/METRICS.md
+	@$(BIN)/python -m lead_assets.rules.reference > docs/RULES.md
+
+# The documentation as a site in site/, built without network.
+docs: tables
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 check: install
 	$(BIN)/ruff check .
