@@ -36,6 +36,7 @@ from lead_assets.stores.archive import Archive
 
 EVALUATION = "golden_evaluation"
 HOME_TABLES = "home_tables"
+LEARNED = "learned"
 REBUILD = "lead_rebuild"
 DELIVERIES = "deliveries"
 
@@ -43,7 +44,9 @@ of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign") - AssetSelection.checks
 """Everything that is made per campaign. Freshness is judged between runs."""
 of_days = AssetSelection.tag(GRAIN_TAG, "day")
 """Everything that is made per day."""
-of_home = AssetSelection.tag(GRAIN_TAG, "home") - AssetSelection.assets(f"classification/{EVALUATION}")
+of_learned = AssetSelection.assets("scoring/score_model")
+"""What is learned from outcomes: once a day and on request, because it takes up to a minute."""
+of_home = AssetSelection.tag(GRAIN_TAG, "home") - AssetSelection.assets(f"classification/{EVALUATION}") - of_learned
 """Tables made from all campaigns. The golden evaluation reads none of them and costs money, so it runs only on request."""
 
 pipeline_job = define_asset_job(
@@ -72,6 +75,19 @@ free_sensor = AutomationConditionSensorDefinition(
     minimum_interval_seconds=30,
     default_status=DefaultSensorStatus.RUNNING,
     description="Updates scores, routing and the campaigns' marts when their rules, code or inputs have changed. Costs nothing.",
+)
+
+learned_job = define_asset_job(
+    LEARNED,
+    selection=of_learned | AssetSelection.assets("scoring/outcomes"),
+    description="Learns from the outcomes that are known now. What is learned is used for new campaigns, if it is better than what is in use.",
+)
+
+learned_schedule = ScheduleDefinition(
+    job=learned_job,
+    cron_schedule="15 3 * * *",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Daily. Costs nothing but a minute of computing, and nothing at all if no outcome is new.",
 )
 
 evaluation_job = define_asset_job(

@@ -65,6 +65,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             automation.rebuild_job,
             automation.home_job,
             automation.evaluation_job,
+            automation.learned_job,
             automation.campaign_api_job,
             automation.retention_job,
             automation.outbox_job,
@@ -86,6 +87,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             automation.retention_schedule,
             automation.history_schedule,
             automation.evaluation_schedule,
+            automation.learned_schedule,
         ],
         resources={**resources, **(overrides or {})},
         # Starting a process per step costs seconds of CPU; parallelism comes from runs (campaigns) and from asyncio inside a step.

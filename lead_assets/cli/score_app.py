@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from lead_assets.cli.terminal import AsJson, print_answer
+from lead_assets.cli.terminal import AsJson, print_answer, told_campaigns
 from lead_assets.core.settings import Settings
 
 score = typer.Typer(no_args_is_help=True, help="Learn from past leads which ones are won, and score others with it.")
@@ -48,3 +48,33 @@ def apply(
 
     answer: dict[str, Any] = scores.apply(model, input_path, out)
     print_answer(answer, as_json, show_scores.applied)
+
+
+def add_to(app: typer.Typer) -> None:
+    """The commands about the home's own model stand beside `run`."""
+    app.command("learn")(learn)
+    app.command("rescore")(rescore)
+
+
+def learn(as_json: AsJson = False) -> None:
+    """Learn from the outcomes that are known. New campaigns are scored with what was learned, if it is better than what is in use."""
+    from lead_assets.cli import learned, show_scores
+
+    answer = learned.learn(Settings())
+    print_answer(answer, as_json, show_scores.learned)
+    if answer["failures"]:
+        raise typer.Exit(1)
+
+
+def rescore(
+    campaign: Annotated[
+        list[str] | None,
+        typer.Option("--campaign", callback=told_campaigns, help="Campaign id; may be given more than once. Default: all."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would change tier, and change nothing.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let campaigns that were scored with an earlier model, or with none, use the one in use from their next run on."""
+    from lead_assets.cli import learned, show_scores
+
+    print_answer(learned.rescore(Settings(), campaign, dry_run=dry_run), as_json, show_scores.rescored)

@@ -57,3 +57,29 @@ def imported(answer: dict[str, Any]) -> None:
         _out.print(
             f"stages that rules/outcomes.yaml does not know: {escape(told)}: add them there and run again", highlight=False, soft_wrap=True
         )
+
+
+def learned(answer: dict[str, Any]) -> None:
+    for failure in answer["failures"]:
+        _out.print(escape(failure), highlight=False, soft_wrap=True)
+    if "verdict" not in answer:
+        return
+    _out.print(
+        f"{answer['won']} won, {answer['lost']} lost, {answer['open']} open; {answer['verdict'].replace('_', ' ')}: {escape(answer['reason'])}",
+        highlight=False,
+    )
+    if answer["features"]:
+        _out.print(f"most is moved by {escape(', '.join(answer['features'][:5]))}", highlight=False)
+    if answer["verdict"] == "promoted":
+        _out.print("new campaigns are scored with it; old ones after: lead-assets rescore --dry-run", highlight=False)
+
+
+def rescored(answer: dict[str, Any]) -> None:
+    table = Table("campaign", "tier now", "then", "leads")
+    for row in answer["changes"]:
+        table.add_row(escape(row["campaign_id"]), row["before"], row["after"], str(row["leads"]))
+    _out.print(table if answer["changes"] else "no lead changes its tier")
+    _out.print(
+        "nothing was changed" if answer["dry_run"] else f"{len(answer['moved'])} campaigns moved; next: lead-assets run --all",
+        highlight=False,
+    )

@@ -7,7 +7,7 @@ from lead_assets.contracts.enriched import EnrichedLead
 from lead_assets.contracts.found import declared
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
-from lead_assets.contracts.learned import LeadOutcome
+from lead_assets.contracts.learned import LeadOutcome, ModelBuild
 from lead_assets.contracts.lookalike import Account, SimilarAccount
 from lead_assets.contracts.marts import CampaignFunnel
 from lead_assets.contracts.outcome import EnrichmentEvent, RoutingDecision, RoutingEvaluation, Score
@@ -73,6 +73,7 @@ __all__ = [
     "LeadFields",
     "LeadOutcome",
     "LinkedinPosts",
+    "ModelBuild",
     "Money",
     "News",
     "Organization",

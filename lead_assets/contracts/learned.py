@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, Grain, Sources, Table
+from lead_assets.contracts.base import Column, Grain, Json, Sources, Table
 
 
 class LeadOutcome(Table):
@@ -49,4 +49,46 @@ class LeadOutcome(Table):
             "email_hash": ("identity.leads.email_normalized", "archive.drops"),
             "matched_on": ("identity.leads.email_normalized", "identity.leads.lead_id", "identity.leads.account_key", "archive.drops"),
             "*": ("archive.drops", "intake.raw_leads.outcome"),
+        }
+
+
+class ModelBuild(Table):
+    """What was learned from the outcomes: one row for the newest attempt, whether or not its model is in use."""
+
+    table: ClassVar[str] = "scoring.score_model"
+    key: ClassVar[tuple[str, ...]] = ("data_hash",)
+    grain: ClassVar[Grain] = "home"
+
+    data_hash: Annotated[str, Column("SHA-256 of the table that was learned from")]
+    artifact: Annotated[str | None, Column("SHA-256 of the model in the archive; null if there was too little to learn from")] = None
+    model: Annotated[str | None, Column("Which models judge together")] = None
+    rows: Annotated[int, Column("Leads that have ended")]
+    won: Annotated[int, Column("Of these, won")]
+    lost: Annotated[int, Column("Of these, lost")]
+    open: Annotated[int, Column("Leads that have not ended: not learned from, and not counted as lost")]
+    before_outcome: Annotated[
+        int, Column("Ended leads that were scored before they ended: known as they stood then. Of all others only what they brought counts")
+    ]
+    features: Annotated[list[str], Column("Columns that the model uses, what moves it most first")]
+    left_out: Annotated[Json, Column('Columns that would fool a model: [{"column", "kind", "why"}]')]
+    metrics: Annotated[
+        Json,
+        Column(
+            "On leads that the model had not seen: auc, pr_auc, ece, brier, lift_at_10; held_out: log loss of this model and of the one in use"
+        ),
+    ]
+    verdict: Annotated[
+        Literal["promoted", "in_use", "not_better", "too_few"],
+        Column(
+            "promoted: it is used from now on; in_use: it is the one in use; not_better: on held-out leads the one in use is at least as good"
+        ),
+    ]
+    reason: Annotated[str, Column("Why, in words; with too few outcomes, how many more are needed")]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {
+            "rows won lost open": "scoring.outcomes.outcome",
+            "before_outcome": ("scoring.outcomes.outcome_at", "scoring.outcomes.known_at", "archive.drops"),
+            "*": ("scoring.outcomes.outcome", "archive.drops", "models.learned"),
         }

@@ -1,16 +1,33 @@
 """The assets of the scoring room."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
+from dagster import MetadataValue
 
-from lead_assets.contracts import WHOLE_HOME, Classification, Duplicate, EnrichedLead, Lead, LeadOutcome, Quarantined, RawLead, Score
+from lead_assets.contracts import (
+    WHOLE_HOME,
+    Classification,
+    Duplicate,
+    EnrichedLead,
+    Lead,
+    LeadOutcome,
+    ModelBuild,
+    Quarantined,
+    RawLead,
+    Score,
+)
 from lead_assets.kit import pictures
 from lead_assets.kit.checks import Check, Verdict
 from lead_assets.kit.conditions import after_the_campaigns, where_it_costs_nothing
 from lead_assets.kit.step import Made, Step
-from lead_assets.kit.tables import counts_by, figures_by, joined, tables
+from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
 from lead_assets.scoring.ruleset import load_scoring_rules
+from lead_assets.stores.archive import Archive
+
+MODEL = "score_model"
+"""Of its pins in the ledger."""
 
 
 def says_what_is_quarantined(step: Step) -> dict[str, Verdict]:
@@ -31,12 +48,17 @@ def tiers_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
     return pictures.bars("Leads by tier", {tier: counted.get(tier, 0) for tier in TIERS}, colours=TIERS) if rows.height else None
 
 
+def model_of(step: Step, campaign: str) -> Any:
+    return step.ledger.pins.of(MODEL, [campaign])[campaign]
+
+
 @tables(
     Score,
     reads={"classifications": Classification, "quarantine": Quarantined, "leads": Lead, "enriched": EnrichedLead},
     condition=where_it_costs_nothing(),
     logic=["lead_assets.scoring"],
     rules=["scoring.yaml"],
+    outside=model_of,
     pictures={Score: tiers_drawn},
     checks=[
         Check(
@@ -49,12 +71,26 @@ def tiers_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
     ],
 )
 def scores(step: Step, classifications: pl.DataFrame, quarantine: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame) -> Made:
+    from lead_assets.scoring.features import features, remember
     from lead_assets.scoring.score import score, with_quarantined  # with numpy, which every run would pay for
 
     rules = load_scoring_rules(step.settings)
-    frame = score(with_quarantined(classifications, quarantine), leads, enriched, rules)
+    classified = with_quarantined(classifications, quarantine)
+    known = features(classified, leads, enriched)
+    written = set(step.warehouse.partitions(Score)) & set(step.partitions)
+    remember(step.archive, known, step.warehouse.read(Score, sorted(written)), step.ledger.now())
+    pinned = step.ledger.pins.hold(MODEL, step.partitions)
+    others = [won(known, pinned, step.archive)] if any(pinned.values()) else []
+    frame = score(classified, leads, enriched, rules, *others)
+    models = named("model", {campaign: used[:12] or "rules only" for campaign, used in pinned.items()})
     tiers = {campaign: {"hot": 0, "warm": 0, "cold": 0} | found for campaign, found in counts_by(frame, "tier").items()}
-    return Made(frame, joined(tiers, figures_by(frame, mean_score=pl.col("score").mean())), {"rules_version": rules.version})
+    return Made(frame, joined(tiers, models, figures_by(frame, mean_score=pl.col("score").mean())), {"rules_version": rules.version})
+
+
+def won(known: pl.DataFrame, pinned: Mapping[str, str], archive: Archive) -> pl.DataFrame:
+    from lead_assets.scoring.learned import win_probabilities  # with scikit-learn
+
+    return win_probabilities(known, pinned, archive)
 
 
 def files_of_outcomes(step: Step, _partition: str) -> Any:
@@ -84,3 +120,25 @@ def outcomes(step: Step) -> Made:
         "stages_not_known": unread,
     }
     return Made(frame, {WHOLE_HOME: figures})
+
+
+# Not among the tables that every run ends with: learning takes up to a minute. `lead-assets learn` and a schedule make it.
+@tables(
+    ModelBuild,
+    reads={"outcomes": LeadOutcome},
+    logic=["lead_assets.scoring.features", "lead_assets.scoring.learned", "lead_assets.learning"],
+    outside=lambda step, _: step.archive.feature_names(),
+)
+def score_model(step: Step, outcomes: pl.DataFrame) -> Made:
+    from lead_assets.scoring.features import as_first_scored, training_table
+    from lead_assets.scoring.learned import build, drawn
+
+    pins = step.ledger.pins
+    leads = outcomes.filter(pl.col("lead_id").is_not_null())
+    row, model = build(training_table(outcomes, as_first_scored(step.archive, leads)), step.archive, pins.in_use(MODEL))
+    # A table that is made again from the same leads decides nothing anew.
+    if row["verdict"] == "promoted" and row["artifact"] not in {pin.artifact for pin in pins.history(MODEL)}:
+        pins.use(MODEL, row["artifact"], row["reason"])
+    shown = {name: row[name] for name in ("won", "lost", "open", "before_outcome", "verdict", "reason", "data_hash")}
+    images = {name: MetadataValue.md(picture) for name, picture in (drawn(model) if model else {}).items()}
+    return Made(ModelBuild.frame([row]), {WHOLE_HOME: shown}, images)

@@ -30,7 +30,10 @@ from lead_assets.ledger import Ledger
 from lead_assets.stores.opened import archive_of, warehouse_of
 
 CAMPAIGNS = ["autumn", "spring", "summer"]
-HOME = {name.replace(".", "/") for name, contract in TABLES.items() if contract.grain == "home"} - {"classification/golden_evaluation"}
+HOME = {name.replace(".", "/") for name, contract in TABLES.items() if contract.grain == "home"} - {
+    "classification/golden_evaluation",
+    "scoring/score_model",
+}
 LEAD = {"full_name": "Jane Doe", "title": "VP of Sales", "country": "Germany"}
 
 
