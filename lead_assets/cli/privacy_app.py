@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from lead_assets.cli.terminal import AsJson, print_answer
+from lead_assets.cli.terminal import AsJson, connected_world, print_answer
 from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import unknown
 
@@ -94,7 +94,10 @@ def forget(
     """Remove one person from everything that the home holds, keep them out from now on, and prove that nothing is left."""
     from lead_assets.cli import forgetting, show_privacy
 
-    print_answer(forgetting.forget(Settings(), person, dry_run=dry_run, country=country), as_json, show_privacy.forgotten)
+    # Connected to its world: made-up contacts of a demo are never looked for at the real HubSpot.
+    with connected_world() as settings:
+        answer = forgetting.forget(settings, person, dry_run=dry_run, country=country)
+    print_answer(answer, as_json, show_privacy.forgotten)
 
 
 def export_person(

@@ -56,9 +56,8 @@ def forgotten(answer: dict[str, Any]) -> None:
     _out.print(table)
     _out.print(f"searched for {answer['proof']['forms_looked_for']:,} forms afterwards: nothing is left", highlight=False)
     for each in answer["destinations"]:
-        _out.print(
-            f"{escape(each['destination'])}: {'asked to delete them' if each['asked'] else 'has them: delete them there'}", highlight=False
-        )
+        asked = "asked to delete them" if each["asked"] else f"has them, and was not asked ({each['why']}): delete them there"
+        _out.print(f"{escape(each['destination'])}: {asked}", highlight=False)
     _out.print(f"receipt: {answer['receipt']} in the archive", highlight=False, soft_wrap=True)
 
 

@@ -7,6 +7,7 @@ Does not belong here: who they are (see `person`), what a store holds (see `sear
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gzip
 import io
@@ -24,6 +25,7 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import TABLES, Lead, RejectedPayload, Table
+from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.core.suppressing import value_hash
 from lead_assets.intake.adapters import adapters_of
@@ -42,6 +44,7 @@ from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import open_objects
 from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets.stores.warehouse.base import Warehouse
+from lead_assets.vendors import destinations
 from lead_assets.vendors.offer import SubjectKind
 
 REASON = "asked to be forgotten"
@@ -430,9 +433,22 @@ def _store_of(settings: Settings, path: Path) -> str:
 
 
 def _destinations(work: Work) -> list[dict[str, Any]]:
-    """Where they were sent to: to be asked to delete them."""
+    """Where they were sent to, and whether the destination took the request to delete them; if not, why."""
     persons = [person_hash(value) for value in sorted(work.person.emails | work.person.numbers)]
-    return [{"destination": name, "vendor_id": vendor_id, "asked": False} for name, vendor_id in work.ledger.known_to(persons)]
+    told = []
+    for name, vendor_id in work.ledger.known_to(persons):
+        vendor = destinations().get(name)
+        key = vendor.key(work.settings) if vendor else None
+        asked, why = False, "no_key" if vendor else "unknown_destination"
+        if vendor is not None and key is not None:
+            try:
+                for email in sorted(work.person.emails):
+                    asked |= asyncio.run(vendor.destination.forget(vendor.url(work.settings), key, email, vendor_id))
+                why = "" if asked else "cannot_be_asked"
+            except ProviderError as error:
+                why = error.reason
+        told.append({"destination": name, "vendor_id": vendor_id, "asked": asked, **({"why": why} if why else {})})
+    return told
 
 
 def _told(work: Work, held: Sequence[Holding], *, dry_run: bool) -> dict[str, Any]:

@@ -188,6 +188,10 @@ class Destination(ABC):
     @abstractmethod
     def open(self, opening: SendOpening) -> AbstractAsyncContextManager[Sender]: ...
 
+    async def forget(self, url: str, key: SecretStr, email: str, vendor_id: str | None) -> bool:
+        """Ask the destination to delete a person for good; False if it cannot be asked. `vendor_id`: its own id of them. Raises ProviderError."""
+        return False
+
     @abstractmethod
     def pretend(self, method: str, path: str, body: Any) -> Any:
         """The answer that a request would get if all went well, for a dry run."""

@@ -34,6 +34,7 @@ class HubSpotService(Service):
             self.route("/crm/v3/objects/contacts/batch/update", self._update, "contacts/batch/update"),
             self.route("/crm/v3/objects/contacts/batch/read", self._read, "contacts/batch/read"),
             self.route("/crm/v3/objects/contacts/search", self._search, "contacts/search"),
+            self.route("/crm/v3/objects/contacts/gdpr-delete", self._gdpr_delete, "contacts/gdpr-delete"),
             self.route("/crm/v3/objects/notes/batch/create", self._create_notes, "notes/batch/create"),
             self.route("/crm/v3/objects/notes/search", self._search_notes, "notes/search"),
             self.route("/crm/v3/owners", self._owners, "owners", ("GET",)),
@@ -118,6 +119,15 @@ class HubSpotService(Service):
             "links": {},
             **(failed.body if failed is not None and isinstance(failed.body, dict) else {}),
         }
+
+    def _gdpr_delete(self, call: ServiceCall) -> Response:
+        body = call.json() or {}
+        if not body.get("objectId"):
+            return _error(400, "Invalid input JSON: objectId is required", "VALIDATION_ERROR")
+        by_email = body.get("idProperty") == "email"
+        name = str(body["objectId"]).lower()
+        self._contacts = {email: record for email, record in self._contacts.items() if name != (email if by_email else str(record["id"]))}
+        return Response(status_code=204)
 
     def _read(self, call: ServiceCall) -> Response:
         body = call.json() or {}

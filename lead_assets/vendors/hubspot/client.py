@@ -82,6 +82,14 @@ class HubSpot:
         told = self._checked("owners", answer)
         return next((str(each["id"]) for each in told.get("results", ()) if str(each.get("email")).lower() == email.lower()), None)
 
+    async def delete_for_good(self, email: str, vendor_id: str | None) -> None:
+        """Delete a contact and what belongs to it, as the GDPR asks; an address that HubSpot does not have is blocked there.
+        https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/gdpr/gdpr-delete-contact"""
+        body = {"objectId": vendor_id} if vendor_id else {"objectId": email, "idProperty": "email"}
+        answer = await self._http.request("contacts/gdpr-delete", "POST", "/crm/v3/objects/contacts/gdpr-delete", json=body)
+        if answer.status >= 300:
+            raise self._failure("contacts/gdpr-delete", answer)
+
     async def _post(self, operation: str, path: str, body: Any) -> dict[str, Any]:
         return self._checked(operation, await self._http.request(operation, "POST", path, json=body))
 

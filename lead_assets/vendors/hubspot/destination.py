@@ -13,11 +13,12 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Rate
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
+from lead_assets.vendors.http import VendorHttp
 from lead_assets.vendors.hubspot.client import MOST, NOTE_TO_CONTACT, HubSpot
 from lead_assets.vendors.sending import Allowed, Destination, RoutedLead, Sender, SendOpening, SendRules, slices
 
@@ -62,6 +63,11 @@ class HubSpotDestination(Destination):
         headers = {"authorization": f"Bearer {opening.key.get_secret_value()}"}
         async with HubSpot(opening.http("hubspot", opening.url, headers)) as client:
             yield _HubSpotSender(client, opening)
+
+    async def forget(self, url: str, key: SecretStr, email: str, vendor_id: str | None) -> bool:
+        async with HubSpot(VendorHttp("hubspot", url, {"authorization": f"Bearer {key.get_secret_value()}"})) as client:
+            await client.delete_for_good(email, vendor_id)
+        return True
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         if path.endswith("/owners"):
