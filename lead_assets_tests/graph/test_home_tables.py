@@ -164,7 +164,7 @@ def test_a_table_whose_input_is_ready_waits_for_the_rest_of_the_campaigns_run(de
     assert ticks() == set()
     instance.report_run_canceled(waiting)
     marts = {"marts/duplicates_across_campaigns", "marts/data_quality", "marts/score_distribution"}  # the last reads outcomes
-    assert ticks() == {*marts, "scoring/outcomes", *(key for key in HOME if key.startswith("identity/"))}
+    assert ticks() == {*marts, "scoring/outcomes", "routing/evaluation", *(key for key in HOME if key.startswith("identity/"))}
 
 
 def test_the_golden_evaluation_is_never_made_by_itself(definitions: Definitions, instance: DagsterInstance) -> None:
