@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from lead_assets.ledger import controls, journal, money, pacing, registers
+from lead_assets.ledger.allowance import Allowance
 from lead_assets.ledger.database import Tx, day_of, one_of, to_us
 from lead_assets.ledger.holders import is_gone
 from lead_assets.ledger.journal import JournalEntry
@@ -24,9 +25,17 @@ Intents = Sequence[tuple[Sequence[Want], Intent]]
 """Groups of wants, one per request, and what is journaled with their claims."""
 
 
-def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Intents = (), key: bytes | None = None) -> Claimed:
+def claim(
+    tx: Tx,
+    wants: Sequence[Want],
+    holder: str,
+    lease: float,
+    intents: Intents = (),
+    key: bytes | None = None,
+    allowance: Allowance | None = None,
+) -> Claimed:
     """Claim wants and reserve their prices. Checks the journal again first, because others may have bought them since the caller looked; and the suppressions
-    (stored under `key`), because somebody may have opted out since."""
+    (stored under `key`), because somebody may have opted out since. `allowance`: what the caller may spend, beside all budgets."""
     if not wants:
         return Claimed([], [], {}, {})
     until = tx.now_us + int(lease * 1e6)
@@ -73,7 +82,7 @@ def claim(tx: Tx, wants: Sequence[Want], holder: str, lease: float, intents: Int
     for want in free:
         if want.key in turned_away:
             continue
-        if purse.take(want):
+        if (allowance is None or allowance.take(want.price_micros)) and purse.take(want):
             affordable.append(want)
         else:
             turned_away[want.key] = "over_budget"

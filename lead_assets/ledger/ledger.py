@@ -17,6 +17,7 @@ from lead_assets.ledger.model import UNSENT, Answer, Claimed, History, Rate, Set
 if TYPE_CHECKING:
     import polars as pl
 
+    from lead_assets.ledger.allowance import Allowance
     from lead_assets.ledger.assignments_model import Assignment, Change, Choose, Chosen, LeadToRoute, Move, Moved, RoutingState
     from lead_assets.ledger.claims import Failure, Intents
     from lead_assets.ledger.controls import Circuit
@@ -53,6 +54,8 @@ class Ledger:
         self.buying: Buying = "always"
         self.wished: list[Want] = []
         """The wants that a rehearsal would have bought."""
+        self.allowance: Allowance | None = None
+        """What purchases through this view may cost together; None without a limit of its own."""
         self._clock = clock
 
     @functools.cached_property
@@ -81,6 +84,12 @@ class Ledger:
         """This ledger for an estimate: purchases serve what a real run would, and record in `wished` what it would buy. Nothing is written."""
         return self._as("rehearsed")
 
+    def within(self, allowance: Allowance) -> Ledger:
+        """This ledger for a request that may spend only so much: what is beyond is refused as over_budget."""
+        view = self._as(self.buying)
+        view.allowance = allowance
+        return view
+
     def wish(self, want: Want) -> None:
         """Record a want that was not bought."""
         self.wished.append(want)
@@ -88,7 +97,7 @@ class Ledger:
     def _as(self, buying: Buying) -> Ledger:
         view = Ledger(self.url, self._clock, self._key_source)
         view.__dict__["_db"] = self._db  # share one connection pool
-        view.buying = buying
+        view.buying, view.allowance = buying, self.allowance
         return view
 
     # Answers
@@ -157,7 +166,7 @@ class Ledger:
 
         def work(tx: Tx) -> Claimed:
             claims.settle(tx, settlements, bodies, holder)
-            return claims.claim(tx, wants, holder, lease, intents, key)
+            return claims.claim(tx, wants, holder, lease, intents, key, self.allowance)
 
         claimed = self._db.write(work)
         return [_bought(settlement, journal.unpack(body)) for settlement, body in zip(settlements, bodies, strict=True)], claimed

@@ -1,0 +1,327 @@
+"""Enrichment on demand, in the words of the systems that this one replaces: `/enrich` (lending), `/api/leads/{id}/enrich` (campaigns),
+`/api/v1/leads/{id}/enrich|score` (discovery), `/score_lead` (embedding scorer).
+
+Belongs here: what is asked, what it may cost, and the shape of the answer. Does not belong here: enriching (see `enriching`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import orjson
+import polars as pl
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.exceptions import HTTPException
+
+from lead_assets.ledger.allowance import Allowance
+from lead_assets.ledger.keys import ServiceKey
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.service.access import needs
+from lead_assets.service.enriching import OneLead, Told, read_lead, stored_lead, through_the_rooms
+from lead_assets.service.receive_api import body_of
+from lead_assets.service.receiving import NotStored
+
+_MOST_BYTES = 1 << 20
+_NO_LIMIT = 1 << 62
+
+router = APIRouter(tags=["enrich"])
+
+Writer = Annotated[ServiceKey, Depends(needs("write"))]
+MaxUsd = Annotated[
+    float | None, Query(ge=0, le=1_000, description="Most that this request may buy; signals beyond it are missed as over_budget")
+]
+MaxSeconds = Annotated[float, Query(gt=0, le=600, description="How long to wait; what is bought later is in the ledger all the same")]
+
+_LENDING = {
+    "lead_id": "L-1001",
+    "first_name": "Ada",
+    "last_name": "Lovelace",
+    "email": "ada@acme.example",
+    "loan_amount_requested": 450000,
+    "property_type": "single family",
+    "notes": "Third flip this year, needs to close in two weeks",
+}
+_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}, "example": _LENDING}}}
+}
+
+
+@router.post("/enrich", openapi_extra=_BODY, summary="Enrich, classify, score and route one lead")
+async def enrich_one(request: Request, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60) -> Response:
+    """Any shape of lead. The lead is kept like one that a webhook sent. The answer is flat; what belongs to no flat key is under `enrichment`."""
+    body = await body_of(request, _MOST_BYTES)
+    leads, found = await _received(request, body)
+    await _bought(request, key, leads, found, max_usd, max_seconds)
+    return _json(_flat(found, body))
+
+
+@router.post("/enrich/stream", openapi_extra=_BODY, summary="The same, told step by step (server-sent events)")
+async def enrich_stream(request: Request, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60) -> StreamingResponse:
+    """Events lead, signals, classification, score, routing as each ends; then done with the answer of /enrich, or failed."""
+    body = await body_of(request, _MOST_BYTES)
+    leads, found = await _received(request, body)
+    events: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
+    loop = asyncio.get_running_loop()
+
+    def told(step: str, row: dict[str, Any]) -> None:
+        loop.call_soon_threadsafe(events.put_nowait, (step, row))
+
+    async def work() -> None:
+        try:
+            await _bought(request, key, leads, found, max_usd, max_seconds, told)
+            events.put_nowait(("done", _flat(found, body)))
+        except EnrichRefused as failure:
+            events.put_nowait(("failed", failure.said))
+        except Exception as error:
+            events.put_nowait(("failed", {"error": type(error).__name__}))
+            raise
+        finally:
+            events.put_nowait(None)
+
+    async def stream() -> AsyncIterator[bytes]:
+        task = asyncio.create_task(work())
+        while (event := await events.get()) is not None:
+            yield b"event: " + event[0].encode() + b"\ndata: " + _dumped(event[1]) + b"\n\n"
+        await asyncio.gather(task, return_exceptions=True)
+
+    return StreamingResponse(stream(), media_type="text/event-stream")
+
+
+@router.post("/api/leads/{lead_id}/enrich", summary="Enrich a stored lead (campaign pipeline)")
+async def enrich_campaign_lead(
+    request: Request, lead_id: str, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60
+) -> Response:
+    """The raw fields, company_overview, tech_stack, funding, news, linkedin_posts, and enrichment_metadata."""
+    found = await _stored(request, lead_id, key, max_usd, max_seconds)
+    lead, enriched = found.lead or {}, found.enriched or {}
+    wanted = ("company_overview", "tech_stack", "funding", "news", "linkedin_posts")
+    return _json(
+        {
+            **_raw_lead(lead),
+            **{name: _signal(found.signals.get(name)) for name in wanted},
+            "enrichment_metadata": {
+                "enriched_at": _enriched_at(found),
+                "signals_found": enriched.get("signals_found", []),
+                "signals_missed": enriched.get("signals_missed", []),
+                "miss_reasons": json.loads(enriched.get("miss_reasons") or "{}"),
+            },
+            "enrichment": _enrichment(found),
+        }
+    )
+
+
+@router.post("/api/v1/leads/{lead_id}/enrich", summary="Enrich a stored lead (discovery engine)")
+async def enrich_discovered_lead(
+    request: Request, lead_id: str, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60
+) -> Response:
+    """lead_id, enrichment_results {source: {status, data}}, new_score, contacts_added."""
+    found = await _stored(request, lead_id, key, max_usd, max_seconds)
+    results = {
+        name: {"status": row["state"], "reason": row["reason"], "provider": row["provider"], "data": _signal(row)}
+        for name, row in found.signals.items()
+    }
+    return _json({"lead_id": lead_id, "enrichment_results": results, "new_score": _value(found.score, "score"), "contacts_added": 0})
+
+
+@router.post("/api/v1/leads/{lead_id}/score", summary="Score a stored lead")
+async def score_stored_lead(request: Request, lead_id: str, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60) -> Response:
+    """lead_id, score, tier, path and the parts that add up to the score."""
+    found = await _stored(request, lead_id, key, max_usd, max_seconds)
+    return _json({"lead_id": lead_id, **_score(found)})
+
+
+def routed(found: OneLead, seconds: float) -> dict[str, Any]:
+    """The lead router's answer."""
+    return {
+        "status": "success",
+        "lead_id": _value(found.lead, "lead_id"),
+        "processing_time": round(seconds, 3),
+        "score": _value(found.score, "route_score"),
+        "owner": _value(found.decision, "owner"),
+        "path": _value(found.score, "path"),
+        "crm_id": None,
+    }
+
+
+class EnrichRefused(HTTPException):
+    """A refusal with a body of its own."""
+
+    def __init__(self, status: int, said: dict[str, Any]) -> None:
+        super().__init__(status)
+        self.said = said
+
+
+def refused_with_body(request: Request, failure: Exception) -> Response:
+    assert isinstance(failure, EnrichRefused)
+    return Response(_dumped(failure.said), failure.status_code, media_type="application/json")
+
+
+async def _received(request: Request, body: bytes) -> tuple[pl.DataFrame, OneLead]:
+    state = request.app.state
+    now = datetime.now(UTC)
+    leads, found = await asyncio.to_thread(read_lead, body, campaign=None, now=now, ledger=state.ledger, settings=state.settings)
+    if found.suppressed is not None:
+        raise EnrichRefused(409, {"error": "suppressed", "message": "this person or company must not be processed; nothing was bought"})
+    if leads.is_empty():
+        detail = [
+            {"type": reject["code"], "loc": ["body", *([reject["field"]] if reject["field"] else [])], "msg": reject["reason"]}
+            for reject in found.rejects
+        ]
+        raise EnrichRefused(422, {"detail": detail})
+    try:
+        await state.receiver.take(body, source="enrich")
+    except NotStored:
+        raise HTTPException(503, "the lead could not be stored: send it again", {"Retry-After": "5"}) from None
+    return leads, found
+
+
+async def _stored(request: Request, lead_id: str, key: ServiceKey, max_usd: float | None, max_seconds: float) -> OneLead:
+    leads = await asyncio.to_thread(stored_lead, request.app.state.warehouse, lead_id)
+    if leads.is_empty():
+        raise HTTPException(404, "there is no such lead in identity.leads: it may still be on its way, a duplicate, or erased")
+    return await _bought(request, key, leads, OneLead(), max_usd, max_seconds)
+
+
+async def _bought(
+    request: Request,
+    key: ServiceKey,
+    leads: pl.DataFrame,
+    found: OneLead,
+    max_usd: float | None,
+    max_seconds: float,
+    told: Told | None = None,
+) -> OneLead:
+    """The lead through the rooms, within the request's and the key's money. Raises EnrichRefused: 504, or 422 for an answer in quarantine."""
+    state = request.app.state
+
+    def work() -> OneLead:
+        return _paid(
+            state.ledger,
+            key,
+            max_usd,
+            lambda ledger: through_the_rooms(leads, found, ledger=ledger, settings=state.settings, told=told),
+        )
+
+    try:
+        async with asyncio.timeout(max_seconds):
+            await asyncio.shield(asyncio.to_thread(work))
+    except TimeoutError:
+        said = f"it takes longer than {max_seconds:g} s; what is bought meanwhile is in the ledger, so asking again costs nothing more"
+        raise EnrichRefused(504, {"error": "took_too_long", "message": said}) from None
+    if found.quarantine is not None:
+        bad = found.quarantine
+        raise EnrichRefused(
+            422,
+            {
+                "error": "ai_output_validation_failed",
+                "detail": [{"type": bad["code"], "msg": bad["reason"]}],
+                "message": "the model's answer broke its contract; it is in quarantine and can be replayed after a fix",
+                "quarantine_id": f"{bad['campaign_id']}/{bad['lead_id']}",
+            },
+        )
+    return found
+
+
+def _paid(ledger: Ledger, key: ServiceKey, max_usd: float | None, work: Callable[[Ledger], OneLead]) -> OneLead:
+    limits = [round(max_usd * 1_000_000)] if max_usd is not None else []
+    if key.budget_micros is not None:
+        limits.append(max(0, key.budget_micros - ledger.keys.spent_today(key.key_id)))
+    allowance = Allowance(min(limits, default=_NO_LIMIT))
+    try:
+        return work(ledger.within(allowance))
+    finally:
+        if allowance.taken_micros:
+            ledger.keys.spend(key.key_id, allowance.taken_micros)
+
+
+def _flat(found: OneLead, body: bytes) -> dict[str, Any]:
+    lead, answer = found.lead or {}, found.classification or {}
+    names = ("loan_type", "investor_experience", "urgency_score", "outreach_message", "classification_rationale")
+    try:
+        raw = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        raw = body.decode("utf-8", "replace")
+    return {
+        "lead_id": lead.get("lead_id"),
+        "email": lead.get("email_normalized"),
+        "first_name": lead.get("name_first"),
+        "last_name": lead.get("name_last"),
+        **{name: answer.get(name) for name in names},
+        "raw": raw,
+        "metadata": {
+            "enriched_at": answer.get("enriched_at"),
+            "model": answer.get("model"),
+            "schema_version": answer.get("schema_version"),
+            "input_tokens": answer.get("input_tokens"),
+            "output_tokens": answer.get("output_tokens"),
+        },
+        "enrichment": _enrichment(found),
+    }
+
+
+def _enrichment(found: OneLead) -> dict[str, Any]:
+    enriched, answer = found.enriched or {}, found.classification or {}
+    return {
+        "campaign_id": _value(found.lead, "campaign_id"),
+        "signals": {
+            name: {"status": row["state"], "reason": row["reason"], "provider": row["provider"]} for name, row in found.signals.items()
+        },
+        "signals_found": enriched.get("signals_found", []),
+        "miss_reasons": json.loads(enriched.get("miss_reasons") or "{}"),
+        "classification": json.loads(answer["answer"]) if answer else None,
+        "score": _score(found),
+        "routing": {name: _value(found.decision, name) for name in ("owner", "territory", "rule", "reason")},
+    }
+
+
+def _score(found: OneLead) -> dict[str, Any]:
+    row = found.score or {}
+    said = {name: row.get(name) for name in ("score", "tier", "path", "route_score")}
+    return said | {"parts": json.loads(row["parts"]) if row.get("parts") else []}
+
+
+def _raw_lead(lead: dict[str, Any]) -> dict[str, Any]:
+    name = lead.get("full_name") or " ".join(part for part in (lead.get("name_first"), lead.get("name_last")) if part) or None
+    return {
+        "id": lead.get("lead_id"),
+        "campaign_id": lead.get("campaign_id"),
+        "name": name,
+        "email": lead.get("email_normalized"),
+        "phone": lead.get("phone_e164") or lead.get("phone"),
+        "organization": lead.get("company"),
+        "designation": lead.get("title"),
+        "linkedin_url": lead.get("linkedin_url"),
+        "website": lead.get("website"),
+    }
+
+
+_OF_EVERY_SIGNAL = frozenset(
+    {"campaign_id", "lead_id", "subject", "state", "reason", "provider", "cost_usd", "synthetic", "as_of", "call_key"}
+)
+
+
+def _signal(row: dict[str, Any] | None) -> dict[str, Any] | None:
+    if row is None or row["state"] != "found":
+        return None
+    return {name: value for name, value in row.items() if name not in _OF_EVERY_SIGNAL}
+
+
+def _enriched_at(found: OneLead) -> Any:
+    return max((row["as_of"] for row in found.signals.values() if row.get("as_of") is not None), default=None)
+
+
+def _value(row: dict[str, Any] | None, name: str) -> Any:
+    return row.get(name) if row else None
+
+
+def _json(said: dict[str, Any]) -> Response:
+    return Response(_dumped(said), media_type="application/json")
+
+
+def _dumped(said: Any) -> bytes:
+    return orjson.dumps(said, default=lambda value: float(value) if hasattr(value, "as_tuple") else str(value))
