@@ -39,6 +39,7 @@ def build_app(settings: Settings) -> FastAPI:
         ledger.open()
         app.state.settings, app.state.ledger = settings, ledger
         app.state.archive, app.state.warehouse = archive_of(settings), warehouse_of(settings)
+        await asyncio.to_thread(app.state.warehouse.prepare)
         app.state.access = Access(ledger)
         app.state.receiver = Receiver(settings, ledger)
         tasks = [asyncio.create_task(app.state.receiver.work()), asyncio.create_task(app.state.access.write_uses())]

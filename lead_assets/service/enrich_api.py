@@ -301,7 +301,7 @@ def _raw_lead(lead: dict[str, Any]) -> dict[str, Any]:
 
 
 _OF_EVERY_SIGNAL = frozenset(
-    {"campaign_id", "lead_id", "subject", "state", "reason", "provider", "cost_usd", "synthetic", "as_of", "call_key"}
+    {"campaign_id", "lead_id", "subject", "state", "reason", "provider", "cost_usd", "synthetic", "as_of", "needs", "stale", "call_key"}
 )
 
 

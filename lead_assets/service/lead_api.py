@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
 from typing import Annotated, Any, Literal
 
 import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from lead_assets.contracts import Lead
-from lead_assets.core.settings import Settings
 from lead_assets.explaining.explain import explain
 from lead_assets.ledger.keys import ServiceKey
 from lead_assets.service.access import needs
@@ -112,7 +109,7 @@ async def one_lead(request: Request, lead_id: str, key: Reader) -> Response:
 async def lead_state(request: Request, lead_id: str, key: Reader) -> Response:
     """`state`: received (durable, not yet landed or made), or the last step that it reached; `leads`: everything that `lead-assets explain` tells."""
     state = request.app.state
-    told = await asyncio.to_thread(_told, state.settings, lead_id, key.may("read-pii"))
+    told = await asyncio.to_thread(explain, state.settings, lead_id, pii=key.may("read-pii"))
     drop_id = state.receiver.pending.get(lead_id)
     if not told["leads"] and drop_id is None:
         raise HTTPException(404, "nothing is known of this lead: check its id; it may be a duplicate under another id, rejected, or erased")
@@ -133,12 +130,6 @@ async def quarantine(request: Request, key: Reader, limit: Annotated[int, Query(
     )
 
 
-def _told(settings: Settings, lead_id: str, pii: bool) -> dict[str, Any]:
-    with contextlib.suppress(FileNotFoundError):
-        return explain(settings, lead_id, pii=pii)
-    return {"asked": lead_id, "leads": [], "rejected": [], "more": 0}
-
-
 def _reached(told: dict[str, Any]) -> str:
     if not told["leads"]:
         return "received"
@@ -148,14 +139,8 @@ def _reached(told: dict[str, Any]) -> str:
 
 
 async def _asked(request: Request, key: ServiceKey, sql: str) -> list[dict[str, Any]]:
-    warehouse = request.app.state.warehouse
-
-    def work() -> list[dict[str, Any]]:
-        if not warehouse.partitions(Lead):
-            warehouse.prepare()
-        return ask(warehouse, sql, pii=key.may("read-pii")).to_dicts()
-
-    return await asyncio.to_thread(work)
+    found = await asyncio.to_thread(ask, request.app.state.warehouse, sql, pii=key.may("read-pii"))
+    return found.to_dicts()
 
 
 def _packed(*values: Any) -> str:
