@@ -64,7 +64,7 @@ def explain(settings: Settings, asked: str, *, pii: bool = False, campaign: str 
     """
     warehouse, ledger = warehouse_of(settings), ledger_of(settings)
     found = _meant(warehouse, asked.strip(), campaign)
-    leads = [_Lead(settings, warehouse, ledger, campaign_id, lead_id, pii).told() for campaign_id, lead_id in found[:MOST_LEADS]]
+    leads = [_LeadTold(settings, warehouse, ledger, campaign_id, lead_id, pii).told() for campaign_id, lead_id in found[:MOST_LEADS]]
     return {"asked": asked, "leads": leads, "rejected": _rejected(warehouse, asked.strip()), "more": max(0, len(found) - MOST_LEADS)}
 
 
@@ -96,7 +96,7 @@ def _rejected(warehouse: Warehouse, asked: str) -> list[dict[str, Any]]:
     return ask(warehouse, sql, pii=True).to_dicts()
 
 
-class _Lead:
+class _LeadTold:
     """One lead: its rows in each table, read when they are needed."""
 
     def __init__(self, settings: Settings, warehouse: Warehouse, ledger: Ledger, campaign: str, lead: str, pii: bool) -> None:
