@@ -27,6 +27,8 @@ from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets.stores.warehouse.questions import ask
 
 GOAL_MARTS_S, GOAL_QUESTION_S = 10.0, 1.0
+_PER_LEAD = ("scoring.outcomes", "identity.person_leads")
+"""Home-wide tables with a row per lead."""
 _AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
@@ -120,7 +122,7 @@ def fill(warehouse: DuckDBWarehouse, leads: int, campaigns: int) -> None:
         if contract.table == "ledger.calls":
             write(warehouse, contract, WHOLE_HOME, calls(contract, 5 * leads))
         elif contract.grain == "home":
-            numbers = pl.DataFrame({"row": range(leads // (1 if contract.table == "scoring.outcomes" else 100))})
+            numbers = pl.DataFrame({"row": range(leads // (1 if contract.table in _PER_LEAD else 100))})
             frame = rows(contract, "c0", numbers)
             if "outcome_id" in frame.columns:
                 frame = frame.with_columns(
