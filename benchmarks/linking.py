@@ -127,3 +127,7 @@ def _splink(table: pl.DataFrame) -> None:
         for way, frame in (("clusters", inside.select(id_l="id", id_r="id_r")), ("pairs", pairs)):
             best = max(best, (pairwise_f1(frame, person), way, weight))
     print(f"  tuned Splink: F1 {best[0]:.4f} ({best[1]} at {best[2]:+.0f} bits), {time.perf_counter() - started:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
