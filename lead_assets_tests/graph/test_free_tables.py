@@ -13,7 +13,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets_tests.classification.pipeline import Graph, ingest_notes
 
-FREE = {"scoring/scores", "routing/decisions", "marts/campaign_funnel"}
+FREE = {"scoring/scores", "routing/decisions", "marts/campaign_funnel", "marts/lead_360", "marts/time_to_first_touch"}
 
 
 @pytest.fixture

@@ -258,7 +258,7 @@ def test_an_answer_that_grew_too_old_is_looked_at_again(small: Graph, monkeypatc
 @pytest.mark.slow
 def test_a_partition_whose_check_failed_is_not_kept(small: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that was stopped by a check must be stopped by it again, and not be told that all is as it was."""
-    from lead_assets.scoring import assets as scoring
+    from lead_assets.scoring import score as scoring
 
     (small.settings.warehouse_folder / "scoring" / "scores" / "campaign_id=spring" / "part.parquet").unlink()
     honest = scoring.score
