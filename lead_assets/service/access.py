@@ -65,8 +65,9 @@ class Access:
             self._known[digest] = (time.monotonic() + _REMEMBERED_SECONDS, key)
         return key if key is not None and key.is_valid(datetime.now(UTC)) else None
 
-    async def demand(self, request: Request, scope: str) -> ServiceKey:
-        """The request's key. Raises HTTPException: 401 without a valid key, 403 without the scope, 429 if it is too fast."""
+    async def demand(self, request: Request, scope: str, *, counted: bool = True) -> ServiceKey:
+        """The request's key. Raises HTTPException: 401 without a valid key, 403 without the scope, 429 if it is too fast. `counted=False`: its rate was
+        asked before."""
         key = await self.key_of(request)
         if key is None:
             raise HTTPException(
@@ -77,7 +78,8 @@ class Access:
         request.state.key_id = key.key_id
         if not key.may(scope):
             raise HTTPException(403, f"this key lacks the scope '{scope}': create one with --scope {scope}")
-        self._pace(key)
+        if counted:
+            self._pace(key)
         return key
 
     def _pace(self, key: ServiceKey) -> None:

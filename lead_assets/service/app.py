@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.opened import ledger_of
-from lead_assets.service import enrich_api, lead_api, receive_api
+from lead_assets.service import enrich_api, lead_api, paying, receive_api
 from lead_assets.service.access import Access, needs
 from lead_assets.service.metrics import Metrics
 from lead_assets.service.receiving import Receiver
@@ -63,7 +63,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.state.metrics = Metrics()
     app.add_middleware(_EveryRequest, service=app)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
-    app.add_exception_handler(enrich_api.EnrichRefused, enrich_api.refused_with_body)
+    app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)
     for room in (receive_api, enrich_api, lead_api):
         app.include_router(room.router)
     _add_own_routes(app)

@@ -8,35 +8,28 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
 import polars as pl
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
-from lead_assets.ledger.allowance import Allowance
 from lead_assets.ledger.keys import ServiceKey
-from lead_assets.ledger.ledger import Ledger
 from lead_assets.service.access import needs
-from lead_assets.service.enriching import OneLead, Told, read_lead, stored_lead, through_the_rooms
+from lead_assets.service.enriching import OneLead, read_lead, stored_lead
+from lead_assets.service.paying import EnrichRefused, MaxSeconds, MaxUsd, as_json, bought, dumped, value_of
 from lead_assets.service.receive_api import body_of
 from lead_assets.service.receiving import NotStored
 
 _MOST_BYTES = 1 << 20
-_NO_LIMIT = 1 << 62
 
 router = APIRouter(tags=["enrich"])
 
 Writer = Annotated[ServiceKey, Depends(needs("write"))]
-MaxUsd = Annotated[
-    float | None, Query(ge=0, le=1_000, description="Most that this request may buy; signals beyond it are missed as over_budget")
-]
-MaxSeconds = Annotated[float, Query(gt=0, le=600, description="How long to wait; what is bought later is in the ledger all the same")]
-
 _LENDING = {
     "lead_id": "L-1001",
     "first_name": "Ada",
@@ -56,8 +49,8 @@ async def enrich_one(request: Request, key: Writer, max_usd: MaxUsd = None, max_
     """Any shape of lead. The lead is kept like one that a webhook sent. The answer is flat; what belongs to no flat key is under `enrichment`."""
     body = await body_of(request, _MOST_BYTES)
     leads, found = await _received(request, body)
-    await _bought(request, key, leads, found, max_usd, max_seconds)
-    return _json(_flat(found, body))
+    await bought(request, key, leads, found, max_usd, max_seconds)
+    return as_json(_flat(found, body))
 
 
 @router.post("/enrich/stream", openapi_extra=_BODY, summary="The same, told step by step (server-sent events)")
@@ -73,7 +66,7 @@ async def enrich_stream(request: Request, key: Writer, max_usd: MaxUsd = None, m
 
     async def work() -> None:
         try:
-            await _bought(request, key, leads, found, max_usd, max_seconds, told)
+            await bought(request, key, leads, found, max_usd, max_seconds, told)
             events.put_nowait(("done", _flat(found, body)))
         except EnrichRefused as failure:
             events.put_nowait(("failed", failure.said))
@@ -86,7 +79,7 @@ async def enrich_stream(request: Request, key: Writer, max_usd: MaxUsd = None, m
     async def stream() -> AsyncIterator[bytes]:
         task = asyncio.create_task(work())
         while (event := await events.get()) is not None:
-            yield b"event: " + event[0].encode() + b"\ndata: " + _dumped(event[1]) + b"\n\n"
+            yield b"event: " + event[0].encode() + b"\ndata: " + dumped(event[1]) + b"\n\n"
         await asyncio.gather(task, return_exceptions=True)
 
     return StreamingResponse(stream(), media_type="text/event-stream")
@@ -100,7 +93,7 @@ async def enrich_campaign_lead(
     found = await _stored(request, lead_id, key, max_usd, max_seconds)
     lead, enriched = found.lead or {}, found.enriched or {}
     wanted = ("company_overview", "tech_stack", "funding", "news", "linkedin_posts")
-    return _json(
+    return as_json(
         {
             **_raw_lead(lead),
             **{name: _signal(found.signals.get(name)) for name in wanted},
@@ -125,40 +118,14 @@ async def enrich_discovered_lead(
         name: {"status": row["state"], "reason": row["reason"], "provider": row["provider"], "data": _signal(row)}
         for name, row in found.signals.items()
     }
-    return _json({"lead_id": lead_id, "enrichment_results": results, "new_score": _value(found.score, "score"), "contacts_added": 0})
+    return as_json({"lead_id": lead_id, "enrichment_results": results, "new_score": value_of(found.score, "score"), "contacts_added": 0})
 
 
 @router.post("/api/v1/leads/{lead_id}/score", summary="Score a stored lead")
 async def score_stored_lead(request: Request, lead_id: str, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60) -> Response:
     """lead_id, score, tier, path and the parts that add up to the score."""
     found = await _stored(request, lead_id, key, max_usd, max_seconds)
-    return _json({"lead_id": lead_id, **_score(found)})
-
-
-def routed(found: OneLead, seconds: float) -> dict[str, Any]:
-    """The lead router's answer."""
-    return {
-        "status": "success",
-        "lead_id": _value(found.lead, "lead_id"),
-        "processing_time": round(seconds, 3),
-        "score": _value(found.score, "route_score"),
-        "owner": _value(found.decision, "owner"),
-        "path": _value(found.score, "path"),
-        "crm_id": None,
-    }
-
-
-class EnrichRefused(HTTPException):
-    """A refusal with a body of its own."""
-
-    def __init__(self, status: int, said: dict[str, Any]) -> None:
-        super().__init__(status)
-        self.said = said
-
-
-def refused_with_body(request: Request, failure: Exception) -> Response:
-    assert isinstance(failure, EnrichRefused)
-    return Response(_dumped(failure.said), failure.status_code, media_type="application/json")
+    return as_json({"lead_id": lead_id, **_score(found)})
 
 
 async def _received(request: Request, body: bytes) -> tuple[pl.DataFrame, OneLead]:
@@ -184,59 +151,7 @@ async def _stored(request: Request, lead_id: str, key: ServiceKey, max_usd: floa
     leads = await asyncio.to_thread(stored_lead, request.app.state.warehouse, lead_id)
     if leads.is_empty():
         raise HTTPException(404, "there is no such lead in identity.leads: it may still be on its way, a duplicate, or erased")
-    return await _bought(request, key, leads, OneLead(), max_usd, max_seconds)
-
-
-async def _bought(
-    request: Request,
-    key: ServiceKey,
-    leads: pl.DataFrame,
-    found: OneLead,
-    max_usd: float | None,
-    max_seconds: float,
-    told: Told | None = None,
-) -> OneLead:
-    """The lead through the rooms, within the request's and the key's money. Raises EnrichRefused: 504, or 422 for an answer in quarantine."""
-    state = request.app.state
-
-    def work() -> OneLead:
-        return _paid(
-            state.ledger,
-            key,
-            max_usd,
-            lambda ledger: through_the_rooms(leads, found, ledger=ledger, settings=state.settings, told=told),
-        )
-
-    try:
-        async with asyncio.timeout(max_seconds):
-            await asyncio.shield(asyncio.to_thread(work))
-    except TimeoutError:
-        said = f"it takes longer than {max_seconds:g} s; what is bought meanwhile is in the ledger, so asking again costs nothing more"
-        raise EnrichRefused(504, {"error": "took_too_long", "message": said}) from None
-    if found.quarantine is not None:
-        bad = found.quarantine
-        raise EnrichRefused(
-            422,
-            {
-                "error": "ai_output_validation_failed",
-                "detail": [{"type": bad["code"], "msg": bad["reason"]}],
-                "message": "the model's answer broke its contract; it is in quarantine and can be replayed after a fix",
-                "quarantine_id": f"{bad['campaign_id']}/{bad['lead_id']}",
-            },
-        )
-    return found
-
-
-def _paid(ledger: Ledger, key: ServiceKey, max_usd: float | None, work: Callable[[Ledger], OneLead]) -> OneLead:
-    limits = [round(max_usd * 1_000_000)] if max_usd is not None else []
-    if key.budget_micros is not None:
-        limits.append(max(0, key.budget_micros - ledger.keys.spent_today(key.key_id)))
-    allowance = Allowance(min(limits, default=_NO_LIMIT))
-    try:
-        return work(ledger.within(allowance))
-    finally:
-        if allowance.taken_micros:
-            ledger.keys.spend(key.key_id, allowance.taken_micros)
+    return await bought(request, key, leads, OneLead(), max_usd, max_seconds)
 
 
 def _flat(found: OneLead, body: bytes) -> dict[str, Any]:
@@ -267,7 +182,7 @@ def _flat(found: OneLead, body: bytes) -> dict[str, Any]:
 def _enrichment(found: OneLead) -> dict[str, Any]:
     enriched, answer = found.enriched or {}, found.classification or {}
     return {
-        "campaign_id": _value(found.lead, "campaign_id"),
+        "campaign_id": value_of(found.lead, "campaign_id"),
         "signals": {
             name: {"status": row["state"], "reason": row["reason"], "provider": row["provider"]} for name, row in found.signals.items()
         },
@@ -275,7 +190,7 @@ def _enrichment(found: OneLead) -> dict[str, Any]:
         "miss_reasons": json.loads(enriched.get("miss_reasons") or "{}"),
         "classification": json.loads(answer["answer"]) if answer else None,
         "score": _score(found),
-        "routing": {name: _value(found.decision, name) for name in ("owner", "territory", "rule", "reason")},
+        "routing": {name: value_of(found.decision, name) for name in ("owner", "territory", "rule", "reason")},
     }
 
 
@@ -313,15 +228,3 @@ def _signal(row: dict[str, Any] | None) -> dict[str, Any] | None:
 
 def _enriched_at(found: OneLead) -> Any:
     return max((row["as_of"] for row in found.signals.values() if row.get("as_of") is not None), default=None)
-
-
-def _value(row: dict[str, Any] | None, name: str) -> Any:
-    return row.get(name) if row else None
-
-
-def _json(said: dict[str, Any]) -> Response:
-    return Response(_dumped(said), media_type="application/json")
-
-
-def _dumped(said: Any) -> bytes:
-    return orjson.dumps(said, default=lambda value: float(value) if hasattr(value, "as_tuple") else str(value))

@@ -36,8 +36,10 @@ from lead_assets.stores.warehouse.base import Warehouse
 
 @dataclass
 class OneLead:
-    """What is known of a lead, each as a row of its table; None where the way ended before. `signals`: the row of each signal."""
+    """What is known of a lead, each as a row of its table; None where the way ended before. `signals`: the row of each signal; `payloads`: how many, leads
+    or rejects, its body had."""
 
+    payloads: int = 0
     lead: dict[str, Any] | None = None
     suppressed: dict[str, Any] | None = None
     rejects: list[dict[str, Any]] = field(default_factory=list)
@@ -72,7 +74,7 @@ def read_lead(body: bytes, *, campaign: str | None, now: datetime, ledger: Ledge
         forced_campaign=campaign is not None,
     )
     raw, rejected = drops.place([(0, receipt)])
-    found = OneLead(rejects=rejected.to_dicts())
+    found = OneLead(payloads=raw.height + rejected.height, rejects=rejected.to_dicts())
     resolved = resolve(raw, ledger.suppressions(), ledger.suppression_hash)
     found.suppressed = _first(resolved.suppressed)
     return resolved.leads.head(1), found

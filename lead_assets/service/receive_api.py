@@ -7,17 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import logging
 import re
-from typing import Annotated, Any
+import time
+from datetime import UTC, datetime
+from typing import Annotated, Any, NamedTuple
 
 import orjson
+import polars as pl
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.exceptions import HTTPException
 
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.settings import Settings
+from lead_assets.ledger.keys import ServiceKey
+from lead_assets.ledger.ledger import Ledger
 from lead_assets.service import signatures
 from lead_assets.service.access import Access
+from lead_assets.service.enriching import OneLead, read_lead
+from lead_assets.service.paying import EnrichRefused, bought, routed
 from lead_assets.service.receiving import NOT_LEADS, NotStored, Receiver, SafeBody
 
 MOST_BYTES = 16 << 20
@@ -30,6 +38,9 @@ _TYPES = re.compile(
 )
 _EVENT_HEADERS = ("webhook-id", "idempotency-key", "x-event-id", "x-hubspot-event-id")
 _MOST_EVENT_ID = 256
+_MOST_WAIT_SECONDS = 60.0
+_PREFER = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\b", re.IGNORECASE)
+_log = logging.getLogger(__name__)
 _SOURCE = r"^[a-z0-9][a-z0-9_-]{0,63}$"
 
 router = APIRouter(tags=["receive"])
@@ -52,7 +63,7 @@ _BODY: dict[str, Any] = {
     }
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The event was received earlier; nothing was stored"},
+    200: {"description": "The event was received earlier and nothing was stored; or, if asked to wait, the lead is routed"},
     202: {"description": "The bytes are durable: lead ids, drop id and where to ask what became of them"},
     401: {"description": "No valid key or signature"},
     413: {"description": "The body is too large"},
@@ -67,9 +78,14 @@ async def receive(
     request: Request,
     source: Annotated[str, Path(pattern=_SOURCE, description="Who sends it, such as lead, typeform, meta")],
     campaign: Annotated[str | None, Query(description="Campaign for all leads in the body", min_length=1, max_length=200)] = None,
+    wait: Annotated[
+        bool, Query(description="Answer with the route of the one lead in the body; needs the scope write, because it buys")
+    ] = False,
 ) -> Response:
-    """One lead or many, as JSON, NDJSON, CSV, XLSX or a form, in every shape that `lead-assets shapes` lists. Answers once the bytes are on the disk."""
+    """One lead or many, as JSON, NDJSON, CSV, XLSX or a form, in every shape that `lead-assets shapes` lists. Answers once the bytes are on the disk;
+    with `wait=true` or the header `Prefer: wait=N` once the lead is routed, or 202 if that takes longer."""
     state = request.app.state
+    began = time.monotonic()
     secret = secret_of(state.settings, source)
     if secret is None:
         await state.access.demand(request, "webhook")
@@ -80,6 +96,14 @@ async def receive(
     body = await body_of(request, MOST_BYTES)
     event_id = _signed(request, body, secret, source, state.access) if secret is not None else None
     event_id = event_id or _event_id(request, body)
+    waiting = await _waiting(request, wait)
+    now = datetime.now(UTC)
+    if waiting is not None:
+        leads, found = await asyncio.to_thread(read_lead, body, campaign=campaign, now=now, ledger=state.ledger, settings=state.settings)
+        if found.payloads == 1 and not leads.is_empty():
+            event_id = event_id or _same_person(state.ledger, leads)
+        else:
+            waiting = None
     receiver: Receiver = state.receiver
     try:
         taken = await receiver.take(body, source=source, event_id=event_id, campaign=campaign)
@@ -87,6 +111,9 @@ async def receive(
         raise HTTPException(503, "the body could not be stored: send it again", {"Retry-After": "5"}) from None
     state.metrics.received(taken)
     status, said = answered(taken)
+    if waiting is not None and not taken.earlier:
+        rest = waiting.seconds - (time.monotonic() - began)
+        status, said = await _routed(request, waiting.key, leads, found, rest, began) or (status, said)
     return Response(orjson.dumps(said), status, media_type="application/json")
 
 
@@ -131,6 +158,50 @@ def answered(taken: SafeBody) -> tuple[int, dict[str, Any]]:
     if taken.faults:
         said["rejects"] = [fault._asdict() for fault in taken.faults]
     return 202, {"status": "accepted", **said}
+
+
+class _Waits(NamedTuple):
+    key: ServiceKey
+    seconds: float
+
+
+async def _waiting(request: Request, wait: bool) -> _Waits | None:
+    """Whose money a synchronous answer takes, and how long it may take; None for the usual answer. `?wait=true` is a demand and may be refused;
+    `Prefer` is a wish, which a key without the scope does not get (RFC 7240, section 2)."""
+    access: Access = request.app.state.access
+    wish = next((found for value in request.headers.getlist("prefer") if (found := _PREFER.search(value))), None)
+    seconds = min(float(wish[1]), _MOST_WAIT_SECONDS) if wish else _MOST_WAIT_SECONDS
+    if wait:
+        return _Waits(await access.demand(request, "write", counted=False), seconds)
+    if wish is None:
+        return None
+    key = await access.key_of(request)
+    return _Waits(key, seconds) if key is not None and key.may("write") else None
+
+
+async def _routed(
+    request: Request, key: ServiceKey, leads: pl.DataFrame, found: OneLead, seconds: float, began: float
+) -> tuple[int, dict[str, Any]] | None:
+    """The lead router's answer; None if it takes too long. The lead is safe in any case, and the graph finds what was bought."""
+    try:
+        await bought(request, key, leads, found, None, max(seconds, 0.0))
+    except EnrichRefused as refusal:
+        if refusal.status_code == 504:
+            return None
+        # The model's answer is in quarantine: the lead has its score by rules, and a person decides.
+    except Exception as error:
+        _log.exception("service: a lead could not be routed at once; the next run of its campaign does")
+        return 500, {
+            "status": "error",
+            "message": f"the lead is safe but could not be routed at once ({type(error).__name__}): the next run does",
+        }
+    return 200, routed(found, time.monotonic() - began)
+
+
+def _same_person(ledger: Ledger, leads: pl.DataFrame) -> str | None:
+    """An event id for senders that have none: the keyed hash of the lead's e-mail address."""
+    email = leads["email_normalized"][0]
+    return f"email:{ledger.suppression_hash(email)}" if email else None
 
 
 async def body_of(request: Request, most: int) -> bytes:

@@ -120,3 +120,43 @@ def test_a_received_lead_can_be_asked_about_at_once(stored: Service) -> None:
     answer = stored.client("read").get(said["status_url"]).json()
     assert (answer["state"], answer["drop_id"]) == ("received", said["drop_id"])
     assert stored.client("read").get("/admin/leads/L1").json()["leads"][0]["lead_id"] == "L1"
+
+
+ROUTER = {
+    "event_id": "evt_w1",
+    "email": "wait@acmecapital.com",
+    "company": "Acme",
+    "full_name": "Wanda Wait",
+    "title": "VP Sales",
+    "country": "US",
+}
+
+
+def test_a_webhook_that_waits_is_told_the_route_once(service: Service) -> None:
+    admin = service.client("admin")
+    answer = admin.post("/webhooks/lead?wait=true", json=ROUTER)
+    said = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert said.keys() == {"status", "lead_id", "processing_time", "score", "owner", "path", "crm_id"}
+    assert (said["status"], 0 <= said["score"] <= 1, said["path"] in ("route", "nurture", "manual_review")) == ("success", True, True)
+    again = admin.post("/webhooks/lead?wait=true", json=ROUTER)
+    assert (again.status_code, again.json()["status"], again.json()["lead_id"]) == (200, "duplicate_ignored", said["lead_id"])
+    enriched = admin.post("/enrich", json=ROUTER).json()
+    assert (enriched["lead_id"], enriched["enrichment"]["routing"]["owner"]) == (said["lead_id"], said["owner"])
+
+
+def test_without_an_event_id_the_address_is_the_event(service: Service) -> None:
+    admin = service.client("admin")
+    lead = {"email": "Same@AcmeCapital.com", "full_name": "Sam Same"}
+    assert admin.post("/webhooks/lead", json=lead, headers={"Prefer": "wait=30"}).json()["status"] == "success"
+    again = admin.post("/webhooks/lead", json=lead | {"email": "same@acmecapital.com"}, headers={"Prefer": "respond-async, wait=30"})
+    assert again.json()["status"] == "duplicate_ignored"
+
+
+def test_waiting_needs_the_scope_that_buys_one_lead_and_enough_time(service: Service) -> None:
+    sender, admin = service.client("webhook"), service.client("admin")
+    lead = {"email": "patience@acmecapital.com"}
+    assert sender.post("/webhooks/lead?wait=true", json=lead).status_code == 403
+    assert sender.post("/webhooks/lead", json=lead, headers={"Prefer": "wait=30"}).status_code == 202
+    assert admin.post("/webhooks/lead?wait=true", json=[lead, {"email": "two@acmecapital.com"}]).status_code == 202
+    assert admin.post("/webhooks/lead?wait=true", json={"email": "hasty@acmecapital.com"}, headers={"Prefer": "wait=0"}).status_code == 202
