@@ -16,13 +16,12 @@ from lead_assets.core.settings import Settings
 from lead_assets.discovery.companies import describe
 from lead_assets.discovery.drop import as_ndjson, campaign_of, payloads
 from lead_assets.discovery.rules import load_discovery_rules
-from lead_assets.discovery.search import search
+from lead_assets.discovery.search import credit_usd, search
 from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.ingest import ingest
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
 from lead_assets.scoring.ruleset import load_scoring_rules
-from lead_assets.signals.signal import load_signals
 from lead_assets.stores.opened import archive_of
 from lead_assets.vendors.quotas import quotas
 
@@ -32,7 +31,7 @@ def discover(settings: Settings, filters: Mapping[str, Sequence[str]], *, limit:
     check_rules(settings)
     rules = load_discovery_rules(settings)
     name = campaign_key(campaign or campaign_of(filters))
-    credit_usd = _credit_usd(settings)
+    price = credit_usd(settings)
     with opened_ledger(settings) as ledger:
         since = ledger.last_call()
         found = search(
@@ -40,7 +39,7 @@ def discover(settings: Settings, filters: Mapping[str, Sequence[str]], *, limit:
             limit=limit,
             people=people,
             campaign_id=name,
-            credit_usd=credit_usd,
+            credit_usd=price,
             rules=rules.search,
             ledger=ledger,
             settings=settings,
@@ -74,15 +73,6 @@ def discover(settings: Settings, filters: Mapping[str, Sequence[str]], *, limit:
         "quotas": [row for row in quotas(settings) if row["provider"] == "apollo"],
         "synthetic": settings.world == "sandbox",
     }
-
-
-def _credit_usd(settings: Settings) -> Any:
-    """The price of one Apollo credit, from rules/signals.yaml. Raises ValueError if it is not there."""
-    for signal in load_signals(settings).values():
-        for source in signal.sources:
-            if source.provider == "apollo":
-                return source.terms.credit_usd
-    raise ValueError("rules/signals.yaml has no apollo source, so the price of a credit is unknown: declare one (it may be disabled)")
 
 
 def _file(settings: Settings, data: bytes, campaign: str) -> dict[str, Any]:

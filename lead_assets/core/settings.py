@@ -55,6 +55,9 @@ class Settings(BaseSettings):
         None,
         description="Folder of YAML that replaces lead_assets/rules file by file",
     )
+    lookalike_index: Path | None = Field(
+        None, description="Folder of the index that /score_lead asks, made by `lead-assets lookalike build`"
+    )
     max_payload_bytes: int = Field(
         DEFAULT_LIMITS.payload_bytes, gt=0, description="Largest accepted payload in bytes; larger ones are rejected"
     )

@@ -25,8 +25,8 @@ _EVIDENCE = ("organization", "job_postings")
 def describe(
     companies: Sequence[dict[str, Any]], *, campaign_id: str, now: datetime, rules: AdoptionRules, ledger: Ledger, settings: Settings
 ) -> list[dict[str, Any]]:
-    """One row per company, in the given order: domain, name, website, industry, employees, city, state, country, description, technologies, posting_titles,
-    ai_adoption_score, ai_adoption_reasons. Anything unavailable is null or an empty list."""
+    """One row per company, in the given order: domain, name, website, industry, employees, city, state, country, funding_stage, description, technologies,
+    posting_titles, ai_adoption_score, ai_adoption_reasons. Anything unavailable is null or an empty list."""
     known = _collected(companies, campaign_id, now, ledger, settings)
     return [_row(record, known.get(record["primary_domain"], {}), rules) for record in companies]
 
@@ -78,6 +78,7 @@ def _row(record: dict[str, Any], known: dict[str, Any], rules: AdoptionRules) ->
         "city": known.get("hq_city"),
         "state": known.get("hq_state"),
         "country": known.get("hq_country"),
+        "funding_stage": known.get("latest_round"),
         "description": known.get("company_description"),
         "technologies": technologies,
         "posting_titles": titles,

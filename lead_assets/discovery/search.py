@@ -19,6 +19,7 @@ from lead_assets.discovery.rules import SearchRules
 from lead_assets.ledger.buying import buy
 from lead_assets.ledger.model import Answer, Reply, Want, to_micros
 from lead_assets.ledger.purchase import Call, Purchase
+from lead_assets.signals.signal import load_signals
 from lead_assets.vendors.apollo import VENDOR
 from lead_assets.vendors.apollo.client import MAX_BULK
 from lead_assets.vendors.apollo.search import COMPANIES, MAX_PAGE, PEOPLE, ApolloSearch
@@ -47,6 +48,15 @@ class Found:
     total: int = 0
     people: list[Person] = field(default_factory=list)
     missed: dict[str, int] = field(default_factory=dict)
+
+
+def credit_usd(settings: Settings) -> Decimal:
+    """The price of one Apollo credit, from rules/signals.yaml. Raises ValueError if it is not there."""
+    for signal in load_signals(settings).values():
+        for source in signal.sources:
+            if source.provider == PROVIDER:
+                return source.terms.credit_usd
+    raise ValueError("rules/signals.yaml has no apollo source, so the price of a credit is unknown: declare one (it may be disabled)")
 
 
 def search(

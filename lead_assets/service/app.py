@@ -20,7 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.opened import ledger_of
-from lead_assets.service import enrich_api, lead_api, paying, receive_api
+from lead_assets.service import discovery_api, enrich_api, lead_api, paying, receive_api, score_api
 from lead_assets.service.access import Access, needs
 from lead_assets.service.metrics import Metrics
 from lead_assets.service.receiving import Receiver
@@ -64,7 +64,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.add_middleware(_EveryRequest, service=app)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)
-    for room in (receive_api, enrich_api, lead_api):
+    for room in (receive_api, enrich_api, score_api, discovery_api, lead_api):
         app.include_router(room.router)
     _add_own_routes(app)
     return app
