@@ -44,7 +44,7 @@ of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign") - AssetSelection.checks
 """Everything that is made per campaign. Freshness is judged between runs."""
 of_days = AssetSelection.tag(GRAIN_TAG, "day")
 """Everything that is made per day."""
-of_learned = AssetSelection.assets("scoring/score_model")
+of_learned = AssetSelection.assets("scoring/score_model", "lookalike/index")
 """What is learned from outcomes: once a day and on request, because it takes up to a minute."""
 of_home = AssetSelection.tag(GRAIN_TAG, "home") - AssetSelection.assets(f"classification/{EVALUATION}") - of_learned
 """Tables made from all campaigns. The golden evaluation reads none of them and costs money, so it runs only on request."""

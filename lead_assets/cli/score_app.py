@@ -57,7 +57,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def learn(as_json: AsJson = False) -> None:
-    """Learn from the outcomes that are known. New campaigns are scored with what was learned, if it is better than what is in use."""
+    """Learn from the outcomes that are known, and build the lookalike index. New campaigns use the model if it is better than the one in use, and the index."""
     from lead_assets.cli import learned, show_scores
 
     answer = learned.learn(Settings())
@@ -74,7 +74,7 @@ def rescore(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say who would change tier, and change nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Let campaigns that were scored with an earlier model, or with none, use the one in use from their next run on."""
+    """Let campaigns that were scored with an earlier model or lookalike index, or with none, use those in use from their next run on."""
     from lead_assets.cli import learned, show_scores
 
     print_answer(learned.rescore(Settings(), campaign, dry_run=dry_run), as_json, show_scores.rescored)

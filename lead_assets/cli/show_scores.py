@@ -72,6 +72,7 @@ def learned(answer: dict[str, Any]) -> None:
         _out.print(f"most is moved by {escape(', '.join(answer['features'][:5]))}", highlight=False)
     if answer["verdict"] == "promoted":
         _out.print("new campaigns are scored with it; old ones after: lead-assets rescore --dry-run", highlight=False)
+    _out.print(f"lookalike index: {escape(answer['lookalike']['reason'])}", highlight=False)
 
 
 def rescored(answer: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ from lead_assets.contracts.found import declared
 from lead_assets.contracts.identity import Duplicate, Lead, SuppressedLead
 from lead_assets.contracts.intake import LeadFields, RawLead, RejectedPayload
 from lead_assets.contracts.learned import LeadOutcome, ModelBuild
-from lead_assets.contracts.lookalike import Account, SimilarAccount
+from lead_assets.contracts.lookalike import Account, LeadSimilarity, LookalikeBuild, SimilarAccount
 from lead_assets.contracts.marts import CampaignFunnel
 from lead_assets.contracts.outcome import EnrichmentEvent, RoutingDecision, RoutingEvaluation, Score
 from lead_assets.contracts.signals import (
@@ -72,7 +72,9 @@ __all__ = [
     "Lead",
     "LeadFields",
     "LeadOutcome",
+    "LeadSimilarity",
     "LinkedinPosts",
+    "LookalikeBuild",
     "ModelBuild",
     "Money",
     "News",

@@ -1,4 +1,4 @@
-"""Tables of the lookalike room: what is known about each company, and which companies are alike."""
+"""Tables of the lookalike room: what is known about each company, which companies are alike, and how much leads look like those that were won."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
 
-from lead_assets.contracts.base import Column, References, Sources, Table
+from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, Json, References, Sources, Table
 
 Outcome = Literal["won", "lost", "no_response"]
 """Outcomes of leads in past campaigns, best first."""
@@ -87,3 +87,67 @@ class SimilarAccount(Table):
             ),
             "synthetic": "lookalike.accounts.synthetic",
         }
+
+
+_OF_A_RECORD = (
+    *(f"identity.leads.{name}" for name in ("title", "industry", "country_code", "seniority", "department")),
+    *(f"identity.leads.{name}" for name in ("web_activity_score", "email_engagement_score")),
+    *(f"signals.enriched_leads.{name}" for name in ("company_description", "company_industry", "headcount_min")),
+)
+
+
+class LookalikeBuild(Table):
+    """The index of leads that have ended: one row for the newest build, whether or not there were enough leads for one."""
+
+    table: ClassVar[str] = "lookalike.index"
+    key: ClassVar[tuple[str, ...]] = ("data_hash",)
+    grain: ClassVar[Grain] = "home"
+
+    data_hash: Annotated[str, Column("SHA-256 of the records that it was built from")]
+    artifact: Annotated[str | None, Column("SHA-256 of the index in the archive; null if there are too few records")] = None
+    rows: Annotated[int, Column("Records: leads that were won or lost", source="scoring.outcomes.outcome")]
+    won: Annotated[int, Column("Of these, won", source="scoring.outcomes.outcome")]
+    lost: Annotated[int, Column("Of these, lost", source="scoring.outcomes.outcome")]
+    customers: Annotated[
+        int,
+        Column("Won customers who are no lead here: only their e-mail address is recognised", source="scoring.outcomes.email_hash"),
+    ]
+    compared: Annotated[list[str], Column("Columns that are compared: texts, categories and numbers")]
+    verdict: Annotated[Literal["in_use", "too_few"], Column("in_use: new campaigns are compared with it; too_few: it was not built")]
+    reason: Annotated[str, Column("Why, in words; with too few records, how many more are needed")]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {"*": ("scoring.outcomes.outcome", "scoring.outcomes.email_hash", *_OF_A_RECORD)}
+
+
+class LeadSimilarity(Table):
+    """One row per enriched lead: how much it looks like leads that were won, by the index that its campaign is pinned to."""
+
+    table: ClassVar[str] = "lookalike.lead_similarities"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "lead_id")
+    refers: ClassVar[References] = OF_A_LEAD
+
+    campaign_id: Annotated[str, Column("Campaign: the partition key", source="identity.leads.campaign_id")]
+    lead_id: Annotated[str, Column("Lead id", source="identity.leads.lead_id")]
+    s_look: Annotated[float | None, Column("Mean cosine to the 20 nearest records that were won", low=-1, high=1)] = None
+    s_novel: Annotated[float | None, Column("1 less the mean cosine to the 20 nearest of all records", low=0, high=2)] = None
+    contrast: Annotated[
+        float | None, Column("s_look - (1 - s_novel): above 0, more like the won ones than like anybody", low=-2, high=2)
+    ] = None
+    is_duplicate: Annotated[
+        bool | None, Column("True if the e-mail address is that of another lead that was won, or of a customer; null without an index")
+    ] = None
+    neighbours: Annotated[
+        Json,
+        Column(
+            'The nearest records, without the lead itself: [{"id", "outcome", "shares", "similarity"}]; id: campaign/lead; shares: what both '
+            "have in common, in words"
+        ),
+    ]
+    reason: Annotated[str | None, Column("Why the figures are null; email_exact_match for a duplicate")] = None
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        known = ("models.learned", "identity.leads.email_normalized")
+        return {"is_duplicate": known, "*": (*_OF_A_RECORD, *known)}

@@ -75,7 +75,12 @@ class Score(Table):
     ] = None
     contrast: Annotated[
         float | None,
-        Column("More like those who were won (above 0) than like anybody, by the index that the campaign is pinned to", low=-2, high=2),
+        Column(
+            "More like those who were won (above 0) than like anybody, by the index that the campaign is pinned to",
+            source="lookalike.lead_similarities.contrast",
+            low=-2,
+            high=2,
+        ),
     ] = None
 
     @classmethod
@@ -95,9 +100,15 @@ class Score(Table):
         )
         return {
             "ruleset": "rules.files",
-            "parts unknown_parts": (*facts, *rating, "signals.enriched_leads.enrichment_quality", "models.learned"),
+            "parts unknown_parts": (
+                *facts,
+                *rating,
+                "signals.enriched_leads.enrichment_quality",
+                "models.learned",
+                "lookalike.lead_similarities.contrast",
+            ),
             "quarantined": "classification.quarantine.code",
-            "win_probability contrast": "models.learned",
+            "win_probability": "models.learned",
             "score reasons": "scoring.scores.parts",
             "tier": "scoring.scores.score",
             "route_score": tuple(dict.fromkeys((*facts, *rating, *routed))),

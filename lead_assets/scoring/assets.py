@@ -13,6 +13,7 @@ from lead_assets.contracts import (
     EnrichedLead,
     Lead,
     LeadOutcome,
+    LeadSimilarity,
     ModelBuild,
     Quarantined,
     RawLead,
@@ -54,7 +55,7 @@ def model_of(step: Step, campaign: str) -> Any:
 
 @tables(
     Score,
-    reads={"classifications": Classification, "quarantine": Quarantined, "leads": Lead, "enriched": EnrichedLead},
+    reads={"classifications": Classification, "quarantine": Quarantined, "leads": Lead, "enriched": EnrichedLead, "alike": LeadSimilarity},
     condition=where_it_costs_nothing(),
     logic=["lead_assets.scoring"],
     rules=["scoring.yaml"],
@@ -70,7 +71,9 @@ def model_of(step: Step, campaign: str) -> Any:
         )
     ],
 )
-def scores(step: Step, classifications: pl.DataFrame, quarantine: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame) -> Made:
+def scores(
+    step: Step, classifications: pl.DataFrame, quarantine: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame, alike: pl.DataFrame
+) -> Made:
     from lead_assets.scoring.features import features, remember
     from lead_assets.scoring.score import score, with_quarantined  # with numpy, which every run would pay for
 
@@ -80,7 +83,7 @@ def scores(step: Step, classifications: pl.DataFrame, quarantine: pl.DataFrame, 
     written = set(step.warehouse.partitions(Score)) & set(step.partitions)
     remember(step.archive, known, step.warehouse.read(Score, sorted(written)), step.ledger.now())
     pinned = step.ledger.pins.hold(MODEL, step.partitions)
-    others = [won(known, pinned, step.archive)] if any(pinned.values()) else []
+    others = [alike.select(*Score.key, "contrast"), *([won(known, pinned, step.archive)] if any(pinned.values()) else [])]
     frame = score(classified, leads, enriched, rules, *others)
     models = named("model", {campaign: used[:12] or "rules only" for campaign, used in pinned.items()})
     tiers = {campaign: {"hot": 0, "warm": 0, "cold": 0} | found for campaign, found in counts_by(frame, "tier").items()}

@@ -282,7 +282,7 @@ def test_dagster_knows_rows_schema_and_checks_of_each_materialization(demo: Demo
         run_id, whole = demo.answer["run_ids"]
         assert {key.to_user_string() for key in instance.get_run_by_id(whole).asset_selection} == {  # type: ignore[union-attr]
             name.replace(".", "/") for name, contract in TABLES.items() if contract.grain == "home"
-        } - {"classification/golden_evaluation", "scoring/score_model"}
+        } - {"classification/golden_evaluation", "scoring/score_model", "lookalike/index"}
         records = instance.get_records_for_run(run_id, of_type=DagsterEventType.ASSET_CHECK_EVALUATION).records
         evaluations = [record.event_log_entry.dagster_event.event_specific_data for record in records]  # type: ignore[union-attr]
         assert {evaluation.check_name for evaluation in evaluations} >= {

@@ -33,6 +33,7 @@ CAMPAIGNS = ["autumn", "spring", "summer"]
 HOME = {name.replace(".", "/") for name, contract in TABLES.items() if contract.grain == "home"} - {
     "classification/golden_evaluation",
     "scoring/score_model",
+    "lookalike/index",
 }
 LEAD = {"full_name": "Jane Doe", "title": "VP of Sales", "country": "Germany"}
 
