@@ -70,7 +70,7 @@ class Encoder:
         """Learns how rare, how common and how far apart the table's values are. Columns that it lacks count as empty."""
         for name in self.spec.categories:
             counts = _categories(table, name).drop_nulls().value_counts(normalize=True)
-            self._frequencies[name] = dict(zip(counts[name].to_list(), counts["proportion"].to_list(), strict=True))
+            self._frequencies[name] = dict(sorted(zip(counts[name].to_list(), counts["proportion"].to_list(), strict=True)))
         values = self._values(table)
         known = np.isfinite(values)
         several = np.maximum(known.sum(axis=0), 1)
