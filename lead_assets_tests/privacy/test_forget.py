@@ -95,7 +95,7 @@ class Home:
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Handle) -> Home:
-    """A home with her in a CSV, in NDJSON, and in a payload that was rejected."""
+    """A home with her in a CSV, in NDJSON, in a payload that was rejected, and in the CRM's export of deals."""
     folder = tmp_path_factory.mktemp("forget")
     home = Home(folder / "home", shared_sandbox.url)
     (folder / "spring.csv").write_text(table([OTHERS[0], JANE, OTHERS[1]]))
@@ -103,6 +103,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Handle) -> Hom
     (folder / "autumn.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines) + f'{{"email":"{EMAIL}","notes":"oolong",\n')
     home.ask("ingest", str(folder / "spring.csv"), "--campaign", "spring")
     home.ask("ingest", str(folder / "autumn.ndjson"), "--campaign", "autumn")
+    deals = [
+        {"Email": person["email"], "Name": person["full_name"], "Stage": "Closed Won", "Close Date": "2026-10-01"}
+        for person in (JANE, OTHERS[0])
+    ]
+    (folder / "deals.csv").write_text(table(deals))
+    home.ask("outcomes", "import", str(folder / "deals.csv"))
     home.ask("run", "--all")
     return home
 
