@@ -49,10 +49,14 @@ class Access:
 
     async def key_of(self, request: Request) -> ServiceKey | None:
         """The valid key that a request was sent with, or None. Raises HTTPException 400 for a key in the URL."""
-        if _LOOKS_LIKE_A_KEY.search(request.url.query):
-            raise HTTPException(400, "a key in a URL ends up in logs: revoke it, and send keys in the header Authorization: Bearer")
+        self.refuse_key_in_url(request)
         text = _sent(request)
         return await self.valid(text) if text else None
+
+    def refuse_key_in_url(self, request: Request) -> None:
+        """Raises HTTPException 400 for a key in the URL."""
+        if _LOOKS_LIKE_A_KEY.search(request.url.query):
+            raise HTTPException(400, "a key in a URL ends up in logs: revoke it, and send keys in the header Authorization: Bearer")
 
     async def valid(self, text: str) -> ServiceKey | None:
         """The key with this text, if it exists and has not ended."""
@@ -75,12 +79,16 @@ class Access:
                 "a valid key is needed: send Authorization: Bearer <key>; `lead-assets keys create` makes one",
                 {"WWW-Authenticate": 'Basic realm="lead_assets: the key is the password"' if _is_browser(request) else "Bearer"},
             )
+        self.admit(request, key, scope, counted=counted)
+        return key
+
+    def admit(self, request: Request, key: ServiceKey, scope: str, *, counted: bool = True) -> None:
+        """Let a valid key do what needs this scope, and note it. Raises HTTPException: 403 without the scope, 429 if it is too fast."""
         request.state.key_id = key.key_id
         if not key.may(scope):
             raise HTTPException(403, f"this key lacks the scope '{scope}': create one with --scope {scope}")
         if counted:
             self._pace(key)
-        return key
 
     def _pace(self, key: ServiceKey) -> None:
         if key.rate_per_second is None:

@@ -22,6 +22,8 @@ from lead_assets.core.settings import Settings
 from lead_assets.ledger.opened import ledger_of
 from lead_assets.service import discovery_api, enrich_api, lead_api, paying, receive_api, score_api
 from lead_assets.service.access import Access, needs
+from lead_assets.service.explorer import pages
+from lead_assets.service.explorer.sessions import Sessions
 from lead_assets.service.metrics import Metrics
 from lead_assets.service.receiving import Receiver
 from lead_assets.stores.opened import archive_of, warehouse_of
@@ -61,10 +63,11 @@ def build_app(settings: Settings) -> FastAPI:
         openapi_url=None,
     )
     app.state.metrics = Metrics()
+    app.state.sessions = Sessions()
     app.add_middleware(_EveryRequest, service=app)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)
-    for room in (receive_api, enrich_api, score_api, discovery_api, lead_api):
+    for room in (receive_api, enrich_api, score_api, discovery_api, lead_api, pages):
         app.include_router(room.router)
     _add_own_routes(app)
     return app
