@@ -96,10 +96,11 @@ def explain_lead(
 
 
 def _print(frame: pl.DataFrame, most: int | None, as_csv: bool, as_json: bool) -> None:
-    from lead_assets.cli import asking, exports, show_rows
+    from lead_assets.cli import asking, show_rows
+    from lead_assets.core import table_formats
 
     if as_csv:
-        sys.stdout.buffer.write(exports.encode(frame if most is None else frame.head(most), "csv"))
+        sys.stdout.buffer.write(table_formats.encode(frame if most is None else frame.head(most), "csv"))
         sys.stdout.buffer.flush()
         return
     print_answer(asking.answer(frame, most), as_json, show_rows.rows)

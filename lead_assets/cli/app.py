@@ -222,17 +222,18 @@ def export(
 ) -> None:
     """Write a table's rows to stdout or to a file."""
     from lead_assets.cli import exports
+    from lead_assets.core import table_formats
 
-    if file_format not in exports.FORMATS:
-        raise unknown("--format", file_format, exports.FORMATS)
+    if file_format not in table_formats.FORMATS:
+        raise unknown("--format", file_format, table_formats.FORMATS)
     frame = exports.rows(Settings(), table, campaign)
     if as_json and out is None:
         raise typer.BadParameter("--json reports where the rows were written: add --out PATH, or use --format json for the rows themselves")
     if out is None:
-        sys.stdout.buffer.write(exports.encode(frame, file_format, raw=raw))
+        sys.stdout.buffer.write(table_formats.encode(frame, file_format, raw=raw))
         sys.stdout.buffer.flush()
         return
-    out.write_bytes(exports.encode(frame, file_format, raw=raw))
+    out.write_bytes(table_formats.encode(frame, file_format, raw=raw))
     print_answer({"path": str(out), "rows": frame.height}, as_json, lambda answer: err.print(f"{answer['rows']} rows in {answer['path']}"))
 
 

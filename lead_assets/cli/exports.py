@@ -1,14 +1,8 @@
-"""A table's rows as CSV, XLSX, JSON or Parquet.
-
-Senders' texts end up in spreadsheets, so in CSV and XLSX a text that a spreadsheet would run as a formula gets an apostrophe before it, as OWASP
-recommends (https://owasp.org/www-community/attacks/CSV_Injection), unless raw rows are requested.
-"""
+"""A table's rows, for export. Does not belong here: the formats (see `lead_assets.core.table_formats`)."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Sequence
-from datetime import date, datetime
+from collections.abc import Sequence
 
 import polars as pl
 
@@ -16,13 +10,6 @@ from lead_assets.contracts import TABLES
 from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import UnknownWord, unknown
 from lead_assets.stores.opened import campaigns_of, warehouse_of
-
-_RUN = r"^[ ]*[=+\-@＝＋－＠]|^[\t\r\n]"
-_NUMBER = r"^[+-]?\d+(?:\.\d+)?$"
-_MOST_ROWS, _MOST_TEXT = 1_048_576, 32_767
-_EXACT = 10**15
-"""Integers up to this size survive in a sheet, which keeps fifteen digits of a number."""
-_ISO_8601 = "%Y-%m-%dT%H:%M:%S%.6f%:z"
 
 
 def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None) -> pl.DataFrame:
@@ -38,75 +25,3 @@ def rows(settings: Settings, table: str, campaigns: Sequence[str] | None = None)
     if "campaign_id" not in contract.polars_schema():
         raise UnknownWord(f"--campaign: rows of {table} do not belong to a campaign: export it without --campaign")
     return warehouse.read(contract).filter(pl.col("campaign_id").is_in(wanted)).sort(contract.key)
-
-
-def encode(frame: pl.DataFrame, file_format: str, *, raw: bool = False) -> bytes:
-    """The frame in one of FORMATS. `raw`: text as stored, including formulas. Raises ValueError for more rows than a sheet can hold."""
-    if file_format in FOR_SPREADSHEETS:
-        frame = _with_text_for_lists(frame)
-        frame = frame if raw else without_formulas(frame)
-    return FORMATS[file_format](frame)
-
-
-def without_formulas(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame with an apostrophe before each text that a spreadsheet would execute. Signed numbers and phone numbers are not formulas."""
-    text = pl.col(pl.String)
-    return frame.with_columns(pl.when(text.str.contains(_RUN) & ~text.str.contains(_NUMBER)).then("'" + text).otherwise(text).name.keep())
-
-
-def _with_text_for_lists(frame: pl.DataFrame) -> pl.DataFrame:
-    """Spreadsheets have no lists, so they become JSON text."""
-    lists = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.List)]
-    return frame.with_columns(
-        pl.struct(pl.col(name).alias("v")).struct.json_encode().str.slice(5).str.head(-1).alias(name) for name in lists
-    )
-
-
-def _csv(frame: pl.DataFrame) -> bytes:
-    return frame.write_csv(datetime_format=_ISO_8601).encode()
-
-
-def _xlsx(frame: pl.DataFrame) -> bytes:
-    import xlsxwriter
-
-    if frame.height >= _MOST_ROWS:
-        raise ValueError(
-            f"a sheet can hold {_MOST_ROWS - 1} rows but the table has {frame.height}: export it as csv or parquet, or with --campaign"
-        )
-    out = io.BytesIO()
-    with xlsxwriter.Workbook(out, {"constant_memory": True}) as book:
-        book.set_properties({"created": datetime(2000, 1, 1)})  # equal rows give equal bytes
-        sheet = book.add_worksheet("rows")
-        moment = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        day = book.add_format({"num_format": "yyyy-mm-dd"})
-        sheet.write_row(0, 0, frame.columns, book.add_format({"bold": True}))
-        sheet.freeze_panes(1, 0)
-        for row, cells in enumerate(frame.iter_rows(), start=1):
-            for column, cell in enumerate(cells):
-                if isinstance(cell, bool):
-                    sheet.write_boolean(row, column, cell)
-                elif isinstance(cell, int | float) and abs(cell) < _EXACT:
-                    sheet.write_number(row, column, cell)
-                elif isinstance(cell, datetime):
-                    sheet.write_datetime(row, column, cell.replace(tzinfo=None), moment)  # UTC, as everywhere
-                elif isinstance(cell, date):
-                    sheet.write_datetime(row, column, cell, day)
-                elif cell is not None:
-                    # Always as text, whatever it looks like; text too long for a cell is cut and marked.
-                    text = str(cell)
-                    sheet.write_string(row, column, text if len(text) <= _MOST_TEXT else text[: _MOST_TEXT - 1] + "…")
-    return out.getvalue()
-
-
-def _json(frame: pl.DataFrame) -> bytes:
-    return (frame.write_json() + "\n").encode()
-
-
-def _parquet(frame: pl.DataFrame) -> bytes:
-    buffer = io.BytesIO()
-    frame.write_parquet(buffer)
-    return buffer.getvalue()
-
-
-FORMATS: dict[str, Callable[[pl.DataFrame], bytes]] = {"csv": _csv, "xlsx": _xlsx, "json": _json, "parquet": _parquet}
-FOR_SPREADSHEETS = frozenset({"csv", "xlsx"})

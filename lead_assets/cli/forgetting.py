@@ -17,20 +17,21 @@ if TYPE_CHECKING:
 
 def forget(settings: Settings, text: str, *, dry_run: bool = False, country: str | None = None) -> dict[str, Any]:
     """The answer of `lead-assets forget`. Raises ValueError for what is no address or number, NotForgotten if something is left."""
-    from dagster import DagsterRunStatus, RunsFilter
-
     from lead_assets.privacy.forget import forget as forget_person
 
+    runs.dagster_home(settings)
     asked = _read(text, country)
+    with opened_ledger(settings) as ledger:
+        return forget_person(settings, ledger, asked, dry_run=dry_run, busy=lambda: runs_in_progress(settings))
+
+
+def runs_in_progress(settings: Settings) -> list[str]:
+    """The ids of Dagster's runs that have begun and not ended."""
+    from dagster import DagsterRunStatus, RunsFilter
+
     going_on = [DagsterRunStatus.STARTING, DagsterRunStatus.STARTED, DagsterRunStatus.CANCELING]
-    with opened_ledger(settings) as ledger, runs.instance_of(settings) as instance:
-        return forget_person(
-            settings,
-            ledger,
-            asked,
-            dry_run=dry_run,
-            busy=lambda: [run.run_id for run in instance.get_runs(RunsFilter(statuses=going_on))],
-        )
+    with runs.instance_of(settings) as instance:
+        return [run.run_id for run in instance.get_runs(RunsFilter(statuses=going_on))]
 
 
 def export(settings: Settings, text: str, *, country: str | None = None) -> dict[str, Any]:

@@ -29,13 +29,18 @@ def serve(
 ) -> None:
     """Receive leads and answer questions about them over HTTP, until interrupted."""
     from lead_assets.cli.errors import CommandError
+    from lead_assets.cli.forgetting import runs_in_progress
 
     try:
         from lead_assets.service.serving import serve as serving
     except ModuleNotFoundError as error:
         raise CommandError(f"the service needs {error.name}: pip install 'lead-assets[service]'") from None
     with connected_world(prefer_sandbox=sandbox) as settings:
-        serving(settings, host, port, lambda url: typer.echo(json.dumps({"url": url}) if as_json else f"serving {url} (docs: {url}/docs)"))
+
+        def announce(url: str) -> None:
+            typer.echo(json.dumps({"url": url}) if as_json else f"serving {url} (docs: {url}/docs)")
+
+        serving(settings, host, port, announce, lambda: runs_in_progress(settings))
 
 
 @keys.command("create")

@@ -20,7 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.opened import ledger_of
-from lead_assets.service import discovery_api, enrich_api, lead_api, paying, receive_api, score_api
+from lead_assets.privacy.forget import Busy
+from lead_assets.service import discovery_api, enrich_api, lead_api, paying, receive_api, score_api, write_api
 from lead_assets.service.access import Access, needs
 from lead_assets.service.explorer import pages
 from lead_assets.service.explorer.sessions import Sessions
@@ -32,14 +33,14 @@ _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _READ = [Depends(needs("read"))]
 
 
-def build_app(settings: Settings) -> FastAPI:
-    """The ASGI application. Its receiver works from startup to shutdown."""
+def build_app(settings: Settings, busy: Busy = tuple) -> FastAPI:
+    """The ASGI application. Its receiver works from startup to shutdown. `busy`: ids of runs in progress, which an erasure waits for."""
 
     @contextlib.asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
         ledger = ledger_of(settings)
         ledger.open()
-        app.state.settings, app.state.ledger = settings, ledger
+        app.state.settings, app.state.ledger, app.state.busy = settings, ledger, busy
         app.state.archive, app.state.warehouse = archive_of(settings), warehouse_of(settings)
         await asyncio.to_thread(app.state.warehouse.prepare)
         app.state.access = Access(ledger)
@@ -67,7 +68,7 @@ def build_app(settings: Settings) -> FastAPI:
     app.add_middleware(_EveryRequest, service=app)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)
-    for room in (receive_api, enrich_api, score_api, discovery_api, lead_api, pages):
+    for room in (receive_api, enrich_api, score_api, discovery_api, write_api, lead_api, pages):
         app.include_router(room.router)
     _add_own_routes(app)
     return app

@@ -89,13 +89,11 @@ async def receive(
     secret = secret_of(state.settings, source)
     if secret is None:
         await state.access.demand(request, "webhook")
-    campaign = _key(campaign)
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind and not _TYPES.match(kind):
-        raise HTTPException(415, f"'{kind[:80]}' cannot contain leads: send JSON, NDJSON, CSV, XLSX or a form")
+    campaign = key_of_campaign(campaign)
+    demand_leads(request)
     body = await body_of(request, MOST_BYTES)
     event_id = _signed(request, body, secret, source, state.access) if secret is not None else None
-    event_id = event_id or _event_id(request, body)
+    event_id = event_id or event_id_of(request, body)
     waiting = await _waiting(request, wait)
     now = datetime.now(UTC)
     if waiting is not None:
@@ -204,6 +202,13 @@ def _same_person(ledger: Ledger, leads: pl.DataFrame) -> str | None:
     return f"email:{ledger.suppression_hash(email)}" if email else None
 
 
+def demand_leads(request: Request) -> None:
+    """Raises HTTPException 415 for a type of body that cannot contain leads."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind and not _TYPES.match(kind):
+        raise HTTPException(415, f"'{kind[:80]}' cannot contain leads: send JSON, NDJSON, CSV, XLSX or a form")
+
+
 async def body_of(request: Request, most: int) -> bytes:
     """The whole body. Raises HTTPException: 413 if it is larger than `most`, 408 if it does not come."""
     declared = request.headers.get("content-length", "")
@@ -243,7 +248,8 @@ def _signed(request: Request, body: bytes, secret: str, source: str, access: Acc
     return event_id
 
 
-def _event_id(request: Request, body: bytes) -> str | None:
+def event_id_of(request: Request, body: bytes) -> str | None:
+    """The sender's own id of the event: from a header, else `event_id` of the body."""
     for name in _EVENT_HEADERS:
         if value := request.headers.get(name):
             return value[:_MOST_EVENT_ID]
@@ -257,7 +263,8 @@ def _event_id(request: Request, body: bytes) -> str | None:
     return str(value)[:_MOST_EVENT_ID] if isinstance(value, str | int) and value != "" else None
 
 
-def _key(campaign: str | None) -> str | None:
+def key_of_campaign(campaign: str | None) -> str | None:
+    """The partition key of a campaign. Raises HTTPException 422."""
     if campaign is None:
         return None
     try:

@@ -120,6 +120,16 @@ class Receiver:
             self._lander.shutdown()
             self._writer.shutdown()
 
+    async def land_what_came(self, most_seconds: float = 10.0) -> bool:
+        """Wait until every body that was received before this call is in the landing zone. False if that takes too long."""
+        until = time.monotonic() + most_seconds
+        before = [path for path in self._folder.glob("*.open") if path.stat().st_size]
+        while any(path.exists() for path in before):
+            if time.monotonic() > until:
+                return False
+            await asyncio.sleep(0.05)
+        return True
+
     def _is_due(self) -> bool:
         if self._journal is None or not self._journal.records:
             return False

@@ -8,18 +8,19 @@ from collections.abc import Callable
 import uvicorn
 
 from lead_assets.core.settings import Settings
+from lead_assets.privacy.forget import Busy
 from lead_assets.service.app import build_app
 
 _CONNECTIONS = 20_000
 """Connections above this are answered 503 at once."""
 
 
-def serve(settings: Settings, host: str, port: int, announce: Callable[[str], None]) -> None:
+def serve(settings: Settings, host: str, port: int, announce: Callable[[str], None], busy: Busy = tuple) -> None:
     """`announce` is called with the URL once connections are accepted, so that port 0 can be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=4096) as listening:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-        app = build_app(settings)
+        app = build_app(settings, busy)
         # uvicorn's access log has query strings; the audit log has keys and routes.
         config = uvicorn.Config(
             app, access_log=False, log_level="warning", limit_concurrency=_CONNECTIONS, timeout_keep_alive=30, server_header=False

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from python_calamine import CalamineWorkbook
 
-from lead_assets.cli.exports import encode
+from lead_assets.core.table_formats import encode
 
 # https://owasp.org/www-community/attacks/CSV_Injection, and payloads that are passed around in public lists of it.
 FORMULAS = [
