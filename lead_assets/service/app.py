@@ -13,8 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.openapi.docs import get_swagger_ui_html
-from fastapi.responses import JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -27,6 +26,7 @@ from lead_assets.service.explorer import pages
 from lead_assets.service.explorer.sessions import Sessions
 from lead_assets.service.metrics import Metrics
 from lead_assets.service.receiving import Receiver
+from lead_assets.service.reference import reference_page
 from lead_assets.stores.opened import archive_of, warehouse_of
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
@@ -101,7 +101,7 @@ def _add_own_routes(app: FastAPI) -> None:
 
     @app.get("/docs", include_in_schema=False, dependencies=_READ)
     async def docs() -> Response:
-        return get_swagger_ui_html(openapi_url="/openapi.json", title="lead_assets")
+        return HTMLResponse(reference_page(app.openapi()), headers={"Content-Security-Policy": "default-src 'none'"})
 
 
 async def _answers(question: Any) -> str:

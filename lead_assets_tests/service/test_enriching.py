@@ -160,3 +160,14 @@ def test_waiting_needs_the_scope_that_buys_one_lead_and_enough_time(service: Ser
     assert sender.post("/webhooks/lead", json=lead, headers={"Prefer": "wait=30"}).status_code == 202
     assert admin.post("/webhooks/lead?wait=true", json=[lead, {"email": "two@acmecapital.com"}]).status_code == 202
     assert admin.post("/webhooks/lead?wait=true", json={"email": "hasty@acmecapital.com"}, headers={"Prefer": "wait=0"}).status_code == 202
+
+
+def test_a_key_buys_no_more_than_its_budget(service: Service) -> None:
+    with opened_ledger(service.settings) as ledger:
+        poor = ledger.keys.create("poor", ["write"], budget_micros=1)[1]
+        before = ledger.billed()["usd"]
+        answer = service.client().post(
+            "/enrich", json=FORM | {"lead_id": "L-poor", "email": "pia@poorcapital.com"}, headers={"Authorization": f"Bearer {poor}"}
+        )
+        assert "over_budget" in answer.json()["enrichment"]["miss_reasons"].values()
+        assert ledger.billed()["usd"] == before
