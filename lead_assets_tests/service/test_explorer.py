@@ -6,9 +6,11 @@ import json
 import re
 import shutil
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -253,6 +255,57 @@ def test_quotes_are_marked_where_they_stand() -> None:
     assert marked("abc", ["ab", "bc", " "]) == [("abc", True)]
     assert marked("", ["x"]) == []
     assert marked("İstanbul now", ["now"])[-1] == ("now", True)
+
+
+@contextmanager
+def forwarded(service: Service, scope: str) -> Iterator[str]:
+    """The URL of a door to the pages that signs in itself, because a browser without a window cannot paste a key."""
+    with signed_in(service, scope) as client:
+
+        class Door(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                answer = client.get(service.url + self.path)
+                self.send_response(answer.status_code)
+                for name in ("content-type", "content-security-policy"):
+                    if name in answer.headers:
+                        self.send_header(name, answer.headers[name])
+                self.end_headers()
+                self.wfile.write(answer.content)
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Door) as door:
+            thread = threading.Thread(target=door.serve_forever, daemon=True)
+            thread.start()
+            yield f"http://127.0.0.1:{door.server_address[1]}/explorer"
+            door.shutdown()
+            thread.join(10)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("page", "width", "heading"),
+    [
+        ("", 820, "Campaigns"),
+        ("/leads", 500, "Leads"),
+        (lead_page(EVIL), 1400, "Score"),
+        ("/dashboard", 820, "Dashboard"),
+        ("/queues", 500, "Queues"),
+    ],
+)
+def test_a_real_browser_shows_each_page_and_its_policy_stops_nothing(
+    known: Service, tmp_path: Path, page: str, width: int, heading: str
+) -> None:
+    chromium = shutil.which("chromium")
+    assert chromium is not None, "chromium is not on the PATH: apt-get install chromium"
+    command = [chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--dump-dom"]
+    command += ["--enable-logging=stderr", f"--window-size={width},900", f"--user-data-dir={tmp_path}", "--virtual-time-budget=5000"]
+    with forwarded(known, "read-pii") as url:
+        shown = subprocess.run([*command, url + page], check=True, capture_output=True, text=True, timeout=120)
+    assert f"{heading}</h" in shown.stdout
+    assert "<script" not in shown.stdout
+    assert "Content Security Policy" not in shown.stderr
 
 
 @pytest.mark.slow
