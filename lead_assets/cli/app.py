@@ -294,13 +294,14 @@ def sandbox(
 def dev(
     port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port of the Dagster UI.")] = 3000,
     live: Annotated[bool, typer.Option("--live", help="Use the real vendors whose keys are set instead of the sandbox.")] = False,
+    service_port: Annotated[int, typer.Option("--service-port", min=0, max=65535, help="Port of the service; 0 starts none.")] = 8000,
     as_json: AsJson = False,
 ) -> None:
-    """Start the Dagster UI with sensors on: files dropped into the landing folder are processed automatically."""
+    """Start the Dagster UI with sensors on, and the service: files dropped into the landing folder are processed automatically."""
     from lead_assets.cli import development, show
 
     with connected_world(prefer_sandbox=not live) as settings:
-        raise typer.Exit(development.serve(settings, port, lambda where: print_answer(where, as_json, show.development)))
+        raise typer.Exit(development.serve(settings, port, lambda where: print_answer(where, as_json, show.development), service_port))
 
 
 def main() -> None:

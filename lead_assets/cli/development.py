@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +19,17 @@ from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.stores.opened import archive_of
 
+_SERVE = [sys.executable, "-c", "from lead_assets.cli.app import main; main()", "serve", "--port"]
 
-def serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], None]) -> int:
-    """Run `dagster dev` until interrupted; returns its exit code. Campaigns in the archive are partitions from the start.
 
-    `announce` is called once with {"ui", "landing", "vendors", "home"}. Raises CommandError if `dev` already runs on this home.
+def serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], None], service_port: int = 0) -> int:
+    """Run `dagster dev`, and the service beside it, until interrupted; returns its exit code. Campaigns in the archive are partitions from the start.
+
+    `service_port`: 0 for no service. `announce` is called once with {"ui", "service", "landing", "vendors", "home"};
+    `service` is null without one. Raises CommandError if `dev` already runs on this home.
     """
     with only_one(settings.home, f"http://127.0.0.1:{port}"):
-        return _serve(settings, port, announce)
+        return _serve(settings, port, announce, service_port)
 
 
 @contextmanager
@@ -50,7 +54,7 @@ def only_one(home: Path, ui: str) -> Iterator[None]:
         yield
 
 
-def _serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], None]) -> int:
+def _serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], None], service_port: int) -> int:
     if "://" not in settings.landing_location:
         Path(settings.landing_location).mkdir(parents=True, exist_ok=True)
     with runs.instance_of(settings) as instance:
@@ -61,6 +65,7 @@ def _serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], N
     announce(
         {
             "ui": f"http://127.0.0.1:{port}",
+            "service": f"http://127.0.0.1:{service_port}" if (serves := bool(service_port) and find_spec("uvicorn") is not None) else None,
             "landing": settings.landing_location,
             "vendors": settings.sandbox_url or "live",
             "home": str(settings.home.resolve()),
@@ -71,8 +76,13 @@ def _serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], N
     # Treat a termination like Ctrl-C, so that Dagster ends too: otherwise its sensors would run on without the sandbox.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     process = subprocess.Popen(command, env=environment, stdout=sys.stderr)  # noqa: S603 - our own interpreter and module
+    service = subprocess.Popen([*_SERVE, str(service_port)], env=environment, stdout=sys.stderr) if serves else None  # noqa: S603 - as above
     try:
         return process.wait()
     except KeyboardInterrupt:
         process.send_signal(signal.SIGINT)
         return process.wait()
+    finally:
+        if service is not None:
+            service.terminate()
+            service.wait()

@@ -149,6 +149,8 @@ def replayed(answer: dict[str, Any]) -> None:
 
 def development(where: dict[str, Any]) -> None:
     out.print(f"Dagster UI  {where['ui']}  (ready in a few seconds; Ctrl-C stops it)", soft_wrap=True)
+    if where["service"]:
+        out.print(f"service     {where['service']}  (`lead-assets keys create` makes a key)", soft_wrap=True)
     out.print(f"landing     {where['landing']}  (drop files here; a sub-folder names their campaign)", soft_wrap=True)
     out.print(f"vendors     {'live' if where['vendors'] == 'live' else 'sandbox at ' + where['vendors'] + ', synthetic'}", soft_wrap=True)
 

@@ -31,12 +31,21 @@ FLAGS += ["--disable-component-update", "--disable-sync", "--virtual-time-budget
 def ui(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """The URL of a running UI, and its home."""
     home = tmp_path_factory.mktemp("dev") / "home"
-    with socket.socket() as free:
+    with socket.socket() as free, socket.socket() as another:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        another.bind(("127.0.0.1", 0))
+        port, service_port = free.getsockname()[1], another.getsockname()[1]
     with start() as sandbox:
         environment = os.environ | {"LEAD_ASSETS_HOME": str(home), "LEAD_ASSETS_SANDBOX_URL": sandbox.url}
-        command = [str(Path(sys.executable).parent / "lead-assets"), "dev", "--port", str(port), "--json"]
+        command = [
+            str(Path(sys.executable).parent / "lead-assets"),
+            "dev",
+            "--port",
+            str(port),
+            "--service-port",
+            str(service_port),
+            "--json",
+        ]
         with (home.parent / "dev.log").open("wb") as log, (home.parent / "dev.json").open("wb") as said:
             process = subprocess.Popen(command, env=environment, cwd=home.parent, stdout=said, stderr=log, start_new_session=True)
         try:
@@ -54,6 +63,7 @@ def test_a_file_dropped_into_the_landing_folder_is_routed_without_a_click(ui: tu
     url, home = ui
     where = json.loads((home.parent / "dev.json").read_text())
     assert (where["ui"], where["home"]) == (url, str(home))
+    _wait_for(lambda: _answers(f"{where['service']}/health"), 60)
     folder = Path(where["landing"]) / "black-friday"
     folder.mkdir(parents=True)
     lead = {"email": "pat@novel.example", "company": "Novel", "full_name": "Pat Doe", "title": "CFO", "country": "France"}
