@@ -10,7 +10,7 @@ import hashlib
 import io
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -88,10 +88,43 @@ def build(ended: pl.DataFrame, outcomes: pl.DataFrame, archive: Archive) -> dict
     try:
         artifact: str = orjson.loads(archive.read(kept))
     except FileNotFoundError:
-        artifact = archive.put(_packed(_built(records, customers, outcomes)))
+        data = _packed(_built(records, customers, outcomes))
+        artifact = hashlib.sha256(data).hexdigest()
+        archive.objects.put(object_of(artifact), data)
         archive.objects.put(kept, orjson.dumps(artifact))
     reason = f"built from {records.height} leads that have ended, {counts['won']} of them won"
     return row | {"artifact": artifact, "verdict": "in_use", "reason": reason}
+
+
+PREFIX = "models/lookalike-"
+
+
+def object_of(sha256: str) -> str:
+    """The name of an index in the archive. It is no drop: nothing in it is a payload."""
+    return f"{PREFIX}{sha256}.zip"
+
+
+def without(data: bytes, ids: Collection[str], email_hashes: Collection[str]) -> tuple[bytes, int]:
+    """An index's bytes in which these leads (campaign/lead) and addresses are nobody: their records keep outcome and vector. And how many there were."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as packed:
+        contents = {name: packed.read(name) for name in packed.namelist()}
+    records = pl.read_parquet(io.BytesIO(contents["records.parquet"]))
+    customers: list[str] = orjson.loads(contents["emails.json"])
+    kept = [email for email in customers if email not in email_hashes]
+    theirs = (pl.col("id").is_in(list(ids)) | pl.col(_EMAIL).is_in(list(email_hashes))).fill_null(False)
+    count = records.filter(theirs).height + len(customers) - len(kept)
+    if not count:
+        return data, 0
+    nobody = {"id": pl.lit("forgotten ") + pl.int_range(pl.len()).cast(pl.String), "outcome": pl.col("outcome"), "high": pl.col("high")}
+    hidden = (pl.when(theirs).then(nobody.get(name, pl.lit(None))).otherwise(pl.col(name)).alias(name) for name in records.columns)
+    left = io.BytesIO()
+    records.with_columns(hidden).write_parquet(left)
+    contents |= {"records.parquet": left.getvalue(), "emails.json": orjson.dumps(kept)}
+    with zipfile.ZipFile(made, "w") as packed:
+        for name, content in contents.items():
+            packed.writestr(zipfile.ZipInfo(name), content)
+    return made.getvalue(), count
 
 
 def load(archive: Archive, sha256: str) -> LookalikeIndex:
@@ -102,7 +135,7 @@ def load(archive: Archive, sha256: str) -> LookalikeIndex:
     with tempfile.TemporaryDirectory(prefix="lead-assets-") as scratch:
         folder = Path(scratch)
         try:
-            with zipfile.ZipFile(io.BytesIO(archive.get(sha256))) as packed:
+            with zipfile.ZipFile(io.BytesIO(archive.read(object_of(sha256)))) as packed:
                 packed.extractall(folder)
             index = index_files.load(folder)
             index_files.same_columns(folder, index.spec, _KINDS)

@@ -173,9 +173,10 @@ def _take_out(work: Work, held: Sequence[Holding]) -> None:
             work.note("derived", entry.size)
     _redact_events(work)
     _redact_features(work)
+    indices = _redact_lookalikes(work)
     _redact_ledger(work)
     _redact_warehouse(work, held)
-    done = {f"objects/{sha256[:2]}/{sha256}" for sha256 in drops}
+    done = {f"objects/{sha256[:2]}/{sha256}" for sha256 in drops} | indices
     for holding in held:
         if not _is_memory(holding, work.erasure) and not any(holding.where.endswith(name) for name in done):
             _redact_place(work, holding)
@@ -235,6 +236,21 @@ def _redact_features(work: Work) -> None:
         left.write_parquet(made)
         work.archive.objects.replace(name, made.getvalue())
         work.note("archive, features", int(rows.estimated_size() - left.estimated_size()), rows.height - left.height)
+
+
+def _redact_lookalikes(work: Work) -> set[str]:
+    """Their records in indices of past leads. Returns the names of those that were changed."""
+    from lead_assets.lookalike.home import PREFIX, without
+
+    ids, hashes = {f"{campaign}/{lead}" for campaign, lead in work.person.leads}, {value_hash(email) for email in work.person.emails}
+    changed = set()
+    for name in [name for name in work.archive.objects.names(PREFIX) if name.endswith(".zip")]:
+        left, count = without(work.archive.read(name), ids, hashes)
+        if count:
+            work.archive.objects.replace(name, left)
+            work.note("archive, lookalike indices", 0, count)
+            changed.add(name)
+    return changed
 
 
 def _redact_ledger(work: Work) -> None:

@@ -93,3 +93,9 @@ def test_leads_are_compared_with_those_that_have_ended(command: Command, tmp_pat
     command("run", "--all", "--json").answer()
     moved = warehouse.read(LeadSimilarity)
     assert moved.filter("is_duplicate")["campaign_id"].to_list() == ["new"]
+
+    receipt = command("forget", "p0@old-0.example", "--json").answer()
+    assert "archive, lookalike indices" in str(receipt), receipt
+    command("run", "--all", "--json").answer()
+    after = warehouse.read(LeadSimilarity)
+    assert (after.height, after["contrast"].null_count()) == (28, 0), "their two leads have gone, and every index can still be asked"

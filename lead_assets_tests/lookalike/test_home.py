@@ -155,10 +155,12 @@ def test_what_is_bought_is_compared_and_what_is_shared_is_said(built: tuple[Arch
 
 
 def test_an_index_of_other_columns_or_none_at_all_is_refused_and_the_rows_say_so(archive: Archive) -> None:
-    foreign = archive.put(home._packed(build(past_leads(30), FeatureSpec(), label="is_high_value")))
+    foreign, damaged = "f" * 64, "d" * 64
+    archive.objects.put(home.object_of(foreign), home._packed(build(past_leads(30), FeatureSpec(), label="is_high_value")))
+    archive.objects.put(home.object_of(damaged), b"no zip file")
     with pytest.raises(WrongIndex, match=r"was built from text job_title, bio.* but asked with text title, company_description"):
         home.load(archive, foreign)
-    rows, damaged = leads("new", [1]), archive.put(b"no zip file")
+    rows = leads("new", [1])
     for artifact, why in ((foreign, "was built from text job_title"), (damaged, "zip file"), ("0" * 64, "the archive lacks it")):
         told = similar(archive, artifact, rows)
         assert told["contrast"].null_count() == 1
@@ -169,9 +171,24 @@ def test_an_index_of_other_columns_or_none_at_all_is_refused_and_the_rows_say_so
 
 def test_an_index_has_no_address_and_no_name(built: tuple[Archive, str]) -> None:
     archive, artifact = built
-    with zipfile.ZipFile(io.BytesIO(archive.get(artifact))) as packed:
+    with zipfile.ZipFile(io.BytesIO(archive.read(home.object_of(artifact)))) as packed:
         assert packed.namelist() == sorted(packed.namelist())
         shown = pl.read_parquet(io.BytesIO(packed.read("records.parquet")))
         assert index_files.MANIFEST in packed.namelist()
     compared = {name for names in home._KINDS.values() for name in names}
     assert set(shown.columns) == compared | {"id", "high", "outcome", "email_hash", "received_at"}
+
+
+def test_whoever_is_forgotten_is_nobody_in_an_index_and_nobody_else_changes(built: tuple[Archive, str], archive: Archive) -> None:
+    data = built[0].read(home.object_of(built[1]))
+    assert home.without(data, ["old/none"], ["none"]) == (data, 0)
+    left, count = home.without(data, ["old/l0"], [hashed(0)])
+    assert count == 1
+    archive.objects.put(home.object_of(built[1]), left)
+    asked = leads("new", list(range(50, 60)), web_activity_score=0.0)
+    before, after = similar(*built, asked), similar(archive, built[1], asked)
+    assert after.drop("neighbours").equals(before.drop("neighbours"))
+    found = [each for near in after["neighbours"] for each in json.loads(near)]
+    assert {each["id"] for each in found if not each["shares"]} == {"forgotten 0"}
+    with zipfile.ZipFile(io.BytesIO(left)) as packed:
+        assert hashed(0) not in set(pl.read_parquet(io.BytesIO(packed.read("records.parquet")))["email_hash"])
