@@ -38,7 +38,7 @@ def serve(
     with connected_world(prefer_sandbox=sandbox) as settings:
 
         def announce(url: str) -> None:
-            typer.echo(json.dumps({"url": url}) if as_json else f"serving {url} (docs: {url}/docs)")
+            typer.echo(json.dumps({"url": url}) if as_json else f"serving {url} (leads: {url}/explorer, calls: {url}/docs)")
 
         serving(settings, host, port, announce, lambda: runs_in_progress(settings))
 
