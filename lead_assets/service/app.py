@@ -23,7 +23,7 @@ from lead_assets.privacy.forget import Busy
 from lead_assets.service import discovery_api, enrich_api, lead_api, paying, receive_api, score_api, write_api
 from lead_assets.service.access import Access, needs
 from lead_assets.service.explorer import pages
-from lead_assets.service.explorer.sessions import Sessions
+from lead_assets.service.explorer.sessions import SignedIn
 from lead_assets.service.metrics import Metrics
 from lead_assets.service.receiving import Receiver
 from lead_assets.service.reference import reference_page
@@ -64,7 +64,7 @@ def build_app(settings: Settings, busy: Busy = tuple) -> FastAPI:
         openapi_url=None,
     )
     app.state.metrics = Metrics()
-    app.state.sessions = Sessions()
+    app.state.sessions = SignedIn()
     app.add_middleware(_EveryRequest, service=app)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)

@@ -25,7 +25,7 @@ from starlette.exceptions import HTTPException
 from lead_assets.explaining.explain import explain
 from lead_assets.ledger.keys import ServiceKey
 from lead_assets.service.explorer import reading
-from lead_assets.service.explorer.sessions import FORM, SESSION, Sessions, SignedOut, set_cookie
+from lead_assets.service.explorer.sessions import FORM, SESSION, SignedIn, SignedOut, set_cookie
 from lead_assets.service.receive_api import body_of
 
 _HERE = Path(__file__).parent
@@ -203,8 +203,8 @@ async def nothing(request: Request, rest: str, key: Viewer) -> Response:
     raise HTTPException(404, "There is no such page.")
 
 
-def _sessions(request: Request) -> Sessions:
-    sessions: Sessions = request.app.state.sessions
+def _sessions(request: Request) -> SignedIn:
+    sessions: SignedIn = request.app.state.sessions
     return sessions
 
 

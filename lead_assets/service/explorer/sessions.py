@@ -1,6 +1,6 @@
 """Who looks at the pages: a key is pasted once, and a cookie stands for it.
 
-Sessions are in the memory of the process, so after a restart people sign in again, and no key is written anywhere. A revoked key ends its sessions.
+SignedIn are in the memory of the process, so after a restart people sign in again, and no key is written anywhere. A revoked key ends its sessions.
 Does not belong here: keys and scopes (see `lead_assets.service.access`).
 """
 
@@ -31,7 +31,7 @@ class SignedOut(Exception):
 
 
 @dataclass
-class Sessions:
+class SignedIn:
     """The sessions of one process. Cookies hold a random number; only its hash is kept here."""
 
     _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
