@@ -1,6 +1,6 @@
 """Who looks at the pages: a key is pasted once, and a cookie stands for it.
 
-SignedIn are in the memory of the process, so after a restart people sign in again, and no key is written anywhere. A revoked key ends its sessions.
+Sessions are in the memory of the process, so after a restart people sign in again, and no key is written anywhere. A revoked key ends its sessions.
 Does not belong here: keys and scopes (see `lead_assets.service.access`).
 """
 
