@@ -36,7 +36,7 @@ class Summarised:
 
 def worth_a_brief(scores: pl.DataFrame, book: Rulebook[BriefRules]) -> pl.DataFrame:
     """The rows of scoring.scores whose tier is in rules/classification.yaml, `summaries.tiers`. A quarantined lead waits until somebody has looked at it."""
-    return scores.filter(pl.col("tier").is_in(book.limits.summaries.tiers) & ~pl.col("quarantined"))
+    return scores.filter(pl.col("tier").is_in(book.limits.summaries.tiers) & ~pl.col("quarantined").fill_null(False))
 
 
 def summarise(

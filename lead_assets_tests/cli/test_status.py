@@ -69,7 +69,10 @@ def test_edited_scoring_rules_are_told_of_scores_and_what_hangs_on_them_and_noth
         "delivery.enrichment_events",
         "classification.summaries",
         "classification.summary_quarantine",
+        "delivery.intents",
         "marts.campaign_funnel",
+        "marts.lead_360",
+        "marts.time_to_first_touch",
     }
     run(settings)
     assert told(settings) == {}

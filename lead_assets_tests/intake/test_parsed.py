@@ -156,7 +156,9 @@ print(*[name for name, module in sys.modules.items() if name.startswith("lead_as
     loaded = set(done.stdout.split())
     # Other tables' contracts and the stores come along with the names they are imported by; the words are for the text of a wrong --map alone.
     # What the declarations say is in the version itself, so how they are read is not.
-    words = {f"lead_assets.core.{name}" for name in ("declared", "document", "faults", "project_files", "settings", "unknown_words")}
+    words = {
+        f"lead_assets.core.{name}" for name in ("declared", "document", "faults", "last_good", "project_files", "settings", "unknown_words")
+    }
     harmless = words | {
         name for name in loaded if name.startswith(("lead_assets.contracts.", "lead_assets.stores.")) and name not in MODULES
     }

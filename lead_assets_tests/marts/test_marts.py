@@ -13,6 +13,7 @@ from dagster import DagsterInstance, Definitions, materialize
 from lead_assets.cli import runs
 from lead_assets.contracts import TABLES, WHOLE_HOME, Calls, CampaignFunnel, Column, Grain, Lead, Score, Table
 from lead_assets.contracts.marts import CampaignScorecard, DuplicateAcrossCampaigns, ProviderYield, SpendByDay
+from lead_assets.contracts.who import PersonLead
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.kit.declare import key_of
@@ -126,6 +127,13 @@ def test_who_is_a_lead_of_several_campaigns_is_told_by_ids_alone(store: Store) -
     ]
     for name in ("autumn", "spring", "summer"):
         store.warehouse.write(Lead, rows(Lead, [row for row in people if row["campaign_id"] == name]), [name])
+    persons = {("autumn", "1"): "ana", ("spring", "1"): "ana", ("summer", "7"): "ana", ("autumn", "3"): "phone", ("summer", "8"): "phone"}
+    whose = [
+        {name: row[name] for name in ("campaign_id", "lead_id")}
+        | {"person_id": persons.get((row["campaign_id"], row["lead_id"]), f"{row['campaign_id']}-{row['lead_id']}")}
+        for row in people
+    ]
+    store.warehouse.write(PersonLead, rows(PersonLead, whose), [WHOLE_HOME])
     found = made(store, DuplicateAcrossCampaigns)
     shown = [
         (
