@@ -28,6 +28,7 @@ from lead_assets.kit.declare import BUY_TAG, GRAIN_TAG, LIMIT_TAG, MODE_TAG
 from lead_assets.kit.partitions import backfill_policy, campaigns, contiguous_runs, days
 from lead_assets.kit.run_failures import RUNNER_TAG
 from lead_assets.ledger.holders import new_holder
+from lead_assets.operating.watch import fresh
 
 Progress = Callable[[int, int, str], None]
 """(steps done, total steps, what is in progress)"""
@@ -270,7 +271,9 @@ def _progress(instance: DagsterInstance, run_id: str, on_progress: Callable[[int
         while not finished:
             finished = done.wait(0.3)
             try:
-                steps = len(instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_SUCCESS).records)
+                records = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_SUCCESS).records
+                # The check `fresh` is a step that makes nothing.
+                steps = sum(record.event_log_entry.step_key != fresh.node_def.name for record in records)
             except Exception as error:
                 if not lost_storage.lost(error):
                     raise

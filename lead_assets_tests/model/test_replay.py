@@ -229,7 +229,9 @@ def test_the_command_sends_again_and_routes_what_is_classified_now(command: Comm
 @pytest.mark.slow
 def test_the_command_sends_quarantined_briefs_again_once_each(command: Command, settings: Settings, sandbox: Handle) -> None:
     ingest_notes(settings, "spring", NOTES[:2])
-    command("run", "--all", "--select", '+key:"routing/decisions" or key:"lookalike/accounts"', "--json", sandbox_url=sandbox.url).answer()
+    command(
+        "run", "--all", "--select", '+key:"delivery/enrichment_events" or key:"lookalike/accounts"', "--json", sandbox_url=sandbox.url
+    ).answer()
     break_the_model(sandbox)
     follows = 'key:"lookalike/similarities" or key:"classification/summaries"'
     command("run", "--all", "--select", follows, "--json", sandbox_url=sandbox.url).answer()

@@ -131,6 +131,6 @@ def test_a_new_signal_is_bought_merged_estimated_and_documented(checkout: Path, 
     assert "| `webmail` | BOOLEAN | yes |  | True if anybody can have an address there |" in own
     assert "| `address_pattern` | VARCHAR | yes |  | Pattern of the company's addresses |" in merged
     assert (
-        "(from `signals.company_overview.company_industry`, else `signals.organization.company_industry`, else `signals.address_pattern.industry`)"
+        "(from `signals.company_overview.company_industry`, `signals.organization.company_industry`, `signals.address_pattern.industry`)"
         in merged
     )
