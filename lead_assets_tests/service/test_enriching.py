@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from lead_assets.contracts import Lead
 from lead_assets.ledger.opened import opened_ledger
+from lead_assets.ledger.schema import calls
 from lead_assets.stores.opened import warehouse_of
 from lead_assets_tests.rows import rows
 from lead_assets_tests.service.conftest import Service
@@ -59,11 +61,12 @@ def test_enrich_answers_flat_and_a_second_time_buys_nothing(service: Service) ->
 
 def test_what_is_beyond_max_usd_is_missed_and_says_so(service: Service) -> None:
     with opened_ledger(service.settings) as ledger:
-        before = ledger.billed()["usd"]
         form = FORM | {"lead_id": "L-2", "email": "eve@othercapital.com"}
         said = service.client("write").post("/enrich?max_usd=0", json=form).json()
         assert "over_budget" in said["enrichment"]["miss_reasons"].values()
-        assert ledger.billed()["usd"] == before
+        # What other requests of this server still buy is theirs.
+        own = sa.select(calls.c.cost_micros).where(calls.c.subject.contains("othercapital"))
+        assert sum(row.cost_micros for row in ledger._db.read(lambda tx: tx.rows(own))) == 0
 
 
 def test_the_steps_are_told_as_they_end(service: Service) -> None:
@@ -165,9 +168,9 @@ def test_waiting_needs_the_scope_that_buys_one_lead_and_enough_time(service: Ser
 def test_a_key_buys_no_more_than_its_budget(service: Service) -> None:
     with opened_ledger(service.settings) as ledger:
         poor = ledger.keys.create("poor", ["write"], budget_micros=1)[1]
-        before = ledger.billed()["usd"]
         answer = service.client().post(
             "/enrich", json=FORM | {"lead_id": "L-poor", "email": "pia@poorcapital.com"}, headers={"Authorization": f"Bearer {poor}"}
         )
         assert "over_budget" in answer.json()["enrichment"]["miss_reasons"].values()
-        assert ledger.billed()["usd"] == before
+        own = sa.select(calls.c.cost_micros).where(calls.c.subject.contains("poorcapital"))
+        assert sum(row.cost_micros for row in ledger._db.read(lambda tx: tx.rows(own))) == 0
