@@ -13,6 +13,8 @@ from lead_assets.cli.status import status
 from lead_assets.core.settings import Settings
 from lead_assets_tests.classification.pipeline import ingest_notes
 
+pytestmark = pytest.mark.slow
+
 
 def told(settings: Settings) -> dict[tuple[str, str], tuple[str, str]]:
     """(campaign, table) → (state, why) of what is not current, tables of the whole home left out."""

@@ -19,6 +19,8 @@ from lead_assets.stores.opened import warehouse_of
 from lead_assets_tests.identity.who_leads import frame, lead, many
 from lead_assets_tests.rows import rows
 
+pytestmark = pytest.mark.slow
+
 RULES = load_identity_rules(Settings())
 SMALL_BLOCKS = RULES.model_copy(update={"blocks": RULES.blocks.model_copy(update={"largest": 3, "neighbours": 2})})
 

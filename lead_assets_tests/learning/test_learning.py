@@ -16,6 +16,8 @@ from lead_assets.learning.target import read_target
 from lead_assets_tests.conftest import Command
 from lead_assets_tests.learning.exports import HONEST, LEAKS, crm_export
 
+pytestmark = pytest.mark.slow
+
 ROWS = 3000
 
 
