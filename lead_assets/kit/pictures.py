@@ -104,7 +104,7 @@ def curves(title: str, lines: Mapping[str, tuple[Sequence[float], Sequence[float
 
 def save_waterfall(path: Path, title: str, steps: Sequence[tuple[str, float]], *, line: float) -> None:
     """A sum, step by step from above, and a line to be reached; written as what the file's ending says (PNG, SVG, PDF)."""
-    figure, axes = _new(title, 0.9 + _ROW * max(1, len(steps)))
+    figure, axes = _new(title, 0.9 + 0.32 * max(1, len(steps)))
     at = 0.0
     for row, (_, size) in enumerate(steps):
         axes.barh(row, size, left=at, height=0.7, color=GREEN if size > 0 else RED)

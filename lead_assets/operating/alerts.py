@@ -37,7 +37,7 @@ class Looked:
     told: int
     problems: tuple[str, ...]
     event: int
-    """The last event that was read."""
+    """The last verdict that was read."""
 
 
 def look_and_tell(
@@ -51,8 +51,9 @@ def look_and_tell(
     after: int | None,
     now: datetime,
 ) -> Looked:
-    """Find what is wrong, tell the channels of it, and close what is over. `after`: the last event that the call before has read."""
-    seen = incidents.checks(instance, _newest_event(instance) if after is None else after)
+    """Find what is wrong, tell the channels of it, and close what is over. `after`: the last verdict that the call before has read; None: verdicts count from
+    now on, because what was before alerts were switched on is no news."""
+    seen = incidents.checks(instance, incidents.newest_verdict(instance) if after is None else after)
     active = [verdict.campaign_id for verdict in freshness if verdict.state != "inactive"]
     quarantine = rules.alerts.quarantine_rate
     states = [
@@ -68,11 +69,6 @@ def look_and_tell(
     ledger.close_incidents(over | seen.ended)
     told, problems = _tell(settings, rules, ledger, found)
     return Looked(len(found), told, problems, seen.cursor)
-
-
-def _newest_event(instance: DagsterInstance) -> int:
-    """Switched on for the first time, alerts are about what happens from now on."""
-    return instance.event_log_storage.get_maximum_record_id() or 0
 
 
 def _tell(settings: Settings, rules: AlertRules, ledger: Ledger, found: Sequence[Incident]) -> tuple[int, tuple[str, ...]]:

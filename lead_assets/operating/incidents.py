@@ -6,17 +6,21 @@ Belongs here: finding incidents, saying what and what to do next. Does not belon
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
+import sqlalchemy as sa
 from dagster import (
     AssetCheckSeverity,
     DagsterEventType,
     DagsterInstance,
     DagsterRunStatus,
-    EventRecordsFilter,
+    EventLogEntry,
     RunRecord,
     RunsFilter,
+    deserialize_value,
 )
 
 from lead_assets.contracts import Classification, Quarantined
@@ -28,7 +32,7 @@ from lead_assets.stores.warehouse.base import Warehouse
 
 _RUNS_AGE = timedelta(days=1)
 """Failed runs older than this are no news, when alerts are switched on for the first time."""
-_EVENTS_AT_ONCE = 1_000
+_VERDICTS_AT_ONCE = 1_000
 _FAILED_CHECK = "DagsterAssetCheckFailedError"
 
 
@@ -78,17 +82,30 @@ def _failed_by_a_check(instance: DagsterInstance, record: RunRecord) -> bool:
     return bool(errors) and all(error is not None and error.cls_name == _FAILED_CHECK for error in errors)
 
 
+# Dagster's SQLite storage has a file per run and can page through the events of one only. Verdicts of all runs are in this table, in each of its storages; a
+# verdict gets its event's id when it is there, and so comes after those that were there before.
+_VERDICTS = """
+    SELECT evaluation_event_storage_id, evaluation_event FROM asset_check_executions
+    WHERE evaluation_event_storage_id > :after AND execution_status IN ('SUCCEEDED', 'FAILED')
+    ORDER BY evaluation_event_storage_id LIMIT :most
+"""
+_NEWEST = "SELECT MAX(evaluation_event_storage_id) FROM asset_check_executions"
+
+
+def newest_verdict(instance: DagsterInstance) -> int:
+    """The id of the newest verdict on a check; 0 if there is none."""
+    with _index(instance) as connection:
+        return connection.execute(sa.text(_NEWEST)).scalar() or 0
+
+
 def checks(instance: DagsterInstance, after: int) -> ChecksSeen:
-    """The verdicts on checks that came after an event id, at most a thousand at a time."""
-    wanted = EventRecordsFilter(event_type=DagsterEventType.ASSET_CHECK_EVALUATION, after_cursor=after)
+    """The verdicts on checks that came after the one with this id, at most a thousand at a time."""
+    with _index(instance) as connection:
+        rows = connection.execute(sa.text(_VERDICTS), {"after": after, "most": _VERDICTS_AT_ONCE}).all()
     begun: dict[str, Incident] = {}
     ended: set[str] = set()
-    for record in instance.event_log_storage.get_event_records(wanted, limit=_EVENTS_AT_ONCE, ascending=True):
-        after = record.storage_id
-        event = record.event_log_entry.dagster_event
-        if event is None:
-            continue
-        verdict = event.asset_check_evaluation_data
+    for _, text in rows:
+        verdict = deserialize_value(text, EventLogEntry).get_dagster_event().asset_check_evaluation_data
         if verdict.check_name == FRESH:
             continue  # told as campaign_stale
         asset = verdict.asset_key.to_user_string()
@@ -109,7 +126,13 @@ def checks(instance: DagsterInstance, after: int) -> ChecksSeen:
             + (" What is below it in the graph was not made." if verdict.blocking else ""),
             f"/assets/{asset}?view=checks&checkDetail={verdict.check_name}",
         )
-    return ChecksSeen(list(begun.values()), frozenset(ended), after)
+    return ChecksSeen(list(begun.values()), frozenset(ended), rows[-1][0] if rows else after)
+
+
+def _index(instance: DagsterInstance) -> AbstractContextManager[Any]:
+    storage: Any = instance.event_log_storage
+    opened: AbstractContextManager[Any] = storage.index_connection()
+    return opened
 
 
 FRESH = "fresh"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import struct
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -69,3 +71,10 @@ def test_text_can_be_read_in_both_themes(background: float) -> None:
         assert (light + 0.05) / (dark + 0.05) >= 3, colour
     svg = base64.b64decode(pictures.bars("T", {"a": 1}).partition("base64,")[2].rstrip(")")).decode()
     assert "fill: #ffffff" not in svg.lower(), "transparent"
+
+
+def test_a_waterfall_is_a_picture_that_fits_a_page(tmp_path: Path) -> None:
+    pictures.save_waterfall(tmp_path / "pair.png", "Ann Lee and A. Lee", [("e-mail", 9.5), ("name", 4.0), ("phone", -2.0)], line=8.0)
+    width, height = struct.unpack(">II", (tmp_path / "pair.png").read_bytes()[16:24])
+    assert 600 < width < 1600
+    assert 200 < height < 600

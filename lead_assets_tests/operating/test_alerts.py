@@ -21,10 +21,8 @@ from dagster import (
     AssetCheckSeverity,
     AssetCheckSpec,
     AssetKey,
-    DagsterEventType,
     DagsterInstance,
     DagsterRunStatus,
-    EventRecordsFilter,
     MaterializeResult,
     RunsFilter,
     asset,
@@ -102,7 +100,12 @@ def watch(settings: Settings) -> Iterator[Watch]:
     clock = Clock()
     settings.home.mkdir(parents=True, exist_ok=True)
     ledger = Ledger(settings.ledger_location, clock)
-    with DagsterInstance.ephemeral() as instance:
+    # The history that `dev` uses: an ephemeral one can do what this one cannot.
+    home = settings.home / "dagster"
+    home.mkdir()
+    history = f"{{module: lead_assets.kit.run_history, class: LocalRunHistory, config: {{base_dir: {home}}}}}"
+    (home / "dagster.yaml").write_text(f"storage: {{custom: {history}}}\ntelemetry: {{enabled: false}}\n")
+    with DagsterInstance.from_config(str(home)) as instance:
         yield Watch(settings, instance, ledger, clock)
     ledger.close()
 
@@ -320,9 +323,8 @@ def test_the_check_fresh_shows_each_change_and_nothing_else(watch: Watch) -> Non
     key = AssetCheckKey(AssetKey(["routing", "decisions"]), "fresh")
 
     def shown() -> list[tuple[Any, str | None, bool]]:
-        wanted = EventRecordsFilter(event_type=DagsterEventType.ASSET_CHECK_EVALUATION)
-        events = watch.instance.event_log_storage.get_event_records(wanted, limit=100, ascending=True)
-        verdicts = [record.event_log_entry.dagster_event.asset_check_evaluation_data for record in events]  # type: ignore[union-attr]
+        records = watch.instance.event_log_storage.get_asset_check_execution_history(key, limit=100)
+        verdicts = [record.event.dagster_event.asset_check_evaluation_data for record in reversed(records)]  # type: ignore[union-attr]
         return [(each.asset_check_key == key, each.partition, each.passed) for each in verdicts]
 
     known = report_changes(watch.instance, [stale("a"), FreshnessVerdict("b", "fresh")], [])
