@@ -28,7 +28,7 @@ from lead_assets.signals.given import Gift, Key, gifts
 from lead_assets.signals.signal import Signal, stages
 from lead_assets.signals.stats import Look, SignalStats
 from lead_assets.signals.subjects import subject
-from lead_assets.signals.waterfall import Charge, Desk, Subject, SubjectVerdict, Trouble, ask
+from lead_assets.signals.waterfall import OPTED_OUT, Charge, Desk, Subject, SubjectVerdict, Trouble, ask
 from lead_assets.signals.worth import NOT_WORTH_IT, PreScoreRules, Worth, pre_scores
 from lead_assets.vendors import load_vendors
 from lead_assets.vendors.questions import LeadFacts
@@ -219,7 +219,7 @@ async def _collect(
     last_resorts = {
         key: _as_verdict(gift, stale=verdict.reason not in ("not_bought", NOT_WORTH_IT))
         for key, gift in brought.items()
-        if key not in taken and (verdict := verdicts[key[1]]).state == "unknown" and verdict.reason != "suppressed"
+        if key not in taken and (verdict := verdicts[key[1]]).state == "unknown" and verdict.reason not in OPTED_OUT
     }
     if not (taken or last_resorts):
         return Collected(_rows(signal, every, verdicts, charges), stats, lacking, looks)

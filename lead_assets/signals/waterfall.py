@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
-from lead_assets.ledger.model import PASSING, UNSENT, Answer, Reply, Want, stands_until
+from lead_assets.ledger.model import KEPT_OUT, PASSING, UNSENT, Answer, Reply, Want, stands_until
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import ledger_parameters, open_source, price_micros
 from lead_assets.signals.stats import SignalStats
@@ -36,6 +36,9 @@ _log = logging.getLogger(__name__)
 
 AT_ONCE = 5_000
 """Most subjects per purchase: a million raw answers would not fit into memory, but the parsed columns do."""
+
+OPTED_OUT = frozenset({"suppressed", KEPT_OUT})
+"""Reasons of those who opted out: at the provider that was asked, or here, so that nobody was."""
 
 
 @dataclass(slots=True)
@@ -338,8 +341,8 @@ def _passing(source: Source, reason: str | None) -> str | None:
 
 
 def _is_settled(signal: Signal, verdict: SubjectVerdict) -> bool:
-    """Whether no further source need be asked, or may be asked because the person opted out at a provider."""
-    if verdict.reason == "suppressed":
+    """Whether no further source need be asked, or may be asked because the person opted out."""
+    if verdict.reason in OPTED_OUT:
         return True
     return verdict.state == "found" and (signal.prefer is None or verdict.values.get(signal.prefer.column) in signal.prefer.enough)
 
@@ -354,6 +357,8 @@ def _outranks(signal: Signal, new: SubjectVerdict, old: SubjectVerdict) -> bool:
     """A hit beats every miss; among misses, unknown beats not_found, because "nobody has it" is only true if everyone was asked and answered."""
     if new.reason == "suppressed":
         return True
+    if new.reason == KEPT_OUT:
+        return old.state != "found"  # a guess may be a namesake's address
     if new.state == "found":
         return old.state != "found" or _grade(signal, new) < _grade(signal, old)
     return (old.state == "not_found" and new.state == "unknown") or (old.state == new.state == "not_found")

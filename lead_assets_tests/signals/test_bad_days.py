@@ -163,14 +163,26 @@ def test_three_stumbles_of_four_signals_at_once_open_no_circuit(room: Room, capl
     assert len(caplog.records) == 1, caplog.text
 
 
-def test_a_person_who_does_not_want_to_be_known_is_suppressed_by_every_provider(room: Room) -> None:
-    people = LEADS.with_columns(linkedin_url="linkedin.com/in/" + pl.col("name_first").str.to_lowercase())
-    for provider, name in (("apollo", "person"), ("hunter", "email")):
-        room.sandbox.set_fault(provider, "status", status=451)
-        table = collect(room.impatient(name), people, ledger=room.ledger, settings=room.settings, retry=HASTY).frame
-        assert set(table["reason"]) == {"suppressed", "no_subject"}
-        # Of both people the address; from Hunter on, the one that it was asked about, too.
-        assert room.ledger.suppressions()["kind"].to_list() == ["email"] * {"apollo": 2, "hunter": 4}[provider]
+PEOPLE = LEADS.with_columns(linkedin_url="linkedin.com/in/" + pl.col("name_first").str.to_lowercase())
+
+
+@pytest.mark.parametrize(("provider", "name"), [("apollo", "person"), ("hunter", "email")])
+def test_a_person_who_does_not_want_to_be_known_is_suppressed_by_every_provider(room: Room, provider: str, name: str) -> None:
+    room.sandbox.set_fault(provider, "status", status=451)
+    table = collect(room.impatient(name), PEOPLE, ledger=room.ledger, settings=room.settings, retry=HASTY).frame
+    assert set(table["reason"]) == {"suppressed", "no_subject"}
+    suppressed = room.ledger.suppressed_among([("email", address) for address in LEADS["email_normalized"].drop_nulls().unique()])
+    assert (len(suppressed), room.ledger.suppressions().height) == (2, 2)
+
+
+def test_nobody_is_asked_about_other_addresses_of_a_person_who_opted_out_in_this_run(room: Room) -> None:
+    room.sandbox.set_fault("apollo", "status", status=451)
+    collect(room.impatient("person"), PEOPLE, ledger=room.ledger, settings=room.settings, retry=HASTY)
+    asked = len(room.sandbox.requests("apollo"))
+    table = collect(room.impatient("email"), PEOPLE, ledger=room.ledger, settings=room.settings, retry=HASTY).frame
+    assert table["reason"].to_list() == ["kept_out"] * 3 + ["no_subject"]
+    assert (room.sandbox.requests("hunter"), len(room.sandbox.requests("apollo"))) == ([], asked)
+    assert room.ledger.suppressions().height == 2
 
 
 def test_a_circuit_that_one_provider_opens_leaves_the_others_closed(room: Room) -> None:
