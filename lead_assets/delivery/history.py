@@ -20,8 +20,9 @@ def histories(ledger: Ledger, campaigns: Collection[str]) -> tuple[pl.DataFrame,
     """Rows of `contracts.Delivery` and of `contracts.DeadLetter` for the campaigns."""
     entries = ledger.outbox.entries(campaigns)
     names = list(Delivery.polars_schema())
-    rows = [tuple(_row(entry)[name] for name in names) for entry in entries]
-    deliveries = pl.DataFrame(rows, schema=Delivery.polars_schema(), orient="row").sort(Delivery.key)
+    rows = [_row(entry) for entry in entries]
+    told = [tuple(row[name] for name in names) for row in rows]
+    deliveries = pl.DataFrame(told, schema=Delivery.polars_schema(), orient="row").sort(Delivery.key)
     dead = [entry for entry in entries if entry["state"] == "dead"]
     letters = [
         (

@@ -1,6 +1,6 @@
 """The outbox: intents first, then who sends what, and what became of it, each step one transaction.
 
-Belongs here: the states of entries and their order. Does not belong here: requests (see `lead_assets.delivery.drain`), or what is sent (see the destinations).
+Belongs here: the states of entries and their order. Does not belong here: requests (see `lead_assets.delivery.dispatch`), or what is sent (destinations).
 
 A worker holds entries by a lease, and says `depart` before a request leaves. If it dies, what had not departed is free again, and what had is `uncertain`. Of a
 destination and a person, one entry is in progress at a time, so that values cannot overtake each other.
@@ -494,6 +494,8 @@ _REWRITE = (
         state="waiting",
         reason=None,
         attempts=0,
+        # It names what was sent with the old content.
+        vendor_ref=None,
         holder=None,
         lease_until=None,
         **_bound("key", "content", "person", "lane", "owner", "body", "as_of", "due_at", "due_by"),

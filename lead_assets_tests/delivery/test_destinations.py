@@ -9,11 +9,14 @@ from typing import Any
 
 import orjson
 import pytest
+import sqlalchemy as sa
 from standardwebhooks import Webhook
 
 from lead_assets.core.settings import Settings
+from lead_assets.delivery import planning
 from lead_assets.delivery.dispatch import drain
 from lead_assets.ledger import Ledger
+from lead_assets.ledger.schema import outbox
 from lead_assets.sandbox import Handle
 from lead_assets.vendors.segment.client import MOST_BYTES, MOST_EVENTS, batches
 from lead_assets_tests.delivery.sends import briefed, deliver, lead, rules, states
@@ -161,6 +164,33 @@ def test_a_note_whose_answer_was_lost_is_looked_for_before_it_is_sent_again(sett
     deliver(ledger, settings, [briefed(1)], rules("hubspot"))
     assert len(sandbox.state("hubspot")["notes"]) == 1
     assert states(ledger)[1] == ("note", "confirmed", "found")
+
+
+def test_a_note_is_looked_for_until_the_search_answers(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    sandbox.set_fault("hubspot", "drop_after", operation="notes/batch/create", times=1)
+    sandbox.set_fault("hubspot", "status", operation="notes/search", status=500, times=1)
+    deliver(ledger, settings, [briefed(1)], rules("hubspot"))
+    assert len(sandbox.state("hubspot")["notes"]) == 1
+    assert states(ledger)[1] == ("note", "confirmed", "found")
+
+
+def test_an_update_whose_answer_has_no_trace_and_no_e_mail_is_known_by_the_contact_s_id(
+    settings: Settings, sandbox: Handle, ledger: Ledger
+) -> None:
+    deliver(ledger, settings, [lead(1)], rules("hubspot"))
+    contact = sandbox.state("hubspot")["contacts"]["person1@acme1.example"]["id"]
+    said = {"status": "COMPLETE", "results": [{"id": contact, "properties": {"jobtitle": "CEO", "hs_object_id": contact}}]}
+    sandbox.set_fault("hubspot", "status", operation="contacts/batch/update", status=200, body=said)
+    deliver(ledger, settings, [lead(1, title="CEO")], rules("hubspot"))
+    assert states(ledger)[1] == ("contact", "confirmed", None)
+
+
+def test_of_notes_without_traces_nobody_knows_which_one_failed(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    refused = {"status": "error", "category": "VALIDATION_ERROR", "message": "refused", "context": {}}
+    said = {"status": "COMPLETE", "results": [{"id": "50000", "properties": {}}], "numErrors": 1, "errors": [refused]}
+    sandbox.set_fault("hubspot", "status", operation="notes/batch/create", status=207, body=said)
+    deliver(ledger, settings, [briefed(1), briefed(2)], rules("hubspot", retry_after=["1h"]))
+    assert {(state, reason) for kind, state, reason in states(ledger) if kind == "note"} == {("uncertain", "not_in_answer")}
 
 
 # Slack
@@ -320,6 +350,14 @@ def test_nurtured_leads_join_the_list_when_the_job_has_ended(settings: Settings,
     assert bodies(sandbox, "sendgrid", "contacts")[0]["list_ids"] == ["list-1"]
 
 
+def test_what_was_planned_for_another_list_joins_that_one(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    old, new = rules("sendgrid", sendgrid={"lists": ["old"]}), rules("sendgrid", sendgrid={"lists": ["new"]})
+    planning.plan(ledger, planning.to_send([lead(1, path="nurture")], old, settings), {"c1"})
+    deliver(ledger, settings, [lead(2, path="nurture", campaign="c2")], new)
+    told = {each["email"]: body["list_ids"] for body in bodies(sandbox, "sendgrid", "contacts") for each in body["contacts"]}
+    assert told == {"person1@acme1.example": ["old"], "person2@acme2.example": ["new"]}
+
+
 def test_a_contact_that_a_job_refused_is_found_by_halves(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
     sandbox.set_fault("sendgrid", "item_error", match="person3@")
     deliver(ledger, settings, [lead(n, path="nurture") for n in range(1, 6)], rules("sendgrid"))
@@ -425,8 +463,31 @@ def test_each_error_of_a_webhook(settings: Settings, sandbox: Handle, ledger: Le
     assert states(ledger) == [("lead.routed", state, reason)]
 
 
+def test_what_is_sent_anew_is_not_taken_for_what_was_sent_before(
+    settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write that failed after it was done, given up, and then the lead changed: the object with the old values is not an answer."""
+    from lead_assets.stores.objects import open_objects
+
+    store = open_objects(str(settings.home / "deliveries"))
+    put = type(store).put
+
+    def lost(self: Any, name: str, data: bytes) -> None:
+        put(self, name, data)
+        raise OSError("the answer was lost")
+
+    own = rules("file", retry_after=["1h"])
+    planning.plan(ledger, planning.to_send([lead(1)], own, settings), {"c1"})
+    with monkeypatch.context() as patched:
+        patched.setattr(type(store), "put", lost)
+        drain(ledger, settings, own)
+    ledger.outbox.together([lambda tx: tx.execute(sa.update(outbox).values(state="dead", due_at=None))])
+    deliver(ledger, settings, [lead(1, score=90.0)], own)
+    lines = [orjson.loads(line) for name in store.names("") for line in store.get(name).splitlines()]
+    assert sorted(each["score"] for each in lines) == [80.0, 90.0]
+
+
 def test_files_have_each_lead_once_after_a_crash(settings: Settings, ledger: Ledger) -> None:
-    from lead_assets.delivery import planning
     from lead_assets.ledger.holders import new_holder
     from lead_assets.ledger.outbox_model import Policy
     from lead_assets.stores.objects import open_objects

@@ -31,7 +31,7 @@ class SlackService(Service):
     def routes(self) -> list[Route]:
         return [
             self.route("/api/chat.postMessage", self._post, "chat.postMessage"),
-            self.route("/api/conversations.history", self._history, "conversations.history"),
+            self.route("/api/conversations.history", self._history, "conversations.history", ("GET",)),
             self.route("/api/auth.test", self._auth_test, "auth.test"),
             self.route("/services/{team}/{bot}/{token}", self._webhook, "webhook"),
         ]
@@ -72,19 +72,20 @@ class SlackService(Service):
 
     def _history(self, call: ServiceCall) -> Response:
         """The channel's messages, newest first, in pages of `limit`; `oldest` is compared with when they arrived."""
-        body = call.json() or {}
-        channel, limit = str(body.get("channel") or ""), int(body.get("limit") or 100)
+        asked = call.query
+        channel, limit = asked.get("channel", ""), int(asked.get("limit") or 100)
+        with_metadata = asked.get("include_all_metadata") == "true"
         failed = self.faults.hit(self.name, "ok_false", "conversations.history", channel)
         if failed is not None:
             return _refusal(str(failed.body or "internal_error"))
-        kept = [each for each in reversed(self._messages) if each["channel"] == channel and each["at"] >= float(body.get("oldest") or 0)]
-        start = int(body.get("cursor") or 0)
+        kept = [each for each in reversed(self._messages) if each["channel"] == channel and each["at"] >= float(asked.get("oldest") or 0)]
+        start = int(asked.get("cursor") or 0)
         page = [
             {
                 "type": "message",
                 "ts": each["ts"],
                 "text": each.get("text"),
-                **({"metadata": each["metadata"]} if each.get("metadata") else {}),
+                **({"metadata": each["metadata"]} if with_metadata and each.get("metadata") else {}),
             }
             for each in kept[start : start + limit]
         ]

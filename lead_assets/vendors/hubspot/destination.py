@@ -189,7 +189,7 @@ class _HubSpotSender:
         for parcel in parcels:
             if parcel.mirror.vendor_id is None:
                 await self._desk.settle([(parcel, Fate("failed", "no_contact"))])
-            elif parcel.state == "uncertain" and await self._noted(parcel):
+            elif parcel.uncertain and await self._noted(parcel):
                 await self._desk.settle([(parcel, Fate("confirmed", "found"))])
             else:
                 fresh.append(parcel)
@@ -220,7 +220,10 @@ class _HubSpotSender:
             else:
                 await self._desk.failed(going, error, _BUCKET)
             return
-        await self._desk.settle([(parcel, _fate(parcel, told, {}, None)) for parcel in going])
+        if not told.get("errors") and len(told.get("results") or ()) == len(going):
+            await self._desk.settle([(parcel, Fate("confirmed")) for parcel in going])
+        else:
+            await self._desk.settle([(parcel, _fate(parcel, told, {}, None)) for parcel in going])
 
     async def _noted(self, parcel: Parcel) -> bool:
         await self._desk.turn(_BUCKET, self._rates)
@@ -238,28 +241,32 @@ _LATER = ("RATE_LIMITS", "CONFLICT", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE")
 
 
 def _fate(parcel: Parcel, told: dict[str, Any], wrote: dict[str, Any], reason: str | None) -> Fate:
-    """What a 200 or 207 says of one record: by our trace id, else by its e-mail."""
-    results = told.get("results") or ()
-    for each in results:
-        if each.get("objectWriteTraceId") == parcel.key or (not each.get("objectWriteTraceId") and _email(each) == _own(parcel)):
+    """What a 200 or 207 says of one record: by our trace id; without one, a contact is known by its id there or its e-mail."""
+    for each in told.get("results") or ():
+        if _is_about(each, parcel):
             # A contact's id is kept; a note's is not the contact's.
             contact = str(each["id"]) if parcel.kind == "contact" and each.get("id") else None
             return Fate("confirmed", reason, wrote=wrote, vendor_id=contact)
     for each in told.get("errors") or ():
         context = each.get("context") or {}
         named = [str(value) for values in context.values() for value in (values if isinstance(values, list) else [values])]
-        if parcel.key in named or _own(parcel) in [name.lower() for name in named]:
+        if parcel.key in named or (parcel.kind == "contact" and _own(parcel) in [name.lower() for name in named]):
             category = str(each.get("category"))
             if category == "OBJECT_NOT_FOUND":
                 return Fate("failed", "contact_gone", retry_after=0, forget=True)
             code = str(each.get("subCategory") or category).rpartition(".")[2].lower()
             return Fate("failed" if category in _LATER else "dead", code)
-    return Fate("failed", "not_in_answer")
+    # A contact can be sent again; a note is looked for first.
+    return Fate("failed" if parcel.kind == "contact" else "uncertain", "not_in_answer")
+
+
+def _is_about(record: dict[str, Any], parcel: Parcel) -> bool:
+    if record.get("objectWriteTraceId"):
+        return bool(record["objectWriteTraceId"] == parcel.key)
+    # The answer to an update has the properties that were written, so often no e-mail.
+    email = str((record.get("properties") or {}).get("email")).lower()
+    return parcel.kind == "contact" and (str(record.get("id")) == parcel.mirror.vendor_id or email == _own(parcel))
 
 
 def _own(parcel: Parcel) -> str:
-    return str(parcel.body.get("email")).lower()
-
-
-def _email(record: dict[str, Any]) -> str:
-    return str((record.get("properties") or {}).get("email")).lower()
+    return str(parcel.body["email"]).lower()

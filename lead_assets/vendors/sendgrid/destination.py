@@ -83,16 +83,17 @@ class _SendGridSender:
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
         jobs: defaultdict[str, list[Parcel]] = defaultdict(list)
-        fresh: defaultdict[int, list[Parcel]] = defaultdict(list)
+        fresh: defaultdict[tuple[int, tuple[str, ...]], list[Parcel]] = defaultdict(list)
         for parcel in parcels:
             if parcel.state == "sent" and parcel.vendor_ref:
                 jobs[parcel.vendor_ref].append(parcel)
             else:
                 halves = parcel.vendor_ref if (parcel.vendor_ref or "").startswith(_HALVES) else None
-                fresh[int(halves.removeprefix(_HALVES)) if halves else MOST_CONTACTS].append(parcel)
+                # Campaigns that were planned before the rules changed have other lists.
+                fresh[int(halves.removeprefix(_HALVES)) if halves else MOST_CONTACTS, tuple(parcel.body["lists"])].append(parcel)
         for job, those in jobs.items():
             await self._look(job, those)
-        for most, those in fresh.items():
+        for (most, _), those in fresh.items():
             for some in slices(those, most):
                 for fitting in _fitting(some):
                     await self._upsert(fitting)

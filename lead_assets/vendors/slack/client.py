@@ -42,7 +42,9 @@ class Slack:
 
     async def post(self, message: Mapping[str, Any]) -> str:
         """Post a message; returns its `ts`. Raises ProviderError, its reason Slack's own word."""
-        return str((await self._call("chat.postMessage", message)).get("ts"))
+        headers = {"content-type": "application/json; charset=utf-8"}
+        answer = await self._http.request("chat.postMessage", "POST", "/chat.postMessage", json=message, headers=headers)
+        return str(_judged("chat.postMessage", answer).get("ts"))
 
     async def posted(self, channel: str, since: float, key: str) -> bool:
         """Whether the channel has a message with our key. Raises ProviderError, e.g. if the bot may not read it."""
@@ -52,10 +54,12 @@ class Slack:
                 "channel": channel,
                 "oldest": f"{since:.6f}",
                 "limit": 200,
-                "include_all_metadata": True,
+                "include_all_metadata": "true",
                 **({"cursor": cursor} if cursor else {}),
             }
-            told = await self._call("conversations.history", asked)
+            # Methods that read take their arguments from the URL; the documents promise JSON only for those that write.
+            answer = await self._http.request("conversations.history", "GET", "/conversations.history", params=asked)
+            told = _judged("conversations.history", answer)
             for each in told.get("messages", ()):
                 if ((each.get("metadata") or {}).get("event_payload") or {}).get("key") == key:
                     return True
@@ -63,16 +67,12 @@ class Slack:
             if not cursor:
                 return False
 
-    async def _call(self, method: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        headers = {"content-type": "application/json; charset=utf-8"}
-        answer = await self._http.request(method, "POST", f"/{method}", json=body, headers=headers)
-        if answer.status >= 300:
-            raise failure("slack", method, answer, KINDS)
-        return self._judged(method, answer)
 
-    def _judged(self, method: str, answer: HttpAnswer) -> dict[str, Any]:
-        told = json_object("slack", method, answer)
-        if told.get("ok") is not True:
-            word = str(told.get("error") or "bad_answer")[:60]
-            raise ProviderError("slack", method, _REFUSALS.get(word, "permanent"), word, status=answer.status)
-        return told
+def _judged(method: str, answer: HttpAnswer) -> dict[str, Any]:
+    if answer.status >= 300:
+        raise failure("slack", method, answer, KINDS)
+    told = json_object("slack", method, answer)
+    if told.get("ok") is not True:
+        word = str(told.get("error") or "bad_answer")[:60]
+        raise ProviderError("slack", method, _REFUSALS.get(word, "permanent"), word, status=answer.status)
+    return told
