@@ -59,7 +59,8 @@ def _serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], N
         Path(settings.landing_location).mkdir(parents=True, exist_ok=True)
     with runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, archive_of(settings).campaigns())
-    environment = os.environ | {"LEAD_ASSETS_HOME": str(settings.home.resolve())}
+    # Alerts link to this UI, unless somebody has said another.
+    environment = {"LEAD_ASSETS_UI_URL": f"http://127.0.0.1:{port}"} | os.environ | {"LEAD_ASSETS_HOME": str(settings.home.resolve())}
     if settings.sandbox_url:
         environment["LEAD_ASSETS_SANDBOX_URL"] = settings.sandbox_url
     announce(

@@ -46,7 +46,7 @@ def query(contract: type[Table], partition: str) -> str:
 
 
 def _may_be_seen(column: ColumnSpec) -> bool:
-    return not column.pii and not isinstance(column.dtype, pl.List | pl.Struct)
+    return not (column.pii or column.json or isinstance(column.dtype, pl.List | pl.Struct))
 
 
 def _table(rows: pl.DataFrame, of: int) -> str:

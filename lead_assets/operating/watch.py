@@ -1,7 +1,8 @@
 """Dagster's side of watching: the check `fresh`, and the sensor that reports changes of freshness and sends alerts."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
 import orjson
@@ -9,7 +10,6 @@ from dagster import (
     AssetCheckEvaluation,
     AssetCheckExecutionContext,
     AssetCheckKey,
-    AssetCheckResult,
     AssetCheckSeverity,
     DagsterEvent,
     DagsterEventType,
@@ -20,12 +20,13 @@ from dagster import (
     SensorEvaluationContext,
     SensorResult,
     SkipReason,
-    asset_check,
+    multi_asset_check,
     sensor,
 )
 
 from lead_assets.contracts import RoutingDecision
 from lead_assets.core.settings import Settings
+from lead_assets.kit.checks import Check, Verdict, evaluations
 from lead_assets.kit.declare import key_of
 from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.kit.outages import campaigns_under_way
@@ -43,24 +44,27 @@ DECISIONS = key_of(RoutingDecision)
 FRESH_KEY = AssetCheckKey(DECISIONS, FRESH)
 
 
-@asset_check(
-    asset=DECISIONS,
+CHECK = Check(
+    of=RoutingDecision,
     name=FRESH,
-    partitions_def=campaigns,
     description="The campaign is as fresh as rules/freshness.yaml expects: every drop is routed, no answer shown has expired for long. The sensor "
     "`watch_sensor` reports each change.",
+    judge=lambda _: {},
+    severity=AssetCheckSeverity.WARN,
 )
+
+
+@multi_asset_check(name="routing__decisions_fresh", specs=[CHECK.spec])
 def fresh(
     context: AssetCheckExecutionContext,
     settings: ResourceParam[Settings],
     archive: ResourceParam[Archive],
     warehouse: ResourceParam[WarehouseIOManager],
-) -> AssetCheckResult:
-    keys = context.op_execution_context.partition_keys
-    found = verdicts(settings, archive, warehouse.warehouse, load_freshness(settings), datetime.now(UTC), only=keys)
-    # A run over several campaigns has one verdict here; each campaign's own comes from the sensor.
-    why = {verdict.campaign_id: "; ".join(verdict.why) for verdict in found if verdict.state == "stale"}
-    return AssetCheckResult(passed=not why, severity=AssetCheckSeverity.WARN, metadata={"stale": why} if why else {})
+) -> Iterator[Any]:
+    running: Any = context.op_execution_context
+    found = verdicts(settings, archive, warehouse.warehouse, load_freshness(settings), datetime.now(UTC), only=running.partition_keys)
+    shown = {each.campaign_id: Verdict(each.state != "stale", _metadata(each)) for each in found}
+    yield from evaluations(running, CHECK, shown, {})
 
 
 def report_changes(instance: DagsterInstance, found: Sequence[FreshnessVerdict], stale: Sequence[str]) -> list[str]:
