@@ -11,7 +11,7 @@ from dagster import AssetsDefinition, AssetSpec, CodeReferencesMetadataValue, Lo
 
 from lead_assets.contracts import TABLES
 from lead_assets.core.settings import Settings
-from lead_assets.kit.tables import PAID
+from lead_assets.kit.tables import BASES
 from lead_assets.kit.versions import decided_by
 from lead_assets.stores.warehouse.base import Warehouse
 
@@ -43,7 +43,7 @@ def _described(spec: AssetSpec, settings: Settings, warehouse: Warehouse) -> Ass
         tags={
             "dagster/storage_kind": kind,
             "lead_assets/pii": "yes" if any(column.pii for column in contract.columns()) else "no",
-            "lead_assets/cost": "paid" if PAID.get(contract.table) else "free",
+            "lead_assets/cost": "paid" if contract.table in BASES and BASES[contract.table].buys else "free",
             "lead_assets/layer": _LAYERS.get(contract.schema_name(), "core"),
         },
     )

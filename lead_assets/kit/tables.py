@@ -126,8 +126,6 @@ class Own:
 
 BASES: dict[str, Basis] = {}
 """By table, for every declared asset."""
-PAID: dict[str, bool] = {}
-"""By table: whether making it may cost money."""
 
 
 def hashed(said: Any) -> str:
@@ -203,7 +201,6 @@ def tables(
         for contract in contracts:
             versions.register(key_of(contract), bases[contract].logic, contract, (make.__code__.co_filename, make.__code__.co_firstlineno))
             BASES[contract.table] = bases[contract]
-            PAID[contract.table] = buys
         return built
 
     return decorate

@@ -31,7 +31,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.kit.notes import Note
 from lead_assets.kit.tables import hashed
 from lead_assets.operating.rules import FreshnessRules
-from lead_assets.stores.archive import Archive
+from lead_assets.stores.archive import Archive, time_of
 from lead_assets.stores.warehouse.base import Warehouse
 
 PATH: tuple[type[Table], ...] = (RawLead, Lead, EnrichedLead, Classification, Score, RoutingDecision)
@@ -114,7 +114,7 @@ def verdicts(
 ) -> list[FreshnessVerdict]:
     """The verdict on every campaign in the archive (or on some of them), in the order of their keys."""
     received = {campaign: names for campaign in only or archive.campaigns() if (names := archive.receipt_names(campaign))}
-    active = {campaign: names for campaign, names in received.items() if now - _arrived(names[-1]) <= rules.active_for}
+    active = {campaign: names for campaign, names in received.items() if now - time_of(names[-1]) <= rules.active_for}
     judged = {campaign: FreshnessVerdict(campaign, "inactive") for campaign in received if campaign not in active}
     judged |= {seen.campaign_id: judge(seen, rules, now) for seen in look(settings, archive, warehouse, active)}
     return [judged[campaign] for campaign in received]
@@ -123,7 +123,7 @@ def verdicts(
 def active_campaigns(archive: Archive, rules: FreshnessRules, now: datetime) -> list[str]:
     """Campaigns that something is expected of."""
     last = ((campaign, names[-1]) for campaign in archive.campaigns() if (names := archive.receipt_names(campaign)))
-    return [campaign for campaign, name in last if now - _arrived(name) <= rules.active_for]
+    return [campaign for campaign, name in last if now - time_of(name) <= rules.active_for]
 
 
 def look(settings: Settings, archive: Archive, warehouse: Warehouse, received: Mapping[str, Sequence[str]]) -> list[CampaignSeen]:
@@ -133,7 +133,7 @@ def look(settings: Settings, archive: Archive, warehouse: Warehouse, received: M
     waiting = _waiting_since(archive, warehouse, [campaign for campaign, table in behind.items() if table is not None], received)
     until = signals_until(warehouse, received)
     return [
-        CampaignSeen(campaign, _arrived(names[-1]), waiting.get(campaign), behind[campaign], until.get(campaign))
+        CampaignSeen(campaign, time_of(names[-1]), waiting.get(campaign), behind[campaign], until.get(campaign))
         for campaign, names in received.items()
     ]
 
@@ -186,7 +186,3 @@ def signals_until(warehouse: Warehouse, campaigns: Iterable[str]) -> dict[str, d
                 if note.until is not None:
                     found[campaign] = min(found.get(campaign, note.until), note.until)
     return {campaign: datetime.fromtimestamp(until, UTC) for campaign, until in found.items()}
-
-
-def _arrived(receipt_name: str) -> datetime:
-    return datetime.strptime(receipt_name.split("-", 1)[0], "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
