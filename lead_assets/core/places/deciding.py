@@ -51,6 +51,8 @@ _FOR_EACH_MORE = 1.5
 # Beyond this, no city, phone or domain changes the country.
 _SETTLED = 70.0
 _PLAIN = frozenset({Kind.COUNTRY, Kind.CODE, Kind.CODE_OF_BOTH, Kind.STATE, Kind.STATE_CODE})
+_NAMES = frozenset({Kind.COUNTRY, Kind.CODE, Kind.STATE})
+_CODES = frozenset({Kind.CODE, Kind.CODE_OF_BOTH})
 _PLAIN_CODES = frozenset({"us", "uk"})
 _SHORT_STATES = frozenset({"iowa", "ohio", "utah"})
 _ABBREVIATION = 4
@@ -85,7 +87,7 @@ class _Said:
         self.places: dict[tuple[str, str | None], tuple[float, PlaceMeaning]] = {}
         self.countries: dict[str, tuple[float, PlaceMeaning]] = {}
         self.standing: set[tuple[str, str | None]] = set()
-        self.known_town = False
+        self.known_town = self.plain = False
         taken = any(m.city is not None and m.city.likeness == 0 and m.city.population >= _KNOWN_TOWN for m in part.meanings)
         for meaning in part.meanings:
             weight, standing = _weigh(meaning, part, field, alone, taken)
@@ -98,6 +100,9 @@ class _Said:
                 self.countries[meaning.country] = (weight, meaning)
             if standing:
                 self.standing.add(place)
+                self.plain |= meaning.kind in _NAMES
+            if field == COUNTRY_FIELD and meaning.kind in _CODES and part.received.isupper():
+                self.plain = True
             if meaning.city and meaning.city.population >= _KNOWN_TOWN and (field == CITY_FIELD or not alone):
                 self.known_town = True
 
@@ -112,6 +117,11 @@ class _Said:
         if best[1] is None and self.known_town:
             return -_NOT_IN_COUNTRY, None
         return best
+
+    def contradicts(self, country: str, region: str | None) -> bool:
+        """Whether it names a country or state beside another place in one field, and neither is in the other: "Québec / France"."""
+        there = any(m.country == country and (region is None or m.state in (None, region)) for m in self.part.meanings)
+        return self.in_list and self.plain and not there
 
 
 def decide(country: PlaceText | None, state: PlaceText | None, city: PlaceText | None, hints: Hints = Hints()) -> Place:
@@ -132,6 +142,8 @@ def decide(country: PlaceText | None, state: PlaceText | None, city: PlaceText |
         return Place()
     region, contested = _region(scores[code], said, code)
     kinds = {meaning.kind for each in said if (meaning := each.worth(code, region)[1]) is not None}
+    if any(each.contradicts(code, region) for each in said):
+        return Place()
     source = _source(kinds, code, hints, only_a_town=region is None and code in WITH_STATES)
     if source is None or (contested and not kinds & COUNTRY_KINDS):
         return Place()

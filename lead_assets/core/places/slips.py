@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from lead_assets.core.columns import folded
-from lead_assets.core.places.names import names_in, spellings, state_names
+from lead_assets.core.places.names import country_names, names_in, spellings, state_names
 
 # Languages whose names of countries are looked for, and those of which short names are: five letters and a slip soon make another word.
 _LANGUAGES = (
@@ -90,7 +90,8 @@ class Near(Generic[_T]):
         if len(key) < _SHORTEST:
             return set()
         candidates = {name for rest in _without_a_letter(key) for name in self._index.get(rest, ())}
-        return {name for name in candidates if OSA.distance(name, key, score_cutoff=1) <= 1}
+        short = _short_places(key)
+        return {name for name in candidates if OSA.distance(name, key, score_cutoff=1) <= 1 and short <= set(name.split(" "))}
 
 
 @cache
@@ -120,6 +121,11 @@ def _looked_for() -> dict[str, str]:
             if len(name) >= shortest and max(name) <= _LAST_LETTER:
                 meant.setdefault(name, set()).add(code)
     return {name: codes.copy().pop() for name, codes in meant.items() if len(codes) == 1}
+
+
+def _short_places(key: str) -> set[str]:
+    """The words that are a place by themselves and too short for a slip: "us canada" is not "NS Canada" mistyped."""
+    return {word for word in key.split(" ") if len(word) < _SHORTEST and (word in country_names() or word in state_names())}
 
 
 def _without_a_letter(text: str) -> set[str]:
