@@ -232,10 +232,12 @@ class LedgerSavings(Table):
     campaign_id: Annotated[str, Column("Campaign")]
     signal: Annotated[str, Column("Signal")]
     shown: Annotated[int, Column("Leads that show an answer, found or not_found", low=0)]
-    bought: Annotated[int, Column("Valid answers that this campaign's calls brought", low=0)]
+    bought: Annotated[int, Column("Of those, different answers that this campaign's calls brought, however many calls each took", low=0)]
     given: Annotated[int, Column("Leads that bring the answer themselves", low=0)]
-    saved: Annotated[int, Column("shown - bought, at least 0: answers from the ledger, shared by leads of one company, or given", low=0)]
-    usd_per_answer: Annotated[float | None, Column("What a valid answer of this signal costs on average, over all campaigns")] = None
+    saved: Annotated[int, Column("shown - bought: answers from the ledger, shared by leads of one company, or given", low=0)]
+    usd_per_answer: Annotated[
+        float | None, Column("What a bought answer of this signal costs on average, with all calls that it took, over all campaigns")
+    ] = None
     saved_usd: Annotated[float, Column("saved * usd_per_answer", low=0)]
 
 

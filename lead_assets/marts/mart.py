@@ -1,7 +1,7 @@
 """A mart is a SELECT in sql/marts/<table>.sql over tables named schema.table, plus a contract for that table. Its inputs are found in the SQL.
 
 A mart with grain `campaign` sees the run's campaigns; one with grain `home` sees all campaigns. One with grain `day` keeps the
-rows of the run's days.
+rows of the run's days. `FROM signals.every AS …` reads the rows of all signals' tables, each with the name of its `signal`: a new one is in it.
 
 Does not belong here: the SQL of a particular mart.
 """
@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lead_assets.contracts import TABLES, Table
+from lead_assets.contracts import TABLES, SignalRow, Table
 from lead_assets.core.project_files import project_file
 
 SCHEMA = "marts"
@@ -55,6 +55,7 @@ def marts_of(contracts: Iterable[type[Table]], folder: Path) -> list[Mart]:
 def mart(contract: type[Table], folder: Path | None = None) -> Mart:
     """The mart with this contract."""
     sql = ((folder or shipped_sql()) / f"{contract.table_name()}.sql").read_text(encoding="utf-8")
+    sql = sql.replace("FROM signals.every AS", f"FROM {_every_signal()} AS")
     return Mart(contract, sql, tuple(read for name, read in TABLES.items() if _names(sql, name)))
 
 
@@ -62,3 +63,11 @@ def _names(sql: str, table: str) -> bool:
     """Whether the SQL names a table outside its comments. A parser would be exact but cost every run a tenth of a second; a test compares the two."""
     code = re.sub(r"--[^\n]*", "", sql)
     return re.search(rf"(?<![\w.]){re.escape(table)}(?![\w.])", code) is not None
+
+
+def _every_signal() -> str:
+    """The columns that all signals have, from all their tables, as a subquery."""
+    columns = ", ".join(SignalRow.model_fields)
+    signals = [contract for contract in TABLES.values() if issubclass(contract, SignalRow)]
+    selects = [f"SELECT '{each.table_name()}' AS signal, {columns} FROM {each.table}" for each in signals]
+    return "(\n    " + "\n    UNION ALL ".join(selects) + "\n)"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,10 +16,13 @@ from lead_assets.contracts import (
     Classification,
     CompanyOverview,
     Duplicate,
+    EmailAddress,
     EnrichedLead,
+    JobPostings,
     JournaledCall,
     Lead,
     LeadOutcome,
+    PersonProfile,
     Quarantined,
     RejectedPayload,
     RoutingDecision,
@@ -113,18 +116,43 @@ def test_coverage_says_why_a_signal_is_not_there(store: Store) -> None:
     assert only(row, "coverage", "hit_rate", "cost_usd") == [pytest.approx(2 / 6, abs=1e-6), pytest.approx(2 / 3, abs=1e-6), 0.18]
 
 
-def test_coverage_and_the_ledgers_savings_know_every_signal() -> None:
-    signals = {contract for contract in TABLES.values() if issubclass(contract, SignalRow)}
-    assert set(mart(SignalCoverage).reads) == signals, "add the signal's SELECT to sql/marts/signal_coverage.sql"
+@pytest.mark.parametrize("contract", [SignalCoverage, LedgerSavings])
+def test_coverage_and_the_ledgers_savings_know_every_signal(store: Store, contract: type[Table]) -> None:
+    signals = [each for each in TABLES.values() if issubclass(each, SignalRow)]
+    fill(store, {each: [{"lead_id": "1", "state": "found"}] for each in signals})
+    assert [row["signal"] for row in made(store, contract)] == sorted(each.table_name() for each in signals)
 
 
 def test_an_answer_that_was_not_bought_was_saved(store: Store) -> None:
-    coverage = {"campaign_id": "a", "signal": "email", "leads": 9, "found": 5, "not_found": 2, "given": 1}
-    fill(store, {SignalCoverage: [coverage, coverage | {"campaign_id": "b", "given": 0}], JournaledCall: JOURNAL})
-    first, second = made(store, LedgerSavings)
-    # Three valid answers cost 1.5 dollars.
-    assert only(first, "shown", "bought", "given", "saved", "usd_per_answer", "saved_usd") == [7, 3, 1, 4, 0.5, 2.0]
-    assert only(second, "bought", "saved", "saved_usd") == [0, 7, 3.5]
+    """Whatever the number of calls that a purchase took; calls that two signals share are a purchase for both."""
+    bought, earlier = AT, AT - timedelta(days=3)
+
+    def shown(lead: str, subject: str, at: datetime | None = bought, cost: str = "0", provider: str = "hunter") -> dict[str, Any]:
+        return {"lead_id": lead, "subject": subject, "state": "found", "provider": provider, "as_of": at, "cost_usd": cost}
+
+    calls = [
+        FINDER | {"call_id": 1, "answered_at": earlier, "campaign_id": "b", "state": "found"},
+        VERIFIER | {"call_id": 2, "answered_at": AT - timedelta(minutes=1), "state": "not_found"},
+        FINDER | {"call_id": 3, "answered_at": bought, "state": "found"},
+        {"call_id": 4, "provider": "apollo", "operation": "apollo.people/bulk_match", "signal": "person + email"}
+        | {"answered_at": bought, "state": "found"},
+    ]
+    email = [
+        shown("1", "ana", cost="1.5"),
+        shown("2", "ana"),  # the same person in another lead
+        shown("3", "bob", earlier),  # bought by another campaign
+        shown("4", "eve", None, provider="given"),
+        {"lead_id": "5", "state": "unknown", "reason": "not_worth_it"},
+    ]
+    person = [shown("1", "ana", cost="0.5", provider="apollo")]
+    jobs = [shown("1", "acme.example", provider="apollo")]  # follows from what another signal bought
+    named = [{"campaign_id": "a", "signal": name} for name in ("email", "job_postings", "person")]
+    fill(store, {SignalCoverage: named, EmailAddress: email, PersonProfile: person, JobPostings: jobs})
+    fill(store, {JournaledCall: [{"campaign_id": "a", "day": AT.date()} | row for row in calls]})
+    first, follows, second = made(store, LedgerSavings)
+    assert only(follows, "signal", "shown", "bought", "saved", "usd_per_answer") == ["job_postings", 1, 0, 1, None]
+    assert only(first, "signal", "shown", "bought", "given", "saved", "usd_per_answer", "saved_usd") == ["email", 4, 1, 1, 3, 1.5, 4.5]
+    assert only(second, "signal", "shown", "bought", "given", "saved", "usd_per_answer", "saved_usd") == ["person", 1, 1, 0, 0, 0.5, 0.0]
 
 
 def test_a_waterfall_counts_questions_and_not_only_its_winners(store: Store) -> None:
