@@ -1,30 +1,34 @@
 """Companies of leads that have just arrived: which known account each is, before its leads are routed, so that they inherit the account's owner.
 
 The home-wide tables come after the campaigns, and an owner is for good. So a campaign's new companies are compared with the known ones at once, by the same
-keys and weights, and registered; the next run of the home-wide tables looks at all of them together.
+keys and weights, and with each other, and registered; the next run of the home-wide tables looks at all of them together.
 """
 
 from __future__ import annotations
 
 import polars as pl
 
+from lead_assets.identity.naming import named
 from lead_assets.identity.records import ACCOUNT_COLUMNS, RecordKind, account_kind, account_members, account_records
 from lead_assets.identity.rules import IdentityRules
-from lead_assets.identity.standing import Weighing
+from lead_assets.identity.standing import Weighing, linked_again
 from lead_assets.ledger.identities import Identities
 
 
 def introduce(leads: pl.DataFrame, rules: IdentityRules, register: Identities, known: pl.DataFrame) -> int:
-    """Register the companies of `leads` (columns of identity.leads) that are a known account (`known`: rows of identity.account_members). Returns how many."""
+    """Register the companies of `leads` (columns of identity.leads) that are a known account (`known`: rows of identity.account_members), or that are one
+    with another one of them. Returns how many."""
     records = account_records(leads)
     registered = {row[0] for row in register.known("account", records["member"].to_list())}
     new = records.filter(~pl.col("member").is_in(list(registered)))
-    found = _accounts_of(new, known, account_kind(rules), register) if new.height and known.height else []
+    kind = account_kind(rules)
+    found = _accounts_of(new, known, kind, register) if new.height and known.height else []
     register.record("account", found)
-    named = [row[:2] for row in register.known("account", records["member"].to_list())]
-    companies = pl.DataFrame(named, schema={"member": pl.String, "entity_id": pl.String}, orient="row")
+    together = _together(new.filter(~pl.col("member").is_in([row[0] for row in found])), kind, register)
+    rows = [row[:2] for row in register.known("account", records["member"].to_list())]
+    companies = pl.DataFrame(rows, schema={"member": pl.String, "entity_id": pl.String}, orient="row")
     with_alias(leads.with_columns(company=account_members(leads)), companies, register)
-    return len(found)
+    return len(found) + together
 
 
 def with_alias(leads: pl.DataFrame, companies: pl.DataFrame, register: Identities) -> None:
@@ -62,6 +66,15 @@ def _accounts_of(new: pl.DataFrame, known: pl.DataFrame, kind: RecordKind, regis
         if other not in found and account in since and frozenset((one, other)) not in apart:
             found[other] = (other, account, since[account])
     return sorted(found.values())
+
+
+def _together(new: pl.DataFrame, kind: RecordKind, register: Identities) -> int:
+    """Register the new companies that are one with another new one. Returns how many."""
+    if new.height < 2:
+        return 0
+    members = linked_again(new, kind, register.decisions("account"), None).members
+    several = members.filter(pl.len().over("cluster") > 1)
+    return named(several, "account", register, None).height if several.height else 0
 
 
 _OF_TABLE = [name for name in ACCOUNT_COLUMNS if name != "place"]

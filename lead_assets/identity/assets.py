@@ -61,9 +61,9 @@ def identity__leads(step: Step, raw_leads: pl.DataFrame) -> list[Made]:
     from lead_assets.identity.rules import load_identity_rules
 
     resolved = resolve(raw_leads, step.memo.get("suppressions"), step.ledger.suppression_hash)
-    if step.warehouse.partitions(AccountMember):
-        # Rows do not depend on it, so it is no input: what is known of companies goes into the register, which routing asks for owners.
-        introduce(resolved.leads, load_identity_rules(step.settings), step.ledger.identities, step.warehouse.read(AccountMember))
+    # Rows do not depend on it, so it is no input: what is known of companies goes into the register, which routing asks for owners.
+    known = step.warehouse.read(AccountMember) if step.warehouse.partitions(AccountMember) else AccountMember.empty()
+    introduce(resolved.leads, load_identity_rules(step.settings), step.ledger.identities, known)
     normalised = figures_by(resolved.leads, **{f"with_{name}": pl.col(name).count() for name in _NORMALISED})
     return [Made(resolved.leads, normalised), Made(resolved.duplicates), Made(resolved.suppressed)]
 

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import duckdb
+import numpy as np
 import polars as pl
 
 from lead_assets.identity.records import RecordKind
+from lead_assets.identity.standing import levels
 
 
 class SaidByColumn(NamedTuple):
@@ -32,18 +33,9 @@ class PairExplained(NamedTuple):
 
 
 def explained(records: pl.DataFrame, one: str, other: str, kind: RecordKind) -> PairExplained:
-    """Two members of `records` (see `records`) compared. The same levels as in Splink's comparison of all pairs; a test holds the two to one sum."""
-    pair = [records.filter(pl.col("member") == member).select(kind.columns) for member in (one, other)]
-    ends = [frame.rename({name: name + end for name in frame.columns}) for frame, end in zip(pair, ("_l", "_r"), strict=True)]
-    both = pl.concat(ends, how="horizontal")
-    asked = []
-    for at, each in enumerate(kind.compared):
-        unknown = f'"{each.column}_l" IS NULL OR "{each.column}_r" IS NULL'
-        levels = " ".join(f"WHEN {level.sql} THEN {number}" for number, level in enumerate(each.levels))
-        asked.append(f"CASE WHEN {unknown} THEN -1 {levels} ELSE {len(each.levels)} END AS level_{at}")
-    with duckdb.connect() as connection:
-        connection.register("pair", both.to_arrow())
-        found = connection.sql(f"SELECT {', '.join(asked)} FROM pair").fetchall()[0]
+    """Two members of `records` (see `records`) compared."""
+    pair = pl.concat(records.filter(pl.col("member") == member) for member in (one, other))
+    found = levels(pair, np.array([0]), np.array([1]), kind).row(0)
     steps = []
     for each, level in zip(kind.compared, found, strict=True):
         says = "not known of both" if level < 0 else [*(known.label for known in each.levels), each.different][level]

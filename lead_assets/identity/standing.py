@@ -28,7 +28,10 @@ Bools = npt.NDArray[np.bool_]
 
 _AT_ONCE = 4_000_000
 """Pairs weighed at a time."""
+_FEW = 20_000
+"""Pairs up to which one query of ours weighs them: Splink takes two seconds of CPU to be imported and to plan, in which a query weighs far more."""
 _MEMORY_GB = 2.0
+_ROUNDING = 0.001
 _MARK = "\x1f"
 _UNKNOWN = "\x1e"
 
@@ -280,6 +283,21 @@ class Weighing:
         """Columns row_l, row_r, weight."""
         if not len(left):
             return pl.DataFrame(schema={"row_l": pl.Int64, "row_r": pl.Int64, "weight": pl.Float64})
+        weighed = self._by_query(left, right) if len(left) <= _FEW else self._by_splink(left, right, at_least)
+        # As it is stored, so that a kept pair and one weighed again are equal.
+        weighed = weighed.with_columns(pl.col("weight").round(3))
+        return weighed if at_least is None else weighed.filter(pl.col("weight") >= round(at_least, 3))
+
+    def _by_query(self, left: Ints, right: Ints) -> pl.DataFrame:
+        found = levels(self._nodes, left, right, self._kind)
+        worth = [
+            pl.col(str(at)).replace_strict([-1, *range(len(each.bits))], [0.0, *each.bits], return_dtype=pl.Float64)
+            for at, each in enumerate(self._kind.compared)
+        ]
+        ends = {"row_l": np.asarray(left, dtype=np.int64), "row_r": np.asarray(right, dtype=np.int64)}
+        return pl.DataFrame(ends).with_columns(found.select(weight=pl.sum_horizontal(worth) + self._kind.prior)).sort("row_l", "row_r")
+
+    def _by_splink(self, left: Ints, right: Ints, at_least: float | None) -> pl.DataFrame:
         used = np.unique(np.concatenate([left, right]))
         rows = self._nodes[used].select(pl.Series("row", np.arange(len(used))), *self._kind.columns, side=pl.lit(0, pl.Int8))
         found = []
@@ -287,16 +305,33 @@ class Weighing:
             for start in range(0, len(left), _AT_ONCE):
                 part = slice(start, start + _AT_ONCE)
                 weighed = weigher.weigh(
-                    np.searchsorted(used, left[part]), np.searchsorted(used, right[part]), self._weights, at_least=at_least
+                    *(np.searchsorted(used, ends[part]) for ends in (left, right)),
+                    self._weights,
+                    at_least=None if at_least is None else at_least - _ROUNDING,
                 )
                 found.append(weighed)
         together = pl.concat(found)
         return together.select(
             pl.Series("row_l", used[together["row_l"].to_numpy()], dtype=pl.Int64),
             pl.Series("row_r", used[together["row_r"].to_numpy()], dtype=pl.Int64),
-            # As it is stored, so that a kept pair and one weighed again are equal.
-            pl.col("weight").round(3),
+            "weight",
         )
+
+
+def levels(nodes: pl.DataFrame, left: Ints, right: Ints, kind: RecordKind) -> pl.DataFrame:
+    """How far pairs of rows agree: a column "0", "1" … per thing that is compared, with the level from equal (0) to different; -1 if it is not known of both.
+    The same levels as Splink's; a test holds the two to one sum."""
+    ends = [nodes[rows].select(pl.col(kind.columns).name.suffix(end)) for rows, end in ((left, "_l"), (right, "_r"))]
+    asked = []
+    for at, each in enumerate(kind.compared):
+        unknown = f'"{each.column}_l" IS NULL OR "{each.column}_r" IS NULL'
+        reached = " ".join(f"WHEN {level.sql} THEN {number}" for number, level in enumerate(each.levels))
+        asked.append(f'CASE WHEN {unknown} THEN -1 {reached} ELSE {len(each.levels)} END AS "{at}"')
+    both = pl.concat(ends, how="horizontal").to_arrow()
+    with duckdb.connect() as connection:
+        connection.register("pairs", both)
+        found: pl.DataFrame = connection.sql(f"SELECT {', '.join(asked)} FROM pairs").pl()
+    return found
 
 
 def _nodes(records: pl.DataFrame, kind: RecordKind, apart: Sequence[str]) -> tuple[pl.DataFrame, pl.DataFrame]:

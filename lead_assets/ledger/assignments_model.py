@@ -82,6 +82,8 @@ class RoutingState:
     """By pool, its state as `Chosen.rotas` left it."""
     loads: Callable[[Mapping[str, Since]], Mapping[str, Load]]
     """The loads of the owners asked for."""
+    companies: Mapping[str, str] = field(default_factory=dict)
+    """By account, its company's id in the register of who is who, of those that have one: several accounts may be one company."""
 
 
 class Choice(NamedTuple):

@@ -55,7 +55,7 @@ def _routed(tx: Tx, leads: Sequence[LeadToRoute]) -> set[tuple[str, str]]:
 
 
 def _standing(tx: Tx, accounts: Collection[str]) -> RoutingState:
-    a, c = assignments.c, crm_accounts.c
+    a, c, i = assignments.c, crm_accounts.c, identities.c
     held = sa.select(a.account_key, a.owner, a.campaign_id, a.reason, a.territory, a.rule, a.fallback).where(
         tx.among(a.account_key, accounts)
     )
@@ -67,6 +67,7 @@ def _standing(tx: Tx, accounts: Collection[str]) -> RoutingState:
         crm=of_company.crm | {row[0]: InCrm(row[1], None if row[2] is None else bool(row[2])) for row in tx.raw_rows(crm)},
         rotas=dict(tx.raw_rows(sa.select(rotas.c.name, rotas.c.state))),
         loads=lambda since: _loads(tx, since),
+        companies=dict(tx.raw_rows(sa.select(i.member, i.entity_id).where(i.kind == "account", tx.among(i.member, accounts)))),
     )
 
 

@@ -66,11 +66,13 @@ class Chooser:
         roster = Roster(self.table, standing)
         chosen = Chosen()
         held_now = dict(standing.accounts)
+        of_company: dict[str, Held] = {}
         named = self.table.named
         for index in indices:
             lead = self.leads[index]
             account = lead.account_key
-            held = held_now.get(account)
+            company = standing.companies.get(account)
+            held = held_now.get(account) or of_company.get(company or "")
             passed: list[Passed] = []
             if held is not None and roster.can_take(held.owner, passed):
                 way = self._way(index, "existing_owner", held.owner, None, None, (), held, standing, roster)
@@ -107,6 +109,8 @@ class Chooser:
             if held is None and (rule is None or self.table.territories[rule].action not in NOT_ASSIGNED):
                 said = self._of_authority(authority, rule, self.matched.fact_of[index])
                 held_now[account] = Held(owner, lead.campaign_id, said[2], said[0], said[1], authority == "fallback")
+                if company is not None:
+                    of_company.setdefault(company, held_now[account])
                 chosen.accounts.append(
                     Assignment(
                         account, owner, said[0], said[1], said[2], authority == "fallback", lead.lead_id, lead.campaign_id, standing.now

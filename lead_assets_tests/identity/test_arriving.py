@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lead_assets.contracts import AccountMember
 from lead_assets.core.settings import Settings
 from lead_assets.identity.arriving import introduce
 from lead_assets.identity.rules import load_identity_rules
@@ -38,6 +39,21 @@ def test_new_domains_and_names_of_known_companies_have_their_account_at_once(led
     assert "initech.com" not in known
     after = who_is_who(KNOWN.vstack(NEW), RULES, ledger.identities)
     assert dict(after.account_members.select("member", "account_id").iter_rows())["acme.de"] == known["acme.com"]
+
+
+def test_new_domains_of_one_new_company_are_one_account_at_once_and_later(ledger: Ledger) -> None:
+    row = lead("b", "6", "Flo Poe", day=1, email_normalized="flo@initech.de", company_clean="Initech", country_code="DE")
+    alone = lead(
+        "b", "7", "Gus Roe", day=1, email_normalized="gus@yahoo.com", company_clean="Initech", country_code="US", account_key="person:1a"
+    )
+    both = NEW.vstack(frame(row, alone))
+    assert introduce(both, RULES, ledger.identities, AccountMember.empty()) == 3
+    known = {member: entity for member, entity, _ in ledger.identities.known("account")}
+    assert set(known) == {"initech.com", "initech.de", "name:initech/US", "person:1a"}
+    assert len(set(known.values())) == 1
+    assert introduce(both, RULES, ledger.identities, AccountMember.empty()) == 0, "who is registered stays who it is"
+    after = dict(who_is_who(both, RULES, ledger.identities).account_members.select("member", "account_id").iter_rows())
+    assert {after[member] for member in known if member != "person:1a"} == set(known.values())
 
 
 def test_nothing_known_introduces_nobody_and_what_is_apart_stays_apart(ledger: Ledger) -> None:

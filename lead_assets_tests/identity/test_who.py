@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import random
+import sys
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from lead_assets.contracts import WHOLE_HOME, Lead, PersonLead
 from lead_assets.core.settings import Settings
+from lead_assets.identity import standing
+from lead_assets.identity.records import account_kind, account_records, person_kind, person_records
 from lead_assets.identity.rules import IdentityRules, load_identity_rules
+from lead_assets.identity.standing import Weighing
 from lead_assets.identity.who import Before, WhoIsWho, who_is_who
 from lead_assets.ledger import Ledger
 from lead_assets.marts.mart import shipped_sql
@@ -98,8 +104,12 @@ def test_two_people(said: str, one: dict[str, str], name: str, other: dict[str, 
 
 
 @pytest.mark.parametrize("rules", [RULES, SMALL_BLOCKS], ids=["as shipped", "vague keys"])
-def test_what_changed_alone_comes_to_what_all_again_comes_to(rules: IdentityRules, ledger: Ledger, tmp_path: Path) -> None:
-    """A campaign at a time, then edits and deletes, each beside a home that starts from nothing; and a warehouse lost on the way."""
+def test_what_changed_alone_comes_to_what_all_again_comes_to(
+    rules: IdentityRules, ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A campaign at a time, then edits and deletes, each beside a home that starts from nothing; and a warehouse lost on the way. What is few of pairs for a
+    query and many for Splink must not matter."""
+    monkeypatch.setattr(standing, "_FEW", 2_000)
     leads, _ = many(1_200, 400, per_campaign=150)
     chance = random.Random(3)
     found: WhoIsWho | None = None
@@ -144,6 +154,22 @@ def test_after_inserts_edits_and_deletes_untouched_leads_keep_their_person(ledge
     assert all(new[key] == old[key] for each in still for key in each)
     assert len(still) > 0.94 * len(untouched), "the others met a lead that is new or was edited"
     assert sum(new[key] == old[key] for key in old if key not in changed) > 0.995 * (len(old) - len(changed))
+
+
+def test_splink_and_a_query_say_the_same_of_every_pair() -> None:
+    leads, _ = many(400, 130)
+    for kind, records in ((person_kind(RULES), person_records(leads)), (account_kind(RULES), account_records(leads))):
+        records = records.head(150)
+        left, right = np.triu_indices(records.height, k=1)
+        weighing = Weighing(records, kind)
+        for at_least in (None, kind.near, kind.accept):
+            with pytest.MonkeyPatch.context() as patched:
+                patched.setattr(standing, "_FEW", 0)
+                by_splink = weighing.weigh(left, right, at_least=at_least)
+                patched.setattr(standing, "_FEW", len(left))
+                patched.setitem(sys.modules, "splink", None)
+                assert_frame_equal(weighing.weigh(left, right, at_least=at_least), by_splink)
+            assert by_splink.height > 0
 
 
 def test_a_merge_keeps_the_older_id_and_a_division_leaves_it_to_those_nobody_touched(ledger: Ledger) -> None:

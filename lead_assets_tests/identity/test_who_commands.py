@@ -11,6 +11,7 @@ from lead_assets.cli import who
 from lead_assets.cli.errors import CommandError
 from lead_assets.contracts import Lead
 from lead_assets.core.settings import Settings
+from lead_assets.identity import standing
 from lead_assets.identity.explaining import explained
 from lead_assets.identity.records import account_kind, account_records, person_kind, person_records
 from lead_assets.identity.rules import load_identity_rules
@@ -119,7 +120,8 @@ def test_a_pair_is_explained_by_what_agrees(own: Settings, ledger: Ledger, comma
     assert "Jane" not in command("identity", "explain", "a/1", "b/2").stdout
 
 
-def test_an_explanation_sums_up_to_what_splink_says(ledger: Ledger) -> None:
+def test_an_explanation_sums_up_to_what_splink_says(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(standing, "_FEW", 0)
     leads, _ = many(400, 130)
     found = who_is_who(leads, RULES, ledger.identities)
     leads = leads.sort("campaign_id", "lead_id")

@@ -63,6 +63,16 @@ def test_two_leads_of_one_account_in_two_territories_get_the_owner_of_the_first_
     assert owners(decided(later, TABLE, ledger)) == ["callum", "callum"]
 
 
+def test_accounts_of_one_company_in_one_batch_get_one_owner(ledger: Ledger) -> None:
+    ledger.identities.record(
+        "account", [("kestrel.example", "account_1", 0), ("kestrel.de", "account_1", 0), ("heron.example", "account_2", 0)]
+    )
+    others = [BRITISH | {"account_key": name} for name in ("kestrel.de", "heron.example", "unregistered.example")]
+    decisions = decided(routable(GERMAN, *others), TABLE, ledger)
+    assert owners(decisions) == ["nina", "nina", "callum", "callum"]
+    assert decisions["authority"].to_list() == ["rule", "existing_owner", "rule", "rule"]
+
+
 def test_an_account_keeps_its_owner_across_campaigns_and_changed_tables(ledger: Ledger) -> None:
     decided(routable(GERMAN), TABLE, ledger)
     changed = table(TABLE_TEXT.replace("owner: callum", "owner: desk"))
