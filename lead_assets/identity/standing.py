@@ -28,7 +28,7 @@ Bools = npt.NDArray[np.bool_]
 
 _AT_ONCE = 4_000_000
 """Pairs weighed at a time."""
-_FEW = 20_000
+_FEW = 100_000
 """Pairs up to which one query of ours weighs them: Splink takes two seconds of CPU to be imported and to plan, in which a query weighs far more."""
 _MEMORY_GB = 2.0
 _ROUNDING = 0.001
