@@ -305,7 +305,8 @@ class Weighing:
             for start in range(0, len(left), _AT_ONCE):
                 part = slice(start, start + _AT_ONCE)
                 weighed = weigher.weigh(
-                    *(np.searchsorted(used, ends[part]) for ends in (left, right)),
+                    np.searchsorted(used, left[part]),
+                    np.searchsorted(used, right[part]),
                     self._weights,
                     at_least=None if at_least is None else at_least - _ROUNDING,
                 )
