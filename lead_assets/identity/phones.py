@@ -20,7 +20,8 @@ _PLUS = "[+\uff0b]"
 """The signs that the library takes for the beginning of an international number."""
 EXTENSION = r"(?i)[ ,;]*(?:x|ext\.?|extension)[ :.]*\d{1,6}$"
 _SEPARATOR = "\x1f"
-_BETWEEN = re.compile(r"[/;,|\n]|\s(?:or|and|oder|und|ou|et|o|y|e)\s", re.IGNORECASE)
+BETWEEN = re.compile(r"[/;,|\n]|\s(?:or|and|oder|und|ou|et|o|y|e)\s", re.IGNORECASE)
+"""What stands between several numbers in one text."""
 # The library itself refuses longer texts as numbers; a few numbers fit into this.
 _LONGEST = 250
 _SHORTEST = 7
@@ -174,7 +175,7 @@ def _parsed(key: str) -> str | None:
     whole = _number(text, region)
     if whole is not None:
         return whole
-    parts = [part for part in _BETWEEN.split(text) if any(character.isdigit() for character in part)]
+    parts = [part for part in BETWEEN.split(text) if any(character.isdigit() for character in part)]
     if parts == [text]:
         found = _AMID_WORDS.search(text)
         return _number(found["number"], region) if found else None

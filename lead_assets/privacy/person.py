@@ -7,6 +7,7 @@ Does not belong here: looking for it (see `search`), or taking it out (see `forg
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -16,7 +17,7 @@ from lead_assets.contracts import TABLES, Duplicate, PersonLead, RawLead
 from lead_assets.core.columns import map_distinct
 from lead_assets.core.emails import mailbox_keys, normalise_emails, read_emails, shared_mailboxes
 from lead_assets.core.suppressing import Kind, email_values, phone_values, value_hash
-from lead_assets.identity.phones import phone_key
+from lead_assets.identity.phones import BETWEEN, normalise_phones, phone_key
 from lead_assets.ledger.outbox_model import person_hash
 from lead_assets.privacy.lists import Identifier
 from lead_assets.privacy.needles import Needle
@@ -74,18 +75,36 @@ class DataSubject:
 
     def theirs(self, leads: pl.DataFrame) -> pl.Series:
         """Which rows of a frame with columns email, phone and linkedin_url are theirs."""
-        digits = leads["phone"].str.replace_all(r"\D", "").str.tail(_SUFFIX)
-        near = digits.is_in([phone[-_SUFFIX:] for phone in self.phones]).fill_null(False)
-        phones = map_distinct(leads["phone"].set(~near, None), phone_key)
+        phones = map_distinct(self._near(leads["phone"]), lambda text: bool(self._own_keys(text)), pl.Boolean)
         hosts = {email.rpartition("@")[2] for email in self.mailboxes | self.emails}
         maybe = leads["email"].str.to_lowercase().str.contains_any(sorted(hosts)).fill_null(False) if hosts else pl.Series([False])
         emails = normalise_emails(read_emails(leads["email"].set(~maybe, None)))["email_normalized"]
         profiles = leads["linkedin_url"].str.extract(_PROFILE).str.to_lowercase()
         return pl.select(
             (emails.is_in(sorted(self.emails)) | mailbox_keys(emails).is_in(sorted(self.mailboxes))).fill_null(False)
-            | phones.is_in(sorted(self.phones)).fill_null(False)
+            | phones.fill_null(False)
             | profiles.is_in(sorted(self.profiles)).fill_null(False)
         ).to_series()
+
+    def _near(self, phones: pl.Series) -> pl.Series:
+        """The texts that may have one of their numbers in them, others as null."""
+        suffixes = sorted({phone[-_SUFFIX:] for phone in self.phones})
+        if not suffixes:
+            return pl.repeat(None, phones.len(), dtype=pl.String, eager=True)
+        foreign = phones.str.contains(r"[^\x00-\x7F]").fill_null(False)
+        digits = map_distinct(phones.set(~foreign, None), _ascii).fill_null(phones).str.replace_all(r"\D", "")
+        return phones.set(~digits.str.contains_any(suffixes).fill_null(False), None)
+
+    def _own_keys(self, text: str) -> set[str]:
+        """Those of their national digits that a text with one number or several has. A number that names its country is no other country's."""
+        found = set()
+        for part in BETWEEN.split(_ascii(text)):
+            named = set(_numbers([part]))
+            # A spreadsheet writes 14155552671.0.
+            keys = {phone_key(number) for number in named} or {phone_key(re.sub(r"(?<=\d)\.0$", "", part))}
+            if named & self.numbers or not (named and self.numbers):
+                found |= {key for key in keys if key in self.phones}
+        return found
 
     @property
     def mailboxes(self) -> set[str]:
@@ -119,7 +138,7 @@ class DataSubject:
         self.emails |= set(personal.drop_nulls())
         self.texts["email"] |= {text for text, email in zip(rows["email"], personal, strict=True) if text and email and "@" in text}
         self.texts["phone"] |= {text for text in rows["phone"].drop_nulls() if phone_key(text)}
-        self.phones |= {key for text in rows["phone"].drop_nulls() if (key := phone_key(text))}
+        self.phones |= {key for text in rows["phone"].drop_nulls() if (key := phone_key(_ascii(text)))}
         self.numbers |= set(_numbers(rows["phone"].drop_nulls()))
         self.profiles |= set(rows["linkedin_url"].str.extract(_PROFILE).str.to_lowercase().drop_nulls())
         self.names |= {name for name in _names(rows).drop_nulls() if _is_whole(name)}
@@ -143,9 +162,7 @@ class DataSubject:
         mine = self.rows.select(_KEY)
         others = everybody.join(mine, on=_KEY, how="anti")
         asked = {value for _, value in self.asked.values}
-        suffixes = [phone[-_SUFFIX:] for phone in self.phones]
-        near = others.filter(pl.col("phone").str.replace_all(r"\D", "").str.tail(_SUFFIX).is_in(suffixes))["phone"]
-        phones = {key for text in near if (key := phone_key(text))} & self.phones
+        phones = {key for text in self._near(others["phone"]).drop_nulls().unique() for key in self._own_keys(text)}
         phones = {phone for phone in phones if phone not in asked and f"national:{phone}" not in asked}
         names = set(_names(others).filter(_names(others).is_in(sorted(self.names)))) & self.names
         profiles = set(others["linkedin_url"].str.extract(_PROFILE).str.to_lowercase().drop_nulls()) & self.profiles
@@ -262,17 +279,15 @@ def _orders(name: str) -> Iterator[str]:
     yield f"{last}, {first}"
 
 
-def _numbers(phones: Iterable[str]) -> Iterator[str]:
-    """The numbers in E.164 that name their country."""
-    from phonenumbers import NumberParseException, PhoneNumberFormat, format_number, is_valid_number, parse
+def _ascii(text: str) -> str:
+    """The text with the digits of other scripts as ASCII."""
+    return "".join(str(unicodedata.decimal(letter, letter)) for letter in text)
 
-    for text in phones:
-        try:
-            number = parse(re.sub(r"^00", "+", text.strip()), None)
-        except NumberParseException:
-            continue
-        if is_valid_number(number):
-            yield format_number(number, PhoneNumberFormat.E164)
+
+def _numbers(texts: Iterable[str]) -> list[str]:
+    """The numbers in E.164 of those that name their country."""
+    listed = pl.Series(list(texts), dtype=pl.String)
+    return normalise_phones(listed, pl.repeat(None, listed.len(), dtype=pl.String, eager=True))["phone_e164"].drop_nulls().to_list()
 
 
 def _spellings(number: str) -> Iterator[str]:
