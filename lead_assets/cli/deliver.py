@@ -17,7 +17,7 @@ from lead_assets.delivery.dispatch import drain
 from lead_assets.delivery.dry_run import dry_run
 from lead_assets.delivery.facts import routed_leads
 from lead_assets.delivery.rules import load_delivery_rules
-from lead_assets.ledger import Ledger
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import campaigns_of, warehouse_of
 from lead_assets.vendors import destinations
@@ -28,20 +28,24 @@ def send(settings: Settings, campaigns: Sequence[str] | None, only: Sequence[str
     check_rules(settings)
     rules = load_delivery_rules(settings)
     _are_destinations(only)
-    ledger = Ledger(settings.ledger_location)
     keys = campaigns_of(settings, campaigns) if campaigns else None
-    drained = drain(ledger, settings, rules, campaigns=keys, only=only, patience=patience)
-    return {"rows": drained.rows(), "due": ledger.outbox.due(rules.active(settings)), "failures": []}
+    with opened_ledger(settings) as ledger:
+        drained = drain(ledger, settings, rules, campaigns=keys, only=only, patience=patience)
+        return {"rows": drained.rows(), "due": ledger.outbox.due(rules.active(settings)), "failures": []}
 
 
-def rehearse(settings: Settings, campaigns: Sequence[str] | None, out: Path) -> dict[str, Any]:
-    """Write the requests that would be sent now for the campaigns' tables, also for destinations that are off in this home. Returns {rows, folder}."""
+def rehearse(
+    settings: Settings, campaigns: Sequence[str] | None, only: Sequence[str] | None, out: Path, sent_too: bool = False
+) -> dict[str, Any]:
+    """Write the requests that would be sent now for the campaigns' tables, also for destinations that are off in this home; with `sent_too` those of what
+    was sent already, too. Returns {rows, folder}."""
+    _are_destinations(only)
     check_rules(settings)
     rules = load_delivery_rules(settings)
     # Without keys and without a sandbox, what is on in the sandbox is shown, too: nothing is sent.
-    shown = rules.model_copy(update={"destinations": _all_on(rules.destinations)})
+    shown = rules.model_copy(update={"destinations": _all_on(rules.destinations, only)})
     warehouse = warehouse_of(settings)
-    keys = campaigns_of(settings, campaigns)
+    keys = set(campaigns_of(settings, campaigns))
     reads: dict[str, type[Table]] = {
         "decisions": RoutingDecision,
         "leads": Lead,
@@ -51,11 +55,12 @@ def rehearse(settings: Settings, campaigns: Sequence[str] | None, out: Path) -> 
         "summaries": Summary,
     }
     frames = {
-        name: warehouse.read(contract, [key for key in warehouse.partitions(contract) if key in set(keys)])
-        for name, contract in reads.items()
+        name: warehouse.read(contract, [key for key in warehouse.partitions(contract) if key in keys]) for name, contract in reads.items()
     }
     leads = routed_leads(**frames, rules=shown)
-    rows = dry_run(Ledger(settings.ledger_location), settings, shown, planning.to_send(leads, shown, settings), out)
+    sends = planning.to_send(leads, shown, settings)
+    with opened_ledger(settings) as ledger:
+        rows = dry_run(ledger, settings, shown, sends, out, sent_too=sent_too)
     return {"rows": rows, "folder": str(out), "failures": []}
 
 
@@ -64,15 +69,18 @@ def replay(
 ) -> dict[str, Any]:
     """Make dead letters due again. Returns {replayed}."""
     _are_destinations(only)
-    ledger = Ledger(settings.ledger_location)
     keys = campaigns_of(settings, campaigns) if campaigns else None
     wanted: Sequence[str | None] = only or [None]
-    return {"replayed": sum(ledger.outbox.replay(keys, name, reasons or None) for name in wanted), "failures": []}
+    with opened_ledger(settings) as ledger:
+        return {"replayed": sum(ledger.outbox.replay(keys, name, reasons or None) for name in wanted), "failures": []}
 
 
-def _all_on(each: Any) -> Any:
-    named = {name: own for name, own in each if own is not None and own.on != "never"}
-    return each.model_copy(update={name: own.model_copy(update={"on": "always"}) for name, own in named.items()})
+def _all_on(each: Any, only: Sequence[str] | None) -> Any:
+    """Every destination that is on somewhere; named ones even if they are on nowhere."""
+    on = {name: own is not None and (own.on != "never" if only is None else name in only) for name, own in each}
+    return each.model_copy(
+        update={name: own.model_copy(update={"on": "always" if on[name] else "never"}) for name, own in each if own is not None}
+    )
 
 
 def _are_destinations(only: Sequence[str] | None) -> None:

@@ -26,6 +26,9 @@ def send(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Write the exact requests as files; send and store nothing. Needs no keys.")
     ] = False,
+    sent_too: Annotated[
+        bool, typer.Option("--all", help="With --dry-run: as if nothing had been sent yet; without it, what a send would ask now.")
+    ] = False,
     out: Annotated[Path, typer.Option("--out", help="Folder for the files of a dry run.")] = Path("dry-run"),
     patience: Annotated[float, typer.Option("--patience", min=0, help="Seconds to wait for a turn or the next attempt.")] = 60.0,
     as_json: AsJson = False,
@@ -36,7 +39,7 @@ def send(
     from lead_assets.cli import deliver as delivering
 
     if dry_run:
-        answer = delivering.rehearse(Settings(), campaign, out)
+        answer = delivering.rehearse(Settings(), campaign, to, out, sent_too)
     else:
         with connected_world() as settings:
             answer = delivering.send(settings, campaign, to, patience)
@@ -67,7 +70,9 @@ def _show(answer: dict[str, Any]) -> None:
         counts = ", ".join(f"{name} {value}" for name, value in row.items() if name not in ("destination", "stopped") and value)
         stopped = f" (stopped: {row['stopped']})" if row.get("stopped") else ""
         typer.echo(f"{row['destination']:<12}{counts or 'nothing to send'}{stopped}")
-    if "folder" in answer:
+    if "folder" in answer and not any(row["records"] for row in answer["rows"]):
+        typer.echo("nothing would be sent now; with --all, the requests of what was sent already are shown, too")
+    elif "folder" in answer:
         typer.echo(f"the requests are in {answer['folder']}; nothing was sent")
     elif answer["due"]:
         typer.echo(f"{answer['due']} are due and were not sent: run it again")

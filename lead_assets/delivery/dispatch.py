@@ -82,6 +82,13 @@ def sendable(ledger: Ledger, settings: Settings, rules: DeliveryRules) -> set[st
     }
 
 
+def suppressed(ledger: Ledger, bodies: Sequence[tuple[int, Mapping[str, Any]]]) -> set[int]:
+    """Of (number, body) each, the numbers of those about people who are suppressed by now."""
+    values = {number: _values(body.get("who") or {}) for number, body in bodies}
+    found = ledger.suppressed_among({pair for pairs in values.values() for pair in pairs})
+    return {number for number, pairs in values.items() if any(pair in found for pair in pairs)}
+
+
 def _key(name: str, settings: Settings) -> SecretStr | None:
     return destinations()[name].key(settings)
 
@@ -248,16 +255,10 @@ class _Counter:
         return not self._shut and await Pacer(self._ledger, rates, max(self._patience, 1.0), asyncio.sleep).wait(bucket)
 
     async def depart(self, parcels: Sequence[Parcel], ref: str | None = None) -> list[Parcel]:
-        banned = await self._banned(parcels)
+        banned = await in_thread(suppressed, self._ledger, [(parcel.id, parcel.body) for parcel in parcels])
         free = [parcel for parcel in parcels if parcel.id not in banned]
         await self.settle([(parcel, Fate("held", "suppressed", free=True)) for parcel in parcels if parcel.id in banned])
         return await self._journal.do(lambda tx: entries.depart(tx, free, self._holder, self._policy, ref)) if free else []
-
-    async def _banned(self, parcels: Sequence[Parcel]) -> set[int]:
-        """The parcels about people who are suppressed by now."""
-        values = {parcel.id: _values(parcel.body.get("who") or {}) for parcel in parcels}
-        found = await in_thread(self._ledger.suppressed_among, {pair for pairs in values.values() for pair in pairs})
-        return {number for number, pairs in values.items() if any(pair in found for pair in pairs)}
 
     async def settle(self, fates: Sequence[tuple[Parcel, Fate]]) -> None:
         if not fates:

@@ -18,6 +18,7 @@ from pydantic import SecretStr
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
+from lead_assets.delivery.dispatch import suppressed
 from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.ledger.database import to_us
 from lead_assets.ledger.ledger import Ledger
@@ -28,28 +29,48 @@ from lead_assets.vendors.http import HttpAnswer, VendorHttp
 from lead_assets.vendors.sending import Destination, SendOpening, ok_answer, slices
 
 _NOT_SHOWN = ("authorization", "x-api-key")
+_UNSENT = ("waiting", "failed", "uncertain")
 
 
-def dry_run(ledger: Ledger, settings: Settings, rules: DeliveryRules, sends: Sequence[ToSend], folder: Path) -> list[dict[str, Any]]:
+def dry_run(
+    ledger: Ledger, settings: Settings, rules: DeliveryRules, sends: Sequence[ToSend], folder: Path, *, sent_too: bool = False
+) -> list[dict[str, Any]]:
     """Write what would be sent for `sends` into `folder`, one JSON file {method, url, headers, body} per request. Returns rows {destination, records,
-    requests, waiting}; `waiting`: records that would be sent later."""
-    known = ledger.outbox.latest({each.campaign_id for each in sends})
+    requests, waiting}; `waiting`: records that would be sent later.
+
+    sent_too: show all of them, as if nothing had been sent yet."""
+    known = {} if sent_too else ledger.outbox.latest({each.campaign_id for each in sends})
+    banned = suppressed(ledger, [(number, each.body) for number, each in enumerate(sends)])
+    sends = [each for number, each in enumerate(sends) if number not in banned]
     rows = []
     for name, own in sorted(rules.active(settings).items()):
-        new = [each for each in sends if each.destination == name and known.get(each.slot, ("", ""))[0] != each.content]
+        new = [each for each in sends if each.destination == name and _is_left(each, known)]
         now = ledger.now()
         due = [each for each in new if each.not_before is None or each.not_before <= now]
+        going = {each.slot for each in due}
+        due = [each for each in due if (first := _first(each)) is None or first in going or known.get(first, ("", ""))[1] == "confirmed"]
         vendor = destinations()[name]
         destination = vendor.destination
         # A destination without requests writes its files here instead.
         url = str(folder / name) if not destination.needs_key(own) else destination.url(settings, own) or vendor.url(settings)
         desk = _Pretence()
         transport = _recorder(folder / name, destination)
-        mirrors = ledger.outbox.mirrors(name, {each.person for each in due})
+        mirrors = {} if sent_too else ledger.outbox.mirrors(name, {each.person for each in due})
         opening = SendOpening(settings, own, url, SecretStr("dry-run"), desk, transport)
         asyncio.run(_send(destination, opening, _parcels(due, mirrors)))
         rows.append({"destination": name, "records": len(due), "requests": transport.made["requests"], "waiting": len(new) - len(due)})
     return rows
+
+
+def _is_left(send: ToSend, known: Mapping[tuple[str, str, str, str], tuple[str, str]]) -> bool:
+    """Whether it has still to be sent: the outbox does not have it, or nobody is known to have got it."""
+    content, state = known.get(send.slot, ("", ""))
+    return content != send.content or state in _UNSENT
+
+
+def _first(send: ToSend) -> tuple[str, str, str, str] | None:
+    """What has to be confirmed before it."""
+    return (*send.slot[:3], send.after) if send.after else None
 
 
 async def _send(destination: Destination, opening: SendOpening, parcels: list[Parcel]) -> None:
@@ -147,7 +168,7 @@ class _Recorder(VendorHttp):
         self.folder.mkdir(parents=True, exist_ok=True)
         name = f"{self.made['requests']:04d}-{method}-{operation.replace('/', '.')}.json"
         (self.folder / name).write_bytes(orjson.dumps(request, default=str, option=orjson.OPT_INDENT_2))
-        return ok_answer(self.destination.pretend(method, path, body))
+        return ok_answer(self.destination.pretend(method, path, body if body is not None else params))
 
 
 def _recorder(folder: Path, destination: Destination) -> type[_Recorder]:

@@ -194,7 +194,7 @@ class Destination(ABC):
 
     @abstractmethod
     def pretend(self, method: str, path: str, body: Any) -> Any:
-        """The answer that a request would get if all went well, for a dry run."""
+        """The answer that a request would get if all went well, for a dry run. `body`: what the request says, in its body or else its URL."""
 
 
 def ok_answer(body: Any, status: int = 200) -> HttpAnswer:

@@ -161,6 +161,21 @@ def test_a_dry_run_writes_the_requests_and_keeps_and_sends_nothing(
     # What was sent is not in a dry run again.
     deliver(ledger, settings, [briefed(1), briefed(2), lead(3, path="nurture")], own)
     assert {row["records"] for row in dry_run(ledger, settings, own, sends, tmp_path / "again")} == {0}
+    every = {row["destination"]: row for row in dry_run(ledger, settings, own, sends, tmp_path / "all", sent_too=True)}
+    assert every == rows
+
+
+def test_a_dry_run_shows_what_waits_in_the_outbox_with_its_owner_and_nobody_who_is_suppressed(
+    settings: Settings, ledger: Ledger, tmp_path: Path
+) -> None:
+    own = rules("hubspot")
+    sends = planning.to_send([lead(1), lead(2)], own, settings)
+    planning.plan(ledger, sends, {"c1"})
+    ledger.suppress("email", value_hash("person2@acme2.example"), "opt_out")
+    (row,) = dry_run(ledger, settings, own, sends, tmp_path)
+    assert (row["records"], row["waiting"]) == (1, 0)
+    (upsert,) = (orjson.loads(path.read_bytes())["body"]["inputs"] for path in (tmp_path / "hubspot").glob("*upsert.json"))
+    assert [(each["id"], each["properties"]["hubspot_owner_id"]) for each in upsert] == [("person1@acme1.example", "id-of-the-owner")]
 
 
 @pytest.mark.parametrize(
