@@ -78,7 +78,9 @@ class Boosting:
         self.sizes = {index: max(size, len(self.features.known[names[index]]) + 2) for index, size in self.sizes.items()}
         self.rates = {index: rates(plain[:, index], won, self.sizes[index]) for index in self.categories}
         self.models: list[Any] = []
-        self.others = [index for index in range(len(names)) if index not in self.categories]
+        # A column of which these rows have no value cannot be cut into bins. It may have some in other parts of the table.
+        known = np.asarray(~np.isnan(plain).all(axis=0))
+        self.others = [index for index in range(len(names)) if index not in self.categories and known[index]]
         for seed in range(_SEEDS):
             seen = np.column_stack([plain[:, self.others], self._rates_of_others(plain, won, seed)])
             self.models.append(HistGradientBoostingClassifier(**_TREES, random_state=seed).fit(seen, won))

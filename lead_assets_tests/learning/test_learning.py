@@ -204,3 +204,11 @@ def test_a_wrong_column_is_an_error_that_names_those_there_are(command: Command,
     done = command("score", "fit", "--input", str(tmp_path / "past.csv"), "--target", "Outcome")
     assert done.code == 1
     assert "no column 'Outcome'; it has Prospect ID" in done.stderr
+
+
+def test_a_number_that_some_parts_of_the_table_lack_is_no_reason_to_fail() -> None:
+    chance = np.random.default_rng(4)
+    won = chance.uniform(size=120) < 0.5
+    rare = pl.Series([None] * 110 + [float(n) for n in range(10)], dtype=pl.Float64)
+    table = pl.DataFrame({"Activity": chance.normal(size=120) + won, "Price": rare, "Converted": np.where(won, "Yes", "No")})
+    assert learn(table, "Converted").model.judge(table).shape == (120,)
