@@ -174,7 +174,7 @@ def _items(ruleset: Ruleset, rules: ScoringRules) -> Iterator[_Item]:
         for rule in members:
             weight = getattr(ruleset.weights, part) * rule.max_points / whole
             missing = pl.lit(f"{rule.name}: {rule.column} is missing")
-            yield _Item(part, rule.name, weight, _points(rule) / rule.max_points, _because(rule), missing)
+            yield _Item(part, rule.name, weight, _part_of(_points(rule), rule.max_points), _because(rule), missing)
     weights, quality, rating = ruleset.weights, pl.col("enrichment_quality"), pl.col(RATING)
     by_rules = pl.format("judgement: rules answered, not a model ({})", pl.col("fallback_reason").fill_null("no reason given"))
     measures = [
@@ -182,7 +182,7 @@ def _items(ruleset: Ruleset, rules: ScoringRules) -> Iterator[_Item]:
             "judgement",
             "judgement",
             weights.judgement,
-            (rating / 100).clip(0, 1),
+            _part_of(rating, 100).clip(0, 1),
             pl.format("the model rates the lead {} of 100", rating),
             pl.when(pl.col("quarantined").is_not_null())
             .then(pl.format("judgement: the model's answer is in quarantine ({})", "quarantined"))
@@ -211,7 +211,7 @@ def _items(ruleset: Ruleset, rules: ScoringRules) -> Iterator[_Item]:
                 "company",
                 name.removesuffix("_score"),
                 weights.company / len(COMPANY_SCORES),
-                pl.col(name) / 100,
+                _part_of(pl.col(name), 100),
                 pl.format(f"{name} is {{}}", pl.col(name)),
                 pl.lit(f"{name.removesuffix('_score')}: nothing is known of it"),
             )
@@ -231,7 +231,12 @@ def _items(ruleset: Ruleset, rules: ScoringRules) -> Iterator[_Item]:
 
 def _scaled(column: str, scale: Scale) -> pl.Expr:
     value = pl.col(column).fill_nan(None)
-    return ((value - scale.low) / (scale.high - scale.low)).clip(0, 1)
+    return _part_of(value - scale.low, scale.high - scale.low).clip(0, 1)
+
+
+def _part_of(value: pl.Expr, whole: float) -> pl.Expr:
+    """Value / whole, the same for one lead as for many: polars divides by a number in a frame of one row, and multiplies by its inverse in any other."""
+    return value * (1.0 / whole)
 
 
 def _column(rule: Rule) -> pl.Expr:

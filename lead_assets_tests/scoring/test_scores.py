@@ -21,7 +21,7 @@ from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
 from lead_assets.scoring.adoption import adoption
 from lead_assets.scoring.ruleset import COMPANY_SCORES, ScoringRules, load_scoring_rules
-from lead_assets.scoring.score import score, with_quarantined
+from lead_assets.scoring.score import _part_of, score, with_quarantined
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 SHIPPED = rules_file("scoring.yaml", Settings())
@@ -212,6 +212,12 @@ def test_reasons_do_not_change_the_parts_when_other_leads_arrive() -> None:
     together = scored(COMPANY, {**COMPANY, "icp_fit": "strong"})[0]
     assert alone["parts"] == together["parts"]
     assert alone["reasons"] != together["reasons"]
+
+
+def test_a_share_is_the_same_for_one_lead_as_for_many() -> None:
+    """Otherwise points that end on half a hundredth are rounded up in a campaign of many and down for a lead alone."""
+    alone, many = (pl.DataFrame({"points": [3.0] * count}).select(_part_of(pl.col("points"), 10.0)) for count in (1, 2))
+    assert alone["points"][0] == many["points"][0]
 
 
 def test_a_field_of_the_answer_can_score(tmp_path: Path) -> None:
