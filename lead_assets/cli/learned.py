@@ -14,9 +14,8 @@ from lead_assets.cli import runs
 from lead_assets.contracts import Classification, EnrichedLead, Lead, LookalikeBuild, ModelBuild, Quarantined, Score
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.opened import opened_ledger
-from lead_assets.lookalike.assets import INDEX
+from lead_assets.ledger.pins import LOOKALIKE_INDEX, SCORE_MODEL
 from lead_assets.rules.check import check_rules
-from lead_assets.scoring.assets import MODEL
 from lead_assets.stores.opened import archive_of, campaigns_of, warehouse_of
 
 
@@ -30,7 +29,7 @@ def learn(settings: Settings) -> dict[str, Any]:
     check_rules(settings)
     with opened_ledger(settings) as ledger, runs.instance_of(settings) as instance:
         ran = runs.run_learned(build_defs(settings), instance)
-        in_use = ledger.pins.in_use(MODEL)
+        in_use = ledger.pins.in_use(SCORE_MODEL)
     warehouse = warehouse_of(settings)
     (row,), (index,) = ((warehouse.read(each).to_dicts() if ran.success else [{}]) for each in (ModelBuild, LookalikeBuild))
     return {"run_id": ran.run_id, "failures": list(ran.failures), "in_use": in_use or None, **row, "lookalike": index}
@@ -44,13 +43,17 @@ def rescore(settings: Settings, campaigns: Sequence[str] | None, *, dry_run: boo
     """
     wanted = campaigns_of(settings, campaigns)
     with opened_ledger(settings) as ledger:
-        in_use, index = ledger.pins.in_use(MODEL), ledger.pins.in_use(INDEX)
+        in_use, index = ledger.pins.in_use(SCORE_MODEL), ledger.pins.in_use(LOOKALIKE_INDEX)
         if not in_use and not index:
             raise ValueError(
                 "no model and no lookalike index is in use: import outcomes (lead-assets outcomes import FILE) and run lead-assets learn"
             )
         changes = _changes(settings, wanted, in_use, index)
-        moved = set() if dry_run else {campaign for name in (MODEL, INDEX) for campaign in ledger.pins.move(name, wanted, "rescore")}
+        moved = (
+            set()
+            if dry_run
+            else {campaign for name in (SCORE_MODEL, LOOKALIKE_INDEX) for campaign in ledger.pins.move(name, wanted, "rescore")}
+        )
     return {
         "in_use": in_use or None,
         "index": index or None,

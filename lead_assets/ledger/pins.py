@@ -20,6 +20,9 @@ from lead_assets.ledger.schema import pins
 if TYPE_CHECKING:
     from lead_assets.ledger.database import Database
 
+SCORE_MODEL = "score_model"
+LOOKALIKE_INDEX = "lookalike_index"
+"""The names of the artifacts."""
 NOTHING = ""
 """The artifact of a campaign that was made when none was in use."""
 _IN_USE = ""
@@ -38,7 +41,7 @@ class Pin:
 
 
 class Pins:
-    """The pins of a ledger, by the artifacts' name ("score_model"); safe for many threads and processes."""
+    """The pins of a ledger, by the artifacts' name; safe for many threads and processes."""
 
     def __init__(self, database: Database) -> None:
         self._db = database

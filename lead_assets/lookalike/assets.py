@@ -19,9 +19,7 @@ from lead_assets.contracts import (
 )
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import figures_by, joined, named, tables
-
-INDEX = "lookalike_index"
-"""Of its pins in the ledger."""
+from lead_assets.ledger.pins import LOOKALIKE_INDEX
 
 
 @tables(
@@ -57,21 +55,21 @@ def index(step: Step, outcomes: pl.DataFrame) -> Made:
 
     row = build(step.query(OF_ENDED, READS), outcomes, step.archive)
     pins = step.ledger.pins
-    if row["artifact"] and row["artifact"] != pins.in_use(INDEX):
-        pins.use(INDEX, row["artifact"], row["reason"])
+    if row["artifact"] and row["artifact"] != pins.in_use(LOOKALIKE_INDEX):
+        pins.use(LOOKALIKE_INDEX, row["artifact"], row["reason"])
     shown = {name: row[name] for name in ("won", "lost", "customers", "verdict", "reason", "data_hash")}
     return Made(LookalikeBuild.frame([row]), {WHOLE_HOME: shown})
 
 
 def index_of(step: Step, campaign: str) -> Any:
-    return step.ledger.pins.of(INDEX, [campaign])[campaign]
+    return step.ledger.pins.of(LOOKALIKE_INDEX, [campaign])[campaign]
 
 
 @tables(LeadSimilarity, reads={"leads": Lead, "enriched": EnrichedLead}, logic=["lead_assets.lookalike"], outside=index_of)
 def lead_similarities(step: Step, leads: pl.DataFrame, enriched: pl.DataFrame) -> Made:
     from lead_assets.lookalike import home
 
-    pinned = step.ledger.pins.hold(INDEX, step.partitions)
+    pinned = step.ledger.pins.hold(LOOKALIKE_INDEX, step.partitions)
     frame = home.lead_similarities(leads, enriched, pinned, step.archive)
     indices = named("index", {campaign: used[:12] or "none" for campaign, used in pinned.items()})
     known = figures_by(

@@ -12,6 +12,7 @@ import tempfile
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,19 +130,29 @@ def without(data: bytes, ids: Collection[str], email_hashes: Collection[str]) ->
 
 def load(archive: Archive, sha256: str) -> LookalikeIndex:
     """The index of this hash. Raises WrongIndex for one of other columns, another version, or that the archive lacks; its text names no place."""
+    from lead_assets.lookalike.index import WrongIndex
+
+    try:
+        data = archive.read(object_of(sha256))
+    except FileNotFoundError:
+        raise WrongIndex("the archive lacks it; restore it from a backup") from None
+    return _unpacked(data)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(data: bytes) -> LookalikeIndex:
+    """The index in these bytes, kept for who asks lead by lead. By the bytes, not their name: an erasure changes them."""
     from lead_assets.lookalike import index_files
     from lead_assets.lookalike.index import WrongIndex
 
     with tempfile.TemporaryDirectory(prefix="lead-assets-") as scratch:
         folder = Path(scratch)
         try:
-            with zipfile.ZipFile(io.BytesIO(archive.read(object_of(sha256)))) as packed:
+            with zipfile.ZipFile(io.BytesIO(data)) as packed:
                 packed.extractall(folder)
             index = index_files.load(folder)
             index_files.same_columns(folder, index.spec, _KINDS)
-        except FileNotFoundError:
-            raise WrongIndex("the archive lacks it; restore it from a backup") from None
-        except (zipfile.BadZipFile, WrongIndex) as error:
+        except (zipfile.BadZipFile, FileNotFoundError, WrongIndex) as error:
             raise WrongIndex(str(error).removeprefix(f"{folder}: ")) from None
     return index
 

@@ -24,11 +24,9 @@ from lead_assets.kit.checks import Check, Verdict
 from lead_assets.kit.conditions import after_the_campaigns, where_it_costs_nothing
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
+from lead_assets.ledger.pins import SCORE_MODEL
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.stores.archive import Archive
-
-MODEL = "score_model"
-"""Of its pins in the ledger."""
 
 
 def says_what_is_quarantined(step: Step) -> dict[str, Verdict]:
@@ -50,7 +48,7 @@ def tiers_drawn(rows: pl.DataFrame, _step: Step) -> str | None:
 
 
 def model_of(step: Step, campaign: str) -> Any:
-    return step.ledger.pins.of(MODEL, [campaign])[campaign]
+    return step.ledger.pins.of(SCORE_MODEL, [campaign])[campaign]
 
 
 @tables(
@@ -82,7 +80,7 @@ def scores(
     known = features(classified, leads, enriched)
     written = set(step.warehouse.partitions(Score)) & set(step.partitions)
     remember(step.archive, known, step.warehouse.read(Score, sorted(written)), step.ledger.now())
-    pinned = step.ledger.pins.hold(MODEL, step.partitions)
+    pinned = step.ledger.pins.hold(SCORE_MODEL, step.partitions)
     others = [alike.select(*Score.key, "contrast"), *([won(known, pinned, step.archive)] if any(pinned.values()) else [])]
     frame = score(classified, leads, enriched, rules, *others)
     models = named("model", {campaign: used[:12] or "rules only" for campaign, used in pinned.items()})
@@ -138,10 +136,10 @@ def score_model(step: Step, outcomes: pl.DataFrame) -> Made:
 
     pins = step.ledger.pins
     leads = outcomes.filter(pl.col("lead_id").is_not_null())
-    row, model = build(training_table(outcomes, as_first_scored(step.archive, leads)), step.archive, pins.in_use(MODEL))
+    row, model = build(training_table(outcomes, as_first_scored(step.archive, leads)), step.archive, pins.in_use(SCORE_MODEL))
     # A table that is made again from the same leads decides nothing anew.
-    if row["verdict"] == "promoted" and row["artifact"] not in {pin.artifact for pin in pins.history(MODEL)}:
-        pins.use(MODEL, row["artifact"], row["reason"])
+    if row["verdict"] == "promoted" and row["artifact"] not in {pin.artifact for pin in pins.history(SCORE_MODEL)}:
+        pins.use(SCORE_MODEL, row["artifact"], row["reason"])
     shown = {name: row[name] for name in ("won", "lost", "open", "before_outcome", "verdict", "reason", "data_hash")}
     images = {name: MetadataValue.md(picture) for name, picture in (drawn(model) if model else {}).items()}
     return Made(ModelBuild.frame([row]), {WHOLE_HOME: shown}, images)

@@ -10,6 +10,7 @@ import hashlib
 import io
 import tempfile
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -50,9 +51,15 @@ def build(table: pl.DataFrame, archive: Archive, in_use: str) -> tuple[dict[str,
 
 def load(archive: Archive, sha256: str) -> ScoreModel:
     """The model of this hash. Raises WrongModel for one of another version, FileNotFoundError if the archive lacks it."""
+    return _loaded(archive.get(sha256), sha256)
+
+
+@lru_cache(maxsize=2)
+def _loaded(data: bytes, sha256: str) -> ScoreModel:
+    """Kept for who asks lead by lead."""
     with tempfile.TemporaryDirectory(prefix="lead-assets-") as folder:
         path = Path(folder) / f"{sha256[:12]}{artifact.SUFFIX}"
-        path.write_bytes(archive.get(sha256))
+        path.write_bytes(data)
         return artifact.load(path)
 
 

@@ -6,7 +6,7 @@ Does not belong here: HTTP and the shapes of answers (see `enrich_api`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -22,15 +22,19 @@ from lead_assets.identity.resolve import resolve
 from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.drops import read_drops
 from lead_assets.ledger.ledger import Ledger
+from lead_assets.ledger.pins import LOOKALIKE_INDEX, SCORE_MODEL
+from lead_assets.lookalike.home import lead_similarities
 from lead_assets.routing.matching import routing_frame
 from lead_assets.routing.ownership import decide
 from lead_assets.routing.table import content_of, load_routing_table
+from lead_assets.scoring.features import features
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.scoring.score import score, with_quarantined
 from lead_assets.signals.engine import collect_in_order
-from lead_assets.signals.merge import enrich
-from lead_assets.signals.signal import load_pre_score, load_signals
-from lead_assets.stores.archive import Receipt
+from lead_assets.signals.merge import NO_SUBJECT, OFF, enrich
+from lead_assets.signals.signal import Signal, load_pre_score, load_signals
+from lead_assets.signals.worth import NOT_WORTH_IT
+from lead_assets.stores.archive import Archive, Receipt
 from lead_assets.stores.warehouse.base import Warehouse
 
 
@@ -92,32 +96,46 @@ def stored_lead(warehouse: Warehouse, lead_id: str) -> pl.DataFrame:
     return warehouse.read(Lead, [found["campaign_id"][0]]).filter(pl.col("lead_id") == lead_id).head(1)
 
 
-def through_the_rooms(leads: pl.DataFrame, found: OneLead, *, ledger: Ledger, settings: Settings, told: Told | None = None) -> OneLead:
+def through_the_rooms(
+    leads: pl.DataFrame,
+    found: OneLead,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    archive: Archive,
+    warehouse: Warehouse,
+    told: Told | None = None,
+) -> OneLead:
     """Fill `found` for the one lead in `leads`. A provider that is down is a missed signal with its reason. A lead whose answer is quarantined is scored
-    without it and not routed."""
+    without it and not routed. A new campaign is pinned to the model and the lookalike index in use, as by its first run."""
     found.lead = _first(leads)
     if found.lead is None:
         return found
-    steps = _steps(leads, found, ledger, settings)
+    steps = _steps(leads, found, ledger, settings, archive, warehouse)
     for name, row in steps:
         if told is not None:
             told(name, row)
     return found
 
 
-def _steps(leads: pl.DataFrame, found: OneLead, ledger: Ledger, settings: Settings) -> Iterator[tuple[str, dict[str, Any]]]:
+def _steps(
+    leads: pl.DataFrame, found: OneLead, ledger: Ledger, settings: Settings, archive: Archive, warehouse: Warehouse
+) -> Iterator[tuple[str, dict[str, Any]]]:
     assert found.lead is not None
     yield "lead", found.lead
     signals = list(load_signals(settings).values())
     collected = collect_in_order(signals, leads, ledger=ledger, settings=settings, pre_score=load_pre_score(settings))
     found.signals = {name: one.frame.row(0, named=True) for name, one in collected.items()}
-    enriched = enrich(leads, {name: one.frame for name, one in collected.items()})
+    # What was not worth its price counts as the rest of the campaign has it.
+    skipped = [signal for signal in signals if found.signals[signal.name]["reason"] == NOT_WORTH_IT]
+    others = _of_others(skipped, found.lead, warehouse) if skipped else {}
+    enriched = enrich(leads, {name: one.frame for name, one in collected.items()}, others)
     found.enriched = _first(enriched)
     yield "signals", found.enriched or {}
     classified = classify(leads, enriched, ledger=ledger, settings=settings)
     found.classification, found.quarantine = _first(classified.classifications), _first(classified.quarantine)
     yield "classification", found.classification or found.quarantine or {}
-    scores = score(with_quarantined(classified.classifications, classified.quarantine), leads, enriched, load_scoring_rules(settings))
+    scores = _scores(with_quarantined(classified.classifications, classified.quarantine), leads, enriched, ledger, settings, archive)
     found.score = _first(scores)
     yield "score", found.score or {}
     if found.quarantine is None:
@@ -125,6 +143,32 @@ def _steps(leads: pl.DataFrame, found: OneLead, ledger: Ledger, settings: Settin
         framed = routing_frame(leads, enriched, classified.classifications, scores, table)
         found.decision = _first(decide(framed, table, ledger, content_of(settings)))
         yield "routing", found.decision or {}
+
+
+def _of_others(signals: Sequence[Signal], lead: dict[str, Any], warehouse: Warehouse) -> dict[str, tuple[int, int]]:
+    """Signal → of how many other leads of the campaign it was found, and how many could be asked about."""
+    campaign, lead_id = literal(lead["campaign_id"]), literal(lead["lead_id"])
+    never = ", ".join(literal(reason) for reason in (OFF, NOT_WORTH_IT, NO_SUBJECT))
+    counts = (
+        f"SELECT {literal(signal.name)} AS name, COUNT(CASE WHEN state = 'found' THEN 1 END) AS found, "
+        f"COUNT(CASE WHEN COALESCE(reason, '') NOT IN ({never}) THEN 1 END) AS asked "
+        f"FROM {signal.contract.table} WHERE campaign_id = {campaign} AND lead_id <> {lead_id}"
+        for signal in signals
+    )
+    rows = warehouse.query(" UNION ALL ".join(counts), [signal.contract for signal in signals])
+    return {name: (found, asked) for name, found, asked in rows.iter_rows()}
+
+
+def _scores(
+    classified: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame, ledger: Ledger, settings: Settings, archive: Archive
+) -> pl.DataFrame:
+    index, model = (ledger.pins.hold(name, leads["campaign_id"].to_list()) for name in (LOOKALIKE_INDEX, SCORE_MODEL))
+    others = [lead_similarities(leads, enriched, index, archive).select("campaign_id", "lead_id", "contrast")]
+    if any(model.values()):
+        from lead_assets.scoring.learned import win_probabilities  # with scikit-learn
+
+        others.append(win_probabilities(features(classified, leads, enriched), model, archive))
+    return score(classified, leads, enriched, load_scoring_rules(settings), *others)
 
 
 def literal(text: str) -> str:

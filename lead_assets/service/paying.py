@@ -59,7 +59,9 @@ async def bought(
             state.ledger,
             key,
             max_usd,
-            lambda ledger: through_the_rooms(leads, found, ledger=ledger, settings=state.settings, told=told),
+            lambda ledger: through_the_rooms(
+                leads, found, ledger=ledger, settings=state.settings, archive=state.archive, warehouse=state.warehouse, told=told
+            ),
         )
 
     try:

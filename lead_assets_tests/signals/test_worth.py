@@ -238,6 +238,18 @@ def test_enrichment_quality_does_not_punish_what_was_not_worth_it() -> None:
     assert enrich(leads, {"company_overview": overview_rows, "news": for_nobody})["enrichment_quality"].to_list() == [1.0, 0.0, 1.0, 0.0]
 
 
+def test_one_lead_counts_what_was_not_worth_it_as_the_rest_of_its_campaign_has_it() -> None:
+    leads = frame([lead(number, f"c{number}.example") for number in range(4)])
+    frames = {
+        "company_overview": signal_rows(CompanyOverview, None, "no_result", None, "no_result"),
+        "news": signal_rows(News, None, "no_result", "not_worth_it", "not_worth_it"),
+    }
+    together = enrich(leads, frames)["enrichment_quality"].to_list()
+    others = [(0, 1), (1, 1), (1, 2), (1, 2)]
+    alone = [enrich(leads[n : n + 1], frames, {"news": others[n]})["enrichment_quality"][0] for n in range(4)]
+    assert alone == together
+
+
 def test_a_run_from_the_ledger_says_the_same(room: Room, tmp_path: Path) -> None:
     settings = only(tmp_path, news={"tier": "hot"})
     first = bought(room, mix(), "news", settings=settings)
