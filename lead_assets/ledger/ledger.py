@@ -526,12 +526,13 @@ class Ledger:
         listed = list(rows)
         self._db.write(lambda tx: routes.note_crm(tx, listed))
 
-    def close_leads(self, leads: Iterable[tuple[str, str]]) -> None:
-        """Record that leads, (campaign_id, lead_id) each, need nothing more from their owner, and count as open no longer."""
+    def close_leads(self, ended: Iterable[tuple[str, str]], open_again: Iterable[tuple[str, str]] = ()) -> None:
+        """Record that leads, (campaign_id, lead_id) each, need nothing more from their owner, and count as open no longer; and which are open again."""
         from lead_assets.ledger import routes
 
-        listed = list(leads)
-        self._db.write(lambda tx: routes.close(tx, listed))
+        closing, opening = list(ended), list(open_again)
+        if closing or opening:
+            self._db.write(lambda tx: routes.close(tx, closing, opening))
 
     def suppress(self, kind: str, value_hash: str, reason: str) -> None:
         """Never again process the person whom this value identifies (`core.suppressing.value_hash`). An earlier reason is kept."""

@@ -45,12 +45,17 @@ def route(tx: Tx, leads: Sequence[LeadToRoute], choose: Choose, table: tuple[str
 
 def _routed(tx: Tx, leads: Sequence[LeadToRoute]) -> set[tuple[str, str]]:
     found: set[tuple[str, str]] = set()
-    by_campaign: dict[str, list[str]] = {}
-    for lead in leads:
-        by_campaign.setdefault(lead.campaign_id, []).append(lead.lead_id)
-    for campaign, ids in by_campaign.items():
+    for campaign, ids in _by_campaign(lead[:2] for lead in leads).items():
         where = (routed_leads.c.campaign_id == campaign) & tx.among(routed_leads.c.lead_id, ids)
         found |= {(campaign, row[0]) for row in tx.raw_rows(sa.select(routed_leads.c.lead_id).where(where))}
+    return found
+
+
+def _by_campaign(leads: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Campaign → ids of its leads."""
+    found: dict[str, list[str]] = {}
+    for campaign, lead in leads:
+        found.setdefault(campaign, []).append(lead)
     return found
 
 
@@ -217,8 +222,7 @@ def _open_among(tx: Tx, leads: Sequence[LeadToRoute]) -> dict[tuple[str, str], t
     """Owner and time of routing of the leads that are open."""
     r = routed_leads.c
     found: dict[tuple[str, str], tuple[str, int]] = {}
-    for campaign in sorted({lead.campaign_id for lead in leads}):
-        ids = [lead.lead_id for lead in leads if lead.campaign_id == campaign]
+    for campaign, ids in _by_campaign(lead[:2] for lead in leads).items():
         where = (r.campaign_id == campaign) & tx.among(r.lead_id, ids) & r.closed_at.is_(None)
         found |= {(campaign, row[0]): (row[1], row[2]) for row in tx.raw_rows(sa.select(r.lead_id, r.owner, r.routed_at).where(where))}
     return found
@@ -295,12 +299,14 @@ def note_crm(tx: Tx, rows: Iterable[tuple[str, str | None, bool | None]]) -> Non
         tx.execute(statement.on_conflict_do_update(index_elements=["account_key"], set_=kept | {"seen_at": newer.seen_at}), values)
 
 
-def close(tx: Tx, leads: Iterable[tuple[str, str]]) -> None:
-    """Record that leads, (campaign_id, lead_id) each, need nothing more from their owner: they count as open no longer, and stay where they are."""
+def close(tx: Tx, ended: Iterable[tuple[str, str]], open_again: Iterable[tuple[str, str]]) -> None:
+    """Record that leads, (campaign_id, lead_id) each, need nothing more from their owner: they count as open no longer, and stay where they are. Those that
+    are open again count once more."""
     r = routed_leads.c
-    for campaign, lead in leads:
-        statement = sa.update(routed_leads).where(r.campaign_id == campaign, r.lead_id == lead, r.closed_at.is_(None))
-        tx.execute(statement.values(closed_at=tx.now_us))
+    for leads, changes, closed_at in ((ended, r.closed_at.is_(None), tx.now_us), (open_again, r.closed_at.is_not(None), None)):
+        for campaign, ids in _by_campaign(leads).items():
+            where = (r.campaign_id == campaign) & tx.among(r.lead_id, ids) & changes
+            tx.execute(sa.update(routed_leads).where(where).values(closed_at=closed_at))
 
 
 def assigned(tx: Tx, account_keys: Sequence[str]) -> dict[str, Assignment]:

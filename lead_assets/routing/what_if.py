@@ -27,12 +27,12 @@ def replay(leads: pl.DataFrame, routed: pl.DataFrame, table: RoutingTable, crm: 
     `leads`: columns of `routing_schema`; `routed`: the ledger's rows (`Ledger.routed`).
     """
     matched = match(leads.join(routed.select(_KEYS), on=_KEYS, how="semi"), table)
-    times = matched.keys.join(routed.select(*_KEYS, "routed_at", "owner"), on=_KEYS, how="left", maintain_order="left")
+    times = matched.keys.join(routed.select(*_KEYS, "routed_at", "closed_at", "owner"), on=_KEYS, how="left", maintain_order="left")
     # Leads were given away in the order of their times, and at one time in that of arrival, which `match` has made.
     order = times.with_row_index("__at").sort("routed_at", "__at", maintain_order=True)["__at"].to_list()
     chooser = Chooser(table, "what-if", _in_order(matched, order))
     at: list[datetime] = [times["routed_at"][index] for index in order]
-    then = Rehearsal(crm=crm).route(chooser, at)
+    then = Rehearsal(crm=crm).route(chooser, at, [times["closed_at"][index] for index in order])
     territory = pl.col("said").str.json_path_match("$.territory")
     return (
         then.select(*_KEYS, "account_key", pl.col("owner").alias("then"), territory.alias("territory"))

@@ -17,6 +17,7 @@ from lead_assets.contracts import (
     ModelBuild,
     Quarantined,
     RawLead,
+    RoutingDecision,
     Score,
 )
 from lead_assets.kit import pictures
@@ -100,7 +101,8 @@ def files_of_outcomes(step: Step, _partition: str) -> Any:
 
 @tables(
     LeadOutcome,
-    whole={RawLead: None, Duplicate: None, Lead: None},
+    # Made after the owners of leads: what has ended is closed there.
+    whole={RawLead: None, Duplicate: None, Lead: None, RoutingDecision: None},
     logic=["lead_assets.scoring.outcomes", "lead_assets.scoring.statements", "lead_assets.scoring.outcome_rules", "lead_assets.core"],
     rules=["outcomes.yaml"],
     outside=files_of_outcomes,
@@ -115,6 +117,11 @@ def outcomes(step: Step) -> Made:
     stated, unread = stated_in(step.archive, rules)
     of_leads, known = (step.query(sql, reading.READS) for sql in (reading.OF_LEADS, reading.KNOWN))
     frame = reading.outcomes(of_leads, stated, known, rules)
+    ended, going_on = (
+        frame.filter(pl.col("lead_id").is_not_null(), pl.col("outcome").is_in(said)).select("campaign_id", "lead_id").rows()
+        for said in (["won", "lost"], ["open"])
+    )
+    step.ledger.close_leads(ended, going_on)
     counts = dict(frame.group_by("outcome").len().iter_rows())
     figures = {name: counts.get(name, 0) for name in ("won", "lost", "open")} | {
         "no_lead": frame["lead_id"].null_count(),

@@ -8,6 +8,7 @@ import pytest
 
 from lead_assets.contracts import LeadOutcome
 from lead_assets.core.settings import Settings
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets_tests.conftest import Command
@@ -50,3 +51,12 @@ def test_the_next_run_matches_it_to_the_leads(command: Command, tmp_path: Path, 
         ("lost", "lead", "payload"),
         ("won", "file", "email"),
     ]
+    # Who is won or lost is open no longer, for the owner who was given the lead in the same run.
+    with opened_ledger(Settings(home=home)) as ledger:
+        assert ledger.routed(["autumn"])["closed_at"].null_count() == 0
+    # A payload that came later opens one again.
+    leads.write_text("email,full name,outcome,closed at\nabe@arbor.example,Abe Roe,open,2026-11-02\n")
+    command("ingest", str(leads), "--campaign", "autumn", "--json").answer()
+    command("run", "--all", "--json", sandbox_url=sandbox.url).answer()
+    with opened_ledger(Settings(home=home)) as ledger:
+        assert ledger.routed(["autumn"])["closed_at"].null_count() == 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import polars as pl
+
 from lead_assets.ledger import Ledger
 from lead_assets.ledger.assignments_model import Choose, Chosen, LeadToRoute, Move, RoutingState, Since
 from lead_assets_tests.ledger.conftest import Clock
@@ -62,6 +64,10 @@ def test_who_chooses_sees_what_the_ledger_knows_at_that_moment(timed: Ledger, cl
     # Closed leads are given, and open no longer; those given before the day began are open.
     timed.route(leads(9, "summer"), looking(to(leads(9, "summer"), "omar")), TABLE)
     assert seen[2].rotas == {"pool": "0/2"}
+    # One that was lost and is open again counts again.
+    timed.close_leads([("spring", "lead-1"), ("nowhere", "nobody")], [("spring", "lead-0"), ("spring", "lead-2")])
+    timed.close_leads([], [("nowhere", "nobody")])
+    assert timed.routed(["spring"]).filter(pl.col("closed_at").is_not_null())["lead_id"].to_list() == ["lead-1"]
 
 
 def _us(clock: Clock) -> int:

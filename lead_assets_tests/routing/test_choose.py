@@ -140,6 +140,14 @@ def test_capacity_of_a_day_is_the_owners_day_and_open_leads_end_after_a_time() -
     assert chosen(later, full, state, at=NOON + timedelta(days=3))[0]["owner"] == "pat"
 
 
+def test_in_a_replay_too_a_lead_that_has_ended_is_open_no_longer() -> None:
+    rules = by(f"owner: pat, {EVERYBODY}")
+    at = [NOON] * 3 + [NOON + timedelta(hours=hours) for hours in (1, 2, 3)]
+    closed = [NOON + timedelta(hours=2), *[None] * 5]
+    routed = Rehearsal().route(Chooser(rules, "", match(of(6), rules)), at, closed)
+    assert routed["owner"].to_list() == ["pat", "pat", "pat", "desk", "pat", "desk"]
+
+
 def test_pools_take_turns_by_weight_or_give_to_whoever_has_least() -> None:
     more = """pools:
   - {id: weighted, order: weighted, members: {nina: 3, desk: 1}}
