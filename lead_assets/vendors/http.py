@@ -123,6 +123,20 @@ class VendorHttp:
         return b"".join(chunks)
 
 
+class VendorClient:
+    """A vendor's API over `http`, which its methods use; open it with `async with`."""
+
+    def __init__(self, http: VendorHttp) -> None:
+        self._http = http
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+
 Kinds = Mapping[int, tuple[Kind, str]]
 """The vendor's meaning of a status: kind and reason of the error."""
 

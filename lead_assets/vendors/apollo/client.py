@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from pydantic import SecretStr
 
 from lead_assets.core.errors import ProviderError
-from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, VendorHttp, failure, json_object
 
 MAX_BULK = 10
 """Most organizations or people in one bulk request."""
@@ -43,20 +42,13 @@ Watch = Callable[[str, Sequence[Window]], Awaitable[None]]
 """Called after each answer with what is left of the endpoint's windows."""
 
 
-class Apollo:
+class Apollo(VendorClient):
     """Apollo's API; use with `async with`."""
 
     def __init__(self, base_url: str, key: SecretStr, *, connections: int = 4, deadline: float = 60.0, watch: Watch | None = None) -> None:
         self._watch = watch
         headers = {"x-api-key": key.get_secret_value(), "cache-control": "no-cache"}
-        self._http = VendorHttp("apollo", base_url, headers, connections=connections, deadline=deadline)
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
+        super().__init__(VendorHttp("apollo", base_url, headers, connections=connections, deadline=deadline))
 
     async def organizations(self, domains: Sequence[str]) -> list[dict[str, Any] | None]:
         """The organization for each domain, or None if Apollo has none (no charge). Raises ProviderError."""

@@ -6,14 +6,13 @@ Does not belong here: the meaning of lead fields (see `lead_assets.intake.adapte
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from lead_assets.core.errors import Kind, ProviderError
-from lead_assets.vendors.http import HttpAnswer, VendorHttp, json_object, retry_after
+from lead_assets.vendors.http import HttpAnswer, VendorClient, VendorHttp, json_object, retry_after
 
 PROVIDER = "aturiya"
 PER_PAGE = 50
@@ -58,19 +57,12 @@ class LeadPage(_CampaignWire):
 _Model = TypeVar("_Model", CampaignList, LeadPage)
 
 
-class Aturiya:
+class Aturiya(VendorClient):
     """The vendor's client; use with `async with` inside one event loop. Every failure is a ProviderError."""
 
     def __init__(self, base_url: str, token: SecretStr, *, user_id: str, agent_id: str) -> None:
-        self._http = VendorHttp(PROVIDER, base_url, {"authorization": f"Bearer {token.get_secret_value()}"}, connections=2)
+        super().__init__(VendorHttp(PROVIDER, base_url, {"authorization": f"Bearer {token.get_secret_value()}"}, connections=2))
         self._agent = f"/users/{quote(user_id, safe='')}/agents/sdr/{quote(agent_id, safe='')}"
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def campaigns(self) -> list[Campaign]:
         answer = await self._http.request("campaigns", "GET", self._agent + "/campaigns")

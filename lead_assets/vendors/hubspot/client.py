@@ -7,11 +7,10 @@ https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/contacts/ba
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from lead_assets.core.errors import ProviderError
-from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object, problem
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, json_object, problem
 
 MOST = 100
 """Records per batch."""
@@ -30,18 +29,8 @@ KINDS: Kinds = {
 }
 
 
-class HubSpot:
+class HubSpot(VendorClient):
     """HubSpot's API; use with `async with`."""
-
-    def __init__(self, http: VendorHttp) -> None:
-        self._http = http
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def read(self, emails: Sequence[str], properties: Sequence[str]) -> dict[str, dict[str, Any]]:
         """E-mail (lower case) → the contact's record, for those that exist."""

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pydantic import SecretStr
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.crew import wait_for_vendor
-from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object, problem
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, VendorHttp, failure, json_object, problem
 
 Turn = Callable[[str], Awaitable[None]]
 """Waits until one more request to an operation is within Hunter's rate limits: repeats count like any request."""
@@ -34,7 +33,7 @@ _MAY_MISS = frozenset({"email-finder", "domain-search"})
 """Operations whose 404 means that Hunter knows nothing. This is not documented per operation, so a null is accepted, too."""
 
 
-class Hunter:
+class Hunter(VendorClient):
     """Hunter's API; use with `async with`. The key is sent in a header, so that no URL contains it."""
 
     def __init__(
@@ -50,14 +49,7 @@ class Hunter:
         self._deadline = deadline
         self._turn = turn
         self._first_wait = first_wait
-        self._http = VendorHttp("hunter", base_url, {"x-api-key": key.get_secret_value()}, connections=connections, deadline=deadline)
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
+        super().__init__(VendorHttp("hunter", base_url, {"x-api-key": key.get_secret_value()}, connections=connections, deadline=deadline))
 
     async def verify(self, email: str) -> dict[str, Any]:
         """What Hunter knows about an address: status (valid, invalid, accept_all, webmail, disposable, unknown), score … Raises ProviderError."""

@@ -9,13 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from lead_assets.core.errors import ProviderError
-from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, json_object, meaning, problem, retry_after
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, VendorHttp, json_object, meaning, problem, retry_after
 
 MAX_RECORDS = 100
 """Most records per request, sync and async alike."""
@@ -129,7 +128,7 @@ class RunFailed(ProviderError):
     """The run has ended without an answer."""
 
 
-class Pipe0:
+class Pipe0(VendorClient):
     """pipe0's API; use with `async with`. Environment "sandbox" is pipe0's own mock data: free, but not facts."""
 
     def __init__(
@@ -142,20 +141,15 @@ class Pipe0:
         deadline: float = _DEADLINE_SECONDS,
     ) -> None:
         self._environment = environment
-        self._http = VendorHttp(
-            "pipe0",
-            base_url,
-            {"authorization": f"Bearer {key.get_secret_value()}"},
-            connections=connections,
-            deadline=deadline,
+        super().__init__(
+            VendorHttp(
+                "pipe0",
+                base_url,
+                {"authorization": f"Bearer {key.get_secret_value()}"},
+                connections=connections,
+                deadline=deadline,
+            )
         )
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def run(self, pipes: Sequence[Mapping[str, Any]], records: Sequence[Mapping[str, Any]]) -> PipesRun:
         """Starts a run of `pipes` ({"pipe_id", "config"?}) on at most 100 `records` ({"id", fields…}). Answers at once with the run's id, usually long

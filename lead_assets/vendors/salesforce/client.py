@@ -7,13 +7,12 @@ https://developer.salesforce.com/docs/platform/api-rest/guide/resources-composit
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
 from lead_assets.core.errors import ProviderError
-from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure
 
 MOST = 200
 """Records per request."""
@@ -29,18 +28,8 @@ KINDS: Kinds = {
 }
 
 
-class Salesforce:
+class Salesforce(VendorClient):
     """Salesforce's REST API; use with `async with`."""
-
-    def __init__(self, http: VendorHttp) -> None:
-        self._http = http
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def upsert(self, sobject: str, external_id: str, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         """Results in the order of the records: {id, success, errors: [{statusCode, message, fields}], created}."""

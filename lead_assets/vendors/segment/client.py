@@ -6,12 +6,11 @@ Does not belong here: which events are sent (see `destination`). https://segment
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
-from lead_assets.vendors.http import Kinds, VendorHttp, failure
+from lead_assets.vendors.http import Kinds, VendorClient, failure
 
 MOST_EVENTS, MOST_EVENT_BYTES, MOST_BYTES = 2_500, 32_000, 500_000
 _AROUND = 200
@@ -27,18 +26,8 @@ KINDS: Kinds = {
 }
 
 
-class Segment:
+class Segment(VendorClient):
     """Segment's API; use with `async with`."""
-
-    def __init__(self, http: VendorHttp) -> None:
-        self._http = http
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def batch(self, events: Sequence[dict[str, Any]]) -> None:
         """Send events; each needs a `messageId`, by which Segment drops repeats. Raises ProviderError."""

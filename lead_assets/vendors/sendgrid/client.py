@@ -6,13 +6,12 @@ Does not belong here: which contacts are sent (see `destination`). https://www.t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
 from lead_assets.core.errors import ProviderError
-from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, json_object
 
 MOST_CONTACTS, MOST_BYTES = 30_000, 6_000_000
 
@@ -27,18 +26,8 @@ KINDS: Kinds = {
 }
 
 
-class SendGrid:
+class SendGrid(VendorClient):
     """SendGrid's API; use with `async with`."""
-
-    def __init__(self, http: VendorHttp) -> None:
-        self._http = http
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def upsert(self, lists: Sequence[str], contacts: Sequence[dict[str, Any]]) -> str:
         """Start a job; returns its id. Nobody is in the list before the job has ended."""

@@ -6,11 +6,10 @@ Does not belong here: what is posted (see `destination`). https://docs.slack.dev
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from lead_assets.core.errors import Kind, ProviderError
-from lead_assets.vendors.http import HttpAnswer, Kinds, VendorHttp, failure, json_object
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, json_object
 
 EVENT = "lead_assets_delivery"
 """Type of the metadata that carries our key, by which a message is found again."""
@@ -27,18 +26,8 @@ _REFUSALS: Mapping[str, Kind] = {
 """Words of `ok: false` that say more than "never"."""
 
 
-class Slack:
+class Slack(VendorClient):
     """Slack's API; use with `async with`."""
-
-    def __init__(self, http: VendorHttp) -> None:
-        self._http = http
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        await self._http.__aexit__(kind, error, trace)
 
     async def post(self, message: Mapping[str, Any]) -> str:
         """Post a message; returns its `ts`. Raises ProviderError, its reason Slack's own word."""
