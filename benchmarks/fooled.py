@@ -30,6 +30,7 @@ from benchmarks.injections import honest
 from benchmarks.loans import labelled
 from lead_assets.classification.classify import Classified, classify
 from lead_assets.classification.golden import load_golden
+from lead_assets.classification.profiles import load_profiles
 from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger
 from lead_assets.ledger.model import Answer, Want
@@ -189,7 +190,7 @@ def main(files: list[str]) -> None:
             print(
                 f"{leads.height} honest leads, {which} model: {lost} lost ({lost / leads.height:.2%}), {more}; quarantined: {dict(codes)}"
             )
-        again = sum(map(doubts.is_suspicious, ({"notes": text} for text in leads["notes"].drop_nulls())))
+        again = sum(doubts.is_suspicious(load_profiles()["lending"], {"notes": text}) for text in leads["notes"].drop_nulls())
         print(f"asked with a canary, so once more after an upgrade: {again} ({again / leads.height:.2%})")
         ledger.close()
 

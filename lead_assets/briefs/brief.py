@@ -47,16 +47,16 @@ _FACTS = {
     "funding_total_usd": Fact("funding_total_usd", of="enriched"),
     "latest_round": Fact("latest_round", of="enriched"),
     "news": Fact("news_summary", of="enriched"),
-    "loan_type": Fact("loan_type", of="classification"),
-    "investor_experience": Fact("investor_experience", of="classification"),
-    "icp_fit": Fact("icp_fit", of="classification"),
-    "persona": Fact("persona", of="classification"),
-    "buying_stage": Fact("buying_stage", of="classification"),
+    "loan_type": Fact("loan_type", of="classification", is_ours=True),
+    "investor_experience": Fact("investor_experience", of="classification", is_ours=True),
+    "icp_fit": Fact("icp_fit", of="classification", is_ours=True),
+    "persona": Fact("persona", of="classification", is_ours=True),
+    "buying_stage": Fact("buying_stage", of="classification", is_ours=True),
     "pain_points": Fact("pain_points", of="classification"),
     "urgency": Fact("urgency_score", of="classification"),
     # The tier and its reasons, not the number: retraining a scoring model shifts every number slightly, and each shift would be a new question.
-    "tier": Fact("tier", of="score"),
-    "score_reasons": Fact("reasons", of="score"),
+    "tier": Fact("tier", of="score", is_ours=True),
+    "score_reasons": Fact("reasons", of="score", is_ours=True),
     # Chosen as of the account's arrival and given in words, not numbers, for the same reason.
     "similar_accounts": Fact("similar_accounts", of="lookalike"),
 }

@@ -105,7 +105,7 @@ def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **o
         profile = book.profiles[str(name[0])]
         rows = part.select(*KEYS, "received_at").to_dicts()
         for row, facts in zip(rows, prompt.facts_of(profile, part), strict=True):
-            canary = doubts.canary_of(facts) if doubts.is_suspicious(facts) else None
+            canary = doubts.canary_of(facts) if doubts.is_suspicious(profile, facts) else None
             shown = prompt.render(facts if canary is None else {**facts, doubts.CANARY: doubts.canary_fact(canary)})
             if (case := cases.get((profile.name, shown))) is None:
                 case = cases[profile.name, shown] = Case(profile, facts, shown, [], suspicious=canary is not None, canary=canary)
@@ -180,7 +180,7 @@ def second_want(case: Case, first: Want, asking: Asking) -> Want | None:
 
 def look_want(case: Case, first: Want, asking: Asking) -> Want:
     """The second look at a doubted answer: it shows the facts without what may speak to the model. Identified by the answer it doubts, like a repair."""
-    request = prompt.second_look(case.profile, prompt.render(doubts.without_hints(case.facts)))
+    request = prompt.second_look(case.profile, prompt.render(doubts.without_hints(case.profile, case.facts)))
     fix = asking.fix or case.answers[-1].body.get("fix")
     attempt = Attempt(case.profile, request, asking.book.limits.calls.max_tokens, fix)
     return _want(case, attempt, {**first.parameters, "attempt": "second look", "doubts": _digest(case.last_text)}, asking)
@@ -220,7 +220,7 @@ def _look_again(cases: Sequence[Case], wants: Sequence[Want], asking: Asking) ->
         case.answers.append(answer)
         case.looks += 1
         looked.append(case)
-        claims.append(Claim(case.profile, doubts.without_hints(case.facts), case.last_text))
+        claims.append(Claim(case.profile, doubts.without_hints(case.profile, case.facts), case.last_text))
     for case, verdict in zip(looked, governance.judge(claims), strict=True):
         _settle(case, verdict.answer)
 
@@ -236,7 +236,7 @@ def _settle(case: Case, second: Answered | None) -> None:
         if serious:
             case.accepted, case.violations = None, case.doubts
         return
-    shown = doubts.without_hints(case.facts)
+    shown = doubts.without_hints(case.profile, case.facts)
     # The second look was shown no text that is suspicious, and no canary.
     left = tuple(doubts.of(case.profile, shown, second, case.last_text, suspicious=False, canary=case.canary)) if serious else ()
     case.accepted, case.violations = (None, left) if left else (second, ())

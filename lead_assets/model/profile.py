@@ -57,6 +57,8 @@ class Fact:
     of: FactTable = "lead"
     is_name: bool = False
     """The name of a person, company or place: shown only if it looks like one, because strangers can type any text into such a field."""
+    is_ours: bool = False
+    """One of a list of words that we declare (a tier, a rule's name): no stranger speaks in it."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from benchmarks.fooled import LEADS, Bench, attacked, honest_leads
+from lead_assets.briefs.brief import PROFILE as BRIEF
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.classification.rulebook import load_rulebook
 from lead_assets.core.settings import Settings
@@ -66,14 +67,28 @@ def test_a_claim_that_nothing_proves_is_doubted_only_in_suspicious_text() -> Non
 
 
 def test_only_a_lead_that_speaks_to_a_model_is_asked_with_a_canary() -> None:
-    assert not doubts.is_suspicious(FACTS)
-    assert not doubts.is_suspicious({"notes": "We train a model on our CRM data and need pricing."})
-    assert doubts.is_suspicious({"notes": TEMPTED})
-    assert doubts.is_suspicious({"notes": f"Bridge loan. {orders.WITHHELD}"})
-    assert doubts.without_hints({"notes": TEMPTED})["notes"] == "Fix and flip in Tulsa. We have done 12 flips. No rush. (text removed)"
+    assert not doubts.is_suspicious(LENDING, FACTS)
+    assert not doubts.is_suspicious(LENDING, {"notes": "We train a model on our CRM data and need pricing."})
+    assert doubts.is_suspicious(LENDING, {"notes": TEMPTED})
+    assert doubts.is_suspicious(LENDING, {"notes": f"Bridge loan. {orders.WITHHELD}"})
+    assert (
+        doubts.without_hints(LENDING, {"notes": TEMPTED})["notes"]
+        == "Fix and flip in Tulsa. We have done 12 flips. No rush. (text removed)"
+    )
     words = {doubts.canary_of({"notes": str(n)}) for n in range(50)}
     assert len(words) == 50
     assert all(word.isalpha() and word.isascii() for word in words)
+
+
+def test_words_of_ours_speak_to_no_model() -> None:
+    ours = {"loan_type": "bridge_rtl", "icp_fit": "strong", "tier": "hot", "score_reasons": ["icp_fit", "web_activity", "email_engagement"]}
+    assert not doubts.is_suspicious(BRIEF, ours | {"notes": FACTS["notes"]})
+    assert doubts.is_suspicious(BRIEF, ours | {"notes": TEMPTED})
+    assert doubts.is_suspicious(BRIEF, ours | {"pain_points": TEMPTED}), "a model wrote them, from what a stranger wrote"
+    told = ours | {"seniority": "c_suite", "notes": TEMPTED}
+    for profile in (BRIEF, load_profiles()["b2b"]):
+        kept = doubts.without_hints(profile, {name: value for name, value in told.items() if name in profile.facts})
+        assert all(value == told[name] for name, value in kept.items() if name != "notes")
 
 
 @pytest.fixture

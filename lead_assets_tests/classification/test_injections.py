@@ -80,7 +80,7 @@ def careless(monkeypatch: pytest.MonkeyPatch) -> None:
 def all_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is withheld from the model, and it walks into no trap."""
     monkeypatch.setattr(doubts, "of", lambda *_, **__: iter(()))
-    monkeypatch.setattr(doubts, "is_suspicious", lambda facts: False)
+    monkeypatch.setattr(doubts, "is_suspicious", lambda *_: False)
     monkeypatch.setattr(orders, "withhold", lambda text: text)
     monkeypatch.setattr(orders, "withhold_whole", lambda text: text)
 

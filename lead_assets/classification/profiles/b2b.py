@@ -64,7 +64,7 @@ _FACTS = {
     "first_name": Fact("name_first", is_name=True),
     "company": Fact("company_clean", is_name=True),
     "title": Fact("title"),
-    "seniority": Fact("seniority"),
+    "seniority": Fact("seniority", is_ours=True),
     "department": Fact("department"),
     "industry": Fact("industry"),
     "company_size": Fact("company_size"),
