@@ -173,7 +173,7 @@ def outbox_job() -> None:
 
 deliveries_job = define_asset_job(
     DELIVERIES,
-    selection=AssetSelection.assets("delivery/deliveries", "delivery/dead_letters", "marts/time_to_first_touch"),
+    selection=AssetSelection.assets("delivery/deliveries", "delivery/dead_letters", "marts/time_to_first_touch", "marts/lead_360"),
     description="The tables of what was sent, from the ledger.",
 )
 

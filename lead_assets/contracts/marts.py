@@ -417,4 +417,8 @@ class Lead360(Table):
     briefed_at: Annotated[datetime | None, Column("When its brief was written; null if it has none")] = None
     event_id: Annotated[str | None, Column("Its event")] = None
     archived_as: Annotated[str | None, Column("File in the archive that holds the event")] = None
-    cost_usd: Annotated[Money, Column("Cost of its signals, classification and brief in US dollars")]
+    messages: Annotated[int, Column("Messages about it that were to be sent: rows of delivery.deliveries", low=0)]
+    messages_confirmed: Annotated[int, Column("Of those, confirmed by their destination", low=0)]
+    messages_dead: Annotated[int, Column("Of those, given up", low=0)]
+    touched_at: Annotated[datetime | None, Column("When the first message to its owner was confirmed")] = None
+    cost_usd: Annotated[Money, Column("Cost of its signals, classification and brief in US dollars, also of a brief that was quarantined")]

@@ -58,6 +58,7 @@ def story(row: Mapping[str, Any]) -> str:
             f"**Scored** {row['score']:.0f} of 100, {row['tier']}: {row['path']}" if row["score"] is not None else "**Not scored**",
             f"**Routed** to {row['owner']}: {row['routing_reason']}" if row["owner"] else "**Not routed**",
             f"**Event** {row['event_id']}" if row["event_id"] else "**No event**",
+            f"**Sent**: {row['messages_confirmed']} of {row['messages']} messages confirmed, {row['messages_dead']} given up",
         ]
     )
 

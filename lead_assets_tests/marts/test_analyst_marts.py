@@ -15,6 +15,7 @@ from lead_assets.contracts import (
     CampaignFunnel,
     Classification,
     CompanyOverview,
+    Delivery,
     Duplicate,
     EmailAddress,
     EnrichedLead,
@@ -24,6 +25,7 @@ from lead_assets.contracts import (
     LeadOutcome,
     PersonProfile,
     Quarantined,
+    QuarantinedSummary,
     RejectedPayload,
     RoutingDecision,
     Score,
@@ -274,6 +276,7 @@ def test_quality_is_the_share_of_leads_that_have_what_is_needed(store: Store) ->
 
 
 def test_a_lead_is_told_in_one_row_without_personal_data(store: Store) -> None:
+    touched = AT + timedelta(minutes=2)
     secret = {"email": "ana@acme.example", "full_name": "Ana Silva", "notes": "call Ana"}
     fill(
         store,
@@ -287,17 +290,27 @@ def test_a_lead_is_told_in_one_row_without_personal_data(store: Store) -> None:
             Quarantined: [{"lead_id": "2", "code": "placeholder"}],
             Score: [{"lead_id": "1", "score": 71.6, "tier": "hot", "path": "route"}],
             RoutingDecision: [{"lead_id": "1", "owner": "kim", "reason": "country DE"}],
+            QuarantinedSummary: [{"lead_id": "1", "cost_usd": "0.001"}],
+            Delivery: [
+                {"lead_id": "1", "destination": "segment", "kind": "track", "state": "confirmed", "confirmed_at": AT},
+                {"lead_id": "1", "destination": "slack", "kind": "lead", "state": "confirmed", "owner": "kim", "confirmed_at": touched},
+                {"lead_id": "1", "destination": "hubspot", "kind": "contact", "state": "dead", "owner": "kim"},
+                {"lead_id": "1", "destination": "slack", "kind": "revisit", "state": "waiting", "owner": "kim"},
+            ],
         },
     )
     first, second = made(store, Lead360)
-    assert only(first, "payloads", "signals_found", "signals_missed", "tier", "owner", "cost_usd") == [2, 2, 1, "hot", "kim", 0.102]
+    assert only(first, "payloads", "signals_found", "signals_missed", "tier", "owner", "cost_usd") == [2, 2, 1, "hot", "kim", 0.103]
+    assert only(first, "messages", "messages_confirmed", "messages_dead", "touched_at") == [4, 2, 1, touched]
+    assert only(second, "messages", "messages_confirmed", "messages_dead", "touched_at") == [0, 0, 0, None]
     assert story(first).split("\n\n") == [
         "**Arrived** as csv, 2 payloads; account acme.example",
-        "**Enriched**: 2 signals found, 1 not; $0.1020 for all",
+        "**Enriched**: 2 signals found, 1 not; $0.1030 for all",
         "**Classified** by m-1 as b2b, ICP fit strong",
         "**Scored** 72 of 100, hot: route",
         "**Routed** to kim: country DE",
         "**No event**",
+        "**Sent**: 2 of 4 messages confirmed, 1 given up",
     ]
     assert "**Quarantined**: placeholder" in story(second)
     assert "Ana" not in str(first) + str(second)
