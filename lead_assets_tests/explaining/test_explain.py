@@ -12,6 +12,7 @@ import pytest
 from lead_assets.contracts import (
     Classification,
     CompanyOverview,
+    Delivery,
     Duplicate,
     EmailAddress,
     EnrichmentEvent,
@@ -33,6 +34,15 @@ from lead_assets_tests.ledger.vendor import Vendor, want
 from lead_assets_tests.rows import AT, rows
 
 PARTS = json.dumps([{"part": "fit", "points": 12.5, "max_points": 20, "because": "seniority is vp", "rule": "seniority"}])
+
+SENT = AT + timedelta(days=3)
+HISTORY = json.dumps(
+    [
+        {"at": SENT.isoformat(), "attempt": 0, "reason": None, "state": "waiting"},
+        {"at": (SENT + timedelta(seconds=1)).isoformat(), "attempt": 1, "reason": "rate_limited", "state": "failed"},
+        {"at": (SENT + timedelta(minutes=5)).isoformat().replace("+00:00", "Z"), "attempt": 2, "reason": None, "state": "confirmed"},
+    ]
+)
 
 
 class Seldom(Vendor):
@@ -115,6 +125,10 @@ def known(settings: Settings, home: Path) -> Settings:
             }
         ],
         EnrichmentEvent: [{"campaign_id": "a", "lead_id": "L1", "event_id": "ev-1", "archived_as": "events/a/1.ndjson"}],
+        Delivery: [
+            {"campaign_id": "a", "lead_id": "L1", "destination": "slack", "kind": "lead", "state": "confirmed", "history": HISTORY},
+            {"campaign_id": "a", "lead_id": "L9", "destination": "hubspot", "kind": "contact", "state": "waiting"},
+        ],
     }
     for contract, each in frames.items():
         warehouse.write(contract, rows(contract, each), ["a"])
@@ -130,7 +144,7 @@ def test_a_lead_is_told_from_the_bytes_to_the_event(known: Settings) -> None:
     (lead,) = explain(known, "L1")["leads"]
     assert [step["step"] for step in lead["timeline"]][:2] == ["received", "received"]
     assert lead["timeline"][0]["what"] == "old.csv, position 1, read as csv; superseded: the same lead by its person"
-    assert {step["step"] for step in lead["timeline"]} == {"received", "signal", "classified", "scored", "routed", "event"}
+    assert {step["step"] for step in lead["timeline"]} == {"received", "signal", "classified", "scored", "routed", "event", "delivery"}
     assert [step["at"] for step in lead["timeline"] if step["at"]] == sorted(step["at"] for step in lead["timeline"] if step["at"])
     signals = {signal["signal"]: signal for signal in lead["signals"]}
     assert [(call["operation"], call["state"]) for call in signals["company_overview"]["attempts"]] == [
@@ -141,6 +155,17 @@ def test_a_lead_is_told_from_the_bytes_to_the_event(known: Settings) -> None:
     assert {"column": "seniority", "value": "vp", "from": {"title": "VP"}} in lead["read"]
     assert lead["routing"]["rules_tried"]
     assert str(lead["cost_usd"]) == "0.032000"
+
+
+def test_what_was_sent_is_told_with_every_state_and_its_time(known: Settings) -> None:
+    (lead,) = explain(known, "L1")["leads"]
+    assert [(step["what"], step["at"] - SENT) for step in lead["timeline"] if step["step"] == "delivery"] == [
+        ("slack lead: waiting", timedelta(0)),
+        ("slack lead: failed (rate_limited)", timedelta(seconds=1)),
+        ("slack lead: confirmed", timedelta(minutes=5)),
+    ]
+    assert [(each["destination"], each["state"]) for each in lead["deliveries"]] == [("slack", "confirmed")]
+    assert "| delivery | slack lead: failed (rate\\_limited) |" in as_markdown(explain(known, "L1"))
 
 
 @pytest.mark.parametrize("asked", ["ana@acme.example", "ANA@acme.example", "acme.example", "L0", "L1"])
