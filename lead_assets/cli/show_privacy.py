@@ -42,6 +42,11 @@ def forgotten(answer: dict[str, Any]) -> None:
     )
     for kind, count in answer["left_to_others"].items():
         _out.print(f"left alone: {count:,} {kind} that others have, too", highlight=False)
+    if answer["dry_run"] and not answer["held"]:
+        _out.print("nothing is held of whoever has this address or number", highlight=False)
+        if not answer["country_known"]:
+            _out.print("a number without its country is found as digits only: write it as +14155550123, or add --country", highlight=False)
+        return
     if answer["dry_run"]:
         table = Table("place", "found", title="where they are held", title_justify="left")
         for place in answer["held"][:_MOST_LINES]:

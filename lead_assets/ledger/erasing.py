@@ -22,9 +22,11 @@ from lead_assets.ledger.schema import (
     heads,
     identities,
     identity_decisions,
+    key_uses,
     mirrors,
     outbox,
     owner_changes,
+    received_events,
     routed_leads,
     sends,
 )
@@ -113,6 +115,11 @@ def erase(tx: Tx, erasure: Erasure) -> dict[str, int]:
     done["identities"] += tx.execute(sa.delete(identities).where(of_account)).rowcount
     of_pair = sa.or_(tx.among(identity_decisions.c.one, members), tx.among(identity_decisions.c.other, members))
     tx.execute(sa.delete(identity_decisions).where(identity_decisions.c.kind == "person", of_pair))
+    ids = {lead for _, lead in erasure.leads}
+    # The audit log and the events know no campaign: a namesake of the lead in another one loses its id there, too.
+    done["key_uses"] = tx.execute(sa.update(key_uses).where(tx.among(key_uses.c.about, ids)).values(about=FORGOTTEN)).rowcount
+    of_lead = tx.among(received_events.c.lead_id, ids)
+    done["received_events"] = tx.execute(sa.update(received_events).where(of_lead).values(lead_id=None)).rowcount
     done["mirrors"] = tx.execute(sa.delete(mirrors).where(tx.among(mirrors.c.person, erasure.persons))).rowcount
     return done
 

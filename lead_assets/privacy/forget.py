@@ -476,6 +476,7 @@ def _told(work: Work, held: Sequence[Holding], *, dry_run: bool) -> dict[str, An
     return {
         "erasure": work.erasure,
         "asked_by": person.asked.kind,
+        "country_known": person.asked.kind != "phone" or person.asked.value.startswith("+"),
         "dry_run": dry_run,
         "leads": len(person.leads),
         "payloads": person.rows.height,

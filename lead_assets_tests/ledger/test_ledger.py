@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -53,6 +54,17 @@ def test_migrations_end_where_the_code_begins(ledger: Ledger) -> None:
         return compare_metadata(context, metadata)
 
     assert ledger._db.read(differences) == []
+
+    def keys(tx: database_module.Tx) -> dict[str, object]:
+        found = sa.inspect(tx.connection)
+        return {name: found.get_pk_constraint(name)["constrained_columns"] for name in metadata.tables}
+
+    # Alembic does not compare these.
+    assert ledger._db.read(keys) == {name: [column.name for column in table.primary_key] for name, table in metadata.tables.items()}
+    if not ledger._db.postgres:
+        made = "SELECT name FROM sqlite_master WHERE type = 'table' AND sql LIKE '%WITHOUT ROWID%'"
+        without = {name for (name,) in ledger._db.read(lambda tx: tx.connection.exec_driver_sql(made).all())}
+        assert without == {name for name, table in metadata.tables.items() if table.dialect_options["sqlite"]["with_rowid"] is False}
 
 
 def test_a_ledger_of_a_newer_release_is_left_alone(ledger: Ledger, url: str) -> None:
