@@ -271,6 +271,9 @@ class _Counter:
             await in_thread(self._ledger.note_success, self._name)
         await self._journal.do(lambda tx: entries.settle(tx, fates, self._holder, self._policy))
 
+    async def owners_seen(self, owners: Sequence[tuple[str, str]]) -> None:
+        await in_thread(lambda: self._ledger.note_crm([(account, owner, None) for account, owner in owners], fill=True))
+
     async def failed(self, parcels: Sequence[Parcel], error: ProviderError, bucket: str | None = None) -> None:
         fate = self._fate(error)
         if error.kind == "rate_limited" and bucket is not None:

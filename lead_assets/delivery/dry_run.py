@@ -132,6 +132,9 @@ class _Pretence:
     async def settle(self, fates: Sequence[tuple[Parcel, Fate]]) -> None:
         return
 
+    async def owners_seen(self, owners: Sequence[tuple[str, str]]) -> None:
+        return
+
     async def failed(self, parcels: Sequence[Parcel], error: ProviderError, bucket: str | None = None) -> None:
         raise error
 

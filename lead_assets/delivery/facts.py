@@ -19,7 +19,7 @@ from lead_assets.vendors.sending import RoutedLead
 _KEYS = list(KEYS)
 
 
-_OF_OWNER = ("owner_email", "owner_crm_id", "sla_due_at")
+_OF_OWNER = ("account_key", "owner_email", "owner_crm_id", "sla_due_at")
 
 
 def routed_leads(
@@ -53,6 +53,7 @@ def _each(wide: pl.DataFrame, rules: DeliveryRules) -> Iterator[RoutedLead]:
             campaign_id=row["campaign_id"],
             lead_id=row["lead_id"],
             person=person_of(row["email"], row["campaign_id"], row["lead_id"]),
+            account=row["account_key"],
             facts=facts,
             owner=row["owner"],
             contact=rules.contact(row["owner"], row["owner_email"], row["owner_crm_id"]),

@@ -519,12 +519,12 @@ class Ledger:
         keys = list(account_keys)
         return self._db.read(lambda tx: routes.assigned(tx, keys))
 
-    def note_crm(self, rows: Iterable[tuple[str, str | None, bool | None]]) -> None:
-        """Record what the CRM says: (account_key, owner there, whether it is a customer) each. None leaves what is known."""
+    def note_crm(self, rows: Iterable[tuple[str, str | None, bool | None]], *, fill: bool = False) -> None:
+        """Record what the CRM says: (account_key, owner there, whether it is a customer) each. None leaves what is known, and with `fill` so does anything."""
         from lead_assets.ledger import routes
 
         listed = list(rows)
-        self._db.write(lambda tx: routes.note_crm(tx, listed))
+        self._db.write(lambda tx: routes.note_crm(tx, listed, fill=fill))
 
     def close_leads(self, ended: Iterable[tuple[str, str]], open_again: Iterable[tuple[str, str]] = ()) -> None:
         """Record that leads, (campaign_id, lead_id) each, need nothing more from their owner, and count as open no longer; and which are open again."""

@@ -288,14 +288,15 @@ def accounts_of(tx: Tx, owner: str) -> list[str]:
     return [row[0] for row in tx.raw_rows(statement)]
 
 
-def note_crm(tx: Tx, rows: Iterable[tuple[str, str | None, bool | None]]) -> None:
-    """Record what the CRM says: (account_key, owner there, whether it is a customer) each. None leaves what is known."""
+def note_crm(tx: Tx, rows: Iterable[tuple[str, str | None, bool | None]], *, fill: bool = False) -> None:
+    """Record what the CRM says: (account_key, owner there, whether it is a customer) each. None leaves what is known, and with `fill` so does anything."""
     c = crm_accounts.c
     statement = tx.insert(crm_accounts)
     newer = statement.excluded
     values = [{"account_key": key, "owner": owner, "customer": customer, "seen_at": tx.now_us} for key, owner, customer in rows]
     if values:
-        kept = {"owner": sa.func.coalesce(newer.owner, c.owner), "customer": sa.func.coalesce(newer.customer, c.customer)}
+        first, second = (c, newer) if fill else (newer, c)
+        kept = {"owner": sa.func.coalesce(first.owner, second.owner), "customer": sa.func.coalesce(first.customer, second.customer)}
         tx.execute(statement.on_conflict_do_update(index_elements=["account_key"], set_=kept | {"seen_at": newer.seen_at}), values)
 
 

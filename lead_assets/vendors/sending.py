@@ -69,6 +69,8 @@ class RoutedLead:
     campaign_id: str
     lead_id: str
     person: str
+    account: str
+    """Key of the account that ownership is decided by."""
     facts: Mapping[str, Any]
     """By name, without nulls and blanks: see `lead_assets.delivery.facts`."""
     owner: str
@@ -133,6 +135,10 @@ class SendDesk(Protocol):
 
     async def settle(self, fates: Sequence[tuple[Parcel, Fate]]) -> None:
         """Journal what became of parcels."""
+        ...
+
+    async def owners_seen(self, owners: Sequence[tuple[str, str]]) -> None:
+        """Note owners that the destination has and we did not set, (account, owner) each: routing gives them their accounts, if nothing says otherwise."""
         ...
 
     async def failed(self, parcels: Sequence[Parcel], error: ProviderError, bucket: str | None = None) -> None:

@@ -49,6 +49,7 @@ def lead(
         campaign_id=campaign,
         lead_id=f"l{n:05d}",
         person=person_of(email, campaign, f"l{n:05d}"),
+        account=f"acme{n}.example",
         facts={name: value for name, value in (known | facts).items() if value is not None},
         owner=owner,
         contact=OwnerContact(email=f"{owner}@sandbox.example"),

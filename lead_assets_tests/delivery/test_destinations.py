@@ -16,7 +16,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.delivery import planning
 from lead_assets.delivery.dispatch import drain
 from lead_assets.ledger import Ledger
-from lead_assets.ledger.schema import outbox
+from lead_assets.ledger.schema import crm_accounts, outbox
 from lead_assets.sandbox import Handle
 from lead_assets.vendors.segment.client import MOST_BYTES, MOST_EVENTS, batches
 from lead_assets_tests.delivery.sends import briefed, deliver, lead, rules, states
@@ -35,6 +35,11 @@ def requests(sandbox: Handle, service: str, operation: str | None = None) -> lis
 
 def bodies(sandbox: Handle, service: str, operation: str) -> list[dict[str, Any]]:
     return [json.loads(each["body"]) for each in requests(sandbox, service, operation)]
+
+
+def crm_owners(ledger: Ledger) -> dict[str, str]:
+    rows = ledger.outbox.together([lambda tx: list(tx.raw_rows(sa.select(crm_accounts.c.account_key, crm_accounts.c.owner)))])[0]
+    return dict(rows)
 
 
 # HubSpot
@@ -84,6 +89,12 @@ def test_an_owner_here_and_another_one_there(settings: Settings, sandbox: Handle
     deliver(other, elsewhere, [lead(1, owner="ben.other")], own)
     assert sandbox.state("hubspot")["contacts"]["person1@acme1.example"]["properties"]["hubspot_owner_id"] == there
     assert states(other) == [("contact", "confirmed", "owner_kept")]
+    # Routing knows of that owner from now on; what was imported for the whole account stays.
+    assert crm_owners(other) == {"acme1.example": there}
+    other.note_crm([("acme1.example", "imported", None)])
+    deliver(other, elsewhere, [lead(1, owner="ben.other", title="CEO")], own)
+    assert crm_owners(other) == {"acme1.example": "imported"}
+    assert states(other)[-1] == ("contact", "confirmed", "owner_kept")
     # And an owner here who is none there: the contact is sent without.
     unknown = settings.model_copy(update={"home": tmp_path / "third"})
     third = Ledger(unknown.ledger_location)

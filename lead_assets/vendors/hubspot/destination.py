@@ -51,7 +51,10 @@ class HubSpotDestination(Destination):
             body: dict[str, Any] = {"email": lead.facts["email"], "fields": lead.mapped(rules.fields)}
             if rules.owner and lead.to_owner and (lead.contact.hubspot or lead.contact.email):
                 body["owner"] = {"id": lead.contact.hubspot, "email": lead.contact.email}
-            sent.append(lead.send(self.name, "contact", body, owner=lead.owner if lead.to_owner else None, due_by=lead.due_by))
+            told = {**body, "account": lead.account}
+            sent.append(
+                lead.send(self.name, "contact", told, content=body, owner=lead.owner if lead.to_owner else None, due_by=lead.due_by)
+            )
             if rules.notes and lead.to_owner and "brief" in lead.facts:
                 written = lead.facts["briefed_at"]
                 note = {"text": _note(lead), "at_ms": int(written.timestamp() * 1000) if isinstance(written, datetime) else 0}
@@ -132,13 +135,18 @@ class _HubSpotSender:
                 reasons[parcel.id] = "owner_unknown"
         if wanted:
             there = await self._there([parcel for parcel in parcels if parcel.id in wanted])
+            seen: list[tuple[str, str]] = []
             for parcel in parcels:
                 if parcel.id in wanted:
                     has = there.get(str(parcel.body["email"]).lower())
                     if has and has != wanted[parcel.id] and not parcel.mirror.has(OWNER, has):
                         reasons[parcel.id] = "owner_kept"
+                        if parcel.body.get("account"):  # what was planned by an older version has none
+                            seen.append((str(parcel.body["account"]), self._as_we_know(has)))
                     else:
                         values[parcel.id][OWNER] = wanted[parcel.id]
+            if seen:
+                await self._desk.owners_seen(seen)
         return values, reasons
 
     async def _owner(self, told: Any) -> str | None:
@@ -151,6 +159,10 @@ class _HubSpotSender:
             await self._desk.turn(_BUCKET, self._rates)
             self._owners[email] = await self._client.owner(email)
         return self._owners[email]
+
+    def _as_we_know(self, owner: str) -> str:
+        """The address by which we asked for this owner; else the id, which routing.yaml may have."""
+        return next((email for email, number in self._owners.items() if number == owner), owner)
 
     async def _there(self, parcels: Sequence[Parcel]) -> dict[str, str]:
         """E-mail → the owner it has in HubSpot."""
