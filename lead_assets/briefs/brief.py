@@ -17,7 +17,7 @@ classified and scored, and which companies known before are like its own), write
 brief - two or three sentences, 20 to 700 characters: who this is, what it wants and by when, and why it is worth the time. Only what the facts say.
 next_step - one sentence, 5 to 300 characters: what to do first, and what is missing that should be asked.
 evidence - the words of the facts that the brief rests on, each quoted exactly as it stands there, at most 200 characters a quote. At least one.
-similar_accounts are other companies and not the lead's: each by name, what became of it with us (won, lost, no response) where that is known, and what the two
+similar_accounts are other companies and not the lead's: each by name, what became of it with us (won, lost, went silent) where that is known, and what the two
 have in common. If there are any, the brief names the one that says most for or against this lead. That one was won promises nothing of this one.
 Name no person and no company that the facts do not name.
 """

@@ -23,6 +23,8 @@ from lead_assets.model.rulebook import Rulebook
 
 _REASONS = 3
 _IN_COMMON = 3
+# "No response" would read as if the fact spoke to a model of its answer.
+_BECAME = {"no_response": "went silent"}
 
 
 @dataclass(frozen=True)
@@ -93,5 +95,5 @@ def _in_words(leads: pl.DataFrame, similar: pl.DataFrame) -> pl.DataFrame:
 
 def _said(similar: pl.DataFrame) -> Iterator[str]:
     for row in similar.iter_rows(named=True):
-        became = f" ({row['outcome'].replace('_', ' ')})" if row["outcome"] else ""
+        became = f" ({_BECAME.get(row['outcome'], row['outcome'])})" if row["outcome"] else ""
         yield f"{row['similar_company']}{became}: {', '.join(row['shared'][:_IN_COMMON])}"

@@ -87,7 +87,10 @@ def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
     orders.read_ahead(set().union(*(_texts(leads[column]) for column in columns.values())))
     rows: list[Facts] = [{} for _ in range(leads.height)]
     for name, column in columns.items():
-        for row, shown in zip(rows, _shown_column(leads[column].to_list(), is_name=profile.facts[name].is_name), strict=True):
+        fact, values = profile.facts[name], leads[column].to_list()
+        for row, shown in zip(
+            rows, [value or None for value in values] if fact.is_ours else _shown_column(values, is_name=fact.is_name), strict=True
+        ):
             if shown is not None:
                 row[name] = shown
     return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import polars as pl
 import pytest
 
 from benchmarks.fooled import LEADS, Bench, attacked, honest_leads
@@ -81,6 +82,12 @@ def test_only_a_lead_that_speaks_to_a_model_is_asked_with_a_canary() -> None:
 
 
 def test_words_of_ours_speak_to_no_model() -> None:
+    scored = pl.DataFrame(
+        {"title": "CFO", "score.tier": "hot", "score.reasons": [["icp_fit", "web_activity"]], "classification.loan_type": "bridge_rtl"}
+    )
+    assert prompt.facts_of(BRIEF, scored) == [
+        {"title": "CFO", "loan_type": "bridge_rtl", "tier": "hot", "score_reasons": ["icp_fit", "web_activity"]}
+    ]
     ours = {"loan_type": "bridge_rtl", "icp_fit": "strong", "tier": "hot", "score_reasons": ["icp_fit", "web_activity", "email_engagement"]}
     assert not doubts.is_suspicious(BRIEF, ours | {"notes": FACTS["notes"]})
     assert doubts.is_suspicious(BRIEF, ours | {"notes": TEMPTED})

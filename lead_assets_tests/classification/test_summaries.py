@@ -93,7 +93,7 @@ def test_a_brief_names_the_similar_accounts_it_is_shown_and_no_others(briefed: B
     shown = [json.loads(json.loads(request["body"])["messages"][0]["content"][6:-7]) for request in sandbox.requests("anthropic")[-2:]]
     assert sorted(len(facts.get("similar_accounts", [])) for facts in shown) == [0, 2]
     told = next(facts["similar_accounts"] for facts in shown if "similar_accounts" in facts)
-    assert told == ["Harbor Bridge (won): same industry (Construction), 51-200 people", "Slow Creek (no response): same country (US), a, b"]
+    assert told == ["Harbor Bridge (won): same industry (Construction), 51-200 people", "Slow Creek (went silent): same country (US), a, b"]
     assert made.quarantine.is_empty()
     assert [("Harbor Bridge (won)" in text) for text in made.summaries.sort("lead_id")["brief"]] == [True, False]
 
