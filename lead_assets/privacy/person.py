@@ -270,7 +270,9 @@ def _names(rows: pl.DataFrame) -> pl.Series:
 
 def _is_whole(name: str) -> bool:
     """Whether a name is of two words and long enough not to stand in other words by chance."""
-    return " " in name and sum(letter.isalpha() for letter in name) >= _NAME_LETTERS
+    # A letter of Chinese, Japanese or Korean says as much as two of an alphabet.
+    letters = sum(1 + (unicodedata.east_asian_width(letter) == "W") for letter in name if letter.isalpha())
+    return " " in name and letters >= _NAME_LETTERS
 
 
 def _orders(name: str) -> Iterator[str]:

@@ -61,3 +61,21 @@ def test_a_switchboard_is_left_to_others_whatever_extension_they_have() -> None:
     assert jane.phones == {"4155552000"}
     jane.leave_to_others(everybody)
     assert (jane.phones, jane.numbers, jane.texts["phone"], jane.shared) == (set(), set(), set(), {"phone": 1})
+
+
+@pytest.mark.parametrize(
+    ("name", "is_looked_for"),
+    [
+        ("Jane Doe", True),
+        ("田中 太郎", True),
+        ("김 철수", True),
+        ("Ольга Ким", True),
+        ("王 伟", False),
+        ("Al Bo", False),
+        ("Madonna", False),
+    ],
+)
+def test_a_whole_name_is_looked_for_in_every_script(name: str, is_looked_for: bool) -> None:
+    person = asked_by("jane@acme.example")
+    person.learn("name", name)
+    assert (name.lower() in {needle.text for needle in person.needles() if needle.kind == "name"}) is is_looked_for
