@@ -7,6 +7,7 @@ Hours are local: on the day the clocks change, 00:00-24:00 has 23 or 25 hours, a
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -68,7 +69,12 @@ class Calendar:
 def _utc(day: date, minutes: int, zone: ZoneInfo) -> datetime:
     """A local time in UTC. A time that the clocks skip is the moment they skip it; of one that comes twice, the first."""
     local = datetime(day.year, day.month, day.day, tzinfo=zone) + timedelta(minutes=minutes)
-    return local.astimezone(UTC)
+    late, early = local.astimezone(UTC), local.replace(fold=1).astimezone(UTC)
+    if late <= early:
+        return late
+    before = early.astimezone(zone).utcoffset()
+    skipped = [early + timedelta(minutes=minute) for minute in range((late - early) // timedelta(minutes=1) + 1)]
+    return skipped[bisect_left(skipped, True, key=lambda moment: moment.astimezone(zone).utcoffset() != before)]
 
 
 ALWAYS: Week = (((0, 24 * 60),),) * 7

@@ -54,6 +54,25 @@ def test_a_shift_in_the_hour_that_the_clocks_skip_has_no_time() -> None:
     assert early.after(at("2026-03-28T23:00"), timedelta(minutes=30)) == at("2026-03-30T06:30")
 
 
+@pytest.mark.parametrize(
+    ("zone", "hours", "start", "minutes", "due"),
+    [
+        # Berlin skips 02:00 to 03:00: half an hour is left of the shift, so the other half is the next Sunday's.
+        ("Europe/Berlin", "sun 01:30-02:30", "2026-03-29T00:00", 60, "2026-04-05T00:00"),
+        ("America/New_York", "sun 01:30-02:30", "2026-03-08T06:00", 31, "2026-03-15T05:31"),
+        ("America/New_York", "mon-sun 02:15-02:45", "2026-03-08T06:00", 1, "2026-03-09T06:16"),
+        # Half an hour is skipped on Lord Howe, two hours in Troll, the hour after midnight in Santiago.
+        ("Australia/Lord_Howe", "sun 01:45-02:15", "2026-10-03T15:00", 16, "2026-10-10T14:46"),
+        ("Antarctica/Troll", "sun 02:30-03:30", "2026-03-29T00:00", 31, "2026-04-05T00:31"),
+        ("America/Santiago", "sun 00:30-01:30", "2026-09-06T03:00", 31, "2026-09-13T03:31"),
+    ],
+)
+def test_a_shift_that_begins_or_ends_in_skipped_time_has_only_what_is_left(
+    zone: str, hours: str, start: str, minutes: int, due: str
+) -> None:
+    assert Calendar(week_of([hours]), zone).after(at(start), timedelta(minutes=minutes)) == at(due)
+
+
 def test_days_away_are_not_worked() -> None:
     away = Calendar(OFFICE, "Europe/Berlin", ((date(2026, 11, 3), date(2026, 11, 4)),))
     assert away.after(at("2026-11-02T15:00"), timedelta(hours=2)) == at("2026-11-05T09:00")
