@@ -163,6 +163,14 @@ def doctor(answer: dict[str, Any]) -> None:
 
 
 def status(answer: dict[str, Any]) -> None:
+    if faults := answer["faults_in_rules"]:
+        out.print(
+            "[bold red]the rules are broken[/]: sensors and schedules keep to their last good copy, if there is one, until this is corrected:",
+            highlight=False,
+            soft_wrap=True,
+        )
+        for fault in faults:
+            out.print(f"  {escape(fault)}", highlight=False, soft_wrap=True)
     for campaign in answer["campaigns"]:
         out.print(f"\n{escape(campaign['campaign_id'])}")
         for row in campaign["tables"]:

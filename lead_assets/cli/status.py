@@ -42,9 +42,11 @@ _CURRENT = Standing("current")
 
 
 def status(settings: Settings, campaigns: Sequence[str] | None = None) -> dict[str, Any]:
-    """The answer of `lead-assets status`: {"current", "out_of_date", "missing": counts, "campaigns": [{campaign_id, tables: [{table, state, why}]}]}; tables
-    that are current are left out. Home-wide tables are listed under the campaign "all"."""
+    """The answer of `lead-assets status`: {"current", "out_of_date", "missing": counts, "faults_in_rules", "campaigns": [{campaign_id, tables: [{table,
+    state, why}]}]}; tables that are current are left out. Home-wide tables are listed under the campaign "all". The faults are those of
+    the rules as they are saved, whether or not a last good copy is in force instead."""
     from lead_assets.definitions import build_defs
+    from lead_assets.rules.check import examine_rules
 
     if bound_world(settings) == "sandbox" and settings.sandbox_url is None:
         settings = settings.model_copy(update={"sandbox_url": "http://127.0.0.1"})  # the ledger holds sandbox answers; nothing is called
@@ -68,6 +70,7 @@ def status(settings: Settings, campaigns: Sequence[str] | None = None) -> dict[s
     counts = [each.state for tables in found.values() for each in tables.values()]
     return {
         **{state: counts.count(state) for state in ("current", "out_of_date", "missing")},
+        "faults_in_rules": [fault for each in examine_rules(settings) for fault in each.faults],
         "campaigns": [{"campaign_id": key, "tables": rows} for key, tables in found.items() if (rows := _rows(tables))],
     }
 

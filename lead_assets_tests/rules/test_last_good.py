@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from lead_assets.core.last_good import faults_passed_over
 from lead_assets.core.settings import Settings
 from lead_assets.routing.table import load_routing_table
 from lead_assets.rules.check import examine_rules, put_in_force
+from lead_assets_tests.conftest import Command
 
 GOOD = '{"US": "us@our.example", "DEFAULT": "desk@our.example"}'
 BROKEN = '{"US": "us@our.example", "DEFAULT": '
@@ -55,6 +57,20 @@ def test_the_last_good_ones_stay_in_force_and_it_is_said(own: Settings, caplog: 
     assert load_routing_table(own).fallback_owner == "front@our.example"
     put_in_force(own)
     assert faults_passed_over(own) == ()
+
+
+@pytest.mark.slow
+def test_status_says_what_is_broken_until_it_is_corrected(own: Settings, command: Command) -> None:
+    save(own, GOOD)
+    status = partial(command, "status", at=own.home, LEAD_ASSETS_RULES_DIR=str(own.rules_dir))
+    assert status("--json").answer()["faults_in_rules"] == []
+    save(own, BROKEN)
+    assert any("routing.yaml line 1" in fault for fault in status("--json").answer()["faults_in_rules"])
+    shown = status().stdout
+    assert "the rules are broken" in shown
+    assert "cannot be read" in shown
+    save(own, GOOD)
+    assert "broken" not in status().stdout
 
 
 def test_a_file_that_was_never_good_is_refused(own: Settings) -> None:
