@@ -28,6 +28,7 @@ from lead_assets.service.paying import EnrichRefused, as_json
 from lead_assets.service.receive_api import MOST_BYTES, answered, body_of, demand_leads, event_id_of, key_of_campaign
 from lead_assets.service.receiving import NotStored
 from lead_assets.stores.objects import open_objects
+from lead_assets.stores.warehouse.base import Warehouse
 from lead_assets.stores.warehouse.questions import ask
 
 router = APIRouter(tags=["write"])
@@ -97,6 +98,7 @@ async def erase(request: Request, lead_id: str, key: Admin) -> Response:
     asked = read_identifier(text) if text else None
     if asked is None:
         raise HTTPException(409, "this lead has neither an e-mail address nor a phone by which its person can be found")
+    theirs = await asyncio.to_thread(_leads_of, state.warehouse, lead)
     # An open journal cannot be rewritten under its writer.
     if not await state.receiver.land_what_came():
         raise HTTPException(503, "what was received lately is not landed yet: repeat the request", {"Retry-After": "5"})
@@ -104,6 +106,8 @@ async def erase(request: Request, lead_id: str, key: Admin) -> Response:
         receipt = await asyncio.shield(asyncio.to_thread(forget, state.settings, state.ledger, asked, busy=state.busy))
     except NotForgotten as error:
         raise HTTPException(409, str(error)) from None
+    for each in theirs:
+        state.receiver.pending.pop(each, None)
     return as_json(receipt)
 
 
@@ -136,6 +140,12 @@ async def drop_state(request: Request, drop_id: str, key: Reader) -> Response:
     if said is None:
         raise HTTPException(404, "nothing is known of this drop: check its id, or ask again once the runs of its campaigns have ended")
     return as_json(said)
+
+
+def _leads_of(warehouse: Warehouse, lead: dict[str, Any]) -> list[str]:
+    """The ids of all leads with a lead's address or number."""
+    same = [f"{name} = {literal(lead[name])}" for name in ("email_normalized", "phone_e164") if lead[name]]
+    return ask(warehouse, f"SELECT lead_id FROM identity.leads WHERE {' OR '.join(same)}", pii=True)["lead_id"].to_list()
 
 
 async def _dropped(request: Request, body: bytes, source: str, campaign: str | None, event_id: str | None) -> Response:
