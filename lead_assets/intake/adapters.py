@@ -20,7 +20,7 @@ import orjson
 
 from lead_assets.core.settings import Settings
 from lead_assets.core.values import number
-from lead_assets.intake.headers import HEADERS, IGNORE, OTHER_NAMES, Headers, Meaning, fold_header
+from lead_assets.intake.headers import FIELDS, HEADERS, IGNORE, OTHER_NAMES, Headers, Meaning, fold_header
 from lead_assets.intake.moments import moment
 from lead_assets.intake.nested import named_apart
 from lead_assets.intake.paths import Path, Place, is_blank, path, tree_of, without
@@ -34,6 +34,7 @@ DECLARED = "="
 """Prefix of a field name in a bag: the value that the shape's declaration points to."""
 MAPPED = "=map "
 """Prefix of a field name in a bag: the value that `--map path=field` points to."""
+_DECLARED = frozenset(mark + field for mark in (DECLARED, MAPPED) for field in (*FIELDS, IGNORE))
 _MOST_PLANS = 512
 
 Bag = dict[str, Any]
@@ -89,6 +90,11 @@ class Condition:
                 or any(_possible(each, keys) if each.key else _there(each, payload) for each in any_of)
             )
         )
+
+
+def is_declared(name: str) -> bool:
+    """Whether a name in a bag is a field after `DECLARED` or `MAPPED`. A sender's own name may begin like one: "=HYPERLINK(...)"."""
+    return name in _DECLARED
 
 
 class Adapter:
@@ -243,7 +249,7 @@ class Adapter:
 
     def meaning(self, name: str) -> Meaning | None:
         """The field that a name in the bag means here; the rank orders several names for one field."""
-        if name.startswith(DECLARED):
+        if is_declared(name):
             return Meaning(name.removeprefix(MAPPED).removeprefix(DECLARED), -3000 if name.startswith(MAPPED) else -2000, "en")
         folded = fold_header(name)
         if self.is_flat:
@@ -264,7 +270,7 @@ class Adapter:
         languages: dict[str, set[str]] = {}
         either: list[str] = []
         for name in names:
-            target = None if name.startswith(DECLARED) else mapped.get(fold_header(name))
+            target = None if is_declared(name) else mapped.get(fold_header(name))
             meaning = Meaning(target, -4000, "en") if target else self.meaning(name)
             if meaning is None or meaning.field == IGNORE:
                 continue

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
-from lead_assets.intake.adapters import DECLARED, MAPPED, Adapters, shipped_adapters
+from lead_assets.intake.adapters import MAPPED, Adapters, is_declared, shipped_adapters
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Chunk, Fault, Reject
 from lead_assets.intake.rows import Group, grouped, read_group
@@ -108,7 +108,7 @@ def _add(shapes: dict[str, ShapeRead], chunk: Chunk, group: Group, adapters: Ada
             known = shape.fields.setdefault(f"given.{column}", [])
             known += [text for text in said if text not in known]
     for name in islice((name for signature in read.signatures for name in signature), 20_000):
-        if name not in bound and not name.startswith(DECLARED):
+        if name not in bound and not is_declared(name):
             shape.unknown.setdefault(name, adapters.headers.near(name))
     if not shape.sample and read.frame.height:
         row = read.frame.row(0, named=True)
@@ -121,7 +121,7 @@ def _said(name: str, column: str, group: Group) -> str:
     """A name as its sender would find it: where a declaration points, the first path that says something in these payloads."""
     if name.startswith(MAPPED):
         return f"--map …={column}"
-    if not name.startswith(DECLARED):
+    if not is_declared(name):
         return name
     found = group.adapter.places_of(column)
     return next((where.text for payload in group.payloads[:100] for where in found if where.first(payload) is not None), found[0].text)

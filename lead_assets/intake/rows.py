@@ -18,7 +18,7 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import RawLead, canonical_json
-from lead_assets.intake.adapters import DECLARED, FALLBACK, MAPPED, Adapter, Adapters, Bag, Candidates, shipped_adapters
+from lead_assets.intake.adapters import DECLARED, FALLBACK, MAPPED, Adapter, Adapters, Bag, Candidates, is_declared, shipped_adapters
 from lead_assets.intake.amounts import amount
 from lead_assets.intake.headers import IGNORE, OTHER_NAMES, fold_header
 from lead_assets.intake.moments import moment, order_of
@@ -590,8 +590,8 @@ def _extras(
 def _unheld(signature: tuple[str, ...], binding: dict[str, list[str]]) -> tuple[str, ...]:
     """Names whose value fills no column: unknown ones, and those that lose to another name for the same column."""
     present = set(signature)
-    taken = {next((name for name in names if name in present and not name.startswith(DECLARED)), None) for names in binding.values()}
-    return tuple(name for name in signature if name not in taken and not name.startswith(DECLARED))
+    taken = {next((name for name in names if name in present and not is_declared(name)), None) for names in binding.values()}
+    return tuple(name for name in signature if name not in taken and not is_declared(name))
 
 
 def _identify(frame: pl.DataFrame, unread: dict[int, list[str]]) -> tuple[pl.DataFrame, dict[int, Fault]]:

@@ -161,3 +161,8 @@ def test_at_least_twelve_languages_word_the_usual_fields() -> None:
 def test_folding_is_the_same_once_more() -> None:
     for wording in shipped_headers().wordings:
         assert fold_header(wording) == wording
+
+
+def test_a_name_that_looks_like_a_formula_is_a_name() -> None:
+    drop = read(b'{"email": "ada@acme.example", "=HYPERLINK(1)": "x", "=map y": "z"}')
+    assert json.loads(drop.leads["extra"][0]) == {"=HYPERLINK(1)": "x", "=map y": "z"}
