@@ -43,7 +43,7 @@ from lead_assets.signals.subjects import subject
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import open_objects
 from lead_assets.stores.opened import archive_of, warehouse_of
-from lead_assets.stores.warehouse.base import Warehouse
+from lead_assets.stores.warehouse.base import ContractViolation, Warehouse
 from lead_assets.vendors import destinations
 from lead_assets.vendors.offer import SubjectKind
 
@@ -314,8 +314,16 @@ def _redact_warehouse(work: Work, held: Sequence[Holding]) -> None:
                 left = left.filter(~rows_with(left, work.needles))
             left, masked = _masked_rows(left, work.needles)
             if masked or not left.equals(rows):
-                work.warehouse.write(contract, left, [key])
+                rewrite(work.warehouse, contract, left, key)
                 work.note("warehouse", int(rows.estimated_size() - left.estimated_size()) + masked, rows.height - left.height or 1)
+
+
+def rewrite(warehouse: Warehouse, contract: type[Table], rows: pl.DataFrame, key: str) -> None:
+    """Replace a partition, which the next run makes again. One that an earlier release made, before the table had columns that must have values, is emptied."""
+    try:
+        warehouse.write(contract, rows, [key])
+    except ContractViolation:
+        warehouse.write(contract, contract.empty(), [key])
 
 
 def is_of_leads(contract: type[Table]) -> bool:

@@ -23,7 +23,7 @@ from lead_assets.core.time_spans import duration
 from lead_assets.intake.adapters import adapters_of
 from lead_assets.ledger.erasing import FORGOTTEN, CallInFull, Erasure
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.privacy.forget import is_of_leads, without
+from lead_assets.privacy.forget import is_of_leads, rewrite, without
 from lead_assets.privacy.redaction import DropReading, emptied
 from lead_assets.privacy.search import files_below
 from lead_assets.stores.archive import Archive
@@ -135,7 +135,7 @@ def _remove_rows(warehouse: Warehouse, campaigns: list[str], drops: list[str]) -
             rows = warehouse.read(contract, [key])
             left = without(contract, rows, leads.select("campaign_id", "lead_id").unique(), of_drops)
             if left.height < rows.height:
-                warehouse.write(contract, left, [key])
+                rewrite(warehouse, contract, left, key)
 
 
 def _events(settings: Settings, before: datetime, dry_run: bool) -> dict[str, int]:
