@@ -25,7 +25,8 @@ Pii = Annotated[
 
 def add_to(app: typer.Typer) -> None:
     """Add these subcommands to the `lead-assets` command."""
-    app.command("sql")(query)
+    # A query may begin with a comment, which is no option.
+    app.command("sql", context_settings={"ignore_unknown_options": True})(query)
     app.command("show")(show_table)
     app.command()(lineage)
     app.command("explain")(explain_lead)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lead_assets.contracts import TABLES, Lead, Score
+from lead_assets.core.project_files import project_file
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.conftest import Command
 from lead_assets_tests.rows import rows
@@ -35,6 +36,14 @@ def test_a_query_prints_rows_for_people_and_one_object_for_programs(command: Com
     assert "tier" in printed
     assert "120" in printed
     assert list(csv.reader(io.StringIO(command("sql", sql, "--csv").stdout)))[1][:2] == ["warm", "120"]
+
+
+def test_a_query_may_begin_with_a_comment_as_the_questions_files_do(command: Command, filled: Path) -> None:
+    (path,) = (project_file("sql") / "analyst").glob("19_*.sql")
+    assert path.read_text().startswith("-- ")
+    assert command("sql", path.read_text(), "--json").answer()["columns"] == ["seniority", "department", "leads", "mean_score", "hot"]
+    assert command("sql", "-- a = b\nSELECT lead_id FROM scoring.scores", "--limit", "2", "--json").answer()["count"] == 2
+    assert command("sql", "SELECT lead_id FROM scoring.scores", "--limt", "2").code == 2
 
 
 def test_people_see_the_first_rows_and_programs_all(command: Command, filled: Path) -> None:
