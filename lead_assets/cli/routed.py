@@ -183,7 +183,11 @@ def import_crm(settings: Settings, file: Path) -> dict[str, Any]:
         key = next((names[name] for name in ("account", "account_key", "domain") if name in names), None)
         if key is None or not {"owner", "customer"} & set(names):
             raise ValueError(f"{file}: it needs a column account (or domain), and owner, customer or both: name them so in the first line")
-        rows = [(_account(line[key]), _text(line, names.get("owner")), _yes(line, names.get("customer"))) for line in reader if line[key]]
+        lines = [line for line in reader if line[key]]
+    accounts = _accounts([line[key].strip() for line in lines])
+    rows = [
+        (account, _text(line, names.get("owner")), _yes(line, names.get("customer"))) for account, line in zip(accounts, lines, strict=True)
+    ]
     with opened_ledger(settings) as ledger:
         ledger.note_crm(rows)
     return {
@@ -194,8 +198,13 @@ def import_crm(settings: Settings, file: Path) -> dict[str, Any]:
     }
 
 
-def _account(text: str) -> str:
-    return text.strip().lower().removeprefix("https://").removeprefix("http://").removeprefix("www.").rstrip("/")
+def _accounts(texts: Sequence[str]) -> list[str]:
+    """The account keys of domains, addresses of websites, or account keys."""
+    from lead_assets.identity.companies import company_domains
+
+    sites, nothing = pl.Series(texts, dtype=pl.String), pl.Series([None] * len(texts), dtype=pl.String)
+    found = company_domains(sites, nothing, nothing)
+    return [domain or text.lower() for domain, text in zip(found, texts, strict=True)]
 
 
 def _text(line: dict[str, str], name: str | None) -> str | None:

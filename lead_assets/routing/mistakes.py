@@ -15,6 +15,8 @@ from lead_assets.routing.fields import FIELDS, RoutingField, field, field_names
 from lead_assets.routing.model import DEFAULT, MAILBOX, Pool, RoutingTable, Team, Territory, When
 
 _PLACE = re.compile(r"^[A-Z]{2}(-[A-Z0-9]{1,3})?$")
+_NO_ACCOUNT = re.compile(r"[/@\s]|^www\.", re.IGNORECASE)
+"""What neither a domain has nor another account key."""
 Where = tuple[int | str, ...]
 
 
@@ -150,6 +152,8 @@ def _named_accounts(table: RoutingTable) -> Iterator[Mistake]:
     for index, entry in enumerate(table.named_accounts):
         yield from _target(table, ("named_accounts", index, "to"), entry.to)
         for account in entry.accounts:
+            if _NO_ACCOUNT.search(account):
+                yield Mistake(("named_accounts", index, "accounts"), f"'{account}' is no account: write its domain alone, such as acme.com")
             if seen.setdefault(account.lower(), entry.to) != entry.to:
                 yield Mistake(
                     ("named_accounts", index, "accounts"),

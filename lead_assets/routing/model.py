@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, field_
 
 from lead_assets.core.conditions import Between, KnownValue, Test
 from lead_assets.core.declared import Declared
+from lead_assets.core.emails import ascii_host
 from lead_assets.core.time_spans import Duration
 from lead_assets.routing.working_time import ALWAYS, Calendar, Week, known_zone, week_of
 
@@ -200,6 +201,11 @@ class Territory(Declared):
         return "; ".join(f"{name} {said_test(test)}" for name, test in self.when.items())
 
 
+def _account_key(account: str) -> str:
+    """A domain as accounts are kept under it, or another account key."""
+    return account.lower() if account.isascii() else ascii_host(account) or account.lower()
+
+
 def said_test(test: Test) -> str:
     if isinstance(test, KnownValue):
         return "known" if test.known else "unknown"
@@ -268,7 +274,7 @@ class RoutingTable(Declared):
     @functools.cached_property
     def named(self) -> dict[str, str]:
         """Account → target."""
-        return {account.lower(): entry.to for entry in self.named_accounts for account in entry.accounts}
+        return {_account_key(account): entry.to for entry in self.named_accounts for account in entry.accounts}
 
     def weights(self, group: str) -> dict[str, int]:
         """The members of a team or pool, and their weights."""

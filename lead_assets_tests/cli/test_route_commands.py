@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sqlite3
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -159,6 +161,11 @@ def test_owners_in_the_crm_are_imported(made: Settings, tmp_path: Path) -> None:
     file = tmp_path / "crm.csv"
     file.write_text("Domain,Owner,Customer\nhttps://www.acme.example/,77,yes\nother.example,,no\n")
     assert routed.import_crm(made, file) == {"path": str(file), "accounts": 2, "owners": 1, "customers": 1}
+    file.write_text("Website,domain,Owner\n,https://Shop.Acme.co.uk/about?x=1,77\n,http://münchen-bau.de,78\n,person:0123456789abcdef,79\n")
+    routed.import_crm(made, file)
+    with closing(sqlite3.connect(made.home / "ledger.sqlite")) as kept:
+        owners = dict(kept.execute("SELECT account_key, owner FROM crm_accounts WHERE owner IS NOT NULL"))
+    assert owners == {"acme.example": "77", "acme.co.uk": "77", "xn--mnchen-bau-9db.de": "78", "person:0123456789abcdef": "79"}
     file.write_text("name\nx\n")
     with pytest.raises(ValueError, match="it needs a column account"):
         routed.import_crm(made, file)

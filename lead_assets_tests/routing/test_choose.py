@@ -140,6 +140,14 @@ def test_capacity_of_a_day_is_the_owners_day_and_open_leads_end_after_a_time() -
     assert chosen(later, full, state, at=NOON + timedelta(days=3))[0]["owner"] == "pat"
 
 
+def test_a_named_account_of_letters_beyond_ascii_is_found_by_its_key() -> None:
+    rules = table(
+        BASE.replace("[big.example]", "[MÜNCHEN-bau.example]").replace("territories:", "territories: []") + "fallback_owner: desk\n"
+    )
+    lead = routable({"account_key": "xn--mnchen-bau-9db.example"})
+    assert [(row["owner"], row["authority"]) for row in chosen(lead, rules)] == [("nina", "named_account")]
+
+
 def test_in_a_replay_too_a_lead_that_has_ended_is_open_no_longer() -> None:
     rules = by(f"owner: pat, {EVERYBODY}")
     at = [NOON] * 3 + [NOON + timedelta(hours=hours) for hours in (1, 2, 3)]

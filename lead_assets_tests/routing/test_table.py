@@ -226,6 +226,13 @@ fallback_owner: desk
             "account 'acme.example' is named twice, for 'omar' too",
         ),
         (
+            "accounts: acme.example",
+            "accounts: https://acme.example/",
+            "'https://acme.example/' is no account: write its domain alone, such as acme.com",
+        ),
+        ("accounts: acme.example", "accounts: [www.acme.example]", "'www.acme.example' is no account"),
+        ("accounts: acme.example", "accounts: jane@acme.example", "'jane@acme.example' is no account"),
+        (
             "name: Omar}",
             "name: Omar, email: Nina@our.example}",
             "line 3: owner 'omar': 'nina' and 'omar' have the same address: nobody could tell whose a lead is; correct or remove one",
