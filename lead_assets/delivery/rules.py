@@ -152,13 +152,9 @@ def _mistakes(rules: DeliveryRules) -> Iterator[Mistake]:
             for key, fact in named:
                 if fact not in FACTS:
                     yield Mistake((*where, key), f"unknown field '{fact}'{nearest(fact, FACTS)}: correct it; known: {', '.join(FACTS)}")
-        if (
-            own.on == "always"
-            and name in ("webhook", "salesforce")
-            and vendor.destination.url(Settings.model_construct(sandbox_url=None), own) is None
-        ):
-            what = {"webhook": "url", "salesforce": "instance_url"}[name]
-            yield Mistake(("destinations", name, "on"), f"it does not say where to: add {what}, or write on: never")
+        address = vendor.destination.address
+        if own.on == "always" and address is not None and getattr(own, address) is None:
+            yield Mistake(("destinations", name, "on"), f"it does not say where to: add {address}, or write on: never")
     zones = available_timezones()
     told: list[tuple[tuple[str, ...], str]] = [
         (("owners", owner, "time_zone"), rule.time_zone) for owner, rule in rules.owners.items() if rule.time_zone

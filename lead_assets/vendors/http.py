@@ -182,9 +182,9 @@ def problem(answer: HttpAnswer) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def retry_after(answer: HttpAnswer) -> float | None:
-    """The seconds in a Retry-After header, which may be seconds or an HTTP date; None if missing or unreadable."""
-    text = answer.headers.get("retry-after", "").strip()
+def retry_after(answer: HttpAnswer, header: str = "retry-after") -> float | None:
+    """The seconds in a Retry-After header, or in a vendor's own; may be a number or an HTTP date; None if missing or unreadable."""
+    text = answer.headers.get(header, "").strip()
     if not text:
         return None
     try:

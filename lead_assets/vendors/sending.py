@@ -175,6 +175,8 @@ class Destination(ABC):
     claims: ClassVar[int]
     """Parcels that one worker takes at once."""
     workers: ClassVar[int] = 4
+    address: ClassVar[str | None] = None
+    """The rule that says where it is sent, for destinations without an address of their own: on: always needs it."""
     deduplicates: ClassVar[bool]
     """Whether sending the same again does no harm."""
     to_people: ClassVar[bool] = False

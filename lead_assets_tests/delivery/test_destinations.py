@@ -340,6 +340,7 @@ def test_an_event_that_segment_would_drop_is_a_dead_letter(settings: Settings, s
         ({"kind": "drop_after"}, "failed", "provider_error"),
         ({"kind": "status", "status": 429, "headers": {"retry-after": "30"}}, "failed", "rate_limited"),
         ({"kind": "status", "status": 429, "headers": {"x-ratelimit-reset": "30"}}, "failed", "rate_limited"),
+        ({"kind": "status", "status": 429, "headers": {"x-ratelimit-reset": "soon"}}, "failed", "rate_limited"),
     ],
 )
 def test_each_error_of_segment(settings: Settings, sandbox: Handle, ledger: Ledger, fault: dict[str, Any], state: str, reason: str) -> None:

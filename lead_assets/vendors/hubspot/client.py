@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lead_assets.core.errors import ProviderError
-from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, json_object, problem
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, json_object, problem, retry_after
 
 MOST = 100
 """Records per batch."""
@@ -93,5 +93,5 @@ class HubSpot(VendorClient):
             return ProviderError("hubspot", operation, "quota", "daily_limit", status=429)
         error = failure("hubspot", operation, answer, KINDS)
         if error.kind == "rate_limited" and error.retry_after is None:
-            error.retry_after = float(answer.headers.get("x-hubspot-ratelimit-interval-milliseconds", 10_000)) / 1000
+            error.retry_after = (retry_after(answer, "x-hubspot-ratelimit-interval-milliseconds") or 10_000) / 1000
         return error

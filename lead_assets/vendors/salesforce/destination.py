@@ -36,6 +36,7 @@ class SalesforceDestination(Destination):
     rules = SalesforceRules
     claims = MOST
     deduplicates = True
+    address = "instance_url"
 
     def url(self, settings: Any, rules: SalesforceRules) -> str | None:
         return rules.instance_url if settings.world == "live" else None

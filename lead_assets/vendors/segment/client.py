@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from lead_assets.vendors.http import Kinds, VendorClient, failure
+from lead_assets.vendors.http import Kinds, VendorClient, failure, retry_after
 
 MOST_EVENTS, MOST_EVENT_BYTES, MOST_BYTES = 2_500, 32_000, 500_000
 _AROUND = 200
@@ -36,7 +36,7 @@ class Segment(VendorClient):
         if answer.status >= 300:
             error = failure("segment", "batch", answer, KINDS)
             if error.kind == "rate_limited" and error.retry_after is None:
-                error.retry_after = float(answer.headers.get("x-ratelimit-reset", 1))
+                error.retry_after = retry_after(answer, "x-ratelimit-reset") or 1.0
             raise error
 
 

@@ -44,6 +44,7 @@ class WebhookDestination(Destination):
     claims = 20
     workers = 8
     deduplicates = True
+    address = "url"
 
     def url(self, settings: Any, rules: WebhookRules) -> str | None:
         return rules.url if settings.world == "live" else None
