@@ -139,18 +139,26 @@ class Receiver:
         self._arrived.clear()
         while self._waiting:
             group, self._waiting = self._waiting[:GATHERED], self._waiting[GATHERED:]
-            records = [each.record for each in group]
-            try:
-                results = await asyncio.get_running_loop().run_in_executor(self._writer, partial(self._store, records))
-            except Exception as error:
-                _log.error("service: %d bodies could not be stored: %s", len(group), type(error).__name__)
+            await self._answer(group)
+
+    async def _answer(self, group: Sequence[_Waiting]) -> None:
+        records = [each.record for each in group]
+        try:
+            results = await asyncio.get_running_loop().run_in_executor(self._writer, partial(self._store, records))
+        except Exception as error:
+            if len(group) > 1 and not isinstance(error, OSError):
+                # One body that cannot be read must not refuse the others.
                 for each in group:
-                    if not each.answer.done():
-                        each.answer.set_exception(NotStored())
-                continue
-            for each, result in zip(group, results, strict=True):
+                    await self._answer([each])
+                return
+            _log.error("service: %d bodies could not be stored: %s", len(group), type(error).__name__)
+            for each in group:
                 if not each.answer.done():
-                    each.answer.set_result(result)
+                    each.answer.set_exception(NotStored())
+            return
+        for each, result in zip(group, results, strict=True):
+            if not each.answer.done():
+                each.answer.set_result(result)
 
     def _store(self, records: Sequence[Received]) -> list[SafeBody]:
         known = self._known(records)

@@ -7,13 +7,15 @@ import errno
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from lead_assets.core.settings import Settings
+from lead_assets.intake.drops import read_drops
 from lead_assets.ledger.opened import ledger_of, opened_ledger
-from lead_assets.service import journal
+from lead_assets.service import journal, receiving
 from lead_assets.service.journal import Journal, Received
 from lead_assets.service.receiving import NotStored, Receiver
 from lead_assets_tests.service.conftest import Service, landed
@@ -176,6 +178,33 @@ def test_a_full_disk_is_said_and_what_came_before_stays(settings: Settings, monk
     assert b"before@" in data
     assert b"after@" in data
     assert b"lost@" not in data
+
+
+def test_a_body_that_cannot_be_read_refuses_no_other(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    def reading(drops: Any, **options: Any) -> Any:
+        given = list(drops)
+        if any(b"poison" in body for body, _ in given):
+            raise KeyError
+        return read_drops(given, **options)
+
+    monkeypatch.setattr(receiving, "read_drops", reading)
+
+    async def received() -> list[Any]:
+        receiver = Receiver(settings, ledger_of(settings))
+        bodies = [b'{"email": "one@acme.example"}', b'{"email": "poison@acme.example"}', b'{"email": "two@acme.example"}']
+        taking = [asyncio.create_task(receiver.take(body, source="lead")) for body in bodies]
+        await asyncio.sleep(0)
+        work = asyncio.create_task(receiver.work())
+        answers = await asyncio.gather(*taking, return_exceptions=True)
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+        return answers
+
+    one, bad, two = asyncio.run(received())
+    assert isinstance(bad, NotStored)
+    assert (one.leads, two.leads) == (1, 1)
+    (file,) = landed(settings)
+    assert file.read_bytes() == b'{"email": "one@acme.example"}\n{"email": "two@acme.example"}\n'
 
 
 def _run(receiver: Receiver) -> None:
