@@ -73,11 +73,11 @@ def evaluate(labels: pl.DataFrame, leads: pl.DataFrame, decisions: pl.DataFrame)
 
 
 def figures(rows: pl.DataFrame) -> dict[str, Any]:
-    """labelled, accuracy (1 without labels), and the first misses, named by campaign and lead."""
+    """labelled, accuracy (not without labels: nothing is known then), and the first misses, named by campaign and lead."""
     wrong = rows.filter(~pl.col("correct"))
     return {
         "labelled": rows.height,
-        "accuracy": 1.0 if rows.is_empty() else round(1 - wrong.height / rows.height, 4),
+        **({} if rows.is_empty() else {"accuracy": round(1 - wrong.height / rows.height, 4)}),
         "misses": [
             {name: row[name] for name in ("campaign_id", "lead_id", "expected", "owner", "territory")}
             for row in wrong.head(_SHOWN).iter_rows(named=True)

@@ -46,6 +46,7 @@ def test_labels_are_compared_with_the_owners(tmp_path: Path) -> None:
     ]
     found = figures(rows)
     assert (found["labelled"], found["accuracy"]) == (4, 0.5)
+    assert figures(RoutingEvaluation.empty()) == {"labelled": 0, "misses": []}, "no label says nothing of accuracy"
     assert [each["lead_id"] for each in found["misses"]] == ["(no such lead) 4", "b"]
 
 
