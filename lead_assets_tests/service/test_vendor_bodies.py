@@ -59,6 +59,7 @@ def test_every_documented_body_has_the_leads_and_rejects_of_a_file_of_it(service
         assert (name, answer.status_code, said["leads"], codes) == (name, 202, len(expected["leads"]), expected["rejects"])
 
 
+@pytest.mark.slow
 def test_naughty_texts_are_received_and_land_as_they_were_sent(service: Service) -> None:
     leads = [
         {"email": f"n{number}@naughty.example", "full_name": text, "company": text, "notes": text, "title": text, text or "x": text}
