@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 
 from lead_assets.briefs.brief import PROFILE as BRIEF
+from lead_assets.briefs.summaries import _reasons
 from lead_assets.classification.profiles import load_profiles
-from lead_assets.contracts import Classification, RoutingDecision, Score, Summary
+from lead_assets.contracts import Classification, Lead, RoutingDecision, Score, Summary, Table
 from lead_assets.core.settings import Settings
 from lead_assets.model import doubts, orders, prompt
 from lead_assets.model.profile import Fact, Profile
@@ -130,7 +131,7 @@ TEXTS = [
     (profile, name)
     for profile in (*load_profiles().values(), BRIEF)
     for name, fact in profile.facts.items()
-    if prompt.facts_of(profile, pl.DataFrame({column_of(fact): ["Plain Words"]})) == [{name: "Plain Words"}]
+    if not fact.is_ours and prompt.facts_of(profile, pl.DataFrame({column_of(fact): ["Plain Words"]})) == [{name: "Plain Words"}]
 ]
 
 
@@ -143,6 +144,20 @@ def test_no_text_brings_orders_to_a_message_or_a_brief(profile: Profile, name: s
             (facts,) = prompt.facts_of(profile, pl.DataFrame({column: values}))
             shown = str(facts.get(name))
             assert not any(word in shown.casefold() for word in ("gnore", "poem", "urgency_score", "zignoruj", "negeer")), shown
+
+
+def test_what_is_shown_unscreened_is_from_a_list_that_we_declare() -> None:
+    """No stranger can type into it: the stored rows are held to the list by a blocking check. Reasons of a score are names of rules."""
+    tables: dict[str, type[Table]] = {"lead": Lead, "classification": Classification, "score": Score}
+    ours = [(profile.name, fact) for profile in (*load_profiles().values(), BRIEF) for fact in profile.facts.values() if fact.is_ours]
+    assert len(ours) >= 8
+    for name, fact in ours:
+        if (name, fact.of, fact.column) == ("brief", "score", "reasons"):
+            continue
+        (column,) = [each for each in tables[fact.of].columns() if each.name == fact.column]
+        assert column.values, (name, fact.column)
+    part = {"rule": "icp_fit", "points": 3.0, "max_points": 5, "because": POEM}
+    assert _reasons(json.dumps([part])) == ["icp_fit"]
 
 
 def test_every_profile_has_texts_to_try() -> None:

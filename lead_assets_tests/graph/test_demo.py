@@ -207,7 +207,8 @@ def test_events_are_archived_as_they_are_in_the_table(demo: Demo) -> None:
 
 def test_briefs_name_accounts_of_the_past_campaign_and_what_became_of_them(demo: Demo) -> None:
     briefs = demo.rows(
-        "SELECT s.brief, a.similar_company || ' (' || replace(a.outcome, '_', ' ') || ')' FROM classification.summaries s JOIN identity.leads l "
+        "SELECT s.brief, a.similar_company || ' (' || replace(a.outcome, 'no_response', 'went silent') || ')' "
+        "FROM classification.summaries s JOIN identity.leads l "
         "USING (campaign_id, lead_id) JOIN lookalike.similarities a USING (campaign_id, account_key) WHERE a.rank = 1 AND a.outcome IS NOT NULL"
     )
     assert len(briefs) > 50

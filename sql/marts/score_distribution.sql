@@ -24,7 +24,8 @@ sums AS (
         SUM(CASE WHEN tier = 'hot' THEN 1 ELSE 0 END) AS hot,
         SUM(CASE WHEN tier = 'warm' THEN 1 ELSE 0 END) AS warm,
         SUM(CASE WHEN tier = 'cold' THEN 1 ELSE 0 END) AS cold,
-        AVG(score) AS mean_score,
+        -- As decimals, because the sum of floating-point numbers depends on their order, and a rebuild must give the same rows.
+        AVG(CAST(score AS DECIMAL(9, 4))) AS mean_score,
         COUNT(outcome) AS ended,
         SUM(CASE WHEN outcome = 'won' THEN 1 ELSE 0 END) AS won
     FROM scored
