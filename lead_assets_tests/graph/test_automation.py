@@ -37,6 +37,8 @@ from lead_assets.ledger.holders import is_gone
 from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import archive_of, warehouse_of
 
+pytestmark = pytest.mark.slow
+
 ORIGIN = RemoteJobOrigin(RemoteRepositoryOrigin(RegisteredCodeLocationOrigin("lead_assets"), "__repository__"), "lead_pipeline")
 CODE = JobPythonOrigin("lead_pipeline", RepositoryPythonOrigin(sys.executable, ModuleCodePointer("lead_assets.definitions", "defs")))
 """Where a run's code is to be found, without which no run may be queued."""

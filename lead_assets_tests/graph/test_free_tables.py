@@ -13,6 +13,8 @@ from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets_tests.classification.pipeline import Graph, ingest_notes
 
+pytestmark = pytest.mark.slow
+
 FREE = {"scoring/scores", "routing/decisions", "marts/campaign_funnel", "marts/lead_360", "marts/time_to_first_touch"}
 
 

@@ -29,6 +29,8 @@ from lead_assets.intake.ingest import ingest
 from lead_assets.ledger import Ledger
 from lead_assets.stores.opened import archive_of, warehouse_of
 
+pytestmark = pytest.mark.slow
+
 CAMPAIGNS = ["autumn", "spring", "summer"]
 HOME = {name.replace(".", "/") for name, contract in TABLES.items() if contract.grain == "home"} - {
     "classification/golden_evaluation",
@@ -67,7 +69,6 @@ def made_of_home(instance: DagsterInstance) -> list[set[str]]:
     return [keys for keys in planned if keys & HOME]
 
 
-@pytest.mark.slow
 def test_a_run_ends_with_one_run_of_the_whole_home(
     settings: Settings, definitions: Definitions, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -111,7 +112,6 @@ def test_only_what_is_selected_is_made(definitions: Definitions, instance: Dagst
     assert made_of_home(instance) == [{"marts/duplicates_across_campaigns"}]
 
 
-@pytest.mark.slow
 def test_a_campaign_that_fails_does_not_hold_up_the_figures_of_the_others(
     settings: Settings, definitions: Definitions, instance: DagsterInstance
 ) -> None:
@@ -142,7 +142,6 @@ class Ticks:
         }
 
 
-@pytest.mark.slow
 def test_dagster_makes_them_once_after_many_campaigns(definitions: Definitions, instance: DagsterInstance) -> None:
     ticks = Ticks(definitions, instance)
     assert ticks() == set(), "nothing has happened yet"

@@ -23,6 +23,8 @@ from lead_assets.definitions import build_defs
 from lead_assets_tests.classification.pipeline import QUIET, Graph, ingest_notes
 from lead_assets_tests.production.deployed import for_dagster
 
+pytestmark = pytest.mark.slow
+
 
 @op
 def nothing() -> None:
@@ -96,7 +98,6 @@ def test_a_partitions_data_version_is_its_content_whatever_company_it_is_made_in
     _versions_are_content(instance, settings)
 
 
-@pytest.mark.slow
 def test_production_versions_partitions_by_their_content_too(
     tmp_path: Path, settings: Settings, postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

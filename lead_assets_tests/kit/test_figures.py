@@ -22,6 +22,8 @@ from lead_assets.ledger.ledger import Ledger
 from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets_tests.classification.pipeline import Graph, graph
 
+pytestmark = pytest.mark.slow
+
 COUNT = 25
 CAMPAIGNS = [f"c{number:02}" for number in range(COUNT)]
 OF_CAMPAIGNS = {name: contract for name, contract in TABLES.items() if contract.grain == "campaign"}
@@ -245,7 +247,6 @@ def of(made: Graph, settings: Settings) -> Graph:
     return Graph(settings, made.instance, build_defs(settings))
 
 
-@pytest.mark.slow
 def test_an_answer_that_grew_too_old_is_looked_at_again(small: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     from lead_assets.ledger import database
 
@@ -256,7 +257,6 @@ def test_an_answer_that_grew_too_old_is_looked_at_again(small: Graph, monkeypatc
     assert again.isdisjoint({"intake.raw_leads", "identity.leads"})
 
 
-@pytest.mark.slow
 def test_a_partition_whose_check_failed_is_not_kept(small: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     """A run that was stopped by a check must be stopped by it again, and not be told that all is as it was."""
     from lead_assets.scoring import score as scoring
@@ -273,7 +273,6 @@ def test_a_partition_whose_check_failed_is_not_kept(small: Graph, monkeypatch: p
     assert ("scoring.scores", "spring") in made_again(small, "fall", "spring")
 
 
-@pytest.mark.slow
 def test_rows_that_were_lost_on_the_way_to_the_store_fail_conservation(small: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     """The check reads the table: that the frame in memory was whole does not count."""
     from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse

@@ -12,6 +12,8 @@ from lead_assets.linking.roles import CannotLink, prepared
 from lead_assets_tests.conftest import Command
 from lead_assets_tests.linking.made_up import pairwise_f1, people
 
+pytestmark = pytest.mark.slow
+
 ROLES = {"first_name": "name", "surname": "name", "dob": "date", "birth_place": "text", "postcode": "postcode", "occupation": "exact"}
 
 
@@ -87,7 +89,6 @@ def test_ten_thousand_copies_of_one_row_are_one_cluster_and_cost_no_square(recor
     assert linked.pairs.filter(pl.col("id_r").str.ends_with("x"))["match_weight"].null_count() == 0
 
 
-@pytest.mark.slow
 def test_ten_thousand_records_of_one_person_who_all_differ_stay_bounded(records: pl.DataFrame) -> None:
     one = records.head(1).drop("birth_place")
     copies = pl.concat([one] * 10_000).with_columns(

@@ -50,6 +50,8 @@ from lead_assets.marts.mart import mart
 from lead_assets_tests.rows import AT, rows
 from lead_assets_tests.stores.conftest import Store
 
+pytestmark = pytest.mark.slow
+
 Filled = Mapping[type[Table], list[dict[str, Any]]]
 
 

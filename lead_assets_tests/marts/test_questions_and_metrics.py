@@ -30,6 +30,8 @@ from lead_assets.stores.warehouse.questions import ask
 from lead_assets_tests.rows import AT, rows
 from lead_assets_tests.stores.conftest import Store
 
+pytestmark = pytest.mark.slow
+
 ROWS: dict[type[Table], list[dict[str, object]]] = {
     CampaignFunnel: [{"received": 10, "leads": 8}],
     CampaignScorecard: [{"routed": 4, "fallback_rate": 0.5}],

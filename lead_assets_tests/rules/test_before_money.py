@@ -25,6 +25,8 @@ from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import archive_of
 from lead_assets_tests.conftest import Command
 
+pytestmark = pytest.mark.slow
+
 LEAD = {"email": "jane.doe@acme.example", "company": "Acme", "full_name": "Jane Doe", "title": "VP Sales", "country": "Germany"}
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 SHIPPED = rules_file("scoring.yaml", Settings(rules_dir=None)).read_text()
@@ -58,7 +60,6 @@ def requests(sandbox: Handle) -> int:
 
 
 @pytest.mark.parametrize("job", ["lead_pipeline", "golden_evaluation"])
-@pytest.mark.slow
 def test_a_run_that_dagster_starts_ends_before_its_first_step(
     broken: Settings, sandbox: Handle, instance: DagsterInstance, job: str
 ) -> None:
