@@ -57,7 +57,7 @@ def fake_account(folder: Path) -> Iterator[FakeAccount]:
             _wait_for(port, server, folder / "fakesnow.log")
             yield FakeAccount(f"http://127.0.0.1:{port}", _key(folder / "rsa_key.p8"))
         finally:
-            server.terminate()
+            server.kill()  # It holds nothing that outlives the tests, and would wait for connections that they left open.
 
 
 def _free_port() -> int:
