@@ -8,10 +8,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from typing import Any
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import polars as pl
 from anyascii import anyascii
+
+T = TypeVar("T")
+_WORTH_THREADS = 5_000
+"""Rows; fewer are done before a second thread has begun."""
 
 PLAIN_LETTERS = {
     letter: anyascii(letter)
@@ -31,6 +36,15 @@ _FOLDED = (
     .str.replace_all(r"[^\p{L}\p{M}\p{N}]+", " ")
     .str.strip_chars(" ")
 )
+# The same for text of ASCII letters, which has nothing to decompose.
+_FOLDED_ASCII = (
+    pl.first()
+    .str.to_lowercase()
+    .str.replace_all(".", "", literal=True)
+    .str.replace_all("&", " and ", literal=True)
+    .str.replace_all(r"[^a-z0-9]+", " ")
+    .str.strip_chars(" ")
+)
 _NO_WORD = re.compile(r"[^a-z0-9]+")
 
 
@@ -39,7 +53,13 @@ def fold(text: pl.Series) -> pl.Series:
 
     Only U+0300-036F is stripped: in Indic scripts combining marks are vowels, and without them different words would become equal.
     """
-    return text.to_frame().select(_FOLDED).to_series()
+    foreign = text.str.contains(r"[^\x00-\x7f]").fill_null(False)
+    if not foreign.any():
+        return text.to_frame().select(_FOLDED_ASCII).to_series()
+    if foreign.all():
+        return text.to_frame().select(_FOLDED).to_series()
+    plain = text.to_frame().select(_FOLDED_ASCII).to_series()
+    return plain.scatter(foreign.arg_true(), text.filter(foreign).to_frame().select(_FOLDED).to_series())
 
 
 def folded(words: Iterable[str]) -> list[str]:
@@ -57,3 +77,11 @@ def map_distinct(values: pl.Series, function: Callable[[str], Any], dtype: Any =
     if distinct.len() == 0:
         return pl.Series(values.name, [None] * values.len(), dtype=dtype)
     return values.replace_strict(distinct, answers, default=None, return_dtype=answers.dtype)
+
+
+def at_once(rows: int, *steps: Callable[[], T]) -> list[T]:
+    """The results of steps that do not need each other, by threads where there are many `rows`: polars does most of its work outside Python's lock."""
+    if rows < _WORTH_THREADS:
+        return [step() for step in steps]
+    with ThreadPoolExecutor(len(steps)) as pool:
+        return list(pool.map(lambda step: step(), steps))

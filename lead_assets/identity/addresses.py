@@ -9,7 +9,9 @@ import re
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from lead_assets.core.columns import folded
+import polars as pl
+
+from lead_assets.core.columns import fold, folded, map_distinct
 from lead_assets.identity.person_names import people_file, words_of
 
 
@@ -54,6 +56,29 @@ def places(texts: list[str]) -> dict[str, int | None]:
         town = address.town[0] if address.town else next(iter(here), "")
         found[text] = numbers.setdefault((*address[:2], town), len(numbers))
     return found
+
+
+def street_keys(texts: pl.Series) -> pl.Series:
+    """A text per address, equal for addresses of one place (see `places`): the first two words of its street as `read_address` has them. Null stays null.
+
+    Many streets begin alike, so it says where to look, not what is one. All but addresses of a flat and in other scripts are read in the frame; a property
+    test holds the two ways to one answer.
+    """
+    known = _known()
+    key = fold(texts)
+    flat = "|".join(["apt", *(word for word, short in known.words.items() if short == "apt")])
+    odd = texts.str.contains("#", literal=True) | key.str.contains(rf"[^\x00-\x7f]|\b(?:{flat})\b")
+    words = (
+        key.set(odd, None)
+        .str.replace_all(r"strasse\b", " st")
+        .str.replace_all(r"([a-z]{4})str\b", "$1 st")
+        .str.replace_all(rf"\b(?:{'|'.join(sorted(known.unspoken))})\b", " ")
+        .str.extract_groups(r"^ *([^ ]+)(?: +([^ ]+))?")
+        .struct.unnest()
+    )
+    one, other = (words[name].replace(known.words).fill_null("") for name in words.columns)
+    read = map_distinct(texts.set(~odd, None), lambda text: "\x1f".join([*read_address(text).street.split(" ", 2)[:2], ""][:2]))
+    return pl.select(pl.coalesce(read, pl.when(~odd).then(one + "\x1f" + other))).to_series()
 
 
 def _street_end(words: list[str], text: str) -> int:

@@ -100,15 +100,17 @@ def phone_keys(texts: pl.Series, blocks: pl.Series) -> pl.Series:
     that each country's trunk prefix is known ("06 30 …" in Hungary, "8 916 …" in Russia). A number that is free to call is a company's: null."""
     frame = pl.DataFrame({"text": texts, "block": blocks}).with_columns(key=map_distinct(texts, phone_key))
     unlike = frame.filter((pl.col("key").n_unique() > 1).over("block")).unique(["block", "text"])
-    found: dict[tuple[str, str], str | None] = {}
-    for (block,), group in unlike.group_by("block"):
-        regions = {region for text in group["text"] if (region := _region(text))}
-        known = set(group.filter(pl.col("text").is_in([text for text in group["text"] if _region(text)]))["key"].to_list())
-        for text in group["text"]:
-            if not _region(text):
-                key = next((key for region in sorted(regions) if (key := _national(text, region)) in known), None)
-                if key:
-                    found[block, text] = key
+    of_block: dict[str, list[tuple[str, str | None]]] = {}
+    for block, text, key in unlike.iter_rows():
+        of_block.setdefault(block, []).append((text, key))
+    found: dict[tuple[str, str], str] = {}
+    for block, group in of_block.items():
+        region_of = {text: _region(text) for text, _ in group}
+        regions = sorted({region for region in region_of.values() if region})
+        known = {key for text, key in group if region_of[text]}
+        for text in (text for text, region in region_of.items() if not region):
+            if key := next((key for region in regions if (key := _national(text, region)) in known), None):
+                found[block, text] = key
     if not found:
         return frame["key"]
     better = pl.DataFrame([(block, text, key) for (block, text), key in found.items()], schema=["block", "text", "better"], orient="row")

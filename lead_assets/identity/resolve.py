@@ -13,7 +13,7 @@ from datetime import timedelta
 import polars as pl
 
 from lead_assets.contracts import Duplicate, Lead, SuppressedLead
-from lead_assets.core.columns import map_distinct
+from lead_assets.core.columns import at_once, map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, normalise_emails
 from lead_assets.core.suppressing import NATIONAL, value_hash
 from lead_assets.core.titles import title_roles
@@ -27,6 +27,7 @@ from lead_assets.identity.same_person import same_person
 
 # A sender's clock further ahead of ours than this is wrong, and must not let one payload win forever.
 _CLOCK_TOLERANCE = timedelta(days=1)
+_NAMES = ("full_name", "first_name", "last_name")
 
 
 @dataclass(frozen=True)
@@ -64,14 +65,16 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None, hashed:
 def _ranked(rows: pl.DataFrame) -> pl.DataFrame:
     """Rows from oldest to newest in each campaign. (drop_sha256, position, part) is unique in a campaign, so the order is total."""
     credible = pl.when(pl.col("submitted_at") <= pl.col("received_at") + _CLOCK_TOLERANCE).then("submitted_at")
-    newness = pl.coalesce(credible, "received_at")
-    return rows.sort("campaign_id", newness, "received_at", "drop_sha256", "position", "part")
+    keys = ("campaign_id", pl.coalesce(credible, "received_at"), "received_at", "drop_sha256", "position", "part")
+    order = rows.select(pl.arg_sort_by(*keys)).to_series()
+    # One drop is mostly in order, and its rows are long.
+    return rows if order.is_sorted() else rows[order]
 
 
 def _groups(rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     """A number per row, equal for rows of the same lead: connected components of rows that share an id, or evidence of one person about one property; and
     pairs of these numbers (one, other) that may be one person."""
-    ids = rows.select(pl.struct("campaign_id", "lead_id").rank("dense").cast(pl.Int64)).to_series()
+    ids = rows.select(pl.col("row").first().over("campaign_id", "lead_id").cast(pl.Int64)).to_series()
     found = same_person(rows.with_columns(by_id=ids))
     possible = found.possible.select(one="one_id", other="other_id")
     if not found.links.is_empty():
@@ -183,24 +186,23 @@ def _leads(kept: pl.DataFrame) -> pl.DataFrame:
     domains = company_domains(kept["website"], kept["email_normalized"], kinds)
     domains = pl.select(pl.coalesce(domains, kept["known_domain"])).to_series()
     known = kept.with_columns(kinds.alias("email_kind"), domains.alias("company_domain"))
-    places = locate(known)
-    phones = normalise_phones(kept["phone"], places["country_code"])
-    names = name_parts(kept["full_name"], kept["first_name"], kept["last_name"])
-    roles = title_roles(kept["title"])
-    leads = known.with_columns(
-        *places,
-        clean_companies(kept["company"]).alias("company_clean"),
-        phones["phone_e164"],
-        names["name_first"],
-        names["name_last"],
-        roles["seniority"],
-        roles["department"],
-    )
+    where, who, what = at_once(kept.height, lambda: _where(known), lambda: name_parts(*kept.select(_NAMES)), lambda: _what(kept))
+    leads = known.with_columns(*where, *who, *what)
     nobodys = of_many_companies(leads)
     leads = leads.with_columns(
         company_domain=leads["company_domain"].set(nobodys, None), shared_domain=leads["company_domain"].set(~nobodys, None)
     )
     return leads.with_columns(account_key=_account_keys(leads)).select(Lead.polars_schema().names()).cast(Lead.polars_schema())
+
+
+def _where(known: pl.DataFrame) -> pl.DataFrame:
+    """Places, and the phone as it is read there."""
+    places = locate(known)
+    return places.with_columns(normalise_phones(known["phone"], places["country_code"])["phone_e164"])
+
+
+def _what(kept: pl.DataFrame) -> pl.DataFrame:
+    return title_roles(kept["title"]).select("seniority", "department", clean_companies(kept["company"]).alias("company_clean"))
 
 
 def _account_keys(leads: pl.DataFrame) -> pl.Series:

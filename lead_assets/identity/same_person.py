@@ -16,9 +16,9 @@ from urllib.parse import unquote
 import polars as pl
 from anyascii import anyascii
 
-from lead_assets.core.columns import fold, folded, map_distinct
+from lead_assets.core.columns import at_once, fold, folded, map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, shared_mailboxes
-from lead_assets.identity.addresses import places
+from lead_assets.identity.addresses import places, street_keys
 from lead_assets.identity.company_names import clean_companies
 from lead_assets.identity.person_names import Likeness, likeness, read_name
 from lead_assets.identity.phones import EXTENSION, extension, phone_keys, two_mobiles
@@ -32,6 +32,18 @@ _MOST_POSSIBLE = 12
 _MOST_NAMESAKES = 40
 """Leads of one company whose names have a word in common: of more, only equal names are compared."""
 _STEM = 3
+_COMPARED = (
+    "email_normalized",
+    "phone",
+    "linkedin_url",
+    "property_address",
+    "full_name",
+    "first_name",
+    "last_name",
+    "company",
+    "title",
+    "city",
+)
 
 
 class SamePerson(NamedTuple):
@@ -68,19 +80,22 @@ def same_person(rows: pl.DataFrame) -> SamePerson:
     A mailbox and a profile of one's own are evidence beside any name that does not contradict; a number beside the same name. A name is evidence beside the
     same company or property, unless what else is known speaks of two people (see `_contradict`).
     """
-    frames = [
-        frame
-        for kind, key in (
-            ("email", mailbox_keys(rows["email_normalized"])),
-            ("phone", rows["phone"].str.replace(EXTENSION, "").str.replace_all(r"\D", "").str.tail(_LAST_DIGITS)),
-            ("profile", rows["linkedin_url"].str.extract(_PROFILE, 1)),
-        )
-        if (frame := _candidates(rows, kind, key)).height
-    ]
-    frames += [frame for frame in _namesakes(rows) if frame.height]
+    found = at_once(
+        rows.height,
+        lambda: [
+            _candidates(rows, "email", mailbox_keys(rows["email_normalized"])),
+            _candidates(rows, "phone", _last_digits(rows["phone"])),
+        ],
+        lambda: [_candidates(rows, "profile", rows["linkedin_url"].str.extract(_PROFILE, 1)), *_namesakes(rows)],
+    )
+    frames = [frame for several in found for frame in several if frame.height]
     if not frames:
         return SamePerson(_links([]), _possible(set()))
     return _decided(rows, pl.concat(frames))
+
+
+def _last_digits(phones: pl.Series) -> pl.Series:
+    return phones.str.replace(EXTENSION, "").str.replace_all(r"\D", "").str.tail(_LAST_DIGITS)
 
 
 def _candidates(rows: pl.DataFrame, kind: str, key: pl.Series) -> pl.DataFrame:
@@ -104,15 +119,12 @@ def _of_several(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _namesakes(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """`_candidates` of rows whose names have the beginning of a word in common, at one company or about one house number."""
+    """`_candidates` of rows whose names have the beginning of a word in common, at one company or about one house."""
     name = pl.coalesce("full_name", pl.concat_str("first_name", "last_name", separator=" "))
     named = rows.select("by_id", "campaign_id", "company", "email_normalized", "property_address", name=name).with_row_index("at")
     named = named.filter(pl.col("name").str.contains(r"[^\x00-\x7f]|\S[\s,]+\S")).with_columns(pl.col("at").cast(pl.Int64))
     yield _by_name("name_and_company", named, _companies(named))
-    numbers = pl.DataFrame(
-        {"at": named["at"], "key": named["property_address"].str.extract(r"(\d+)", 1)}, schema={"at": pl.Int64, "key": pl.String}
-    )
-    yield _by_name("name_and_address", named, numbers.drop_nulls("key"))
+    yield _by_name("name_and_address", named, _houses(named))
 
 
 def _companies(named: pl.DataFrame) -> pl.DataFrame:
@@ -126,6 +138,14 @@ def _companies(named: pl.DataFrame) -> pl.DataFrame:
     about = named["property_address"].str.extract(r"(\d+)", 1).fill_null("")
     both = pl.concat([pl.DataFrame({"at": named["at"], "key": each, "about": about}) for each in (keys, spelt)])
     return both.filter(pl.col("key").str.len_bytes() > 1).unique().select("at", key=pl.col("key") + "\x1f" + pl.col("about"))
+
+
+def _houses(named: pl.DataFrame) -> pl.DataFrame:
+    """Columns at and key: the number of the house that the lead is about, and how its street begins."""
+    numbered = named.select("at", "by_id", "campaign_id", "property_address", key=pl.col("property_address").str.extract(r"(\d+)", 1))
+    several = _of_several(numbered.drop_nulls("key"))
+    streets = street_keys(several["property_address"])
+    return several.select("at", key=pl.col("key") + "\x1f" + streets)
 
 
 def _company_keys(companies: pl.Series) -> pl.Series:
@@ -162,7 +182,7 @@ def _profile(name: str) -> str | None:
 
 
 def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
-    near = rows[candidates["at"]]
+    near = rows.select(_COMPARED)[candidates["at"]]
     name = pl.coalesce("full_name", pl.concat_str(pl.col("first_name", "last_name"), separator=" ", ignore_nulls=True)).fill_null("")
     emails = near["email_normalized"]
     companies = near["company"].drop_nulls().unique()
@@ -299,7 +319,7 @@ def _spells(local: str, name: str) -> bool:
 
 def _blocks(blocks: pl.DataFrame) -> Iterator[tuple[str, list[_Row]]]:
     found: dict[int, tuple[str, list[_Row]]] = {}
-    for block, kind, *row in blocks.select("block", "kind", *_Row._fields).iter_rows():
+    for block, kind, *row in blocks.select("block", "kind", *_Row._fields).sort("block", "at").iter_rows():
         found.setdefault(block, (kind, []))[1].append(_Row(*row))
     return iter(found.values())
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lead_assets.core.columns import PLAIN_LETTERS, fold, folded
+from lead_assets.core.columns import _FOLDED, PLAIN_LETTERS, fold, folded
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,10 @@ def test_the_letters_that_were_always_read_are_read_as_before() -> None:
 @example("1. U.S.A. &&\t_x\x00-Y ")
 def test_one_text_is_folded_as_in_a_column(text: str) -> None:
     assert folded([text]) == fold(pl.Series([text, "another"])).to_list()[:1]
+
+
+@given(st.lists(st.none() | st.text(max_size=12) | st.text("aB .&-_7é", max_size=12), max_size=6))
+def test_a_column_is_folded_value_by_value(texts: list[str | None]) -> None:
+    """Those of plain letters take a shorter way."""
+    alone = [None if text is None else pl.Series([text]).to_frame().select(_FOLDED).item() for text in texts]
+    assert fold(pl.Series("text", texts, dtype=pl.String)).to_list() == alone

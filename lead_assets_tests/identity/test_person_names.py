@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import combinations
 
-from lead_assets.identity.addresses import places
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lead_assets.identity.addresses import places, read_address, street_keys
 from lead_assets.identity.person_names import same_name
 from lead_assets.identity.phones import phone_key
 
@@ -61,6 +66,22 @@ def test_two_addresses_of_one_place(one: str, other: str, same: bool) -> None:
 
 def test_an_address_without_a_town_is_in_neither_of_two() -> None:
     assert places(["12 Oak St", "12 Oak St, Austin", "12 Oak St, Dallas"])["12 Oak St"] is None
+
+
+_PARTS = st.sampled_from(
+    ["12", "12a", "the", "Oak", "oak", "North", "N", "N.", "Street", "St", "Ste", "Apt", "#", "#4", "4", "ul.", "Ulica", "Hauptstr.", "Hauptstraße", "strasse",
+     "Lindenstr", "5th", "Fifth", ",", "Austin", "Łódź", "&", "-", "Wohnung", "Невский", "str"]
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(_PARTS, max_size=6).map(" ".join) | st.text(max_size=10), min_size=1, max_size=5))
+def test_addresses_of_one_place_have_one_street(texts: list[str]) -> None:
+    keys = street_keys(pl.Series(texts)).to_list()
+    assert keys == ["\x1f".join([*read_address(text).street.split(" ", 2)[:2], ""][:2]) for text in texts]
+    for one, other in combinations(range(len(texts)), 2):
+        place_of = places([texts[one], texts[other]])
+        if place_of[texts[one]] == place_of[texts[other]] is not None:
+            assert keys[one] == keys[other]
 
 
 @pytest.mark.parametrize(
