@@ -400,11 +400,12 @@ class Adapters:
 
     def plan(self, of: Structure, payload: Any, candidates: Candidates) -> tuple[Adapter, Plan] | None:
         """How to read payloads of this structure, of which `payload` is one; None if each has to be looked at by itself."""
-        if of not in self._plans:
-            if len(self._plans) > _MOST_PLANS:
-                self._plans.clear()
-            self._plans[of] = self._plan(payload, candidates)
-        return self._plans[of]
+        if of in (plans := self._plans):
+            return plans[of]
+        if len(plans) > _MOST_PLANS:
+            # Another thread may be reading by the old ones.
+            plans = self._plans = {}
+        return plans.setdefault(of, self._plan(payload, candidates))
 
     def _plan(self, payload: Any, candidates: Candidates) -> tuple[Adapter, Plan] | None:
         chosen = self.choose(payload, candidates)

@@ -7,8 +7,9 @@ Does not belong here: the archive (see `ingest`).
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import BinaryIO, NamedTuple
 
@@ -17,7 +18,7 @@ import polars as pl
 from lead_assets.contracts import RawLead, RejectedPayload, Table
 from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
-from lead_assets.intake.adapters import Adapters
+from lead_assets.intake.adapters import Adapters, shipped_adapters
 from lead_assets.intake.headers import fold_header
 from lead_assets.intake.parse import parse
 from lead_assets.intake.paths import path
@@ -30,6 +31,9 @@ _SMALL_BYTES = 64 << 10
 _TOGETHER_BYTES = 4 << 20
 _TOGETHER_PAYLOADS = 4_096
 _MOST_NAMES = 100_000
+_AT_ONCE = 2
+_WORTH_A_THREAD = 1_000
+"""Payloads."""
 _NO_LEADS = NOTHING.clone().insert_column(0, pl.Series("drop", [], dtype=pl.Int64)).with_columns(own_campaign=pl.lit(None, dtype=pl.String))
 
 _REJECT_SCHEMA = pl.Schema(
@@ -202,8 +206,8 @@ def read_parts(
 ) -> Iterator[Drops]:
     """`read_drops` in parts of some megabytes, or of many small drops. `unmapped` is empty in the parts: see `seen`."""
     keys: dict[str | None, str | None] = {None: None, "": None}
-    for chunk, places in _together(_chunks(drops, limits, seen)):
-        frame, faulty = rows(chunk, documents=documents, adapters=adapters)
+    adapters = adapters or shipped_adapters()
+    for places, (frame, faulty) in _read(_together(_chunks(drops, limits, seen)), limits, documents, adapters):
         if isinstance(places, int):
             leads = frame.select(pl.lit(places, dtype=pl.Int64).alias("drop"), pl.all())
             rejected = [(places, reject) for reject in faulty]
@@ -235,6 +239,29 @@ def read_parts(
             keys = {None: None, "": None}
 
 
+def _read(
+    chunks: Iterable[tuple[Chunk, int | list[tuple[int, int]]]], limits: DropLimits, documents: bool, adapters: Adapters
+) -> Iterator[tuple[int | list[tuple[int, int]], tuple[pl.DataFrame, list[Reject]]]]:
+    """For each chunk, in order, where it stood and its rows; those of large drops are read two at once."""
+
+    def read(chunk: Chunk) -> tuple[pl.DataFrame, list[Reject]]:
+        return rows(chunk, documents=documents, adapters=adapters, max_payload_bytes=limits.payload_bytes)
+
+    waiting: deque[tuple[int, Future[tuple[pl.DataFrame, list[Reject]]]]] = deque()
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        for chunk, places in chunks:
+            together = isinstance(places, int) and len(chunk) > _WORTH_A_THREAD
+            while waiting and (len(waiting) > _AT_ONCE or not together):
+                number, work = waiting.popleft()
+                yield number, work.result()
+            if isinstance(places, int) and together:
+                waiting.append((places, pool.submit(read, chunk)))
+            else:
+                yield places, read(chunk)
+        for number, work in waiting:
+            yield number, work.result()
+
+
 def _chunks(
     drops: Iterable[tuple[bytes | BinaryIO, Mapping[str, str]]], limits: DropLimits, seen: DropSeen
 ) -> Iterator[tuple[int, Chunk, int]]:
@@ -243,7 +270,7 @@ def _chunks(
         headers: set[str] = set()
         encoding = None
         size = len(data) if isinstance(data, bytes) else _SMALL_BYTES + 1
-        for chunk in parse(data, limits=limits, column_map=column_map):
+        for chunk in parse(data, limits=limits, column_map=column_map, as_columns=size > _SMALL_BYTES and not column_map):
             chunk.column_map = column_map
             if column_map:
                 names = chunk.headers if chunk.headers is not None else {name: "" for value in chunk.values for name in value}

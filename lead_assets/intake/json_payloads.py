@@ -16,6 +16,7 @@ from typing import Any
 import orjson
 import polars as pl
 
+from lead_assets.intake.alike import alike
 from lead_assets.intake.payloads import MAX_DEPTH, MAX_RAW_TEXT, Chunk, Fault, Reject, campaign_of, too_large
 from lead_assets.intake.text import WHITE, Text
 
@@ -42,13 +43,19 @@ _KEY_ENDS = (b'":', b'" ', b'"\t', b'"\n', b'"\r')
 _UNSURE_MARKS = ("[", '" ', '"\t', '"\n', '"\r')
 
 
-def lines(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:
-    """The payloads of NDJSON; position is the line, from 1. Blank lines are skipped."""
+def lines(text: Text, max_payload_bytes: int, *, as_columns: bool = False) -> Iterator[Chunk]:
+    """The payloads of NDJSON; position is the line, from 1. Blank lines are skipped. `as_columns`: blocks of lines that seem to be written alike are left
+    as they are (see `Chunk.alike`)."""
     line_number = text.lines_gone + 1
     for block, long in text.lines(max_payload_bytes):
         if long:
             if block:
                 yield Chunk(rejects=[Reject(line_number, block, too_large(long, max_payload_bytes), size=long)])
+            continue
+        count = block.count(b"\n") + (not block.endswith(b"\n"))
+        if as_columns and count <= _CHUNK_PAYLOADS and (columns := alike(block)):
+            yield Chunk(positions=list(range(line_number, line_number + count)), alike=columns)
+            line_number += count
             continue
         raws = block.split(b"\n")
         if block.endswith(b"\n"):
@@ -60,6 +67,15 @@ def lines(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:
                 some = raws[start : start + _CHUNK_PAYLOADS]
                 yield read(range(line_number + start, line_number + start + len(some)), some, max_payload_bytes)
         line_number += len(raws)
+
+
+def plain(chunk: Chunk, max_payload_bytes: int, left: Sequence[int] | None = None) -> Chunk:
+    """A chunk of lines that seemed to be written alike as one of payloads; of some of its lines only, if `left` says of which."""
+    assert chunk.alike is not None
+    block, texts = chunk.alike.block, chunk.alike.block.split(b"\n")[: len(chunk.positions)]
+    if left is None:
+        return read(chunk.positions, texts, max_payload_bytes, block)
+    return read([chunk.positions[index] for index in left], [texts[index] for index in left], max_payload_bytes)
 
 
 def sequence(text: Text, max_payload_bytes: int) -> Iterator[Chunk]:

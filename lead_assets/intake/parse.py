@@ -35,15 +35,17 @@ _OTHER_ZIPS = (
 _IGNORED_MEMBER = re.compile(r"(^|/)(__MACOSX/|\.|Thumbs\.db$|desktop\.ini$)")
 
 
-def parse(data: bytes | BinaryIO, *, limits: DropLimits, column_map: Mapping[str, str] | None = None) -> Iterator[Chunk]:
+def parse(
+    data: bytes | BinaryIO, *, limits: DropLimits, column_map: Mapping[str, str] | None = None, as_columns: bool = False
+) -> Iterator[Chunk]:
     """The payloads of a drop (bytes, or a seekable stream), some thousands at a time; at least one payload or reject for any content. Raises nothing
     for any content.
 
-    A reject at position 0 means the whole file.
+    A reject at position 0 means the whole file. `as_columns`: lines of JSON that seem to be written alike are left as they are (see `Chunk.alike`).
     """
     stream = io.BytesIO(data) if isinstance(data, bytes) else data
     received = 0
-    for chunk in _file(stream, limits, column_map or {}, within_zip=False):
+    for chunk in _file(stream, limits, column_map or {}, within_zip=False, as_columns=as_columns):
         received += len(chunk)
         yield chunk
     if not received:
@@ -53,7 +55,9 @@ def parse(data: bytes | BinaryIO, *, limits: DropLimits, column_map: Mapping[str
         yield whole_file(fault, head, stream.seek(0, io.SEEK_END))
 
 
-def _file(stream: BinaryIO, limits: DropLimits, column_map: Mapping[str, str], *, within_zip: bool) -> Iterator[Chunk]:
+def _file(
+    stream: BinaryIO, limits: DropLimits, column_map: Mapping[str, str], *, within_zip: bool, as_columns: bool = False
+) -> Iterator[Chunk]:
     size = stream.seek(0, io.SEEK_END)
     stream.seek(0)
     head = stream.read(_SNIFFED)
@@ -65,7 +69,7 @@ def _file(stream: BinaryIO, limits: DropLimits, column_map: Mapping[str, str], *
             yield whole_file(fault, b"", size)
             return
         unpacked = unpacking.Gunzipped(stream)
-        for chunk in _content(unpacked, limits, column_map):
+        for chunk in _content(unpacked, limits, column_map, as_columns=as_columns):
             if unpacked.fault:  # concerns the whole file, whose end is missing because of it
                 chunk.rejects = [reject for reject in chunk.rejects if reject.position]
             yield chunk
@@ -83,10 +87,10 @@ def _file(stream: BinaryIO, limits: DropLimits, column_map: Mapping[str, str], *
     elif fault := unpacking.unreadable(head):
         yield whole_file(fault, head, size)
     else:
-        yield from _content(unpacking.blocks(stream), limits, column_map)
+        yield from _content(unpacking.blocks(stream), limits, column_map, as_columns=as_columns)
 
 
-def _content(blocks: Iterable[bytes], limits: DropLimits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
+def _content(blocks: Iterable[bytes], limits: DropLimits, column_map: Mapping[str, str], *, as_columns: bool) -> Iterator[Chunk]:
     """Payloads of unpacked bytes."""
     source = iter(blocks)
     first = next(source, b"")
@@ -95,12 +99,12 @@ def _content(blocks: Iterable[bytes], limits: DropLimits, column_map: Mapping[st
         yield from form_payloads.multipart(whole, mark, column_map, limits.payload_bytes)
         return
     decoded = encodings.Decoded(whole)
-    for chunk in _payloads(Text(_with_line_ends(decoded)), limits, column_map):
+    for chunk in _payloads(Text(_with_line_ends(decoded)), limits, column_map, as_columns=as_columns):
         chunk.encoding = decoded.guess
         yield chunk
 
 
-def _payloads(text: Text, limits: DropLimits, column_map: Mapping[str, str]) -> Iterator[Chunk]:
+def _payloads(text: Text, limits: DropLimits, column_map: Mapping[str, str], *, as_columns: bool) -> Iterator[Chunk]:
     most = limits.payload_bytes
     text.skip_white()
     text.fill(most + 1)
@@ -112,7 +116,7 @@ def _payloads(text: Text, limits: DropLimits, column_map: Mapping[str, str]) -> 
         yield from json_payloads.array(text, most)
     elif first[:1] == b"{":
         if _has_object_a_line(text, first, most):
-            yield from json_payloads.lines(text, most)
+            yield from json_payloads.lines(text, most, as_columns=as_columns)
         else:
             yield from json_payloads.sequence(text, most)
     elif form_payloads.is_form_line(first, column_map):

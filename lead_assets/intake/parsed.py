@@ -43,6 +43,7 @@ MODULES = (
     "lead_assets.core.shipped",
     "lead_assets.core.values",
     "lead_assets.intake.adapters",
+    "lead_assets.intake.alike",
     "lead_assets.intake.amounts",
     "lead_assets.core.limits",
     "lead_assets.intake.csv_payloads",

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
 
+from lead_assets.intake.alike import Alike
+
 MAX_DEPTH = 32
 """Deepest allowed nesting. Far more than any lead needs, and far below the limits of JSON writers and VARIANT columns."""
 
@@ -73,6 +75,8 @@ class Chunk:
     drops: list[int] = field(default_factory=list)
     encoding: str | None = None
     """The guessed encoding of the drop, if the bytes were the only evidence."""
+    alike: Alike | None = None
+    """The payloads' lines, where they seem to be written alike: `raws` and `values` are then empty, and `json_payloads.plain` fills them."""
 
     def __len__(self) -> int:
         return len(self.positions) + len(self.rejects)

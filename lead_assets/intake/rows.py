@@ -18,7 +18,10 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import RawLead, canonical_json
+from lead_assets.core.limits import DEFAULT_LIMITS
+from lead_assets.intake import json_payloads
 from lead_assets.intake.adapters import DECLARED, FALLBACK, MAPPED, Adapter, Adapters, Bag, Candidates, is_declared, shipped_adapters
+from lead_assets.intake.alike import Alike
 from lead_assets.intake.amounts import amount
 from lead_assets.intake.headers import IGNORE, OTHER_NAMES, fold_header
 from lead_assets.intake.moments import moment, order_of
@@ -76,9 +79,20 @@ class Group:
     """What the leads say, if they were found within their payloads."""
 
 
-def rows(chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = None) -> tuple[pl.DataFrame, list[Reject]]:
+def rows(
+    chunk: Chunk, *, documents: bool = True, adapters: Adapters | None = None, max_payload_bytes: int = DEFAULT_LIMITS.payload_bytes
+) -> tuple[pl.DataFrame, list[Reject]]:
     """The chunk's leads in `DROP_SCHEMA`, in order, and all its rejects. Without `documents`, only the columns needed for counting are filled."""
     adapters = adapters or shipped_adapters()
+    if chunk.alike is not None:
+        columns = _of_columns(chunk, chunk.alike, adapters, documents, max_payload_bytes)
+        if columns is None:
+            chunk = json_payloads.plain(chunk, max_payload_bytes)
+        elif columns.left:
+            rest, rejects = rows(json_payloads.plain(chunk, max_payload_bytes, columns.left), documents=documents, adapters=adapters)
+            return pl.concat([columns.frame, rest]).sort("position", "part"), rejects
+        else:
+            return columns.frame, []
     rejects = list(chunk.rejects)
     frames: list[pl.DataFrame] = []
     groups = grouped(chunk, adapters, rejects)
@@ -275,29 +289,17 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
             columns[column] = _typed(column, said.values(candidates), chunk, group, unread)
     if _has_several(emails := binding.get("email", []), signatures):
         columns["email"] = _best_email(columns["email"], [_typed("email", said.values([name]), chunk, group, {}) for name in emails])
-    text = [name for name in _TEXT if name in columns]
     columns["position"] = pl.Series([chunk.positions[index] for index in members], dtype=pl.Int64)
     columns["part"] = (
         pl.Series(group.parts or [1], dtype=pl.Int64)
         if group.parts or len(members) == 1
         else pl.repeat(1, len(members), dtype=pl.Int64, eager=True)
     )
+    unprefixed: pl.Series | pl.Expr = pl.lit(False)
+    if adapter.shape.id_prefix and not adapter.is_flat:
+        unprefixed = pl.Series([is_blank(bag.get(DECLARED + "lead_id")) for bag in bags], dtype=pl.Boolean)
+    frame = _framed(columns, adapter, unprefixed, _documents(group.payloads) if documents else pl.lit("{}"))
     shape = adapter.shape
-    frame = pl.DataFrame(columns).with_columns(
-        pl.lit(adapter.name).alias("adapter"),
-        pl.lit(shape.profile, dtype=pl.String).alias("implied_profile"),
-        pl.lit("{}").alias("payload") if not documents else _documents(group.payloads).alias("payload"),
-        pl.lit("{}").alias("extra"),
-    )
-    bare = {name: pl.col(name).str.strip_chars() for name in text}
-    frame = frame.with_columns(pl.when(value.str.len_bytes() > 0).then(value).alias(name) for name, value in bare.items())
-    if shape.id_prefix and "lead_id" in columns:
-        sent = (
-            pl.Series([is_blank(bag.get(DECLARED + "lead_id")) for bag in bags], dtype=pl.Boolean) if not adapter.is_flat else pl.lit(False)
-        )
-        frame = frame.with_columns(lead_id=pl.when(sent).then("lead_id").otherwise(shape.id_prefix + ":" + pl.col("lead_id")))
-    frame = pl.concat([NOTHING, frame], how="diagonal")  # columns that no payload has are added as nulls, all at once
-    frame = frame.with_columns(pl.col(name).fill_null(value) for name, value in shape.set.items())
     frame, faults = _identify(frame, unread)
     if documents and shape.gives:
         given = [adapter.given(payload) for payload in group.payloads]
@@ -325,6 +327,103 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
     return GroupRead(frame.filter(keep), rejects, binding, signatures)
 
 
+def _framed(
+    columns: Mapping[str, pl.Series], adapter: Adapter, unprefixed: pl.Series | pl.Expr, payloads: pl.Series | pl.Expr
+) -> pl.DataFrame:
+    """Typed columns of leads of one shape as a frame of `DROP_SCHEMA`: text without white space around it, ids after the shape's prefix unless
+    `unprefixed`."""
+    shape = adapter.shape
+    frame = pl.DataFrame(columns).with_columns(
+        pl.lit(adapter.name).alias("adapter"),
+        pl.lit(shape.profile, dtype=pl.String).alias("implied_profile"),
+        payloads.alias("payload"),
+        pl.lit("{}").alias("extra"),
+    )
+    bare = {name: pl.col(name).str.strip_chars() for name in _TEXT if name in columns}
+    frame = frame.with_columns(pl.when(value.str.len_bytes() > 0).then(value).alias(name) for name, value in bare.items())
+    if shape.id_prefix and "lead_id" in columns:
+        frame = frame.with_columns(lead_id=pl.when(unprefixed).then("lead_id").otherwise(shape.id_prefix + ":" + pl.col("lead_id")))
+    frame = pl.concat([NOTHING, frame], how="diagonal")  # columns that no payload has are added as nulls, all at once
+    return frame.with_columns(pl.col(name).fill_null(value) for name, value in shape.set.items())
+
+
+class _Columns(NamedTuple):
+    """What was read of lines that are written alike: the leads, and the indices of lines that have to be read one by one."""
+
+    frame: pl.DataFrame
+    left: list[int]
+
+
+def _of_columns(chunk: Chunk, lines: Alike, adapters: Adapters, documents: bool, max_payload_bytes: int) -> _Columns | None:
+    """The leads of lines that are written alike, where their keys decide their shape and each column has one key; None where most have to be read one by one.
+
+    A line is left to be read by itself if its value is not plain: a day that has to be interpreted, an amount in words, an address that is none.
+    """
+    signature = tuple(lines.leaves)
+    candidates = adapters.candidates(signature, is_table=False)
+    adapter = adapters.winner(list(candidates.adapters)) if candidates.are_sure else None
+    if not isinstance(adapter, Adapter) or not adapter.is_flat or (documents and adapter.shape.gives):
+        return None
+    binding = adapter.binding(signature, {})
+    if any(len(names) > 1 or lines.leaves[names[0]].kind == "truth" for names in binding.values()):
+        return None
+    # What a name means beside others in a payload may not depend on which payloads are read together.
+    if any(fold_header(name) in adapters.headers.whole_or_rest for name in signature):
+        return None
+    if not documents and ("email" not in binding or "source_campaign" in adapter.shape.set):
+        return None
+    wanted = {column: names[0] for column, names in binding.items() if documents or column in ("email", "source_campaign")}
+    try:
+        found = lines.columns(signature if documents else list(wanted.values()))
+    except pl.exceptions.PolarsError:  # not UTF-8
+        return None
+    plain = found["is_alike"] & (lines.lines.str.len_bytes() <= max_payload_bytes)
+    columns: dict[str, pl.Series] = {}
+    for column, name in wanted.items():
+        typed = _plain_values(column, found[f"={name}"], lines.leaves[name].kind)
+        if typed is None:
+            return None
+        columns[column], is_plain = typed
+        plain &= is_plain
+    if not documents:
+        named = columns.get("source_campaign", columns["email"].clear(found.height))
+        return _left_out(_counted(chunk.positions, [], named), plain & _are_addresses(columns["email"]))
+    columns["position"] = pl.Series(chunk.positions, dtype=pl.Int64)
+    columns["part"] = pl.repeat(1, found.height, dtype=pl.Int64, eager=True)
+    frame = _framed(columns, adapter, pl.lit(False), lines.documents(found, signature))
+    if unheld := _unheld(signature, binding):
+        frame = frame.with_columns(lines.documents(found, unheld).alias("extra"))
+    unread: dict[int, list[str]] = {}
+    frame, faults = _identify(frame, unread)
+    odd = sorted({*unread, *faults})
+    return _left_out(frame, plain.scatter(odd, False) if odd else plain)
+
+
+def _left_out(frame: pl.DataFrame, plain: pl.Series) -> _Columns | None:
+    left = (~plain.fill_null(False)).arg_true().to_list()
+    if len(left) > frame.height // 4:
+        return None
+    return _Columns(frame.filter(plain) if left else frame, left)
+
+
+def _plain_values(column: str, found: pl.Series, kind: str) -> tuple[pl.Series, pl.Series] | None:
+    """The values of a column that are read without a second look, typed, and for each whether it is such a one; None if none is."""
+    said = found.str.strip_chars().str.len_bytes() > 0
+    if column in _TIMES:
+        times = _plain_times(found)
+        return (times, times.is_not_null() | ~said.fill_null(False)) if kind in ("text", "null") else None
+    if DROP_SCHEMA[column] == pl.Float64:
+        numbers = found.cast(pl.Float64, strict=False) if kind == "number" else _plain_numbers(found)
+        return numbers, numbers.is_not_null() | ~said.fill_null(False)
+    return found, pl.repeat(True, found.len(), eager=True)
+
+
+def _are_addresses(emails: pl.Series) -> pl.Series:
+    from lead_assets.core.emails import normalise_emails
+
+    return normalise_emails(emails.str.strip_chars())["valid"].fill_null(False)
+
+
 def _has_several(names: list[str], signatures: set[tuple[str, ...]]) -> bool:
     """Whether any lead has more than one of the names."""
     return len(names) > 1 and any(sum(name in signature for name in names) > 1 for signature in signatures)
@@ -334,19 +433,22 @@ def _by_address(
     chunk: Chunk, group: Group, said: _Bags, signatures: set[tuple[str, ...]], binding: dict[str, list[str]]
 ) -> pl.DataFrame | None:
     """Leads that are counted: where each has an address, which is most often, nothing else needs to be read. None where one has not."""
-    from lead_assets.core.emails import normalise_emails
-
     emails = binding.get("email", [])
     if not emails or _has_several(emails, signatures) or "source_campaign" in group.adapter.shape.set:
         return None
     email = _texts("email", said.values(emails), lambda _: None).str.strip_chars()
-    if email.null_count() or not (normalise_emails(email)["valid"].fill_null(False)).all():
+    if email.null_count() or not _are_addresses(email).all():
         return None
-    named = binding.get("source_campaign")
-    campaign = _texts("source_campaign", said.values(named or []), lambda _: None).str.strip_chars()
+    campaign = _texts("source_campaign", said.values(binding.get("source_campaign", [])), lambda _: None)
+    return _counted([chunk.positions[index] for index in group.members], group.parts, campaign)
+
+
+def _counted(positions: list[int], parts: list[int], campaign: pl.Series) -> pl.DataFrame:
+    """Leads that are counted: where each stood, and which campaign it names."""
+    campaign = campaign.str.strip_chars()
     standing = {
-        "position": pl.Series([chunk.positions[index] for index in group.members], dtype=pl.Int64),
-        "part": pl.Series(group.parts or [1] * len(group.members), dtype=pl.Int64),
+        "position": pl.Series(positions, dtype=pl.Int64),
+        "part": pl.Series(parts, dtype=pl.Int64) if parts else pl.repeat(1, len(positions), dtype=pl.Int64, eager=True),
         "source_campaign": campaign.set(campaign == "", None),
     }
     return pl.concat([NOTHING, pl.DataFrame(standing)], how="diagonal")
@@ -460,8 +562,7 @@ def _numbers(column: str, found: list[Any], cannot: Unread) -> pl.Series:
     money = column in _MONEY
     texts = pl.Series(column, [item if type(item) is str else None for item in found], dtype=pl.String)
     plain = texts.str.strip_chars()
-    # A point followed by three digits groups thousands, so such text is not plain.
-    easy = plain.set(~plain.str.contains(_PLAIN_NUMBER).fill_null(False), None).str.replace_all(r"[$,]", "").cast(pl.Float64, strict=False)
+    easy = _plain_numbers(texts)
     odd = {index: _number(found[index], money) for index in (easy.is_null() & plain.is_not_null() & (plain != "")).arg_true().to_list()}
     if not kinds <= {str, type(None)}:
         with contextlib.suppress(*_NOT_UNIFORM):
@@ -473,6 +574,12 @@ def _numbers(column: str, found: list[Any], cannot: Unread) -> pl.Series:
         if number is None:
             cannot(index)
     return easy.scatter(list(odd), pl.Series(list(odd.values()), dtype=pl.Float64)) if odd else easy
+
+
+def _plain_numbers(texts: pl.Series) -> pl.Series:
+    plain = texts.str.strip_chars()
+    # A point followed by three digits groups thousands, so such text is not plain.
+    return plain.set(~plain.str.contains(_PLAIN_NUMBER).fill_null(False), None).str.replace_all(r"[$,]", "").cast(pl.Float64, strict=False)
 
 
 def _number(item: Any, money: bool) -> float | None:
@@ -502,8 +609,7 @@ def _orders(found: list[Any], chunk: Chunk, group: Group) -> list[Any]:
 
 def _times(column: str, found: list[Any], cannot: Unread, orders_of: Callable[[], list[Any]]) -> pl.Series:
     texts = pl.Series(column, [item if type(item) is str else None for item in found], dtype=pl.String)
-    plain = texts.set(~texts.str.contains(_PLAIN_UTC).fill_null(False), None)
-    times = plain.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC", strict=False)
+    times = _plain_times(texts)
     odd: dict[int, int] = {}
     unclear = times.is_null().arg_true().to_list()
     orders = orders_of() if unclear else []
@@ -519,6 +625,11 @@ def _times(column: str, found: list[Any], cannot: Unread, orders_of: Callable[[]
     if odd:
         times = times.scatter(list(odd), pl.Series(list(odd.values()), dtype=pl.Int64).cast(times.dtype))
     return times
+
+
+def _plain_times(texts: pl.Series) -> pl.Series:
+    plain = texts.set(~texts.str.contains(_PLAIN_UTC).fill_null(False), None)
+    return plain.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC", strict=False)
 
 
 def _best_email(chosen: pl.Series, found: list[pl.Series]) -> pl.Series:
