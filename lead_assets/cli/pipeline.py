@@ -17,6 +17,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.intake import campaign_api, landing
 from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.ingest import STREAMED_BYTES, IngestedDrop, ingest
+from lead_assets.intake.parsed import parsed_of
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import archive_of, campaigns_of, warehouse_of
@@ -111,6 +112,7 @@ def ingest_files(
                 column_map=column_map or {},
                 limits=settings.limits,
                 adapters=adapters_of(settings),
+                parsed=parsed_of(settings),
             )
         drops += _rows(str(file), drop)
     with runs.instance_of(settings) as instance:

@@ -163,11 +163,38 @@ def read_drops(
     """
     seen = DropSeen()
     parts = list(read_parts(drops, limits=limits, documents=documents, seen=seen, adapters=adapters))
+    return _whole(parts, seen)
+
+
+def _whole(parts: Sequence[Drops], seen: DropSeen) -> Drops:
     return Drops(
         pl.concat([_NO_LEADS, *(part.leads for part in parts)]),
         pl.concat([_NO_REJECTS, *(part.rejects for part in parts)]).sort("drop", "position", "part"),
         tuple(seen.unmapped),
     )
+
+
+class Keeping:
+    """The rows of drops that are counted, kept so that they need not be read once more; nothing, once they are more than `most` bytes in memory."""
+
+    def __init__(self, most: int) -> None:
+        self._parts: list[Drops] = []
+        self._left = most
+
+    @property
+    def is_full(self) -> bool:
+        return self._left < 0
+
+    def add(self, part: Drops) -> None:
+        if not self.is_full:
+            self._parts.append(part)
+            self._left -= int(part.leads.estimated_size() + part.rejects.estimated_size())
+        if self.is_full:
+            self._parts.clear()
+
+    def drops(self, seen: DropSeen) -> Drops | None:
+        """All of them; None if they were too many."""
+        return None if self.is_full else _whole(self._parts, seen)
 
 
 def count_drops(
@@ -177,11 +204,14 @@ def count_drops(
     limits: DropLimits,
     seen: DropSeen,
     adapters: Adapters | None = None,
+    keeping: Keeping | None = None,
 ) -> list[dict[str, Counted]]:
-    """`Drops.counts` for drops of any size, with only a few megabytes in memory."""
+    """`Drops.counts` for drops of any size, with only a few megabytes in memory, and what `keeping` holds."""
     counted: list[dict[str, Counted]] = [{} for _ in defaults]
-    for part in read_parts(drops, limits=limits, documents=False, seen=seen, adapters=adapters):
+    for part in read_parts(drops, limits=limits, documents=False, seen=seen, adapters=adapters, keeping=keeping):
         part.count(defaults, counted)
+        if keeping:
+            keeping.add(part)
     return [dict(sorted(each.items())) for each in counted]
 
 
@@ -203,11 +233,13 @@ def read_parts(
     documents: bool,
     seen: DropSeen,
     adapters: Adapters | None = None,
+    keeping: Keeping | None = None,
 ) -> Iterator[Drops]:
-    """`read_drops` in parts of some megabytes, or of many small drops. `unmapped` is empty in the parts: see `seen`."""
+    """`read_drops` in parts of some megabytes, or of many small drops, with documents also as long as `keeping` is not full. `unmapped` is empty in the
+    parts: see `seen`."""
     keys: dict[str | None, str | None] = {None: None, "": None}
     adapters = adapters or shipped_adapters()
-    for places, (frame, faulty) in _read(_together(_chunks(drops, limits, seen)), limits, documents, adapters):
+    for places, (frame, faulty) in _read(_together(_chunks(drops, limits, seen)), limits, documents, adapters, keeping):
         if isinstance(places, int):
             leads = frame.select(pl.lit(places, dtype=pl.Int64).alias("drop"), pl.all())
             rejected = [(places, reject) for reject in faulty]
@@ -240,12 +272,17 @@ def read_parts(
 
 
 def _read(
-    chunks: Iterable[tuple[Chunk, int | list[tuple[int, int]]]], limits: DropLimits, documents: bool, adapters: Adapters
+    chunks: Iterable[tuple[Chunk, int | list[tuple[int, int]]]],
+    limits: DropLimits,
+    documents: bool,
+    adapters: Adapters,
+    keeping: Keeping | None,
 ) -> Iterator[tuple[int | list[tuple[int, int]], tuple[pl.DataFrame, list[Reject]]]]:
     """For each chunk, in order, where it stood and its rows; those of large drops are read two at once."""
 
     def read(chunk: Chunk) -> tuple[pl.DataFrame, list[Reject]]:
-        return rows(chunk, documents=documents, adapters=adapters, max_payload_bytes=limits.payload_bytes)
+        whole = documents or (keeping is not None and not keeping.is_full)
+        return rows(chunk, documents=whole, adapters=adapters, max_payload_bytes=limits.payload_bytes)
 
     waiting: deque[tuple[int, Future[tuple[pl.DataFrame, list[Reject]]]]] = deque()
     with ThreadPoolExecutor(_AT_ONCE) as pool:

@@ -9,19 +9,24 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, BinaryIO, Literal
 
 from lead_assets.core.campaign_keys import campaign_key, inbound_key
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import Adapters
-from lead_assets.intake.drops import Counted, DropSeen, count_drops
+from lead_assets.intake.drops import Counted, DropSeen, Keeping, count_drops
 from lead_assets.intake.headers import check_column_map
+from lead_assets.intake.parsed import ParsedDrops
 from lead_assets.stores.archive import Archive, Receipt
 
 STREAMED_BYTES = 16 << 20
 """Files above this size are passed as streams, and never held in memory."""
+_WORTH_KEEPING = 256 << 10
+"""Bytes; rows of smaller drops are read sooner than they are put beside others."""
+_MOST_KEPT = 192 << 20
+"""Bytes of rows in memory that are kept of one drop, some 100,000 leads; the rows of a larger one are read when they are needed."""
 _WRITERS = 8
 """Files archived in parallel: a bucket takes tens of milliseconds per write."""
 
@@ -80,15 +85,19 @@ def ingest(
     receipt_id: str | None = None,
     limits: DropLimits = DEFAULT_LIMITS,
     adapters: Adapters | None = None,
+    parsed: ParsedDrops | None = None,
 ) -> IngestedDrop:
     """Keep the bytes, count their payloads by campaign, and write a receipt for each campaign.
 
     `campaign` is set if the sender named one for the whole file. `receipt_id` makes the call repeatable: with the same id it adds
     nothing, and finishes what a crash left undone. Raises ValueError for a campaign without
     a name, a column map onto unknown fields, or a time without a zone; nothing for any content. `adapters`: the shapes in force (default: the shipped ones).
+    `parsed` (of the same limits and shapes) gets the rows of a drop of some size, so that it is read once.
     """
     arrival = Arrival(data, name, campaign, receipt_id)
-    (drop,) = ingest_many(archive, [arrival], received_at=received_at, column_map=column_map, limits=limits, adapters=adapters)
+    (drop,) = ingest_many(
+        archive, [arrival], received_at=received_at, column_map=column_map, limits=limits, adapters=adapters, parsed=parsed
+    )
     return drop
 
 
@@ -100,6 +109,7 @@ def ingest_many(
     column_map: Mapping[str, str] | None = None,
     limits: DropLimits = DEFAULT_LIMITS,
     adapters: Adapters | None = None,
+    parsed: ParsedDrops | None = None,
 ) -> list[IngestedDrop]:
     """`ingest` for files that arrived together, with the same receipts; many small files cost a fraction of ingesting them one by one."""
     column_map = dict(column_map or {})
@@ -108,7 +118,7 @@ def ingest_many(
         raise ValueError("received_at has no time zone: give it in UTC")
     drops: list[IngestedDrop] = []
     for group in _apart(arrivals):
-        drops += _ingest_group(archive, group, received_at.astimezone(UTC), column_map, limits, adapters)
+        drops += _ingest_group(archive, group, received_at.astimezone(UTC), column_map, limits, adapters, parsed)
     return drops
 
 
@@ -119,6 +129,7 @@ class _Kept:
     arrival: Arrival
     sha256: str
     size: int
+    new: bool
     receipt_id: str
     mine: list[Receipt]
     others: list[Receipt]
@@ -155,18 +166,20 @@ def _ingest_group(
     column_map: dict[str, str],
     limits: DropLimits,
     adapters: Adapters | None,
+    parsed: ParsedDrops | None,
 ) -> list[IngestedDrop]:
     with _several_at_once(len(arrivals)) as each_of:
         kept = list(each_of(lambda arrival: _keep(archive, arrival, received_at), arrivals))
         seen = DropSeen()
         defaults = [(each.default_campaign, each.forced) for each in kept]
         contents = ((data, column_map) for data in _contents(archive, kept))
-        counts = count_drops(contents, defaults, limits=limits, seen=seen, adapters=adapters)
-        return list(
+        # Of bytes that came before, somebody else may be reading the rows.
+        alone = parsed is not None and len(kept) == 1 and kept[0].new and kept[0].size >= _WORTH_KEEPING
+        keeping = Keeping(_MOST_KEPT) if alone else None
+        counts = count_drops(contents, defaults, limits=limits, seen=seen, adapters=adapters, keeping=keeping)
+        entered = list(
             each_of(
-                lambda each, counted, unmapped, encoding, codes: replace(
-                    _enter(archive, each, counted, column_map, unmapped, encoding), codes=codes
-                ),
+                lambda each, counted, unmapped, encoding, codes: _enter(archive, each, counted, column_map, unmapped, encoding, codes),
                 kept,
                 counts,
                 seen.unmapped,
@@ -174,6 +187,9 @@ def _ingest_group(
                 [dict(seen.codes.get(number, {})) for number in range(len(kept))],
             )
         )
+    if parsed is not None and keeping is not None and (rows := keeping.drops(seen)):
+        parsed.add(entered[0][1], rows)
+    return [drop for drop, _ in entered]
 
 
 def _contents(archive: Archive, kept: Sequence[_Kept]) -> Iterator[bytes | BinaryIO]:
@@ -214,7 +230,7 @@ def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _Kept:
     elif not forced:
         # The day of receipt names the campaign for leads without one. The same file a day later is a duplicate, not a second campaign.
         default = next((receipt.default_campaign for receipt in others if not receipt.forced_campaign), default)
-    return _Kept(arrival, sha256, size, receipt_id, mine, others, received_at, default)
+    return _Kept(arrival, sha256, size, new, receipt_id, mine, others, received_at, default)
 
 
 def _enter(
@@ -224,33 +240,37 @@ def _enter(
     column_map: dict[str, str],
     unmapped: tuple[str, ...],
     encoding: str | None,
-) -> IngestedDrop:
-    """Write the missing receipts. `counts`: what each campaign gets."""
+    codes: dict[str, int],
+) -> tuple[IngestedDrop, list[Receipt]]:
+    """Write the missing receipts, and return them. `counts`: what each campaign gets; `codes`: why payloads were rejected."""
     name = kept.mine[0].name if kept.mine else kept.arrival.name
     entered = {receipt.campaign_id for receipt in kept.mine}
     read_before = {receipt.campaign_id for receipt in kept.others if receipt.column_map == column_map}
     rows: dict[str, int] = {}
     rejected: dict[str, int] = {}
+    written: list[Receipt] = []
     for campaign_id, (good, bad, payloads) in counts.items():
         repeated = campaign_id in read_before
         rows[campaign_id], rejected[campaign_id] = (0, 0) if repeated else (good, bad)
         if campaign_id in entered:
             continue
-        archive.add_receipt(
-            Receipt(
-                receipt_id=kept.receipt_id,
-                campaign_id=campaign_id,
-                sha256=kept.sha256,
-                name=name,
-                received_at=kept.received_at,
-                size=kept.size,
-                records=0 if repeated else payloads,
-                default_campaign=kept.default_campaign,
-                forced_campaign=kept.forced,
-                column_map=column_map,
-            )
+        receipt = Receipt(
+            receipt_id=kept.receipt_id,
+            campaign_id=campaign_id,
+            sha256=kept.sha256,
+            name=name,
+            received_at=kept.received_at,
+            size=kept.size,
+            records=0 if repeated else payloads,
+            default_campaign=kept.default_campaign,
+            forced_campaign=kept.forced,
+            column_map=column_map,
         )
+        archive.add_receipt(receipt)
+        written.append(receipt)
+    status: Literal["ingested", "duplicate_file", "already_ingested"] = "ingested"
     if set(rows) <= entered:
-        return IngestedDrop(kept.sha256, name, "already_ingested", rows, rejected, unmapped, encoding)
-    status: Literal["ingested", "duplicate_file"] = "duplicate_file" if set(rows) <= read_before else "ingested"
-    return IngestedDrop(kept.sha256, name, status, rows, rejected, unmapped, encoding)
+        status = "already_ingested"
+    elif set(rows) <= read_before:
+        status = "duplicate_file"
+    return IngestedDrop(kept.sha256, name, status, rows, rejected, unmapped, encoding, codes), written

@@ -35,6 +35,7 @@ from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.core.settings import Settings
 from lead_assets.intake.adapters import Adapters, adapters_of
 from lead_assets.intake.ingest import STREAMED_BYTES, Arrival, IngestedDrop, ingest_many
+from lead_assets.intake.parsed import ParsedDrops, parsed_of
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import Entry, ObjectChanged, Objects, open_objects
 
@@ -181,7 +182,15 @@ def watch(settings: Settings, archive: Archive, cursor: str | None, *, now: date
     Raises LandingFull.
     """
     found = scan(landing_of(settings), cursor, now=now)
-    return take(found, archive, now=now, leave=settings.landing_taken, limits=settings.limits, adapters=adapters_of(settings))
+    return take(
+        found,
+        archive,
+        now=now,
+        leave=settings.landing_taken,
+        limits=settings.limits,
+        adapters=adapters_of(settings),
+        parsed=parsed_of(settings),
+    )
 
 
 def ask(cursor: Cursor, standing: Mapping[str, Standing]) -> tuple[list[RunWanted], Cursor]:
@@ -199,10 +208,8 @@ def take_these(settings: Settings, archive: Archive, paths: Iterable[str]) -> li
     landing, now = landing_of(settings), datetime.now(UTC)
     entries = [replace(entry, whole=True) for path in paths for entry in landing.entries(path) if entry.name == path]
     found = _sorted(landing, entries, Cursor(), now)
-    adapters = adapters_of(settings)
-    outcomes = [
-        outcome for files in _batches(found.ready) for _, outcome in _take_batch(found, files, archive, now, settings.limits, adapters)
-    ]
+    how = settings.limits, adapters_of(settings), parsed_of(settings)
+    outcomes = [outcome for files in _batches(found.ready) for _, outcome in _take_batch(found, files, archive, now, *how)]
     return [outcome[1] for outcome in outcomes if isinstance(outcome, tuple) and outcome[1].status != "already_ingested"]
 
 
@@ -234,6 +241,7 @@ def take(
     leave: Leave = "move",
     limits: DropLimits = DEFAULT_LIMITS,
     adapters: Adapters | None = None,
+    parsed: ParsedDrops | None = None,
     budget_seconds: float = BUDGET_SECONDS,
     clock: Callable[[], float] = time.monotonic,
 ) -> Taken:
@@ -259,7 +267,7 @@ def take(
         if len(due.keys() | receipts.keys()) >= MAX_DUE or (done and clock() >= end):
             break
         done += len(files)
-        for file, outcome in _take_batch(found, files, archive, now, limits, adapters):
+        for file, outcome in _take_batch(found, files, archive, now, limits, adapters, parsed):
             if outcome is None:
                 continue
             if isinstance(outcome, str):
@@ -290,7 +298,13 @@ def take(
 
 
 def _take_batch(
-    found: Scan, files: list[LandedFile], archive: Archive, now: datetime, limits: DropLimits, adapters: Adapters | None
+    found: Scan,
+    files: list[LandedFile],
+    archive: Archive,
+    now: datetime,
+    limits: DropLimits,
+    adapters: Adapters | None,
+    parsed: ParsedDrops | None,
 ) -> Iterator[tuple[LandedFile, tuple[str, IngestedDrop] | str | None]]:
     """For each file, its receipt id and result; or why it is left for a later tick, or None if its sender has withdrawn it."""
     with ThreadPoolExecutor(min(_AT_ONCE, len(files))) as pool:
@@ -302,7 +316,7 @@ def _take_batch(
             arrivals.append((file, Arrival(data, file.path, file.campaign, receipt_id)))
         else:
             yield file, data
-    drops = ingest_many(archive, [arrival for _, arrival in arrivals], received_at=now, limits=limits, adapters=adapters)
+    drops = ingest_many(archive, [arrival for _, arrival in arrivals], received_at=now, limits=limits, adapters=adapters, parsed=parsed)
     for (file, arrival), drop in zip(arrivals, drops, strict=True):
         yield file, (arrival.receipt_id or "", drop)
 

@@ -19,6 +19,7 @@ import io
 import json
 import logging
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from lead_assets.contracts import RawLead, RejectedPayload
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.core.settings import Settings
 from lead_assets.intake.adapters import Adapters, adapters_of, shipped_adapters
+from lead_assets.intake.drops import Drops
 from lead_assets.stores.archive import Receipt
 from lead_assets.stores.objects import open_objects
 from lead_assets.stores.objects.base import Objects, StoreError
@@ -77,6 +79,9 @@ _LIBRARIES = (
     "python-dateutil",
 )
 
+_MOST_CAMPAIGNS = 20
+"""Campaigns of one drop."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -118,6 +123,29 @@ class ParsedDrops:
             self.objects.replace(_name(campaign_id), self._packed(parsed))
         except OSError as error:
             _log.warning("the parsed rows of campaign %s cannot be stored below %s: %s", campaign_id, self.objects.location, error)
+
+    def add(self, receipts: Sequence[Receipt], drops: Drops) -> None:
+        """The rows of one drop, which was read as it arrived, so that it need not be read again. Nothing is kept where putting them beside a campaign's many
+        rows would cost more than reading the drop: every drop of a campaign would then write all that came before it."""
+        if len(receipts) > _MOST_CAMPAIGNS:
+            return
+        for receipt in receipts:
+            try:
+                kept = next(iter(self.objects.entries(_name(receipt.campaign_id))), None)
+                known = self.get(receipt.campaign_id) if kept is None or kept.size <= receipt.size else None
+            except OSError as error:
+                _log.warning("the parsed rows of campaign %s cannot be read (%s)", receipt.campaign_id, type(error).__name__)
+                continue
+            if known is None:
+                continue
+            good, bad = drops.place([(0, receipt)])
+            whole = Parsed(
+                {**known.receipts, receipt.file_name: receipt},
+                known.held | {receipt.file_name},
+                pl.concat([known.raw_leads, good]),
+                pl.concat([known.rejected, bad]),
+            )
+            self.put(receipt.campaign_id, whole)
 
     def _packed(self, parsed: Parsed) -> bytes:
         packed = io.BytesIO()

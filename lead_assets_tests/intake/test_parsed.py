@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from lead_assets.core.limits import DropLimits
+from lead_assets.intake import ingest as ingest_module
 from lead_assets.intake import parsed as parsed_module
 from lead_assets.intake.ingest import ingest
 from lead_assets.intake.parsed import MODULES, ParsedDrops
@@ -183,3 +184,27 @@ def test_a_place_that_cannot_be_written_costs_time_and_no_rows(archive: WatchedA
     _drop(archive, _lead(1), 1, campaign="c")
 
     assert _read(archive, parsed).raw_leads.height == 1
+
+
+def test_a_drop_of_some_size_is_read_as_it_arrives_and_not_again(
+    archive: WatchedArchive, parsed: ParsedDrops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is in it: two campaigns, rejects, the same bytes again, another drop beside it; and not one of more rows than memory should hold."""
+    monkeypatch.setattr(ingest_module, "_WORTH_KEEPING", 100)
+    keeps = {"parsed": parsed, "limits": DropLimits(LIMIT)}
+    _drop(archive, ndjson(LENDING, INBOUND, b"oops", LENDING | {"utm_campaign": "lending-q4"}), 1, **keeps)
+    first = _read(archive, parsed)
+    assert archive.drops_read == []
+    assert first.rejected.height == 1
+    _same(first, _read(archive, None))
+    for number, data in enumerate((_lead(1) * 9, _lead(2), _lead(1) * 9, ndjson(LENDING | {"lead_id": "lf_9"}) * 5), start=2):
+        _drop(archive, data, number, **keeps)
+        _same(_read(archive, parsed), _read(archive, None))
+    _drop(archive, _lead(7) * 90, 8, name="other map", column_map={"company": "notes"}, **keeps)
+    _same(_read(archive, parsed), _read(archive, None))
+
+    monkeypatch.setattr(ingest_module, "_MOST_KEPT", 100)
+    _drop(archive, _lead(8) * 90, 9, **keeps)
+    large = _read(archive, parsed)
+    assert len(archive.drops_read) == 1
+    _same(large, _read(archive, None))
