@@ -9,7 +9,7 @@ from babel import Locale
 
 from lead_assets.core.columns import folded
 from lead_assets.core.places.build_country_names import names_of_countries
-from lead_assets.core.places.names import COUNTRY_NAMES, country_names, every_language, region_names, state_names
+from lead_assets.core.places.names import COUNTRY_NAMES, country_names, every_language, region_names, state_names, subdivisions
 from lead_assets_tests.identity.places import located
 
 COUNTRIES = {
@@ -159,3 +159,9 @@ def test_the_tables_hold_folded_keys_only() -> None:
 )  # fmt: skip
 def test_towns_as_their_people_write_them(city: str, country: str | None) -> None:
     assert located([{"city": city}])["country_code"].to_list() == [country]
+
+
+def test_states_and_provinces_are_those_of_the_library() -> None:
+    """Its file is read directly."""
+    said = [(each.country_code, each.code, each.name, each.parent_code) for each in pycountry.subdivisions]
+    assert [tuple(each) for each in subdivisions()] == said

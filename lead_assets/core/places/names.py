@@ -6,8 +6,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
+import orjson
 import polars as pl
 
 from lead_assets.core.columns import folded
@@ -42,6 +43,31 @@ def spellings() -> dict[str, Any]:
 def words(section: str) -> frozenset[str]:
     """A list of words in spellings.yaml, folded."""
     return frozenset(folded(spellings()[section]))
+
+
+class Subdivision(NamedTuple):
+    """A state, province or district of ISO 3166-2; both codes with the country before them."""
+
+    country_code: str
+    code: str
+    name: str
+    parent_code: str | None
+
+
+@cache
+def subdivisions() -> tuple[Subdivision, ...]:
+    """All of pycountry's, in its order. Read from its file: its objects and their index take a quarter of a second to make."""
+    import pycountry
+
+    listed = orjson.loads((Path(pycountry.DATABASE_DIR) / "iso3166-2.json").read_bytes())["3166-2"]
+    return tuple(
+        Subdivision(country := each["code"].partition("-")[0], each["code"], each["name"], _with_country(country, each.get("parent")))
+        for each in listed
+    )
+
+
+def _with_country(country: str, code: str | None) -> str | None:
+    return code if code is None or code.startswith(f"{country}-") else f"{country}-{code}"
 
 
 @cache
@@ -94,11 +120,9 @@ def _names_by_language() -> dict[str | None, list[tuple[str, str]]]:
 @cache
 def state_names() -> dict[str, State]:
     """Names and codes of the states of the US and the provinces of Canada; no code is in both."""
-    import pycountry
-
     spelt: list[tuple[str, State]] = []
     for country, states in spellings()["states"].items():
-        for subdivision in pycountry.subdivisions.get(country_code=country):
+        for subdivision in (each for each in subdivisions() if each.country_code == country):
             code = subdivision.code.partition("-")[2]
             own = (code, subdivision.name)
             spelt.extend((name, (country, code)) for name in (*own, subdivision.code, *states.get(code, ())))
@@ -110,9 +134,7 @@ def state_names() -> dict[str, State]:
 @cache
 def state_codes() -> frozenset[str]:
     """The postal codes of those states, in small letters."""
-    import pycountry
-
-    return frozenset(s.code.partition("-")[2].lower() for country in WITH_STATES for s in pycountry.subdivisions.get(country_code=country))
+    return frozenset(each.code.partition("-")[2].lower() for each in subdivisions() if each.country_code in WITH_STATES)
 
 
 @cache
@@ -130,10 +152,8 @@ def region_names() -> dict[str, State]:
 @cache
 def region_codes() -> dict[str, tuple[State, ...]]:
     """Codes without the country → the states and provinces that have it, of all countries but the US and Canada."""
-    import pycountry
-
     found: dict[str, list[State]] = {}
-    for subdivision in pycountry.subdivisions:
+    for subdivision in subdivisions():
         country, _, code = subdivision.code.partition("-")
         if country not in WITH_STATES and not code.isdigit():
             found.setdefault(code.lower(), []).append((country, code))
@@ -141,10 +161,8 @@ def region_codes() -> dict[str, tuple[State, ...]]:
 
 
 def _regions() -> Iterable[tuple[str, State]]:
-    import pycountry
-
     # Of a district that lies in a state, the state is what counts.
-    own = [s for s in pycountry.subdivisions if s.country_code in spellings()["regions_of"]]
+    own = [s for s in subdivisions() if s.country_code in spellings()["regions_of"]]
     spelt = [(text, s) for s in own for text in (s.name, s.code) if len(text) > 3]
     for name, (_, subdivision) in zip(folded(text for text, _ in spelt), spelt, strict=True):
         code = (subdivision.parent_code or subdivision.code).partition("-")[2]
