@@ -9,7 +9,7 @@ from __future__ import annotations
 import html
 import re
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import polars as pl
@@ -199,6 +199,7 @@ def _normalised_domain(domain: str) -> str | None:
     return normalised.partition("@")[2] if normalised else None
 
 
+@lru_cache(100_000)
 def email_kind(domain: str) -> str:
     """`email_kinds` of one domain."""
     free, disposable = _providers()

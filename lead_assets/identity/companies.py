@@ -6,7 +6,7 @@ Does not belong here: a company's name (see `company_names`).
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +97,7 @@ def _company_of_host(host: str) -> str | None:
     return domain if email_kind(host) == "business" else None
 
 
+@lru_cache(100_000)
 def _registrable(host: str) -> str | None:
     name: str | None = host
     if len(host) > _MAX_HOST:

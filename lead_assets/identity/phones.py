@@ -162,10 +162,9 @@ def _national(text: str, region: str) -> str | None:
         return None
 
 
-def extension(text: str) -> str | None:
+def extensions(texts: pl.Series) -> pl.Series:
     """The digits of an extension; null if there is none."""
-    found = re.search(EXTENSION, text.strip())
-    return re.sub(r"\D", "", found[0]) if found else None
+    return texts.str.strip_chars().str.extract(EXTENSION.replace(r"\d{1,6}", r"(\d{1,6})"), 1)
 
 
 @lru_cache(maxsize=1 << 16)

@@ -55,9 +55,11 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None, hashed:
     kept = survivors(rows)
     banned = _banned(rows, suppressions, hashed)
     kept = _with_possible_duplicates(kept, possible, banned)
+    going_on = kept if banned.is_empty() else kept.join(banned, on="group", how="anti", maintain_order="left")
+    leads, duplicates = at_once(rows.height, lambda: _leads(going_on), lambda: _duplicates(rows, kept, banned))
     return Resolved(
-        leads=_leads(kept.join(banned, on="group", how="anti", maintain_order="left")),
-        duplicates=_duplicates(rows, kept, banned),
+        leads=leads,
+        duplicates=duplicates,
         suppressed=kept.join(banned, on="group", how="inner", maintain_order="left").select(SuppressedLead.polars_schema().names()),
     )
 
@@ -77,8 +79,9 @@ def _groups(rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     ids = rows.select(pl.col("row").first().over("campaign_id", "lead_id").cast(pl.Int64)).to_series()
     found = same_person(rows.with_columns(by_id=ids))
     possible = found.possible.select(one="one_id", other="other_id")
-    if not found.links.is_empty():
-        roots = smallest_of_component(found.links)
+    links = found.links.filter(pl.col("by_key").is_duplicated())
+    if not links.is_empty():
+        roots = smallest_of_component(links)
         ids = ids.replace(roots["by_id"], roots["smallest"])
         possible = possible.select(pl.all().replace(roots["by_id"], roots["smallest"]))
     return ids.alias("group"), possible.filter(pl.col("one") != pl.col("other"))
@@ -181,13 +184,8 @@ def _duplicates(rows: pl.DataFrame, kept: pl.DataFrame, banned: pl.DataFrame) ->
 
 def _leads(kept: pl.DataFrame) -> pl.DataFrame:
     """The normalised columns."""
-    hosts = email_domains(kept["email_normalized"])
-    kinds = email_kinds(hosts)
-    domains = company_domains(kept["website"], kept["email_normalized"], kinds)
-    domains = pl.select(pl.coalesce(domains, kept["known_domain"])).to_series()
-    known = kept.with_columns(kinds.alias("email_kind"), domains.alias("company_domain"))
-    where, who, what = at_once(kept.height, lambda: _where(known), lambda: name_parts(*kept.select(_NAMES)), lambda: _what(kept))
-    leads = known.with_columns(*where, *who, *what)
+    where, who, what = at_once(kept.height, lambda: _where(kept), lambda: name_parts(*(kept[name] for name in _NAMES)), lambda: _what(kept))
+    leads = kept.with_columns(*where, *who, *what)
     nobodys = of_many_companies(leads)
     leads = leads.with_columns(
         company_domain=leads["company_domain"].set(nobodys, None), shared_domain=leads["company_domain"].set(~nobodys, None)
@@ -195,10 +193,16 @@ def _leads(kept: pl.DataFrame) -> pl.DataFrame:
     return leads.with_columns(account_key=_account_keys(leads)).select(Lead.polars_schema().names()).cast(Lead.polars_schema())
 
 
-def _where(known: pl.DataFrame) -> pl.DataFrame:
-    """Places, and the phone as it is read there."""
+def _where(kept: pl.DataFrame) -> pl.DataFrame:
+    """The company's domain, the places, and the phone as it is read there."""
+    kinds = email_kinds(email_domains(kept["email_normalized"]))
+    domains = company_domains(kept["website"], kept["email_normalized"], kinds)
+    domains = pl.select(pl.coalesce(domains, kept["known_domain"])).to_series()
+    known = kept.with_columns(kinds.alias("email_kind"), domains.alias("company_domain"))
     places = locate(known)
-    return places.with_columns(normalise_phones(known["phone"], places["country_code"])["phone_e164"])
+    return places.with_columns(
+        known["email_kind"], known["company_domain"], normalise_phones(kept["phone"], places["country_code"])["phone_e164"]
+    )
 
 
 def _what(kept: pl.DataFrame) -> pl.DataFrame:

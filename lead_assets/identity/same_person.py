@@ -21,7 +21,7 @@ from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, sh
 from lead_assets.identity.addresses import places, street_keys
 from lead_assets.identity.company_names import clean_companies
 from lead_assets.identity.person_names import Likeness, likeness, read_name
-from lead_assets.identity.phones import EXTENSION, extension, phone_keys, two_mobiles
+from lead_assets.identity.phones import EXTENSION, extensions, phone_keys, two_mobiles
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
 # "me" is whoever is logged in.
@@ -197,7 +197,7 @@ def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
         mailbox=mailbox_keys(emails),
         phone=near["phone"],
         profile=map_distinct(near["linkedin_url"].str.extract(_PROFILE, 1), _profile),
-        extension=map_distinct(near["phone"], extension),
+        extension=extensions(near["phone"]),
         shared=shared_mailboxes(emails).fill_null(False),
         free=(email_kinds(email_domains(emails)) != "business").fill_null(False),
         company=map_distinct(
