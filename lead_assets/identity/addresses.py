@@ -35,7 +35,8 @@ def read_address(text: str) -> Address:
         at = words.index("apt", 1)
         # "Apt #4" is one apartment.
         rest = [word for word in words[at:] if word != "apt"]
-        unit, words = rest[0], [*words[:at], *rest[1:]]
+        if rest:
+            unit, words = rest[0], [*words[:at], *rest[1:]]
     end = _street_end(words, text) if words and words[0][0].isdigit() else _number_end(words)
     return Address(" ".join(words[:end]), unit, tuple(word for word in words[end:] if not word[0].isdigit()))
 
