@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snowflake.connector import errors
 
 from lead_assets.contracts import Score
 from lead_assets.core.settings import Settings
 from lead_assets.stores.warehouse.caller import on_behalf_of
 from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse
-from lead_assets.stores.warehouse.snowflake_session import SnowflakeFailed, resource_of
+from lead_assets.stores.warehouse.snowflake_session import SnowflakeFailed, _worth_another_try, resource_of
 from lead_assets_tests.stores.fake import FakeAccount
 from lead_assets_tests.stores.frames import scores
 from lead_assets_tests.stores.proxy import Cut, Proxy, Request, begins, once, refusal, rows
@@ -30,6 +31,16 @@ def _before(snowflake: SnowflakeWarehouse) -> None:
 
 def cut(request: Request) -> None:
     raise Cut
+
+
+@pytest.mark.parametrize(
+    ("code", "again"),
+    # snowflake.connector.network: 390112 session expired, 390104 and 390114 token expired, 390195 ID token invalid, …
+    [(code, True) for code in (390104, 390111, 390112, 390113, 390114, 390115, 390195, 250001, 250002, 253003)]
+    + [(code, False) for code in (604, 630, 625, 3001, 2003, 1003, 251008)],
+)
+def test_what_a_new_session_may_mend_is_tried_again_and_nothing_else(code: int, again: bool) -> None:
+    assert _worth_another_try(errors.DatabaseError("no", errno=code)) is again
 
 
 @pytest.mark.parametrize(("code", "statement"), [("390111", "DELETE"), ("390114", "COPY"), ("390114", "COMMIT")])

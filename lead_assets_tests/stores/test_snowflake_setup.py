@@ -18,7 +18,7 @@ from lead_assets.cli.snowpipe import statements
 from lead_assets.contracts import TABLES, Score, Table
 from lead_assets.core.project_files import project_file
 from lead_assets.stores.warehouse import snowflake_ddl as ddl
-from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse, restricted
+from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse, _loading, restricted
 from lead_assets.stores.warehouse.snowflake_ddl import MigrationRefused
 from lead_assets_tests.stores.fake import FakeAccount
 from lead_assets_tests.stores.frames import scores
@@ -158,6 +158,23 @@ def test_large_tables_are_clustered_by_campaign_new_ones_and_old() -> None:
         present = {column.name.upper(): column.type for column in ddl.physical(contract)}
         for statements_ in (ddl.create_table("LEADS", contract, "0" * 32), ddl.migrate("LEADS", contract, present, "0" * 32)):
             assert sum(by_campaign in statement for statement in statements_) == (name in ddl.CLUSTERED), name
+
+
+def test_a_new_column_is_added_and_all_the_others_have_their_comments_brought_up_to_date() -> None:
+    columns = [column.name.upper() for column in ddl.physical(Score)]
+    present = {column.name.upper(): column.type for column in ddl.physical(Score) if column.name.upper() != "TIER"}
+    statements_ = ddl.migrate("LEADS", Score, present, "0" * 32)
+    (added,) = [statement for statement in statements_ if "ADD COLUMN" in statement]
+    assert '"TIER"' in added
+    assert "NOT NULL" not in added
+    commented = [name for statement in statements_ for name in re.findall(r'ALTER COLUMN ("\w+") COMMENT', statement)]
+    assert commented == [f'"{name}"' for name in columns if name != "TIER"]
+
+
+def test_lists_are_loaded_as_arrays_and_objects_as_variants() -> None:
+    loads = {column.type: _loading(column) for _, column in all_columns()}
+    assert loads["ARRAY"].endswith("::VARCHAR)::ARRAY")
+    assert loads["VARIANT"].endswith("::VARCHAR)")
 
 
 def test_no_table_has_a_column_that_its_exact_text_needs() -> None:
