@@ -4,7 +4,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: install demo dev test test-slow bench tables docs check lock clean
+.PHONY: install demo dev test test-slow bench tables clients docs check lock clean
 
 install: $(STAMP)
 
@@ -38,6 +38,10 @@ tables: install
 	@$(BIN)/python -m lead_assets.contracts.reference > docs/TABLES.md
 	@$(BIN)/python -m lead_assets.marts.metrics > docs/METRICS.md
 	@$(BIN)/python -m lead_assets.rules.reference > docs/RULES.md
+
+# What is made from the OpenAPI document: a typed Python client and a Postman collection.
+clients: install
+	@$(BIN)/python -m lead_assets.service.clients clients
 
 # The documentation as a site in site/, built without network.
 docs: tables

@@ -30,6 +30,7 @@ def serve(
     """Receive leads and answer questions about them over HTTP, until interrupted."""
     from lead_assets.cli.errors import CommandError
     from lead_assets.cli.forgetting import runs_in_progress
+    from lead_assets.cli.runs import instance_of
 
     try:
         from lead_assets.service.serving import serve as serving
@@ -40,7 +41,7 @@ def serve(
         def announce(url: str) -> None:
             typer.echo(json.dumps({"url": url}) if as_json else f"serving {url} (leads: {url}/explorer, calls: {url}/docs)")
 
-        serving(settings, host, port, announce, lambda: runs_in_progress(settings))
+        serving(settings, host, port, announce, lambda: runs_in_progress(settings), lambda: instance_of(settings))
 
 
 @keys.command("create")

@@ -19,6 +19,8 @@ from lead_assets.stores.opened import campaigns_of
 from lead_assets.vendors import load_vendors
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from lead_assets.estimating.signals import LeftOut
 
 _SHOWN = 5
@@ -29,23 +31,13 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
     """Calls and dollars by provider and operation. Returns the answer of `lead-assets estimate`. Raises ValueError for an unknown campaign."""
     wanted = campaigns_of(settings, campaigns)
     with opened_ledger(settings) as ledger:
-        (expected, given, left_out), budgets = _rehearse(settings, wanted, ledger), ledger.budgets()
+        (expected, given, left_out), budgets = _rehearse(settings, leads_of(settings, wanted, ledger), ledger), ledger.budgets()
     total = sum(each.cost_micros for each in expected)
     asked = {each.provider for each in expected}
     return {
         "usd": to_usd(round(total)),
         "calls": round(sum(each.calls for each in expected)),
-        "rows": [
-            {
-                "provider": each.provider,
-                "operation": each.operation,
-                "signal": each.signal,
-                "subjects": round(each.subjects),
-                "calls": round(each.calls),
-                "usd": to_usd(round(each.cost_micros)),
-            }
-            for each in expected
-        ],
+        "rows": [_row(each) for each in expected],
         "given": given,
         "not_worth_it": {
             signal: {
@@ -62,14 +54,34 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
     }
 
 
-def _rehearse(settings: Settings, campaigns: Sequence[str], ledger: Ledger) -> tuple[list[Expected], dict[str, int], dict[str, LeftOut]]:
+def estimate_leads(settings: Settings, leads: pl.DataFrame, ledger: Ledger) -> dict[str, Any]:
+    """What enriching and classifying these leads (rows of identity.leads) would cost now: {"usd", "calls", "rows"} as in `estimate`. Buys nothing."""
+    expected, _, _ = _rehearse(settings, leads, ledger)
+    return {
+        "usd": to_usd(round(sum(each.cost_micros for each in expected))),
+        "calls": round(sum(each.calls for each in expected)),
+        "rows": [_row(each) for each in expected],
+    }
+
+
+def _row(each: Expected) -> dict[str, Any]:
+    return {
+        "provider": each.provider,
+        "operation": each.operation,
+        "signal": each.signal,
+        "subjects": round(each.subjects),
+        "calls": round(each.calls),
+        "usd": to_usd(round(each.cost_micros)),
+    }
+
+
+def _rehearse(settings: Settings, leads: pl.DataFrame, ledger: Ledger) -> tuple[list[Expected], dict[str, int], dict[str, LeftOut]]:
     """Expected purchases, per signal the subjects that are not bought because a lead brings the answer, and what each `when` leaves out."""
     from lead_assets.estimating import model as of_classification
     from lead_assets.estimating import signals as of_signals
     from lead_assets.signals.merge import enrich
     from lead_assets.signals.signal import load_pre_score, load_signals
 
-    leads = leads_of(settings, campaigns, ledger)
     experience = load_experience(settings, ledger)
     signals = of_signals.rehearse(
         load_signals(settings).values(),

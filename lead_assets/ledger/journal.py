@@ -121,7 +121,7 @@ def write(tx: Tx, entries: Sequence[JournalEntry]) -> None:
 
 def histories(tx: Tx, keys: Iterable[str]) -> dict[str, History]:
     """The newest known and the newest unknown answer per key, where they exist."""
-    found = tx.raw_rows(_heads_of(tx.postgres), {"listed": tx.listed(keys)})
+    found = tx.raw_rows(heads_of(tx.postgres), {"listed": tx.listed(keys)})
     wanted = [number for _, known, unknown in found for number in (known, unknown) if number is not None]
     if not wanted:
         return {}
@@ -205,7 +205,8 @@ _INSERT = sa.insert(calls)
 
 
 @functools.cache
-def _heads_of(postgres: bool) -> Any:
+def heads_of(postgres: bool) -> Any:
+    """A SELECT of key, known_id, unknown_id for the parameter `listed`."""
     return sa.select(heads.c.key, heads.c.known_id, heads.c.unknown_id).where(one_of(heads.c.key, postgres))
 
 

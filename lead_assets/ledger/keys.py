@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import sqlalchemy as sa
 
 from lead_assets.ledger.database import Tx, from_us, to_us
-from lead_assets.ledger.schema import key_spend, key_uses, service_keys
+from lead_assets.ledger.schema import key_sessions, key_spend, key_uses, service_keys, service_secrets
 
 if TYPE_CHECKING:
     from lead_assets.ledger.database import Database
@@ -99,6 +99,43 @@ class ServiceKeys:
         row = self._db.read(lambda tx: tx.execute(sa.select(service_keys).where(service_keys.c.key_id == key_id)).first())
         same = hmac.compare_digest(_hash(secret), row.secret_sha256 if row is not None else _NOBODY)
         return _key(row) if same and row is not None and mark == _MARK else None
+
+    def begin_session(self, cookie: str, key_id: str, lifetime: timedelta) -> None:
+        """Let a cookie stand for a key. Sessions that have ended are deleted."""
+
+        def work(tx: Tx) -> None:
+            tx.execute(sa.delete(key_sessions).where(key_sessions.c.expires_at <= tx.now_us))
+            row = {"cookie_sha256": _hash(cookie), "key_id": key_id, "expires_at": to_us(tx.now + lifetime)}
+            tx.execute(sa.insert(key_sessions), row)
+
+        self._db.write(work)
+
+    def end_session(self, cookie: str) -> None:
+        """A cookie stands for nobody any more."""
+        self._db.write(lambda tx: tx.execute(sa.delete(key_sessions).where(key_sessions.c.cookie_sha256 == _hash(cookie))))
+
+    def of_session(self, cookie: str) -> tuple[ServiceKey, datetime] | None:
+        """The key that a cookie stands for, valid or not, and until when."""
+
+        def work(tx: Tx) -> tuple[ServiceKey, datetime] | None:
+            joined = sa.select(service_keys, key_sessions.c.expires_at.label("until")).join(
+                key_sessions, key_sessions.c.key_id == service_keys.c.key_id
+            )
+            where = (key_sessions.c.cookie_sha256 == _hash(cookie), key_sessions.c.expires_at > tx.now_us)
+            row = tx.execute(joined.where(*where)).first()
+            return (_key(row), from_us(row.until)) if row is not None else None
+
+        return self._db.read(work)
+
+    def secret(self, name: str) -> bytes:
+        """A random secret of the home, made when it is first asked for."""
+
+        def work(tx: Tx) -> str:
+            fresh = {"name": name, "value": secrets.token_hex(32)}
+            tx.execute(tx.insert(service_secrets).on_conflict_do_nothing(), fresh)
+            return str(tx.execute(sa.select(service_secrets.c.value).where(service_secrets.c.name == name)).scalar_one())
+
+        return bytes.fromhex(self._db.write(work))
 
     def revoke(self, key_id: str) -> bool:
         """End a key now. False if there is none, or it had ended."""

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.outbox import Outbox
     from lead_assets.ledger.pins import Pins
     from lead_assets.ledger.received import ReceivedEvent
+    from lead_assets.ledger.versions import Versions
 
 World = Literal["sandbox", "live"]
 Buying = Literal["always", "never", "rehearsed"]
@@ -107,6 +108,12 @@ class Ledger:
         from lead_assets.ledger import journal
 
         return self._db.read(lambda tx: journal.histories(tx, list(keys)))
+
+    def versions(self, keys: Collection[str], leads: Collection[tuple[str, str]]) -> Versions:
+        """What answers and routes are made from (see `versions.Versions`), for comparing with an earlier look. `leads`: (campaign_id, lead_id) each."""
+        from lead_assets.ledger import versions
+
+        return self._db.read(lambda tx: versions.versions(tx, keys, leads))
 
     def answers(self, keys: Iterable[str]) -> dict[str, Answer]:
         """The best answer per key, however old, where there is one: found or not_found is preferred to unknown."""

@@ -91,10 +91,14 @@ class Outbox:
         self._db.write(lambda tx: tx.execute(statement))
 
     def replay(
-        self, campaigns: Collection[str] | None = None, destination: str | None = None, reasons: Collection[str] | None = None
+        self,
+        campaigns: Collection[str] | None = None,
+        destination: str | None = None,
+        reasons: Collection[str] | None = None,
+        leads: Collection[str] | None = None,
     ) -> int:
-        """Send dead letters again from their first attempt. Returns how many."""
-        return self._db.write(lambda tx: _replay(tx, campaigns, destination, reasons))
+        """Send dead letters again from their first attempt, of some campaigns, leads and reasons or of all. Returns how many."""
+        return self._db.write(lambda tx: _replay(tx, campaigns, destination, reasons, leads))
 
     def due(self, destinations: Collection[str]) -> int:
         """The number of entries that could be sent now, including those whose worker has died."""
@@ -414,7 +418,13 @@ def _mirrors(tx: Tx, destination: str, people: Collection[str]) -> dict[str, Mir
     }
 
 
-def _replay(tx: Tx, campaigns: Collection[str] | None, destination: str | None, reasons: Collection[str] | None) -> int:
+def _replay(
+    tx: Tx,
+    campaigns: Collection[str] | None,
+    destination: str | None,
+    reasons: Collection[str] | None,
+    leads: Collection[str] | None,
+) -> int:
     where = [outbox.c.state == "dead"]
     if campaigns is not None:
         where.append(tx.among(outbox.c.campaign_id, campaigns))
@@ -422,6 +432,8 @@ def _replay(tx: Tx, campaigns: Collection[str] | None, destination: str | None, 
         where.append(outbox.c.destination == destination)
     if reasons is not None:
         where.append(tx.among(outbox.c.reason, reasons))
+    if leads is not None:
+        where.append(tx.among(outbox.c.lead_id, leads))
     dead = tx.raw_rows(sa.select(outbox.c.id, outbox.c.campaign_id).where(*where))
     tx.execute(sa.update(outbox).where(*where).values(state="waiting", reason="replayed", attempts=0, due_at=tx.now_us))
     _note(tx, [(number, campaign, "waiting", "replayed", 0) for number, campaign in dead])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0011"
+HEAD = "0012"
 """The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -364,6 +364,19 @@ service_keys = Table(
     _whole("expires_at", nullable=True),
     _whole("revoked_at", nullable=True),
 )
+
+# Who is signed in to the explorer: the hash of a cookie, and the key that it stands for.
+key_sessions = Table(
+    "key_sessions",
+    metadata,
+    _text("cookie_sha256", primary_key=True),
+    _text("key_id"),
+    _whole("expires_at"),
+    Index("key_sessions_end", "expires_at"),
+)
+
+# What all processes of the service sign with, such as the tokens of forms. Signs nothing that outlives a page.
+service_secrets = Table("service_secrets", metadata, _text("name", primary_key=True), _text("value"))
 
 # What was bought for each key, per UTC day.
 key_spend = Table(

@@ -14,9 +14,9 @@ from typing import Any
 
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.core import last_good
-from lead_assets.core.declared import IN_SETTINGS, LIKE_RULES, RulesFile, document_of
+from lead_assets.core.declared import IN_SETTINGS, LIKE_RULES, RulesFile, document_of, source_of
 from lead_assets.core.document import RulesError, nearest
-from lead_assets.core.project_files import rules_file
+from lead_assets.core.project_files import rules_file, rules_folders
 from lead_assets.core.settings import Settings
 from lead_assets.intake.shapes import load_shapes
 from lead_assets.rules.across import across
@@ -39,6 +39,15 @@ def check_rules(settings: Settings, files: Sequence[RulesFile[Any]] | None = Non
     faults = [fault for each in examine_rules(settings, files) for fault in each.faults]
     if faults:
         raise RulesError(faults)
+
+
+def rules_stamp(settings: Settings) -> object:
+    """Equal as long as no rules file was changed: where each is, and its time and size."""
+    folders = {folder for name in ("profiles", "shapes") for folder in rules_folders(name, settings)}
+    inside = tuple(
+        (str(path), path.stat().st_mtime_ns) for folder in sorted(folders) if folder.is_dir() for path in sorted(folder.iterdir())
+    )
+    return tuple(source_of(each.name, settings) for each in rules_files()), inside
 
 
 def put_in_force(settings: Settings) -> None:

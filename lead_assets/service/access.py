@@ -15,6 +15,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -25,6 +26,9 @@ from lead_assets.ledger.keys import ServiceKey, Use
 from lead_assets.ledger.ledger import Ledger
 
 _REMEMBERED_SECONDS = 2.0
+_TRUSTED_SECONDS = 60.0
+"""How long a key counts without a look at the ledger, while its database does not answer."""
+_PATIENCE_SECONDS, _MOST_PATIENCE_SECONDS = 0.25, 10.0
 _REMEMBERED = 10_000
 _LOOKS_LIKE_A_KEY = re.compile(r"\bla_[0-9a-f]{12}_[\w-]{8}")
 _log = logging.getLogger(__name__)
@@ -44,6 +48,9 @@ class Access:
 
     ledger: Ledger
     _known: dict[bytes, tuple[float, ServiceKey | None]] = field(default_factory=dict)
+    _asking: dict[bytes, asyncio.Task[ServiceKey | None]] = field(default_factory=dict)
+    # Of its own, so that nothing else waits while the ledger's database is away.
+    _asker: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(4, "keys"))
     _buckets: dict[str, _Bucket] = field(default_factory=dict)
     _uses: Counter[tuple[str, str, int, str | None]] = field(default_factory=Counter)
 
@@ -59,15 +66,32 @@ class Access:
             raise HTTPException(400, "a key in a URL ends up in logs: revoke it, and send keys in the header Authorization: Bearer")
 
     async def valid(self, text: str) -> ServiceKey | None:
-        """The key with this text, if it exists and has not ended."""
+        """The key with this text, if it exists and has not ended. While the ledger does not answer, a key that was valid a minute ago still is; for any other,
+        raises HTTPException 503."""
         digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-        until, key = self._known.get(digest, (0.0, None))
-        if until < time.monotonic():
-            key = await asyncio.to_thread(self.ledger.keys.known, text)
+        at, key = self._known.get(digest, (-_TRUSTED_SECONDS, None))
+        age = time.monotonic() - at
+        if age > _REMEMBERED_SECONDS:
+            asking = self._asking.get(digest)
+            if asking is None:
+                asking = self._asking[digest] = asyncio.create_task(self._ask(digest, text))
+            is_trusted = key is not None and age < _TRUSTED_SECONDS
+            done, _ = await asyncio.wait([asking], timeout=_PATIENCE_SECONDS if is_trusted else _MOST_PATIENCE_SECONDS)
+            if done:
+                key = asking.result()
+            elif not is_trusted:
+                raise HTTPException(503, "the keys cannot be looked up: the ledger's database does not answer", {"Retry-After": "5"})
+        return key if key is not None and key.is_valid(datetime.now(UTC)) else None
+
+    async def _ask(self, digest: bytes, text: str) -> ServiceKey | None:
+        try:
+            key = await asyncio.get_running_loop().run_in_executor(self._asker, self.ledger.keys.known, text)
             if len(self._known) >= _REMEMBERED:
                 self._known.clear()
-            self._known[digest] = (time.monotonic() + _REMEMBERED_SECONDS, key)
-        return key if key is not None and key.is_valid(datetime.now(UTC)) else None
+            self._known[digest] = (time.monotonic(), key)
+            return key
+        finally:
+            self._asking.pop(digest, None)
 
     async def demand(self, request: Request, scope: str, *, counted: bool = True) -> ServiceKey:
         """The request's key. Raises HTTPException: 401 without a valid key, 403 without the scope, 429 if it is too fast. `counted=False`: its rate was

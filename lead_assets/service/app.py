@@ -20,10 +20,26 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.opened import ledger_of
 from lead_assets.privacy.forget import Busy
-from lead_assets.service import discovery_api, enrich_api, lead_api, paying, receive_api, score_api, write_api
+from lead_assets.service import (
+    contacts_api,
+    discovery_api,
+    enrich_api,
+    lead_api,
+    mcp_api,
+    paying,
+    queues_api,
+    receive_api,
+    score_api,
+    tracing,
+    write_api,
+)
 from lead_assets.service.access import Access, needs
+from lead_assets.service.answers import Health, says
+from lead_assets.service.describing import described, operation_id
+from lead_assets.service.desk import Desk
 from lead_assets.service.explorer import pages
 from lead_assets.service.explorer.sessions import SignedIn
+from lead_assets.service.jobs import Jobs, OpensDagster
 from lead_assets.service.metrics import Metrics
 from lead_assets.service.receiving import Receiver
 from lead_assets.service.reference import reference_page
@@ -33,8 +49,9 @@ _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _READ = [Depends(needs("read"))]
 
 
-def build_app(settings: Settings, busy: Busy = tuple) -> FastAPI:
-    """The ASGI application. Its receiver works from startup to shutdown. `busy`: ids of runs in progress, which an erasure waits for."""
+def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | None = None) -> FastAPI:
+    """The ASGI application. Its receiver works from startup to shutdown. `busy`: ids of runs in progress, which an erasure waits for;
+    `instance` opens Dagster's instance, whose runs are told as jobs."""
 
     @contextlib.asynccontextmanager
     async def running(app: FastAPI) -> AsyncIterator[None]:
@@ -44,15 +61,20 @@ def build_app(settings: Settings, busy: Busy = tuple) -> FastAPI:
         app.state.archive, app.state.warehouse = archive_of(settings), warehouse_of(settings)
         await asyncio.to_thread(app.state.warehouse.prepare)
         app.state.access = Access(ledger)
+        app.state.jobs = Jobs(settings, instance)
+        app.state.desk = Desk(settings, ledger, app.state.archive, app.state.warehouse)
         app.state.receiver = Receiver(settings, ledger)
         tasks = [asyncio.create_task(app.state.receiver.work()), asyncio.create_task(app.state.access.write_uses())]
         try:
-            yield
+            async with mcp_api.running(app):
+                yield
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            app.state.desk.close()
             ledger.close()
+            await asyncio.to_thread(tracing.flush, app)
 
     app = FastAPI(
         title="lead_assets",
@@ -62,20 +84,24 @@ def build_app(settings: Settings, busy: Busy = tuple) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         openapi_url=None,
+        generate_unique_id_function=operation_id,
     )
     app.state.metrics = Metrics()
-    app.state.sessions = SignedIn()
+    app.state.sessions = SignedIn(lambda: app.state.ledger)
     app.add_middleware(_EveryRequest, service=app)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)
-    for room in (receive_api, enrich_api, score_api, discovery_api, write_api, lead_api, pages):
+    for room in (receive_api, enrich_api, score_api, discovery_api, contacts_api, write_api, lead_api, queues_api, pages):
         app.include_router(room.router)
+    app.router.routes.append(mcp_api.endpoint(app))
     _add_own_routes(app)
+    app.openapi = lambda: described(app)  # type: ignore[method-assign]
+    tracing.trace(app)
     return app
 
 
 def _add_own_routes(app: FastAPI) -> None:
-    @app.get("/health", tags=["service"], summary="Whether the process is alive")
+    @app.get("/health", tags=["service"], summary="Whether the process is alive", responses=says(Health))
     @app.get("/api/health", tags=["service"], include_in_schema=False)
     async def health() -> dict[str, Any]:
         """Open to everybody, and says nothing of any lead."""

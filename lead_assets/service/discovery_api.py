@@ -24,8 +24,10 @@ from lead_assets.ledger.keys import ServiceKey
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.service.access import needs
+from lead_assets.service.answers import Found, Verified, says
 from lead_assets.service.enriching import stored_lead
-from lead_assets.service.paying import EnrichRefused, MaxSeconds, MaxUsd, as_json, paid
+from lead_assets.service.paying import EnrichRefused, MaxSeconds, MaxUsd, as_json, within
+from lead_assets.service.spending import paid
 from lead_assets.signals.engine import collect_all
 from lead_assets.signals.signal import load_signals
 from lead_assets.vendors import load_vendors
@@ -66,7 +68,7 @@ class CompanySearch(BaseModel):
     }
 
 
-@router.post("/discovery/search", summary="Search for companies")
+@router.post("/discovery/search", summary="Search for companies", responses=says(Found))
 async def search_companies(
     request: Request, key: Writer, asked: CompanySearch, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60
 ) -> Response:
@@ -82,7 +84,7 @@ async def search_companies(
         return paid(state.ledger, key, max_usd, lambda ledger: _searched(filters, asked.limit, ledger, state.settings))
 
     try:
-        return as_json(await _within(max_seconds, work))
+        return as_json(await within(max_seconds, work))
     except ValueError as error:
         raise EnrichRefused(502, {"detail": {"error": "upstream_api_error", "message": str(error)}}) from None
 
@@ -108,7 +110,7 @@ async def sources(request: Request) -> Response:
     )
 
 
-@router.post("/contacts/{contact_id}/verify-email", summary="Verify the e-mail address of a stored lead")
+@router.post("/contacts/{contact_id}/verify-email", summary="Verify the e-mail address of a stored lead", responses=says(Verified))
 async def verify_email(request: Request, contact_id: str, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60) -> Response:
     """contact_id, email, status (valid, probable, accept_all, invalid or unknown), verified, score (0 to 100), email_verified_at, email_source, and the
     reason if nobody answered. An answer that was bought is free while it is fresh."""
@@ -129,7 +131,7 @@ async def verify_email(request: Request, contact_id: str, key: Writer, max_usd: 
 
         return paid(state.ledger, key, max_usd, bought)
 
-    row = await _within(max_seconds, work)
+    row = await within(max_seconds, work)
     return as_json(
         {
             "contact_id": contact_id,
@@ -142,15 +144,6 @@ async def verify_email(request: Request, contact_id: str, key: Writer, max_usd: 
             "reason": row["reason"],
         }
     )
-
-
-async def _within(seconds: float, work: Any) -> Any:
-    try:
-        async with asyncio.timeout(seconds):
-            return await asyncio.shield(asyncio.to_thread(work))
-    except TimeoutError:
-        said = f"it takes longer than {seconds:g} s; what is bought meanwhile is in the ledger, so asking again costs nothing more"
-        raise EnrichRefused(504, {"error": "took_too_long", "message": said}) from None
 
 
 def _filters(asked: CompanySearch) -> dict[str, list[str]]:

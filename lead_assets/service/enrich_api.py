@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -18,9 +17,12 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
+from lead_assets.estimating.estimate import estimate_leads
 from lead_assets.ledger.keys import ServiceKey
 from lead_assets.service.access import needs
-from lead_assets.service.enriching import OneLead, read_lead, stored_lead
+from lead_assets.service.answers import EnrichedFlat, EnrichedSources, Estimated, Scored, says
+from lead_assets.service.enriching import OneLead, stored_lead
+from lead_assets.service.finding import no_such_lead
 from lead_assets.service.paying import EnrichRefused, MaxSeconds, MaxUsd, as_json, bought, dumped, value_of
 from lead_assets.service.receive_api import body_of
 from lead_assets.service.receiving import NotStored
@@ -44,20 +46,22 @@ _BODY: dict[str, Any] = {
 }
 
 
-@router.post("/enrich", openapi_extra=_BODY, summary="Enrich, classify, score and route one lead")
+@router.post("/enrich", openapi_extra=_BODY, summary="Enrich, classify, score and route one lead", responses=says(EnrichedFlat))
 async def enrich_one(request: Request, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60) -> Response:
     """Any shape of lead. The lead is kept like one that a webhook sent. The answer is flat; what belongs to no flat key is under `enrichment`."""
     body = await body_of(request, _MOST_BYTES)
-    leads, found = await _received(request, body)
-    await bought(request, key, leads, found, max_usd, max_seconds)
-    return as_json(_flat(found, body))
+    found = await request.app.state.desk.remembered(body)
+    if found is None:
+        leads, found = await received(request, body)
+        await bought(request, key, leads, found, max_usd, max_seconds)
+    return as_json(flat_answer(found, body))
 
 
 @router.post("/enrich/stream", openapi_extra=_BODY, summary="The same, told step by step (server-sent events)")
 async def enrich_stream(request: Request, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60) -> StreamingResponse:
     """Events lead, signals, classification, score, routing as each ends; then done with the answer of /enrich, or failed."""
     body = await body_of(request, _MOST_BYTES)
-    leads, found = await _received(request, body)
+    leads, found = await received(request, body)
     events: asyncio.Queue[tuple[str, Any] | None] = asyncio.Queue()
     loop = asyncio.get_running_loop()
 
@@ -67,7 +71,7 @@ async def enrich_stream(request: Request, key: Writer, max_usd: MaxUsd = None, m
     async def work() -> None:
         try:
             await bought(request, key, leads, found, max_usd, max_seconds, told)
-            events.put_nowait(("done", _flat(found, body)))
+            events.put_nowait(("done", flat_answer(found, body)))
         except EnrichRefused as failure:
             events.put_nowait(("failed", failure.said))
         except Exception as error:
@@ -90,7 +94,7 @@ async def enrich_campaign_lead(
     request: Request, lead_id: str, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60
 ) -> Response:
     """The raw fields, company_overview, tech_stack, funding, news, linkedin_posts, and enrichment_metadata."""
-    found = await _stored(request, lead_id, key, max_usd, max_seconds)
+    found = await stored(request, lead_id, key, max_usd, max_seconds)
     lead, enriched = found.lead or {}, found.enriched or {}
     wanted = ("company_overview", "tech_stack", "funding", "news", "linkedin_posts")
     return as_json(
@@ -108,12 +112,12 @@ async def enrich_campaign_lead(
     )
 
 
-@router.post("/api/v1/leads/{lead_id}/enrich", summary="Enrich a stored lead (discovery engine)")
+@router.post("/api/v1/leads/{lead_id}/enrich", summary="Enrich a stored lead (discovery engine)", responses=says(EnrichedSources))
 async def enrich_discovered_lead(
     request: Request, lead_id: str, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60
 ) -> Response:
     """lead_id, enrichment_results {source: {status, data}}, new_score, contacts_added."""
-    found = await _stored(request, lead_id, key, max_usd, max_seconds)
+    found = await stored(request, lead_id, key, max_usd, max_seconds)
     results = {
         name: {"status": row["state"], "reason": row["reason"], "provider": row["provider"], "data": _signal(row)}
         for name, row in found.signals.items()
@@ -121,17 +125,27 @@ async def enrich_discovered_lead(
     return as_json({"lead_id": lead_id, "enrichment_results": results, "new_score": value_of(found.score, "score"), "contacts_added": 0})
 
 
-@router.post("/api/v1/leads/{lead_id}/score", summary="Score a stored lead")
+@router.post("/api/v1/leads/{lead_id}/estimate", summary="What enriching a stored lead would cost", responses=says(Estimated))
+async def estimate_stored_lead(request: Request, lead_id: str, key: Annotated[ServiceKey, Depends(needs("read"))]) -> Response:
+    """usd, calls, and rows by provider and operation. Buys nothing; what is in the ledger costs nothing."""
+    state = request.app.state
+    leads = await asyncio.to_thread(stored_lead, state.warehouse, lead_id)
+    if leads.is_empty():
+        raise no_such_lead()
+    return as_json(await asyncio.to_thread(estimate_leads, state.settings, leads, state.ledger))
+
+
+@router.post("/api/v1/leads/{lead_id}/score", summary="Score a stored lead", responses=says(Scored))
 async def score_stored_lead(request: Request, lead_id: str, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60) -> Response:
     """lead_id, score, tier, path and the parts that add up to the score."""
-    found = await _stored(request, lead_id, key, max_usd, max_seconds)
+    found = await stored(request, lead_id, key, max_usd, max_seconds)
     return as_json({"lead_id": lead_id, **_score(found)})
 
 
-async def _received(request: Request, body: bytes) -> tuple[pl.DataFrame, OneLead]:
+async def received(request: Request, body: bytes) -> tuple[pl.DataFrame, OneLead]:
+    """The lead of a body, once the body is safe. Raises EnrichRefused: 422 if there is none, 409 if it is suppressed; HTTPException 503."""
     state = request.app.state
-    now = datetime.now(UTC)
-    leads, found = await asyncio.to_thread(read_lead, body, campaign=None, now=now, ledger=state.ledger, settings=state.settings)
+    leads, found = await state.desk.read(body)
     if found.suppressed is not None:
         raise EnrichRefused(409, {"error": "suppressed", "message": "this person or company must not be processed; nothing was bought"})
     if leads.is_empty():
@@ -144,23 +158,26 @@ async def _received(request: Request, body: bytes) -> tuple[pl.DataFrame, OneLea
         await state.receiver.take(body, source="enrich")
     except NotStored:
         raise HTTPException(503, "the lead could not be stored: send it again", {"Retry-After": "5"}) from None
+    state.desk.remember(body, leads, found)
     return leads, found
 
 
-async def _stored(request: Request, lead_id: str, key: ServiceKey, max_usd: float | None, max_seconds: float) -> OneLead:
+async def stored(request: Request, lead_id: str, key: ServiceKey, max_usd: float | None, max_seconds: float) -> OneLead:
+    """A stored lead through the rooms. Raises HTTPException 404, EnrichRefused as `bought`."""
     leads = await asyncio.to_thread(stored_lead, request.app.state.warehouse, lead_id)
     if leads.is_empty():
-        raise HTTPException(404, "there is no such lead in identity.leads: it may still be on its way, a duplicate, or erased")
+        raise no_such_lead()
     return await bought(request, key, leads, OneLead(), max_usd, max_seconds)
 
 
-def _flat(found: OneLead, body: bytes) -> dict[str, Any]:
+def flat_answer(found: OneLead, body: bytes | None) -> dict[str, Any]:
+    """The lending API's answer. `body`: as it was sent; None for a stored lead, whose payload stands for it."""
     lead, answer = found.lead or {}, found.classification or {}
     names = ("loan_type", "investor_experience", "urgency_score", "outreach_message", "classification_rationale")
     try:
-        raw = orjson.loads(body)
+        raw = orjson.loads(body if body is not None else lead.get("payload") or b"null")
     except orjson.JSONDecodeError:
-        raw = body.decode("utf-8", "replace")
+        raw = (body or b"").decode("utf-8", "replace")
     return {
         "lead_id": lead.get("lead_id"),
         "email": lead.get("email_normalized"),

@@ -6,8 +6,9 @@ Does not belong here: HTTP and the shapes of answers (see `enrich_api`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -53,7 +54,21 @@ class OneLead:
     quarantine: dict[str, Any] | None = None
     score: dict[str, Any] | None = None
     decision: dict[str, Any] | None = None
+    keys: set[str] = field(default_factory=set)
+    """What was looked up in the ledger."""
+    until: float = math.inf
+    """Until when that holds, in seconds since the epoch."""
+    not_worth_it: list[str] = field(default_factory=list)
+    """Signals that count as the campaign's other leads have them."""
 
+    def looked(self, keys: Iterable[str], until: float) -> None:
+        self.keys |= set(keys)
+        self.until = min(self.until, until)
+
+
+_KEYS = ["campaign_id", "lead_id"]
+
+_SAYS_NOTHING = pl.all_horizontal(pl.col("email", "phone", "linkedin_url").is_null())
 
 Told = Callable[[str, dict[str, Any]], None]
 """Called after each step with its name and its row."""
@@ -61,27 +76,64 @@ Told = Callable[[str, dict[str, Any]], None]
 
 def read_lead(body: bytes, *, campaign: str | None, now: datetime, ledger: Ledger, settings: Settings) -> tuple[pl.DataFrame, OneLead]:
     """The first lead of a body as a frame of contracts.Lead, empty if there is none or it is suppressed; what is wrong is in the other result."""
+    return read_leads([(body, campaign)], now=now, ledger=ledger, settings=settings)[0]
+
+
+def read_leads(
+    bodies: Sequence[tuple[bytes, str | None]], *, now: datetime, ledger: Ledger, settings: Settings
+) -> list[tuple[pl.DataFrame, OneLead]]:
+    """As `read_lead` for each body and the campaign that its sender named. They are read together, and none is compared with another."""
+    drops = read_drops([(body, {}) for body, _ in bodies], limits=settings.limits, adapters=adapters_of(settings))
+    own_of: dict[int, str] = {}
+    for number, own in drops.leads.select("drop", "own_campaign").drop_nulls().iter_rows():
+        own_of.setdefault(number, own)
+    default = inbound_key(now)
+    keys = [campaign or own_of.get(number, default) for number, (_, campaign) in enumerate(bodies)]
+    if drops.leads.height > len(bodies):
+        named = pl.DataFrame({"drop": range(len(bodies)), "key": keys, "forced": [campaign is not None for _, campaign in bodies]})
+        chosen = drops.leads.join(named, on="drop", how="left", maintain_order="left")
+        mine = chosen.filter(pl.col("forced") | (pl.coalesce("own_campaign", pl.lit(default)) == pl.col("key")))
+        drops = replace(drops, leads=mine.select(drops.leads.columns))
+    raw, rejected = drops.place([(number, _receipt(number, body, now)) for number, (body, _) in enumerate(bodies)])
+    found = [OneLead() for _ in bodies]
+    for frame in (raw, rejected):
+        for number, count in frame.group_by("campaign_id").len().iter_rows():
+            found[int(number)].payloads += count
+    for row in rejected.iter_rows(named=True):
+        found[int(row["campaign_id"])].rejects.append(row)
+    # The account of somebody who left nothing but an id is made from it and the campaign, so those are compared under their real one, each alone.
+    nothing = set(raw.filter(_SAYS_NOTHING)["campaign_id"])
+    suppressions = ledger.suppressions()
+    groups = [raw.filter(~pl.col("campaign_id").is_in(nothing)) if nothing else raw]
+    groups += [
+        raw.filter(pl.col("campaign_id") == number).with_columns(campaign_id=pl.lit(keys[int(number)])) for number in sorted(nothing)
+    ]
+    leads: dict[int, pl.DataFrame] = {}
+    for group, own_number in zip(groups, [None, *sorted(nothing)], strict=True):
+        resolved = resolve(group, suppressions, ledger.suppression_hash)
+        for frame in resolved.leads.partition_by("campaign_id", maintain_order=True):
+            number = int(own_number or frame["campaign_id"][0])
+            leads[number] = frame.head(1).with_columns(campaign_id=pl.lit(keys[number]))
+        for row in resolved.suppressed.iter_rows(named=True):
+            one = found[int(own_number or row["campaign_id"])]
+            one.suppressed = one.suppressed or row
+    return [(leads.get(number, Lead.empty()), found[number]) for number in range(len(bodies))]
+
+
+def _receipt(number: int, body: bytes, now: datetime) -> Receipt:
+    """A body that arrives: in a campaign of its own, so that it is compared with no other body."""
     digest = sha256(body).hexdigest()
-    default = campaign or inbound_key(now)
-    drops = read_drops([(body, {})], limits=settings.limits, adapters=adapters_of(settings))
-    own = drops.leads["own_campaign"].drop_nulls().to_list()
-    key = default if campaign or not own else own[0]
-    receipt = Receipt(
+    return Receipt(
         receipt_id=digest[:32],
-        campaign_id=key,
+        campaign_id=str(number),
         sha256=digest,
         name="service",
         received_at=now,
         size=len(body),
         records=1,
-        default_campaign=default,
-        forced_campaign=campaign is not None,
+        default_campaign=str(number),
+        forced_campaign=True,
     )
-    raw, rejected = drops.place([(0, receipt)])
-    found = OneLead(payloads=raw.height + rejected.height, rejects=rejected.to_dicts())
-    resolved = resolve(raw, ledger.suppressions(), ledger.suppression_hash)
-    found.suppressed = _first(resolved.suppressed)
-    return resolved.leads.head(1), found
 
 
 def stored_lead(warehouse: Warehouse, lead_id: str) -> pl.DataFrame:
@@ -108,55 +160,111 @@ def through_the_rooms(
 ) -> OneLead:
     """Fill `found` for the one lead in `leads`. A provider that is down is a missed signal with its reason. A lead whose answer is quarantined is scored
     without it and not routed. A new campaign is pinned to the model and the lookalike index in use, as by its first run."""
-    found.lead = _first(leads)
-    if found.lead is None:
+    if leads.is_empty():
         return found
-    steps = _steps(leads, found, ledger, settings, archive, warehouse)
-    for name, row in steps:
+    for name, rows in _steps(leads, [found], ledger, settings, archive, warehouse):
         if told is not None:
-            told(name, row)
+            told(name, rows[0])
     return found
 
 
+def through_together(
+    leads: pl.DataFrame, found: Sequence[OneLead], *, ledger: Ledger, settings: Settings, archive: Archive, warehouse: Warehouse
+) -> None:
+    """As `through_the_rooms` for several leads, different in campaign and id: what takes as long for one as for many is done once. `found`: one for each
+    row."""
+    for _ in _steps(leads, found, ledger, settings, archive, warehouse):
+        pass
+
+
 def _steps(
-    leads: pl.DataFrame, found: OneLead, ledger: Ledger, settings: Settings, archive: Archive, warehouse: Warehouse
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    assert found.lead is not None
-    yield "lead", found.lead
+    leads: pl.DataFrame, found: Sequence[OneLead], ledger: Ledger, settings: Settings, archive: Archive, warehouse: Warehouse
+) -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    rows = leads.to_dicts()
+    of_key = {(row["campaign_id"], row["lead_id"]): one for row, one in zip(rows, found, strict=True)}
+    for one, row in zip(found, rows, strict=True):
+        one.lead = row
+    yield "lead", rows
     signals = list(load_signals(settings).values())
     collected = collect_in_order(signals, leads, ledger=ledger, settings=settings, pre_score=load_pre_score(settings))
-    found.signals = {name: one.frame.row(0, named=True) for name, one in collected.items()}
-    # What was not worth its price counts as the rest of the campaign has it.
-    skipped = [signal for signal in signals if found.signals[signal.name]["reason"] == NOT_WORTH_IT]
-    others = _of_others(skipped, found.lead, warehouse) if skipped else {}
-    enriched = enrich(leads, {name: one.frame for name, one in collected.items()}, others)
-    found.enriched = _first(enriched)
-    yield "signals", found.enriched or {}
+    for name, bought in collected.items():
+        for one, row in zip(found, bought.frame.iter_rows(named=True), strict=True):
+            one.signals[name] = row
+            if (look := bought.looks.get(row["campaign_id"])) is not None:
+                one.looked(look.keys, look.until)
+    enriched = _enriched(leads, found, {name: bought.frame for name, bought in collected.items()}, signals, warehouse)
+    for one, row in zip(found, enriched.iter_rows(named=True), strict=True):
+        one.enriched = row
+    yield "signals", [one.enriched or {} for one in found]
     classified = classify(leads, enriched, ledger=ledger, settings=settings)
-    found.classification, found.quarantine = _first(classified.classifications), _first(classified.quarantine)
-    yield "classification", found.classification or found.quarantine or {}
+    for key, row in _by_lead(classified.classifications):
+        of_key[key].classification = row
+    for key, row in _by_lead(classified.quarantine):
+        of_key[key].quarantine = row
+    for campaign, (keys, until) in classified.stats.looks.items():
+        for one in found:
+            if one.lead is not None and one.lead["campaign_id"] == campaign:
+                one.looked(keys, until)
+    yield "classification", [one.classification or one.quarantine or {} for one in found]
     scores = _scores(with_quarantined(classified.classifications, classified.quarantine), leads, enriched, ledger, settings, archive)
-    found.score = _first(scores)
-    yield "score", found.score or {}
-    if found.quarantine is None:
-        table = load_routing_table(settings)
-        framed = routing_frame(leads, enriched, classified.classifications, scores, table)
-        found.decision = _first(decide(framed, table, ledger, content_of(settings)))
-        yield "routing", found.decision or {}
+    for key, row in _by_lead(scores):
+        of_key[key].score = row
+    yield "score", [one.score or {} for one in found]
+    table = load_routing_table(settings)
+    answered = leads if classified.quarantine.is_empty() else leads.join(classified.classifications, on=_KEYS, how="semi")
+    if answered.height:
+        framed = routing_frame(answered, enriched, classified.classifications, scores, table)
+        for key, row in _by_lead(decide(framed, table, ledger, content_of(settings))):
+            of_key[key].decision = row
+        yield "routing", [one.decision or {} for one in found]
 
 
-def _of_others(signals: Sequence[Signal], lead: dict[str, Any], warehouse: Warehouse) -> dict[str, tuple[int, int]]:
-    """Signal → of how many other leads of the campaign it was found, and how many could be asked about."""
-    campaign, lead_id = literal(lead["campaign_id"]), literal(lead["lead_id"])
+def _enriched(
+    leads: pl.DataFrame,
+    found: Sequence[OneLead],
+    frames: Mapping[str, pl.DataFrame],
+    signals: Sequence[Signal],
+    warehouse: Warehouse,
+) -> pl.DataFrame:
+    """What was not worth its price counts as the rest of the lead's campaign has it, whoever else is asked about at the same time."""
+    for one in found:
+        one.not_worth_it = [signal.name for signal in signals if one.signals[signal.name]["reason"] == NOT_WORTH_IT]
+    skipped = {name for one in found for name in one.not_worth_it}
+    if not skipped:
+        return enrich(leads, frames)
+    return enrich(leads, frames, _of_others([each for each in signals if each.name in skipped], leads, warehouse), apart=True)
+
+
+def _by_lead(frame: pl.DataFrame) -> Iterator[tuple[tuple[str, str], dict[str, Any]]]:
+    for row in frame.iter_rows(named=True):
+        yield (row["campaign_id"], row["lead_id"]), row
+
+
+def _of_others(signals: Sequence[Signal], leads: pl.DataFrame, warehouse: Warehouse) -> dict[str, tuple[pl.Expr, pl.Expr]]:
+    """Signal → for each lead, of how many other leads of its campaign it was found, and how many could be asked about."""
+    campaigns = ", ".join(literal(name) for name in sorted(set(leads["campaign_id"])))
+    ids = ", ".join(literal(name) for name in sorted(set(leads["lead_id"])))
     never = ", ".join(literal(reason) for reason in (OFF, NOT_WORTH_IT, NO_SUBJECT))
-    counts = (
-        f"SELECT {literal(signal.name)} AS name, COUNT(CASE WHEN state = 'found' THEN 1 END) AS found, "
+    # All of a campaign under no id, and what of it are the leads themselves.
+    sql = " UNION ALL ".join(
+        f"SELECT {literal(signal.name)} AS name, campaign_id, {own} AS lead_id, COUNT(CASE WHEN state = 'found' THEN 1 END) AS found, "
         f"COUNT(CASE WHEN COALESCE(reason, '') NOT IN ({never}) THEN 1 END) AS asked "
-        f"FROM {signal.contract.table} WHERE campaign_id = {campaign} AND lead_id <> {lead_id}"
+        f"FROM {signal.contract.table} WHERE campaign_id IN ({campaigns}){where} GROUP BY {group}"
         for signal in signals
+        for own, where, group in (("''", "", "campaign_id"), ("lead_id", f" AND lead_id IN ({ids})", "campaign_id, lead_id"))
     )
-    rows = warehouse.query(" UNION ALL ".join(counts), [signal.contract for signal in signals])
-    return {name: (found, asked) for name, found, asked in rows.iter_rows()}
+    rows = warehouse.query(sql, [signal.contract for signal in signals])
+    counts = {(name, campaign, lead): (found, asked) for name, campaign, lead, found, asked in rows.iter_rows()}
+    keys = leads.select(_KEYS).rows()
+    others = {}
+    for signal in signals:
+        of_leads = []
+        for campaign, lead in keys:
+            every, own = (counts.get((signal.name, campaign, each), (0, 0)) for each in ("", lead))
+            of_leads.append((every[0] - own[0], every[1] - own[1]))
+        found, asked = zip(*of_leads, strict=True)
+        others[signal.name] = (pl.lit(pl.Series(found)), pl.lit(pl.Series(asked)))
+    return others
 
 
 def _scores(

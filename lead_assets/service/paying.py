@@ -6,7 +6,7 @@ Does not belong here: the steps of a lead (see `enriching`), or the shapes of an
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, TypeVar
 
 import orjson
@@ -14,12 +14,9 @@ import polars as pl
 from fastapi import Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from lead_assets.ledger.allowance import Allowance
 from lead_assets.ledger.keys import ServiceKey
-from lead_assets.ledger.ledger import Ledger
 from lead_assets.service.enriching import OneLead, Told, through_the_rooms
-
-_NO_LIMIT = 1 << 62
+from lead_assets.service.spending import paid
 
 MaxUsd = Annotated[
     float | None, Query(ge=0, le=1_000, description="Most that this request may buy; signals beyond it are missed as over_budget")
@@ -53,6 +50,9 @@ async def bought(
 ) -> OneLead:
     """The lead through the rooms, within the request's and the key's money. Raises EnrichRefused: 504, or 422 for an answer in quarantine."""
     state = request.app.state
+    if told is None:
+        await _in_time(max_seconds, state.desk.through(key, leads, found, max_usd))
+        return _judged(found)
 
     def work() -> OneLead:
         return paid(
@@ -64,12 +64,11 @@ async def bought(
             ),
         )
 
-    try:
-        async with asyncio.timeout(max_seconds):
-            await asyncio.shield(asyncio.to_thread(work))
-    except TimeoutError:
-        said = f"it takes longer than {max_seconds:g} s; what is bought meanwhile is in the ledger, so asking again costs nothing more"
-        raise EnrichRefused(504, {"error": "took_too_long", "message": said}) from None
+    await within(max_seconds, work)
+    return _judged(found)
+
+
+def _judged(found: OneLead) -> OneLead:
     if found.quarantine is not None:
         bad = found.quarantine
         raise EnrichRefused(
@@ -84,17 +83,18 @@ async def bought(
     return found
 
 
-def paid(ledger: Ledger, key: ServiceKey, max_usd: float | None, work: Callable[[Ledger], A]) -> A:
-    """The work, with a ledger that buys no more than the request and the key allow. What it reserved is counted to the key."""
-    limits = [round(max_usd * 1_000_000)] if max_usd is not None else []
-    if key.budget_micros is not None:
-        limits.append(max(0, key.budget_micros - ledger.keys.spent_today(key.key_id)))
-    allowance = Allowance(min(limits, default=_NO_LIMIT))
+async def within(seconds: float, work: Callable[[], A]) -> A:
+    """The result of work in a thread, which goes on if nobody waits any more. Raises EnrichRefused 504 after `seconds`."""
+    return await _in_time(seconds, asyncio.to_thread(work))
+
+
+async def _in_time(seconds: float, work: Coroutine[Any, Any, A]) -> A:
     try:
-        return work(ledger.within(allowance))
-    finally:
-        if allowance.taken_micros:
-            ledger.keys.spend(key.key_id, allowance.taken_micros)
+        async with asyncio.timeout(seconds):
+            return await asyncio.shield(work)
+    except TimeoutError:
+        said = f"it takes longer than {seconds:g} s; what is bought meanwhile is in the ledger, so asking again costs nothing more"
+        raise EnrichRefused(504, {"error": "took_too_long", "message": said}) from None
 
 
 def routed(found: OneLead, seconds: float) -> dict[str, Any]:
@@ -114,7 +114,7 @@ def value_of(row: dict[str, Any] | None, name: str) -> Any:
     return row.get(name) if row else None
 
 
-def as_json(said: dict[str, Any]) -> Response:
+def as_json(said: Any) -> Response:
     return Response(dumped(said), media_type="application/json")
 
 

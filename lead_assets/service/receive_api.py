@@ -24,6 +24,7 @@ from lead_assets.ledger.keys import ServiceKey
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.service import signatures
 from lead_assets.service.access import Access
+from lead_assets.service.answers import Accepted, Routed
 from lead_assets.service.enriching import OneLead, read_lead
 from lead_assets.service.paying import EnrichRefused, bought, routed
 from lead_assets.service.receiving import NOT_LEADS, NotStored, Receiver, SafeBody
@@ -63,8 +64,11 @@ _BODY: dict[str, Any] = {
     }
 }
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The event was received earlier and nothing was stored; or, if asked to wait, the lead is routed"},
-    202: {"description": "The bytes are durable: lead ids, drop id and where to ask what became of them"},
+    200: {
+        "model": Routed,
+        "description": "The event was received earlier and nothing was stored; or, if asked to wait, the lead is routed",
+    },
+    202: {"model": Accepted, "description": "The bytes are durable: lead ids, drop id and where to ask what became of them"},
     401: {"description": "No valid key or signature"},
     413: {"description": "The body is too large"},
     415: {"description": "Not a type that can contain leads"},

@@ -12,7 +12,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,8 @@ GATHERED = 1_000
 LANDED_AFTER_SECONDS = 1.0
 NOT_LEADS = ("notice", "test_event")
 """Codes of payloads that are kept as rejects though their sender did nothing wrong."""
+_LEDGER_SECONDS = 1.0
+"""How long a group waits for the ledger to say which events are known."""
 _REMEMBERED = 100_000
 _SHOWN = 100
 _log = logging.getLogger(__name__)
@@ -82,6 +84,8 @@ class Receiver:
         self._writer = ThreadPoolExecutor(1, "receiver")
         # Landing takes longer than a group, and nobody waits for it.
         self._lander = ThreadPoolExecutor(1, "landing")
+        self._asker = ThreadPoolExecutor(1, "events")
+        self._asking: Future[dict[tuple[str, str], ReceivedEvent]] | None = None
         self._full: list[Journal] = []
         self._journal: Journal | None = None
         self._opened_at = 0.0
@@ -119,6 +123,7 @@ class Receiver:
             await loop.run_in_executor(self._lander, self._land)
             self._lander.shutdown()
             self._writer.shutdown()
+            self._asker.shutdown(wait=False, cancel_futures=True)
 
     async def land_what_came(self, most_seconds: float = 10.0) -> bool:
         """Wait until every body that was received before this call is in the landing zone. False if that takes too long."""
@@ -201,9 +206,19 @@ class Receiver:
         return answers
 
     def _known(self, records: Sequence[Received]) -> dict[tuple[str, str], ReceivedEvent]:
+        """Events that were received before. While the ledger does not answer, those that this process remembers: landing asks again."""
         asked = {(record.source, record.event_id) for record in records if record.event_id is not None}
         known = {event: self._events[event] for event in asked if event in self._events}
-        return known | self._ledger.received(asked - known.keys())
+        if not asked - known.keys():
+            return known
+        if self._asking is not None and not self._asking.done():
+            return known
+        self._asking = self._asker.submit(self._ledger.received, asked - known.keys())
+        try:
+            return known | self._asking.result(_LEDGER_SECONDS)
+        except TimeoutError:
+            _log.warning("service: the ledger does not answer; repeated events are left out when they are landed")
+            return known
 
     def _open(self) -> Journal:
         self._journal = Journal(self._folder)
@@ -231,9 +246,13 @@ class Receiver:
     def _land_file(self, path: Path) -> None:
         records = journal.read(path)
         drop_id = path.name.removesuffix(".open")
-        journal.land(drop_id, records, self._landing)
+        # The ledger decides whose an event is before it is landed: two receivers may have accepted it at the same time, and a killed one lands again.
         events = [ReceivedEvent(each.source, each.event_id, drop_id, each.lead_id, each.at) for each in records if each.event_id]
         self._ledger.note_received(events)
+        owners = self._ledger.received({(each.source, each.event_id) for each in events})
+        mine = [each for each in records if not each.event_id or owners[each.source, each.event_id].drop_id == drop_id]
+        if mine:
+            journal.land(drop_id, mine, self._landing)
         path.unlink()
 
     def _recover(self) -> None:

@@ -10,20 +10,31 @@ import uvicorn
 from lead_assets.core.settings import Settings
 from lead_assets.privacy.forget import Busy
 from lead_assets.service.app import build_app
+from lead_assets.service.jobs import OpensDagster
+from lead_assets.service.patience import PatientHttp
 
 _CONNECTIONS = 20_000
 """Connections above this are answered 503 at once."""
 
 
-def serve(settings: Settings, host: str, port: int, announce: Callable[[str], None], busy: Busy = tuple) -> None:
+def serve(
+    settings: Settings, host: str, port: int, announce: Callable[[str], None], busy: Busy = tuple, instance: OpensDagster | None = None
+) -> None:
     """`announce` is called with the URL once connections are accepted, so that port 0 can be used."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=4096) as listening:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
-        app = build_app(settings, busy)
+        app = build_app(settings, busy, instance)
         # uvicorn's access log has query strings; the audit log has keys and routes.
         config = uvicorn.Config(
-            app, access_log=False, log_level="warning", limit_concurrency=_CONNECTIONS, timeout_keep_alive=30, server_header=False
+            app,
+            http=PatientHttp,
+            ws="none",
+            access_log=False,
+            log_level="warning",
+            limit_concurrency=_CONNECTIONS,
+            timeout_keep_alive=30,
+            server_header=False,
         )
         server = _Announcing(config, lambda: announce(url))
         server.run(sockets=[listening])

@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import orjson
-import polars as pl
 from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.concurrency import iterate_in_threadpool
 from fastapi.responses import StreamingResponse
 from starlette.exceptions import HTTPException
 
-from lead_assets.core.table_formats import encode
+from lead_assets.core.table_formats import fits_a_sheet
 from lead_assets.intake.landing import TAKEN_FOLDER
 from lead_assets.ledger.keys import ServiceKey
 from lead_assets.privacy.forget import NotForgotten, forget
 from lead_assets.privacy.lists import read_identifier
+from lead_assets.service import exporting
 from lead_assets.service.access import needs
+from lead_assets.service.answers import Accepted, DropState, says
 from lead_assets.service.enriching import literal, stored_lead
+from lead_assets.service.finding import no_such_lead
 from lead_assets.service.paying import EnrichRefused, as_json
 from lead_assets.service.receive_api import MOST_BYTES, answered, body_of, demand_leads, event_id_of, key_of_campaign
 from lead_assets.service.receiving import NotStored
@@ -39,8 +41,6 @@ Admin = Annotated[ServiceKey, Depends(needs("admin"))]
 Campaign = Annotated[str | None, Query(description="Campaign for all leads in the body", min_length=1, max_length=200)]
 
 _DROP_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{12}")
-_AT_ONCE = 20_000
-"""Rows of an export that are in memory together, where the format can be written in parts."""
 _KINDS = {
     "csv": "text/csv; charset=utf-8",
     "json": "application/json",
@@ -48,7 +48,7 @@ _KINDS = {
     "parquet": "application/vnd.apache.parquet",
 }
 _EXAMPLE = {"email": "ada@acme.example", "full_name": "Ada Lovelace", "company": "Acme", "title": "CTO"}
-_BODY: dict[str, Any] = {
+BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {"application/json": {"schema": {}, "example": _EXAMPLE}, "text/csv": {"schema": {"type": "string"}}},
@@ -56,18 +56,37 @@ _BODY: dict[str, Any] = {
 }
 
 
-@router.post("/api/v1/leads", status_code=202, openapi_extra=_BODY, summary="Create a lead")
-@router.post("/api/v1/leads/import", status_code=202, openapi_extra=_BODY, summary="Import leads")
+@router.post("/api/v1/leads", status_code=202, openapi_extra=BODY, summary="Create a lead", responses=says(Accepted, 202))
+@router.post("/api/v1/leads/import", status_code=202, openapi_extra=BODY, summary="Import leads", responses=says(Accepted, 202))
 async def create(request: Request, key: Writer, campaign: Campaign = None) -> Response:
     """One lead or many in any known shape, CSV and XLSX too: a drop. 202 once the bytes are durable, with `status_url`; 422 if there is no lead in it."""
+    return await created(request, campaign)
+
+
+@router.put("/api/v1/leads/{lead_id}", status_code=202, openapi_extra=BODY, summary="Update a lead", responses=says(Accepted, 202))
+@router.patch(
+    "/api/v1/leads/{lead_id}", status_code=202, openapi_extra=BODY, summary="Change fields of a lead", responses=says(Accepted, 202)
+)
+async def update(request: Request, lead_id: str, key: Writer) -> Response:
+    """The fields to change, as a JSON object. It is a drop with the lead's id: the next run takes the newest values, and what came before is kept."""
+    return await updated(request, lead_id)
+
+
+@router.delete("/api/v1/leads/{lead_id}", summary="Erase the person of a lead")
+async def erase(request: Request, lead_id: str, key: Admin) -> Response:
+    """Takes the person out of every store and keeps them out. Answers the receipt, which names nobody. 409 while a run is in progress."""
+    return await erased(request, lead_id)
+
+
+async def created(request: Request, campaign: str | None) -> Response:
+    """Leads in the request's body, as a drop."""
     demand_leads(request)
     body = await body_of(request, MOST_BYTES)
     return await _dropped(request, body, "api", key_of_campaign(campaign), event_id_of(request, body))
 
 
-@router.put("/api/v1/leads/{lead_id}", status_code=202, openapi_extra=_BODY, summary="Update a lead")
-async def update(request: Request, lead_id: str, key: Writer) -> Response:
-    """The fields to change, as a JSON object. It is a drop with the lead's id: the next run takes the newest values, and what came before is kept."""
+async def updated(request: Request, lead_id: str) -> Response:
+    """A change of a stored lead, as a drop."""
     body = await body_of(request, MOST_BYTES)
     try:
         change = orjson.loads(body)
@@ -79,20 +98,19 @@ async def update(request: Request, lead_id: str, key: Writer) -> Response:
         )
     leads = await asyncio.to_thread(stored_lead, request.app.state.warehouse, lead_id)
     if leads.is_empty():
-        raise HTTPException(404, "there is no such lead in identity.leads: it may still be on its way, a duplicate, or erased")
+        raise no_such_lead()
     lead = leads.row(0, named=True)
     known = {name: lead[name] for name in ("email", "phone", "full_name", "company") if lead[name] is not None}
     drop = orjson.dumps(known | change | {"lead_id": lead_id})
     return await _dropped(request, drop, "api", lead["campaign_id"], event_id_of(request, body))
 
 
-@router.delete("/api/v1/leads/{lead_id}", summary="Erase the person of a lead")
-async def erase(request: Request, lead_id: str, key: Admin) -> Response:
-    """Takes the person out of every store and keeps them out. Answers the receipt, which names nobody. 409 while a run is in progress."""
+async def erased(request: Request, lead_id: str) -> Response:
+    """The person of a stored lead, erased: the receipt."""
     state = request.app.state
     leads = await asyncio.to_thread(stored_lead, state.warehouse, lead_id)
     if leads.is_empty():
-        raise HTTPException(404, "there is no such lead in identity.leads: it may still be on its way, a duplicate, or erased")
+        raise no_such_lead()
     lead = leads.row(0, named=True)
     text = lead["email_normalized"] or lead["phone_e164"]
     asked = read_identifier(text) if text else None
@@ -119,19 +137,23 @@ async def export(
     campaign_id: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
     """Rows of identity.leads by campaign and id, masked without read-pii. In CSV and XLSX, text that a spreadsheet would run as a formula gets an
-    apostrophe. CSV and JSON are streamed."""
-    named = {"Content-Disposition": f'attachment; filename="leads.{file_format}"'}
-    if file_format in ("csv", "json"):
-        return StreamingResponse(_streamed(request, key, file_format, campaign_id), media_type=_KINDS[file_format], headers=named)
-    frame = await asyncio.to_thread(_page, request, key, campaign_id, None, None)
-    try:
-        data = await asyncio.to_thread(encode, frame, file_format)
-    except ValueError as error:
-        raise HTTPException(413, str(error)) from None
-    return Response(data, media_type=_KINDS[file_format], headers=named)
+    apostrophe. The file is streamed: neither it nor the leads are ever in memory together."""
+    warehouse, pii = request.app.state.warehouse, key.may("read-pii")
+    if file_format == "xlsx":
+        try:
+            fits_a_sheet(await asyncio.to_thread(exporting.count, warehouse, campaign_id))
+        except ValueError as error:
+            raise HTTPException(413, str(error)) from None
+    parts = exporting.exported(warehouse, file_format, campaign_id, pii=pii)
+    # A generator in a thread: each part is made while the one before is sent.
+    return StreamingResponse(
+        iterate_in_threadpool(parts),
+        media_type=_KINDS[file_format],
+        headers={"Content-Disposition": f'attachment; filename="leads.{file_format}"'},
+    )
 
 
-@router.get("/admin/drops/{drop_id}", summary="What became of a drop")
+@router.get("/admin/drops/{drop_id}", summary="What became of a drop", responses=says(DropState))
 async def drop_state(request: Request, drop_id: str, key: Reader) -> Response:
     """`state`: receiving (durable, not yet in the landing zone), landed, taken (in the archive) or read; then `leads`, `rejected`, and the first `lead_ids`."""
     if not _DROP_ID.fullmatch(drop_id):
@@ -157,33 +179,6 @@ async def _dropped(request: Request, body: bytes, source: str, campaign: str | N
     state.metrics.received(taken)
     status, said = answered(taken)
     return Response(orjson.dumps(said), status, media_type="application/json")
-
-
-def _page(request: Request, key: ServiceKey, campaign_id: str | None, after: tuple[str, str] | None, most: int | None) -> pl.DataFrame:
-    """Leads in the order of their key, from `after` on."""
-    where = [f"campaign_id = {literal(campaign_id)}"] if campaign_id is not None else []
-    if after is not None:
-        where.append(f"(campaign_id, lead_id) > ({literal(after[0])}, {literal(after[1])})")
-    condition = f" WHERE {' AND '.join(where)}" if where else ""
-    limit = f" LIMIT {most}" if most is not None else ""
-    sql = f"SELECT * FROM identity.leads{condition} ORDER BY campaign_id, lead_id{limit}"
-    return ask(request.app.state.warehouse, sql, pii=key.may("read-pii"))
-
-
-async def _streamed(request: Request, key: ServiceKey, file_format: str, campaign_id: str | None) -> AsyncIterator[bytes]:
-    after: tuple[str, str] | None = None
-    while True:
-        frame = await asyncio.to_thread(_page, request, key, campaign_id, after, _AT_ONCE)
-        data = await asyncio.to_thread(encode, frame, file_format)
-        last = frame.height < _AT_ONCE
-        if file_format == "csv":
-            yield data if after is None else data.partition(b"\n")[2]
-        else:
-            inner = data.strip()[1:-1]
-            yield (b"[" if after is None else b"," if inner else b"") + inner + (b"]\n" if last else b"")
-        if last:
-            return
-        after = frame["campaign_id"][-1], frame["lead_id"][-1]
 
 
 def _drop(request: Request, drop_id: str) -> dict[str, Any] | None:

@@ -23,18 +23,26 @@ PRECEDENCE = VALUE_SOURCES
 """For each column of enriched_leads, the signal columns that can fill it: the first with a value wins, in whatever order they arrived, and what the lead
 brings itself comes last. The signals' contracts say so (see `lead_assets.contracts.enriched`)."""
 
+Count = int | pl.Expr
+"""A number for all rows, or one for each."""
+
 OFF, NO_SUBJECT = "off", "no_subject"
 _KEYS = ["campaign_id", "lead_id"]
 
 
 def enrich(
-    leads: pl.DataFrame, signals: Mapping[str, pl.DataFrame], others: Mapping[str, tuple[int, int]] = MappingProxyType({})
+    leads: pl.DataFrame,
+    signals: Mapping[str, pl.DataFrame],
+    others: Mapping[str, tuple[Count, Count]] = MappingProxyType({}),
+    *,
+    apart: bool = False,
 ) -> pl.DataFrame:
     """signals.enriched_leads: one row per lead in `leads` (columns of identity.leads), in the same order.
 
     `signals` maps a signal's name to a frame of its contract. A lead that is not in a frame counts as missed, with reason not_collected. What a lead
     brings itself fills the columns that no signal fills, however old it is, with provider "given" and its date.
-    `others`: signal → of how many leads of the campaign that are not in `leads` it was found, and how many could be asked about.
+    `others`: signal → of how many leads of the campaign that are not in `leads` it was found, and how many could be asked about. `apart`: the rows know
+    nothing of each other, and `others` says for each what the rest of its campaign has.
     Raises polars' ComputeError if a frame contains a lead twice, which would multiply leads.
     """
     frame = leads.select("campaign_id", "lead_id", "account_key", "company_domain")
@@ -60,7 +68,7 @@ def enrich(
         _listed(names, pl.lit(True)).alias("signals_found"),
         _listed(names, pl.lit(False)).alias("signals_missed"),
         _miss_reasons(names).alias("miss_reasons"),
-        _quality(names, others).alias("enrichment_quality"),
+        _quality(names, others, _KEYS if apart else _KEYS[:1]).alias("enrichment_quality"),
         _sum([pl.col(f"{name}.cost_usd") for name in names]).alias("signals_cost_usd"),
         pl.any_horizontal(pl.lit(False), *(_has(name) & pl.col(f"{name}.synthetic") for name in names)).alias("synthetic"),
     ).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
@@ -123,7 +131,7 @@ def _miss_reasons(names: list[str]) -> pl.Expr:
     )
 
 
-def _quality(names: list[str], others: Mapping[str, tuple[int, int]]) -> pl.Expr:
+def _quality(names: list[str], others: Mapping[str, tuple[Count, Count]], among: list[str]) -> pl.Expr:
     """Signals that are switched off were not requested, so their absence says nothing about the lead.
 
     One that was not worth its price counts as it was found for the campaign's other leads that could be asked about. Leaving it out would make the share of
@@ -137,7 +145,7 @@ def _quality(names: list[str], others: Mapping[str, tuple[int, int]]) -> pl.Expr
         requested = reason.ne_missing(OFF) & reason.ne_missing(NOT_WORTH_IT)
         could_be = requested & reason.ne_missing(NO_SUBJECT)
         found_of, asked_of = others.get(name, (0, 0))
-        usual = (_has(name).sum().over("campaign_id") + found_of) / (could_be.sum().over("campaign_id") + asked_of)
+        usual = (_has(name).sum().over(among) + found_of) / (could_be.sum().over(among) + asked_of)
         estimated = (reason == NOT_WORTH_IT).fill_null(False) & usual.is_not_nan()
         asked.append((requested | estimated).cast(pl.Int64))
         found.append(pl.when(estimated).then(usual).otherwise(_has(name).cast(pl.Float64)))

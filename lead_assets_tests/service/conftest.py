@@ -15,6 +15,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.sandbox import Handle
 from lead_assets.service.app import build_app
+from lead_assets.service.jobs import OpensDagster
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,10 @@ def service(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Handle) ->
     yield from serving(Settings(home=tmp_path_factory.mktemp("service") / "home", sandbox_url=shared_sandbox.url))
 
 
-def serving(settings: Settings) -> Iterator[Service]:
+def serving(settings: Settings, instance: OpensDagster | None = None) -> Iterator[Service]:
     with opened_ledger(settings) as ledger:
         keys = {scope: ledger.keys.create(scope, [scope])[1] for scope in ("webhook", "read", "read-pii", "write", "admin")}
-    server = uvicorn.Server(uvicorn.Config(build_app(settings), port=0, log_level="error", access_log=False))
+    server = uvicorn.Server(uvicorn.Config(build_app(settings, instance=instance), port=0, log_level="error", access_log=False))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:

@@ -103,7 +103,7 @@ async def signed_in(request: Request) -> Response:
     request.state.key_id = key.key_id
     sessions.end(request.cookies.get(SESSION, ""))
     response = RedirectResponse(_own(form.get("next", "")), 303)
-    set_cookie(request, response, SESSION, sessions.begin(text))
+    set_cookie(request, response, SESSION, sessions.begin(key))
     return response
 
 

@@ -1,22 +1,26 @@
 """Who looks at the pages: a key is pasted once, and a cookie stands for it.
 
-Sessions are in the memory of the process, so after a restart people sign in again, and no key is written anywhere. A revoked key ends its sessions.
+Sessions are in the ledger, so they outlast a restart and count in every process of the home; no key is written anywhere. A revoked key ends its sessions
+within `_REMEMBERED_SECONDS`.
 Does not belong here: keys and scopes (see `lead_assets.service.access`).
 """
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import hmac
 import secrets
 import time
-from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
 from fastapi import Request, Response
 from starlette.exceptions import HTTPException
 
 from lead_assets.ledger.keys import ServiceKey
+from lead_assets.ledger.ledger import Ledger
 from lead_assets.service.access import Access
 
 SESSION = "lead_assets_session"
@@ -24,6 +28,7 @@ FORM = "lead_assets_form"
 """The cookie that the sign-in form's token belongs to: nobody else can make a browser sign in with a key of theirs."""
 _SECONDS = 12 * 3600
 _MOST = 10_000
+_REMEMBERED_SECONDS = 2.0
 
 
 class SignedOut(Exception):
@@ -32,17 +37,16 @@ class SignedOut(Exception):
 
 @dataclass
 class SignedIn:
-    """The sessions of one process. Cookies hold a random number; only its hash is kept here."""
+    """The sessions of a home, for all its processes. Cookies are random numbers; the ledger keeps a hash of each, and which key it stands for."""
 
-    _secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
-    _open: OrderedDict[str, tuple[float, str]] = field(default_factory=OrderedDict)
+    _ledger: Callable[[], Ledger]
+    _known: dict[str, tuple[float, datetime, ServiceKey]] = field(default_factory=dict)
+    _secret: bytes | None = None
 
-    def begin(self, text: str) -> str:
-        """A session for the key with this text: what its cookie says."""
+    def begin(self, key: ServiceKey) -> str:
+        """A session for a key: what its cookie says."""
         cookie = secrets.token_urlsafe(32)
-        self._open[_hash(cookie)] = (time.monotonic() + _SECONDS, text)
-        while len(self._open) > _MOST:
-            self._open.popitem(last=False)
+        self._ledger().keys.begin_session(cookie, key.key_id, timedelta(seconds=_SECONDS))
         return cookie
 
     @staticmethod
@@ -51,21 +55,40 @@ class SignedIn:
         return secrets.token_urlsafe(32)
 
     def end(self, cookie: str) -> None:
-        self._open.pop(_hash(cookie), None)
+        self._known.pop(_hash(cookie), None)
+        self._ledger().keys.end_session(cookie)
 
     async def key_of(self, request: Request) -> ServiceKey:
         """The key of a request's session. Raises SignedOut, and HTTPException 403 or 429 as for any other use of the key."""
         access: Access = request.app.state.access
         access.refuse_key_in_url(request)
-        until, text = self._open.get(_hash(request.cookies.get(SESSION, "")), (0.0, ""))
-        key = await access.valid(text) if time.monotonic() < until else None
+        key = await self._standing_for(request.cookies.get(SESSION, ""))
         if key is None:
             raise SignedOut
         access.admit(request, key, "read")
         return key
 
+    async def _standing_for(self, cookie: str) -> ServiceKey | None:
+        if not cookie:
+            return None
+        digest = _hash(cookie)
+        fresh, until, key = self._known.get(digest, (0.0, datetime.min.replace(tzinfo=UTC), None))
+        if fresh < time.monotonic():
+            found = await asyncio.to_thread(self._ledger().keys.of_session, cookie)
+            if found is None:
+                self._known.pop(digest, None)
+                return None
+            key, until = found
+            if len(self._known) >= _MOST:
+                self._known.clear()
+            self._known[digest] = (time.monotonic() + _REMEMBERED_SECONDS, until, key)
+        now = datetime.now(UTC)
+        return key if key is not None and now < until and key.is_valid(now) else None
+
     def token(self, cookie: str) -> str:
         """What a form must send that belongs to this cookie."""
+        if self._secret is None:
+            self._secret = self._ledger().keys.secret("forms")
         return hmac.new(self._secret, cookie.encode(), hashlib.sha256).hexdigest()
 
     def check(self, request: Request, form: dict[str, str], name: str) -> None:
