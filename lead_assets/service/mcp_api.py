@@ -49,6 +49,7 @@ def tools_of(service: FastAPI) -> MCPServer[Any]:
     server: MCPServer[Any] = MCPServer(
         "lead_assets",
         version=service.version,
+        log_level="WARNING",
         instructions="Leads of marketing campaigns: find them, explain what is known of one and why, estimate what enriching costs, and enrich. Reading is "
         "free; ask for an estimate before you enrich, and set max_usd.",
     )

@@ -230,7 +230,7 @@ def test_signing_out_needs_the_sessions_token_and_ends_the_session(known: Servic
 
 
 def test_a_revoked_key_ends_its_session(known: Service, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lead_assets.service.access._REMEMBERED_SECONDS", 0.0)
+    monkeypatch.setattr("lead_assets.service.explorer.sessions._REMEMBERED_SECONDS", 0.0)
     with opened_ledger(known.settings) as ledger:
         key, text = ledger.keys.create("short", ["read"])
         other = Service(known.url, known.settings, {"short": text})

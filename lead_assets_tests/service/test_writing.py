@@ -89,7 +89,7 @@ def test_an_export_in_parts_is_the_export_and_is_masked(stored: Service, monkeyp
         assert b"p0@" not in whole
         for size in (1, 2, 3):
             with monkeypatch.context() as patch:
-                patch.setattr("lead_assets.service.write_api._AT_ONCE", size)
+                patch.setattr("lead_assets.service.exporting._AT_ONCE", size)
                 assert reader.get("/api/v1/leads/export", params=query).content == whole
         nothing = reader.get("/api/v1/leads/export", params=query | {"campaign_id": "none"})
         assert nothing.text.strip().count("\n") == 0
