@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import re
 import time
-import uuid
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from importlib import metadata
@@ -155,7 +155,8 @@ class _EveryRequest:
             await self._app(scope, receive, send)
             return
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
-        request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        # Not secret, and without a call of the system, for which other threads would be waited.
+        request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
         began, status = time.perf_counter(), 500
 
         async def sending(message: Message) -> None:
@@ -171,7 +172,10 @@ class _EveryRequest:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            if receive_api.is_plain(scope):
+                await receive_api.received_plainly(scope, receive, sending)
+            else:
+                await self._app(scope, receive, sending)
         finally:
             route = getattr(scope.get("route"), "path", "unknown")
             state = self._service.state

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import sys
 from collections.abc import Callable
 
 import uvicorn
@@ -21,6 +22,8 @@ def serve(
     settings: Settings, host: str, port: int, announce: Callable[[str], None], busy: Busy = tuple, instance: OpensDagster | None = None
 ) -> None:
     """`announce` is called with the URL once connections are accepted, so that port 0 can be used."""
+    # Threads that compute give way sooner to the one that answers.
+    sys.setswitchinterval(0.001)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.create_server((host, port), family=family, backlog=4096) as listening:
         url = f"http://{f'[{host}]' if ':' in host else host}:{listening.getsockname()[1]}"
