@@ -69,6 +69,25 @@ def import_values(
     print_answer(answer, as_json, show_privacy.added)
 
 
+@suppress.command("lift")
+def lift_values(
+    values: Annotated[list[str], typer.Argument(help="E-mail addresses, phones or domains.")],
+    forgotten: Annotated[bool, typer.Option("--forgotten", help="Also whoever asked to be forgotten, and has consented anew.")] = False,
+    country: Country = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let people or companies in again. Exit code 1, and nothing lifted, if a value cannot be read."""
+    from lead_assets.cli import show_privacy
+    from lead_assets.ledger.opened import opened_ledger
+    from lead_assets.privacy import lists
+
+    with opened_ledger(Settings()) as ledger:
+        answer = lists.lift(ledger, values, country=country, forgotten=forgotten)
+    print_answer(answer, as_json, show_privacy.lifted)
+    if answer["unread"]:
+        raise typer.Exit(1)
+
+
 @suppress.command("show")
 def show_values(
     value: Annotated[str | None, typer.Argument(help="An e-mail address, phone or domain; without it, the lists.")] = None,

@@ -23,6 +23,17 @@ def added(answer: dict[str, Any]) -> None:
         )
 
 
+def lifted(answer: dict[str, Any]) -> None:
+    why = f"; kept out because: {escape(', '.join(answer['why']))}" if answer["why"] else ""
+    _out.print(f"{answer['lifted']:,} let in again{why}", highlight=False)
+    if answer["still"]:
+        _out.print(
+            f"still kept out by another value: number {', '.join(map(str, answer['still']))} (lead-assets suppress show)", highlight=False
+        )
+    if answer["unread"]:
+        _out.print(f"not read, so nothing was lifted: number {', '.join(map(str, answer['unread']))}", highlight=False)
+
+
 def suppressions(answer: dict[str, Any]) -> None:
     if "suppressed" in answer:
         _out.print(f"{answer['kind']}: {'suppressed' if answer['suppressed'] else 'not suppressed'}", highlight=False)
@@ -61,7 +72,9 @@ def forgotten(answer: dict[str, Any]) -> None:
     _out.print(table)
     _out.print(f"searched for {answer['proof']['forms_looked_for']:,} forms afterwards: nothing is left", highlight=False)
     for each in answer["destinations"]:
-        asked = "asked to delete them" if each["asked"] else f"has them, and was not asked ({each['why']}): delete them there"
+        why = each.get("why")
+        asked = "asked to delete them" if each["asked"] else f"has them, and was not asked ({why}): delete them there"
+        asked += f", but not all ({why}): look there" if each["asked"] and why else ""
         _out.print(f"{escape(each['destination'])}: {asked}", highlight=False)
     _out.print(f"receipt: {answer['receipt']} in the archive", highlight=False, soft_wrap=True)
 

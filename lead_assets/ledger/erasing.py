@@ -14,6 +14,7 @@ import sqlalchemy as sa
 
 from lead_assets.ledger.database import Tx, from_us
 from lead_assets.ledger.journal import pack_text, unpack_text
+from lead_assets.ledger.outbox_model import Sent
 from lead_assets.ledger.schema import (
     assignments,
     calls,
@@ -124,14 +125,21 @@ def erase(tx: Tx, erasure: Erasure) -> dict[str, int]:
     return done
 
 
-def known_to(tx: Tx, persons: Iterable[str]) -> list[tuple[str, str | None]]:
-    """(destination, its own id of the person) where somebody was sent to."""
-    statement = sa.select(mirrors.c.destination, mirrors.c.vendor_id).where(tx.among(mirrors.c.person, persons))
-    sent = (
-        sa.select(outbox.c.destination, sa.null()).where(tx.among(outbox.c.person, persons), outbox.c.first_sent_at.is_not(None)).distinct()
-    )
-    found: dict[str, str | None] = {destination: None for destination, _ in tx.rows(sent)}
-    return sorted((found | dict(tx.rows(statement))).items())
+def sent_about(tx: Tx, persons: Iterable[str], leads: Iterable[tuple[str, str]]) -> list[Sent]:
+    """What has left about somebody, oldest first: about the persons, and about leads, (campaign, lead id) each."""
+    names = (*Sent.__dataclass_fields__, "id")
+    statement = sa.select(*(outbox.c[name] for name in names)).where(outbox.c.first_sent_at.is_not(None))
+    found = {row[-1]: Sent(*row[:-1]) for row in tx.raw_rows(statement.where(tx.among(outbox.c.person, persons)))}
+    for campaign, lead in leads:
+        mine = (outbox.c.campaign_id == campaign, outbox.c.lead_id == lead)
+        found |= {row[-1]: Sent(*row[:-1]) for row in tx.raw_rows(statement.where(*mine))}
+    return [found[number] for number in sorted(found)]
+
+
+def ids_at_destinations(tx: Tx, persons: Iterable[str]) -> list[tuple[str, str, str | None]]:
+    """(destination, person, its own id of them) where a destination is known to have somebody."""
+    statement = sa.select(mirrors.c.destination, mirrors.c.person, mirrors.c.vendor_id).where(tx.among(mirrors.c.person, persons))
+    return sorted(tx.raw_rows(statement))
 
 
 def _erase_calls(tx: Tx, erasure: Erasure) -> int:

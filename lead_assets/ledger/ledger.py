@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.misses import Cursor, Miss
     from lead_assets.ledger.money import Budget, Period, Scope
     from lead_assets.ledger.outbox import Outbox
+    from lead_assets.ledger.outbox_model import Sent
     from lead_assets.ledger.pins import Pins
     from lead_assets.ledger.received import ReceivedEvent
     from lead_assets.ledger.versions import Versions
@@ -553,6 +554,20 @@ class Ledger:
         stored = [(kind, keyed(self._key, hashed), reason) for kind, hashed, reason in rows]
         self._db.write(lambda tx: registers.suppress(tx, stored))
 
+    def lift(self, values: Iterable[tuple[str, str]]) -> int:
+        """Suppress these (kind, value) no longer. What waits in the outbox because somebody is suppressed is looked at again. Returns how many were."""
+        from lead_assets.ledger import outbox, registers
+
+        stored = [(kind, self.suppression_hash(value)) for kind, value in values]
+
+        def work(tx: Tx) -> int:
+            lifted = registers.lift(tx, stored)
+            if lifted:
+                outbox.wake(tx, "suppressed", "lifted")
+            return lifted
+
+        return self._db.write(work)
+
     def suppressions(self) -> pl.DataFrame:
         """All suppressions: kind, value_hash (as `suppression_hash` makes it), reason, suppressed_at."""
         from lead_assets.ledger import registers
@@ -591,11 +606,17 @@ class Ledger:
 
         return self._db.write(lambda tx: erasing.erase(tx, erasure))
 
-    def known_to(self, persons: Collection[str]) -> list[tuple[str, str | None]]:
-        """The destinations that a person was sent to, each with its own id of them."""
+    def sent_about(self, persons: Collection[str], leads: Collection[tuple[str, str]]) -> list[Sent]:
+        """What has left about somebody (see `person_hash`) and about leads, (campaign, lead id) each; oldest first."""
         from lead_assets.ledger import erasing
 
-        return self._db.read(lambda tx: erasing.known_to(tx, persons))
+        return self._db.read(lambda tx: erasing.sent_about(tx, persons, leads))
+
+    def ids_at_destinations(self, persons: Collection[str]) -> list[tuple[str, str, str | None]]:
+        """(destination, person, its own id of them) where a destination is known to have somebody."""
+        from lead_assets.ledger import erasing
+
+        return self._db.read(lambda tx: erasing.ids_at_destinations(tx, persons))
 
     @functools.cached_property
     def _key(self) -> bytes | None:

@@ -184,6 +184,15 @@ def settle(tx: Tx, fates: Sequence[tuple[Parcel, Fate]], holder: str, policy: Po
         _reflect(tx, destination, people)
 
 
+def wake(tx: Tx, held_for: str, reason: str) -> int:
+    """Entries that are held for one reason are due again, whoever they are about: if it still holds, `depart` comes to nothing. Returns how many."""
+    where = (outbox.c.state == "held", outbox.c.reason == held_for)
+    held = tx.raw_rows(sa.select(outbox.c.id, outbox.c.campaign_id).where(*where))
+    tx.execute(sa.update(outbox).where(*where).values(state="waiting", reason=reason, due_at=tx.now_us))
+    _note(tx, [(number, campaign, "waiting", reason, 0) for number, campaign in held])
+    return len(held)
+
+
 def forget(tx: Tx, people: Collection[str]) -> dict[str, int]:
     """See `Outbox.forget`."""
     mine = sa.select(outbox.c.id).where(tx.among(outbox.c.person, people))

@@ -109,6 +109,20 @@ class Parcel:
 
 
 @dataclass(frozen=True)
+class Sent:
+    """An entry that has left: by what a destination can find it again."""
+
+    destination: str
+    kind: str
+    campaign_id: str
+    lead_id: str
+    person: str
+    key: str
+    lane: str
+    vendor_ref: str | None
+
+
+@dataclass(frozen=True)
 class Fate:
     """What became of a parcel."""
 

@@ -47,6 +47,12 @@ def suppress(tx: Tx, rows: Sequence[tuple[str, str, str]]) -> None:
         tx.execute(tx.insert(suppressions).on_conflict_do_nothing(), values)
 
 
+def lift(tx: Tx, rows: Sequence[tuple[str, str]]) -> int:
+    """Suppress no longer: (kind, stored hash) each. Returns how many were suppressed."""
+    mine = (sa.and_(suppressions.c.kind == kind, suppressions.c.value_hash == hashed) for kind, hashed in rows)
+    return int(tx.execute(sa.delete(suppressions).where(sa.or_(sa.false(), *mine))).rowcount)
+
+
 def suppressed(tx: Tx) -> pl.DataFrame:
     """All suppressions: kind, value_hash, reason, suppressed_at."""
     import polars as pl

@@ -15,8 +15,7 @@ import polars as pl
 from lead_assets.contracts import TABLES, Table
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.ledger.outbox_model import person_hash
-from lead_assets.privacy.forget import is_of_leads, leads_of, subjects_of, who
+from lead_assets.privacy.forget import is_of_leads, leads_of, persons_of, subjects_of, who
 from lead_assets.privacy.lists import Identifier
 from lead_assets.privacy.needles import Needles
 from lead_assets.privacy.person import DataSubject, start
@@ -32,7 +31,9 @@ def export_person(settings: Settings, ledger: Ledger, asked: Identifier) -> dict
     person = start(asked)
     held = who(settings, archive, warehouse, person)
     needles = Needles(person.needles())
-    persons = [person_hash(value) for value in sorted(person.emails | person.numbers)]
+    persons = persons_of(person)
+    sent = {(each.destination, each.person): None for each in ledger.sent_about(persons, person.leads)}
+    known = sent | {(name, whom): vendor_id for name, whom, vendor_id in ledger.ids_at_destinations(persons)}
     return {
         "person": {
             "emails": sorted(person.emails),
@@ -44,7 +45,7 @@ def export_person(settings: Settings, ledger: Ledger, asked: Identifier) -> dict
         "received": _received(archive, person),
         "tables": [shown for contract in TABLES.values() if (shown := _table(warehouse, contract, person))],
         "answers": _answers(ledger, needles, subjects_of(warehouse, person)[0]),
-        "sent_to": [{"destination": name, "vendor_id": vendor_id} for name, vendor_id in ledger.known_to(persons)],
+        "sent_to": [{"destination": name, "vendor_id": vendor_id} for (name, _), vendor_id in sorted(known.items())],
         "places": [{"where": holding.where, "found": holding.found} for holding in held],
     }
 

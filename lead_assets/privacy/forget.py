@@ -15,7 +15,7 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,18 +23,21 @@ from typing import Any
 
 import orjson
 import polars as pl
+from pydantic import SecretStr
 
 from lead_assets.contracts import TABLES, Lead, RejectedPayload, Table
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.core.suppressing import value_hash
+from lead_assets.delivery.facts import person_of
+from lead_assets.delivery.rules import DeliveryRules, load_delivery_rules
 from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.payloads import FORGOTTEN
 from lead_assets.ledger.erasing import Erasure
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.ledger.outbox_model import person_hash
+from lead_assets.ledger.outbox_model import Sent
 from lead_assets.privacy import databases
-from lead_assets.privacy.lists import Identifier
+from lead_assets.privacy.lists import FORGOTTEN_REASON, Identifier
 from lead_assets.privacy.needles import Needle, Needles, pack, unpack
 from lead_assets.privacy.person import COLUMNS, DataSubject, find, start
 from lead_assets.privacy.redaction import DropReading, redact
@@ -46,9 +49,11 @@ from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets.stores.warehouse.base import ContractViolation, Warehouse
 from lead_assets.vendors import destinations
 from lead_assets.vendors.offer import SubjectKind
+from lead_assets.vendors.sending import Forgot, ToForget
 
-REASON = "asked to be forgotten"
 _ROUNDS = 3
+_WAITS = (0.5, 2.0, 5.0)
+"""Seconds after which a destination that cannot answer is asked again."""
 _SUBJECTS: tuple[SubjectKind, ...] = ("email", "contact", "person_profile")
 
 Busy = Callable[[], Sequence[str]]
@@ -91,13 +96,15 @@ class Work:
 def forget(settings: Settings, ledger: Ledger, asked: Identifier, *, dry_run: bool = False, busy: Busy = tuple) -> dict[str, Any]:
     """Forget the person with this address or number. Returns the receipt, which names nobody; with `dry_run`, what would be done.
 
-    Raises NotForgotten if a run is in progress, or if something is left after all rounds; ValueError for a domain.
+    Raises NotForgotten if a run is in progress, or if something is left after all rounds; ValueError for a domain; RulesError if rules/delivery.yaml, which
+    says where destinations are, was never good.
     """
     began = time.monotonic()
     if not dry_run and (running := list(busy())):
         raise NotForgotten(
             f"run {running[0]} is in progress and would write back what it has read: wait until it has ended or stop it, and repeat"
         )
+    rules = load_delivery_rules(settings)
     archive, warehouse = archive_of(settings), warehouse_of(settings)
     warehouse.prepare()
     erasure = ledger.suppression_hash(asked.value)[:16]
@@ -108,9 +115,9 @@ def forget(settings: Settings, ledger: Ledger, asked: Identifier, *, dry_run: bo
     receipt = _told(work, held, dry_run=dry_run)
     if dry_run:
         return receipt | {"seconds": round(time.monotonic() - began, 1)}
-    ledger.suppress_all([(kind, value_hash(value), REASON) for kind, value in person.tombstone()])
+    ledger.suppress_all([(kind, value_hash(value), FORGOTTEN_REASON) for kind, value in person.tombstone()])
     _remember(archive, erasure, person)
-    receipt["destinations"] = _destinations(work)
+    receipt["destinations"] = _destinations(work, rules)
     for number in range(_ROUNDS):
         _take_out(work, held)
         held = [holding for holding in search(settings, work.needles) if not _is_memory(holding, erasure)]
@@ -269,8 +276,9 @@ def _redact_ledger(work: Work) -> None:
                 text, masked = work.needles.mask(call.text)
                 rewritten[call.id] = (call.subject, text)
                 size += masked
-    persons = [person_hash(value) for value in sorted(work.person.emails | work.person.numbers)]
-    done = work.ledger.erase(Erasure(whole, rewritten, sorted(subjects), work.person.leads, sorted(accounts), persons))
+    persons = persons_of(work.person)
+    persons |= {each.person: None for each in work.ledger.sent_about(persons, work.person.leads)}
+    done = work.ledger.erase(Erasure(whole, rewritten, sorted(subjects), work.person.leads, sorted(accounts), sorted(persons)))
     if work.settings.ledger_location.startswith("postgresql"):
         databases.compact_ledger(postgres_url(work.settings), [table for table, rows in done.items() if rows])
     for table, rows in done.items():
@@ -456,23 +464,64 @@ def _store_of(settings: Settings, path: Path) -> str:
     return "ledger, free pages" if path.name.startswith("ledger.sqlite") else "other files"
 
 
-def _destinations(work: Work) -> list[dict[str, Any]]:
-    """Where they were sent to, and whether the destination took the request to delete them; if not, why."""
-    persons = [person_hash(value) for value in sorted(work.person.emails | work.person.numbers)]
+def persons_of(person: DataSubject) -> dict[str, str | None]:
+    """What the outbox calls them → the e-mail address, where it is made of one."""
+    found: dict[str, str | None] = {person_of(None, campaign, lead): None for campaign, lead in person.leads}
+    return found | {person_of(email, "", ""): email for email in sorted(person.emails)}
+
+
+def _destinations(work: Work, rules: DeliveryRules) -> list[dict[str, Any]]:
+    """Where they were sent to, and whether the destination took the request to delete them; if not, or not all of it, why."""
+    persons = persons_of(work.person)
+    sent = work.ledger.sent_about(persons, work.person.leads)
+    ids: dict[str, dict[str, str | None]] = {}
+    for name, person, vendor_id in work.ledger.ids_at_destinations({*persons, *(each.person for each in sent)}):
+        ids.setdefault(name, {})[person] = vendor_id
     told = []
-    for name, vendor_id in work.ledger.known_to(persons):
-        vendor = destinations().get(name)
-        key = vendor.key(work.settings) if vendor else None
-        asked, why = False, "no_key" if vendor else "unknown_destination"
-        if vendor is not None and key is not None:
-            try:
-                for email in sorted(work.person.emails):
-                    asked |= asyncio.run(vendor.destination.forget(vendor.url(work.settings), key, email, vendor_id))
-                why = "" if asked else "cannot_be_asked"
-            except ProviderError as error:
-                why = error.reason
-        told.append({"destination": name, "vendor_id": vendor_id, "asked": asked, **({"why": why} if why else {})})
+    for name in sorted({*ids, *(each.destination for each in sent)}):
+        theirs = ids.get(name, {})
+        forgot = _asked(work.settings, rules, name, persons, theirs, [each for each in sent if each.destination == name])
+        row = {"destination": name, "vendor_ids": sorted({each for each in theirs.values() if each}), "asked": forgot.asked}
+        told.append(row | ({"why": forgot.why} if forgot.why else {}))
     return told
+
+
+def _asked(
+    settings: Settings,
+    rules: DeliveryRules,
+    name: str,
+    persons: Mapping[str, str | None],
+    ids: Mapping[str, str | None],
+    sent: Sequence[Sent],
+) -> Forgot:
+    vendor = destinations().get(name)
+    if vendor is None:
+        return Forgot(False, "unknown_destination")
+    own, destination, key = rules.of(name), vendor.destination, vendor.key(settings)
+    if own is None:
+        return Forgot(False, "not_in_rules")
+    if key is None and destination.needs_key(own):
+        return Forgot(False, "no_key")
+    if destination.address and settings.world == "live" and getattr(own, destination.address) is None:
+        return Forgot(False, "no_address")
+    whom = ToForget(
+        settings=settings,
+        rules=own,
+        url=destination.url(settings, own) or vendor.url(settings),
+        key=key or SecretStr(""),
+        emails={person: email for person, email in persons.items() if email},
+        ids=ids,
+        sent=sent,
+    )
+    for wait in _WAITS:
+        try:
+            return asyncio.run(destination.forget(whom))
+        except ProviderError as error:
+            why = error.reason
+            if error.kind not in ("transient", "rate_limited"):
+                break
+            time.sleep(min(error.retry_after or wait, _WAITS[-1]))
+    return Forgot(False, why)
 
 
 def _told(work: Work, held: Sequence[Holding], *, dry_run: bool) -> dict[str, Any]:

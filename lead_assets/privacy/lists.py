@@ -25,6 +25,7 @@ _HEADERS: dict[str, Kind] = {
     **dict.fromkeys(("phone", "phone number", "mobile", "telephone", "tel"), "phone"),
     **dict.fromkeys(("domain", "website", "company domain", "url"), "domain"),
 }
+FORGOTTEN_REASON = "asked to be forgotten"
 _LOCATOR = re.compile(r"^(?:[a-z][a-z0-9+.-]*://)?(?:www\.)?", re.IGNORECASE)
 _IN_REASON = re.compile(r"[^\s@]+@[^\s@]+|\+?\d[\d ().-]{5,}\d")
 """What may be an address or a number: a reason stands in tables, beside nobody's name."""
@@ -80,6 +81,27 @@ def import_file(ledger: Ledger, path: Path, *, reason: str, country: str | None 
     read = [(line, read_identifier(text, kind=kind, country=country)) for line, kind, text in cells]
     stored = _stored(ledger, [each for _, each in read if each is not None], reason)
     return stored | {"unread": sorted({line for line, each in read if each is None})}
+
+
+def lift(ledger: Ledger, texts: Sequence[str], *, country: str | None = None, forgotten: bool = False) -> dict[str, Any]:
+    """Let people or companies in again, e.g. after a mistake or a new consent. Returns {lifted, why: reasons that they were kept out for, unread: [number of
+    the value, from 1], still: [number] of those whom another value, such as their domain, still keeps out}; nothing is lifted if a value cannot be read.
+
+    Whoever asked to be forgotten is let in with `forgotten` only: ValueError otherwise.
+    """
+    read = [read_identifier(text, country=country) for text in texts]
+    unread = [number for number, each in enumerate(read, start=1) if each is None]
+    if unread:
+        return {"lifted": 0, "why": [], "unread": unread, "still": []}
+    known = ledger.suppressed_among([pair for each in read if each is not None for pair in each.values])
+    if FORGOTTEN_REASON in known.values() and not forgotten:
+        raise ValueError(
+            "somebody among them asked to be forgotten: only their own new consent lets them in; if there is one, add --forgotten"
+        )
+    ledger.lift(known)
+    still = [number for number, text in enumerate(texts, start=1) if shown(ledger, text, country=country)["suppressed"]]
+    lifted = sum(not known.keys().isdisjoint(each.values) for each in read if each is not None)
+    return {"lifted": lifted, "why": sorted(set(known.values())), "unread": [], "still": still}
 
 
 def shown(ledger: Ledger, value: str | None = None, *, country: str | None = None) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from lead_assets.core.declared import Declared
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Rate
-from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
+from lead_assets.ledger.outbox_model import Fate, Parcel, Sent, ToSend
 from lead_assets.vendors.http import HttpAnswer, VendorHttp
 
 Allowed = dict[str, str]
@@ -159,6 +159,39 @@ class SendOpening:
     """The transport; a dry run has its own."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ToForget:
+    """Whom a destination is asked to delete, and with what it is asked."""
+
+    settings: Settings
+    rules: Any
+    url: str
+    key: SecretStr
+    emails: Mapping[str, str]
+    """Person (as `ToSend.person`) → the e-mail address, for each of theirs."""
+    ids: Mapping[str, str | None]
+    """Person → the destination's own id, for those whom it is known to have."""
+    sent: Sequence[Sent]
+    """What it got about them, oldest first."""
+
+    @property
+    def persons(self) -> list[str]:
+        """What the destination may know them as."""
+        return sorted({*self.ids, *(each.person for each in self.sent)})
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.key.get_secret_value()}"}
+
+
+@dataclass(frozen=True)
+class Forgot:
+    """What became of the request. `asked`: the destination took it; `why`: a code for what it was not asked, or could not do; "" if nothing is left."""
+
+    asked: bool
+    why: str = ""
+
+
 class Sender(Protocol):
     """An open connection to one destination."""
 
@@ -196,9 +229,9 @@ class Destination(ABC):
     @abstractmethod
     def open(self, opening: SendOpening) -> AbstractAsyncContextManager[Sender]: ...
 
-    async def forget(self, url: str, key: SecretStr, email: str, vendor_id: str | None) -> bool:
-        """Ask the destination to delete a person for good; False if it cannot be asked. `vendor_id`: its own id of them. Raises ProviderError."""
-        return False
+    @abstractmethod
+    async def forget(self, whom: ToForget) -> Forgot:
+        """Ask the destination to delete a person for good. Safe to repeat; whom it does not have, it has deleted. Raises ProviderError."""
 
     @abstractmethod
     def pretend(self, method: str, path: str, body: Any) -> Any:

@@ -58,6 +58,12 @@ def test_who_is_suppressed_between_plan_and_send_is_not_sent(settings: Settings,
     held = {(row["lead_id"], row["reason"]) for row in ledger.outbox.entries(["c1"]) if row["state"] == "held"}
     assert held == {("l00002", "suppressed"), ("l00003", "suppressed")}
 
+    # A mistake: whoever is let in again is sent what waited, and nobody else is.
+    assert ledger.lift([("email", "person2@acme2.example")]) == 1
+    drain(ledger, settings, own)
+    assert {row["lead_id"] for row in ledger.outbox.entries(["c1"]) if row["state"] == "held"} == {"l00003"}
+    assert set(sandbox.state("hubspot")["contacts"]) == {"person1@acme1.example", "person2@acme2.example"}
+
 
 def test_a_person_is_reached_no_more_often_than_the_policy_says(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
     own = rules("sendgrid", also={"contact_policy": {"most": 2, "days": 7}})

@@ -14,10 +14,11 @@ from typer.testing import CliRunner
 from lead_assets.cli.app import app
 from lead_assets.contracts import RawLead
 from lead_assets.core.settings import Settings
+from lead_assets.core.suppressing import value_hash
 from lead_assets.identity.resolve import resolve
 from lead_assets.ledger import Ledger
 from lead_assets.ledger.opened import opened_ledger
-from lead_assets.privacy.lists import add, import_file, read_identifier, shown
+from lead_assets.privacy.lists import FORGOTTEN_REASON, add, import_file, lift, read_identifier, shown
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -111,3 +112,16 @@ def test_the_commands_store_no_value_in_clear(tmp_path: Path, monkeypatch: pytes
     }
     assert run(app, ["suppress", "add", "nonsense"]).exit_code == 1
     assert b"jane@acme" not in b"".join(file.read_bytes() for file in (tmp_path / "home").rglob("*") if file.is_file())
+
+
+def test_a_mistake_is_lifted_and_whoever_was_forgotten_only_with_a_new_consent(ledger: Ledger) -> None:
+    add(ledger, ["Jane.Doe+news@gmail.com", "acme.example", "joe@acme.example"], reason="bounced")
+    ledger.suppress_all([("email", value_hash("kim@x.example"), FORGOTTEN_REASON)])
+    assert lift(ledger, ["janedoe@gmail.com", "?"]) == {"lifted": 0, "why": [], "unread": [2], "still": []}
+    lifted = lift(ledger, ["jane.doe+news@gmail.com", "joe@acme.example", "nobody@x.example"])
+    assert lifted == {"lifted": 2, "why": ["bounced"], "unread": [], "still": [2]}, "his company is still kept out"
+    with pytest.raises(ValueError, match="--forgotten"):
+        lift(ledger, ["kim@x.example"])
+    assert shown(ledger, "kim@x.example")["suppressed"]
+    assert lift(ledger, ["kim@x.example"], forgotten=True)["lifted"] == 1
+    assert not shown(ledger, "kim@x.example")["suppressed"]

@@ -1,4 +1,4 @@
-"""Salesforce: records upserted by an external id, up to 200 in one request. Records are kept by external id until reset.
+"""Salesforce: records upserted by an external id, up to 200 in one request, and deleted by it. Records are kept by external id until reset.
 
 Errors of a whole request are a list of {message, errorCode}; each record of a good request has its own result.
 """
@@ -33,7 +33,10 @@ class SalesforceService(Service):
         return {"records": self._records}
 
     def routes(self) -> list[Route]:
-        return [self.route("/services/data/{version}/composite/sobjects/{sobject}/{external_id}", self._upsert, "upsert", ("PATCH",))]
+        return [
+            self.route("/services/data/{version}/composite/sobjects/{sobject}/{external_id}", self._upsert, "upsert", ("PATCH",)),
+            self.route("/services/data/{version}/sobjects/{sobject}/{external_id}/{value}", self._delete, "delete", ("DELETE",)),
+        ]
 
     def unauthorized(self, call: ServiceCall) -> Response:
         return self.problem(401, call)
@@ -50,6 +53,10 @@ class SalesforceService(Service):
             return answer([{"message": f"record limit of {MAX_RECORDS} exceeded", "errorCode": "LIMIT_EXCEEDED"}], 400)
         sobject, field = call.path("sobject"), call.path("external_id")
         return answer([self._one(each, sobject, field) for each in records])
+
+    def _delete(self, call: ServiceCall) -> Response:
+        gone = self._records.pop(call.path("value"), None)
+        return answer(b"", 204) if gone else answer([{"message": "The requested resource does not exist", "errorCode": "NOT_FOUND"}], 404)
 
     def _one(self, record: Any, sobject: str, field: str) -> dict[str, Any]:
         key = str(record.get(field) or "")

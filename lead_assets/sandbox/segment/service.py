@@ -1,4 +1,4 @@
-"""Segment's HTTP Tracking API: identify, track, group and batch. Events are kept until reset, once per `messageId`.
+"""Segment's HTTP Tracking API: identify, track, group and batch; and the Public API's regulations. Events are kept until reset, once per `messageId`.
 
 It answers 200 to almost everything, even to what it then discards: a batch of more than 2,500 events, an event without a user, or one above 32 KB.
 """
@@ -14,9 +14,10 @@ import orjson
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lead_assets.sandbox.service import Service, ServiceCall, answer
+from lead_assets.sandbox.service import Service, ServiceCall, answer, bearer
 
 MAX_EVENTS, MAX_EVENT_BYTES, MAX_BATCH_BYTES = 2_500, 32_000, 500_000
+MAX_REGULATED = 5_000
 _TYPES = ("identify", "track", "group", "page", "screen")
 
 
@@ -27,16 +28,19 @@ class SegmentService(Service):
     def reset(self) -> None:
         self._events: dict[str, dict[str, Any]] = {}
         self._dropped = 0
+        self._suppressed: set[str] = set()
 
     def state(self) -> Any:
-        return {"events": list(self._events.values()), "dropped": self._dropped}
+        return {"events": list(self._events.values()), "dropped": self._dropped, "suppressed": sorted(self._suppressed)}
 
     def routes(self) -> list[Route]:
         single = [self.route(f"/v1/{kind}", self._single, kind) for kind in ("identify", "track", "group")]
-        return [self.route("/v1/batch", self._batch, "batch"), *single]
+        return [self.route("/v1/batch", self._batch, "batch"), *single, self.route("/regulations", self._regulate, "regulations")]
 
     def credential(self, call: ServiceCall) -> str | None:
-        """The write key: user name of Basic, or a field of the body."""
+        """The write key: user name of Basic, or a field of the body; of the Public API, a token."""
+        if call.operations == ("regulations",):
+            return bearer(call)
         scheme, _, token = call.request.headers.get("authorization", "").partition(" ")
         if scheme.lower() == "basic":
             try:
@@ -76,9 +80,20 @@ class SegmentService(Service):
                 self._take(event, "batch")
         return answer({"success": True})
 
+    def _regulate(self, call: ServiceCall) -> Response:
+        """Deletes at once what the real one deletes within 30 days, and drops what comes later."""
+        body: dict[str, Any] = call.json() or {}
+        users: list[Any] = body.get("subjectIds") or []
+        asked = (body.get("regulationType"), body.get("subjectType"))
+        if not 0 < len(users) <= MAX_REGULATED or asked != ("SUPPRESS_WITH_DELETE", "USER_ID"):
+            return answer({"errors": [{"type": "validation-error", "message": "the request is not valid"}]}, 422)
+        self._suppressed |= set(map(str, users))
+        self._events = {number: event for number, event in self._events.items() if event.get("userId") not in self._suppressed}
+        return answer({"data": {"regulateId": uuid.uuid4().hex[:27]}})
+
     def _take(self, event: Any, operation: str) -> None:
         valid = isinstance(event, dict) and event.get("type") in _TYPES and (event.get("userId") or event.get("anonymousId"))
-        if not valid or len(orjson.dumps(event)) > MAX_EVENT_BYTES:
+        if not valid or event.get("userId") in self._suppressed or len(orjson.dumps(event)) > MAX_EVENT_BYTES:
             self._dropped += 1
             return
         identifier = str(event.get("messageId") or uuid.uuid4())

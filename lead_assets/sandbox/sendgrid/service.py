@@ -1,4 +1,4 @@
-"""SendGrid Marketing: contacts upserted as a job, and the job's result. Contacts are kept by e-mail until reset."""
+"""SendGrid Marketing: contacts upserted as a job, and the job's result; contacts searched by address and deleted. Contacts are kept by e-mail until reset."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class SendGridService(Service):
     def routes(self) -> list[Route]:
         return [
             self.route("/v3/marketing/contacts", self._upsert, "contacts", ("PUT",)),
+            self.route("/v3/marketing/contacts", self._delete, "contacts/delete", ("DELETE",)),
+            self.route("/v3/marketing/contacts/search/emails", self._search, "contacts/search"),
             self.route("/v3/marketing/contacts/imports/{job_id}", self._job, "imports", ("GET",)),
         ]
 
@@ -72,6 +74,21 @@ class SendGridService(Service):
         self._jobs[job_id] = (time.time(), results)
         return answer({"job_id": job_id}, 202)
 
+    def _search(self, call: ServiceCall) -> Response:
+        emails = [str(each).lower() for each in (call.json() or {}).get("emails") or ()]
+        if not 0 < len(emails) <= 100:
+            return _errors(400, "1 to 100 emails are required", "emails")
+        found = {email: {"contact": {"id": _id(email), "email": email}} for email in emails if email in self._contacts}
+        missing = {email: {"error": "contact not found"} for email in emails if email not in self._contacts}
+        return answer({"result": {**found, **missing}}) if found else _errors(404, "contact not found")
+
+    def _delete(self, call: ServiceCall) -> Response:
+        ids = [each for each in call.query.get("ids", "").split(",") if each]
+        if not ids:
+            return _errors(400, "ids or delete_all_contacts is required", "ids")
+        self._contacts = {email: contact for email, contact in self._contacts.items() if _id(email) not in ids}
+        return answer({"job_id": str(uuid.uuid4())}, 202)
+
     def _job(self, call: ServiceCall) -> Response:
         if call.path("job_id") not in self._jobs:
             return _errors(404, "import job not found")
@@ -80,6 +97,10 @@ class SendGridService(Service):
         status = "pending" if not done else "errored" if results["errored_count"] else "completed"
         finished = {"results": results, "finished_at": _shown(started + _JOB_SECONDS)} if done else {}
         return answer({"id": call.path("job_id"), "status": status, "job_type": "upsert", "started_at": _shown(started), **finished})
+
+
+def _id(email: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, email))
 
 
 def _shown(moment: float) -> str:

@@ -1,4 +1,4 @@
-"""Slack: `chat.postMessage`, `conversations.history`, `auth.test` and incoming webhooks. Messages are kept until reset.
+"""Slack: `chat.postMessage`, `chat.delete`, `conversations.history`, `auth.test` and incoming webhooks. Messages are kept until reset.
 
 The Web API answers 200 even when it refuses; webhooks answer in plain text. Channels named `...missing` do not exist, `...archived` are archived; a webhook
 whose token is `gone` was removed.
@@ -24,6 +24,7 @@ class SlackService(Service):
 
     def reset(self) -> None:
         self._messages: list[dict[str, Any]] = []
+        self._posted = 0
 
     def state(self) -> Any:
         return {"messages": self._messages}
@@ -31,6 +32,7 @@ class SlackService(Service):
     def routes(self) -> list[Route]:
         return [
             self.route("/api/chat.postMessage", self._post, "chat.postMessage"),
+            self.route("/api/chat.delete", self._delete, "chat.delete"),
             self.route("/api/conversations.history", self._history, "conversations.history", ("GET",)),
             self.route("/api/auth.test", self._auth_test, "auth.test"),
             self.route("/services/{team}/{bot}/{token}", self._webhook, "webhook"),
@@ -69,6 +71,17 @@ class SlackService(Service):
         ts = self._keep("chat.postMessage", channel, body)
         message = {"type": "message", "subtype": "bot_message", "bot_id": "B0SANDBOX", "text": text, "ts": ts}
         return answer({"ok": True, "channel": channel, "ts": ts, "message": message})
+
+    def _delete(self, call: ServiceCall) -> Response:
+        body = call.json() or {}
+        failed = self.faults.hit(self.name, "ok_false", "chat.delete", str(body.get("channel")))
+        if failed is not None:
+            return _refusal(str(failed.body or "internal_error"))
+        left = [each for each in self._messages if (each["channel"], each["ts"]) != (body.get("channel"), body.get("ts"))]
+        if len(left) == len(self._messages):
+            return _refusal("message_not_found")
+        self._messages = left
+        return answer({"ok": True, "channel": body["channel"], "ts": body["ts"]})
 
     def _history(self, call: ServiceCall) -> Response:
         """The channel's messages, newest first, in pages of `limit`; `oldest` is compared with when they arrived."""
@@ -110,7 +123,8 @@ class SlackService(Service):
         return answer("ok", media_type="text/plain")
 
     def _keep(self, operation: str, channel: str, body: dict[str, Any]) -> str:
-        ts = f"1790000000.{len(self._messages):06d}"
+        ts = f"1790000000.{self._posted:06d}"
+        self._posted += 1
         self._messages.append({**body, "channel": channel, "ts": ts, "at": time.time()})
         said = f"{body.get('text')}{body.get('blocks')}{body.get('attachments')}"
         self.meter.delivered(self.name, operation, f"{channel} {hashlib.sha256(said.encode()).hexdigest()[:12]}")

@@ -1,6 +1,8 @@
 """A folder or bucket as a destination: NDJSON objects, one line per routed lead.
 
-An object's name is journaled before it is written, and nothing is ever overwritten: after a crash the name says whether it is there: no line comes twice.
+An object's name is journaled before it is written, and nothing that is sent overwrites it: after a crash the name says whether it is there: no line comes
+twice. When somebody is forgotten, their lines leave the objects that are still there, and an object below `forgotten/` names the lines by their
+`delivery_key`, for whoever has fetched them.
 """
 
 from __future__ import annotations
@@ -8,7 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -16,7 +19,7 @@ from pydantic import Field
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
-from lead_assets.vendors.sending import Destination, RoutedLead, Sender, SendOpening, SendRules, content_hash, in_text
+from lead_assets.vendors.sending import Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, content_hash, in_text
 
 if TYPE_CHECKING:
     from lead_assets.stores.objects import Objects
@@ -55,11 +58,33 @@ class FileDestination(Destination):
 
         yield _FileSender(open_objects(opening.url), opening)
 
+    async def forget(self, whom: ToForget) -> Forgot:
+        from lead_assets.stores.objects import open_objects
+
+        try:
+            await asyncio.to_thread(_forget, open_objects(whom.url), whom)
+        except OSError:
+            raise ProviderError("file", "forget", "transient", "provider_error") from None
+        return Forgot(True)
+
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return {}
 
 
 DESTINATION = FileDestination()
+
+
+def _forget(objects: Objects, whom: ToForget) -> None:
+    keys = sorted({each.key for each in whom.sent})
+    for name in sorted({each.vendor_ref for each in whom.sent if each.vendor_ref}):
+        with suppress(FileNotFoundError):  # fetched and taken away
+            lines = objects.get(name).splitlines(keepends=True)
+            left = [line for line in lines if orjson.loads(line).get("delivery_key") not in keys]
+            if len(left) < len(lines):
+                objects.replace(name, b"".join(left))
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    told = b"".join(orjson.dumps({"delivery_key": key, "forgotten_at": at}) + b"\n" for key in keys)
+    objects.put(f"forgotten/{content_hash(keys)}.ndjson", told)
 
 
 class _FileSender:

@@ -13,14 +13,14 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Rate
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
 from lead_assets.vendors.http import VendorHttp
 from lead_assets.vendors.hubspot.client import MOST, NOTE_TO_CONTACT, HubSpot
-from lead_assets.vendors.sending import Allowed, Destination, RoutedLead, Sender, SendOpening, SendRules, slices
+from lead_assets.vendors.sending import Allowed, Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, slices
 
 OWNER = "hubspot_owner_id"
 _BUCKET = "hubspot"
@@ -67,10 +67,14 @@ class HubSpotDestination(Destination):
         async with HubSpot(opening.http("hubspot", opening.url, headers)) as client:
             yield _HubSpotSender(client, opening)
 
-    async def forget(self, url: str, key: SecretStr, email: str, vendor_id: str | None) -> bool:
-        async with HubSpot(VendorHttp("hubspot", url, {"authorization": f"Bearer {key.get_secret_value()}"})) as client:
-            await client.delete_for_good(email, vendor_id)
-        return True
+    async def forget(self, whom: ToForget) -> Forgot:
+        async with HubSpot(VendorHttp("hubspot", whom.url, whom.bearer)) as client:
+            for person, email in whom.emails.items():
+                await client.delete_for_good(email, whom.ids.get(person))
+            for person, contact in whom.ids.items():
+                if contact and person not in whom.emails:
+                    await client.delete_for_good("", contact)
+        return Forgot(True)
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         if path.endswith("/owners"):

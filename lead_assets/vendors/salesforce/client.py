@@ -1,4 +1,4 @@
-"""Salesforce's REST API: up to 200 records upserted by an external id in one request, each with its own result.
+"""Salesforce's REST API: up to 200 records upserted by an external id in one request, each with its own result; and records deleted by it.
 
 Does not belong here: which records (see `destination`).
 https://developer.salesforce.com/docs/platform/api-rest/guide/resources-composite-sobjects-collections-upsert.html
@@ -42,6 +42,13 @@ class Salesforce(VendorClient):
         if len(told) != len(records):
             raise ProviderError("salesforce", "upsert", "contract", "bad_answer", status=answer.status)
         return told
+
+    async def delete(self, sobject: str, external_id: str, value: str) -> None:
+        """Delete the record with this external id, if there is one; it stays in the Recycle Bin for a while.
+        https://developer.salesforce.com/docs/platform/api-rest/guide/resources-sobject-upsert-delete.html"""
+        answer = await self._http.request("delete", "DELETE", f"/services/data/{VERSION}/sobjects/{sobject}/{external_id}/{value}")
+        if answer.status >= 300 and answer.status != 404:
+            raise _failure(answer)
 
 
 def _listed(answer: HttpAnswer) -> list[dict[str, Any]]:

@@ -13,8 +13,9 @@ from pydantic import Field
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
+from lead_assets.vendors.http import VendorHttp
 from lead_assets.vendors.salesforce.client import MOST, Salesforce
-from lead_assets.vendors.sending import Allowed, Destination, RoutedLead, Sender, SendOpening, SendRules, slices
+from lead_assets.vendors.sending import Allowed, Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, slices
 
 _BUCKET = "salesforce"
 _LATER = ("UNABLE_TO_LOCK_ROW", "REQUEST_RUNNING_TOO_LONG", "SERVER_UNAVAILABLE", "QUERY_TIMEOUT")
@@ -55,6 +56,12 @@ class SalesforceDestination(Destination):
         headers = {"authorization": f"Bearer {opening.key.get_secret_value()}"}
         async with Salesforce(opening.http("salesforce", opening.url, headers)) as client:
             yield _SalesforceSender(client, opening)
+
+    async def forget(self, whom: ToForget) -> Forgot:
+        async with Salesforce(VendorHttp("salesforce", whom.url, whom.bearer)) as client:
+            for person in whom.persons:
+                await client.delete(whom.rules.sobject, whom.rules.external_id, person)
+        return Forgot(True)
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return [{"id": f"00Q{n:015d}", "success": True, "errors": [], "created": True} for n in range(len(body["records"]))]

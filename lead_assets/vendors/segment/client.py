@@ -1,4 +1,5 @@
-"""Segment's HTTP Tracking API: batches of events. It answers 200 to almost everything, even to what it then drops, so its limits are kept here.
+"""Segment's HTTP Tracking API: batches of events. It answers 200 to almost everything, even to what it then drops, so its limits are kept here. And its
+Public API, which has hosts and tokens of its own, for deletions.
 
 Does not belong here: which events are sent (see `destination`). https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/
 """
@@ -13,6 +14,10 @@ import orjson
 from lead_assets.vendors.http import Kinds, VendorClient, failure, retry_after
 
 MOST_EVENTS, MOST_EVENT_BYTES, MOST_BYTES = 2_500, 32_000, 500_000
+MOST_REGULATED = 5_000
+"""Users per request for deletion."""
+PUBLIC_URLS = ("https://api.segmentapis.com", "https://eu1.api.segmentapis.com")
+"""Of workspaces in the US, and in the EU."""
 _AROUND = 200
 """Bytes of a batch besides its events."""
 
@@ -24,6 +29,9 @@ KINDS: Kinds = {
     413: ("permanent", "too_large"),
     429: ("rate_limited", "rate_limited"),
 }
+
+
+PUBLIC_KINDS: Kinds = {**KINDS, 404: ("permanent", "not_found"), 422: ("permanent", "refused")}
 
 
 class Segment(VendorClient):
@@ -38,6 +46,20 @@ class Segment(VendorClient):
             if error.kind == "rate_limited" and error.retry_after is None:
                 error.retry_after = retry_after(answer, "x-ratelimit-reset") or 1.0
             raise error
+
+
+class SegmentPublic(VendorClient):
+    """Segment's Public API; use with `async with`."""
+
+    async def delete_for_good(self, users: Sequence[str]) -> None:
+        """Have users deleted in the workspace, in its warehouses and in connected destinations that can delete, and drop what else comes about them.
+        https://docs.segmentapis.com/tag/Deletion-and-Suppression#operation/createWorkspaceRegulation"""
+        for start in range(0, len(users), MOST_REGULATED):
+            some = list(users[start : start + MOST_REGULATED])
+            body = {"regulationType": "SUPPRESS_WITH_DELETE", "subjectType": "USER_ID", "subjectIds": some}
+            answer = await self._http.request("regulations", "POST", "/regulations", json=body)
+            if answer.status >= 300:
+                raise failure("segment", "regulations", answer, PUBLIC_KINDS)
 
 
 def batches(sizes: Sequence[int]) -> list[range]:

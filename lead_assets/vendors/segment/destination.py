@@ -1,6 +1,7 @@
 """Segment as a destination: identify for who a lead is, track for what became of it.
 
-Segment keeps the ids of messages and drops repeats, so each event has an id made from its entry's key: sent again, it is the same event.
+Segment keeps the ids of messages and drops repeats, so each event has an id made from its entry's key: sent again, it is the same event. Deleting somebody
+needs a token of the Public API, in SEGMENT_PUBLIC_API_TOKEN: a write key may not.
 """
 
 from __future__ import annotations
@@ -11,15 +12,17 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import orjson
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
-from lead_assets.vendors.segment.client import MOST_EVENT_BYTES, Segment, batches
-from lead_assets.vendors.sending import Allowed, Destination, RoutedLead, Sender, SendOpening, SendRules, in_text
+from lead_assets.vendors.http import VendorHttp
+from lead_assets.vendors.segment.client import MOST_EVENT_BYTES, PUBLIC_URLS, Segment, SegmentPublic, batches
+from lead_assets.vendors.sending import Allowed, Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, in_text
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "lead_assets/segment")
 _BUCKET = "segment"
+_PUBLIC = "SEGMENT_PUBLIC_API_TOKEN"
 
 
 class SegmentRules(SendRules):
@@ -61,6 +64,16 @@ class SegmentDestination(Destination):
         basic = b64encode(f"{opening.key.get_secret_value()}:".encode()).decode()
         async with Segment(opening.http("segment", opening.url, {"authorization": f"Basic {basic}"})) as client:
             yield _SegmentSender(client, opening)
+
+    async def forget(self, whom: ToForget) -> Forgot:
+        sandbox = whom.settings.world == "sandbox"
+        token = SecretStr("sandbox") if sandbox else whom.settings.secret(_PUBLIC)
+        if token is None:
+            return Forgot(False, "no_public_api_token")
+        url = whom.url if sandbox else PUBLIC_URLS[".eu1." in (whom.rules.base_url or "")]
+        async with SegmentPublic(VendorHttp("segment", url, {"authorization": f"Bearer {token.get_secret_value()}"})) as client:
+            await client.delete_for_good(whom.persons)
+        return Forgot(True)
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return {"success": True}

@@ -14,6 +14,7 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, json_object
 
 MOST_CONTACTS, MOST_BYTES = 30_000, 6_000_000
+MOST_SEARCHED = 100
 
 KINDS: Kinds = {
     400: ("permanent", "refused"),
@@ -43,6 +44,23 @@ class SendGrid(VendorClient):
         """A job's status (pending, completed, errored, failed), and the contacts that it refused."""
         told = self._checked("imports", await self._http.request("imports", "GET", f"/v3/marketing/contacts/imports/{job_id}"))
         return str(told.get("status")), int((told.get("results") or {}).get("errored_count") or 0)
+
+    async def ids(self, emails: Sequence[str]) -> list[str]:
+        """The ids of the contacts with these addresses, alternate ones included.
+        https://www.twilio.com/docs/sendgrid/api-reference/contacts/get-contacts-by-emails"""
+        found: set[str] = set()
+        for start in range(0, len(emails), MOST_SEARCHED):
+            body = {"emails": list(emails[start : start + MOST_SEARCHED])}
+            answer = await self._http.request("contacts/search", "POST", "/v3/marketing/contacts/search/emails", json=body)
+            if answer.status != 404:  # it has none of them
+                told = self._checked("contacts/search", answer).get("result") or {}
+                found |= {str(each["contact"]["id"]) for each in told.values() if (each.get("contact") or {}).get("id")}
+        return sorted(found)
+
+    async def delete(self, ids: Sequence[str]) -> str:
+        """Start the job that deletes contacts; returns its id. https://www.twilio.com/docs/sendgrid/api-reference/contacts/delete-contacts"""
+        answer = await self._http.request("contacts/delete", "DELETE", "/v3/marketing/contacts", params={"ids": ",".join(ids)})
+        return str(self._checked("contacts/delete", answer).get("job_id"))
 
     def _checked(self, operation: str, answer: HttpAnswer) -> dict[str, Any]:
         if answer.status >= 300:

@@ -16,8 +16,9 @@ from pydantic import Field
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
+from lead_assets.vendors.http import VendorHttp
 from lead_assets.vendors.sendgrid.client import MOST_BYTES, MOST_CONTACTS, SendGrid
-from lead_assets.vendors.sending import Allowed, Destination, RoutedLead, Sender, SendOpening, SendRules, in_text, slices
+from lead_assets.vendors.sending import Allowed, Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, in_text, slices
 
 _BUCKET = "sendgrid"
 _HALVES = "halves:"
@@ -67,6 +68,13 @@ class SendGridDestination(Destination):
         headers = {"authorization": f"Bearer {opening.key.get_secret_value()}"}
         async with SendGrid(opening.http("sendgrid", opening.url, headers)) as client:
             yield _SendGridSender(client, opening)
+
+    async def forget(self, whom: ToForget) -> Forgot:
+        async with SendGrid(VendorHttp("sendgrid", whom.url, whom.bearer)) as client:
+            ids = await client.ids(sorted(whom.emails.values()))
+            if ids:
+                await client.delete(ids)
+        return Forgot(True)
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return {"job_id": "dry-run"} if method == "PUT" else {"id": "dry-run", "status": "completed", "results": {"errored_count": 0}}

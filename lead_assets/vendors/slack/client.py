@@ -1,4 +1,4 @@
-"""Slack's Web API: post a message, and look whether one was posted. It answers 200 even when it refuses: `ok` decides.
+"""Slack's Web API: post a message, look whether one was posted, and delete one. It answers 200 even when it refuses: `ok` decides.
 
 Does not belong here: what is posted (see `destination`). https://docs.slack.dev/reference/methods/chat.postMessage
 """
@@ -16,6 +16,8 @@ EVENT = "lead_assets_delivery"
 
 KINDS: Kinds = {401: ("auth", "auth"), 403: ("auth", "auth"), 408: ("transient", "timeout"), 429: ("rate_limited", "rate_limited")}
 
+_JSON = {"content-type": "application/json; charset=utf-8"}
+
 _REFUSALS: Mapping[str, Kind] = {
     **dict.fromkeys(
         ("not_authed", "invalid_auth", "account_inactive", "token_revoked", "token_expired", "missing_scope", "no_permission"), "auth"
@@ -29,14 +31,24 @@ _REFUSALS: Mapping[str, Kind] = {
 class Slack(VendorClient):
     """Slack's API; use with `async with`."""
 
-    async def post(self, message: Mapping[str, Any]) -> str:
-        """Post a message; returns its `ts`. Raises ProviderError, its reason Slack's own word."""
-        headers = {"content-type": "application/json; charset=utf-8"}
-        answer = await self._http.request("chat.postMessage", "POST", "/chat.postMessage", json=message, headers=headers)
-        return str(_judged("chat.postMessage", answer).get("ts"))
+    async def post(self, message: Mapping[str, Any]) -> tuple[str, str]:
+        """Post a message; returns its channel (of a direct message: the conversation) and `ts`. Raises ProviderError, its reason Slack's own word."""
+        answer = await self._http.request("chat.postMessage", "POST", "/chat.postMessage", json=message, headers=_JSON)
+        told = _judged("chat.postMessage", answer)
+        return str(told.get("channel") or message["channel"]), str(told.get("ts"))
 
-    async def posted(self, channel: str, since: float, key: str) -> bool:
-        """Whether the channel has a message with our key. Raises ProviderError, e.g. if the bot may not read it."""
+    async def delete(self, channel: str, ts: str) -> None:
+        """Delete a message of ours, if it is still there. https://docs.slack.dev/reference/methods/chat.delete"""
+        body = {"channel": channel, "ts": ts}
+        answer = await self._http.request("chat.delete", "POST", "/chat.delete", json=body, headers=_JSON)
+        try:
+            _judged("chat.delete", answer)
+        except ProviderError as error:
+            if error.reason != "message_not_found":
+                raise
+
+    async def posted(self, channel: str, since: float, key: str) -> str | None:
+        """The `ts` of the channel's message with our key, if it has one. Raises ProviderError, e.g. if the bot may not read it."""
         cursor = ""
         while True:
             asked = {
@@ -51,10 +63,10 @@ class Slack(VendorClient):
             told = _judged("conversations.history", answer)
             for each in told.get("messages", ()):
                 if ((each.get("metadata") or {}).get("event_payload") or {}).get("key") == key:
-                    return True
+                    return str(each.get("ts"))
             cursor = str((told.get("response_metadata") or {}).get("next_cursor") or "")
             if not cursor:
-                return False
+                return None
 
 
 def _judged(method: str, answer: HttpAnswer) -> dict[str, Any]:

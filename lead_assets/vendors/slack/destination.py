@@ -1,7 +1,8 @@
 """Slack as a destination: a message to the owner with brief, score and reasons; an alert for the best; one digest instead of many messages.
 
 Slack has no idempotency key, and an answer can be lost after the message was posted. So each message carries our key as metadata, and after a lost answer the
-channel is searched for it before anything is posted again. If the bot may not read the channel, it is posted once more, and counts as uncertain.
+channel is searched for it before anything is posted again. If the bot may not read the channel, it is posted once more, and counts as uncertain. What is
+posted keeps its channel and `ts`, so that it can be deleted; a digest that names somebody goes as a whole.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from pydantic import Field
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.model import Rate
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
-from lead_assets.vendors.sending import Destination, RoutedLead, Sender, SendOpening, SendRules, content_hash
+from lead_assets.vendors.http import VendorHttp
+from lead_assets.vendors.sending import Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, content_hash
 from lead_assets.vendors.slack.client import EVENT, Slack
 
 _DOCUMENTED = Rate(1, 1.0)
@@ -26,6 +28,8 @@ _BEFORE = 60.0
 _TEXT = 2_900
 """Slack cuts a section's text at 3,000 characters."""
 _LISTED = 30
+_BETWEEN = "/"
+"""Between channel and `ts` in what is kept of a message."""
 
 
 class SlackRules(SendRules):
@@ -65,6 +69,14 @@ class SlackDestination(Destination):
         headers = {"authorization": f"Bearer {opening.key.get_secret_value()}"}
         async with Slack(opening.http("slack", opening.url, headers)) as client:
             yield _SlackSender(client, opening)
+
+    async def forget(self, whom: ToForget) -> Forgot:
+        known = {each.vendor_ref for each in whom.sent if each.vendor_ref and _BETWEEN in each.vendor_ref}
+        async with Slack(VendorHttp("slack", whom.url, whom.bearer)) as client:
+            for channel, _, ts in sorted(ref.partition(_BETWEEN) for ref in known):
+                await client.delete(channel, ts)
+        unknown = any(_BETWEEN not in (each.vendor_ref or "") for each in whom.sent)
+        return Forgot(bool(known), "messages_without_id" if unknown else "")
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return {"ok": True, "channel": body.get("channel"), "ts": "1790000000.000000"}
@@ -154,11 +166,12 @@ class _SlackSender:
     async def _one(self, group: list[Parcel]) -> None:
         first = group[0]
         if first.uncertain and first.first_sent_at is not None:
-            found = await self._found(first)
-            if found:
-                await self._desk.settle([(parcel, Fate("confirmed", "found")) for parcel in group])
+            may_look, ts = await self._found(first)
+            if ts is not None:
+                place = f"{first.body['channel']}{_BETWEEN}{ts}"
+                await self._desk.settle([(parcel, Fate("confirmed", "found", vendor_ref=place)) for parcel in group])
                 return
-            if found is None and first.uncertain > 1:
+            if not may_look and first.uncertain > 1:
                 await self._desk.settle([(parcel, Fate("dead", "uncertain")) for parcel in group])
                 return
         if not await self._desk.turn(self._bucket(first), self._rates):
@@ -173,18 +186,18 @@ class _SlackSender:
         message = _digest(going) if len(going) > 1 else going[0].body
         shown = {name: value for name, value in message.items() if name in ("channel", "text", "blocks")}
         metadata = {"event_type": EVENT, "event_payload": {"key": ref or going[0].key}}
-        await self._client.post({**shown, "unfurl_links": False, "metadata": metadata})
-        await self._desk.settle([(parcel, Fate("confirmed", "digest" if len(going) > 1 else None)) for parcel in going])
+        place = _BETWEEN.join(await self._client.post({**shown, "unfurl_links": False, "metadata": metadata}))
+        await self._desk.settle([(parcel, Fate("confirmed", "digest" if len(going) > 1 else None, vendor_ref=place)) for parcel in going])
 
-    async def _found(self, parcel: Parcel) -> bool | None:
-        """Whether it was posted; None if the bot may not look."""
+    async def _found(self, parcel: Parcel) -> tuple[bool, str | None]:
+        """Whether the bot may look, and the message's `ts` if it was posted."""
         assert parcel.first_sent_at is not None
         key = parcel.vendor_ref or parcel.key
         try:
-            return await self._client.posted(str(parcel.body["channel"]), parcel.first_sent_at.timestamp() - _BEFORE, key)
+            return True, await self._client.posted(str(parcel.body["channel"]), parcel.first_sent_at.timestamp() - _BEFORE, key)
         except ProviderError as error:
             if error.kind in ("auth", "permanent"):
-                return None
+                return False, None
             raise
 
     def _bucket(self, parcel: Parcel) -> str:

@@ -1,6 +1,7 @@
 """Any URL as a destination: one signed request per routed lead, in the form of Standard Webhooks (https://www.standardwebhooks.com).
 
-`webhook-id` is the entry's key, so the receiver can drop repeats, and is told so by the standard. A 410 means that nobody listens any more.
+`webhook-id` is the entry's key, so the receiver can drop repeats, and is told so by the standard. A 410 means that nobody listens any more. When somebody is
+forgotten, `lead.deleted` names the requests that were about them by their `webhook-id`, and the leads.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import orjson
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
 from lead_assets.vendors.http import Kinds, VendorHttp, failure
-from lead_assets.vendors.sending import Destination, RoutedLead, Sender, SendOpening, SendRules, in_text
+from lead_assets.vendors.sending import Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, content_hash, in_text
 
 _BUCKET = "webhook"
 KINDS: Kinds = {
@@ -60,13 +61,21 @@ class WebhookDestination(Destination):
 
     @asynccontextmanager
     async def open(self, opening: SendOpening) -> AsyncIterator[Sender]:
-        address = urlsplit(opening.url)
-        origin, path = (
-            (opening.url, "/") if opening.settings.world == "sandbox" else (f"{address.scheme}://{address.netloc}", address.path or "/")
-        )
-        path += f"?{address.query}" if address.query else ""
+        origin, path = _split(opening.settings, opening.url)
         async with opening.http("webhook", origin, {"content-type": "application/json"}) as http:
-            yield _WebhookSender(http, path, opening)
+            yield _WebhookSender(_Poster(http, path, opening.key), opening)
+
+    async def forget(self, whom: ToForget) -> Forgot:
+        keys = [each.key for each in whom.sent]
+        leads = sorted({(each.campaign_id, each.lead_id) for each in whom.sent})
+        now = datetime.now(UTC)
+        data: dict[str, Any] = {"webhook_ids": keys, "leads": [{"campaign_id": campaign, "lead_id": lead} for campaign, lead in leads]}
+        event = {"type": "lead.deleted", "timestamp": now.isoformat(), "data": data}
+        origin, path = _split(whom.settings, whom.url)
+        async with VendorHttp("webhook", origin, {"content-type": "application/json"}) as http:
+            # The same for a repeated request, so that it is taken once.
+            await _Poster(http, path, whom.key).post("lead.deleted", content_hash(["lead.deleted", now.date(), *keys]), event)
+        return Forgot(True)
 
     def pretend(self, method: str, path: str, body: Any) -> Any:
         return {}
@@ -75,17 +84,43 @@ class WebhookDestination(Destination):
 DESTINATION = WebhookDestination()
 
 
-class _WebhookSender:
-    def __init__(self, http: VendorHttp, path: str, opening: SendOpening) -> None:
+def _split(settings: Any, url: str) -> tuple[str, str]:
+    """Origin and path."""
+    address = urlsplit(url)
+    origin, path = (url, "/") if settings.world == "sandbox" else (f"{address.scheme}://{address.netloc}", address.path or "/")
+    return origin, path + (f"?{address.query}" if address.query else "")
+
+
+class _Poster:
+    """Signs and posts events."""
+
+    def __init__(self, http: VendorHttp, path: str, key: SecretStr) -> None:
         from base64 import b64encode
 
         from standardwebhooks import Webhook
 
-        secret = opening.key.get_secret_value()
+        secret = key.get_secret_value()
         # Any text may be the secret; the standard's own form is whsec_ and base64.
         self._webhook = Webhook(secret if secret.startswith("whsec_") else b64encode(secret.encode()).decode())
         self._http = http
         self._path = path
+
+    async def post(self, operation: str, key: str, event: Any) -> None:
+        text = orjson.dumps(event).decode()
+        now = datetime.now(UTC)
+        headers = {
+            "webhook-id": key,
+            "webhook-timestamp": str(int(now.timestamp())),
+            "webhook-signature": self._webhook.sign(key, now, text),
+        }
+        answer = await self._http.request(operation, "POST", self._path, content=text.encode(), headers=headers)
+        if answer.status >= 300:
+            raise failure("webhook", operation, answer, KINDS)
+
+
+class _WebhookSender:
+    def __init__(self, poster: _Poster, opening: SendOpening) -> None:
+        self._poster = poster
         self._desk = opening.desk
         self._rates = [opening.rules.rate.rate] if opening.rules.rate else []
 
@@ -96,20 +131,8 @@ class _WebhookSender:
                 continue
             for going in await self._desk.depart([parcel]):
                 try:
-                    await self._post(going)
+                    await self._poster.post("lead.routed", going.key, going.body["event"])
                 except ProviderError as error:
                     await self._desk.failed([going], error, _BUCKET)
                 else:
                     await self._desk.settle([(going, Fate("confirmed"))])
-
-    async def _post(self, parcel: Parcel) -> None:
-        text = orjson.dumps(parcel.body["event"]).decode()
-        now = datetime.now(UTC)
-        headers = {
-            "webhook-id": parcel.key,
-            "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._webhook.sign(parcel.key, now, text),
-        }
-        answer = await self._http.request("lead.routed", "POST", self._path, content=text.encode(), headers=headers)
-        if answer.status >= 300:
-            raise failure("webhook", "lead.routed", answer, KINDS)
