@@ -183,6 +183,8 @@ def _take_out(work: Work, held: Sequence[Holding]) -> None:
     indices = _redact_lookalikes(work)
     _redact_ledger(work)
     _redact_warehouse(work, held)
+    if work.settings.env == "production":
+        _redact_landed(work)
     done = {f"objects/{sha256[:2]}/{sha256}" for sha256 in drops} | indices
     for holding in held:
         if not _is_memory(holding, work.erasure) and not any(holding.where.endswith(name) for name in done):
@@ -324,6 +326,14 @@ def _redact_warehouse(work: Work, held: Sequence[Holding]) -> None:
             if masked or not left.equals(rows):
                 rewrite(work.warehouse, contract, left, key)
                 work.note("warehouse", int(rows.estimated_size() - left.estimated_size()) + masked, rows.height - left.height or 1)
+
+
+def _redact_landed(work: Work) -> None:
+    from lead_assets.privacy import landed
+    from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse
+
+    if isinstance(work.warehouse, SnowflakeWarehouse) and (count := landed.empty_events(work.warehouse, work.person.leads, work.needles)):
+        work.note("Snowpipe", 0, count)
 
 
 def rewrite(warehouse: Warehouse, contract: type[Table], rows: pl.DataFrame, key: str) -> None:

@@ -223,9 +223,7 @@ def _elsewhere(settings: Settings, needles: Needles) -> Iterator[Holding]:
     """Stores that are no local files."""
     from lead_assets.stores.objects import open_objects
 
-    for location in dict.fromkeys((settings.archive_location, settings.derived_location, settings.landing_location)):
-        if "://" not in location.removeprefix("file://"):
-            continue
+    for location in _buckets(settings):
         store = open_objects(location)
         for entry in store.entries():
             counter, named = _in_bytes(store.get(entry.name), needles), needles.finds(entry.name.encode())
@@ -239,11 +237,21 @@ def _elsewhere(settings: Settings, needles: Needles) -> Iterator[Holding]:
         yield from _in_snowflake(settings, needles)
 
 
+def _buckets(settings: Settings) -> list[str]:
+    """The locations in buckets, without those below another: in production all are in one."""
+    every = (settings.archive_location, settings.derived_location, settings.landing_location, settings.failed_leads_location or "")
+    remote = {location.rstrip("/") for location in every if "://" in location.removeprefix("file://")}
+    return sorted(each for each in remote if not any(each.startswith(f"{other}/") for other in remote))
+
+
 def _in_snowflake(settings: Settings, needles: Needles) -> Iterator[Holding]:
     from lead_assets.contracts import TABLES
-    from lead_assets.stores.opened import warehouse_of
+    from lead_assets.privacy import landed
+    from lead_assets.stores.warehouse.snowflake import SnowflakeWarehouse
 
-    warehouse = warehouse_of(settings)
+    warehouse = SnowflakeWarehouse(settings)
+    if events := landed.events_found(warehouse, needles):
+        yield Holding(f"Snowflake {landed.TABLE}", {"rows": events})
     for contract in TABLES.values():
         count = sum(int(rows_with(warehouse.read(contract, [key]), needles).sum()) for key in warehouse.partitions(contract))
         if count:
