@@ -255,6 +255,30 @@ retention_schedule = ScheduleDefinition(
 )
 
 
+@op(description="Suppresses whoever has unsubscribed at a destination, or whose address bounces there.", retry_policy=None)
+def fetch_opt_outs(context: OpExecutionContext, settings: ResourceParam[Settings], ledger: ResourceParam[Ledger]) -> None:
+    from lead_assets.privacy.fetching import fetch
+
+    rows = fetch(settings, ledger, load_delivery_rules(settings))
+    context.add_output_metadata({row["destination"]: row["why"] or f"{row['added']} new of {row['read']}" for row in rows})
+    failed = {row["destination"]: row["why"] for row in rows if row["why"] not in ("", "no_key")}
+    if failed:
+        raise Failure(f"not all destinations said who has opted out: {failed}. The next hour asks again", allow_retries=False)
+
+
+@job(description="Destinations → suppressions: bounces, unsubscribes, complaints.")
+def suppression_job() -> None:
+    fetch_opt_outs()
+
+
+suppression_schedule = ScheduleDefinition(
+    job=suppression_job,
+    cron_schedule="20 * * * *",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Hourly. Asks the destinations that are on and have their key.",
+)
+
+
 @op(
     description="Removes what was superseded longer ago than LEAD_ASSETS_HISTORY_DAYS from Dagster's history. What the UI says of tables now stays."
 )

@@ -68,6 +68,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             automation.learned_job,
             automation.campaign_api_job,
             automation.retention_job,
+            automation.suppression_job,
             automation.outbox_job,
             automation.deliveries_job,
             automation.history_job,
@@ -85,6 +86,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         schedules=[
             automation.campaign_api_schedule,
             automation.retention_schedule,
+            automation.suppression_schedule,
             automation.history_schedule,
             automation.evaluation_schedule,
             automation.learned_schedule,

@@ -69,6 +69,32 @@ def import_values(
     print_answer(answer, as_json, show_privacy.added)
 
 
+@suppress.command("fetch")
+def fetch_values(
+    source: Annotated[
+        list[str] | None, typer.Option("--from", help="Destination; repeatable. Default: all that are on and can tell.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep out whoever has unsubscribed at a destination or whose address bounces there. Exit code 1 if one could not be asked."""
+    from lead_assets.cli import show_privacy
+    from lead_assets.delivery.rules import load_delivery_rules
+    from lead_assets.ledger.opened import opened_ledger
+    from lead_assets.privacy.fetching import fetch
+    from lead_assets.vendors import destinations
+
+    telling = [name for name, vendor in destinations().items() if vendor.destination.tells_opt_outs]
+    for name in source or ():
+        if name not in telling:
+            raise unknown("--from", name, telling)
+    settings = Settings()
+    with opened_ledger(settings) as ledger:
+        rows = fetch(settings, ledger, load_delivery_rules(settings), source)
+    print_answer({"destinations": rows}, as_json, show_privacy.fetched)
+    if any(row["why"] for row in rows):
+        raise typer.Exit(1)
+
+
 @suppress.command("lift")
 def lift_values(
     values: Annotated[list[str], typer.Argument(help="E-mail addresses, phones or domains.")],

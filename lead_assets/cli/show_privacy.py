@@ -23,6 +23,18 @@ def added(answer: dict[str, Any]) -> None:
         )
 
 
+def fetched(answer: dict[str, Any]) -> None:
+    for row in answer["destinations"]:
+        told = (
+            f"could not be asked ({row['why']})"
+            if row["why"]
+            else f"{row['read']:,} opted out or unreachable, {row['added']:,} of them new"
+        )
+        _out.print(f"{escape(row['destination'])}: {told}", highlight=False)
+    if not answer["destinations"]:
+        _out.print("no destination that is on can tell (rules/delivery.yaml)", highlight=False)
+
+
 def lifted(answer: dict[str, Any]) -> None:
     why = f"; kept out because: {escape(', '.join(answer['why']))}" if answer["why"] else ""
     _out.print(f"{answer['lifted']:,} let in again{why}", highlight=False)

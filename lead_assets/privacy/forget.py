@@ -7,7 +7,6 @@ Does not belong here: who they are (see `person`), what a store holds (see `sear
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gzip
 import io
@@ -23,7 +22,6 @@ from typing import Any
 
 import orjson
 import polars as pl
-from pydantic import SecretStr
 
 from lead_assets.contracts import TABLES, Lead, RejectedPayload, Table
 from lead_assets.core.errors import ProviderError
@@ -37,6 +35,7 @@ from lead_assets.ledger.erasing import Erasure
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.outbox_model import Sent
 from lead_assets.privacy import databases
+from lead_assets.privacy.asking import access_to, ask
 from lead_assets.privacy.lists import FORGOTTEN_REASON, Identifier
 from lead_assets.privacy.needles import Needle, Needles, pack, unpack
 from lead_assets.privacy.person import COLUMNS, DataSubject, find, start
@@ -52,8 +51,6 @@ from lead_assets.vendors.offer import SubjectKind
 from lead_assets.vendors.sending import Forgot, ToForget
 
 _ROUNDS = 3
-_WAITS = (0.5, 2.0, 5.0)
-"""Seconds after which a destination that cannot answer is asked again."""
 _SUBJECTS: tuple[SubjectKind, ...] = ("email", "contact", "person_profile")
 
 Busy = Callable[[], Sequence[str]]
@@ -504,34 +501,15 @@ def _asked(
     ids: Mapping[str, str | None],
     sent: Sequence[Sent],
 ) -> Forgot:
-    vendor = destinations().get(name)
-    if vendor is None:
-        return Forgot(False, "unknown_destination")
-    own, destination, key = rules.of(name), vendor.destination, vendor.key(settings)
-    if own is None:
-        return Forgot(False, "not_in_rules")
-    if key is None and destination.needs_key(own):
-        return Forgot(False, "no_key")
-    if destination.address and settings.world == "live" and getattr(own, destination.address) is None:
-        return Forgot(False, "no_address")
-    whom = ToForget(
-        settings=settings,
-        rules=own,
-        url=destination.url(settings, own) or vendor.url(settings),
-        key=key or SecretStr(""),
-        emails={person: email for person, email in persons.items() if email},
-        ids=ids,
-        sent=sent,
-    )
-    for wait in _WAITS:
-        try:
-            return asyncio.run(destination.forget(whom))
-        except ProviderError as error:
-            why = error.reason
-            if error.kind not in ("transient", "rate_limited"):
-                break
-            time.sleep(min(error.retry_after or wait, _WAITS[-1]))
-    return Forgot(False, why)
+    access = access_to(settings, rules, name)
+    if isinstance(access, str):
+        return Forgot(False, access)
+    emails = {person: email for person, email in persons.items() if email}
+    whom = ToForget(settings=access.settings, rules=access.rules, url=access.url, key=access.key, emails=emails, ids=ids, sent=sent)
+    try:
+        return ask(lambda: destinations()[name].destination.forget(whom))
+    except ProviderError as error:
+        return Forgot(False, error.reason)
 
 
 def _told(work: Work, held: Sequence[Holding], *, dry_run: bool) -> dict[str, Any]:

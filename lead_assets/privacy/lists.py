@@ -69,7 +69,7 @@ def add(ledger: Ledger, texts: Sequence[str], *, reason: str, kind: Kind | None 
     unread = [number for number, each in enumerate(read, start=1) if each is None]
     if unread:
         return {"added": 0, "already": 0, "unread": unread}
-    return _stored(ledger, [each for each in read if each is not None], reason) | {"unread": []}
+    return keep_out(ledger, [each for each in read if each is not None], reason) | {"unread": []}
 
 
 def import_file(ledger: Ledger, path: Path, *, reason: str, country: str | None = None) -> dict[str, Any]:
@@ -79,7 +79,7 @@ def import_file(ledger: Ledger, path: Path, *, reason: str, country: str | None 
     """
     cells = _cells(path)
     read = [(line, read_identifier(text, kind=kind, country=country)) for line, kind, text in cells]
-    stored = _stored(ledger, [each for _, each in read if each is not None], reason)
+    stored = keep_out(ledger, [each for _, each in read if each is not None], reason)
     return stored | {"unread": sorted({line for line, each in read if each is None})}
 
 
@@ -121,7 +121,8 @@ def shown(ledger: Ledger, value: str | None = None, *, country: str | None = Non
     return {"hashes": listed.height, "lists": rows}
 
 
-def _stored(ledger: Ledger, read: Sequence[Identifier], reason: str) -> dict[str, Any]:
+def keep_out(ledger: Ledger, read: Sequence[Identifier], reason: str) -> dict[str, Any]:
+    """Suppress what was read. Returns {added, already}. Raises ValueError for a reason that names somebody."""
     if _IN_REASON.search(reason):
         raise ValueError("the reason contains what may be an address or a number, and would keep it: say why, not who")
     known = ledger.suppressed_among([pair for each in read for pair in each.values])

@@ -169,6 +169,19 @@ def json_object(provider: str, operation: str, answer: HttpAnswer) -> dict[str, 
     return value
 
 
+def json_list(provider: str, operation: str, answer: HttpAnswer) -> list[dict[str, Any]]:
+    """The answer's body as a JSON list of objects. Raises ProviderError of kind contract for anything else."""
+    import orjson
+
+    try:
+        value = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ProviderError(provider, operation, "contract", "bad_answer", status=answer.status)
+    return value
+
+
 def problem(answer: HttpAnswer) -> dict[str, Any]:
     """The body of an error answer if it is a JSON object, otherwise an empty one: vendors also send errors as text/plain and HTML."""
     import orjson

@@ -160,13 +160,23 @@ class SendOpening:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToForget:
-    """Whom a destination is asked to delete, and with what it is asked."""
+class Access:
+    """What a destination is reached with, for anything but sending."""
 
     settings: Settings
     rules: Any
     url: str
     key: SecretStr
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.key.get_secret_value()}"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ToForget(Access):
+    """Whom a destination is asked to delete."""
+
     emails: Mapping[str, str]
     """Person (as `ToSend.person`) → the e-mail address, for each of theirs."""
     ids: Mapping[str, str | None]
@@ -178,10 +188,6 @@ class ToForget:
     def persons(self) -> list[str]:
         """What the destination may know them as."""
         return sorted({*self.ids, *(each.person for each in self.sent)})
-
-    @property
-    def bearer(self) -> dict[str, str]:
-        return {"authorization": f"Bearer {self.key.get_secret_value()}"}
 
 
 @dataclass(frozen=True)
@@ -215,6 +221,9 @@ class Destination(ABC):
     to_people: ClassVar[bool] = False
     """Whether owners read it: quiet hours count, and its first confirmed send is the first touch."""
 
+    tells_opt_outs: ClassVar[bool] = False
+    """Whether it knows who has unsubscribed, or whose address bounces."""
+
     def url(self, settings: Settings, rules: Any) -> str | None:
         """Another base URL than the vendor's; None for the vendor's own."""
         return None
@@ -232,6 +241,10 @@ class Destination(ABC):
     @abstractmethod
     async def forget(self, whom: ToForget) -> Forgot:
         """Ask the destination to delete a person for good. Safe to repeat; whom it does not have, it has deleted. Raises ProviderError."""
+
+    async def opted_out(self, access: Access) -> list[tuple[str, str]]:
+        """(e-mail address, why) of everybody who does not want to hear from us or cannot: `tells_opt_outs`. Raises ProviderError."""
+        return []
 
     @abstractmethod
     def pretend(self, method: str, path: str, body: Any) -> Any:

@@ -16,6 +16,8 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.delivery.facts import person_of
 from lead_assets.ledger import Ledger
+from lead_assets.privacy.fetching import fetch
+from lead_assets.privacy.lists import shown
 from lead_assets.sandbox import Handle
 from lead_assets.vendors import destinations
 from lead_assets.vendors.http import VendorHttp
@@ -191,3 +193,41 @@ def test_a_message_that_slack_may_not_delete_is_an_error_in_slack_s_own_word(set
     sandbox.set_fault("slack", "ok_false", operation="chat.delete", body="cant_delete_message")
     with pytest.raises(ProviderError, match="cant_delete_message"):
         forget(asked, "slack")
+
+
+def test_who_has_opted_out_at_a_destination_or_bounces_there_is_kept_out_here(
+    settings: Settings, sandbox: Handle, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lead_assets.vendors.sendgrid.client.MOST_SUPPRESSED", 2)
+    monkeypatch.setattr("lead_assets.vendors.hubspot.client.MOST_SEARCHED", 2)
+    names = ["bounced.1", "bounced.2", "bounced.3", "unsubscribed.1", "complained.1", "invalid.1", "fine"]
+    nurtured = [lead(n, path="nurture", email=f"{name}@x.example") for n, name in enumerate(names, start=1)]
+    own = rules("sendgrid", "hubspot", "slack")
+    deliver(ledger, settings, nurtured, own)
+    said = {f"h{n}@y.example": {"hs_email_optout": "true"} for n in range(5)} | {
+        "hard@y.example": {"hs_email_hard_bounce_reason_enum": "UNKNOWN_USER"},
+        "kept@y.example": {"hs_email_optout": "false"},
+    }
+
+    async def noted() -> None:
+        async with HubSpot(VendorHttp("hubspot", destinations()["hubspot"].url(settings), {"authorization": "Bearer x"})) as client:
+            await client.upsert(
+                [{"id": email, "idProperty": "email", "properties": {"email": email, **each}} for email, each in said.items()]
+            )
+
+    asyncio.run(noted())
+    assert fetch(settings, ledger, own) == [
+        {"destination": "hubspot", "read": 6, "added": 6, "why": ""},
+        {"destination": "sendgrid", "read": 6, "added": 6, "why": ""},
+    ]
+    assert {row["added"] for row in fetch(settings, ledger, own)} == {0}, "known already"
+    assert shown(ledger, "Bounced.3@x.example")["why"] == ["email: sendgrid: bounced"]
+    assert shown(ledger, "h4@y.example")["why"] == ["email: hubspot: unsubscribed"]
+    assert not shown(ledger, "fine@x.example")["suppressed"]
+    assert not shown(ledger, "kept@y.example")["suppressed"]
+
+
+def test_a_destination_that_cannot_be_asked_takes_no_other_along(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    sandbox.set_fault("hubspot", "status", status=403)
+    told = fetch(settings, ledger, rules("sendgrid", "hubspot"))
+    assert [(row["destination"], row["why"]) for row in told] == [("hubspot", "missing_scope"), ("sendgrid", "")]

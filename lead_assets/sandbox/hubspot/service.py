@@ -184,12 +184,12 @@ class HubSpotService(Service):
 
     def _search(self, call: ServiceCall) -> Response:
         body = call.json() or {}
-        wanted = [each for group in body.get("filterGroups", []) for each in group.get("filters", [])]
+        groups = [group.get("filters", []) for group in body.get("filterGroups", [])]
         found = [
-            record
-            for record in self._contacts.values()
-            if all(str(record["properties"].get(each.get("propertyName"))) == str(each.get("value")) for each in wanted)
+            record for record in self._contacts.values() if any(all(_meets(record, each) for each in group) for group in groups or [[]])
         ]
+        if body.get("sorts"):
+            found.sort(key=lambda record: int(record["id"]))
         return answer({"total": len(found), "results": found[: min(200, int(body.get("limit", 10)))]}, headers=_limits(call))
 
     def _owners(self, call: ServiceCall) -> Response:
@@ -218,6 +218,17 @@ def _owners_of(wanted: str | None) -> list[tuple[str, str]]:
     if not known and wanted and wanted.endswith("@sandbox.example"):
         known = [(str(7_000_000 + zlib.crc32(wanted.encode()) % 1_000_000), wanted)]
     return known
+
+
+def _meets(record: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    name = wanted.get("propertyName")
+    value = record["id"] if name == "hs_object_id" else record["properties"].get(name)
+    match wanted.get("operator"):
+        case "HAS_PROPERTY":
+            return bool(value)
+        case "GT":
+            return value is not None and float(value) > float(wanted["value"])
+    return str(value) == str(wanted.get("value"))
 
 
 def _is_input(each: Any) -> bool:

@@ -1,4 +1,4 @@
-"""SendGrid Marketing: contacts upserted as a job, and the job's result; contacts searched by address and deleted. Contacts are kept by e-mail until reset."""
+"""SendGrid Marketing: contacts upserted as a job, and the job's result; contacts searched by address and deleted; lists of bounces and the like. Contacts are kept by e-mail until reset."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from lead_assets.sandbox.service import Service, ServiceCall, answer
 
 MAX_CONTACTS, MAX_BYTES = 30_000, 6_000_000
 _JOB_SECONDS = 0.1
+_SUPPRESSED = {"bounces": "bounced", "unsubscribes": "unsubscribed", "spam_reports": "complained", "invalid_emails": "invalid"}
+"""List of whom it writes to no more → how the addresses of contacts on it begin."""
 
 
 class SendGridService(Service):
@@ -31,6 +33,7 @@ class SendGridService(Service):
             self.route("/v3/marketing/contacts", self._upsert, "contacts", ("PUT",)),
             self.route("/v3/marketing/contacts", self._delete, "contacts/delete", ("DELETE",)),
             self.route("/v3/marketing/contacts/search/emails", self._search, "contacts/search"),
+            self.route("/v3/suppression/{listed}", self._suppressed, lambda call: (f"suppression/{call.path('listed')}",), ("GET",)),
             self.route("/v3/marketing/contacts/imports/{job_id}", self._job, "imports", ("GET",)),
         ]
 
@@ -88,6 +91,13 @@ class SendGridService(Service):
             return _errors(400, "ids or delete_all_contacts is required", "ids")
         self._contacts = {email: contact for email, contact in self._contacts.items() if _id(email) not in ids}
         return answer({"job_id": str(uuid.uuid4())}, 202)
+
+    def _suppressed(self, call: ServiceCall) -> Response:
+        if call.path("listed") not in _SUPPRESSED:
+            return self.problem(404, call)
+        limit, offset = int(call.query.get("limit") or 500), int(call.query.get("offset") or 0)
+        found = [email for email in self._contacts if email.startswith(_SUPPRESSED[call.path("listed")])]
+        return answer([{"created": 1_790_000_000, "email": email} for email in found[offset : offset + limit]])
 
     def _job(self, call: ServiceCall) -> Response:
         if call.path("job_id") not in self._jobs:

@@ -14,6 +14,7 @@ from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, j
 
 MOST = 100
 """Records per batch."""
+MOST_SEARCHED = 200
 NOTE_TO_CONTACT = 202
 """HubSpot's own type of the association from a note to its contact."""
 
@@ -64,6 +65,29 @@ class HubSpot(VendorClient):
         body = {"filterGroups": [{"filters": filters}], "properties": ["hs_timestamp"], "limit": 1}
         told = await self._post("notes/search", "/crm/v3/objects/notes/search", body)
         return bool(told.get("results"))
+
+    async def having(self, name: str, value: str | None = None) -> list[str]:
+        """The e-mail addresses of all contacts with a property, or with this value of it. By id, because a search ends at 10,000 results.
+        https://developers.hubspot.com/docs/api-reference/legacy/crm/search-the-crm"""
+        wanted = (
+            {"propertyName": name, "operator": "HAS_PROPERTY"}
+            if value is None
+            else {"propertyName": name, "operator": "EQ", "value": value}
+        )
+        found: list[str] = []
+        last = "0"
+        while True:
+            body = {
+                "filterGroups": [{"filters": [wanted, {"propertyName": "hs_object_id", "operator": "GT", "value": last}]}],
+                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+                "properties": ["email"],
+                "limit": MOST_SEARCHED,
+            }
+            page = (await self._post("contacts/search", "/crm/v3/objects/contacts/search", body)).get("results") or []
+            found += [str(each["properties"]["email"]) for each in page if (each.get("properties") or {}).get("email")]
+            if len(page) < MOST_SEARCHED:
+                return found
+            last = str(page[-1]["id"])
 
     async def owner(self, email: str) -> str | None:
         """The id of the owner with this address, if there is one who is not archived."""

@@ -20,7 +20,7 @@ from lead_assets.ledger.model import Rate
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
 from lead_assets.vendors.http import VendorHttp
 from lead_assets.vendors.hubspot.client import MOST, NOTE_TO_CONTACT, HubSpot
-from lead_assets.vendors.sending import Allowed, Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, slices
+from lead_assets.vendors.sending import Access, Allowed, Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, slices
 
 OWNER = "hubspot_owner_id"
 _BUCKET = "hubspot"
@@ -42,6 +42,7 @@ class HubSpotDestination(Destination):
     rules = HubSpotRules
     claims = MOST
     deduplicates = True
+    tells_opt_outs = True
 
     def to_send(self, leads: Sequence[RoutedLead], rules: HubSpotRules) -> list[ToSend]:
         sent: list[ToSend] = []
@@ -66,6 +67,12 @@ class HubSpotDestination(Destination):
         headers = {"authorization": f"Bearer {opening.key.get_secret_value()}"}
         async with HubSpot(opening.http("hubspot", opening.url, headers)) as client:
             yield _HubSpotSender(client, opening)
+
+    async def opted_out(self, access: Access) -> list[tuple[str, str]]:
+        async with HubSpot(VendorHttp("hubspot", access.url, access.bearer)) as client:
+            unsubscribed = await client.having("hs_email_optout", "true")
+            bounced = await client.having("hs_email_hard_bounce_reason_enum")
+        return [(email, "unsubscribed") for email in unsubscribed] + [(email, "bounced") for email in bounced]
 
     async def forget(self, whom: ToForget) -> Forgot:
         async with HubSpot(VendorHttp("hubspot", whom.url, whom.bearer)) as client:

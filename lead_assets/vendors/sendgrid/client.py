@@ -11,10 +11,11 @@ from typing import Any
 import orjson
 
 from lead_assets.core.errors import ProviderError
-from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, json_object
+from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, json_list, json_object
 
 MOST_CONTACTS, MOST_BYTES = 30_000, 6_000_000
 MOST_SEARCHED = 100
+MOST_SUPPRESSED = 500
 
 KINDS: Kinds = {
     400: ("permanent", "refused"),
@@ -61,6 +62,21 @@ class SendGrid(VendorClient):
         """Start the job that deletes contacts; returns its id. https://www.twilio.com/docs/sendgrid/api-reference/contacts/delete-contacts"""
         answer = await self._http.request("contacts/delete", "DELETE", "/v3/marketing/contacts", params={"ids": ",".join(ids)})
         return str(self._checked("contacts/delete", answer).get("job_id"))
+
+    async def suppressed(self, listed: str) -> list[str]:
+        """The addresses of one of its lists of whom it writes to no more: bounces, unsubscribes, spam_reports or invalid_emails.
+        https://www.twilio.com/docs/sendgrid/api-reference/bounces-api/retrieve-all-bounces"""
+        found: list[str] = []
+        while True:
+            asked = {"limit": MOST_SUPPRESSED, "offset": len(found)}
+            operation = f"suppression/{listed}"
+            answer = await self._http.request(operation, "GET", f"/v3/suppression/{listed}", params=asked)
+            if answer.status >= 300:
+                self._checked(operation, answer)
+            page = json_list("sendgrid", operation, answer)
+            found += [str(each.get("email")) for each in page]
+            if len(page) < MOST_SUPPRESSED:
+                return found
 
     def _checked(self, operation: str, answer: HttpAnswer) -> dict[str, Any]:
         if answer.status >= 300:

@@ -18,11 +18,24 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
 from lead_assets.vendors.http import VendorHttp
 from lead_assets.vendors.sendgrid.client import MOST_BYTES, MOST_CONTACTS, SendGrid
-from lead_assets.vendors.sending import Allowed, Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, in_text, slices
+from lead_assets.vendors.sending import (
+    Access,
+    Allowed,
+    Destination,
+    Forgot,
+    RoutedLead,
+    Sender,
+    SendOpening,
+    SendRules,
+    ToForget,
+    in_text,
+    slices,
+)
 
 _BUCKET = "sendgrid"
 _HALVES = "halves:"
 _POLL = 1.0
+_LISTS = {"bounces": "bounced", "unsubscribes": "unsubscribed", "spam_reports": "reported as spam", "invalid_emails": "invalid address"}
 _OWN = ("first_name", "last_name", "city", "state_province_region", "postal_code", "country", "address_line_1", "address_line_2")
 """Fields of a contact that are not custom."""
 
@@ -41,6 +54,7 @@ class SendGridDestination(Destination):
     rules = SendGridRules
     claims = 5_000
     workers = 1
+    tells_opt_outs = True
     deduplicates = True
 
     def to_send(self, leads: Sequence[RoutedLead], rules: SendGridRules) -> list[ToSend]:
@@ -68,6 +82,10 @@ class SendGridDestination(Destination):
         headers = {"authorization": f"Bearer {opening.key.get_secret_value()}"}
         async with SendGrid(opening.http("sendgrid", opening.url, headers)) as client:
             yield _SendGridSender(client, opening)
+
+    async def opted_out(self, access: Access) -> list[tuple[str, str]]:
+        async with SendGrid(VendorHttp("sendgrid", access.url, access.bearer)) as client:
+            return [(email, why) for listed, why in _LISTS.items() for email in await client.suppressed(listed)]
 
     async def forget(self, whom: ToForget) -> Forgot:
         async with SendGrid(VendorHttp("sendgrid", whom.url, whom.bearer)) as client:

@@ -1,0 +1,51 @@
+"""How `forget` and `suppress fetch` ask destinations: whether they can be asked, with what, and again if they cannot answer.
+
+Does not belong here: what they are asked (see their folders in `lead_assets.vendors`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from pydantic import SecretStr
+
+from lead_assets.core.errors import ProviderError
+from lead_assets.core.settings import Settings
+from lead_assets.delivery.rules import DeliveryRules
+from lead_assets.vendors import destinations
+from lead_assets.vendors.sending import Access
+
+T = TypeVar("T")
+_WAITS = (0.5, 2.0)
+"""Seconds after which a destination that could not answer is asked again."""
+_LONGEST = 10.0
+
+
+def access_to(settings: Settings, rules: DeliveryRules, name: str) -> Access | str:
+    """What a destination is reached with; a code if it cannot be."""
+    vendor = destinations().get(name)
+    if vendor is None:
+        return "unknown_destination"
+    own, destination, key = rules.of(name), vendor.destination, vendor.key(settings)
+    if own is None:
+        return "not_in_rules"
+    if key is None and destination.needs_key(own):
+        return "no_key"
+    if destination.address and settings.world == "live" and getattr(own, destination.address) is None:
+        return "no_address"
+    return Access(settings=settings, rules=own, url=destination.url(settings, own) or vendor.url(settings), key=key or SecretStr(""))
+
+
+def ask(question: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """The answer. Raises ProviderError."""
+    for wait in _WAITS:
+        try:
+            return asyncio.run(question())
+        except ProviderError as error:
+            if error.kind not in ("transient", "rate_limited"):
+                raise
+            time.sleep(min(error.retry_after or wait, _LONGEST))
+    return asyncio.run(question())
