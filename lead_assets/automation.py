@@ -257,6 +257,7 @@ retention_schedule = ScheduleDefinition(
 
 @op(description="Suppresses whoever has unsubscribed at a destination, or whose address bounces there.", retry_policy=None)
 def fetch_opt_outs(context: OpExecutionContext, settings: ResourceParam[Settings], ledger: ResourceParam[Ledger]) -> None:
+    from lead_assets.delivery.rules import load_delivery_rules
     from lead_assets.privacy.fetching import fetch
 
     rows = fetch(settings, ledger, load_delivery_rules(settings))

@@ -1,4 +1,7 @@
-"""SendGrid Marketing: contacts upserted as a job, and the job's result; contacts searched by address and deleted; lists of bounces and the like. Contacts are kept by e-mail until reset."""
+"""SendGrid Marketing: contacts upserted as a job, and the job's result; contacts searched by address and deleted; lists of whom it writes to no more.
+
+Contacts are kept by e-mail until reset. One whose address begins with bounced, unsubscribed, complained or invalid is on the list of that kind.
+"""
 
 from __future__ import annotations
 
