@@ -11,8 +11,8 @@ import pytest
 from dagster import DagsterInstance, Definitions, materialize
 
 from lead_assets.cli import runs
-from lead_assets.contracts import TABLES, WHOLE_HOME, Calls, CampaignFunnel, Column, Grain, Lead, Score, Table
-from lead_assets.contracts.marts import CampaignScorecard, DuplicateAcrossCampaigns, ProviderYield, SpendByDay
+from lead_assets.contracts import TABLES, WHOLE_HOME, Calls, CampaignFunnel, Column, Delivery, Grain, Lead, RoutingDecision, Score, Table
+from lead_assets.contracts.marts import CampaignScorecard, DuplicateAcrossCampaigns, ProviderYield, SpendByDay, TimeToFirstTouch
 from lead_assets.contracts.who import PersonLead
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
@@ -262,3 +262,32 @@ def test_half_a_mart_is_refused_with_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "forgotten.sql").write_text("SELECT 1")
     with pytest.raises(ValueError, match=r"forgotten\.sql has no contract: declare a Table with table = 'marts\.forgotten'"):
         marts_of([Score], tmp_path)
+
+
+def test_the_time_to_first_touch_is_from_receipt_to_the_first_confirmed_message(store: Store) -> None:
+    """Of nina's four leads two are in time, one is late and one waits; what nobody in person gets is no touch."""
+
+    def entry(lead: str, minutes: int | None, owner: str | None = "nina", destination: str = "slack") -> dict[str, Any]:
+        at = None if minutes is None else AT + timedelta(minutes=minutes)
+        told = {"state": "waiting" if at is None else "confirmed", "confirmed_at": at, "due_by": AT + timedelta(hours=1)}
+        return {"campaign_id": "a", "lead_id": lead, "owner": owner, "destination": destination, "kind": "lead"} | told
+
+    sent = [
+        entry("1", 10),
+        entry("1", 4, destination="hubspot"),
+        entry("2", 30),
+        entry("3", 90),
+        entry("4", None),
+        entry("4", 1, None, "segment"),
+    ]
+    sent += [entry("5", 20, "omar"), entry("6", 1, None, "segment")]
+    decided = [{"campaign_id": "a", "lead_id": lead, "owner": "omar" if lead in "56" else "nina"} for lead in "123456"]
+    leads = [{"campaign_id": "a", "lead_id": lead, "received_at": AT} for lead in "123456"]
+    for contract, given in ((Delivery, sent), (RoutingDecision, decided), (Lead, leads)):
+        store.warehouse.write(contract, rows(contract, given), ["a"])
+    declared = mart(TimeToFirstTouch)
+    store.warehouse.write(TimeToFirstTouch, store.warehouse.query(declared.sql, declared.reads, ["a"]), ["a"])
+    nina, omar = store.warehouse.read(TimeToFirstTouch).sort("owner").rows(named=True)
+    assert (nina["leads"], nina["touched"], nina["waiting"], nina["breaches"]) == (4, 3, 1, 1)
+    assert (nina["median_minutes"], nina["longest_minutes"]) == (30.0, 90.0)
+    assert (omar["leads"], omar["median_minutes"], omar["breaches"]) == (1, 20.0, 0)
