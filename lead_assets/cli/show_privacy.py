@@ -77,6 +77,8 @@ def forgotten(answer: dict[str, Any]) -> None:
         _out.print(table)
         if len(answer["held"]) > _MOST_LINES:
             _out.print(f"and {len(answer['held']) - _MOST_LINES:,} more; --json has all", highlight=False)
+        for each in answer["destinations"]:
+            _out.print(f"{escape(each['destination'])}: has them, and would be asked to delete them", highlight=False)
         return
     table = Table("store", "places", "bytes", title="removed", title_justify="left")
     for store, each in answer["removed"].items():

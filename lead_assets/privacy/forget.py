@@ -111,6 +111,7 @@ def forget(settings: Settings, ledger: Ledger, asked: Identifier, *, dry_run: bo
     work = Work(settings, ledger, archive, warehouse, person, erasure, Needles(person.needles()))
     receipt = _told(work, held, dry_run=dry_run)
     if dry_run:
+        receipt["destinations"] = _destinations(work, rules, dry_run=True)
         return receipt | {"seconds": round(time.monotonic() - began, 1)}
     ledger.suppress_all([(kind, value_hash(value), FORGOTTEN_REASON) for kind, value in person.tombstone()])
     _remember(archive, erasure, person)
@@ -477,17 +478,17 @@ def persons_of(person: DataSubject) -> dict[str, str | None]:
     return found | {person_of(email, "", ""): email for email in sorted(person.emails)}
 
 
-def _destinations(work: Work, rules: DeliveryRules) -> list[dict[str, Any]]:
+def _destinations(work: Work, rules: DeliveryRules, *, dry_run: bool = False) -> list[dict[str, Any]]:
     """Where they were sent to, and whether the destination took the request to delete them; if not, or not all of it, why."""
     persons = persons_of(work.person)
     sent = work.ledger.sent_about(persons, work.person.leads)
     ids: dict[str, dict[str, str | None]] = {}
-    for name, person, vendor_id in work.ledger.ids_at_destinations({*persons, *(each.person for each in sent)}):
+    for name, person, vendor_id in work.ledger.ids_at_destinations(persons):
         ids.setdefault(name, {})[person] = vendor_id
     told = []
     for name in sorted({*ids, *(each.destination for each in sent)}):
-        theirs = ids.get(name, {})
-        forgot = _asked(work.settings, rules, name, persons, theirs, [each for each in sent if each.destination == name])
+        theirs, got = ids.get(name, {}), [each for each in sent if each.destination == name]
+        forgot = Forgot(False, "dry_run") if dry_run else _asked(work.settings, rules, name, persons, theirs, got)
         row = {"destination": name, "vendor_ids": sorted({each for each in theirs.values() if each}), "asked": forgot.asked}
         told.append(row | ({"why": forgot.why} if forgot.why else {}))
     return told
@@ -504,12 +505,26 @@ def _asked(
     access = access_to(settings, rules, name)
     if isinstance(access, str):
         return Forgot(False, access)
-    emails = {person: email for person, email in persons.items() if email}
-    whom = ToForget(settings=access.settings, rules=access.rules, url=access.url, key=access.key, emails=emails, ids=ids, sent=sent)
+    destination = destinations()[name].destination
+    known = {*ids, *(each.person for each in sent)}
+    whom = ToForget(
+        settings=access.settings,
+        rules=access.rules,
+        url=access.url,
+        key=access.key,
+        emails={person: email for person, email in persons.items() if email},
+        persons=sorted(known & persons.keys()),
+        ids=ids,
+        sent=sent,
+    )
     try:
-        return ask(lambda: destinations()[name].destination.forget(whom))
+        forgot = ask(lambda: destination.forget(whom))
     except ProviderError as error:
         return Forgot(False, error.reason)
+    if destination.keeps_people and not known <= persons.keys():
+        # A record of an address that others have, too, is theirs as well.
+        return Forgot(bool(whom.persons) and forgot.asked, "shared_address")
+    return forgot
 
 
 def _told(work: Work, held: Sequence[Holding], *, dry_run: bool) -> dict[str, Any]:

@@ -181,13 +181,10 @@ class ToForget(Access):
     """Person (as `ToSend.person`) → the e-mail address, for each of theirs."""
     ids: Mapping[str, str | None]
     """Person → the destination's own id, for those whom it is known to have."""
+    persons: Sequence[str]
+    """What the destination knows them as, and nobody else."""
     sent: Sequence[Sent]
-    """What it got about them, oldest first."""
-
-    @property
-    def persons(self) -> list[str]:
-        """What the destination may know them as."""
-        return sorted({*self.ids, *(each.person for each in self.sent)})
+    """What it got about their leads, oldest first."""
 
 
 @dataclass(frozen=True)
@@ -221,6 +218,8 @@ class Destination(ABC):
     to_people: ClassVar[bool] = False
     """Whether owners read it: quiet hours count, and its first confirmed send is the first touch."""
 
+    keeps_people: ClassVar[bool] = True
+    """Whether it keeps one record per person, which leads with the same address share."""
     tells_opt_outs: ClassVar[bool] = False
     """Whether it knows who has unsubscribed, or whose address bounces."""
 

@@ -50,6 +50,7 @@ def whom(settings: Settings, name: str, *emails: str, ledger: Ledger | None = No
         url=vendor.destination.url(settings, own) or vendor.url(settings),
         key=vendor.key(settings) or SecretStr(""),
         emails=persons,
+        persons=sorted(persons),
         ids=known,
         sent=[each for each in sent if each.destination == name],
     )

@@ -34,6 +34,7 @@ class FileRules(SendRules):
 class FileDestination(Destination):
     name = "file"
     rules = FileRules
+    keeps_people = False
     claims = 10_000
     workers = 1
     deduplicates = True

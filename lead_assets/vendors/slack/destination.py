@@ -46,6 +46,7 @@ class SlackRules(SendRules):
 class SlackDestination(Destination):
     name = "slack"
     rules = SlackRules
+    keeps_people = False
     claims = 200
     workers = 2
     deduplicates = False

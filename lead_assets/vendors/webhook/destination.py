@@ -42,6 +42,7 @@ class WebhookRules(SendRules):
 class WebhookDestination(Destination):
     name = "webhook"
     rules = WebhookRules
+    keeps_people = False
     claims = 20
     workers = 8
     deduplicates = True
