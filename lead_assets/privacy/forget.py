@@ -111,11 +111,11 @@ def forget(settings: Settings, ledger: Ledger, asked: Identifier, *, dry_run: bo
     work = Work(settings, ledger, archive, warehouse, person, erasure, Needles(person.needles()))
     receipt = _told(work, held, dry_run=dry_run)
     if dry_run:
-        receipt["destinations"] = _destinations(work, rules, dry_run=True)
+        receipt["destinations"] = ask_destinations(settings, ledger, person, rules, dry_run=True)
         return receipt | {"seconds": round(time.monotonic() - began, 1)}
     ledger.suppress_all([(kind, value_hash(value), FORGOTTEN_REASON) for kind, value in person.tombstone()])
     _remember(archive, erasure, person)
-    receipt["destinations"] = _destinations(work, rules)
+    receipt["destinations"] = ask_destinations(settings, ledger, person, rules)
     for number in range(_ROUNDS):
         _take_out(work, held)
         held = [holding for holding in search(settings, work.needles) if not _is_memory(holding, erasure)]
@@ -478,17 +478,19 @@ def persons_of(person: DataSubject) -> dict[str, str | None]:
     return found | {person_of(email, "", ""): email for email in sorted(person.emails)}
 
 
-def _destinations(work: Work, rules: DeliveryRules, *, dry_run: bool = False) -> list[dict[str, Any]]:
+def ask_destinations(
+    settings: Settings, ledger: Ledger, person: DataSubject, rules: DeliveryRules, *, dry_run: bool = False
+) -> list[dict[str, Any]]:
     """Where they were sent to, and whether the destination took the request to delete them; if not, or not all of it, why."""
-    persons = persons_of(work.person)
-    sent = work.ledger.sent_about(persons, work.person.leads)
+    persons = persons_of(person)
+    sent = ledger.sent_about(persons, person.leads)
     ids: dict[str, dict[str, str | None]] = {}
-    for name, person, vendor_id in work.ledger.ids_at_destinations(persons):
-        ids.setdefault(name, {})[person] = vendor_id
+    for name, known_as, vendor_id in ledger.ids_at_destinations(persons):
+        ids.setdefault(name, {})[known_as] = vendor_id
     told = []
     for name in sorted({*ids, *(each.destination for each in sent)}):
         theirs, got = ids.get(name, {}), [each for each in sent if each.destination == name]
-        forgot = Forgot(False, "dry_run") if dry_run else _asked(work.settings, rules, name, persons, theirs, got)
+        forgot = Forgot(False, "dry_run") if dry_run else _asked(settings, rules, name, persons, theirs, got)
         row = {"destination": name, "vendor_ids": sorted({each for each in theirs.values() if each}), "asked": forgot.asked}
         told.append(row | ({"why": forgot.why} if forgot.why else {}))
     return told

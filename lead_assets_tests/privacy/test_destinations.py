@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import polars as pl
 import pytest
 from pydantic import SecretStr
 from standardwebhooks import Webhook
@@ -17,7 +18,9 @@ from lead_assets.core.settings import Settings
 from lead_assets.delivery.facts import person_of
 from lead_assets.ledger import Ledger
 from lead_assets.privacy.fetching import fetch
-from lead_assets.privacy.lists import shown
+from lead_assets.privacy.forget import ask_destinations
+from lead_assets.privacy.lists import read_identifier, shown
+from lead_assets.privacy.person import start
 from lead_assets.sandbox import Handle
 from lead_assets.vendors import destinations
 from lead_assets.vendors.http import VendorHttp
@@ -164,6 +167,25 @@ def test_their_lines_leave_the_files_and_whoever_has_fetched_them_is_told(settin
     assert [json.loads(line)["delivery_key"] for line in told.read_bytes().splitlines()] == [keys[MINE]]
     path.unlink()
     assert forget(asked, "file") == Forgot(True), "what somebody has taken away is theirs to delete"
+
+
+def test_a_record_of_an_address_that_others_have_too_is_left_alone(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    own = rules("hubspot", "slack", "segment")
+    asked = read_identifier("+1 415 555 2671")
+    assert asked is not None
+    deliver(ledger, settings, [lead(1, email="info@acme.example"), lead(2)], own)
+    person = start(asked)
+    person.rows = pl.DataFrame([{"campaign_id": "c1", "lead_id": "l00001"}], schema_overrides={"campaign_id": pl.String})
+    told = {each["destination"]: each for each in ask_destinations(settings, ledger, person, own, dry_run=True)}
+    assert {each["why"] for each in told.values()} == {"dry_run"}
+    assert not any("delete" in each["path"] or "regulations" in each["path"] for name in told for each in sandbox.requests(name))
+
+    told = {each["destination"]: each for each in ask_destinations(settings, ledger, person, own)}
+    assert told["hubspot"] == {"destination": "hubspot", "vendor_ids": [], "asked": False, "why": "shared_address"}
+    assert told["segment"]["why"] == "shared_address"
+    assert told["slack"]["asked"], "a message is about one lead"
+    assert set(sandbox.state("hubspot")["contacts"]) == {"info@acme.example", HIS}
+    assert len(sandbox.state("slack")["messages"]) == 1
 
 
 @pytest.mark.parametrize(
