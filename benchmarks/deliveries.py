@@ -4,9 +4,9 @@
     python -m benchmarks.deliveries --pace [--seconds 20]
     python -m benchmarks.deliveries --again [--leads 10000]
 
-Each life is a process that drains the outbox and is killed (SIGKILL) at a random moment of its first `longest` seconds; three in ten live beside another. Lives are
-forked from a process that has delivered before, so that they work from their first moment. Then everything must have arrived, nothing twice where the vendor
-drops repeats or upserts, and at Slack and in HubSpot's notes no more extra messages than are shown as uncertain.
+Each life is a process that drains the outbox and is killed (SIGKILL) at a random moment of its first `longest` seconds; three in ten live beside another.
+Lives are forked from a process that has delivered before, so that they work from their first moment. Then everything must have arrived, nothing twice where the
+vendor drops repeats or upserts, and at Slack and in HubSpot's notes no more extra messages than are shown as uncertain.
 """
 
 from __future__ import annotations
