@@ -393,16 +393,28 @@ def _redact_place(work: Work, holding: Holding) -> None:
     if holding.where.startswith("Postgres"):
         work.note("Postgres", databases.mask_postgres(postgres_url(work.settings), work.needles))
     elif holding.object is not None:
-        store = open_objects(holding.object[0])
-        data, size = _masked_bytes(store.get(holding.object[1]), work)
-        store.replace(holding.object[1], data)
-        work.note("objects", size)
+        _redact_object(work, *holding.object)
     elif holding.path is not None and holding.path.exists():
         _redact_file(work, holding.path)
         if holding.in_name:
             masked, _ = work.needles.mask_text(holding.path.name)
             holding.path.rename(holding.path.with_name(masked.replace("*", "_")))
             work.note("file names", len(holding.path.name.encode()))
+
+
+def _redact_object(work: Work, location: str, name: str) -> None:
+    store = open_objects(location)
+    if f"{location}/{name}".startswith(f"{work.settings.derived_location}/"):
+        for entry in [entry for entry in store.entries(name) if entry.name == name]:
+            store.remove(entry)
+            work.note("derived", entry.size)
+        return
+    try:
+        data, size = _masked_bytes(store.get(name), work)
+    except FileNotFoundError:  # gone since it was listed
+        return
+    store.replace(name, data)
+    work.note("objects", size)
 
 
 def _redact_file(work: Work, path: Path) -> None:
