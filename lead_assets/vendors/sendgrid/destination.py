@@ -19,8 +19,8 @@ from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
 from lead_assets.vendors.http import VendorHttp
 from lead_assets.vendors.sendgrid.client import MOST_BYTES, MOST_CONTACTS, SendGrid
 from lead_assets.vendors.sending import (
-    Access,
     Allowed,
+    Asking,
     Destination,
     Forgot,
     RoutedLead,
@@ -83,7 +83,7 @@ class SendGridDestination(Destination):
         async with SendGrid(opening.http("sendgrid", opening.url, headers)) as client:
             yield _SendGridSender(client, opening)
 
-    async def opted_out(self, access: Access) -> list[tuple[str, str]]:
+    async def opted_out(self, access: Asking) -> list[tuple[str, str]]:
         async with SendGrid(VendorHttp("sendgrid", access.url, access.bearer)) as client:
             return [(email, why) for listed, why in _LISTS.items() for email in await client.suppressed(listed)]
 
