@@ -16,7 +16,7 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.vendors import destinations
-from lead_assets.vendors.sending import Asking
+from lead_assets.vendors.sending import DestinationAccess
 
 T = TypeVar("T")
 _WAITS = (0.5, 2.0)
@@ -24,7 +24,7 @@ _WAITS = (0.5, 2.0)
 _LONGEST = 10.0
 
 
-def access_to(settings: Settings, rules: DeliveryRules, name: str) -> Asking | str:
+def access_to(settings: Settings, rules: DeliveryRules, name: str) -> DestinationAccess | str:
     """What a destination is reached with; a code if it cannot be."""
     vendor = destinations().get(name)
     if vendor is None:
@@ -36,7 +36,9 @@ def access_to(settings: Settings, rules: DeliveryRules, name: str) -> Asking | s
         return "no_key"
     if destination.address and settings.world == "live" and getattr(own, destination.address) is None:
         return "no_address"
-    return Asking(settings=settings, rules=own, url=destination.url(settings, own) or vendor.url(settings), key=key or SecretStr(""))
+    return DestinationAccess(
+        settings=settings, rules=own, url=destination.url(settings, own) or vendor.url(settings), key=key or SecretStr("")
+    )
 
 
 def ask(question: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -27,7 +27,7 @@ _SCHEMAS = ("lead_assets_ledger", "public")
 
 
 @dataclass(frozen=True)
-class _Columns:
+class _TextColumns:
     """A table's columns, and those that identify a row."""
 
     table: str
@@ -158,7 +158,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
         connection.close()
 
 
-def _tables(connection: sqlite3.Connection) -> list[_Columns]:
+def _tables(connection: sqlite3.Connection) -> list[_TextColumns]:
     """The tables with columns that may hold text."""
     found = []
     listed = connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'").fetchall()
@@ -168,7 +168,7 @@ def _tables(connection: sqlite3.Connection) -> list[_Columns]:
         if not texts:
             continue
         keys = tuple(name for _, name, *_, at in sorted(columns, key=lambda column: column[-1]) if at)
-        found.append(_Columns(table, keys if "WITHOUT ROWID" in sql.upper() else ("rowid",), texts))
+        found.append(_TextColumns(table, keys if "WITHOUT ROWID" in sql.upper() else ("rowid",), texts))
     return found
 
 
@@ -177,7 +177,7 @@ def _may_be_text(kind: str) -> bool:
 
 
 def _rows_with(
-    connection: sqlite3.Connection, columns: _Columns, needles: Needles, *, in_pieces: bool = False
+    connection: sqlite3.Connection, columns: _TextColumns, needles: Needles, *, in_pieces: bool = False
 ) -> Iterator[tuple[tuple[Any, ...], tuple[Any, ...]]]:
     """(key, values) of each row with something to find. `in_pieces`: only rows that may be longer than what one page takes."""
     listed = ", ".join(_quoted(name) if name != "rowid" else name for name in (*columns.key, *columns.names))

@@ -160,7 +160,7 @@ class SendOpening:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asking:
+class DestinationAccess:
     """What a destination is reached with, for anything but sending."""
 
     settings: Settings
@@ -174,7 +174,7 @@ class Asking:
 
 
 @dataclass(frozen=True, kw_only=True)
-class ToForget(Asking):
+class ToForget(DestinationAccess):
     """Whom a destination is asked to delete."""
 
     emails: Mapping[str, str]
@@ -241,7 +241,7 @@ class Destination(ABC):
     async def forget(self, whom: ToForget) -> Forgot:
         """Ask the destination to delete a person for good. Safe to repeat; whom it does not have, it has deleted. Raises ProviderError."""
 
-    async def opted_out(self, access: Asking) -> list[tuple[str, str]]:
+    async def opted_out(self, access: DestinationAccess) -> list[tuple[str, str]]:
         """(e-mail address, why) of everybody who does not want to hear from us or cannot: `tells_opt_outs`. Raises ProviderError."""
         return []
 

@@ -20,7 +20,18 @@ from lead_assets.ledger.model import Rate
 from lead_assets.ledger.outbox_model import Fate, Parcel, ToSend
 from lead_assets.vendors.http import VendorHttp
 from lead_assets.vendors.hubspot.client import MOST, NOTE_TO_CONTACT, HubSpot
-from lead_assets.vendors.sending import Allowed, Asking, Destination, Forgot, RoutedLead, Sender, SendOpening, SendRules, ToForget, slices
+from lead_assets.vendors.sending import (
+    Allowed,
+    Destination,
+    DestinationAccess,
+    Forgot,
+    RoutedLead,
+    Sender,
+    SendOpening,
+    SendRules,
+    ToForget,
+    slices,
+)
 
 OWNER = "hubspot_owner_id"
 _BUCKET = "hubspot"
@@ -68,7 +79,7 @@ class HubSpotDestination(Destination):
         async with HubSpot(opening.http("hubspot", opening.url, headers)) as client:
             yield _HubSpotSender(client, opening)
 
-    async def opted_out(self, access: Asking) -> list[tuple[str, str]]:
+    async def opted_out(self, access: DestinationAccess) -> list[tuple[str, str]]:
         async with HubSpot(VendorHttp("hubspot", access.url, access.bearer)) as client:
             unsubscribed = await client.having("hs_email_optout", "true")
             bounced = await client.having("hs_email_hard_bounce_reason_enum")

@@ -20,8 +20,8 @@ from lead_assets.vendors.http import VendorHttp
 from lead_assets.vendors.sendgrid.client import MOST_BYTES, MOST_CONTACTS, SendGrid
 from lead_assets.vendors.sending import (
     Allowed,
-    Asking,
     Destination,
+    DestinationAccess,
     Forgot,
     RoutedLead,
     Sender,
@@ -83,7 +83,7 @@ class SendGridDestination(Destination):
         async with SendGrid(opening.http("sendgrid", opening.url, headers)) as client:
             yield _SendGridSender(client, opening)
 
-    async def opted_out(self, access: Asking) -> list[tuple[str, str]]:
+    async def opted_out(self, access: DestinationAccess) -> list[tuple[str, str]]:
         async with SendGrid(VendorHttp("sendgrid", access.url, access.bearer)) as client:
             return [(email, why) for listed, why in _LISTS.items() for email in await client.suppressed(listed)]
 
