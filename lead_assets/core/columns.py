@@ -15,7 +15,7 @@ import polars as pl
 from anyascii import anyascii
 
 T = TypeVar("T")
-_WORTH_THREADS = 5_000
+WORTH_THREADS = 5_000
 """Rows; fewer are done before a second thread has begun."""
 
 PLAIN_LETTERS = {
@@ -81,7 +81,7 @@ def map_distinct(values: pl.Series, function: Callable[[str], Any], dtype: Any =
 
 def at_once(rows: int, *steps: Callable[[], T]) -> list[T]:
     """The results of steps that do not need each other, by threads where there are many `rows`: polars does most of its work outside Python's lock."""
-    if rows < _WORTH_THREADS:
+    if rows < WORTH_THREADS:
         return [step() for step in steps]
     with ThreadPoolExecutor(len(steps)) as pool:
         return list(pool.map(lambda step: step(), steps))

@@ -7,20 +7,24 @@ sibling modules) or where suppressions are recorded (see `lead_assets.ledger`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
 import polars as pl
 
 from lead_assets.contracts import Duplicate, Lead, SuppressedLead
-from lead_assets.core.columns import at_once, map_distinct
+from lead_assets.core.columns import WORTH_THREADS, at_once, map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, normalise_emails
+from lead_assets.core.garbage import no_garbage_sought
+from lead_assets.core.places.reading import read_texts
 from lead_assets.core.suppressing import NATIONAL, value_hash
 from lead_assets.core.titles import title_roles
 from lead_assets.identity.companies import company_domains, of_many_companies, registrable_domains
 from lead_assets.identity.company_names import clean_companies
 from lead_assets.identity.merge import survivors
 from lead_assets.identity.people import name_parts
+from lead_assets.identity.person_names import likeness
 from lead_assets.identity.phones import normalise_phones, phone_key
 from lead_assets.identity.places import locate
 from lead_assets.identity.same_person import same_person
@@ -48,11 +52,19 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None, hashed:
     (`hashed` of a value of `core.suppressing`), reason and suppressed_at: a lead is suppressed if any of its rows matches.
     The result does not depend on the order of the rows.
     """
+    with no_garbage_sought():
+        return _resolved(raw, suppressions, hashed)
+
+
+def _resolved(raw: pl.DataFrame, suppressions: pl.DataFrame | None, hashed: Callable[[str], str]) -> Resolved:
     emails = normalise_emails(raw["email"])["email_normalized"]
     rows = raw.with_columns(email_normalized=emails).pipe(_ranked).with_row_index("row")
-    groups, possible = _groups(rows)
-    rows = rows.with_columns(group=groups)
-    kept = survivors(rows)
+    with ThreadPoolExecutor(1) as beside:
+        if rows.height >= WORTH_THREADS:
+            beside.submit(_read_tables)
+        groups, possible = _groups(rows)
+        rows = rows.with_columns(group=groups)
+        kept = survivors(rows)
     banned = _banned(rows, suppressions, hashed)
     kept = _with_possible_duplicates(kept, possible, banned)
     going_on = kept if banned.is_empty() else kept.join(banned, on="group", how="anti", maintain_order="left")
@@ -62,6 +74,14 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None, hashed:
         duplicates=duplicates,
         suppressed=kept.join(banned, on="group", how="inner", maintain_order="left").select(SuppressedLead.polars_schema().names()),
     )
+
+
+def _read_tables() -> None:
+    """Read what names, companies and places are compared with, while other columns are worked on: a quarter of a second, once in a process."""
+    likeness("Bill Doe", "William Doe")
+    registrable_domains(pl.Series(["acme.example"]))
+    name_parts(*(pl.Series([text]) for text in ("Jane van Doe", None, None)))
+    read_texts(["Texas", "Springfield"])
 
 
 def _ranked(rows: pl.DataFrame) -> pl.DataFrame:

@@ -17,6 +17,7 @@ import polars as pl
 
 from lead_assets.contracts import RawLead, RejectedPayload, Table
 from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import Adapters, shipped_adapters
 from lead_assets.intake.headers import fold_header
@@ -285,7 +286,7 @@ def _read(
         return rows(chunk, documents=whole, adapters=adapters, max_payload_bytes=limits.payload_bytes)
 
     waiting: deque[tuple[int, Future[tuple[pl.DataFrame, list[Reject]]]]] = deque()
-    with ThreadPoolExecutor(_AT_ONCE) as pool:
+    with no_garbage_sought(), ThreadPoolExecutor(_AT_ONCE) as pool:
         for chunk, places in chunks:
             together = isinstance(places, int) and len(chunk) > _WORTH_A_THREAD
             while waiting and (len(waiting) > _AT_ONCE or not together):

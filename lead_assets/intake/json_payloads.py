@@ -36,7 +36,7 @@ C0 = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 # Escaped control characters (or an escaped backslash before such letters), and runs of digits that may be an integer above 64 bits.
 _LOSSY = r"\\u00[01]|\\[bf]|[0-9]{19}"
 _WORTH_A_LOOK = 64 << 10
-_OPEN, _ZERO, _COLON, _SPACE = ord("{"), ord("0"), ord(":"), ord(" ")
+_OPEN, _OPEN_LIST, _ZERO, _COLON, _SPACE = ord("{"), ord("["), ord("0"), ord(":"), ord(" ")
 _DIGITS = 19
 """An integer of so many digits may be beyond 64 bits."""
 _KEY_ENDS = (b'":', b'" ', b'"\t', b'"\n', b'"\r')
@@ -237,11 +237,15 @@ def _suspects_of(block: bytes, raws: list[bytes], values: list[Any]) -> list[int
 
 def _deep(block: bytes, raws: list[bytes], values: list[Any]) -> list[int]:
     """The payloads nested too deep, most of which are found by having so many brackets. A block with hardly more brackets than payloads has none of them."""
-    if block.count(b"{") + block.count(b"[") - len(raws) < MAX_DEPTH:
+    import numpy as np
+
+    codes = np.frombuffer(block, dtype=np.uint8)
+    opened = (codes == _OPEN) | (codes == _OPEN_LIST)
+    if np.count_nonzero(opened) - len(raws) < MAX_DEPTH:
         return []
-    return [
-        index for index, raw in enumerate(raws) if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _size(values[index], 1)[1] > MAX_DEPTH
-    ]
+    starts = np.cumsum([0, *(len(raw) + 1 for raw in raws[:-1])])
+    many = np.flatnonzero(np.add.reduceat(opened, starts, dtype=np.int32) > MAX_DEPTH).tolist()
+    return [index for index in many if _size(values[index], 1)[1] > MAX_DEPTH]
 
 
 def _are_plain(block: bytes, values: list[Any]) -> bool:

@@ -41,6 +41,7 @@ MODULES = (
     "lead_assets.core.campaign_keys",
     "lead_assets.core.columns",
     "lead_assets.core.emails",
+    "lead_assets.core.garbage",
     "lead_assets.core.number_words",
     "lead_assets.core.shipped",
     "lead_assets.core.values",

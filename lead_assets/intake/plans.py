@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from operator import itemgetter
 from typing import Any, NamedTuple
+
+import polars as pl
 
 from lead_assets.intake.paths import Place, Tree, is_blank, pruned
 
@@ -47,6 +50,28 @@ def structure(value: Any, telling: frozenset[str], told: bool = False) -> Struct
     if kind is str:
         return value if told or not value or value.isspace() else 1
     return None if value is None else (kind, value) if told else 1
+
+
+def alike(raws: Sequence[bytes], telling: frozenset[str]) -> list[int | None]:
+    """A number for each JSON text, equal for texts that surely have one structure: they differ only in what `structure` does not look at, and none is read
+    for it. None where that cannot be told from the text: it has escapes, or what is told is nested."""
+    texts = pl.Series(raws, dtype=pl.Binary).cast(pl.String)
+    nested, skeleton = _skeleton(telling)
+    found = texts.set(texts.str.contains("\\", literal=True) | texts.str.contains(nested), None).str.replace_all(skeleton, "$1$2$3~")
+    return found.rank("dense").cast(pl.Int64).to_list()
+
+
+@lru_cache(8)
+def _skeleton(telling: frozenset[str]) -> tuple[str, str]:
+    """Patterns of what `alike` does not tell, and of its tokens: a key that tells something and its value, another key and whatever scalar it has, a
+    text, an empty one."""
+    told = "|".join(pl.escape_regex(key) for key in sorted(telling))
+    said = r'"[^"\\]*[^"\\\s][^"\\]*"'
+    telling_key = rf'"(?:{told})"\s*:\s*'
+    return (
+        telling_key + r"\[[^\]]*[\[{]",
+        rf'({telling_key}(?:"[^"\\]*"|\[[^\[\]{{}}]*\]|[^\s",\[\]{{}}]+)?)|("[^"\\]*"\s*:\s*)(?:{said}|-?[0-9][-+.0-9eE]*|true|false)?|{said}|("\s*")',
+    )
 
 
 class Landmark:

@@ -11,7 +11,8 @@ import contextlib
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from itertools import chain, groupby, islice, repeat
+from operator import itemgetter, lt
 from typing import Any, NamedTuple
 
 import orjson
@@ -28,7 +29,7 @@ from lead_assets.intake.moments import moment, order_of
 from lead_assets.intake.nested import is_worth_a_look, leads_within
 from lead_assets.intake.paths import is_blank, path
 from lead_assets.intake.payloads import Chunk, Fault, Reject, marked
-from lead_assets.intake.plans import Plan, structure
+from lead_assets.intake.plans import Plan, alike, structure
 
 RECEIPT_COLUMNS = ("campaign_id", "drop_sha256", "drop_name", "received_at")
 DROP_SCHEMA = pl.Schema({name: dtype for name, dtype in RawLead.polars_schema().items() if name not in RECEIPT_COLUMNS})
@@ -47,6 +48,8 @@ _TOLD_APART_BY = ("lead_id", "email", "phone", "full_name", "first_name", "last_
 """The columns that decide whether a payload is a lead, and in which campaign: all that is read when a drop is only counted."""
 _MIN_PHONE_DIGITS = 7
 _DEEPEST_BATCH = 3
+_SHORTEST_RUN = 8
+"""Bags with the same names; where runs are shorter on average, each bag is looked at."""
 _WORTH_PLANS = 8
 """Fewer payloads are read one by one."""
 _LARGEST_PLANNED = 8 << 10
@@ -108,13 +111,9 @@ def rows(
         rejects += [reject for read in found for reject in read.rejects if reject.position in done]
         frames += [read.frame for read in found]
         groups += nested
-    frame = (
-        frames[0]
-        if len(frames) == 1 and _in_order(groups[0].members)
-        else pl.concat(frames).sort("position", "part")
-        if frames
-        else NOTHING
-    )
+    frame = frames[0] if len(frames) == 1 else pl.concat(frames) if frames else NOTHING
+    if len(frames) > 1 or not _in_order(groups[0].members if groups else []):
+        frame = frame.sort("position", "part")
     rejects = [reject._replace(fault=marked(reject.raw) or reject.fault) for reject in rejects]
     return frame, sorted(rejects, key=lambda reject: (reject.position, reject.part))
 
@@ -147,7 +146,7 @@ def _within(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[Gro
 
 
 def _in_order(members: list[int]) -> bool:
-    return len(members) < 2 or members[-1] - members[0] == len(members) - 1
+    return all(map(lt, members, islice(members, 1, None)))
 
 
 def grouped(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[Group]:
@@ -199,13 +198,17 @@ def _unplanned(chunk: Chunk, members: list[int], candidates: Candidates, adapter
     """Read by plan what has the structure of others; returns what is left."""
     if len(members) < _WORTH_PLANS:
         return members
-    left: list[int] = []
+    small = [index for index in members if len(chunk.raws[index]) <= _LARGEST_PLANNED]
+    left = [index for index in members if len(chunk.raws[index]) > _LARGEST_PLANNED] if len(small) < len(members) else []
     of_structure: dict[Any, list[int]] = {}
-    for index in members:
-        if len(chunk.raws[index]) > _LARGEST_PLANNED:
-            left.append(index)
-        else:
-            of_structure.setdefault(structure(chunk.values[index], adapters.telling), []).append(index)
+    known: dict[int, list[int]] = {}
+    for index, text in zip(small, alike([chunk.raws[index] for index in small], adapters.telling), strict=True):
+        same = None if text is None else known.get(text)
+        if same is None:
+            same = of_structure.setdefault(structure(chunk.values[index], adapters.telling), [])
+            if text is not None:
+                known[text] = same
+        same.append(index)
     for of, indexes in of_structure.items():
         planned = adapters.plan(of, chunk.values[indexes[0]], candidates) if len(indexes) > 1 else None
         if planned is None:
@@ -228,7 +231,9 @@ def _unplanned(chunk: Chunk, members: list[int], candidates: Candidates, adapter
 
 
 def _sorted(group: Group) -> Group:
-    """In the order of the payloads, which neither several signatures nor plans keep."""
+    """In the order of the payloads, which plans do not keep. Payloads that are their own bags stay together by their keys (see `_Bags`)."""
+    if group.adapter.is_flat and not group.parts and not group.read:
+        return group
     if any(a > b for a, b in zip(group.members, group.members[1:], strict=False)):
         order = sorted(range(len(group.members)), key=lambda at: (group.members[at], group.parts[at] if group.parts else 1))
         group.payloads = [group.payloads[at] for at in order]
@@ -305,7 +310,7 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
         given = [adapter.given(payload) for payload in group.payloads]
         frame = frame.with_columns(given=pl.when(pl.Series([bool(each) for each in given], dtype=pl.Boolean)).then(_documents(given)))
     if documents:
-        frame = frame.with_columns(extra=_extras(group, bags, signatures, binding, unread))
+        frame = frame.with_columns(extra=_extras(group, said, signatures, binding, unread))
         if unread:
             # Joined and split: a list each would be a column each for polars.
             listed = [" ".join(sorted(unread[index])) if index in unread else None for index in range(frame.height)]
@@ -485,26 +490,34 @@ def _path(text: str) -> Any:
 
 
 class _Bags:
-    """The bags of a group, and which of them have which names."""
+    """The bags of a group, in runs of bags with the same names."""
 
     def __init__(self, bags: list[Bag], signatures: set[tuple[str, ...]]) -> None:
         self.bags = bags
-        self._of: dict[tuple[str, ...], list[int]] = {}
-        if len(signatures) > 1:
-            for index, bag in enumerate(bags):
-                self._of.setdefault(tuple(bag), []).append(index)
-        else:
-            self._of = {signature: [] for signature in signatures}
+        self.runs: list[tuple[tuple[str, ...], int, int]] = []
+        if len(signatures) == 1:
+            self.runs.append((next(iter(signatures)), 0, len(bags)))
+            return
+        start = 0
+        for signature, run in groupby(map(tuple, bags)):
+            stop = start + sum(1 for _ in run)
+            self.runs.append((signature, start, stop))
+            start = stop
 
     def values(self, names: Sequence[str]) -> list[Any]:
         """The first value in each bag, among the given names, that is neither null nor blank. What is blank may be so in its own way."""
-        if len(self._of) == 1:
-            return _values(self.bags, [name for name in names if name in next(iter(self._of))])
-        found: list[Any] = [None] * len(self.bags)
-        for signature, indexes in self._of.items():
-            if present := [name for name in names if name in signature]:
-                for index, value in zip(indexes, _values([self.bags[index] for index in indexes], present), strict=True):
-                    found[index] = value
+        if len(self.runs) > len(self.bags) // _SHORTEST_RUN:
+            found = [None] * len(self.bags)
+            for name in names:
+                found = [
+                    bag[name] if name in bag and (value is None or is_blank(value)) else value
+                    for value, bag in zip(found, self.bags, strict=True)
+                ]
+            return found
+        found = []
+        for signature, start, stop in self.runs:
+            bags = self.bags if stop - start == len(self.bags) else self.bags[start:stop]
+            found += _values(bags, [name for name in names if name in signature])
         return found
 
 
@@ -664,7 +677,7 @@ def _documents(values: Sequence[Any]) -> pl.Series:
 
 def _extras(
     group: Group,
-    bags: list[Bag],
+    said: _Bags,
     signatures: set[tuple[str, ...]],
     binding: dict[str, list[str]],
     unread: dict[int, list[str]],
@@ -676,8 +689,8 @@ def _extras(
     if adapter.is_flat and not unread and not any(unheld.values()):
         return pl.lit("{}")
     extras: list[Bag] = []
-    for index, (bag, payload) in enumerate(zip(bags, group.payloads, strict=True)):
-        names = unheld[tuple(bag)]
+    names_of = chain.from_iterable(repeat(unheld[signature], stop - start) for signature, start, stop in said.runs)
+    for index, (bag, payload, names) in enumerate(zip(said.bags, group.payloads, names_of, strict=True)):
         extra = {name: bag[name] for name in names}
         if not adapter.is_flat:
             planned = group.read.get(group.members[index])

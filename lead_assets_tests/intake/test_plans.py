@@ -7,13 +7,14 @@ import json
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lead_assets.intake.adapters import shipped_adapters
 from lead_assets.intake.payloads import Chunk, Reject
-from lead_assets.intake.plans import structure
+from lead_assets.intake.plans import alike, structure
 from lead_assets.intake.rows import grouped
 from lead_assets_tests.intake.samples import codes, ndjson, read
 
@@ -79,6 +80,20 @@ def test_a_plan_reads_what_the_reader_reads(payload: dict[str, Any]) -> None:
         assert plan.rest(payload) == adapter.rest(payload)
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(changed(), min_size=2, max_size=5), st.booleans())
+@example([{"name": {"a": "x"}}, {"name": {"a": "y"}}], True)
+@example([{"name": [["a"]]}, {"name": [["b"]]}], True)
+@example([{"a: 5": [" "]}, {"a: 6": [" "]}, {"a": []}, {"a": ["x"]}, {"a": ""}, {"a": None}, {"a": "x"}, {"a": 1}], False)
+def test_texts_that_are_alike_have_one_structure(payloads: list[dict[str, Any]], close: bool) -> None:
+    telling = shipped_adapters().telling
+    texts = [json.dumps(payload, ensure_ascii=False, separators=(",", ":") if close else (", ", ": ")).encode() for payload in payloads]
+    structure_of: dict[int, Any] = {}
+    for payload, number in zip(payloads, alike(texts, telling), strict=True):
+        if number is not None:
+            assert structure_of.setdefault(number, structure(payload, telling)) == structure(payload, telling)
+
+
 def _other_values(value: Any, telling: frozenset[str], number: int) -> Any:
     """The payload with other values of the same structure."""
     if type(value) is dict:
@@ -96,6 +111,9 @@ def test_other_values_have_the_same_plan(payload: dict[str, Any]) -> None:
     for number in range(3):
         other = _other_values(payload, adapters.telling, number)
         assert structure(other, adapters.telling) == structure(payload, adapters.telling)
+        texts = [orjson.dumps(payload), orjson.dumps(other)]
+        if b"\\" not in texts[0]:
+            assert alike(texts, adapters.telling) == [1, 1]
         if planned is not None and (bag := planned[1].bag(other)) is not None:
             assert list(bag.items()) == list(planned[0].bag(other).items())
 
