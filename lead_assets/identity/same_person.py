@@ -80,13 +80,16 @@ def same_person(rows: pl.DataFrame) -> SamePerson:
     A mailbox and a profile of one's own are evidence beside any name that does not contradict; a number beside the same name. A name is evidence beside the
     same company or property, unless what else is known speaks of two people (see `_contradict`).
     """
+    named = _named(rows)
     found = at_once(
         rows.height,
         lambda: [
             _candidates(rows, "email", mailbox_keys(rows["email_normalized"])),
             _candidates(rows, "phone", _last_digits(rows["phone"])),
         ],
-        lambda: [_candidates(rows, "profile", rows["linkedin_url"].str.extract(_PROFILE, 1)), *_namesakes(rows)],
+        lambda: [_candidates(rows, "profile", rows["linkedin_url"].str.extract(_PROFILE, 1))],
+        lambda: [_by_name("name_and_address", named, _houses(named))],
+        lambda: [_by_name("name_and_company", named, _companies(named))],
     )
     frames = [frame for several in found for frame in several if frame.height]
     if not frames:
@@ -118,13 +121,12 @@ def _of_several(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.filter(pl.col("by_id").n_unique().over("campaign_id", "key") > 1)
 
 
-def _namesakes(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
-    """`_candidates` of rows whose names have the beginning of a word in common, at one company or about one house."""
+def _named(rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows with a name of two words, or in another script: what is compared of those whose names have the beginning of a word in common, at one company or
+    about one house."""
     name = pl.coalesce("full_name", pl.concat_str("first_name", "last_name", separator=" "))
     named = rows.select("by_id", "campaign_id", "company", "email_normalized", "property_address", name=name).with_row_index("at")
-    named = named.filter(pl.col("name").str.contains(r"[^\x00-\x7f]|\S[\s,]+\S")).with_columns(pl.col("at").cast(pl.Int64))
-    yield _by_name("name_and_company", named, _companies(named))
-    yield _by_name("name_and_address", named, _houses(named))
+    return named.filter(pl.col("name").str.contains(r"[^\x00-\x7f]|\S[\s,]+\S")).with_columns(pl.col("at").cast(pl.Int64))
 
 
 def _companies(named: pl.DataFrame) -> pl.DataFrame:

@@ -289,7 +289,7 @@ def _read(
     with no_garbage_sought(), ThreadPoolExecutor(_AT_ONCE) as pool:
         for chunk, places in chunks:
             together = isinstance(places, int) and len(chunk) > _WORTH_A_THREAD
-            while waiting and (len(waiting) > _AT_ONCE or not together):
+            while waiting and (len(waiting) >= _AT_ONCE or not together):
                 number, work = waiting.popleft()
                 yield number, work.result()
             if isinstance(places, int) and together:

@@ -25,7 +25,7 @@ STREAMED_BYTES = 16 << 20
 """Files above this size are passed as streams, and never held in memory."""
 _WORTH_KEEPING = 256 << 10
 """Bytes; rows of smaller drops are read sooner than they are put beside others."""
-_MOST_KEPT = 192 << 20
+_MOST_KEPT = 96 << 20
 """Bytes of rows in memory that are kept of one drop, some 100,000 leads; the rows of a larger one are read when they are needed."""
 _WRITERS = 8
 """Files archived in parallel: a bucket takes tens of milliseconds per write."""

@@ -20,13 +20,14 @@ import json
 import logging
 import zipfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 import polars as pl
 
-from lead_assets.contracts import RawLead, RejectedPayload
+from lead_assets.contracts import RawLead, RejectedPayload, Table
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.core.settings import Settings
 from lead_assets.intake.adapters import Adapters, adapters_of, shipped_adapters
@@ -82,6 +83,8 @@ _LIBRARIES = (
 
 _MOST_CAMPAIGNS = 20
 """Campaigns of one drop."""
+_ROWS_OF_A_SLICE = 16_384
+_WRITERS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -161,10 +164,11 @@ class ParsedDrops:
                     }
                 ),
             )
-            for name, frame in (("raw_leads.arrow", parsed.raw_leads), ("rejected.arrow", parsed.rejected)):
-                body = io.BytesIO()
-                frame.write_ipc(body, compression="lz4")
-                archive.writestr(name, body.getbuffer())
+            for name, frame in (("raw_leads", parsed.raw_leads), ("rejected", parsed.rejected)):
+                # In slices, each of which is copied as it is written.
+                with ThreadPoolExecutor(_WRITERS) as pool:
+                    for number, body in enumerate(pool.map(_written, frame.iter_slices(_ROWS_OF_A_SLICE))):
+                        archive.writestr(f"{name}/{number:06}.arrow", body.getbuffer())
         return packed.getvalue()
 
     def _unpacked(self, data: bytes) -> Parsed:
@@ -175,9 +179,21 @@ class ParsedDrops:
             return Parsed(
                 {name: Receipt.model_validate(receipt) for name, receipt in known["receipts"].items()},
                 frozenset(known["held"]),
-                pl.read_ipc(archive.read("raw_leads.arrow")).match_to_schema(RawLead.polars_schema()),
-                pl.read_ipc(archive.read("rejected.arrow")).match_to_schema(RejectedPayload.polars_schema()),
+                _frame_of(archive, "raw_leads", RawLead),
+                _frame_of(archive, "rejected", RejectedPayload),
             )
+
+
+def _written(frame: pl.DataFrame) -> io.BytesIO:
+    body = io.BytesIO()
+    frame.write_ipc(body, compression="lz4")
+    return body
+
+
+def _frame_of(archive: zipfile.ZipFile, name: str, contract: type[Table]) -> pl.DataFrame:
+    slices = [pl.read_ipc(archive.read(each)) for each in sorted(archive.namelist()) if each.startswith(f"{name}/")]
+    schema = contract.polars_schema()
+    return pl.concat([contract.empty(), *(each.match_to_schema(schema) for each in slices)])
 
 
 def parsed_of(settings: Settings) -> ParsedDrops:

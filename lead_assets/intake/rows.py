@@ -352,14 +352,14 @@ def _framed(
     return frame.with_columns(pl.col(name).fill_null(value) for name, value in shape.set.items())
 
 
-class _Columns(NamedTuple):
+class _ReadAtOnce(NamedTuple):
     """What was read of lines that are written alike: the leads, and the indices of lines that have to be read one by one."""
 
     frame: pl.DataFrame
     left: list[int]
 
 
-def _of_columns(chunk: Chunk, lines: Alike, adapters: Adapters, documents: bool, max_payload_bytes: int) -> _Columns | None:
+def _of_columns(chunk: Chunk, lines: Alike, adapters: Adapters, documents: bool, max_payload_bytes: int) -> _ReadAtOnce | None:
     """The leads of lines that are written alike, where their keys decide their shape and each column has one key; None where most have to be read one by one.
 
     A line is left to be read by itself if its value is not plain: a day that has to be interpreted, an amount in words, an address that is none.
@@ -404,11 +404,11 @@ def _of_columns(chunk: Chunk, lines: Alike, adapters: Adapters, documents: bool,
     return _left_out(frame, plain.scatter(odd, False) if odd else plain)
 
 
-def _left_out(frame: pl.DataFrame, plain: pl.Series) -> _Columns | None:
+def _left_out(frame: pl.DataFrame, plain: pl.Series) -> _ReadAtOnce | None:
     left = (~plain.fill_null(False)).arg_true().to_list()
     if len(left) > frame.height // 4:
         return None
-    return _Columns(frame.filter(plain) if left else frame, left)
+    return _ReadAtOnce(frame.filter(plain) if left else frame, left)
 
 
 def _plain_values(column: str, found: pl.Series, kind: str) -> tuple[pl.Series, pl.Series] | None:

@@ -14,7 +14,7 @@ from typing import BinaryIO
 from lead_assets.core.limits import DropLimits
 from lead_assets.intake.payloads import Fault
 
-BLOCK = 4 << 20
+BLOCK = 2 << 20
 _FIRST = 64 << 10
 """Size of a file's first block: most drops are no larger, so their text is one object."""
 _NO_BOMB = 64 << 20
