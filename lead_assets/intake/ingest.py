@@ -123,7 +123,7 @@ def ingest_many(
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _InArchive:
     """An arrival whose bytes are in the archive, and earlier receipts: with its own receipt id (`mine`), and others."""
 
     arrival: Arrival
@@ -192,7 +192,7 @@ def _ingest_group(
     return [drop for drop, _ in entered]
 
 
-def _contents(archive: Archive, kept: Sequence[_Kept]) -> Iterator[bytes | BinaryIO]:
+def _contents(archive: Archive, kept: Sequence[_InArchive]) -> Iterator[bytes | BinaryIO]:
     """The content of each drop. A stream is read from the archive, because the sender's file may have changed since it was stored."""
     for each in kept:
         if isinstance(each.arrival.data, bytes):
@@ -212,7 +212,7 @@ def _several_at_once(count: int) -> Iterator[Callable[..., Iterator[Any]]]:
         yield pool.map
 
 
-def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _Kept:
+def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _InArchive:
     forced = arrival.campaign is not None
     default = campaign_key(arrival.campaign) if arrival.campaign is not None else inbound_key(received_at)
     if isinstance(arrival.data, bytes):
@@ -230,12 +230,12 @@ def _keep(archive: Archive, arrival: Arrival, received_at: datetime) -> _Kept:
     elif not forced:
         # The day of receipt names the campaign for leads without one. The same file a day later is a duplicate, not a second campaign.
         default = next((receipt.default_campaign for receipt in others if not receipt.forced_campaign), default)
-    return _Kept(arrival, sha256, size, new, receipt_id, mine, others, received_at, default)
+    return _InArchive(arrival, sha256, size, new, receipt_id, mine, others, received_at, default)
 
 
 def _enter(
     archive: Archive,
-    kept: _Kept,
+    kept: _InArchive,
     counts: dict[str, Counted],
     column_map: dict[str, str],
     unmapped: tuple[str, ...],
