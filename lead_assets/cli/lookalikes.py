@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.core.settings import Settings
-from lead_assets.core.tabular import read_table, write_table
+from lead_assets.core.tabular import UnreadableTable, read_table, write_table
 
 _USUAL_ID = "customer_id"
 _AT_ONCE = 10_000
@@ -117,10 +117,15 @@ def _from_bucket(source: str) -> pl.DataFrame:
     from lead_assets.stores.objects import open_objects
 
     folder, _, name = source.rpartition("/")
+    if not name or folder == "gs:/":
+        raise UnreadableTable(f"{source}: names no file: write gs://bucket/file")
     with tempfile.TemporaryDirectory(prefix="lead-assets-") as scratch:
         copy = Path(scratch) / name
-        with copy.open("w+b") as file:
-            open_objects(folder).fetch(name, file)
+        try:
+            with copy.open("w+b") as file:
+                open_objects(folder).fetch(name, file)
+        except FileNotFoundError:
+            raise UnreadableTable(f"{source}: there is no such file") from None
         return read_table(copy)
 
 

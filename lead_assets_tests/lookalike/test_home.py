@@ -18,6 +18,7 @@ from lead_assets.lookalike import home, index_files
 from lead_assets.lookalike.encoder import FeatureSpec
 from lead_assets.lookalike.index import WrongIndex, build
 from lead_assets.stores.archive import Archive
+from lead_assets.stores.first_scored import remember
 from lead_assets_tests.lookalike.leads import past_leads
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
@@ -74,6 +75,26 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, str]:
 def similar(archive: Archive, artifact: str, rows: pl.DataFrame, found: pl.DataFrame | None = None) -> pl.DataFrame:
     pinned = dict.fromkeys(rows["campaign_id"], artifact)
     return home.lead_similarities(rows, enriched(rows) if found is None else found, pinned, archive)
+
+
+def test_a_record_is_as_it_stood_when_its_lead_was_first_scored(archive: Archive) -> None:
+    """The leak on purpose: what becomes known once a lead is won, so that all won ones share it and no new lead has it."""
+    records, outcomes = ended(40)
+    stood = records.select(*home.KEYS, *home._STOOD)
+    remember(archive, stood, stood.head(0), AT)
+    won = pl.col("outcome") == "won"
+    leaked = {"company_description": pl.lit("our customer"), "headcount_min": pl.lit(9_000), "web_activity_score": pl.lit(99.0)}
+    today = records.with_columns(pl.when(won).then(value).otherwise(name).alias(name) for name, value in leaked.items())
+    remember(archive, today.select(stood.columns), stood, AT)
+    honest, leaky = Archive(str(archive.location) + "/other"), Archive(str(archive.location) + "/leaky")
+    row = home.build(today, outcomes, archive)
+    assert row["as_scored"] == 40
+    assert row | {"as_scored": 0} == home.build(records, outcomes, honest), "the same index, to the byte"
+    assert row["artifact"] != home.build(today, outcomes, leaky)["artifact"], "without what was stored, the leak is in the records"
+    # An earlier release stored fewer columns: that lead is as it is today.
+    fewer = Archive(str(archive.location) + "/fewer")
+    remember(fewer, stood.drop("title"), stood.head(0), AT)
+    assert home.as_they_stood(today, fewer)[0].equals(today)
 
 
 @pytest.mark.parametrize(

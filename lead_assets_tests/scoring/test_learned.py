@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 
 from lead_assets.contracts import LeadOutcome, ModelBuild
-from lead_assets.scoring.features import BROUGHT, FEATURES, FOUND, JUDGED, KEYS, as_first_scored, remember, training_table
+from lead_assets.scoring.features import BROUGHT, FEATURES, FOUND, JUDGED, KEYS, training_table
 from lead_assets.scoring.learned import build, drawn, load, win_probabilities
 from lead_assets.stores.archive import Archive
+from lead_assets.stores.first_scored import as_first_scored, remember
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _NUMBERS = {
@@ -56,10 +57,10 @@ def test_what_changed_after_a_lead_was_scored_is_not_seen(archive: Archive) -> N
     remember(archive, first, nobody, START)
     remember(archive, later, first, START + timedelta(days=60))
     won = ended([{"lead_id": "a", "outcome": "won", "outcome_at": START + timedelta(days=30)}])
-    assert training_table(won, as_first_scored(archive, won))["web_activity_score"].to_list() == [10.0]
+    assert training_table(won, as_first_scored(archive, won, FEATURES))["web_activity_score"].to_list() == [10.0]
     # A warehouse that was deleted has no scores: all leads look new, and the oldest features still count.
     remember(archive, later, nobody, START + timedelta(days=90))
-    assert training_table(won, as_first_scored(archive, won))["web_activity_score"].to_list() == [10.0]
+    assert training_table(won, as_first_scored(archive, won, FEATURES))["web_activity_score"].to_list() == [10.0]
 
 
 def test_the_same_features_are_stored_once(archive: Archive) -> None:
@@ -80,7 +81,7 @@ def test_of_a_lead_that_was_scored_after_its_end_only_what_it_brought_is_left(ar
             {"lead_id": "never scored", "outcome": "won"},
         ]
     )
-    table = {row["lead_id"]: row for row in training_table(said, as_first_scored(archive, said)).to_dicts()}
+    table = {row["lead_id"]: row for row in training_table(said, as_first_scored(archive, said, FEATURES)).to_dicts()}
     assert table.keys() == {"before", "after", "open"}
     for name in (*FOUND, *JUDGED):
         assert table["after"][name] is None
