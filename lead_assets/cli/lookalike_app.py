@@ -17,7 +17,12 @@ lookalike = typer.Typer(no_args_is_help=True, help="How much a lead looks like p
 
 _Input = Annotated[
     str,
-    typer.Option("--input", envvar="LEADGEN_INPUT_PATH", help="CSV, Parquet or XLSX file, gs://bucket/file, or a table, e.g. marts.leads."),
+    typer.Option(
+        "--input",
+        "--input-path",
+        envvar="LEADGEN_INPUT_PATH",
+        help="CSV, Parquet or XLSX file, gs://bucket/file, or a table, e.g. marts.leads.",
+    ),
 ]
 _Texts = Annotated[str | None, typer.Option("--text-cols", envvar="LEADGEN_TEXT_COLS", help="Columns of text, with commas between them.")]
 _Categories = Annotated[str | None, typer.Option("--cat-cols", envvar="LEADGEN_CAT_COLS", help="Columns of categories.")]

@@ -85,6 +85,8 @@ def learn(table: pl.DataFrame, target: str, *, positive: str | None = None, drop
     ended = ~np.isnan(outcome.won)
     won, is_open = outcome.won[ended], int((~ended).sum())
     _enough(won)
+    if not set(table.columns) - {target, *drop}:
+        raise CannotLearn(f"the table has no column beside {', '.join([target, *drop])}: there is nothing to learn from")
     frame, kinds = typed(table.drop([target, *drop]).filter(pl.Series(ended)))
     traps = find_traps(frame, kinds, won)
     warnings = [trap if trap.column not in keep else Trap(trap.column, "kept", trap.why) for trap in traps]

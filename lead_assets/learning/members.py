@@ -10,6 +10,7 @@ Does not belong here: which of them is used, or how good it is (see `fit`).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any, Self
 
 import numpy as np
@@ -33,6 +34,13 @@ _TREES: dict[str, Any] = {
     "early_stopping": False,
 }
 _SEEDS = 3
+
+
+@cache
+def _pools() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def log_odds(probability: Floats) -> Floats:
@@ -91,7 +99,9 @@ class Boosting:
         plain = self.features.plain(frame)
         learned = [self._looked_up(plain, index, self.rates[index]) for index in self.categories]
         seen = np.column_stack([plain[:, self.others], *learned])
-        return np.asarray(np.mean([log_odds(model.predict_proba(seen)[:, 1]) for model in self.models], axis=0))
+        # On one thread, as everywhere here (see `fit`): on a busy machine, several that wait for each other by spinning took minutes for a second's work.
+        with _pools().limit(limits=1, user_api="openmp"):
+            return np.asarray(np.mean([log_odds(model.predict_proba(seen)[:, 1]) for model in self.models], axis=0))
 
     def _rates_of_others(self, plain: Floats, won: Floats, seed: int) -> Floats:
         """Each row's rates, from the other four fifths of the rows: its own outcome must not be among them."""

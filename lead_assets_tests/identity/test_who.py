@@ -197,7 +197,7 @@ def test_a_home_built_from_nothing_has_the_ids_of_one_to_which_leads_came_one_by
     leads = [lead("a", str(at), "Jane Doe", **of_jane[at % 2]) for at in range(2)]
     leads += [lead("b", "3", "Bo Li", day=1, email_normalized="bo@globex.com", phone_e164="+12125550177")]
     leads += [lead("c", "4", "Jane Doe", day=2, email_normalized="jane@acme.com", phone_e164="+12125550199")]
-    leads += [lead("d", "5", "Li Bo", day=3, email_normalized="bli@initech.com", phone_e164="+12125550177")]
+    leads += [lead("d", "5", "Bo Li", day=3, email_normalized="bo.li@initech.com", phone_e164="+12125550177")]
     found = None
     for count in range(1, len(leads) + 1):
         found = who_is_who(frame(*leads[:count]), RULES, ledger.identities, before(found) if found else None)

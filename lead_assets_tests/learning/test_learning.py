@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,22 @@ def test_too_few_outcomes_say_how_many_more_are_needed(export: pl.DataFrame) -> 
 def test_a_table_of_ids_only_cannot_be_learned_from(export: pl.DataFrame) -> None:
     with pytest.raises(CannotLearn, match="no column is left"):
         learn(export.select("Prospect ID", "Lead Number", "Receive Updates", "Converted"), "Converted")
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ({"won": [], "size": []}, "column 'won' is empty"),
+        ({"won": ["yes"], "size": [1]}, "both won and lost leads are needed"),
+        ({"won": ["yes", "no"] * 30}, "no column beside won"),
+        ({"won": ["yes", "no"] * 5_000, "size": [7.0] * 10_000, "name": ["Jane"] * 10_000}, "size, name were left out"),
+        ({"won": ["yes", "no"] * 30, "size": [math.nan, math.inf] * 30}, "size were left out"),
+    ],
+    ids=["no row", "one record", "nothing but the outcome", "10,000 times one person", "no number is one"],
+)
+def test_a_table_that_says_nothing_is_refused_with_what_it_lacks(table: dict[str, list[object]], says: str) -> None:
+    with pytest.raises(CannotLearn, match=says):
+        learn(pl.DataFrame(table), "won")
 
 
 def test_infinities_nans_and_unknown_categories_are_missing_values(export: pl.DataFrame, learned: Learned) -> None:
