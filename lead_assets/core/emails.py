@@ -103,18 +103,21 @@ def ascii_host(host: str) -> str | None:
         return None
 
 
-# Valid, and yet not meant: ".con", full-width letters, a bullet or an arrow before the address.
-_VALID_BUT_ODD = r"(?i)\.con\s*$|[\x{ff01}-\x{ff5e}]|^[\p{S}\p{P}&&[^\x00-\x7f]]"
+# Valid, and yet not meant: ".con", full-width letters, a bullet, an arrow or a spreadsheet's apostrophe before the address, "email=", "www.".
+_VALID_BUT_ODD = r"(?i)\.con\s*$|[\x{ff01}-\x{ff5e}]|^[\p{S}\p{P}&&[^\x00-\x7f]]|^['`]|^(?:e-?)?mail=|^www\."
 _LONGEST_CELL = 1_000
 _ADDRESS = re.compile(r"(?<![\w.@+%-])\w[\w.+'%-]*@\w[\w-]*(?:\.[\w-]*\w)+(?![\w@-])")
-_AT = re.compile(r"\s*[(\[{]\s*(?:at|a|ät|@)\s*[)\]}]\s*", re.IGNORECASE)
+_AT = re.compile(r"\s*[(\[{<]\s*(?:at|a|ät|@)\s*[)\]}>]\s*", re.IGNORECASE)
 _DOT = re.compile(r"\s*[(\[{]\s*(?:dot|punkt|point|\.)\s*[)\]}]\s*", re.IGNORECASE)
-_SPOKEN = re.compile(r"([\w.+-]+) at ([\w-]+(?: dot [\w-]+)+)", re.IGNORECASE)
+_SPOKEN = re.compile(r"([\w+-]+(?:(?: dot |\.)[\w+-]+)*) at ([\w-]+(?: dot [\w-]+)+)", re.IGNORECASE)
+# "jane.doe at acme.com", "jane AT acme.com", and not "look at acme.com".
+_HALF_SPOKEN = re.compile(r"([\w+-]+(?:[._][\w+-]+)+ (?:at|AT)|[a-z\d._+-]+ AT) ([\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})")
+_PREFIX = re.compile(r"^(?:(?:e-?)?mail\s*=|www\.(?=[^@]*@))", re.IGNORECASE)
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]")
 # Words that may stand before an address. Any other word may be the first half of one: "jane doe@acme.com".
 _BEFORE = frozenset((
-    "address", "adresse", "and", "at", "contact", "contacto", "correo", "courriel", "e-mail", "email", "is", "mail", "mailto", "my", "o", "oder", "or", "ou",
-    "to", "und", "work", "y",
+    "address", "adresse", "and", "at", "contact", "contacto", "correo", "courriel", "e-mail", "email", "is", "mail", "mailto", "me", "my", "o", "oder", "or",
+    "ou", "per", "reach", "reply", "to", "und", "use", "via", "work", "write", "y",
 ))  # fmt: skip
 
 
@@ -123,11 +126,13 @@ def _read(cell: str) -> str | None:
     if len(cell) > _LONGEST_CELL:
         return None
     text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", html.unescape(cell))).replace("%40", "@").strip()
-    text = _DOT.sub(".", _AT.sub("@", text))
+    text = _DOT.sub(".", _AT.sub("@", _PREFIX.sub("", text)))
     if spoken := _SPOKEN.fullmatch(text):
-        text = spoken[1] + "@" + re.sub(" dot ", ".", spoken[2], flags=re.IGNORECASE)
+        text = re.sub(" dot ", ".", spoken[1] + "@" + spoken[2], flags=re.IGNORECASE)
+    elif spoken := _HALF_SPOKEN.fullmatch(text):
+        text = spoken[1].rpartition(" ")[0] + "@" + spoken[2]
     if text.count("@") == 1:
-        text = re.sub(r"\s*@\s*", "@", text)
+        text = re.sub(r"(?<=\w) \. ?(?=[\w.]*@)", ".", re.sub(r"\s*@\s*", "@", text))
         text = re.sub(r"(@[\w-]+)\s*[.,]\s*(com|net|org|de|fr|uk|es|it|nl|pl|se|eu|io)$", r"\1.\2", text, flags=re.IGNORECASE)
     found: list[str] = []
     end = 0
@@ -135,6 +140,8 @@ def _read(cell: str) -> str | None:
         before, end = text[end : match.start()], match.end()
         words = before.split()
         bare = bool(words) and words[-1][-1].isalnum() and not _BEFORE.intersection(word.lower() for word in words)
+        # "Jane Doe jane.doe@acme.com" says the name twice; in "jane doe@acme.com" a half is missing.
+        bare = bare and words[-1].lower() not in match[0].partition("@")[0].lower()
         glued = bool(before) and not before[-1].isspace() and before[:-1][-1:].isalnum() and before[-1] in "\"'`\\"
         if not bare and not glued and (address := _normalised(_without_slip(match[0]))):
             found.append(address)
@@ -207,9 +214,11 @@ def email_kind(domain: str) -> str:
     names = [".".join(labels[start:]) for start in range(len(labels) - 1)]
     if any(name in disposable for name in names):
         return "disposable"
-    return "free" if any(name in free for name in names) else "business"
+    return "free" if _OF_EVERY_COUNTRY.match(domain) or any(name in free for name in names) else "business"
 
 
+# Providers with a domain in each country.
+_OF_EVERY_COUNTRY = re.compile(r"(?:hotmail|yahoo|outlook|gmx|yandex|aol)\.(?:com?\.)?[a-z]{2}$")
 # Listed there, but really employers: mail from these domains comes from their staff.
 _NOT_FREE = frozenset({"facebook.com"})
 

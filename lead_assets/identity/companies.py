@@ -16,7 +16,7 @@ from lead_assets.core.columns import map_distinct
 from lead_assets.core.emails import ascii_host, email_domains, email_kind
 
 # Google's search and maps live under every country's suffix.
-_OTHERS_SITE_NAMES = re.compile(r"^(?:google|facebook|linkedin|yelp|tripadvisor|ebay|airbnb|glassdoor|indeed)\.[a-z.]+$")
+_OTHERS_SITE_NAMES = re.compile(r"^(?:google|facebook|linkedin|pinterest|blogspot|yelp|tripadvisor|ebay|airbnb|glassdoor|indeed)\.[a-z.]+$")
 
 _PLAIN_HOST = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}")
 _MAX_HOST = 253

@@ -79,6 +79,9 @@ def _without_the_end(name: str) -> str:
     for size in range(min(_LONGEST_FORM, len(words) - 1) if may_be else 0, 0, -1):
         if _is_form(words[-size:], name):
             left = words[:-size]
+            if "(" in (before := " ".join(left)) and before.count("(") > before.count(")"):
+                # A company in brackets, "Amul (GCMMF Ltd.)": without its form the bracket would stay open.
+                return name
             return " ".join(left[:-1] if left[-1].casefold() in _CONJUNCTIONS and len(left) > 1 else left)
     if len(words) > 2 and words[-1].startswith("(") and words[-1].endswith(")"):
         head = " ".join(words[:-1])

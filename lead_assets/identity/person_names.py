@@ -116,6 +116,9 @@ def _like(a: Name, b: Name, household: bool) -> Likeness:
 
 def _orders(a: Name, b: Name) -> list[tuple[Name, Name]]:
     """Both names as they stand, and one of them with its first word last or its last first (the family name may come first), the shorter first."""
+    if a.words != a.whole or b.words != b.whole:
+        # "De Luca" and "DeLuca".
+        a, b = _glued(a, b), _glued(b, a)
     short, long = (a, b) if len(a.words) <= len(b.words) else (b, a)
     longs = [long]
     if len(long.words) > len(short.words):
@@ -123,6 +126,15 @@ def _orders(a: Name, b: Name) -> list[tuple[Name, Name]]:
         longs.append(long._replace(words=(long.words[0] + long.words[1], *long.words[2:])))
     pairs = [(short._replace(words=words), each) for words in _turned(short.words) for each in longs if len(each.words) > 1]
     return pairs + [(short, long._replace(words=words)) for words in _turned(long.words)[1:]]
+
+
+def _glued(name: Name, other: Name) -> Name:
+    """The name with its particles joined to the word behind them, if the other name has that as one word."""
+    for at in range(1, len(name.whole) - 1):
+        for end in range(at + 1, len(name.whole)):
+            if (word := "".join(name.whole[at : end + 1])) in other.words:
+                return name._replace(words=(*name.whole[:at], word, *name.whole[end + 1 :]))
+    return name
 
 
 def _turned(words: tuple[str, ...]) -> list[tuple[str, ...]]:
@@ -207,6 +219,8 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         return Likeness.DIFFERENT
     if min(len(a), len(b)) >= _LONG_GIVEN and OSA.distance(a, b, score_cutoff=1) <= 1:
         return Likeness.SAME if a[-1] == b[-1] else Likeness.PART
+    if min(len(a), len(b)) > _STEM and (a.endswith(b) or b.endswith(a)):
+        return Likeness.PART
     return Likeness.PART if _sound(a)[:_STEM] == _sound(b)[:_STEM] and len(a) > _STEM - 1 < len(b) else Likeness.DIFFERENT
 
 
@@ -227,8 +241,8 @@ def _exchanged(a: str, b: str) -> bool:
 
 
 def _plain_umlauts(word: str) -> str:
-    """ "juergen" and "jurgen" alike: folding takes dots away, people write them as e."""
-    return re.sub(r"([aou])e", r"\1", word)
+    """ "juergen" and "jurgen" alike, and "djordje" and "dorde": folding takes dots and strokes away, people write them as e and dj."""
+    return re.sub(r"([aou])e", r"\1", word).replace("dj", "d")
 
 
 @lru_cache(100_000)
@@ -289,6 +303,10 @@ _SCRIPTS = {
 }
 
 
+# Kaf is Cohen's c more often than a ch; aleph, ayin and he are vowels, and no marks that end a word.
+_HEBREW = str.maketrans("כך", "קק", "אעה\u05f3\u05f4'")
+
+
 def _script(text: str) -> str:
     if text.isascii() or _is_latin(text):
         return ""
@@ -302,6 +320,8 @@ def _romanised(text: str, script: str) -> str:
         text = text.translate(str.maketrans("гГ", "hH"))
     if script == "arabic" and re.search("[\u06cc\u06a9\u06af\u067e\u0686]", text):
         text = text.translate(str.maketrans("ضظذث", "زززس"))
+    if script == "hebrew":
+        text = text.translate(_HEBREW)
     # One syllable per sign: "WangXiaoMing" is three words.
     spelt = anyascii(text)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", spelt) if script in ("han", "hangul") else spelt
@@ -316,6 +336,11 @@ def _names_of(word: str) -> frozenset[str]:
 def given_forms(word: str) -> str:
     """The given names that a folded one can stand for, itself included, sorted, with spaces between."""
     return " ".join(sorted(_names_of(word) | _english_long_forms().get(word, frozenset()) | _english_short_forms().get(word, frozenset())))
+
+
+def are_forms(a: str, b: str) -> bool:
+    """Whether two folded given names are known as one name's: a short form, or a spelling that sounds alike."""
+    return a == b or bool(_names_of(a) & _names_of(b)) or _is_english_short_form(a, b) or _sound(a) == _sound(b)
 
 
 def is_known_given_name(word: str) -> bool:
@@ -336,6 +361,8 @@ def _english_short_forms() -> dict[str, frozenset[str]]:
     for triplet in name_triplets():
         if frozenset((triplet.name1, triplet.name2)) not in refused:
             found.setdefault(triplet.name1, set()).add(triplet.name2)
+    for name, shorts in people_file()["more_short_names"].items():
+        found.setdefault(name, set()).update(words_of(shorts))
     return {name: frozenset(shorts) for name, shorts in found.items()}
 
 
