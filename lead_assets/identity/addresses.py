@@ -38,6 +38,7 @@ def read_address(text: str) -> Address:
         if rest:
             unit, words = rest[0], [*words[:at], *rest[1:]]
     end = _street_end(words, text) if words and words[0][0].isdigit() else _number_end(words)
+    unit = unit or _flat_behind(words, end, text)
     return Address(" ".join(words[:end]), unit, tuple(word for word in words[end:] if not word[0].isdigit()))
 
 
@@ -97,6 +98,18 @@ def _street_end(words: list[str], text: str) -> int:
 def _number_end(words: list[str]) -> int:
     """Index after the number where it stands behind the street ("Hauptstr. 5, 8001 Zürich"); all words if there is none."""
     return next((at + 1 for at in range(1, len(words)) if words[at][0].isdigit()), len(words))
+
+
+_HOUSES_OF_A_ROW = (2, 4)
+"""What the numbers of "Hauptstr. 12-14" differ by; in "Lenina 5-12" the second is a flat."""
+
+
+def _flat_behind(words: list[str], end: int, text: str) -> str:
+    """The flat of "Lenina 5-12" or "Gasse 7/21"; empty if there is none."""
+    if not 1 < end < len(words) or words[0][0].isdigit() or not (words[end - 1].isdigit() and words[end].isdigit()):
+        return ""
+    joined = re.search(rf"\b{words[end - 1]}\s?[-/]\s?{words[end]}\b", text)
+    return words[end] if joined and int(words[end]) - int(words[end - 1]) not in _HOUSES_OF_A_ROW else ""
 
 
 class _KnownAddresses(NamedTuple):

@@ -102,6 +102,9 @@ def _like(a: Name, b: Name, household: bool) -> Likeness:
         return Likeness.SAME
     if foreign and "han" in (a.script, b.script):
         return Likeness.UNSAID
+    # Too few consonants to be sure: what they share must say the rest.
+    if foreign and sorted(map(_skeleton, a.words)) == sorted(map(_skeleton, b.words)):
+        return Likeness.PART
     if len(a.words) == 1 or len(b.words) == 1:
         one, other = sorted((a.words, b.words), key=len)
         part = (

@@ -101,7 +101,7 @@ def phone_keys(texts: pl.Series, blocks: pl.Series) -> pl.Series:
     frame = pl.DataFrame({"text": texts, "block": blocks}).with_columns(key=map_distinct(texts, phone_key))
     unlike = frame.filter((pl.col("key").n_unique() > 1).over("block")).unique(["block", "text"])
     of_block: dict[str, list[tuple[str, str | None]]] = {}
-    for block, text, key in unlike.iter_rows():
+    for block, text, key in unlike.select("block", "text", "key").iter_rows():
         of_block.setdefault(block, []).append((text, key))
     found: dict[tuple[str, str], str] = {}
     for block, group in of_block.items():
@@ -136,6 +136,19 @@ def two_mobiles(one: str | None, other: str | None) -> bool:
     except NumberParseException:
         return False
     return kinds <= {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+
+
+@lru_cache(10_000)
+def is_landline(text: str | None) -> bool:
+    """Whether a number with its country is a desk's or a house's by the country's plan, where several people answer."""
+    from phonenumbers import NumberParseException, PhoneNumberType, number_type, parse
+
+    if not text:
+        return False
+    try:
+        return number_type(parse(re.sub(EXTENSION, "", text.strip()), None)) == PhoneNumberType.FIXED_LINE
+    except NumberParseException:
+        return False
 
 
 @lru_cache(10_000)

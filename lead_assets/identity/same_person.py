@@ -20,8 +20,8 @@ from lead_assets.core.columns import at_once, fold, folded, map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, shared_mailboxes
 from lead_assets.identity.addresses import places, street_keys
 from lead_assets.identity.company_names import clean_companies
-from lead_assets.identity.person_names import Likeness, likeness, read_name
-from lead_assets.identity.phones import EXTENSION, extensions, phone_keys, two_mobiles
+from lead_assets.identity.person_names import Likeness, are_forms, likeness, read_name
+from lead_assets.identity.phones import EXTENSION, extensions, is_landline, phone_keys, two_mobiles
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
 # "me" is whoever is logged in.
@@ -136,7 +136,7 @@ def _companies(named: pl.DataFrame) -> pl.DataFrame:
     keys = map_distinct(named["company"], dict(zip(distinct.to_list(), _company_keys(distinct).to_list(), strict=True)).get)
     hosts = email_domains(named["email_normalized"])
     hosts = hosts.set((email_kinds(hosts) != "business").fill_null(True), None)
-    spelt = hosts.str.extract(r"([^.]+)\.(?:(?:co|com|org|net|ac|gov)\.)?[^.]+$", 1).str.replace_all("-", "", literal=True)
+    spelt = _plain_umlauts(hosts.str.extract(r"([^.]+)\.(?:(?:co|com|org|net|ac|gov)\.)?[^.]+$", 1).str.replace_all("-", "", literal=True))
     about = named["property_address"].str.extract(r"(\d+)", 1).fill_null("")
     both = pl.concat([pl.DataFrame({"at": named["at"], "key": each, "about": about}) for each in (keys, spelt)])
     return both.filter(pl.col("key").str.len_bytes() > 1).unique().select("at", key=pl.col("key") + "\x1f" + pl.col("about"))
@@ -154,7 +154,12 @@ def _company_keys(companies: pl.Series) -> pl.Series:
     clean = clean_companies(companies)
     keys = fold(clean).str.replace_all(r"\b(?:and|und|et|y|e|i)\b| ", "")
     foreign = keys.str.contains(r"[^\x00-\x7f]").fill_null(False)
-    return keys if not foreign.any() else pl.select(pl.coalesce(map_distinct(keys.set(~foreign, None), _in_latin), keys)).to_series()
+    keys = keys if not foreign.any() else pl.select(pl.coalesce(map_distinct(keys.set(~foreign, None), _in_latin), keys)).to_series()
+    return _plain_umlauts(keys)
+
+
+def _plain_umlauts(keys: pl.Series) -> pl.Series:
+    return keys.str.replace_all(r"([aou])e", "$1")
 
 
 def _by_name(kind: str, named: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame:
@@ -244,7 +249,7 @@ def _namesakes_of(kind: str, block: list[_Row]) -> list[int | None]:
 
 def _is_one(kind: str, a: _Row, b: _Row) -> bool:
     """Whether two rows of one company, or of one house number, are one person about one property."""
-    if likeness(a.name, b.name) < Likeness.SAME:
+    if likeness(a.name, b.name, household=True) < Likeness.SAME:
         return False
     if a.address or b.address:
         if not (a.address and b.address) or len(set(places(sorted({a.address, b.address})).values())) > 1:
@@ -289,8 +294,12 @@ def _contradict(a: _Row, b: _Row) -> bool:
 
 
 def _are_aliases(one: str, other: str, a: _Row, b: _Row) -> bool:
-    """Whether two local parts at one domain are one person's: each spells the same name, without a number, and the titles are not two."""
+    """Whether two local parts at one domain are one person's: each spells the same name, without a number, and the titles are not two. "rajesh.kumar" and
+    "rakesh.kumar" are two: nobody makes one slip in his name and in his mailbox."""
     spelt = all(any(_spells(local, row.name) for row in (a, b)) for local in (one, other))
+    if spelt and not (_spells(one, b.name) or _spells(other, a.name)):
+        here, there = read_name(a.name).words, read_name(b.name).words
+        spelt = are_forms(here[0], there[0]) or are_forms(here[0], there[-1])
     return spelt and not _has_digit(one + other) and not (a.title and b.title and a.title != b.title)
 
 
@@ -335,7 +344,7 @@ def _people_of(kind: str, block: list[_Row]) -> list[int | None]:
         here = [index for index, row in enumerate(block) if place_of[row.address] == place]
         names = sorted({block[index].name for index in here})
         strict = kind == "phone" or any(block[index].shared for index in here)
-        household = kind == "email" and any(_is_household(block[index]) for index in here)
+        household = any(_is_household(block[index]) if kind == "email" else is_landline(block[index].phone) for index in here)
         of_name = _people(names, needs_name=kind == "phone", strict=strict, household=household)
         doubt = _two_behind_one_phone([(of_name[block[index].name], block[index]) for index in here]) if kind == "phone" else set()
         for index in here:
