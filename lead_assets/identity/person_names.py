@@ -214,10 +214,12 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         return Likeness.SAME
     if foreign and _skeleton(a) == _skeleton(b) and len(_skeleton(a)) > 1:
         return Likeness.SAME
-    if household or _is_feminine_of(a, b) or _is_feminine_of(b, a):
+    if _is_feminine_of(a, b) or _is_feminine_of(b, a) or (household and not _known().of_either.isdisjoint((a, b))):
         return Likeness.DIFFERENT
     if _is_english_short_form(a, b):
         return Likeness.SAME
+    if household:
+        return Likeness.DIFFERENT
     if two or (a[-1] == "a") != (b[-1] == "a"):
         return Likeness.DIFFERENT
     if min(len(a), len(b)) >= _LONG_GIVEN and OSA.distance(a, b, score_cutoff=1) <= 1:
@@ -325,6 +327,8 @@ def _romanised(text: str, script: str) -> str:
         text = text.translate(str.maketrans("ضظذث", "زززس"))
     if script == "hebrew":
         text = text.translate(_HEBREW)
+    if script == "greek":
+        text = re.sub("([αεΑΕ])[υύ]", r"\1β", text)
     # One syllable per sign: "WangXiaoMing" is three words.
     spelt = anyascii(text)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", spelt) if script in ("han", "hangul") else spelt
@@ -339,11 +343,6 @@ def _names_of(word: str) -> frozenset[str]:
 def given_forms(word: str) -> str:
     """The given names that a folded one can stand for, itself included, sorted, with spaces between."""
     return " ".join(sorted(_names_of(word) | _english_long_forms().get(word, frozenset()) | _english_short_forms().get(word, frozenset())))
-
-
-def are_forms(a: str, b: str) -> bool:
-    """Whether two folded given names are known as one name's: a short form, or a spelling that sounds alike."""
-    return a == b or bool(_names_of(a) & _names_of(b)) or _is_english_short_form(a, b) or _sound(a) == _sound(b)
 
 
 def is_known_given_name(word: str) -> bool:
@@ -400,6 +399,7 @@ class _KnownNames(NamedTuple):
     particles: frozenset[str]
     generations: dict[str, str]
     no_names: frozenset[str]
+    of_either: frozenset[str]
     long_names: dict[str, frozenset[str]]
     spellings: dict[str, frozenset[str]]
 
@@ -423,6 +423,7 @@ def _known() -> _KnownNames:
         particles=frozenset(words_of(declared["particles"])),
         generations=generations,
         no_names=frozenset(words_of(declared["no_names"])),
+        of_either=frozenset(words_of(declared["of_men_and_women"])),
         long_names=long_names,
         spellings=spellings,
     )

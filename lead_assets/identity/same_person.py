@@ -20,7 +20,7 @@ from lead_assets.core.columns import at_once, fold, folded, map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, shared_mailboxes
 from lead_assets.identity.addresses import places, street_keys
 from lead_assets.identity.company_names import clean_companies
-from lead_assets.identity.person_names import Likeness, are_forms, likeness, read_name
+from lead_assets.identity.person_names import Likeness, likeness, read_name
 from lead_assets.identity.phones import EXTENSION, extensions, is_landline, phone_keys, two_mobiles
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
@@ -295,11 +295,10 @@ def _contradict(a: _Row, b: _Row) -> bool:
 
 def _are_aliases(one: str, other: str, a: _Row, b: _Row) -> bool:
     """Whether two local parts at one domain are one person's: each spells the same name, without a number, and the titles are not two. "rajesh.kumar" and
-    "rakesh.kumar" are two: nobody makes one slip in his name and in his mailbox."""
+    "rakesh.kumar" are two people: nobody makes one slip in his name and in his mailbox."""
     spelt = all(any(_spells(local, row.name) for row in (a, b)) for local in (one, other))
-    if spelt and not (_spells(one, b.name) or _spells(other, a.name)):
-        here, there = read_name(a.name).words, read_name(b.name).words
-        spelt = are_forms(here[0], there[0]) or are_forms(here[0], there[-1])
+    own = all(read_name(row.name).words[0] in _letters(local) for local, row in ((one, a), (other, b)))
+    spelt = spelt and (not own or _spells(one, b.name) or _spells(other, a.name))
     return spelt and not _has_digit(one + other) and not (a.title and b.title and a.title != b.title)
 
 
