@@ -14,6 +14,7 @@ import polars as pl
 from lead_assets.briefs.brief import PROFILE
 from lead_assets.briefs.rules import BriefRules, load_brief_rulebook
 from lead_assets.contracts import QuarantinedSummary, Summary
+from lead_assets.contracts.base import column_of_values
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model.buying import Mode, asking
@@ -74,7 +75,7 @@ def cases_of_briefs(
     chosen = worth_a_brief(scores, book)
     briefed = leads.join(chosen, on=KEYS, how="semi", maintain_order="left")
     profiles = pl.repeat(PROFILE.name, briefed.height, dtype=pl.String, eager=True)
-    reasons = pl.Series("reasons", [_reasons(parts) for parts in chosen["parts"]], dtype=pl.List(pl.String))
+    reasons = column_of_values("reasons", [_reasons(parts) for parts in chosen["parts"]], pl.List(pl.String()))
     shown = {"enriched": enriched, "classification": classifications, "score": chosen.with_columns(reasons)}
     return gather(briefed, profiles, book, **shown, lookalike=_in_words(briefed, similar))
 

@@ -12,11 +12,12 @@ import json
 import types
 import typing
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
+import orjson
 import polars as pl
 from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
@@ -194,7 +195,8 @@ class Table(BaseModel):
     @classmethod
     def frame(cls, rows: typing.Iterable[dict[str, Any]]) -> pl.DataFrame:
         """A frame of the given rows (dicts; a missing key is null) with the contract's columns and types."""
-        return pl.DataFrame(list(rows), schema=cls.polars_schema(), orient="row")
+        listed, schema = list(rows), cls.polars_schema()
+        return pl.DataFrame([column_of_values(name, [row.get(name) for row in listed], dtype) for name, dtype in schema.items()])
 
     @classmethod
     def schema_name(cls) -> str:
@@ -215,6 +217,28 @@ class Table(BaseModel):
         if cls.grain != "campaign":
             shape.append(cls.grain)
         return hashlib.sha256(json.dumps(shape).encode()).hexdigest()[:12]
+
+
+def column_of_values(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+    """The values as a column. Lists and times go by way of text and whole numbers: polars takes 5 µs for each list and 1 µs for each time."""
+    try:
+        if (
+            isinstance(dtype, pl.List)
+            and dtype.inner == pl.String
+            and all(type(each) is str for value in values if value for each in value)
+        ):
+            return pl.Series(
+                name, [None if value is None else orjson.dumps(value).decode() for value in values], pl.String
+            ).str.json_decode(dtype)
+        if isinstance(dtype, pl.Datetime):
+            whole = [None if value is None else (value - _EPOCH) // _MICROSECOND for value in values]
+            return pl.Series(name, whole, pl.Int64).cast(dtype)
+    except TypeError:
+        pass  # no list, or no time: polars says what it is
+    return pl.Series(name, values, dtype)
+
+
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 def contracts_of(module: types.ModuleType) -> list[type[Table]]:

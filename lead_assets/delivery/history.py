@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -19,10 +19,7 @@ _TIMES = ("created_at", "first_sent_at", "confirmed_at", "due_by")
 def histories(ledger: Ledger, campaigns: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows of `contracts.Delivery` and of `contracts.DeadLetter` for the campaigns."""
     entries = ledger.outbox.entries(campaigns)
-    names = list(Delivery.polars_schema())
-    rows = [_row(entry) for entry in entries]
-    told = [tuple(row[name] for name in names) for row in rows]
-    deliveries = pl.DataFrame(told, schema=Delivery.polars_schema(), orient="row").sort(Delivery.key)
+    deliveries = pl.DataFrame([_column(name, dtype, entries) for name, dtype in Delivery.polars_schema().items()]).sort(Delivery.key)
     dead = [entry for entry in entries if entry["state"] == "dead"]
     letters = [
         (
@@ -37,9 +34,17 @@ def histories(ledger: Ledger, campaigns: Collection[str]) -> tuple[pl.DataFrame,
     return deliveries, pl.DataFrame(letters, schema=DeadLetter.polars_schema(), orient="row").sort(DeadLetter.key)
 
 
-def _row(entry: dict[str, Any]) -> dict[str, Any]:
-    told = [{"at": _moment(at), "attempt": attempt, "reason": reason, "state": state} for at, state, reason, attempt in entry["history"]]
-    return {**entry, **{name: _moment(entry[name]) for name in _TIMES}, "history": orjson.dumps(told, option=orjson.OPT_UTC_Z).decode()}
+def _column(name: str, dtype: pl.DataType, entries: Sequence[dict[str, Any]]) -> pl.Series:
+    if name == "history":
+        return pl.Series(name, [_told(entry["history"]) for entry in entries], dtype)
+    values = [entry[name] for entry in entries]
+    # The ledger's microseconds are those of the column.
+    return pl.Series(name, values, pl.Int64).cast(dtype) if name in _TIMES else pl.Series(name, values, dtype)
+
+
+def _told(history: Sequence[tuple[int, str, str | None, int]]) -> str:
+    told = [{"at": _moment(at), "attempt": attempt, "reason": reason, "state": state} for at, state, reason, attempt in history]
+    return orjson.dumps(told, option=orjson.OPT_UTC_Z).decode()
 
 
 def _moment(us: int | None) -> datetime | None:

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 import polars as pl
 
 from lead_assets.contracts import DeliveryIntent
+from lead_assets.contracts.base import column_of_values
 from lead_assets.core.settings import Settings
 from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.ledger.ledger import Ledger
@@ -40,6 +41,6 @@ def plan(ledger: Ledger, sends: Sequence[ToSend], campaigns: Collection[str]) ->
 
 def as_rows(sends: Sequence[ToSend]) -> pl.DataFrame:
     """Rows of `contracts.DeliveryIntent`."""
-    rows = [(s.campaign_id, s.lead_id, s.destination, s.kind, s.content, s.owner, s.not_before, s.due_by) for s in sends]
-    frame = pl.DataFrame(rows, schema=DeliveryIntent.polars_schema(), orient="row")
-    return frame.sort("campaign_id", "lead_id", "destination", "kind")
+    schema = DeliveryIntent.polars_schema()
+    columns = [column_of_values(name, [getattr(send, name) for send in sends], dtype) for name, dtype in schema.items()]
+    return pl.DataFrame(columns).sort("campaign_id", "lead_id", "destination", "kind")

@@ -60,7 +60,11 @@ WORKERS = Part(
 TARGETS = Part(
     what_for="linking a check's verdict to its materialization",
     instead="verdicts have no such link",
-    names=("dagster._core.definitions.asset_checks.asset_check_evaluation:AssetCheckEvaluationTargetMaterializationData",),
+    names=(
+        "dagster._core.definitions.asset_checks.asset_check_evaluation:AssetCheckEvaluationTargetMaterializationData",
+        "dagster._core.storage.event_log.schema:SqlEventLogStorageTable",
+        "dagster._core.storage.event_log.sql_event_log:SqlEventLogStorage",
+    ),
 )
 METADATA = Part(
     what_for="adding metadata to a partition without a query",

@@ -13,6 +13,7 @@ from dagster import MetadataValue
 
 from lead_assets.contracts import WHOLE_HOME, ColumnSpec, Table
 from lead_assets.kit.step import Step
+from lead_assets.stores.warehouse.base import split
 
 _ROWS, _COLUMNS, _LETTERS = 5, 8, 40
 
@@ -28,8 +29,9 @@ def look(
     column = contract.partition_column()
     names = [each.name for each in contract.columns() if _may_be_seen(each) and each.name != column][:_COLUMNS]
     found: dict[str, dict[str, Any]] = {}
+    parts = split(contract, frame)
     for key in partitions:
-        rows = frame if column is None else frame.filter(pl.col(column).cast(pl.String) == key)
+        rows = parts.get(key, frame.clear())
         found[key] = {"query": query(contract, key)}
         if rows.height and names:
             found[key]["preview"] = MetadataValue.md(_table(rows.select(names).head(_ROWS), rows.height))

@@ -33,7 +33,7 @@ from dagster import (
 from lead_assets.contracts import WHOLE_HOME, Table
 from lead_assets.core.settings import Settings
 from lead_assets.kit import notes, partition_metadata, versions
-from lead_assets.kit.checks import AS_DECLARED, Check, as_declared, evaluations
+from lead_assets.kit.checks import AS_DECLARED, Check, Targets, as_declared, evaluations
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, assets_of, column_lineage, key_of
 from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.kit.notes import CONTENT, Note
@@ -287,11 +287,12 @@ def _walk(
         yield _result(step, contract, each, partitions, of_kept[contract], made_from[contract], last_call, noted, seen)
     asked = context.selected_asset_check_keys
     passed = set(step.partitions) if all(check.spec.key in asked for check in checks if check.of in step.contracts) else set()
+    targets: Targets = {}
     for check in checks:
         if check.spec.key in asked:
             verdicts = check.judge(step) if step.partitions and (check.of not in whole or check.name != AS_DECLARED) else {}
             passed -= {key for key, verdict in verdicts.items() if not verdict.passed}
-            yield from evaluations(context, check, verdicts, of_kept.get(check.of, {}))
+            yield from evaluations(context, check, verdicts, of_kept.get(check.of, {}), targets)
     for contract, noted in written.items():
         step.warehouse.renote(contract, {key: _sealed(note).text() for key, note in noted.items() if key in passed})
 

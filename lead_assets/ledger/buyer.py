@@ -10,7 +10,7 @@ import asyncio
 import functools
 import time
 from collections import Counter, defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -76,7 +76,7 @@ class Buyer:
 
     def __post_init__(self) -> None:
         self._result = Purchase()
-        self._histories: dict[str, History] = {}
+        self._histories: Mapping[str, History] = {}
         self._busy: list[Want] = []
         self._sent: set[str] = set()
         self._settling: set[asyncio.Task[None]] = set()
@@ -84,9 +84,9 @@ class Buyer:
         self._teller = Teller(self.ledger, self.holder, self.lease)
         self._pacer = Pacer(self.ledger, self.rates, self.retry.patience, self.sleep)
 
-    async def run(self, wants: Sequence[Want]) -> Purchase:
+    async def run(self, wants: Sequence[Want], known: Mapping[str, History] | None = None) -> Purchase:
         unique = {want.key: want for want in reversed(wants)}
-        self._histories = await in_thread(self.ledger.histories, list(unique))
+        self._histories = await in_thread(self.ledger.histories, list(unique)) if known is None else known
         now = self.ledger.now()
         missing = []
         for key, want in unique.items():

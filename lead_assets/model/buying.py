@@ -15,9 +15,9 @@ from lead_assets.ledger.buying import buy as buy_all
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Answer, Rate, Want, missed
 from lead_assets.ledger.purchase import Purchase, Retry
-from lead_assets.ledger.recall import recall
+from lead_assets.ledger.recall import recall, served
 from lead_assets.model.batches import BatchClient
-from lead_assets.model.cases import Asking, Buy
+from lead_assets.model.cases import LIFETIMES, Asking, Buy
 from lead_assets.model.client import MessagesClient
 from lead_assets.model.rulebook import CallLimits, Limits, Rulebook
 from lead_assets.vendors.anthropic import VENDOR
@@ -35,8 +35,22 @@ def asking(
     fix: str | None = None,
 ) -> Asking:
     """How to ask questions with these settings. `buy` replaces the way of buying; `fix` names the replay that asks, if any."""
-    buy = buy or functools.partial(purchase, ledger=ledger, settings=settings, book=book, mode=mode)
-    return Asking(book, settings.anthropic_model, buy, functools.partial(from_ledger, ledger=ledger, reason="not_sent_again"), fix)
+    if buy is not None:
+        return Asking(book, settings.anthropic_model, buy, ledger.answers, lambda _: {}, fix)
+    buys = functools.partial(purchase, ledger=ledger, settings=settings, book=book, mode=mode)
+    return Asking(book, settings.anthropic_model, buys, ledger.answers, functools.partial(served_to, ledger=ledger, settings=settings), fix)
+
+
+def served_to(keys: Sequence[str], *, ledger: Ledger, settings: Settings) -> Mapping[str, Answer]:
+    """What `purchase` takes from the ledger, by key. To make a want of each of ten thousand questions takes longer than to look for their answers."""
+    if not keys:
+        return {}
+    if VENDOR.key(settings) is None and ledger.buying != "never":
+        return ledger.answers(keys)
+    ledger.bind_world(settings.world)
+    now = ledger.now()
+    answers = ((key, served(ledger, history, LIFETIMES, now)) for key, history in ledger.histories(keys).items())
+    return {key: answer for key, answer in answers if answer is not None}
 
 
 def purchase(

@@ -12,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache, cached_property
 from typing import Any
 
 import polars as pl
 
-from lead_assets.ledger.model import Answer, Lifetimes, Want, stands_until
+from lead_assets.ledger.model import Answer, Keys, Lifetimes, Want, stands_until
 from lead_assets.model import doubts, governance, prompt
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
 from lead_assets.model.governance import Claim, Violation
@@ -26,12 +27,14 @@ from lead_assets.model.profile import Answered, Facts, Profile
 from lead_assets.model.rulebook import Limits, Rulebook
 
 # A model's answer about the same facts does not expire: only different facts, or another prompt, contract or model, ask again.
-_LIFETIMES = Lifetimes(found=timedelta(days=36_500), not_found=timedelta(days=36_500))
+LIFETIMES = Lifetimes(found=timedelta(days=36_500), not_found=timedelta(days=36_500))
 
 KEYS = ["campaign_id", "lead_id"]
 
 Buy = Callable[[Sequence[Want]], Mapping[str, Answer]]
 """Wants in, an answer per want's key out."""
+Serve = Callable[[Sequence[str]], Mapping[str, Answer]]
+"""Keys in, the answers out that `Buy` would take from the ledger for them."""
 
 
 @dataclass
@@ -63,6 +66,11 @@ class Case:
     until: float = math.inf
     """When asking again may give a different result, in seconds since the epoch."""
 
+    @cached_property
+    def subject(self) -> str:
+        """What the ledger knows the question by."""
+        return hashlib.sha256(self.rendered.encode()).hexdigest()
+
     @property
     def codes(self) -> set[str]:
         return {violation.code for violation in self.violations}
@@ -79,12 +87,14 @@ class Case:
 
 @dataclass(frozen=True)
 class Asking:
-    """How questions are asked. `held` answers from the ledger alone."""
+    """How questions are asked."""
 
     book: Rulebook[Limits]
     model: str
     buy: Buy
-    held: Buy
+    held: Serve
+    """The ledger's best answers, however old."""
+    serve: Serve
     fix: str | None = None
     """Set by a replay: questions with a quarantined answer are asked once more, unless that answer was itself requested under this fix."""
 
@@ -120,11 +130,11 @@ def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
     sent_again: list[Case] = []
     generation, pending = 1, [case for case in cases if case.in_quarantine]
     while pending:
-        wants = [first_want(case, generation, asking) for case in pending]
-        held = asking.held(wants)
-        for case, want in zip(pending, wants, strict=True):
-            case.keys.add(want.key)
-        known = [case for case, want in zip(pending, wants, strict=True) if held[want.key].state == "found"]
+        keys = [first_key(case, generation, asking) for case in pending]
+        held = asking.held(keys)
+        for case, key in zip(pending, keys, strict=True):
+            case.keys.add(key)
+        known = [case for case, key in zip(pending, keys, strict=True) if _is_found(held, key)]
         again = [
             case for case in pending if asking.fix is not None and case not in known and case.answers[-1].body.get("fix") != asking.fix
         ]
@@ -136,30 +146,49 @@ def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
 
 def _keep_editions(cases: Sequence[Case], asking: Asking) -> None:
     """Cases that were answered under an earlier edition of their profile stay with it, so that a new field of a contract buys nothing again."""
-    earlier = [(case, replace(case, profile=edition)) for case in cases for edition in case.profile.editions[1:]]
-    wants = [first_want(as_before, 0, asking) for _, as_before in earlier]
-    held = asking.held(wants) if wants else {}
+    earlier = [
+        (case, edition, _first_keys(edition, 0, asking.model).of(case.subject)) for case in cases for edition in case.profile.editions[1:]
+    ]
+    held = asking.held([key for _, _, key in earlier]) if earlier else {}
     # From the oldest on, so that of several answers the newest edition's stands.
-    for (case, as_before), want in reversed(list(zip(earlier, wants, strict=True))):
-        case.keys.add(want.key)
-        if held[want.key].state == "found":
-            case.profile = as_before.profile
+    for case, edition, key in reversed(earlier):
+        case.keys.add(key)
+        if _is_found(held, key):
+            case.profile = edition
+
+
+def _is_found(held: Mapping[str, Answer], key: str) -> bool:
+    return key in held and held[key].state == "found"
 
 
 def first_want(case: Case, generation: int, asking: Asking) -> Want:
     """The first attempt of a generation, identified by everything the model sees."""
     attempt = Attempt(case.profile, prompt.first_request(case.profile, case.rendered), asking.book.limits.calls.max_tokens, asking.fix)
-    seen: dict[str, Any] = {
-        "profile": case.profile.name,
-        "version": case.profile.version,
-        "prompt": prompt.prompt_hash(case.profile),
-        "contract": case.profile.contract_hash,
-        "model": asking.model,
+    return _want(case, attempt, _seen(case.profile, generation, asking.model), asking)
+
+
+def first_key(case: Case, generation: int, asking: Asking) -> str:
+    """The key of `first_want`."""
+    return _first_keys(case.profile, generation, asking.model).of(case.subject)
+
+
+@cache
+def _first_keys(profile: Profile, generation: int, model: str) -> Keys:
+    return Keys(OPERATION, _seen(profile, generation, model))
+
+
+def _seen(profile: Profile, generation: int, model: str) -> dict[str, Any]:
+    return {
+        "profile": profile.name,
+        "version": profile.version,
+        "prompt": prompt.prompt_hash(profile),
+        "contract": profile.contract_hash,
+        "model": model,
+        **({"replay": generation} if generation else {}),
     }
-    return _want(case, attempt, seen | ({"replay": generation} if generation else {}), asking)
 
 
-def second_want(case: Case, first: Want, asking: Asking) -> Want | None:
+def second_want(case: Case, generation: int, asking: Asking) -> Want | None:
     """The one second attempt, or None if there is nothing to repair or a repair cannot help.
 
     It is identified by the answer it repairs, not by the faults found: each answer is repaired once, however often governance rules are reworded.
@@ -172,18 +201,19 @@ def second_want(case: Case, first: Want, asking: Asking) -> Want | None:
     else:
         faults = [str(violation) for violation in case.violations]
         request, room = prompt.repair_request(case.profile, case.rendered, text, faults), calls.max_tokens
-    repaired = {**first.parameters, "attempt": 2, "mends": _digest(text)}
+    repaired = {**_seen(case.profile, generation, asking.model), "attempt": 2, "mends": _digest(text)}
     # Repairing an answer that a replay requested counts for that replay, whoever does it.
     fix = asking.fix or case.answers[-1].body.get("fix")
     return _want(case, Attempt(case.profile, request, room, fix), repaired, asking)
 
 
-def look_want(case: Case, first: Want, asking: Asking) -> Want:
+def look_want(case: Case, generation: int, asking: Asking) -> Want:
     """The second look at a doubted answer: it shows the facts without what may speak to the model. Identified by the answer it doubts, like a repair."""
     request = prompt.second_look(case.profile, prompt.render(doubts.without_hints(case.profile, case.facts)))
     fix = asking.fix or case.answers[-1].body.get("fix")
     attempt = Attempt(case.profile, request, asking.book.limits.calls.max_tokens, fix)
-    return _want(case, attempt, {**first.parameters, "attempt": "second look", "doubts": _digest(case.last_text)}, asking)
+    seen = _seen(case.profile, generation, asking.model)
+    return _want(case, attempt, {**seen, "attempt": "second look", "doubts": _digest(case.last_text)}, asking)
 
 
 def text_of(answer: Answer) -> str:
@@ -192,16 +222,19 @@ def text_of(answer: Answer) -> str:
 
 def _put(cases: Sequence[Case], generation: int, asking: Asking) -> None:
     """One attempt per case, and one more for those that a second attempt may repair."""
-    first = {id(case): first_want(case, generation, asking) for case in cases}
-    answers = asking.buy(list(first.values()))
-    answered = _take(cases, list(first.values()), answers)
-    second = [(case, want) for case in answered if (want := second_want(case, first[id(case)], asking)) is not None]
+    keys = [first_key(case, generation, asking) for case in cases]
+    answers = asking.serve(keys)
+    missing = [first_want(case, generation, asking) for case, key in zip(cases, keys, strict=True) if key not in answers]
+    if missing:
+        answers = {**answers, **asking.buy(missing)}
+    answered = _take(cases, keys, answers)
+    second = [(case, want) for case in answered if (want := second_want(case, generation, asking)) is not None]
     if second and asking.book.limits.repair:
         answers = asking.buy([want for _, want in second])
-        _take([case for case, _ in second], [want for _, want in second], answers)
+        _take([case for case, _ in second], [want.key for _, want in second], answers)
     doubted = [case for case in answered if case.doubts]
     if doubted:
-        _look_again(doubted, [look_want(case, first[id(case)], asking) for case in doubted], asking)
+        _look_again(doubted, [look_want(case, generation, asking) for case in doubted], asking)
 
 
 def _look_again(cases: Sequence[Case], wants: Sequence[Want], asking: Asking) -> None:
@@ -213,7 +246,7 @@ def _look_again(cases: Sequence[Case], wants: Sequence[Want], asking: Asking) ->
         answer = answers.get(want.key)
         if answer is not None:
             case.keys.add(want.key)
-            case.until = min(case.until, stands_until(want, answer))
+            case.until = min(case.until, stands_until(LIFETIMES, answer))
         if answer is None or answer.state != "found" or not isinstance(answer.body, dict):
             _settle(case, None)
             continue
@@ -250,23 +283,23 @@ def _want(case: Case, attempt: Attempt, parameters: dict[str, Any], asking: Aski
     return Want(
         provider=PROVIDER,
         operation=OPERATION,
-        subject=hashlib.sha256(case.rendered.encode()).hexdigest(),
+        subject=case.subject,
         price_micros=asking.book.prices.most_micros(asking.model, most_tokens(attempt), attempt.max_tokens),
         campaign_id=case.leads[0]["campaign_id"],
-        lifetimes=_LIFETIMES,
+        lifetimes=LIFETIMES,
         parameters=parameters,
         payload=attempt,
     )
 
 
-def _take(cases: Sequence[Case], wants: Sequence[Want], answers: Mapping[str, Answer]) -> list[Case]:
+def _take(cases: Sequence[Case], keys: Sequence[str], answers: Mapping[str, Answer]) -> list[Case]:
     """Judge an attempt's answers. Returns the cases with an answer; the others keep their earlier judgement."""
     taken: list[Case] = []
     to_judge: list[Case] = []
-    for case, want in zip(cases, wants, strict=True):
-        answer = answers[want.key]
-        case.keys.add(want.key)
-        case.until = min(case.until, stands_until(want, answer))
+    for case, key in zip(cases, keys, strict=True):
+        answer = answers[key]
+        case.keys.add(key)
+        case.until = min(case.until, stands_until(LIFETIMES, answer))
         if answer.state != "found" or not isinstance(answer.body, dict):
             if not case.answers:
                 case.unavailable = answer.reason or "provider_error"

@@ -262,10 +262,18 @@ def _capitalised_runs(text: str) -> Iterator[str]:
     """Runs of capitalised words, without the first word of a sentence."""
     for match in _CAPITALISED.finditer(text):
         words = match.group().split()
-        if _SENTENCE_START.search(text[: match.start()]):
+        if _starts_sentence(text, match.start()):
             words = words[1:]
         if words:
             yield " ".join(words)
+
+
+def _starts_sentence(text: str, at: int) -> bool:
+    place = at
+    while place and text[place - 1].isspace():
+        place -= 1
+    # Only white space and one character before it matter, and to search all that comes before takes long.
+    return _SENTENCE_START.search(text, max(0, place - 1), at) is not None
 
 
 def _strangers(run: str, shown: Shown, glossary: frozenset[str]) -> int:

@@ -16,10 +16,9 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-import orjson
 import polars as pl
 
-from lead_assets.contracts.base import MONEY_DTYPE
+from lead_assets.contracts.base import MONEY_DTYPE, column_of_values
 from lead_assets.core.settings import Settings
 from lead_assets.core.suppressing import email_values, value_hash
 from lead_assets.signals import plan
@@ -370,7 +369,7 @@ def _rows(
     facts = pl.DataFrame(
         {
             "verdict": list(verdicts),
-            **{column: [getattr(verdict, column) for verdict in said] for column in common},
+            **{column: _series([getattr(verdict, column) for verdict in said], schema[column]) for column in common},
             **{column: _series([verdict.values.get(column) for verdict in said], dtype) for column, dtype in signal.value_schema.items()},
         },
         schema={"verdict": pl.String, **{column: schema[column] for column in common}, **signal.value_schema},
@@ -398,12 +397,8 @@ def _rows(
 
 
 def _series(values: list[Any], dtype: pl.DataType) -> Any:
-    """The values, unchanged or, for lists, read from JSON: polars would turn each list into a series, and Arrow would import pandas first."""
-    if not isinstance(dtype, pl.List):
-        return values
-    return pl.Series(values=[None if each is None else orjson.dumps(each).decode() for each in values], dtype=pl.String).str.json_decode(
-        dtype
-    )
+    """The values, or the column of them where polars would take long to make it."""
+    return column_of_values("", values, dtype) if isinstance(dtype, pl.List | pl.Datetime) else values
 
 
 def _costs(asked: pl.DataFrame, charges: Sequence[Charge]) -> pl.DataFrame:

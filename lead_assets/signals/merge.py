@@ -55,7 +55,9 @@ def enrich(
         frame = frame.join(found, on=_KEYS, how="left", validate="m:1", maintain_order="left")
     schema = EnrichedLead.polars_schema()
     offices = located(frame.with_columns(office=_head_office(names, brings))["office"])
-    frame = frame.with_columns(hq_country_code=offices["country_code"], hq_region=offices["region"])
+    # A column's origin is told for each column that a signal fills: its time is put into words once.
+    told = [_told(f"{name}.as_of", pl.col(f"{name}.provider")).alias(f"{name}.told") for name in names]
+    frame = frame.with_columns(hq_country_code=offices["country_code"], hq_region=offices["region"]).with_columns(told)
     return frame.select(
         "campaign_id",
         "lead_id",
@@ -107,17 +109,20 @@ def _provenance(names: list[str], brings: bool) -> pl.Expr:
     """A JSON object with sorted keys, built as text within polars, so that a million leads need not pass through Python one by one."""
     entries = []
     for column in sorted(PRECEDENCE):
-        said = [_origin(column, value, f"{signal}.as_of", pl.col(f"{signal}.provider")) for signal, value in _candidates(column, names)]
+        said = [_origin(column, value, pl.col(f"{signal}.told")) for signal, value in _candidates(column, names)]
         if brings and column in GIVEN_COLUMNS:
-            said.append(_origin(column, pl.col(f"{GIVEN}.{column}"), f"{GIVEN}.{column}.as_of", pl.lit(GIVEN)))
+            said.append(_origin(column, pl.col(f"{GIVEN}.{column}"), _told(f"{GIVEN}.{column}.as_of", pl.lit(GIVEN))))
         entries.append(pl.coalesce(pl.lit(None, dtype=pl.String), *said))
     return _json_object(entries)
 
 
-def _origin(column: str, value: pl.Expr, as_of: str, provider: pl.Expr) -> pl.Expr:
+def _told(as_of: str, provider: pl.Expr) -> pl.Expr:
     date = pl.col(as_of).dt.strftime("%Y-%m-%dT%H:%M:%S%.6fZ")
-    written = pl.concat_str(pl.lit(f'"{column}":{{"as_of":"'), date, pl.lit('","provider":"'), provider, pl.lit('"}'))
-    return pl.when(value.is_not_null()).then(written)
+    return pl.concat_str(pl.lit('{"as_of":"'), date, pl.lit('","provider":"'), provider, pl.lit('"}'))
+
+
+def _origin(column: str, value: pl.Expr, told: pl.Expr) -> pl.Expr:
+    return pl.when(value.is_not_null()).then(pl.concat_str(pl.lit(f'"{column}":'), told))
 
 
 def _miss_reasons(names: list[str]) -> pl.Expr:

@@ -9,13 +9,13 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from lead_assets.ledger.figures import money
-from lead_assets.ledger.model import Spent, Want
+from lead_assets.ledger.model import Spent
 
 if TYPE_CHECKING:
     import polars as pl
 
 
-@dataclass
+@dataclass(slots=True)
 class Look:
     """Keys looked up in the ledger for a subject, answered or not, and until when the answers hold (seconds since the epoch)."""
 
@@ -68,11 +68,12 @@ class SignalStats:
             own.bought += each.bought
             own.add_cost(each)
 
-    def looked(self, subject: str, want: Want, until: float) -> None:
+    def looked(self, subject: str, key: str, until: float) -> None:
         """Record that an answer was looked up, and how long it holds."""
         if (look := self.looks.get(subject)) is None:
-            look = self.looks[subject] = Look()
-        look.keys.add(want.key)
+            self.looks[subject] = Look({key}, until)
+            return
+        look.keys.add(key)
         look.until = min(look.until, until)
 
     def metadata(self) -> dict[str, Any]:

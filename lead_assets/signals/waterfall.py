@@ -10,21 +10,22 @@ import asyncio
 import functools
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
-from lead_assets.ledger.model import KEPT_OUT, PASSING, UNSENT, Answer, Reply, Want, stands_until
+from lead_assets.ledger.model import KEPT_OUT, PASSING, UNSENT, Answer, History, Keys, Lifetimes, Reply, Want, stands_until
+from lead_assets.ledger.recall import served
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import ledger_parameters, open_source, price_micros
 from lead_assets.signals.stats import SignalStats
 from lead_assets.vendors import load_vendors
 from lead_assets.vendors.answers import Values
-from lead_assets.vendors.offer import SourceClient
+from lead_assets.vendors.offer import SourceClient, SubjectKind
 from lead_assets.vendors.questions import LeadFacts, Question
 from lead_assets.vendors.turns import Turns
 
@@ -138,7 +139,7 @@ async def ask(
         asked, missed = await _questions(signal, source, {name: subjects[name] for name in still_open}, verdicts, desk, stats, charges)
         for name, verdict in missed.items():
             _note(signal, verdicts, name, verdict)
-        want_of = _asking(signal, source, desk)
+        asking = _Asking(signal, source, desk)
         for number in range(max(map(len, asked.values()), default=0)):
             due = [
                 (name, questions[number])
@@ -147,34 +148,28 @@ async def ask(
             ]
             for start in range(0, len(due), AT_ONCE):
                 wants = [
-                    (name, each.kind, want_of(each.subject, subjects[name].campaign_id, each.payload))
+                    _Wanted(asking.key(each.subject), each.subject, subjects[name].campaign_id, each.payload, name, each.kind)
                     for name, each in due[start : start + AT_ONCE]
                 ]
-                answers = await _answers(signal, source, [want for _, _, want in wants], desk, stats)
-                for name, kind, want in wants:
-                    answer = answers.get(want.key)
-                    stats.looked(name, want, stands_until(want, answer, buying=buying))
+                answers = await _answers(signal, asking, wants, desk, stats)
+                for want in wants:
+                    name, answer = want.name, answers.get(want.key)
+                    stats.looked(name, want.key, stands_until(signal.lifetimes, answer, buying=buying))
                     verdict = _verdict(signal, source, answer, mock)
-                    if kind == "email":
+                    if want.kind == "email":
                         verdict.address = want.subject
                     _note(signal, verdicts, name, verdict)
-                    if answer is not None and answer.cost_micros and kind not in source.charged_elsewhere:
+                    if answer is not None and answer.cost_micros and want.kind not in source.charged_elsewhere:
                         charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
     for name in subjects:
         verdicts.setdefault(name, SubjectVerdict("unknown", "no_subject"))
     return verdicts, charges
 
 
-def owned(ledger: Ledger, wants: Sequence[Want]) -> dict[str, Answer]:
+def owned(past: Mapping[str, History], lifetimes: Lifetimes, now: datetime) -> dict[str, Answer]:
     """What the ledger knows without buying: an expired answer is stale, but better than none."""
-    now = ledger.now()
-    past = ledger.histories([want.key for want in wants])
-    known = {want.key: (past[want.key].known, want.lifetimes) for want in wants if want.key in past}
-    return {
-        key: answer if answer.is_fresh(lifetimes, now) else replace(answer, stale=True)
-        for key, (answer, lifetimes) in known.items()
-        if answer is not None
-    }
+    known = {key: history.known for key, history in past.items() if history.known is not None}
+    return {key: answer if answer.is_fresh(lifetimes, now) else replace(answer, stale=True) for key, answer in known.items()}
 
 
 async def _questions(
@@ -210,24 +205,28 @@ async def _known(
         return await _read(source.reads, subjects, desk, stats), {}, set()
     if source.needs is None:
         return {}, {}, set()
-    own_want = _asking(signal, source, desk)
-    own = {name: own_want(name, subject.campaign_id, None) for name, subject in subjects.items()}
+    asking = _Asking(signal, source, desk)
+    own = {name: asking.key(name) for name in subjects}
     now, recalls = desk.ledger.now(), desk.ledger.buying == "never"
-    past = await asyncio.to_thread(desk.ledger.histories, [want.key for want in own.values()])
-    served = {name for name, want in own.items() if want.key in past and (recalls or past[want.key].serve(want.lifetimes, now) is not None)}
+    past = await asyncio.to_thread(desk.ledger.histories, list(own.values()))
+    served = {name for name, key in own.items() if key in past and (recalls or past[key].serve(signal.lifetimes, now) is not None)}
     needed, first = source.needs, source.needs.sources[0]
-    needed_want = _asking(needed, first, desk)
-    wants = {name: needed_want(name, subject.campaign_id, None) for name, subject in subjects.items() if name not in served}
+    needing = _Asking(needed, first, desk)
+    wants = {
+        name: _Wanted(needing.key(name), name, subject.campaign_id, None, name, None)
+        for name, subject in subjects.items()
+        if name not in served
+    }
     bought = SignalStats()
-    answers = await _answers(needed, first, list(wants.values()), desk, bought)
+    answers = await _answers(needed, needing, list(wants.values()), desk, bought)
     # A purchase that another signal of this step also makes for itself counts for that signal, whichever was first.
     desk.stats.get(needed.name, stats).add_chained(bought)
-    mock = load_vendors()[first.provider].is_mock(desk.settings)
+    mock, buying = load_vendors()[first.provider].is_mock(desk.settings), load_vendors()[first.provider].key(desk.settings) is not None
     known: dict[str, dict[str, object]] = {}
     missed: dict[str, SubjectVerdict] = {}
     for name, want in wants.items():
         answer = answers.get(want.key)
-        stats.looked(name, want, stands_until(want, answer, buying=load_vendors()[first.provider].key(desk.settings) is not None))
+        stats.looked(name, want.key, stands_until(needed.lifetimes, answer, buying=buying))
         stats.looked(name, own[name], math.inf)
         if answer is not None and answer.cost_micros and needed.subject not in first.charged_elsewhere:
             charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
@@ -236,52 +235,96 @@ async def _known(
         elif answer is not None and answer.state == "found":
             known[name] = {first.ledger_operation: answer.body}
         else:
-            old = past[own[name].key].known if own[name].key in past else None
+            old = past[own[name]].known if own[name] in past else None
             missed[name] = _verdict(signal, source, replace(old, stale=True), mock) if old else _verdict(needed, first, answer, mock)
             if old is not None and old.cost_micros:
-                charges.append(Charge(name, own[name].key, old.campaign_id, old.cost_micros))
+                charges.append(Charge(name, own[name], old.campaign_id, old.cost_micros))
     return known, missed, served
 
 
 async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats) -> dict[str, dict[str, object]]:
     """What the ledger has from another signal, from any of its sources that are asked about the subject itself."""
-    askers = [(source.ledger_operation, _asking(reads, source, desk)) for source in reads.sources if source.ask is None]
+    askers = [(source.ledger_operation, _Asking(reads, source, desk)) for source in reads.sources if source.ask is None]
     subject_of = {name: subject.facts.subject_of(reads.subject) for name, subject in subjects.items() if subject.facts is not None}
     others = {name: other for name, other in subject_of.items() if other is not None}
-    payers = {other: subjects[name].campaign_id for name, other in others.items()}
-    wants = {other: {operation: want_of(other, payer, None) for operation, want_of in askers} for other, payer in payers.items()}
-    answers = await asyncio.to_thread(owned, desk.ledger, [want for asked in wants.values() for want in asked.values()])
+    keys = {other: {operation: asking.key(other) for operation, asking in askers} for other in dict.fromkeys(others.values())}
+    past = await asyncio.to_thread(desk.ledger.histories, [key for asked in keys.values() for key in asked.values()])
     bodies: dict[str, dict[str, object]] = {
-        other: {operation: answers[want.key].body for operation, want in asked.items() if want.key in answers}
-        for other, asked in wants.items()
+        other: {operation: known.body for operation, key in asked.items() if key in past and (known := past[key].known) is not None}
+        for other, asked in keys.items()
     }
     for name, other in others.items():
-        for want in wants[other].values():
-            stats.looked(name, want, math.inf)
+        for key in keys[other].values():
+            stats.looked(name, key, math.inf)
     return {name: bodies[other] for name, other in others.items()}
 
 
-def _asking(signal: Signal, source: Source, desk: Desk) -> Callable[[str, str, object], Want]:
-    """Makes wants from (subject, paying campaign, payload), computing the shared parts once for tens of thousands."""
-    provider, operation, lifetimes = source.provider, source.ledger_operation, signal.lifetimes
-    price, parameters = price_micros(source, desk.settings), ledger_parameters(source, desk.settings)
-    return lambda subject, campaign_id, payload: Want(provider, operation, subject, price, campaign_id, lifetimes, parameters, payload)
+class _Wanted(NamedTuple):
+    """A question about a subject, and the key of its answer. Only what the ledger does not have becomes a `Want`."""
+
+    key: str
+    subject: str
+    campaign_id: str
+    payload: object
+    name: str
+    kind: SubjectKind | None
 
 
-async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk, stats: SignalStats) -> Mapping[str, Answer]:
-    from lead_assets.ledger.buying import buy
+class _Asking:
+    """A source asked for a signal: the shared parts of its wants, computed once for tens of thousands."""
 
-    if not wants:
+    def __init__(self, signal: Signal, source: Source, desk: Desk) -> None:
+        self.source, self.lifetimes = source, signal.lifetimes
+        self._price, self._parameters = price_micros(source, desk.settings), ledger_parameters(source, desk.settings)
+        self.key = Keys(source.ledger_operation, self._parameters).of
+
+    def want(self, wanted: _Wanted) -> Want:
+        source = self.source
+        return Want(
+            source.provider,
+            source.ledger_operation,
+            wanted.subject,
+            self._price,
+            wanted.campaign_id,
+            self.lifetimes,
+            self._parameters,
+            wanted.payload,
+        )
+
+
+async def _answers(signal: Signal, asking: _Asking, wanted: Sequence[_Wanted], desk: Desk, stats: SignalStats) -> Mapping[str, Answer]:
+    if not wanted:
         return {}
+    source, lifetimes = asking.source, asking.lifetimes
     vendor = load_vendors()[source.provider]
+    past = await asyncio.to_thread(desk.ledger.histories, list({want.key for want in wanted}))
+    now = desk.ledger.now()
     if vendor.key(desk.settings) is None and desk.ledger.buying != "never":
         # Without a key nothing can be bought, but earlier purchases still count.
-        answers = await asyncio.to_thread(owned, desk.ledger, wants)
-        for want in wants:
+        answers = owned(past, lifetimes, now)
+        for want in wanted:
             stats.spent[want.campaign_id].hits += want.key in answers
         return answers
+    answers = {}
+    # A subject that several ask about is a hit of the campaign that would have bought it.
+    unique = {want.key: want for want in (wanted if desk.ledger.buying != "always" else reversed(wanted))}
+    for key, want in unique.items():
+        answer = served(desk.ledger, past[key], lifetimes, now) if key in past else None
+        if answer is not None:
+            answers[key] = answer
+            stats.spent[want.campaign_id].hits += 1
+    if len(answers) < len(unique):
+        missing = [asking.want(want) for want in wanted if want.key not in answers]
+        answers |= await _bought(signal, source, missing, past, desk, stats)
+    return answers
 
-    terms = source.terms
+
+async def _bought(
+    signal: Signal, source: Source, wants: Sequence[Want], past: Mapping[str, History], desk: Desk, stats: SignalStats
+) -> Mapping[str, Answer]:
+    from lead_assets.ledger.buying import buy
+
+    vendor, terms = load_vendors()[source.provider], source.terms
 
     async def call(batch: Sequence[Want]) -> Sequence[Reply]:
         if (refusal := desk.trouble.refused.get(terms.bucket)) is not None:
@@ -313,6 +356,7 @@ async def _answers(signal: Signal, source: Source, wants: list[Want], desk: Desk
         concurrency=terms.concurrency,
         rates=terms.rates_in(desk.settings),
         bucket=terms.bucket,
+        known=past,
     )
     stats.add(purchase.spent)
     return purchase.answers

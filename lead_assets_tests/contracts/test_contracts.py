@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, cast
 
@@ -13,7 +15,7 @@ from pydantic import create_model
 
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import TABLES, Classification, Column, EnrichedLead, GoldenEvaluation, Grain, PreScore, RawLead, SignalRow, Table
-from lead_assets.contracts.base import MART_LINEAGE, OUTSIDE, Sources, column_of
+from lead_assets.contracts.base import MART_LINEAGE, MONEY_DTYPE, OUTSIDE, Sources, column_of, column_of_values
 from lead_assets.contracts.classification import ASKED_ABOUT
 from lead_assets.contracts.enriched import with_values
 from lead_assets.contracts.reference import reference
@@ -188,6 +190,25 @@ def test_every_contract_of_the_package_is_a_table_once() -> None:
     written = "".join((Path(__file__).parents[2] / "lead_assets" / "contracts" / f"{name}.py").read_text() for name in modules)
     assert sorted(re.findall(r'^    table: ClassVar\[str\] = "(.+)"$', written, re.MULTILINE)) == sorted(TABLES)
     assert {contract.table: contract for contract in TABLES.values()} == TABLES
+
+
+@pytest.mark.parametrize(
+    ("dtype", "values"),
+    [
+        (pl.List(pl.String()), [["a", None, 'q"', "ü"], [], None]),
+        (pl.List(pl.Int64()), [[1], [], None]),
+        (
+            pl.Datetime("us", "UTC"),
+            [datetime(1969, 1, 1, 1, 2, 3, 456789, tzinfo=UTC), datetime(2026, 7, 1, tzinfo=timezone(timedelta(hours=2))), None],
+        ),
+        (pl.String(), ["a", None]),
+        (MONEY_DTYPE, [Decimal("1.5"), None]),
+    ],
+)
+def test_a_column_of_values_is_what_polars_makes_of_them(dtype: pl.DataType, values: list[object]) -> None:
+    made = column_of_values("x", values, dtype)
+    assert made.dtype == dtype
+    assert made.equals(pl.Series("x", values, dtype), null_equal=True)
 
 
 def test_a_table_is_the_asset_of_the_same_name() -> None:

@@ -50,6 +50,16 @@ def test_an_event_carries_lead_ai_fields_raw_and_metadata(archive: Archive) -> N
     assert metadata["schema_version"] == "enrichment-event-1"
 
 
+def test_events_that_are_archived_are_not_packed_again(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = events(archive, LENDING)
+    with monkeypatch.context() as patched:
+        patched.setattr(Archive, "put_events", None)
+        assert events(archive, LENDING).equals(first)
+    other = events(archive, {**LENDING, "owner": "sam"})
+    assert set(other["archived_as"]) != set(first["archived_as"])
+    assert events(archive, LENDING).equals(first), "an older file counts, too"
+
+
 def test_the_archived_file_holds_the_events_line_by_line_without_nulls(archive: Archive) -> None:
     frame = events(archive, LENDING, {"company": "line\nbreak and \u2028"})
     (path,) = set(frame["archived_as"])

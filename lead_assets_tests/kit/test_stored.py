@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from lead_assets.contracts import TABLES, Lead, Score
-from lead_assets.kit.checks import faults, stored_counts
+from lead_assets.kit.checks import declared, stored_counts
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.rows import rows as rows_of
 
@@ -49,7 +49,7 @@ def tampered(warehouse: DuckDBWarehouse, change: Tamper, campaign: str = "spring
 
 
 def test_what_was_written_is_as_declared(warehouse: DuckDBWarehouse) -> None:
-    verdicts = faults(warehouse, Score, ["spring", "fall"])
+    verdicts = declared(warehouse, [Lead, Score], ["spring", "fall"])[Score]
     assert {key: (each.passed, each.metadata["rows"]) for key, each in verdicts.items()} == {"spring": (True, 3), "fall": (True, 3)}
 
 
@@ -88,8 +88,9 @@ def test_each_fault_is_named_with_its_rows_and_the_query_that_shows_them(
     warehouse: DuckDBWarehouse, change: Tamper, says: str, rows: list[list[str]]
 ) -> None:
     tampered(warehouse, change)
-    verdicts = faults(warehouse, Score, ["spring", "fall"])
+    verdicts = declared(warehouse, [Lead, Score], ["spring", "fall"])[Score]
     assert verdicts["fall"].passed, "each campaign has its own verdict"
+    assert all(each.passed for each in declared(warehouse, [Lead, Score], ["spring", "fall"])[Lead].values()), "each table has its own"
     shown = verdicts["spring"].metadata
     assert not verdicts["spring"].passed
     assert shown["broken"] == {says: 1}
@@ -109,7 +110,7 @@ def test_every_contract_has_a_check_that_runs(contract: type, tmp_path: Path) ->
     for table in {contract, *(TABLES[name] for _, name in contract.refers)}:  # type: ignore[attr-defined]
         made.write(table, table.empty(), ["all" if table.grain == "home" else "2026-01-01" if table.grain == "day" else "spring"])
     key = "all" if contract.grain == "home" else "2026-01-01" if contract.grain == "day" else "spring"  # type: ignore[attr-defined]
-    assert faults(made, contract, [key])[key].passed
+    assert declared(made, [contract], [key])[contract][key].passed
 
 
 def test_counts_are_of_the_stored_rows_and_a_campaign_without_rows_counts_zero(warehouse: DuckDBWarehouse) -> None:

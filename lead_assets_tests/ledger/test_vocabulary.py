@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import subprocess
 import sys
@@ -10,9 +11,11 @@ from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 
+import orjson
 import pytest
 from pydantic import ValidationError
 
+from lead_assets.contracts import canonical_json
 from lead_assets.contracts.signals import State
 from lead_assets.core.settings import Settings
 from lead_assets.ledger import Ledger, Reply, buy
@@ -20,7 +23,7 @@ from lead_assets.ledger.claims import settle
 from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
 from lead_assets.ledger.figures import money
 from lead_assets.ledger.holders import is_gone, new_holder
-from lead_assets.ledger.model import Lifetimes, Rate, Settlement, Spent, missed
+from lead_assets.ledger.model import Keys, Lifetimes, Rate, Settlement, Spent, Want, missed
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.vendor import Vendor, want, wants
@@ -31,6 +34,19 @@ def ended() -> str:
     """The holder of a process of this machine that has ended."""
     code = "from lead_assets.ledger.holders import new_holder; print(new_holder())"
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.parametrize("subject", ["acme.com", 'a "quoted" one', "Zoë\n", "\ud800", ""])
+@pytest.mark.parametrize("parameters", [{}, {"b": 1, "a": [None, "x"]}, {"large": 2**70}, {1: "a number"}, {"lone": "\udfff"}])
+def test_keys_are_those_of_wants(subject: str, parameters: dict[str, object]) -> None:
+    lifetimes = Lifetimes(timedelta(1), timedelta(1))
+    one = Want("vendor", "vendor.operation", subject, 0, "spring", lifetimes, parameters)
+    what = ["vendor.operation", subject, parameters]
+    try:
+        said = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
+    except TypeError:
+        said = canonical_json(what).encode("utf-8", "surrogatepass")
+    assert one.key == Keys("vendor.operation", parameters).of(subject) == hashlib.sha256(said).hexdigest()[:32]
 
 
 def test_only_a_process_of_this_machine_that_has_ended_is_gone(ended: str) -> None:

@@ -6,8 +6,10 @@ Does not belong here: any one store's SQL or files.
 from __future__ import annotations
 
 import hashlib
+import io
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 import polars as pl
@@ -146,8 +148,21 @@ def digest(frame: pl.DataFrame) -> str:
 
 
 def digest_in_order(frame: pl.DataFrame) -> str:
-    """SHA-256 (hex) of a conformed frame's rows, which are already sorted."""
-    return hashlib.sha256(_as_text(frame)).hexdigest()
+    """SHA-256 (hex) of a conformed frame's rows, which are already sorted. While some rows are hashed, the next are turned into text: neither needs the
+    interpreter."""
+    hashed = hashlib.sha256()
+    if frame.height <= _ROWS_OF_TEXT // 4:
+        hashed.update(_as_text(frame))
+        return hashed.hexdigest()
+    with ThreadPoolExecutor(1) as pool:
+        coming = None
+        for part in frame.iter_slices(_ROWS_OF_TEXT // 4):
+            text, coming = coming, pool.submit(_as_text, part)
+            if text is not None:
+                hashed.update(text.result())
+        assert coming is not None
+        hashed.update(coming.result())
+    return hashed.hexdigest()
 
 
 def digests(partitions: Mapping[str, pl.DataFrame]) -> dict[str, str]:
@@ -159,19 +174,20 @@ def digests(partitions: Mapping[str, pl.DataFrame]) -> dict[str, str]:
         together.append((key, frame))
         rows += frame.height
         if rows >= _ROWS_OF_TEXT or number == len(partitions):
-            lines = iter(_as_text(pl.concat([each for _, each in together])).splitlines(keepends=True))
-            found |= {name: hashlib.sha256(b"".join(itertools.islice(lines, each.height))).hexdigest() for name, each in together}
+            if len(together) == 1:
+                found[key] = digest_in_order(frame)
+            else:
+                lines = iter(_as_text(pl.concat([each for _, each in together])).splitlines(keepends=True))
+                found |= {name: hashlib.sha256(b"".join(itertools.islice(lines, each.height))).hexdigest() for name, each in together}
             together, rows = [], 0
     return found
 
 
 def _as_text(frame: pl.DataFrame) -> bytes:
     ordered = frame.select(sorted(frame.columns))
-    return (
-        ordered.with_columns(
-            [pl.col(name).cast(pl.String) for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Decimal)]
-            + [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Datetime)]
-        )
-        .write_ndjson()
-        .encode()
-    )
+    text = io.BytesIO()
+    ordered.with_columns(
+        [pl.col(name).cast(pl.String) for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Decimal)]
+        + [pl.col(name).dt.convert_time_zone("UTC") for name, dtype in ordered.schema.items() if isinstance(dtype, pl.Datetime)]
+    ).write_ndjson(text)
+    return text.getvalue()
