@@ -31,17 +31,22 @@ from lead_assets.kit.partitions import campaigns
 from lead_assets.kit.run_failures import retry_what_may_pass
 from lead_assets.kit.standing import standing_of
 from lead_assets.ledger import Ledger
+from lead_assets.operating.observed import OBSERVED
 from lead_assets.operating.watch import FRESH_KEY, PIPELINE
 from lead_assets.stores.archive import Archive
 
 EVALUATION = "golden_evaluation"
+ESTIMATE = "estimate"
+OBSERVE = "observe"
 HOME_TABLES = "home_tables"
 LEARNED = "learned"
 REBUILD = "lead_rebuild"
 DELIVERIES = "deliveries"
 
-of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign") - AssetSelection.checks(FRESH_KEY)
-"""Everything that is made per campaign. Freshness is judged between runs."""
+of_estimates = AssetSelection.assets("spending/estimates")
+"""What a run would cost: on request, because a run changes it."""
+of_campaigns = AssetSelection.tag(GRAIN_TAG, "campaign") - AssetSelection.checks(FRESH_KEY) - of_estimates
+"""Everything that a run makes per campaign. Freshness is judged between runs."""
 of_days = AssetSelection.tag(GRAIN_TAG, "day")
 """Everything that is made per day."""
 of_learned = AssetSelection.assets("scoring/score_model", "lookalike/index")
@@ -94,6 +99,25 @@ evaluation_job = define_asset_job(
     EVALUATION,
     selection=AssetSelection.assets(f"classification/{EVALUATION}"),
     description="Measures the classifier on the labelled leads. Bought once per prompt, contract and model.",
+)
+
+estimate_job = define_asset_job(
+    ESTIMATE,
+    selection=of_estimates,
+    description="What a run of these campaigns would buy now, before anything is spent. Calls nobody.",
+)
+
+observe_job = define_asset_job(
+    OBSERVE,
+    selection=AssetSelection.assets(*OBSERVED),
+    description="Observes budgets, the vendors' quotas, what waits, drift, and which rules are in force.",
+)
+
+observe_schedule = ScheduleDefinition(
+    job=observe_job,
+    cron_schedule="5 * * * *",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Hourly. Costs nothing: asking vendors what is left of a plan is free.",
 )
 
 rebuild_job = define_asset_job(

@@ -12,6 +12,7 @@ from lead_assets.briefs import assets as briefs
 from lead_assets.classification import assets as classification
 from lead_assets.core.settings import Settings
 from lead_assets.delivery import assets as delivery
+from lead_assets.estimating import assets as estimating
 from lead_assets.identity import assets as identity
 from lead_assets.intake import assets as intake
 from lead_assets.kit.described import described
@@ -22,7 +23,7 @@ from lead_assets.kit.versions import versioned
 from lead_assets.ledger.opened import ledger_of
 from lead_assets.lookalike import assets as lookalike
 from lead_assets.marts.assets import mart_assets
-from lead_assets.operating import watch
+from lead_assets.operating import observed, openlineage, watch
 from lead_assets.routing import assets as routing
 from lead_assets.scoring import assets as scoring
 from lead_assets.signals.assets import loadable_signals, signal_assets
@@ -30,7 +31,7 @@ from lead_assets.signals.signal import places_of_operations, signals_of_operatio
 from lead_assets.spending.assets import spending_assets
 from lead_assets.stores.opened import archive_of, warehouse_of
 
-ROOMS = [intake, identity, lookalike, classification, scoring, briefs, routing, delivery]
+ROOMS = [intake, identity, lookalike, classification, scoring, briefs, routing, delivery, estimating, observed]
 
 
 def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | None = None) -> Definitions:
@@ -65,6 +66,8 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             automation.rebuild_job,
             automation.home_job,
             automation.evaluation_job,
+            automation.estimate_job,
+            automation.observe_job,
             automation.learned_job,
             automation.campaign_api_job,
             automation.retention_job,
@@ -82,6 +85,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             watch.watch_sensor,
             watch.fetch_sensor,
             watch.refresh_sensor,
+            *([openlineage.openlineage_sensor] if settings.openlineage_url else []),
         ],
         schedules=[
             automation.campaign_api_schedule,
@@ -89,6 +93,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
             automation.suppression_schedule,
             automation.history_schedule,
             automation.evaluation_schedule,
+            automation.observe_schedule,
             automation.learned_schedule,
         ],
         resources={**resources, **(overrides or {})},

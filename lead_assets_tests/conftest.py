@@ -21,7 +21,7 @@ from lead_assets_tests.stores.fake import FakeAccount, fake_account
 from lead_assets_tests.stores.proxy import Proxy, proxy
 
 _OWN = (
-    *("LEAD_ASSETS_", "ANTHROPIC_", "PIPE0_", "ATURIYA_", "APOLLO_", "HUNTER_", "HUBSPOT_", "SLACK_", "ROUTING_JSON"),
+    *("LEAD_ASSETS_", "ANTHROPIC_", "PIPE0_", "ATURIYA_", "APOLLO_", "HUNTER_", "HUBSPOT_", "SLACK_", "ROUTING_JSON", "OPENLINEAGE_"),
     *("DAGSTER_HOME", "GCS_", "GOOGLE_", "STORAGE_EMULATOR_HOST", "SNOWFLAKE_"),
 )
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import yaml
 
+from lead_assets.automation import EVALUATION, OBSERVE
 from lead_assets.cli import pipeline, runs
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.ingest import ingest
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import archive_of
 
@@ -23,7 +25,14 @@ def run(settings: Settings, progress: runs.Progress | None = None) -> dict[str, 
     check_rules(settings)
     _ingest_fixtures(settings)
     pipeline.sync_campaign_api(settings)
-    answer = pipeline.run(settings, progress=progress)
+    with opened_ledger(settings) as ledger:
+        since = ledger.last_call()
+        # Before the campaigns, because the home-wide tables of spending show it.
+        evaluated = _job(settings, EVALUATION)
+        answer = pipeline.run(settings, progress=progress)
+        observed = _job(settings, OBSERVE)
+        answer["billed"] = ledger.billed(since)
+    answer["failures"] += [f"the whole home: {failure}" for each in (evaluated, observed) for failure in each.failures]
     home = "" if str(settings.home) == ".lead_assets" else f"LEAD_ASSETS_HOME={settings.home} "
     answer["seconds"] = round(time.monotonic() - began, 2)
     answer["next"] = [
@@ -32,6 +41,13 @@ def run(settings: Settings, progress: runs.Progress | None = None) -> dict[str, 
         ("see why a lead has its owner", f"{home}.venv/bin/lead-assets export routing.decisions --format csv | head"),
     ]
     return answer
+
+
+def _job(settings: Settings, name: str) -> runs.Ran:
+    from lead_assets.definitions import build_defs
+
+    with runs.instance_of(settings) as instance:
+        return runs.run_job(build_defs(settings), instance, name)
 
 
 def _ingest_fixtures(settings: Settings) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from lead_assets.automation import LEARNED
 from lead_assets.cli import runs
 from lead_assets.contracts import Classification, EnrichedLead, Lead, LookalikeBuild, ModelBuild, Quarantined, Score
 from lead_assets.core.settings import Settings
@@ -28,7 +29,7 @@ def learn(settings: Settings) -> dict[str, Any]:
 
     check_rules(settings)
     with opened_ledger(settings) as ledger, runs.instance_of(settings) as instance:
-        ran = runs.run_learned(build_defs(settings), instance)
+        ran = runs.run_job(build_defs(settings), instance, LEARNED)
         in_use = ledger.pins.in_use(SCORE_MODEL)
     warehouse = warehouse_of(settings)
     (row,), (index,) = ((warehouse.read(each).to_dicts() if ran.success else [{}]) for each in (ModelBuild, LookalikeBuild))

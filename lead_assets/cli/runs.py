@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
 
-from lead_assets.automation import HOME_TABLES, LEARNED, PIPELINE, of_campaigns, of_days, of_home
+from lead_assets.automation import HOME_TABLES, PIPELINE, of_campaigns, of_days, of_home
 from lead_assets.core.document import nearest
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
@@ -179,9 +179,9 @@ def run_campaigns(
     return ran
 
 
-def run_learned(definitions: Definitions, instance: DagsterInstance) -> Ran:
-    """Learn from the outcomes that are known now (the job of automation's daily schedule), in this process."""
-    job = definitions.resolve_job_def(LEARNED)
+def run_job(definitions: Definitions, instance: DagsterInstance, name: str) -> Ran:
+    """Run one of automation's jobs that has no partitions, such as those of its schedules, in this process."""
+    job = definitions.resolve_job_def(name)
     result = job.execute_in_process(run_config=_QUIET, instance=instance, tags={RUNNER_TAG: new_holder()}, raise_on_error=False)
     failed = result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE)
     return Ran(result.run_id, (), result.success, tuple(_failure(event) for event in failed))

@@ -24,7 +24,7 @@ from lead_assets.contracts.signals import (
     SignalRow,
     TechStack,
 )
-from lead_assets.contracts.spending import Calls, JournaledCall
+from lead_assets.contracts.spending import Calls, ExpectedPurchase, JournaledCall
 from lead_assets.contracts.who import AccountMember, IdentityLink, KnownAccount, KnownPerson, PersonLead, VagueKey
 from lead_assets.contracts.worth import PreScore
 
@@ -60,6 +60,7 @@ __all__ = [
     "EmailAddress",
     "EnrichedLead",
     "EnrichmentEvent",
+    "ExpectedPurchase",
     "Funding",
     "GoldenEvaluation",
     "Grain",

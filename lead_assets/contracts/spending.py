@@ -71,3 +71,27 @@ class JournaledCall(Table):
     @classmethod
     def origins(cls) -> Mapping[str, Sources]:
         return {"signal place": ("ledger.journal", "rules.files"), "*": "ledger.journal"}
+
+
+class ExpectedPurchase(Table):
+    """What a run of the campaign would buy now, by provider, operation and signal. Made on request only, and made again every time: a run changes it."""
+
+    table: ClassVar[str] = "spending.estimates"
+    key: ClassVar[tuple[str, ...]] = ("campaign_id", "provider", "operation", "signal")
+
+    campaign_id: Annotated[str, Column("Campaign that would pay", source="archive.drops")]
+    provider: Annotated[str, Column("Provider that would be asked")]
+    operation: Annotated[str, Column("The provider's operation, e.g. pipe0.company:overview@2")]
+    signal: Annotated[str, Column("Signal that it is for; for a model, what it would be asked for")]
+    subjects: Annotated[int, Column("Companies, people or leads that would be asked about", low=0)]
+    calls: Annotated[int, Column("Expected answers that cost something", low=0)]
+    cost_usd: Annotated[Money, Column("Expected cost in US dollars, rounded to a millionth", low=0)]
+
+    @classmethod
+    def origins(cls) -> Mapping[str, Sources]:
+        return {
+            "provider": "rules.files",
+            "operation": "rules.files",
+            "signal": "rules.files",
+            "*": ("archive.drops", "ledger.journal", "rules.files"),
+        }

@@ -90,6 +90,16 @@ class Settings(BaseSettings):
         None, description="Mail server for alerts: smtps://user:password@host:465, or smtp:// (STARTTLS where offered)"
     )
     smtp_from: str = Field("lead-assets@localhost", description="Sender of alerts by e-mail")
+    openlineage_url: str | None = Field(
+        None,
+        pattern=r"^https?://[^\s]+$",
+        validation_alias="OPENLINEAGE_URL",
+        description="Lineage service that is told of every run, e.g. Marquez",
+    )
+    openlineage_api_key: SecretStr | None = Field(None, validation_alias="OPENLINEAGE_API_KEY")
+    openlineage_namespace: str = Field(
+        "lead_assets", validation_alias="OPENLINEAGE_NAMESPACE", description="Namespace of jobs and tables there"
+    )
     slack_bot_token: SecretStr | None = Field(None, validation_alias="SLACK_BOT_TOKEN")
     routing_json: str | None = Field(
         None,

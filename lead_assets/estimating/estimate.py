@@ -31,7 +31,12 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
     """Calls and dollars by provider and operation. Returns the answer of `lead-assets estimate`. Raises ValueError for an unknown campaign."""
     wanted = campaigns_of(settings, campaigns)
     with opened_ledger(settings) as ledger:
-        (expected, given, left_out), budgets = _rehearse(settings, leads_of(settings, wanted, ledger), ledger), ledger.budgets()
+        return estimate_from(ledger, settings, wanted)
+
+
+def estimate_from(ledger: Ledger, settings: Settings, wanted: Sequence[str]) -> dict[str, Any]:
+    """The same from an open ledger. `wanted`: keys of campaigns that the archive has."""
+    (expected, given, left_out), budgets = _rehearse(settings, leads_of(settings, wanted, ledger), ledger), ledger.budgets()
     total = sum(each.cost_micros for each in expected)
     asked = {each.provider for each in expected}
     return {

@@ -321,6 +321,11 @@ def _take_batch(
         yield file, (arrival.receipt_id or "", drop)
 
 
+def pending(landing: Objects) -> int:
+    """The number of files that wait in the landing zone, those still being written among them."""
+    return sum(_landed(entry) is not None for entry in _entries(landing, "", ""))
+
+
 def _entries(landing: Objects, start: str, end: str) -> Iterator[Entry]:
     """Entries from one name to before another ("" means the end), without those that have left."""
     behind = f"{TAKEN_FOLDER[:-1]}0"  # the first name behind all below the folder

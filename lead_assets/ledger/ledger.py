@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Literal
@@ -326,6 +327,13 @@ class Ledger:
             return misses.due(misses.waiting(tx), circuits, controls.paused_providers(tx), under_way, asked, tx.now)
 
         return self._db.read(work)
+
+    def missing_answers(self) -> dict[str, int]:
+        """Provider → the number of campaigns that will be asked for again because answers were missed while it was down."""
+        from lead_assets.ledger import misses
+
+        waiting = self._db.read(misses.waiting)
+        return dict(Counter(miss.provider for miss in waiting))
 
     def circuits(self) -> list[Circuit]:
         """The providers whose circuit is not closed, and until when it is open; after that, the next call probes."""

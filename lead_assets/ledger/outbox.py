@@ -109,6 +109,11 @@ class Outbox:
         """The number of entries that could be sent now, including those whose worker has died."""
         return self._db.read(lambda tx: _due(tx, destinations))
 
+    def by_state(self) -> dict[str, int]:
+        """State → the number of entries in it."""
+        counted = sa.select(outbox.c.state, sa.func.count()).group_by(outbox.c.state)
+        return self._db.read(lambda tx: dict(tx.raw_rows(counted)))
+
     def last_sends(self) -> dict[str, int]:
         """Campaign → the newest entry of its history."""
         statement = sa.select(sends.c.campaign_id, sa.func.max(sends.c.id)).group_by(sends.c.campaign_id)

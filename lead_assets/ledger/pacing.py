@@ -12,6 +12,8 @@ from lead_assets.ledger.database import Tx, from_us, to_us
 from lead_assets.ledger.model import Rate
 from lead_assets.ledger.schema import rate_windows
 
+_LONGEST_QUEUE_US = 1_800_000_000
+"""A slot due later than that was given out before the clock went back: nobody queues for half an hour."""
 _BLOCK = 0
 """A window without a rate: it holds the time until which the vendor asked for a pause."""
 
@@ -23,6 +25,9 @@ def reserve_slots(tx: Tx, bucket: str, rates: Sequence[Rate], count: int, most: 
     for rate in rates:
         interval = int(rate.interval * 1e6)
         slack = (rate.burst - min(count, rate.burst)) * interval
+        full = tx.now_us + _per_us(rate)
+        if due.get(_per_us(rate), 0) > full + _LONGEST_QUEUE_US:
+            due[_per_us(rate)] = full  # as if the window had just been used up: never more than the vendor takes
         start = max(start, due.get(_per_us(rate), 0) - slack)
     if start - tx.now_us > most * 1e6:
         return None

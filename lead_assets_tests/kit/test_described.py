@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 from dagster import AssetSpec, Definitions
 
+from lead_assets.contracts import TABLES
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 
 
 def specs(definitions: Definitions) -> dict[str, AssetSpec]:
-    return {spec.key.to_user_string(): spec for spec in definitions.resolve_all_asset_specs()}
+    tables = {name.replace(".", "/") for name in TABLES}
+    return {name: spec for spec in definitions.resolve_all_asset_specs() if (name := spec.key.to_user_string()) in tables}
 
 
 @pytest.fixture(scope="module")
