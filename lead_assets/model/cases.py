@@ -146,9 +146,7 @@ def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
 
 def _keep_editions(cases: Sequence[Case], asking: Asking) -> None:
     """Cases that were answered under an earlier edition of their profile stay with it, so that a new field of a contract buys nothing again."""
-    earlier = [
-        (case, edition, _first_keys(edition, 0, asking.model).of(case.subject)) for case in cases for edition in case.profile.editions[1:]
-    ]
+    earlier = [(case, edition, _first_keys(edition, 0, asking).of(case.subject)) for case in cases for edition in case.profile.editions[1:]]
     held = asking.held([key for _, _, key in earlier]) if earlier else {}
     # From the oldest on, so that of several answers the newest edition's stands.
     for case, edition, key in reversed(earlier):
@@ -169,12 +167,16 @@ def first_want(case: Case, generation: int, asking: Asking) -> Want:
 
 def first_key(case: Case, generation: int, asking: Asking) -> str:
     """The key of `first_want`."""
-    return _first_keys(case.profile, generation, asking.model).of(case.subject)
+    return _first_keys(case.profile, generation, asking).of(case.subject)
+
+
+def _first_keys(profile: Profile, generation: int, asking: Asking) -> Keys:
+    return _keys_of(tuple(_seen(profile, generation, asking.model).items()))
 
 
 @cache
-def _first_keys(profile: Profile, generation: int, model: str) -> Keys:
-    return Keys(OPERATION, _seen(profile, generation, model))
+def _keys_of(seen: tuple[tuple[str, Any], ...]) -> Keys:
+    return Keys(OPERATION, dict(seen))
 
 
 def _seen(profile: Profile, generation: int, model: str) -> dict[str, Any]:
