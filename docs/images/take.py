@@ -1,10 +1,12 @@
-"""Takes the screenshots of the README from the demo, as this code makes it: `python docs/images/take.py` (needs `chromium` on the PATH).
+"""Takes the screenshots of README and docs from the demo, as this code makes it: `python docs/images/take.py` (needs `chromium` on the PATH, and
+playwright for the explorer).
 
 The demo runs in a temporary home and answers come from the sandbox, so the pictures contain made-up people only.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -15,9 +17,10 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).parent
 COMMAND = str(Path(sys.executable).parent / "lead-assets")
@@ -29,6 +32,18 @@ PICTURES = {
     "campaign.png": ("/assets/signals/company_overview?view=partitions&partition=inbound-fall-2026", (1500, 1000)),
 }
 """File → page of Dagster's UI, width and height in pixels."""
+EXPLORER = {
+    "leads.png": ("/leads?sort=score", (1400, 900)),
+    "lead.png": ("/lead?campaign=lending-q4-2026&id=lq4-101", (1400, 1300)),
+    "lead-phone.png": ("/lead?campaign=lending-q4-2026&id=lq4-101", (390, 844)),
+    "dashboard.png": ("/dashboard", (1400, 1000)),
+    "queues.png": ("/queues", (1400, 700)),
+    "what-if.png": ("/what-if", (1400, 1200)),
+    "lineage.png": ("/lineage?column=scoring.scores.tier", (1400, 900)),
+    "enrich.png": ("/lead?campaign=fresh&id=F1", (1400, 900)),
+}
+"""File → page of the lead explorer, width and height in pixels. The lead explorer needs a key, so playwright signs in."""
+_FRESH = '{"lead_id": "F1", "email": "nia@kestrelworks.example", "full_name": "Nia Okoro", "company": "Kestrel Works", "title": "CFO"}\n'
 
 
 def main() -> None:
@@ -38,11 +53,15 @@ def main() -> None:
         home = Path(folder) / "home"
         environment = os.environ | {"LEAD_ASSETS_HOME": str(home)}
         subprocess.run([COMMAND, "demo"], env=environment, check=True, stdout=subprocess.DEVNULL)
-        with _ui(environment, Path(folder)) as url:
-            for name in sys.argv[1:] or PICTURES:
-                page, (width, height) = PICTURES[name]
-                _take(url + page, width, height, HERE / name, Path(folder) / "browser")
-                print(HERE / name)
+        names = sys.argv[1:] or [*PICTURES, *EXPLORER]
+        if of_dagster := [name for name in names if name in PICTURES]:
+            with _ui(environment, Path(folder)) as url:
+                for name in of_dagster:
+                    page, (width, height) = PICTURES[name]
+                    _take(url + page, width, height, HERE / name, Path(folder) / "browser")
+                    print(HERE / name)
+        if of_explorer := [name for name in names if name in EXPLORER]:
+            _of_explorer(of_explorer, environment, Path(folder))
 
 
 @contextmanager
@@ -61,6 +80,47 @@ def _ui(environment: dict[str, str], folder: Path) -> Iterator[str]:
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(30)
+
+
+def _of_explorer(names: Sequence[str], environment: dict[str, str], folder: Path) -> None:
+    """Takes pages of the explorer, in a home with one more lead of which nothing was bought yet."""
+    from playwright.sync_api import sync_playwright
+
+    def asked(*command: str) -> dict[str, Any]:
+        answer = subprocess.run([COMMAND, *command, "--json"], env=environment, check=True, capture_output=True)
+        said: dict[str, Any] = json.loads(answer.stdout)
+        return said
+
+    (folder / "fresh.ndjson").write_text(_FRESH)
+    asked("ingest", str(folder / "fresh.ndjson"), "--campaign", "fresh")
+    asked("run", "--campaign", "fresh", "--from-ledger")
+    key = asked("keys", "create", "--name", "ana", "--scope", "admin")["key"]
+    with subprocess.Popen([COMMAND, "serve", "--port", "0", "--json"], env=environment, stdout=subprocess.PIPE, text=True) as server:
+        try:
+            assert server.stdout is not None
+            url = json.loads(server.stdout.readline())["url"] + "/explorer"
+            with sync_playwright() as started:
+                page = started.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"]).new_page()
+                page.goto(url + "/sign-in")
+                page.get_by_label("Key").fill(key)
+                page.get_by_role("button", name="Sign in").click()
+                for name in names:
+                    address, (width, height) = EXPLORER[name]
+                    page.set_viewport_size({"width": width, "height": height})
+                    page.goto(url + address)
+                    if name == "enrich.png":
+                        page.get_by_role("link", name="Enrich").click()
+                        page.wait_for_selector("#act button")
+                    if name == "what-if.png":
+                        rules = page.get_by_label("Routing rules (YAML)")
+                        rules.fill(rules.input_value().replace("DACH: [DE, ", "DACH: [", 1))
+                        page.get_by_role("button", name="Try it").click()
+                        page.wait_for_selector("#outcome h2")
+                        page.locator("#campaign").scroll_into_view_if_needed()
+                    page.screenshot(path=HERE / name)
+                    print(HERE / name)
+        finally:
+            server.terminate()
 
 
 def _wait(url: str, seconds: float = 90) -> None:

@@ -59,8 +59,9 @@ def _serve(settings: Settings, port: int, announce: Callable[[dict[str, Any]], N
         Path(settings.landing_location).mkdir(parents=True, exist_ok=True)
     with runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, archive_of(settings).campaigns())
-    # Alerts link to this UI, unless somebody has said another.
-    environment = {"LEAD_ASSETS_UI_URL": f"http://127.0.0.1:{port}"} | os.environ | {"LEAD_ASSETS_HOME": str(settings.home.resolve())}
+    # Alerts and the explorer link to this UI, and this UI to the explorer, unless somebody has said others.
+    own = {"LEAD_ASSETS_UI_URL": f"http://127.0.0.1:{port}", "LEAD_ASSETS_SERVICE_URL": f"http://127.0.0.1:{service_port}"}
+    environment = own | os.environ | {"LEAD_ASSETS_HOME": str(settings.home.resolve())}
     if settings.sandbox_url:
         environment["LEAD_ASSETS_SANDBOX_URL"] = settings.sandbox_url
     announce(

@@ -14,7 +14,6 @@ from typing import Any
 import orjson
 import polars as pl
 
-from lead_assets.contracts import Classification, EnrichedLead, Lead, Score
 from lead_assets.core.document import read_bytes
 from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import UnknownWord, unknown
@@ -23,11 +22,9 @@ from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.routing import explain as explaining
 from lead_assets.routing import moving
-from lead_assets.routing.choose import Chooser
-from lead_assets.routing.matching import match, routing_frame
 from lead_assets.routing.model import RoutingTable
+from lead_assets.routing.stored import chosen_again, tried, with_scores
 from lead_assets.routing.table import ROUTING, content_of, load_routing_table, table_from
-from lead_assets.routing.what_if import gains_and_losses, replay
 from lead_assets.stores.opened import campaigns_of, warehouse_of
 
 _SHOWN = 20
@@ -49,7 +46,7 @@ def explain(settings: Settings, lead_id: str, campaigns: Sequence[str] | None) -
         content = ledger.routing_table(way["table"]) if way.get("table") else None
         changes = ledger.owner_history(row["account_key"])
         account = ledger.assigned([row["account_key"]]).get(row["account_key"])
-    tried = explaining.on_the_way(way, table_from(content)) if content is not None else []
+    rules = explaining.on_the_way(way, table_from(content)) if content is not None else []
     return {
         "campaign_id": row["campaign_id"],
         "lead_id": lead_id,
@@ -63,7 +60,7 @@ def explain(settings: Settings, lead_id: str, campaigns: Sequence[str] | None) -
         "assigned_at": row["routed_at"],
         "sla_due_at": row["due_at"],
         "passed_over": way.get("passed_over", []),
-        "tried": tried,
+        "tried": rules,
         "routing_table": way.get("table"),
         "routing_table_in_force": content_of(settings)[0],
         "account_owner": account.owner if account is not None else None,
@@ -74,18 +71,8 @@ def explain(settings: Settings, lead_id: str, campaigns: Sequence[str] | None) -
 def what_if(settings: Settings, rules: Path, campaigns: Sequence[str] | None) -> dict[str, Any]:
     """What another routing file would have done with the leads that were routed."""
     table = ROUTING.parse(read_bytes(rules.read_bytes(), str(rules)))
-    wanted = _made(settings, campaigns)
     with opened_ledger(settings) as ledger:
-        replayed = replay(_frame(settings, wanted, table), ledger.routed(wanted), table)
-    differs = replayed.filter(pl.col("now") != pl.col("then"))
-    return {
-        "rules": str(rules),
-        "campaigns": wanted,
-        "leads": replayed.height,
-        "moved": differs.height,
-        "owners": gains_and_losses(replayed),
-        "examples": differs.head(_SHOWN).to_dicts(),
-    }
+        return {"rules": str(rules), **tried(settings, warehouse_of(settings), ledger, table, campaigns)}
 
 
 def reroute(
@@ -230,32 +217,12 @@ def _known_owner(ledger: Ledger, settings: Settings, owner: str) -> None:
         raise unknown("no owner", owner, load_routing_table(settings).people)
 
 
-def _made(settings: Settings, campaigns: Sequence[str] | None) -> list[str]:
-    """The requested campaigns whose scores are there."""
-    there = set(warehouse_of(settings).partitions(Score))
-    return [campaign for campaign in campaigns_of(settings, campaigns) if campaign in there]
-
-
-def _frame(settings: Settings, campaigns: Sequence[str], table: RoutingTable) -> pl.DataFrame:
-    warehouse = warehouse_of(settings)
-    leads, enriched, classified, scores = (
-        warehouse.read(contract, campaigns) if campaigns else contract.empty() for contract in (Lead, EnrichedLead, Classification, Score)
-    )
-    return routing_frame(leads, enriched, classified, scores, table)
-
-
 def _rerouted(
     settings: Settings, ledger: Ledger, campaigns: Sequence[str] | None, owner: str | None, move: Move, *, dry_run: bool
 ) -> list[Moved]:
-    table, content = load_routing_table(settings), content_of(settings)
     routed = ledger.routed_of(owner) if owner is not None else ledger.routed(campaigns_of(settings, campaigns))
-    wanted = [campaign for campaign in _made(settings, None) if campaign in set(routed["campaign_id"])]
-    if campaigns is not None:
-        keys = set(campaigns_of(settings, campaigns))
-        wanted = [campaign for campaign in wanted if campaign in keys]
-    frame = _frame(settings, wanted, table).join(routed.select("campaign_id", "lead_id"), on=["campaign_id", "lead_id"], how="semi")
-    chooser = Chooser(table, content[0], match(frame, table))
-    return ledger.reroute(chooser.leads, chooser, content, move, dry_run=dry_run)
+    warehouse = warehouse_of(settings)
+    return chosen_again(settings, warehouse, ledger, routed, with_scores(settings, warehouse, campaigns), move, dry_run=dry_run)
 
 
 def _given(ledger: Ledger, table: RoutingTable, settings: Settings, owner: str, to: str, move: Move, *, dry_run: bool) -> list[Moved]:

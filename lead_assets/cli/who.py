@@ -1,11 +1,10 @@
-"""What `lead-assets identity merge`, `unmerge` and `explain` do: record decisions about who is who, and show why.
+"""What `lead-assets identity merge`, `unmerge` and `explain` do.
 
-Does not belong here: acting on decisions (the home-wide tables of the identity room do, in the next run), or printing (see `show_linked`).
+Does not belong here: recording decisions (see `lead_assets.identity.deciding`), or printing (see `show_linked`).
 """
 
 from __future__ import annotations
 
-from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -13,59 +12,25 @@ import polars as pl
 
 from lead_assets.cli.errors import CommandError
 from lead_assets.core.settings import Settings
-from lead_assets.ledger.identities import EntityKind, Identities
+from lead_assets.identity.deciding import article, members_of, merge, unmerge
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.stores.warehouse.base import Warehouse
 
-_MOST_APART = 60
-"""Members of a person or account that can be taken apart completely: of more, every pair would be a decision."""
-_NEXT = "the next `lead-assets run` brings the tables up to it"
-
-
-def merge(ledger: Ledger, one: str, other: str) -> dict[str, Any]:
-    """Declare two leads, people or companies the same. What was declared apart between them no longer counts. Raises CommandError."""
-    register = ledger.identities
-    (kind, ours), (of, theirs) = _found(register, one), _found(register, other)
-    if kind != of:
-        raise CommandError(f"{one} is a{_n(kind)} and {other} is a{_n(of)}: name two people (or leads), or two accounts (or domains)")
-    mine, others = set(ours), set(theirs)
-    gone = [
-        (each.one, each.other)
-        for each in register.decisions(kind)
-        if not each.same and ((each.one in mine and each.other in others) or (each.one in others and each.other in mine))
-    ]
-    if not register.decide(kind, [(ours[0], theirs[0])], same=True, instead_of=gone) and not gone:
-        raise CommandError(f"{one} and {other} are the same {kind}: nothing to merge")
-    return {"kind": kind, "merged": [ours[0], theirs[0]], "no_longer_apart": len(gone), "next": _NEXT}
-
-
-def unmerge(ledger: Ledger, which: str) -> dict[str, Any]:
-    """Take a lead (or domain) out of its person (or account), or all members of one apart. Raises CommandError."""
-    register = ledger.identities
-    kind, members = _found(register, which)
-    if _is_entity(which):
-        if len(members) > _MOST_APART:
-            raise CommandError(f"{which} has {len(members)} members: take out single ones, up to {_MOST_APART} can be taken apart at once")
-        pairs = list(combinations(members, 2))
-    else:
-        (row,) = register.known(kind, [members[0]])
-        pairs = [(members[0], each.member) for each in register.members(kind, [row[1]]) if each.member != members[0]]
-    if not pairs:
-        raise CommandError(f"{which} is alone: nothing to take apart")
-    return {"kind": kind, "apart": register.decide(kind, pairs, same=False), "next": _NEXT}
+__all__ = ["explain", "merge", "unmerge"]
 
 
 def explain(settings: Settings, ledger: Ledger, warehouse: Warehouse, one: str, other: str, picture: Path | None) -> dict[str, Any]:
-    """Why two leads, people or companies are one or two. Of a person or account, the member that was known first is compared. Raises CommandError."""
+    """Why two leads, people or companies are one or two. Of a person or account, the member that was known first is compared. Raises CommandError,
+    NotDecided."""
     from lead_assets.contracts import Lead
     from lead_assets.identity.explaining import explained
     from lead_assets.identity.records import LEAD_COLUMNS, account_kind, account_records, person_kind, person_records
     from lead_assets.identity.rules import load_identity_rules
 
     register = ledger.identities
-    (kind, ours), (of, theirs) = _found(register, one), _found(register, other)
+    (kind, ours), (of, theirs) = members_of(register, one), members_of(register, other)
     if kind != of:
-        raise CommandError(f"{one} is a{_n(kind)} and {other} is a{_n(of)}: name two of a kind")
+        raise CommandError(f"{one} is a{article(kind)} and {other} is a{article(of)}: name two of a kind")
     pair = [ours[0], theirs[0]]
     if pair[0] == pair[1]:
         raise CommandError(f"{one} and {other} are the same {kind}, known first as {pair[0]}: name two leads or domains of it")
@@ -104,27 +69,3 @@ def explain(settings: Settings, ledger: Ledger, warehouse: Warehouse, one: str, 
         save_waterfall(picture, f"{kind}: {found.weight:+.1f} bits", steps, line=found.accept)
         answer["path"] = str(picture)
     return answer
-
-
-def _found(register: Identities, which: str) -> tuple[EntityKind, list[str]]:
-    """Kind and members, the first known first: of a person or account all, otherwise the lead or domain itself."""
-    if _is_entity(which):
-        kind: EntityKind = "person" if which.startswith("person_") else "account"
-        members = [row.member for row in register.members(kind, [which])]
-    else:
-        kind = "account" if which.startswith("name:") or "/" not in which else "person"
-        members = [row[0] for row in register.known(kind, [which])]
-    if not members:
-        raise CommandError(
-            f"nothing is known of {which}: write a lead as CAMPAIGN/LEAD_ID, a person or account by its id, a company by its domain "
-            "(identity.person_leads and identity.account_members list them), and run the campaign first if it is new"
-        )
-    return kind, members
-
-
-def _is_entity(which: str) -> bool:
-    return which.startswith(("person_", "account_")) and "/" not in which and "." not in which
-
-
-def _n(kind: EntityKind) -> str:
-    return "n account" if kind == "account" else " person"

@@ -86,6 +86,11 @@ class Settings(BaseSettings):
     ui_url: str = Field(
         "http://127.0.0.1:3000", pattern=r"^https?://[^\s]+$", description="Where people open Dagster's UI: alerts link to it"
     )
+    service_url: str = Field(
+        "http://127.0.0.1:8000",
+        pattern=r"^https?://[^\s]+$",
+        description="Where people open the lead explorer: what Dagster shows of a table links to it",
+    )
     smtp_url: SecretStr | None = Field(
         None, description="Mail server for alerts: smtps://user:password@host:465, or smtp:// (STARTTLS where offered)"
     )

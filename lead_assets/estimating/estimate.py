@@ -80,6 +80,18 @@ def _row(each: Expected) -> dict[str, Any]:
     }
 
 
+def price_of(settings: Settings, ledger: Ledger, leads: pl.DataFrame) -> dict[str, Any]:
+    """What it would cost to bring these leads (rows of identity.leads) up to a score: {"usd" (expected), "most_usd" (reserved if every question is asked),
+    "calls", "rows" as in `estimate`, with "most_usd"}. Writes nothing and calls nobody."""
+    expected = [each for each in _rehearse(settings, leads, ledger)[0] if each.signal != "summaries"]
+    return {
+        "usd": to_usd(round(sum(each.cost_micros for each in expected))),
+        "most_usd": to_usd(round(sum(each.most_micros for each in expected))),
+        "calls": round(sum(each.calls for each in expected)),
+        "rows": [_row(each) | {"most_usd": to_usd(round(each.most_micros))} for each in expected],
+    }
+
+
 def _rehearse(settings: Settings, leads: pl.DataFrame, ledger: Ledger) -> tuple[list[Expected], dict[str, int], dict[str, LeftOut]]:
     """Expected purchases, per signal the subjects that are not bought because a lead brings the answer, and what each `when` leaves out."""
     from lead_assets.estimating import model as of_classification

@@ -37,6 +37,8 @@ class Expected:
     calls: float
     """Expected number of answers that will cost something."""
     cost_micros: float
+    most_micros: float = 0.0
+    """What is reserved if every question is asked."""
 
 
 Share = Annotated[float, Field(ge=0, le=1)]

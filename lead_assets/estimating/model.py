@@ -25,6 +25,9 @@ from lead_assets.model.rulebook import Limits, Rulebook, TokenUsage
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
 
+_ATTEMPTS = 2
+"""An answer is repaired, or looked at again, once at most."""
+
 
 def rehearse(
     leads: pl.DataFrame, enriched: pl.DataFrame, *, ledger: Ledger, settings: Settings, experience: Experience, mode: Mode = "interactive"
@@ -38,7 +41,8 @@ def rehearse(
     batch = mode == "batch"
     micros = sum(_micros(attempt.profile, attempt.request.size, settings, book, experience, batch=batch) for attempt in attempts)
     again = 1 + experience.shares.model.repaired
-    asked = [Expected(PROVIDER, OPERATION, "classification", len(attempts), len(attempts) * again, micros * again)]
+    most = _ATTEMPTS * sum(want.price_micros for want in {want.key: want for want in stage.wished}.values())
+    asked = [Expected(PROVIDER, OPERATION, "classification", len(attempts), len(attempts) * again, micros * again, most)]
     if load_brief_rulebook(settings).limits.summaries.tiers:
         count = len(attempts) * experience.shares.model.briefs
         size = prompt.first_request(BRIEF, prompt.render({})).size

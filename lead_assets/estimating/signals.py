@@ -166,7 +166,11 @@ def _added(expected: Iterable[Expected]) -> list[Expected]:
         key = each.provider, each.operation, each.signal
         old = sums.get(key, replace(each, subjects=0, calls=0.0, cost_micros=0.0))
         sums[key] = replace(
-            old, subjects=old.subjects + each.subjects, calls=old.calls + each.calls, cost_micros=old.cost_micros + each.cost_micros
+            old,
+            subjects=old.subjects + each.subjects,
+            calls=old.calls + each.calls,
+            cost_micros=old.cost_micros + each.cost_micros,
+            most_micros=max(old.most_micros, each.most_micros),  # of one case or another
         )
     whole = (replace(each, subjects=round(each.subjects)) for each in sums.values())
     return [each for each in whole if each.subjects]
@@ -196,6 +200,7 @@ def _expected(
             asked,
             calls if price else 0.0,
             calls * experience.mean_micros(operation, price),
+            sum(want.price_micros for want in wants),
         )
 
 

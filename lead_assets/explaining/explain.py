@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -20,10 +22,19 @@ from lead_assets.routing.explain import on_the_way
 from lead_assets.routing.table import load_routing_table, table_from
 from lead_assets.stores.opened import warehouse_of
 from lead_assets.stores.warehouse.base import PartitionMissing, Warehouse
-from lead_assets.stores.warehouse.questions import ask
+from lead_assets.stores.warehouse.questions import ask, masked_row
 
 MOST_LEADS = 20
 """Leads explained at once: a company may have thousands."""
+
+_TABLES = (
+    *("identity.leads", "identity.duplicates", "identity.suppressed", "intake.raw_leads", "signals.enriched_leads"),
+    *("classification.classifications", "classification.quarantine", "classification.summaries", "classification.summary_quarantine"),
+    *("scoring.scores", "routing.decisions", "delivery.enrichment_events", "delivery.deliveries"),
+)
+"""Tables that are read of every lead, beside those of the signals."""
+_readers = ThreadPoolExecutor(4, "explain")
+"""A query of one lead waits for files more than it computes."""
 
 _TEXTS = (
     "email",
@@ -68,6 +79,32 @@ def explain(settings: Settings, asked: str, *, pii: bool = False, campaign: str 
     return {"asked": asked, "leads": leads, "rejected": _rejected(warehouse, asked.strip()), "more": max(0, len(found) - MOST_LEADS)}
 
 
+@dataclass(frozen=True)
+class Told:
+    """One lead: `told` as in `explain`, its rows of identity.leads, signals.enriched_leads and identity.duplicates, and the rules that were tried with their
+    conditions (see `lead_assets.routing.explain`)."""
+
+    told: dict[str, Any]
+    lead: dict[str, Any]
+    enriched: dict[str, Any]
+    duplicates: list[dict[str, Any]]
+    tried: list[dict[str, Any]]
+
+
+def explain_lead(
+    settings: Settings, warehouse: Warehouse, ledger: Ledger, campaign: str, lead_id: str, *, pii: bool = False
+) -> Told | None:
+    """What is known of one lead of a campaign; None if nothing is. Reads only that campaign, and its tables at the same time."""
+    lead = _LeadTold(settings, warehouse, ledger, campaign, lead_id, pii)
+    lead.read_ahead()
+    found, duplicates = lead.row("identity.leads"), lead.rows("identity.duplicates", lead.as_duplicate)
+    if not found and not lead.rows("identity.suppressed") and not any(row["lead_id"] == lead_id for row in duplicates):
+        return None
+    told = lead.told()
+    decision = lead.row("routing.decisions")
+    return Told(told, found, lead.row("signals.enriched_leads"), duplicates, lead.tried(decision) if decision else [])
+
+
 def _meant(warehouse: Warehouse, asked: str, campaign: str | None) -> list[tuple[str, str]]:
     """(campaign, lead id) of the leads that are meant, in order of arrival; also those that were found to be duplicates or suppressed."""
     value, low = _literal(asked), _literal(asked.lower())
@@ -102,19 +139,33 @@ class _LeadTold:
     def __init__(self, settings: Settings, warehouse: Warehouse, ledger: Ledger, campaign: str, lead: str, pii: bool) -> None:
         self.settings, self.warehouse, self.ledger = settings, warehouse, ledger
         self.campaign, self.lead, self.pii = campaign, lead, pii
+        self._read: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        self.as_duplicate = f"(duplicate_of = {_literal(lead)} OR lead_id = {_literal(lead)})"
+
+    def read_ahead(self) -> None:
+        """Read what every lead is asked for, several tables at a time."""
+        wanted = [*_TABLES, *(contract.table for contract in TABLES.values() if issubclass(contract, SignalRow))]
+        list(_readers.map(self._rows_of, wanted, [self.as_duplicate if table == "identity.duplicates" else "" for table in wanted]))
 
     def rows(self, table: str, where: str = "", *, pii: bool | None = None) -> list[dict[str, Any]]:
         """The lead's rows of a table; none if the table was never made for its campaign."""
-        contract = TABLES.get(table)
-        if contract is None:
+        if table not in TABLES:
             return []
-        condition = f"campaign_id = {_literal(self.campaign)} AND " + (where or f"lead_id = {_literal(self.lead)}")
         shown = self.pii if pii is None else pii
-        partitions = [self.campaign] if contract.grain == "campaign" else None
-        try:
-            return ask(self.warehouse, f"SELECT * FROM {table} WHERE {condition}", pii=shown, partitions=partitions).to_dicts()
-        except PartitionMissing:
-            return []
+        found = self._rows_of(table, where)
+        return found if shown else [masked_row(TABLES[table], row) for row in found]
+
+    def _rows_of(self, table: str, where: str) -> list[dict[str, Any]]:
+        if (table, where) not in self._read:
+            contract = TABLES[table]
+            condition = f"campaign_id = {_literal(self.campaign)} AND " + (where or f"lead_id = {_literal(self.lead)}")
+            partitions = [self.campaign] if contract.grain == "campaign" else None
+            try:
+                rows = self.warehouse.query(f"SELECT * FROM {table} WHERE {condition}", [contract], partitions).to_dicts()
+            except PartitionMissing:
+                rows = []
+            self._read[table, where] = rows
+        return self._read[table, where]
 
     def row(self, table: str) -> dict[str, Any]:
         return next(iter(self.rows(table)), {})
@@ -146,12 +197,12 @@ class _LeadTold:
 
     def _arrivals(self) -> Iterator[dict[str, Any]]:
         lead = _literal(self.lead)
-        duplicates = self.rows("identity.duplicates", f"(duplicate_of = {lead} OR lead_id = {lead})")
+        duplicates = self.rows("identity.duplicates", self.as_duplicate)
         superseded = {(row["drop_sha256"], row["position"], row["part"]): row for row in duplicates}
         named = "".join(
             f" OR (drop_sha256 = {_literal(sha)} AND position = {position} AND part = {part})" for sha, position, part in superseded
         )
-        for row in self.rows("intake.raw_leads", f"(lead_id = {lead}{named})"):
+        for row in self.rows("intake.raw_leads", f"(lead_id = {lead}{named})" if named else ""):
             again = superseded.get((row["drop_sha256"], row["position"], row["part"]))
             part = f", part {row['part']}" if row["part"] > 1 else ""
             yield {
@@ -177,11 +228,13 @@ class _LeadTold:
         attempts: dict[str, list[dict[str, Any]]] = {}
         for call in self.ledger.attempts_about(set().union(*subjects.values())).iter_rows(named=True):
             attempts.setdefault(call.pop("subject"), []).append(call)
-        operations = {table: _operations(self.settings, table.split(".")[1]) for table in shown}
+        operations = _operations(self.settings)
         for table, row in shown.items():
             if row:
                 calls = (call for subject in sorted(subjects[table]) for call in attempts.get(subject, ()))
-                tried = sorted((call for call in calls if call["operation"] in operations[table]), key=lambda call: call["answered_at"])
+                tried = sorted(
+                    (call for call in calls if call["operation"] in operations.get(table, ())), key=lambda call: call["answered_at"]
+                )
                 yield {
                     "signal": table.split(".")[1],
                     **_only(row, "state", "reason", "needs", "provider", "as_of", "stale", "synthetic", "cost_usd", "subject"),
@@ -193,10 +246,13 @@ class _LeadTold:
         if not decision:
             return {}
         told = {name: value for name, value in _parsed(decision).items() if name not in ("campaign_id", "lead_id")}
+        return told | {"rules_tried": [{"rule": each["rule"], "met": each["met"]} for each in self.tried(decision)]}
+
+    def tried(self, decision: dict[str, Any]) -> list[dict[str, Any]]:
+        """The rules that were tried on the lead's facts, with their conditions."""
         content = self.ledger.routing_table(decision["routing_table"]) if decision.get("routing_table") else None
         way = {"authority": decision["authority"], "territory": decision["territory"], "facts": json.loads(decision["facts"])}
-        tried = on_the_way(way, load_routing_table(self.settings) if content is None else table_from(content))
-        return told | {"rules_tried": [{"rule": each["rule"], "met": each["met"]} for each in tried]}
+        return on_the_way(way, load_routing_table(self.settings) if content is None else table_from(content))
 
     def _steps(
         self,
@@ -274,11 +330,11 @@ def _judgement(row: dict[str, Any]) -> dict[str, Any]:
     return kept | {"fields": fields, "evidence": answer.get("evidence") if isinstance(answer, dict) else None}
 
 
-def _operations(settings: Settings, signal: str) -> set[str]:
+def _operations(settings: Settings) -> dict[str, set[str]]:
+    """Table of a signal → what its sources are called in the ledger."""
     from lead_assets.signals.signal import load_signals
 
-    found = load_signals(settings).get(signal)
-    return {source.ledger_operation for source in found.sources} if found else set()
+    return {signal.contract.table: {source.ledger_operation for source in signal.sources} for signal in load_signals(settings).values()}
 
 
 def _only(row: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import polars as pl
 from dagster import MetadataValue
@@ -25,7 +26,7 @@ def look(
     partitions: Sequence[str],
     draw: Callable[[pl.DataFrame, Step], str | None] | None,
 ) -> Mapping[str, Mapping[str, Any]]:
-    """Partition → metadata: "preview", "query" and, where there is one, "picture", for partitions that were made."""
+    """Partition → metadata: "preview", "query", "explorer" (the page of its leads) and, where there is one, "picture", for partitions that were made."""
     column = contract.partition_column()
     names = [each.name for each in contract.columns() if _may_be_seen(each) and each.name != column][:_COLUMNS]
     found: dict[str, dict[str, Any]] = {}
@@ -33,6 +34,9 @@ def look(
     for key in partitions:
         rows = parts.get(key, frame.clear())
         found[key] = {"query": query(contract, key)}
+        if column == "campaign_id" and "lead_id" in contract.polars_schema():
+            leads = f"{step.settings.service_url.rstrip('/')}/explorer/leads?{urlencode({'campaign': key})}"
+            found[key]["explorer"] = MetadataValue.url(leads)
         if rows.height and names:
             found[key]["preview"] = MetadataValue.md(_table(rows.select(names).head(_ROWS), rows.height))
         if draw is not None and (picture := draw(rows, step)) is not None:

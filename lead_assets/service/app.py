@@ -37,13 +37,15 @@ from lead_assets.service.access import Access, needs
 from lead_assets.service.answers import Health, says
 from lead_assets.service.describing import described, operation_id
 from lead_assets.service.desk import Desk
-from lead_assets.service.explorer import pages
+from lead_assets.service.explorer import acting, pages, trying
+from lead_assets.service.explorer.listing import Listing
 from lead_assets.service.explorer.sessions import SignedIn
 from lead_assets.service.jobs import Jobs, OpensDagster
 from lead_assets.service.metrics import Metrics
 from lead_assets.service.receiving import Receiver
 from lead_assets.service.reference import reference_page
 from lead_assets.stores.opened import archive_of, warehouse_of
+from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,128}")
 _READ = [Depends(needs("read"))]
@@ -60,6 +62,7 @@ def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | N
         app.state.settings, app.state.ledger, app.state.busy = settings, ledger, busy
         app.state.archive, app.state.warehouse = archive_of(settings), warehouse_of(settings)
         await asyncio.to_thread(app.state.warehouse.prepare)
+        app.state.listing = Listing(app.state.warehouse) if isinstance(app.state.warehouse, DuckDBWarehouse) else None
         app.state.access = Access(ledger)
         app.state.jobs = Jobs(settings, instance)
         app.state.desk = Desk(settings, ledger, app.state.archive, app.state.warehouse)
@@ -72,6 +75,8 @@ def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | N
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            if app.state.listing is not None:
+                await asyncio.to_thread(app.state.listing.close)
             app.state.desk.close()
             ledger.close()
             await asyncio.to_thread(tracing.flush, app)
@@ -91,8 +96,9 @@ def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | N
     app.add_middleware(_EveryRequest, service=app)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)
-    for room in (receive_api, enrich_api, score_api, discovery_api, contacts_api, write_api, lead_api, queues_api, pages):
-        app.include_router(room.router)
+    rooms = (receive_api, enrich_api, score_api, discovery_api, contacts_api, write_api, lead_api, queues_api, pages, acting, trying)
+    for router in (*(room.router for room in rooms), pages.last):
+        app.include_router(router)
     app.router.routes.append(mcp_api.endpoint(app))
     _add_own_routes(app)
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
@@ -166,8 +172,9 @@ class _EveryRequest:
                 extra = [
                     (b"x-request-id", request_id.encode("latin-1")),
                     (b"x-content-type-options", b"nosniff"),
-                    (b"cache-control", b"no-store"),
                 ]
+                if all(name != b"cache-control" for name, _ in message.get("headers", ())):
+                    extra.append((b"cache-control", b"no-store"))
                 message = {**message, "headers": [*message.get("headers", []), *extra]}
             await send(message)
 

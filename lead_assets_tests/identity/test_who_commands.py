@@ -8,10 +8,10 @@ import polars as pl
 import pytest
 
 from lead_assets.cli import who
-from lead_assets.cli.errors import CommandError
 from lead_assets.contracts import Lead
 from lead_assets.core.settings import Settings
 from lead_assets.identity import standing
+from lead_assets.identity.deciding import NotDecided
 from lead_assets.identity.explaining import explained
 from lead_assets.identity.records import account_kind, account_records, person_kind, person_records
 from lead_assets.identity.rules import load_identity_rules
@@ -91,13 +91,13 @@ def test_two_domains_are_declared_one_account(ledger: Ledger) -> None:
 )
 def test_what_cannot_be_merged_says_why(ledger: Ledger, one: str, other: str, says: str) -> None:
     made(ledger)
-    with pytest.raises(CommandError, match=says):
+    with pytest.raises(NotDecided, match=says):
         who.merge(ledger, one, other)
 
 
 def test_who_is_alone_cannot_be_taken_out(ledger: Ledger) -> None:
     made(ledger)
-    with pytest.raises(CommandError, match="alone"):
+    with pytest.raises(NotDecided, match="alone"):
         who.unmerge(ledger, "b/4")
 
 

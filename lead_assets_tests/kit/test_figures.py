@@ -117,6 +117,8 @@ def test_a_materialization_shows_its_rows_without_personal_data_the_query_and_a_
     shown = shown_by(made, result)
     for (name, campaign), metadata in shown.items():
         assert metadata["query"] == f"SELECT * FROM {name} WHERE campaign_id = '{campaign}'"
+        if "lead_id" in TABLES[name].polars_schema():
+            assert metadata["explorer"] == f"http://127.0.0.1:8000/explorer/leads?campaign={campaign}"
         text = metadata.get("preview", "")
         assert "Doe" not in text, name
         assert "@company" not in text, name

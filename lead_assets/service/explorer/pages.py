@@ -6,82 +6,42 @@ Does not belong here: SQL (see `reading`), who may look (see `sessions`).
 from __future__ import annotations
 
 import asyncio
-import json
-import logging
-from collections.abc import Callable, Coroutine
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 
-import jinja2
-from fastapi import APIRouter, Depends, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import FileResponse, RedirectResponse
 from starlette.exceptions import HTTPException
 
-from lead_assets.explaining.explain import explain
-from lead_assets.ledger.keys import ServiceKey
-from lead_assets.service.explorer import reading
-from lead_assets.service.explorer.sessions import FORM, SESSION, SignedIn, SignedOut, set_cookie
-from lead_assets.service.receive_api import body_of
+from lead_assets.contracts import TABLES
+from lead_assets.contracts.base import OUTSIDE
+from lead_assets.core.unknown_words import UnknownWord
+from lead_assets.explaining.explain import explain_lead
+from lead_assets.kit import columns
+from lead_assets.service.explorer import drawing, reading
+from lead_assets.service.explorer.acting import act_url, actions_for
+from lead_assets.service.explorer.frame import MOST_TEXT, Page, Viewer, form_of, page, sessions_of, static_file
+from lead_assets.service.explorer.sessions import FORM, SESSION, set_cookie
 
-_HERE = Path(__file__).parent
-_MOST_FORM_BYTES = 16 << 10
-_MOST_TEXT = 200
 _MOST_PAGE = 10_000
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "same-origin",
-    "X-Frame-Options": "DENY",
-    "Cross-Origin-Opener-Policy": "same-origin",
+_ASSETS = {"style.css": "text/css", "htmx.min.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_MADE = {
+    "signals": "signals/enriched_leads",
+    "classification": "classification/classifications",
+    "score": "scoring/scores",
+    "routing": "routing/decisions",
+    "deliveries": "delivery/deliveries",
 }
-_log = logging.getLogger(__name__)
+"""Part of a lead's page → the asset that made it."""
+router = APIRouter(prefix="/explorer", route_class=Page, include_in_schema=False)
 
 
-class _Page(APIRoute):
-    """A route whose errors are pages too, and which sends to the sign-in whoever is not signed in."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handler = super().get_route_handler()
-
-        async def handled(request: Request) -> Response:
-            try:
-                response = await handler(request)
-            except SignedOut:
-                back = request.url.path + (f"?{request.url.query}" if request.url.query else "") if request.method == "GET" else "/explorer"
-                response = RedirectResponse("/explorer/sign-in?" + urlencode({"next": back}), 303)
-            except HTTPException as error:
-                response = _page(request, "error.html", error.status_code, said=error.detail, status=error.status_code)
-            except (RequestValidationError, ValueError) as error:
-                _log.info("explorer: %s: %s", request.url.path, type(error).__name__)
-                response = _page(request, "error.html", 422, said="This address asks for something that does not exist.", status=422)
-            except Exception as error:
-                _log.exception("explorer: %s", type(error).__name__)
-                response = _page(request, "error.html", 500, said="The page could not be made; the log says why. Try again.", status=500)
-            response.headers.update(_HEADERS)
-            return response
-
-        return handled
-
-
-router = APIRouter(prefix="/explorer", route_class=_Page, include_in_schema=False)
-
-
-async def _signed_in(request: Request) -> ServiceKey:
-    key = await _sessions(request).key_of(request)
-    request.state.viewer = key
-    return key
-
-
-Viewer = Annotated[ServiceKey, Depends(_signed_in)]
-
-
-@router.get("/style.css")
-async def style() -> Response:
-    return FileResponse(_HERE / "style.css", media_type="text/css")
+@router.get("/static/{name}")
+async def static(request: Request, name: str) -> Response:
+    """The style sheet and htmx. Their addresses change with their content, so a browser keeps them."""
+    if name not in _ASSETS:
+        raise HTTPException(404, "There is no such file.")
+    return FileResponse(static_file(name), media_type=_ASSETS[name], headers={"Cache-Control": "public, max-age=31536000, immutable"})
 
 
 @router.get("/sign-in")
@@ -91,8 +51,8 @@ async def sign_in(request: Request) -> Response:
 
 @router.post("/sign-in")
 async def signed_in(request: Request) -> Response:
-    form = await _form(request)
-    sessions = _sessions(request)
+    form = await form_of(request)
+    sessions = sessions_of(request)
     sessions.check(request, form, FORM)
     text = form.get("key", "").strip()
     key = await request.app.state.access.valid(text) if text else None
@@ -102,6 +62,8 @@ async def signed_in(request: Request) -> Response:
         return _sign_in(request, 403, "This key may not read: ask for one with the scope read.")
     request.state.key_id = key.key_id
     sessions.end(request.cookies.get(SESSION, ""))
+    if request.app.state.listing is not None:
+        await asyncio.to_thread(request.app.state.listing.is_fresh)  # people look at the list sooner or later
     response = RedirectResponse(_own(form.get("next", "")), 303)
     set_cookie(request, response, SESSION, sessions.begin(key))
     return response
@@ -109,8 +71,8 @@ async def signed_in(request: Request) -> Response:
 
 @router.post("/sign-out")
 async def sign_out(request: Request) -> Response:
-    sessions = _sessions(request)
-    sessions.check(request, await _form(request), SESSION)
+    sessions = sessions_of(request)
+    sessions.check(request, await form_of(request), SESSION)
     sessions.end(request.cookies.get(SESSION, ""))
     response = RedirectResponse("/explorer/sign-in", 303)
     response.delete_cookie(SESSION, path="/explorer")
@@ -121,13 +83,13 @@ async def sign_out(request: Request) -> Response:
 @router.get("/")
 async def campaigns(request: Request, key: Viewer) -> Response:
     """Campaigns, each with its funnel."""
-    return _page(request, "campaigns.html", rows=await asyncio.to_thread(reading.campaigns, request.app.state.warehouse))
+    return page(request, "campaigns.html", rows=await asyncio.to_thread(reading.campaigns, request.app.state.warehouse))
 
 
 @router.get("/leads")
 async def leads(request: Request, key: Viewer) -> Response:
     """The table of leads."""
-    asked = {name: value[:_MOST_TEXT] for name, value in request.query_params.items() if name != "after"}
+    asked = {name: value[:MOST_TEXT] for name, value in request.query_params.items() if name != "after"}
     values = {name: asked.get(name, "").strip() for name in reading.FILTERS}
     values["country"] = values["country"].upper()
     sort = asked.get("sort", "received")
@@ -136,82 +98,132 @@ async def leads(request: Request, key: Viewer) -> Response:
         values, search, sort if sort in reading.SORTS else "received", request.query_params.get("after", "")[:2_000]
     )
     state, pii = request.app.state, key.may("read-pii")
-    page, funnel, tiers = await asyncio.gather(
-        asyncio.to_thread(reading.leads, state.warehouse, wanted, pii=pii),
-        asyncio.to_thread(reading.campaigns, state.warehouse),
-        asyncio.to_thread(reading.tiers, state.warehouse),
-    )
+    found = await asyncio.to_thread(reading.leads, state.warehouse, wanted, pii=pii, listing=state.listing)
+    names, tiers = await asyncio.to_thread(reading.choices, state.warehouse, state.listing)
     kept = {
         name: value
         for name, value in {**values, "q": search, "sort": wanted.sort}.items()
         if value and (name, value) != ("sort", "received")
     }
-    links = {"first": "?" + urlencode(kept), "next": "?" + urlencode({**kept, "after": page.following}) if page.following else ""}
-    names = [row["campaign_id"] for row in funnel]
-    return _page(request, "leads.html", page=page, wanted=wanted, links=links, names=names, tiers=tiers, sorts=reading.SORTS, pii=pii)
+    links = {"first": "?" + urlencode(kept), "next": "?" + urlencode({**kept, "after": found.following}) if found.following else ""}
+    response = page(
+        request, "leads.html", found=found, wanted=wanted, links=links, kept=kept, names=names, tiers=tiers, sorts=reading.SORTS, pii=pii
+    )
+    if request.headers.get("hx-request"):  # empty filters do not belong into the address
+        response.headers["HX-Push-Url"] = "/explorer/leads" + (links["first"] if kept else "")
+    return response
 
 
 @router.get("/lead")
 async def lead(request: Request, key: Viewer, campaign: str = "", id: str = "") -> Response:
     """Everything of one lead."""
-    request.scope["path_params"]["lead_id"] = id[:_MOST_TEXT]  # for the audit log
+    request.scope["path_params"]["lead_id"] = id[:MOST_TEXT]  # for the audit log
     state, pii = request.app.state, key.may("read-pii")
-    told = await asyncio.to_thread(explain, state.settings, id, pii=pii, campaign=campaign) if campaign and id else {"leads": []}
-    found = next((each for each in told["leads"] if (each["campaign_id"], each["lead_id"]) == (campaign, id)), None)
+    stores = (state.settings, state.warehouse, state.ledger)
+    found = await asyncio.to_thread(explain_lead, *stores, campaign, id, pii=pii) if campaign and id else None
     if found is None:
         kept = await asyncio.to_thread(reading.kept_instead, state.warehouse, campaign, id)
         if kept is not None:
             return RedirectResponse("/explorer/lead?" + urlencode({"campaign": campaign, "id": kept}), 303)
         raise HTTPException(404, "Nothing is known of this lead. It may be on its way, rejected, or erased.")
-    row = await asyncio.to_thread(reading.lead_row, state.warehouse, campaign, id, pii=pii)
-    values = await asyncio.to_thread(reading.signal_values, state.warehouse, campaign, id, pii=pii)
-    quotes = _quotes(found["class"].get("evidence"))
-    evidence = reading.marked(row.get("notes") or "", quotes)
-    return _page(request, "lead.html", lead=found, row=row, values=values, quotes=quotes, notes=evidence, pii=pii)
+    similar, cluster = await asyncio.gather(
+        asyncio.to_thread(reading.similar_accounts, state.warehouse, campaign, found.told["account_key"] or ""),
+        asyncio.to_thread(reading.cluster, state.warehouse, state.ledger, campaign, id, pii=pii),
+    )
+    quotes = _quotes(found.told["class"].get("evidence"))
+    ui = state.settings.ui_url.rstrip("/")
+    made = {part: f"{ui}/assets/{asset}?" + urlencode({"view": "partitions", "partition": campaign}) for part, asset in _MADE.items()}
+    return page(
+        request,
+        "lead.html",
+        lead=found.told,
+        row=found.lead,
+        tried=found.tried,
+        duplicates=found.duplicates,
+        values=reading.signal_values(found.enriched),
+        quotes=quotes,
+        notes=reading.marked(found.lead.get("notes") or "", quotes),
+        similar=similar,
+        cluster=cluster,
+        made=made,
+        run=f"{ui}/runs?" + urlencode({"q[0]": f"partition:{campaign}"}),
+        actions=[(name, act_url(name, campaign, id), may) for name, may in actions_for(key)] if found.lead else [],
+        pii=pii,
+    )
 
 
 @router.get("/dashboard")
 async def dashboard(request: Request, key: Viewer) -> Response:
-    """Funnel, money, incidents and governance of all campaigns."""
+    """Funnel, throughput, money, coverage, governance, time to first touch and incidents of all campaigns."""
     state = request.app.state
-    rows, spend, governance, budgets, incidents = await asyncio.gather(
-        asyncio.to_thread(reading.campaigns, state.warehouse),
-        asyncio.to_thread(reading.spend, state.warehouse),
-        asyncio.to_thread(reading.governance, state.warehouse),
+    of_tables = (
+        *(reading.campaigns, reading.spend, reading.governance, reading.throughput),
+        *(reading.coverage, reading.first_touch),
+    )
+    rows, spend, governance, hours, coverage, touches = await asyncio.gather(
+        *(asyncio.to_thread(each, state.warehouse) for each in of_tables)
+    )
+    queued, budgets, incidents = await asyncio.gather(
+        asyncio.to_thread(reading.queue_sizes, state.warehouse),
         asyncio.to_thread(state.ledger.budgets),
         asyncio.to_thread(state.ledger.open_incidents),
     )
     steps = ("received", "leads", "enriched", "classified", "scored", "routed")
-    funnel = {name: sum(row[name] or 0 for row in rows) for name in steps}
-    budget = [each.as_row() for each in budgets]
-    return _page(request, "dashboard.html", funnel=funnel, spend=spend, governance=governance, budgets=budget, incidents=incidents)
+    return page(
+        request,
+        "dashboard.html",
+        funnel={name: sum(row[name] or 0 for row in rows) for name in steps},
+        spend=spend,
+        governance=governance,
+        hours=hours,
+        coverage=coverage,
+        touches=touches,
+        queued=queued,
+        budgets=[each.as_row() for each in budgets],
+        incidents=incidents,
+        ui=state.settings.ui_url.rstrip("/"),
+    )
 
 
 @router.get("/queues")
-async def queues(request: Request, key: Viewer, which: str = "rejects", page: int = 1) -> Response:
+async def queues(request: Request, key: Viewer, which: str = "rejects", number: Annotated[int, Query(alias="page")] = 1) -> Response:
     """What waits for somebody: rejects, quarantine, dead letters."""
-    if which not in reading.QUEUES or not 1 <= page <= _MOST_PAGE:
+    if which not in reading.QUEUES or not 1 <= number <= _MOST_PAGE:
         raise HTTPException(404, "There is no such queue.")
     warehouse = request.app.state.warehouse
-    sizes = await asyncio.to_thread(reading.queue_sizes, warehouse)
-    rows, more = await asyncio.to_thread(reading.queue, warehouse, which, page, pii=key.may("read-pii"))
-    return _page(request, "queues.html", which=which, queues=reading.QUEUES, sizes=sizes, rows=rows, number=page, more=more)
+    sizes, kinds, (rows, more) = await asyncio.gather(
+        asyncio.to_thread(reading.queue_sizes, warehouse),
+        asyncio.to_thread(reading.queue_kinds, warehouse, which),
+        asyncio.to_thread(reading.queue, warehouse, which, number, pii=key.may("read-pii")),
+    )
+    about: dict[str, Any] = {"which": which, "queues": reading.QUEUES, "sizes": sizes, "may": key.may("write")}
+    return page(request, "queues.html", rows=rows, kinds=kinds, number=number, more=more, **about)
 
 
-@router.get("/{rest:path}")
-async def nothing(request: Request, rest: str, key: Viewer) -> Response:
-    raise HTTPException(404, "There is no such page.")
-
-
-def _sessions(request: Request) -> SignedIn:
-    sessions: SignedIn = request.app.state.sessions
-    return sessions
+@router.get("/lineage")
+async def lineage(request: Request, key: Viewer, column: str = "routing.decisions.owner") -> Response:
+    """What a column is made from, and what is made from it, drawn."""
+    try:
+        name = columns.known_column(column.strip()[:MOST_TEXT])
+    except UnknownWord as error:
+        return page(request, "lineage.html", 404, column=column[:MOST_TEXT], tables=TABLES, said=str(error))
+    links = columns.upstream(name), columns.downstream(name)
+    table = TABLES.get(name.rpartition(".")[0])
+    spec = next((each for each in table.columns() if each.name == name.rpartition(".")[2]), None) if table is not None else None
+    asset = f"{request.app.state.settings.ui_url.rstrip('/')}/assets/{table.table.replace('.', '/')}" if table is not None else ""
+    drawn = drawing.draw(name, *links)
+    about: dict[str, Any] = {
+        "description": spec.description if spec is not None else OUTSIDE.get(name, ""),
+        "asset": asset,
+        "outside": OUTSIDE,
+    }
+    return page(request, "lineage.html", column=name, tables=TABLES, drawn=drawn, sizes=drawing, up=links[0], down=links[1], **about)
 
 
 def _sign_in(request: Request, status: int, said: str = "") -> Response:
-    cookie = request.cookies.get(FORM) or _sessions(request).begin_form()
+    cookie = request.cookies.get(FORM) or sessions_of(request).begin_form()
     back = _own(request.query_params.get("next", ""))
-    response = _page(request, "sign_in.html", status, said=said, token=_sessions(request).token(cookie), back=back)
+    response = page(request, "sign_in.html", status, said=said, token=sessions_of(request).token(cookie), back=back)
     set_cookie(request, response, FORM, cookie)
     return response
 
@@ -221,19 +233,7 @@ def _own(address: str) -> str:
     return address if address.split("?")[0].split("#")[0] in _PAGES else "/explorer"
 
 
-_PAGES = {"/explorer", "/explorer/leads", "/explorer/lead", "/explorer/dashboard", "/explorer/queues"}
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = await body_of(request, _MOST_FORM_BYTES)
-    return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20))
-
-
-def _page(request: Request, template: str, status_code: int = 200, **given: Any) -> HTMLResponse:
-    viewer = getattr(request.state, "viewer", None)
-    cookie = request.cookies.get(SESSION, "")
-    common = {"viewer": viewer, "sign_out_token": _sessions(request).token(cookie) if viewer else "", "path": request.url.path}
-    return HTMLResponse(_templates.get_template(template).render(common | given), status_code)
+_PAGES = {f"/explorer{name}" for name in ("", "/leads", "/lead", "/dashboard", "/queues", "/what-if", "/lineage")}
 
 
 def _quotes(evidence: Any) -> list[str]:
@@ -245,44 +245,10 @@ def _quotes(evidence: Any) -> list[str]:
     return [quote for each in evidence for quote in _quotes(each)] if isinstance(evidence, list) else []
 
 
-def _shown(value: Any) -> str:
-    """A value of a table as text."""
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M")
-    if isinstance(value, float):
-        return f"{value:,.10g}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list) and all(isinstance(each, str) for each in value):
-        return ", ".join(value)
-    if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False, default=str)
-    return "" if value is None else str(value)
+last = APIRouter(prefix="/explorer", route_class=Page, include_in_schema=False)
+"""What no other page is: included after all of them."""
 
 
-def _json(value: Any) -> str:
-    """JSON text, indented; what is no JSON as it is."""
-    try:
-        return json.dumps(json.loads(value), indent=2, ensure_ascii=False)
-    except (ValueError, TypeError):
-        return _shown(value)
-
-
-def _usd(value: Any) -> str:
-    return "" if value is None else f"${value:,.2f}" if value == 0 or abs(value) >= Decimal("0.995") else f"${value:,.4f}"
-
-
-def _moment(value: date | datetime | None) -> str:
-    """What <time datetime> says."""
-    return "" if value is None else value.isoformat()
-
-
-def _lead_url(campaign: str, lead: str) -> str:
-    return "/explorer/lead?" + urlencode({"campaign": campaign, "id": lead})
-
-
-_templates = jinja2.Environment(
-    loader=jinja2.FileSystemLoader(_HERE / "templates"), autoescape=True, trim_blocks=True, lstrip_blocks=True, auto_reload=False
-)
-_templates.filters |= {"shown": _shown, "usd": _usd, "pretty": _json, "moment": _moment, "query": urlencode}
-_templates.globals |= {"lead_url": _lead_url}
+@last.get("/{rest:path}")
+async def nothing(request: Request, rest: str, key: Viewer) -> Response:
+    raise HTTPException(404, "There is no such page.")

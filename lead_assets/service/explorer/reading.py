@@ -1,5 +1,5 @@
-"""What the pages show, read with SQL that is masked without read-pii. A page of leads is found by narrow columns first and only then read, so that a million
-leads cost no more than what is sorted.
+"""What the pages show, read with SQL that is masked without read-pii. A page of leads comes from the copy in memory (see `listing`) where there is one;
+otherwise it is found by narrow columns first and only then read.
 
 Does not belong here: HTML (see `pages`), the steps of a lead (see `lead_assets.explaining`).
 """
@@ -7,26 +7,29 @@ Does not belong here: HTML (see `pages`), the steps of a lead (see `lead_assets.
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
-from lead_assets.contracts import TABLES, SignalRow
+from lead_assets.contracts import TABLES, Lead, SignalRow, SimilarAccount, Table
+from lead_assets.ledger.ledger import Ledger
 from lead_assets.service.enriching import literal
-from lead_assets.stores.warehouse.base import Warehouse
-from lead_assets.stores.warehouse.questions import ask
+from lead_assets.service.explorer.listing import Listing
+from lead_assets.stores.warehouse.base import PartitionMissing, Warehouse
+from lead_assets.stores.warehouse.questions import ask, masked_row
 
 PAGE = 50
 SORTS = {
-    "received": ("Newest", "l.received_at", "DESC"),
-    "oldest": ("Oldest", "l.received_at", "ASC"),
-    "score": ("Highest score", "COALESCE(s.score, -1)", "DESC"),
-    "lowest": ("Lowest score", "COALESCE(s.score, -1)", "ASC"),
-    "company": ("Company, A to Z", "LOWER(COALESCE(l.company, ''))", "ASC"),
+    "received": ("Newest", "l.received_at", "DESC", "received_at"),
+    "oldest": ("Oldest", "l.received_at", "ASC", "received_at"),
+    "score": ("Highest score", "COALESCE(s.score, -1)", "DESC", "by_score"),
+    "lowest": ("Lowest score", "COALESCE(s.score, -1)", "ASC", "by_score"),
+    "company": ("Company, A to Z", "LOWER(COALESCE(l.company, ''))", "ASC", "by_company"),
 }
-"""Name in the URL → what it is called, what it sorts by, and in which order. Nothing else of a URL becomes a name in SQL."""
+"""Name in the URL → what it is called, what it sorts by, in which order, and that column's name in the copy. Nothing else of a URL becomes a name in SQL."""
 FILTERS = {
     "campaign": ("l", "campaign_id"),
     "tier": ("s", "tier"),
@@ -41,6 +44,13 @@ QUEUES = {
     "dead-letters": ("delivery.dead_letters", "died_at", "Deliveries that were given up."),
 }
 """Name in the URL → table, the column that it is sorted by, and what it holds."""
+_KINDS = {
+    "rejects": {"campaign": "campaign_id", "reason": "code"},
+    "quarantine": {"campaign": "campaign_id", "reason": "code"},
+    "dead-letters": {"campaign": "campaign_id", "reason": "reason", "to": "destination"},
+}
+"""Queue → word in the URL → the column that it is about: what is replayed together."""
+MOST_OF_A_CLUSTER = 50
 _JOINS = {
     "s": " LEFT JOIN scoring.scores AS s ON s.campaign_id = l.campaign_id AND s.lead_id = l.lead_id",
     "d": " LEFT JOIN routing.decisions AS d ON d.campaign_id = l.campaign_id AND d.lead_id = l.lead_id",
@@ -66,24 +76,69 @@ class LeadsPage:
     following: str
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """One person: `members` and what people decided, each lead with its row of identity.leads as far as it is there; `size`: all members."""
+
+    person: str | None
+    members: list[dict[str, Any]]
+    decisions: list[dict[str, Any]]
+    size: int
+
+
 def campaigns(warehouse: Warehouse) -> list[dict[str, Any]]:
     """Rows of marts.campaign_funnel."""
     return ask(warehouse, "SELECT * FROM marts.campaign_funnel ORDER BY campaign_id").to_dicts()
 
 
-def tiers(warehouse: Warehouse) -> list[str]:
-    return ask(warehouse, "SELECT DISTINCT tier FROM scoring.scores ORDER BY tier")["tier"].to_list()
+def choices(warehouse: Warehouse, listing: Listing | None = None) -> tuple[list[str], list[str]]:
+    """The campaigns and the tiers that leads can be filtered by."""
+    if listing is not None and listing.is_ready:
+        return listing.different("campaign_id"), listing.different("tier")
+    tiers = ask(warehouse, "SELECT DISTINCT tier FROM scoring.scores ORDER BY tier")["tier"].to_list()
+    return [row["campaign_id"] for row in campaigns(warehouse)], tiers
 
 
-def leads(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
+def leads(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool, listing: Listing | None = None) -> LeadsPage:
     """A page of leads. Without `pii`, a search looks at no personal data. Raises ValueError for a cursor that is not one."""
-    _, by, order = SORTS[wanted.sort]
+    if listing is not None and listing.is_fresh():
+        return _listed(listing, wanted, pii=pii)
+    return _asked(warehouse, wanted, pii=pii)
+
+
+def _listed(listing: Listing, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
+    _, _, order, by = SORTS[wanted.sort]
+    where = [f"{FILTERS[name][1]} = ?" for name, value in wanted.values.items() if value]
+    values: list[Any] = [value for value in wanted.values.values() if value]
+    if wanted.search:
+        where.append(f"CONTAINS({'searched_with_pii' if pii else 'searched'}, ?)")
+        values.append(wanted.search.lower())
+    total = listing.count(_where(where), values)
+    if wanted.after:
+        text, campaign, lead_id = _unpacked(wanted.after)
+        value = datetime.fromisoformat(text) if by == "received_at" else float(text) if by == "by_score" else text
+        sign = "<" if order == "DESC" else ">"
+        # Not as a comparison of rows, which DuckDB makes one by one.
+        where.append(f"({by} {sign} ? OR ({by} = ? AND (campaign_id {sign} ? OR (campaign_id = ? AND lead_id {sign} ?))))")
+        values += [value, value, campaign, campaign, lead_id]
+    sorting = [f"{name} {order}" for name in (by, "campaign_id", "lead_id")]
+    found = listing.page(_where(where), values, sorting, PAGE + 1, pii=pii)
+    page = found[:PAGE]
+    following = ""
+    if len(found) > PAGE:
+        last = page[-1]
+        following = _packed(last["sorted_by"], last["campaign_id"], last["lead_id"])
+    return LeadsPage(page, total, following)
+
+
+def _asked(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
+    _, by, order, _ = SORTS[wanted.sort]
     where = [f"{FILTERS[name][0]}.{FILTERS[name][1]} = {literal(value)}" for name, value in wanted.values.items() if value]
     if wanted.search:
         columns = ("l.lead_id", "l.company", "l.company_domain", *(("l.full_name", "l.email_normalized") if pii else ()))
         where.append("(" + " OR ".join(f"STRPOS(LOWER({name}), {literal(wanted.search.lower())}) > 0" for name in columns) + ")")
     used = {FILTERS[name][0] for name, value in wanted.values.items() if value}
-    condition = f" WHERE {' AND '.join(where)}" if where else ""
+    condition = f" {_where(where)}"
     total = ask(warehouse, f"SELECT COUNT(*) AS n FROM identity.leads AS l{_joined(used)}{condition}", pii=pii)["n"][0]
     if wanted.after:
         value, campaign, lead_id = _unpacked(wanted.after)
@@ -92,7 +147,7 @@ def leads(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
         where.append(
             f"({by}, l.campaign_id, l.lead_id) {'<' if order == 'DESC' else '>'} ({said}, {literal(campaign)}, {literal(lead_id)})"
         )
-        condition = f" WHERE {' AND '.join(where)}"
+        condition = f" {_where(where)}"
     used |= {"s"} if "s.score" in by else set()
     found = ask(
         warehouse,
@@ -119,28 +174,69 @@ def _rows(warehouse: Warehouse, ids: Sequence[tuple[str, str]], *, pii: bool) ->
     return [rows[each] for each in ids if each in rows]
 
 
-def lead_row(warehouse: Warehouse, campaign: str, lead: str, *, pii: bool) -> dict[str, Any]:
-    """The row of identity.leads; empty if there is none."""
-    return next(_dicts(warehouse, f"SELECT * FROM identity.leads WHERE {_is(campaign, lead)}", pii), {})
-
-
 def kept_instead(warehouse: Warehouse, campaign: str, lead: str) -> str | None:
     """The lead whose duplicate this one is."""
     sql = f"SELECT duplicate_of FROM identity.duplicates WHERE {_is(campaign, lead)} AND duplicate_of <> lead_id ORDER BY received_at DESC LIMIT 1"
     return next((row["duplicate_of"] for row in _dicts(warehouse, sql, False)), None)
 
 
-def signal_values(warehouse: Warehouse, campaign: str, lead: str, *, pii: bool) -> dict[str, dict[str, Any]]:
-    """Signal → what was found, by column of signals.enriched_leads."""
-    row = next(_dicts(warehouse, f"SELECT * FROM signals.enriched_leads WHERE {_is(campaign, lead)}", pii), {})
+def signal_values(enriched: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Signal → what was found, by column, of a row of signals.enriched_leads."""
     common = {column.name for column in SignalRow.columns()}
     tables = [contract for contract in TABLES.values() if issubclass(contract, SignalRow)]
     return {
         contract.table_name(): {
-            column.name: row[column.name] for column in contract.columns() if column.name not in common and row.get(column.name) is not None
+            column.name: enriched[column.name]
+            for column in contract.columns()
+            if column.name not in common and enriched.get(column.name) is not None
         }
         for contract in tables
     }
+
+
+def similar_accounts(warehouse: Warehouse, campaign: str, account: str) -> list[dict[str, Any]]:
+    """Rows of lookalike.similarities, the most similar first."""
+    where = f"campaign_id = {literal(campaign)} AND account_key = {literal(account)}"
+    return _of_campaign(warehouse, f"SELECT * FROM lookalike.similarities WHERE {where} ORDER BY rank", SimilarAccount, campaign)
+
+
+def cluster(warehouse: Warehouse, ledger: Ledger, campaign: str, lead: str, *, pii: bool) -> Cluster:
+    """The leads of any campaign that are the same person as this one, by the register, and what people decided about it."""
+    member, register = f"{campaign}/{lead}", ledger.identities
+    row = next(iter(register.known("person", [member])), None)
+    if row is None:
+        return Cluster(None, [], [], 0)
+    members = [each.member for each in register.members("person", [row[1]])]
+    decided = [each for each in register.decisions("person") if member in (each.one, each.other)]
+    shown = members[:MOST_OF_A_CLUSTER]
+    by_campaign: dict[str, list[str]] = {}
+    for each in {*shown, *(other for pair in decided[:MOST_OF_A_CLUSTER] for other in (pair.one, pair.other))}:
+        name, _, its_lead = each.partition("/")
+        by_campaign.setdefault(name, []).append(its_lead)
+    rows: dict[str, dict[str, Any]] = {}
+    for name, ids in by_campaign.items():
+        among = ", ".join(literal(each) for each in ids)
+        sql = (
+            f"SELECT campaign_id, lead_id, full_name, email_normalized, company, received_at FROM identity.leads WHERE lead_id IN ({among})"
+        )
+        rows |= {f"{found['campaign_id']}/{found['lead_id']}": found for found in _of_campaign(warehouse, sql, Lead, name, pii=pii)}
+    missing = {"full_name": None, "email_normalized": None, "company": None, "received_at": None}
+
+    def of(each: str) -> dict[str, Any]:
+        name, _, its_lead = each.partition("/")
+        return rows.get(each, {"campaign_id": name, "lead_id": its_lead, **missing}) | {"member": each}
+
+    decisions = [{"other": of(each.other if each.one == member else each.one), "same": each.same} for each in decided[:MOST_OF_A_CLUSTER]]
+    return Cluster(row[1], [of(each) for each in shown], decisions, len(members))
+
+
+def _of_campaign(warehouse: Warehouse, sql: str, contract: type[Table], campaign: str, *, pii: bool = True) -> list[dict[str, Any]]:
+    """Rows of a SELECT over one table of one campaign; none if it was never made."""
+    try:
+        rows = warehouse.query(sql, [contract], [campaign]).to_dicts()
+    except PartitionMissing:
+        return []
+    return rows if pii else [masked_row(contract, row) for row in rows]
 
 
 def queue(warehouse: Warehouse, name: str, page: int, *, pii: bool) -> tuple[list[dict[str, Any]], bool]:
@@ -156,10 +252,60 @@ def queue_sizes(warehouse: Warehouse) -> dict[str, int]:
     return {name: ask(warehouse, f"SELECT COUNT(*) AS n FROM {table}")["n"][0] for name, (table, *_) in QUEUES.items()}
 
 
+def queue_kinds(warehouse: Warehouse, name: str) -> list[dict[str, Any]]:
+    """campaign, reason, to (dead letters only) and how many of a queue's rows are of that kind, most first: what can be replayed together."""
+    table, *_ = QUEUES[name]
+    columns = _KINDS[name]
+    said = ", ".join(f"{column} AS {word}" for word, column in columns.items())
+    sql = f"SELECT {said}, COUNT(*) AS n FROM {table} GROUP BY {', '.join(columns.values())} ORDER BY n DESC, {', '.join(columns)} LIMIT {PAGE}"
+    return list(_dicts(warehouse, sql, False))
+
+
+def queued(warehouse: Warehouse, name: str, given: Mapping[str, str]) -> int:
+    """How many of a queue's rows are of a kind."""
+    where = " AND ".join(f"{column} = {literal(given[word])}" for word, column in _KINDS[name].items())
+    count: int = ask(warehouse, f"SELECT COUNT(*) AS n FROM {QUEUES[name][0]} WHERE {where}")["n"][0]
+    return count
+
+
+def size_of(warehouse: Warehouse, campaign: str) -> int:
+    """How many leads a campaign has."""
+    count: int = warehouse.query("SELECT COUNT(*) AS n FROM identity.leads", [Lead], [campaign])["n"][0]
+    return count
+
+
 def spend(warehouse: Warehouse, days: int = 30) -> list[dict[str, Any]]:
     """day and usd of the newest days on which something was spent, oldest first."""
     sql = f"SELECT day, SUM(cost_usd) AS usd FROM marts.spend_by_day GROUP BY day ORDER BY day DESC LIMIT {days}"
     return list(_dicts(warehouse, sql, False))[::-1]
+
+
+def throughput(warehouse: Warehouse, hours: int = 48) -> list[dict[str, Any]]:
+    """hour and leads that arrived in it, of the hours up to the newest with a lead, oldest first."""
+    sql = (
+        "SELECT DATE_TRUNC('hour', received_at) AS hour, COUNT(*) AS leads FROM intake.raw_leads "
+        f"GROUP BY DATE_TRUNC('hour', received_at) ORDER BY hour DESC LIMIT {hours}"
+    )
+    counted = {row["hour"]: row["leads"] for row in _dicts(warehouse, sql, False)}
+    if not counted:
+        return []
+    each = [max(counted) - timedelta(hours=back) for back in range(hours)]
+    return [{"hour": hour, "leads": counted.get(hour, 0)} for hour in reversed(each)]
+
+
+def coverage(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """signal, leads, found, failed and stale over all campaigns, by name."""
+    sums = ", ".join(f"SUM({name}) AS {name}" for name in ("leads", "found", "not_found", "not_worth_it", "failed", "stale"))
+    return list(_dicts(warehouse, f"SELECT signal, {sums} FROM marts.signal_coverage GROUP BY signal ORDER BY signal", False))
+
+
+def first_touch(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """owner, leads, touched, waiting, breaches and the longest wait in minutes, over all campaigns; most breaches first."""
+    sql = (
+        "SELECT owner, SUM(leads) AS leads, SUM(touched) AS touched, SUM(waiting) AS waiting, SUM(breaches) AS breaches, "
+        "MAX(longest_minutes) AS longest_minutes FROM marts.time_to_first_touch GROUP BY owner ORDER BY breaches DESC, waiting DESC, owner LIMIT 20"
+    )
+    return list(_dicts(warehouse, sql, False))
 
 
 def governance(warehouse: Warehouse) -> list[dict[str, Any]]:
@@ -196,6 +342,10 @@ def _columns(table: str) -> set[str]:
 
 def _is(campaign: str, lead: str) -> str:
     return f"campaign_id = {literal(campaign)} AND lead_id = {literal(lead)}"
+
+
+def _where(conditions: Sequence[str]) -> str:
+    return f"WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _joined(used: set[str]) -> str:

@@ -26,6 +26,9 @@ from lead_assets.stores.warehouse.questions import MASKED, masked_select, masked
 if TYPE_CHECKING:
     import duckdb
 
+Stamp = tuple[int, int, int]
+"""When a file was written (nanoseconds), its inode and its size in bytes."""
+
 _FILE = "part.parquet"
 _NOTE = "note.json"  # beside it: says what it was made from
 # A missing extension must be an error, never a download.
@@ -121,6 +124,19 @@ class DuckDBWarehouse:
             return []
         keys = (urllib.parse.unquote(path.parent.name.removeprefix(prefix)) for path in folder.glob(f"{prefix}*/{_FILE}"))
         return sorted(key for key in keys if key != _EMPTY)
+
+    def stamps(self, contract: type[Table]) -> dict[str, Stamp]:
+        """What tells each partition's file from the one that it replaced, by key."""
+        prefix = _prefix(contract)
+        found: dict[str, Stamp] = {}
+        with contextlib.suppress(FileNotFoundError), os.scandir(self._table(contract)) as folders:
+            for folder in folders:
+                key = urllib.parse.unquote(folder.name.removeprefix(prefix))
+                if folder.name.startswith(prefix) and key != _EMPTY:
+                    with contextlib.suppress(FileNotFoundError):
+                        seen = os.stat(f"{folder.path}/{_FILE}")
+                        found[key] = (seen.st_mtime_ns, seen.st_ino, seen.st_size)
+        return found
 
     def prepare(self) -> None:
         """Bring `warehouse.duckdb` and the empty files in line with the contracts. Safe in many processes at once."""

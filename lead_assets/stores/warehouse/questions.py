@@ -7,8 +7,8 @@ own masking policies for people with a client of their own (sql/snowflake/04_mas
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -93,6 +93,19 @@ def mask(column: ColumnSpec, name: str) -> str:
         return f"REGEXP_REPLACE({name}, '^[^@]*', '***')"
     shown = "'\"***\"'" if column.json else "['***']" if isinstance(column.dtype, pl.List) else "'***'"
     return f"CASE WHEN {name} IS NULL THEN NULL ELSE {shown} END"
+
+
+def masked_row(contract: type[Table], row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a table as `mask` shows it."""
+    return {column.name: _masked_value(column, row[column.name]) for column in contract.columns() if column.name in row}
+
+
+def _masked_value(column: ColumnSpec, value: Any) -> Any:
+    if column.pii is None or value is None:
+        return value
+    if column.pii == "email" and not column.json and column.dtype == pl.String():
+        return re.sub(r"^[^@]*", "***", value, count=1)
+    return '"***"' if column.json else ["***"] if isinstance(column.dtype, pl.List) else "***"
 
 
 def masked_view(contract: type[Table]) -> str:
