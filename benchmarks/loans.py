@@ -1,8 +1,8 @@
 """How often the rules classifier reads which loan a lead asks for, in labelled texts (lead_assets_tests/classification/labels/loans.csv).
 
 `python -m benchmarks.loans`. Each part of the file was written before it was read against the rules, and its misses were mended after that, so that a
-figure for a part is one for texts that were seen. Right of each part when it was first read: 308 of 413, 91 of 120, 95 of 110, 86 of 104, 65 of 79, 83 of 90; the
-first two by the rules before these, whose words are no longer there.
+figure for a part is one for texts that were seen. Right of each part when it was first read: 308 of 413, 91 of 120, 95 of 110, 86 of 104, 65 of 79,
+83 of 90; the first two by the rules before these, whose words are no longer there.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -166,3 +167,11 @@ def test_folding_is_the_same_once_more() -> None:
 def test_a_name_that_looks_like_a_formula_is_a_name() -> None:
     drop = read(b'{"email": "ada@acme.example", "=HYPERLINK(1)": "x", "=map y": "z"}')
     assert json.loads(drop.leads["extra"][0]) == {"=HYPERLINK(1)": "x", "=map y": "z"}
+
+
+def test_labelled_wordings_of_thirty_languages_are_known() -> None:
+    """537 headers, written before they were looked up: 68 % were known then."""
+    rows = list(csv.DictReader((Path(__file__).parent / "labels" / "headers.csv").open(encoding="utf-8", newline="")))
+    known = shipped_headers()
+    wrong = [row for row in rows if (said := known.meaning(row["header"])) is None or said.field != row["field"]]
+    assert len(wrong) <= 0.02 * len(rows), wrong
