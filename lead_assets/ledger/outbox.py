@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import sqlalchemy as sa
@@ -30,6 +30,22 @@ _UNSENT = ("waiting", "failed", "held", "dead")
 """States in which an entry may still be rewritten: nobody has it."""
 _SLOT = ("destination", "campaign_id", "lead_id", "kind")
 _SECOND = 1_000_000
+Slot = tuple[str, str, str, str]
+"""Destination, campaign, lead, kind."""
+
+
+class _Newest(NamedTuple):
+    """What `plan` has to know of the newest entry of a slot."""
+
+    id: int
+    destination: str
+    campaign_id: str
+    lead_id: str
+    kind: str
+    content: str
+    state: str
+    reason: str | None
+    revision: int
 
 
 class Outbox:
@@ -130,7 +146,7 @@ class Outbox:
 
     def latest(self, campaigns: Collection[str]) -> dict[tuple[str, str, str, str], tuple[str, str]]:
         """(destination, campaign, lead, kind) → (content, state) of the newest entry."""
-        return self._db.read(lambda tx: {slot: (row["content"], row["state"]) for slot, row in _latest(tx, campaigns).items()})
+        return self._db.read(lambda tx: {slot: (row.content, row.state) for slot, row in _latest(tx, campaigns).items()})
 
     def mirrors(self, destination: str, people: Collection[str]) -> dict[str, Mirror]:
         """What the destination has of each person, as far as it told us."""
@@ -216,7 +232,7 @@ def forget(tx: Tx, people: Collection[str]) -> dict[str, int]:
 def _plan(
     tx: Tx,
     intents: Sequence[ToSend],
-    bodies: Mapping[tuple[str, str, str, str], bytes | None],
+    bodies: Mapping[Slot, bytes | None],
     campaigns: Collection[str],
     destinations: Collection[str],
 ) -> Planned:
@@ -232,8 +248,8 @@ def _plan(
         if _is_same(known, intent):
             same += 1
             continue
-        revision = known["revision"] if known else 0
-        if known and known["content"] != intent.content and known["state"] not in _UNSENT:
+        revision = known.revision if known else 0
+        if known and known.content != intent.content and known.state not in _UNSENT:
             revision += 1
         due = max(tx.now_us, to_us(intent.not_before)) if intent.not_before else tx.now_us
         row = {
@@ -247,9 +263,9 @@ def _plan(
             "b_due_at": due,
             "b_due_by": to_us(intent.due_by) if intent.due_by else None,
         }
-        if known and known["state"] in _UNSENT:
-            changed.append({**row, "b_id": known["id"]})
-            events.append((known["id"], intent.campaign_id, "waiting", "changed", 0))
+        if known and known.state in _UNSENT:
+            changed.append({**row, "b_id": known.id})
+            events.append((known.id, intent.campaign_id, "waiting", "changed", 0))
             continue
         number += 1
         added.append(
@@ -265,25 +281,23 @@ def _plan(
         tx.execute(_REWRITE, changed)
     gone = _gone(latest, wanted, destinations)
     if gone:
-        tx.execute(_WITHDRAW, [{"b_id": row["id"]} for row in gone])
-        events += [(row["id"], row["campaign_id"], "held", "withdrawn", 0) for row in gone]
+        tx.execute(_WITHDRAW, [{"b_id": row.id} for row in gone])
+        events += [(row.id, row.campaign_id, "held", "withdrawn", 0) for row in gone]
     _note(tx, events)
     return Planned(len(added), len(changed), same, len(gone))
 
 
-def _is_same(known: Mapping[str, Any] | None, intent: ToSend) -> bool:
+def _is_same(known: _Newest | None, intent: ToSend) -> bool:
     """Whether what is to be sent is there with this content, and not withdrawn."""
-    return known is not None and known["content"] == intent.content and not (known["state"] == "held" and known["reason"] == "withdrawn")
+    return known is not None and known.content == intent.content and not (known.state == "held" and known.reason == "withdrawn")
 
 
-def _gone(
-    latest: Mapping[tuple[str, str, str, str], dict[str, Any]], wanted: Collection[tuple[str, str, str, str]], destinations: Collection[str]
-) -> list[dict[str, Any]]:
+def _gone(latest: Mapping[Slot, _Newest], wanted: Collection[Slot], destinations: Collection[str]) -> list[_Newest]:
     """What has not left and is no longer wanted."""
     return [
         row
         for slot, row in latest.items()
-        if slot not in wanted and slot[0] in destinations and row["state"] in ("waiting", "failed", "held") and row["reason"] != "withdrawn"
+        if slot not in wanted and slot[0] in destinations and row.state in ("waiting", "failed", "held") and row.reason != "withdrawn"
     ]
 
 
@@ -293,11 +307,11 @@ def _key(intent: ToSend, revision: int) -> str:
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _latest(tx: Tx, campaigns: Collection[str]) -> dict[tuple[str, str, str, str], dict[str, Any]]:
-    names = ("id", *_SLOT, "content", "state", "reason", "revision")
-    statement = sa.select(*(outbox.c[name] for name in names)).where(tx.among(outbox.c.campaign_id, campaigns)).order_by(outbox.c.id)
-    found = (dict(zip(names, row, strict=True)) for row in tx.raw_rows(statement))
-    return {(row["destination"], row["campaign_id"], row["lead_id"], row["kind"]): row for row in found}
+def _latest(tx: Tx, campaigns: Collection[str]) -> dict[Slot, _Newest]:
+    statement = (
+        sa.select(*(outbox.c[name] for name in _Newest._fields)).where(tx.among(outbox.c.campaign_id, campaigns)).order_by(outbox.c.id)
+    )
+    return {row[1:5]: _Newest._make(row) for row in tx.raw_rows(statement)}
 
 
 def claim(

@@ -85,7 +85,10 @@ DESTINATION = SegmentDestination()
 def _typed(lead: RoutedLead, allowed: Allowed) -> dict[str, Any]:
     """Numbers and truths as such; other values as text."""
     found = {theirs: lead.facts[ours] for theirs, ours in allowed.items() if ours in lead.facts}
-    return {name: value if isinstance(value, int | float) else in_text(value) for name, value in found.items()}
+    return {name: value if isinstance(value, _NUMBERS) else in_text(value) for name, value in found.items()}
+
+
+_NUMBERS = (int, float)  # to write int | float makes a new type for every value
 
 
 class _SegmentSender:
