@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -123,7 +123,9 @@ def _add_own_routes(app: FastAPI) -> None:
         is_ready = all(said == "ok" for said in services.values())
         return JSONResponse({"status": "ready" if is_ready else "not_ready", "services": services}, 200 if is_ready else 503)
 
-    @app.get("/metrics", tags=["service"], dependencies=_READ, summary="Figures in Prometheus' text format")
+    @app.get(
+        "/metrics", tags=["service"], dependencies=_READ, summary="Figures in Prometheus' text format", response_class=PlainTextResponse
+    )
     async def metrics() -> Response:
         return Response(app.state.metrics.text(), media_type="text/plain; version=0.0.4; charset=utf-8")
 

@@ -41,6 +41,9 @@ _LENDING = {
     "property_type": "single family",
     "notes": "Third flip this year, needs to close in two weeks",
 }
+_EVENTS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The steps as they end", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+}
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}, "example": _LENDING}}}
 }
@@ -57,7 +60,7 @@ async def enrich_one(request: Request, key: Writer, max_usd: MaxUsd = None, max_
     return as_json(flat_answer(found, body))
 
 
-@router.post("/enrich/stream", openapi_extra=_BODY, summary="The same, told step by step (server-sent events)")
+@router.post("/enrich/stream", openapi_extra=_BODY, responses=_EVENTS, summary="The same, told step by step (server-sent events)")
 async def enrich_stream(request: Request, key: Writer, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60) -> StreamingResponse:
     """Events lead, signals, classification, score, routing as each ends; then done with the answer of /enrich, or failed."""
     body = await body_of(request, _MOST_BYTES)

@@ -81,7 +81,7 @@ class LeadSearch(BaseModel):
 def page_of_leads(warehouse: Warehouse, wanted: LeadSearch, *, pii: bool, counted: bool = False) -> dict[str, Any]:
     """items (columns of `SHOWN`, and `score` if it is the order), next_cursor (null on the last page), and total if `counted`.
 
-    Raises HTTPException: 403 for a search of personal data without `pii`, 422 for a cursor that is not one.
+    Raises HTTPException: 403 for a search of personal data without `pii`, 404 for a cursor that is not one.
     """
     where, used = _conditions(wanted, pii=pii)
     said: dict[str, Any] = {}
@@ -175,4 +175,4 @@ def _unpacked(cursor: str, sort: str) -> tuple[str, str, str]:
             return f"CAST({literal(datetime.fromisoformat(value).isoformat())} AS TIMESTAMPTZ)", campaign, lead_id
         return literal(value), campaign, lead_id
     except (ValueError, TypeError):
-        raise HTTPException(422, "the cursor is not one of this list: start again without it") from None
+        raise HTTPException(404, "there is no such page: the cursor is not one of this list; start again without it") from None

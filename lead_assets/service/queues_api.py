@@ -18,7 +18,7 @@ from lead_assets.service.access import needs
 from lead_assets.service.answers import Job, PageOf, Replayed, Retried, says
 from lead_assets.service.finding import PAGE, newest_lead
 from lead_assets.service.jobs import JOB_ID
-from lead_assets.service.paying import EnrichRefused, MaxSeconds, MaxUsd, as_json, within
+from lead_assets.service.paying import MaxSeconds, MaxUsd, as_json, within
 from lead_assets.service.retrying import retry
 from lead_assets.service.spending import paid
 from lead_assets.stores.opened import campaigns_of
@@ -152,11 +152,11 @@ async def _queue(request: Request, key: ServiceKey, name: str, limit: int, page:
 
 
 async def _campaigns(request: Request, asked: Replay) -> list[str]:
-    """Options that name the campaigns. Raises EnrichRefused 422 for one that does not exist."""
+    """Options that name the campaigns. Raises HTTPException 404 for one that does not exist."""
     try:
         known = await asyncio.to_thread(campaigns_of, request.app.state.settings, asked.campaigns or None)
     except (UnknownWord, ValueError) as error:
-        raise EnrichRefused(422, {"detail": [{"type": "unknown_campaign", "loc": ["body", "campaigns"], "msg": str(error)}]}) from None
+        raise HTTPException(404, str(error)) from None
     return [word for campaign in (known if asked.campaigns else []) for word in ("--campaign", campaign)]
 
 

@@ -47,6 +47,9 @@ _KINDS = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "parquet": "application/vnd.apache.parquet",
 }
+_FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file", "content": {kind.partition(";")[0]: {} for kind in _KINDS.values()}}
+}
 _EXAMPLE = {"email": "ada@acme.example", "full_name": "Ada Lovelace", "company": "Acme", "title": "CTO"}
 BODY: dict[str, Any] = {
     "requestBody": {
@@ -129,7 +132,7 @@ async def erased(request: Request, lead_id: str) -> Response:
     return as_json(receipt)
 
 
-@router.get("/api/v1/leads/export", summary="All leads as a file")
+@router.get("/api/v1/leads/export", responses=_FILE, summary="All leads as a file")
 async def export(
     request: Request,
     key: Reader,

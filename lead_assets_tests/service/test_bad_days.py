@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from lead_assets.contracts import Lead
 from lead_assets.core.settings import Settings
@@ -33,9 +34,9 @@ pytestmark = pytest.mark.slow
 
 
 class Wire:
-    """A TCP proxy to a database that can be cut."""
+    """A TCP proxy to a database at a Unix socket, which can be cut."""
 
-    def __init__(self, target: tuple[str, int]) -> None:
+    def __init__(self, target: str) -> None:
         self._target = target
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.port = self._listening.getsockname()[1]
@@ -59,7 +60,12 @@ class Wire:
             if self._is_cut:
                 near.close()
                 continue
-            far = socket.create_connection(self._target)
+            far = socket.socket(socket.AF_UNIX)
+            try:
+                far.connect(self._target)
+            except OSError:
+                near.close()
+                continue
             self._open += [near, far]
             for one, other in ((near, far), (far, near)):
                 threading.Thread(target=self._pump, args=(one, other), daemon=True).start()
@@ -80,9 +86,9 @@ def test_what_arrives_while_the_ledgers_database_is_away_is_stored_once(
     import sqlalchemy as sa
 
     url = sa.make_url(postgres_url)
-    wire = Wire((str(url.host), int(url.port or 5432)))
-    through = url.set(host="127.0.0.1", port=wire.port).render_as_string(hide_password=False)
-    monkeypatch.setattr(settings, "ledger_url", through)
+    wire = Wire(f"{url.query['host']}/.s.PGSQL.{url.port or 5432}")
+    through = url.set(host="127.0.0.1", port=wire.port, query={}).render_as_string(hide_password=False)
+    monkeypatch.setattr(settings, "ledger_url", SecretStr(through))
     with contextlib.closing(serving(settings)) as started:
         service = next(started)
         sender = service.client("webhook")

@@ -43,7 +43,7 @@ def test_doing_again_needs_admin_and_campaigns_that_exist(service: Service) -> N
     for queue in ("rejects", "quarantine", "dead-letters"):
         assert writer.post(f"/admin/{queue}/replay", json={}).status_code == 403
         answer = admin.post(f"/admin/{queue}/replay", json={"campaigns": ["nobody-knows"]})
-        assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "campaigns"])
+        assert (answer.status_code, "nobody-knows" in answer.json()["detail"]) == (404, True)
         assert admin.post(f"/admin/{queue}/replay", json={"campaigns": ["--all"]}).status_code == 422
     assert admin.post("/admin/dead-letters/replay", json={}).json() == {"replayed": 0}
     assert admin.post("/admin/retry/nobody").status_code == 404
