@@ -131,13 +131,16 @@ DROPS: dict[str, tuple[Callable[[Path, int], None], float]] = {
 
 def measure(file: Path) -> dict[str, Any]:
     from lead_assets.intake.ingest import ingest
+    from lead_assets.intake.parsed import ParsedDrops
     from lead_assets.stores.archive import Archive
+    from lead_assets.stores.objects import open_objects
 
     with tempfile.TemporaryDirectory(dir=file.parent) as folder, file.open("rb") as stream:
         small = file.stat().st_size <= 16 << 20
         before = _peak()
         began = time.perf_counter()
-        drop = ingest(Archive(folder), stream.read() if small else stream, name=file.name, received_at=RECEIVED_AT)
+        archive, parsed = Archive(f"{folder}/archive"), ParsedDrops(open_objects(f"{folder}/derived"))
+        drop = ingest(archive, stream.read() if small else stream, name=file.name, received_at=RECEIVED_AT, parsed=parsed)
         seconds = time.perf_counter() - began
     return {
         "file_mb": file.stat().st_size // 10**6,
