@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ def serving(settings: Settings, instance: OpensDagster | None = None) -> Iterato
     thread.start()
     while not server.started:
         assert thread.is_alive(), "the service did not start"
+        time.sleep(0.01)  # whoever only asks keeps Python's lock, and the service starts fifty times as slowly
     port = server.servers[0].sockets[0].getsockname()[1]
     yield Service(f"http://127.0.0.1:{port}", settings, keys)
     server.should_exit = True
