@@ -69,6 +69,16 @@ def _nobodys_environment() -> Iterator[None]:
     os.environ.update(kept)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_comments_on_columns() -> Iterator[None]:
+    """Most tests make a warehouse, and a thousand comments are two thirds of the work; `stores/test_duckdb.py` is about them."""
+    from lead_assets.stores.warehouse import duckdb
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(duckdb, "_comments", lambda contract: iter(()))
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a real Postgres of this test session; tests make databases of their own in it."""

@@ -11,9 +11,17 @@ import polars as pl
 import pytest
 
 from lead_assets.contracts import TABLES, CampaignFunnel, RawLead, Score
+from lead_assets.stores.warehouse import duckdb as duckdb_module
 from lead_assets.stores.warehouse.base import digest, digest_in_order
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets_tests.stores.frames import scores
+
+COMMENTS = duckdb_module._comments
+
+
+@pytest.fixture(autouse=True)
+def _with_comments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duckdb_module, "_comments", COMMENTS)
 
 
 @pytest.fixture
