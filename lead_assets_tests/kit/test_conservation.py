@@ -51,6 +51,12 @@ WHOLE: dict[str, tuple[Callable[[Step], Mapping[str, Verdict]], Stored]] = {
 CASES = [pytest.param(room, contract, id=f"{room}-{contract.table}") for room, (_, stored) in WHOLE.items() for contract in stored]
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of one warehouse: each test writes all partitions that it reads."""
+    return tmp_path_factory.mktemp("stored")
+
+
 def verdicts(room: str, stored: Stored, folder: Path, settings: Settings) -> Mapping[str, Verdict]:
     """Of a campaign that is stored so, and of one beside it that lost nothing."""
     judge, whole = WHOLE[room]
@@ -75,23 +81,23 @@ def verdicts(room: str, stored: Stored, folder: Path, settings: Settings) -> Map
 
 
 @pytest.mark.parametrize("room", WHOLE)
-def test_what_adds_up_passes(room: str, tmp_path: Path, settings: Settings) -> None:
-    said = verdicts(room, WHOLE[room][1], tmp_path, settings)
+def test_what_adds_up_passes(room: str, folder: Path, settings: Settings) -> None:
+    said = verdicts(room, WHOLE[room][1], folder, settings)
     assert {key: each.passed for key, each in said.items()} == {"fall": True, "spring": True}
 
 
 @pytest.mark.parametrize(("room", "contract"), CASES)
 @pytest.mark.parametrize("change", [lambda ids: ids[:-1], lambda ids: [*ids, "z"]], ids=["lost", "made up"])
 def test_one_row_too_few_or_too_many_fails_for_its_campaign(
-    room: str, contract: type[Table], change: Callable[[list[str]], list[str]], tmp_path: Path, settings: Settings
+    room: str, contract: type[Table], change: Callable[[list[str]], list[str]], folder: Path, settings: Settings
 ) -> None:
     whole = WHOLE[room][1]
-    said = verdicts(room, {**whole, contract: change(whole[contract])}, tmp_path, settings)
+    said = verdicts(room, {**whole, contract: change(whole[contract])}, folder, settings)
     assert {key: each.passed for key, each in said.items()} == {"fall": True, "spring": False}
 
 
-def test_a_lead_that_is_both_classified_and_quarantined_hides_none_that_was_lost(tmp_path: Path, settings: Settings) -> None:
-    said = verdicts("classification", {EnrichedLead: ["a", "b"], Classification: ["a"], Quarantined: ["a"]}, tmp_path, settings)
+def test_a_lead_that_is_both_classified_and_quarantined_hides_none_that_was_lost(folder: Path, settings: Settings) -> None:
+    said = verdicts("classification", {EnrichedLead: ["a", "b"], Classification: ["a"], Quarantined: ["a"]}, folder, settings)
     assert not said["spring"].passed
 
 

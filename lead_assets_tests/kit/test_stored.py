@@ -103,10 +103,14 @@ def test_each_fault_is_named_with_its_rows_and_the_query_that_shows_them(
     assert [[str(value) for value in row] for row in found] == rows
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> DuckDBWarehouse:
+    """A warehouse without rows."""
+    return DuckDBWarehouse(tmp_path_factory.mktemp("made") / "warehouse")
+
+
 @pytest.mark.parametrize("contract", TABLES.values(), ids=list(TABLES))
-def test_every_contract_has_a_check_that_runs(contract: type, tmp_path: Path) -> None:
-    made = DuckDBWarehouse(tmp_path / "warehouse")
-    made.prepare()
+def test_every_contract_has_a_check_that_runs(contract: type, made: DuckDBWarehouse) -> None:
     for table in {contract, *(TABLES[name] for _, name in contract.refers)}:  # type: ignore[attr-defined]
         made.write(table, table.empty(), ["all" if table.grain == "home" else "2026-01-01" if table.grain == "day" else "spring"])
     key = "all" if contract.grain == "home" else "2026-01-01" if contract.grain == "day" else "spring"  # type: ignore[attr-defined]
