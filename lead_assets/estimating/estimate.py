@@ -84,11 +84,12 @@ def price_of(settings: Settings, ledger: Ledger, leads: pl.DataFrame) -> dict[st
     """What it would cost to bring these leads (rows of identity.leads) up to a score: {"usd" (expected), "most_usd" (reserved if every question is asked),
     "calls", "rows" as in `estimate`, with "most_usd"}. Writes nothing and calls nobody."""
     expected = [each for each in _rehearse(settings, leads, ledger)[0] if each.signal != "summaries"]
+    most = [round(max(each.most_micros, each.cost_micros)) for each in expected]
     return {
         "usd": to_usd(round(sum(each.cost_micros for each in expected))),
-        "most_usd": to_usd(round(sum(each.most_micros for each in expected))),
+        "most_usd": to_usd(sum(most)),
         "calls": round(sum(each.calls for each in expected)),
-        "rows": [_row(each) | {"most_usd": to_usd(round(each.most_micros))} for each in expected],
+        "rows": [_row(each) | {"most_usd": to_usd(own)} for each, own in zip(expected, most, strict=True)],
     }
 
 
