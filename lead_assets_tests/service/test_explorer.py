@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
@@ -353,6 +354,9 @@ def test_the_copy_in_memory_lists_what_the_warehouse_does(tmp_path: Path) -> Non
     warehouse.write(Lead, rows(Lead, every["a"][:3]), ["a"])
     listing.refresh()
     assert leads(warehouse, LeadsWanted({"campaign": "a"}), pii=True, listing=listing).total == 3
+    shutil.rmtree(warehouse.folder / "identity" / "leads" / "campaign_id=b")  # as when the warehouse is made again
+    listing.refresh()
+    assert leads(warehouse, LeadsWanted({}), pii=True, listing=listing).total == 3
     listing.close()
 
 
