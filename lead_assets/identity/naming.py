@@ -33,15 +33,12 @@ def named(members: pl.DataFrame, kind: EntityKind, register: Identities, before:
     frame = frame.join(ids, on="cluster", how="left", maintain_order="left")
     frame = frame.with_columns(entity_id=pl.coalesce("kept_id", "new_id"))
     # A copy of what is known joins a cluster that was not looked at again: the others know since when.
-    since = _since_of_kept(frame, kind, register)
+    looked = pl.lit(True) if asked is None else pl.col("member").is_in(pl.Series(asked, dtype=pl.String).implode())
+    since = _since_of_kept(frame.filter(looked), kind, register)
     frame = frame.join(since, on="entity_id", how="left", maintain_order="left").with_columns(
         entity_since=pl.coalesce("new_since", "kept_since", "known_since", "arrived")
     )
-    if asked is None:
-        other = frame.filter((pl.col("entity_id") != pl.col("known_id")).fill_null(True))
-    else:
-        looked = pl.col("member").is_in(pl.Series(asked, dtype=pl.String).implode())
-        other = frame.filter(looked & (pl.col("entity_id") != pl.col("known_id")).fill_null(True))
+    other = frame.filter(looked & (pl.col("entity_id") != pl.col("known_id")).fill_null(True))
     register.record(kind, list(other.select("member", "entity_id", "entity_since").iter_rows()))
     return frame.select(*members.columns, "entity_id")
 

@@ -94,7 +94,6 @@ class LookalikeIndex:
         similarity, place, high_similarity, high_place = self.nearest(vectors, own)
         said: npt.NDArray[np.bool_] = np.asarray(vectors.any(axis=1))
         look, near = _mean(high_similarity, said), _mean(similarity, said)
-        # Not by expressions: polars' threads would wait for FAISS's, which go on spinning after a search.
         figures = {"s_look": look, "s_novel": 1 - near, "contrast": look - near}
         return pl.DataFrame(
             [

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from lead_assets.contracts import WHOLE_HOME, Lead, PersonLead
 from lead_assets.core.settings import Settings
-from lead_assets.identity import standing
+from lead_assets.identity import naming, standing
 from lead_assets.identity.records import account_kind, account_records, person_kind, person_records
 from lead_assets.identity.rules import IdentityRules, load_identity_rules
 from lead_assets.identity.standing import Weighing
@@ -189,6 +189,18 @@ def test_a_merge_keeps_the_older_id_and_a_division_leaves_it_to_those_nobody_tou
     assert divided["b/2"] == divided["c/3"] == persons(was)["a/1"]
     assert divided["a/1"] not in set(persons(was).values())
     assert persons(who_is_who(frame(edited, other, between), RULES, ledger.identities)) == divided
+
+
+def test_a_copy_of_what_is_known_is_known_since_then(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a home of more leads than the register is asked about one by one."""
+    monkeypatch.setattr(naming, "_FEW", 1)
+    jane = lead("a", "1", "Jane Doe", email_normalized="jane@acme.com")
+    others = [lead("b", str(at), "Bo Li", day=1, email_normalized=f"somebody{at}@globex{at}.com") for at in range(8)]
+    was = who_is_who(frame(jane, *others), RULES, ledger.identities)
+    copy = lead("c", "9", "Jane Doe", day=5, email_normalized="jane@acme.com")
+    who_is_who(frame(jane, *others, copy), RULES, ledger.identities, before(was))
+    (first,), (again,) = (ledger.identities.known("person", [member]) for member in ("a/1", "c/9"))
+    assert first[1:] == again[1:]
 
 
 def test_a_home_built_from_nothing_has_the_ids_of_one_to_which_leads_came_one_by_one(ledger: Ledger, tmp_path: Path) -> None:
