@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+
 from pydantic import ValidationError
 
 from lead_assets.core.errors import ProviderError
@@ -20,6 +22,8 @@ def explained(error: Exception) -> str | None:
         faults = "; ".join(f"{_variable(item['loc'])}: {item['msg']}" for item in error.errors(include_input=False))
         return f"settings: {faults}"
     if type(error).__module__ == "sqlalchemy.exc" and type(error).__name__ in ("OperationalError", "InterfaceError"):
+        if isinstance(cause := getattr(error, "orig", None), sqlite3.Error):
+            return f"a database below {Settings().home.resolve()} cannot be used ({cause}): check that you may write there, and that the disk has space"
         # The driver's own text may name the user, and with some drivers the whole URL.
         return (
             "a database cannot be reached (ledger or Dagster's storage): check that it is running and that LEAD_ASSETS_LEDGER_URL is right"
