@@ -26,10 +26,10 @@ from lead_assets.lookalike.index import build
 from lead_assets.lookalike.index_files import save
 from lead_assets.sandbox import start
 
-SECONDS = 8.0
+SECONDS = 5.0
 PER_SECOND = 500
 CONNECTIONS = 64
-ENRICHED, AT_ONCE = 200, 20
+ENRICHED, AT_ONCE = 100, 20
 
 
 class Connection:
