@@ -77,6 +77,11 @@ class Desk:
         for each in (self._reading, self._enriching, self._checking):
             each.close()
 
+    def forget(self) -> None:
+        """Keep nothing: somebody was erased."""
+        self._kept.clear()
+        self._bodies.clear()
+
     async def read(self, body: bytes) -> tuple[pl.DataFrame, OneLead]:
         """As `enriching.read_lead`."""
         leads, found = await self._reading.do(body)

@@ -127,6 +127,7 @@ async def erased(request: Request, lead_id: str) -> Response:
         receipt = await asyncio.shield(asyncio.to_thread(forget, state.settings, state.ledger, asked, busy=state.busy))
     except NotForgotten as error:
         raise HTTPException(409, str(error)) from None
+    state.desk.forget()
     for each in theirs:
         state.receiver.pending.pop(each, None)
     return as_json(receipt)
