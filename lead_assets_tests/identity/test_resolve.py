@@ -303,7 +303,7 @@ ROWS = st.fixed_dictionaries(
 BANNED = suppressions(("email", "a@x.example", "asked", NOW), ("domain", "y.example", "customer", NOW))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(ROWS, max_size=14), st.randoms(use_true_random=False))
 def test_no_row_is_lost_and_their_order_does_not_matter(rows: list[dict[str, Any]], shuffle: random.Random) -> None:
     frame = raw(*rows)
@@ -317,7 +317,7 @@ def test_no_row_is_lost_and_their_order_does_not_matter(rows: list[dict[str, Any
         assert_frame_equal(one, other)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(ROWS, max_size=14))
 def test_ids_are_unique_and_every_duplicate_names_a_lead_that_was_not_dropped(rows: list[dict[str, Any]]) -> None:
     frame = raw(*rows)
@@ -331,7 +331,7 @@ def test_ids_are_unique_and_every_duplicate_names_a_lead_that_was_not_dropped(ro
     assert resolve(kept_rows).duplicates.is_empty()
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(ROWS, max_size=14), ROWS)
 def test_a_lead_keeps_its_id_when_more_arrives(rows: list[dict[str, Any]], later: dict[str, Any]) -> None:
     before = set(resolve(raw(*rows)).leads.select("campaign_id", "lead_id").rows())
@@ -342,7 +342,7 @@ def test_a_lead_keeps_its_id_when_more_arrives(rows: list[dict[str, Any]], later
     assert {campaign for campaign, _ in before - found} <= {later["campaign_id"]}, "only leads that the new row joins become one"
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.lists(ROWS, max_size=14))
 def test_the_groups_are_the_connected_components(rows: list[dict[str, Any]]) -> None:
     """Against the slow and obvious way: join any two groups that share a row's id, or its e-mail and address, until nothing changes."""

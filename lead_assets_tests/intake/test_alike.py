@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lead_assets.core.limits import DropLimits
@@ -80,6 +80,7 @@ def _both(block: bytes, most: int = MOST) -> tuple[Chunk, Chunk] | None:
     return chunk, json_payloads.plain(chunk, most)
 
 
+@settings(max_examples=60, deadline=None)
 @given(blocks())
 @example(("\n".join(json.dumps(FORM) for _ in range(9)) + "\n" + json.dumps(FORM | {"full_name": "x" * MOST})).encode())
 @example(b"\n".join([json.dumps(FORM).encode()] * 9 + [b'{"email": "\xff"}']))

@@ -13,7 +13,7 @@ from lead_assets.core.places.reading import read_texts
 from lead_assets.core.places.slips import country_with_a_slip, state_with_a_slip
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(st.text(max_size=100), max_size=20))
 def test_any_text_can_be_read(texts: list[str]) -> None:
     assert located(pl.Series(texts, dtype=pl.String)).height == len(texts)
