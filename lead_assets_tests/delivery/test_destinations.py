@@ -185,6 +185,17 @@ def test_a_note_is_looked_for_until_the_search_answers(settings: Settings, sandb
     assert states(ledger)[1] == ("note", "confirmed", "found")
 
 
+def test_a_note_that_cannot_be_looked_for_takes_no_other_along(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    sandbox.set_fault("hubspot", "drop_after", operation="notes/batch/create", times=1)
+    sandbox.set_fault("hubspot", "status", operation="notes/search", status=500, match='"1000"')
+    deliver(ledger, settings, [briefed(1), briefed(2)], rules("hubspot"), patience=1.5)
+    assert [(state, reason) for kind, state, reason in states(ledger) if kind == "note"] == [
+        ("failed", "provider_error"),
+        ("confirmed", "found"),
+    ]
+    assert len(sandbox.state("hubspot")["notes"]) == 2
+
+
 def test_an_update_whose_answer_has_no_trace_and_no_e_mail_is_known_by_the_contact_s_id(
     settings: Settings, sandbox: Handle, ledger: Ledger
 ) -> None:

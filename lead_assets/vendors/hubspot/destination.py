@@ -223,7 +223,16 @@ class _HubSpotSender:
         for parcel in parcels:
             if parcel.mirror.vendor_id is None:
                 await self._desk.settle([(parcel, Fate("failed", "no_contact"))])
-            elif parcel.uncertain and await self._noted(parcel):
+                continue
+            try:
+                found = bool(parcel.uncertain) and await self._noted(parcel)
+            except ProviderError as error:
+                if error.kind not in ("transient", "contract"):
+                    raise
+                # Alone: of fifty that are looked for, one in five failing, no round would ever end.
+                await self._desk.failed([parcel], error, _BUCKET)
+                continue
+            if found:
                 await self._desk.settle([(parcel, Fate("confirmed", "found"))])
             else:
                 fresh.append(parcel)
