@@ -130,8 +130,8 @@ async def receive(url: str, key: str) -> None:
         told(f"receiver at {PER_SECOND} requests per second", took)
 
 
-async def enrich(url: str, key: str, name: str) -> None:
-    bodies = [json.dumps(lead(n)).encode() for n in range(ENRICHED)]
+async def enrich(url: str, key: str, name: str, times: int = 1) -> None:
+    bodies = [json.dumps(lead(n)).encode() for n in range(ENRICHED)] * times
     async with connections(url, key, AT_ONCE) as sockets:
         told(f"/enrich, {AT_ONCE} at once, {name}", await at_once(sockets, "/enrich?max_seconds=600", bodies))
 
@@ -162,7 +162,7 @@ def main() -> None:
         with served(settings) as url:
             if "enrich" in wanted:
                 asyncio.run(enrich(url, key, "in the ledger, first time in this process"))
-                asyncio.run(enrich(url, key, "in the ledger, again"))
+                asyncio.run(enrich(url, key, "in the ledger, again", 10))
             if "score" in wanted:
                 asyncio.run(score(url, key))
             if "receive" in wanted:

@@ -17,6 +17,8 @@ from lead_assets.service.enriching import read_lead, through_the_rooms
 from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets_tests.service.conftest import Service
 
+pytestmark = pytest.mark.slow
+
 
 def lead(number: int) -> dict[str, str]:
     return {"email": f"d{number}@desk{number}capital.com", "full_name": f"Dee Desk{number}", "title": "CTO", "country": "US"}
@@ -27,7 +29,6 @@ def judged(answer: dict[str, Any]) -> dict[str, Any]:
     return {name: enrichment[name] for name in ("signals", "miss_reasons", "classification", "score", "routing")}
 
 
-@pytest.mark.slow
 def test_leads_that_come_together_are_answered_as_each_alone(service: Service) -> None:
     writer = service.client("write")
 

@@ -76,6 +76,7 @@ def test_nothing_is_told_without_a_key_and_nothing_bought_without_the_scope(stor
     assert called(stored, "read", "estimate_cost", lead_id="nobody").is_error
 
 
+@pytest.mark.slow
 def test_an_estimate_is_what_enriching_then_costs_at_most_and_the_budget_of_the_key_binds(stored: Service) -> None:
     estimated = called(stored, "read", "estimate_cost", lead_id="M1").structured_content
     assert estimated["usd"] > 0
@@ -91,6 +92,7 @@ def test_an_estimate_is_what_enriching_then_costs_at_most_and_the_budget_of_the_
     assert called(stored, "read", "estimate_cost", lead_id="M1").structured_content["usd"] < estimated["usd"]
 
 
+@pytest.mark.slow
 def test_a_new_lead_is_stored_and_enriched(stored: Service) -> None:
     with opened_ledger(stored.settings) as ledger:
         writer = ledger.keys.create("writer", ["read", "write"])[1]

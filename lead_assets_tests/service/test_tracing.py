@@ -12,6 +12,7 @@ from lead_assets.core.settings import Settings
 from lead_assets_tests.service.conftest import serving
 
 
+@pytest.mark.slow
 def test_a_request_is_a_span_with_its_route_and_nothing_of_its_query(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     received: list[bytes] = []
 
