@@ -19,7 +19,7 @@ from typing import Any
 
 import polars as pl
 
-from lead_assets.ledger.model import Answer, Keys, Lifetimes, Want, stands_until
+from lead_assets.ledger.model import Answer, AnswerKeys, Lifetimes, Want, stands_until
 from lead_assets.model import doubts, governance, prompt
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
 from lead_assets.model.governance import Claim, Violation
@@ -170,13 +170,13 @@ def first_key(case: Case, generation: int, asking: Asking) -> str:
     return _first_keys(case.profile, generation, asking).of(case.subject)
 
 
-def _first_keys(profile: Profile, generation: int, asking: Asking) -> Keys:
+def _first_keys(profile: Profile, generation: int, asking: Asking) -> AnswerKeys:
     return _keys_of(tuple(_seen(profile, generation, asking.model).items()))
 
 
 @cache
-def _keys_of(seen: tuple[tuple[str, Any], ...]) -> Keys:
-    return Keys(OPERATION, dict(seen))
+def _keys_of(seen: tuple[tuple[str, Any], ...]) -> AnswerKeys:
+    return AnswerKeys(OPERATION, dict(seen))
 
 
 def _seen(profile: Profile, generation: int, model: str) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
-from lead_assets.ledger.model import KEPT_OUT, PASSING, UNSENT, Answer, History, Keys, Lifetimes, Reply, Want, stands_until
+from lead_assets.ledger.model import KEPT_OUT, PASSING, UNSENT, Answer, AnswerKeys, History, Lifetimes, Reply, Want, stands_until
 from lead_assets.ledger.recall import served
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import ledger_parameters, open_source, price_micros
@@ -139,7 +139,7 @@ async def ask(
         asked, missed = await _questions(signal, source, {name: subjects[name] for name in still_open}, verdicts, desk, stats, charges)
         for name, verdict in missed.items():
             _note(signal, verdicts, name, verdict)
-        asking = _Asking(signal, source, desk)
+        asking = _AskedSource(signal, source, desk)
         for number in range(max(map(len, asked.values()), default=0)):
             due = [
                 (name, questions[number])
@@ -148,7 +148,7 @@ async def ask(
             ]
             for start in range(0, len(due), AT_ONCE):
                 wants = [
-                    _Wanted(asking.key(each.subject), each.subject, subjects[name].campaign_id, each.payload, name, each.kind)
+                    _Due(asking.key(each.subject), each.subject, subjects[name].campaign_id, each.payload, name, each.kind)
                     for name, each in due[start : start + AT_ONCE]
                 ]
                 answers = await _answers(signal, asking, wants, desk, stats)
@@ -205,15 +205,15 @@ async def _known(
         return await _read(source.reads, subjects, desk, stats), {}, set()
     if source.needs is None:
         return {}, {}, set()
-    asking = _Asking(signal, source, desk)
+    asking = _AskedSource(signal, source, desk)
     own = {name: asking.key(name) for name in subjects}
     now, recalls = desk.ledger.now(), desk.ledger.buying == "never"
     past = await asyncio.to_thread(desk.ledger.histories, list(own.values()))
     served = {name for name, key in own.items() if key in past and (recalls or past[key].serve(signal.lifetimes, now) is not None)}
     needed, first = source.needs, source.needs.sources[0]
-    needing = _Asking(needed, first, desk)
+    needing = _AskedSource(needed, first, desk)
     wants = {
-        name: _Wanted(needing.key(name), name, subject.campaign_id, None, name, None)
+        name: _Due(needing.key(name), name, subject.campaign_id, None, name, None)
         for name, subject in subjects.items()
         if name not in served
     }
@@ -244,7 +244,7 @@ async def _known(
 
 async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk, stats: SignalStats) -> dict[str, dict[str, object]]:
     """What the ledger has from another signal, from any of its sources that are asked about the subject itself."""
-    askers = [(source.ledger_operation, _Asking(reads, source, desk)) for source in reads.sources if source.ask is None]
+    askers = [(source.ledger_operation, _AskedSource(reads, source, desk)) for source in reads.sources if source.ask is None]
     subject_of = {name: subject.facts.subject_of(reads.subject) for name, subject in subjects.items() if subject.facts is not None}
     others = {name: other for name, other in subject_of.items() if other is not None}
     keys = {other: {operation: asking.key(other) for operation, asking in askers} for other in dict.fromkeys(others.values())}
@@ -259,7 +259,7 @@ async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk, stat
     return {name: bodies[other] for name, other in others.items()}
 
 
-class _Wanted(NamedTuple):
+class _Due(NamedTuple):
     """A question about a subject, and the key of its answer. Only what the ledger does not have becomes a `Want`."""
 
     key: str
@@ -270,15 +270,15 @@ class _Wanted(NamedTuple):
     kind: SubjectKind | None
 
 
-class _Asking:
+class _AskedSource:
     """A source asked for a signal: the shared parts of its wants, computed once for tens of thousands."""
 
     def __init__(self, signal: Signal, source: Source, desk: Desk) -> None:
         self.source, self.lifetimes = source, signal.lifetimes
         self._price, self._parameters = price_micros(source, desk.settings), ledger_parameters(source, desk.settings)
-        self.key = Keys(source.ledger_operation, self._parameters).of
+        self.key = AnswerKeys(source.ledger_operation, self._parameters).of
 
-    def want(self, wanted: _Wanted) -> Want:
+    def want(self, wanted: _Due) -> Want:
         source = self.source
         return Want(
             source.provider,
@@ -292,7 +292,7 @@ class _Asking:
         )
 
 
-async def _answers(signal: Signal, asking: _Asking, wanted: Sequence[_Wanted], desk: Desk, stats: SignalStats) -> Mapping[str, Answer]:
+async def _answers(signal: Signal, asking: _AskedSource, wanted: Sequence[_Due], desk: Desk, stats: SignalStats) -> Mapping[str, Answer]:
     if not wanted:
         return {}
     source, lifetimes = asking.source, asking.lifetimes

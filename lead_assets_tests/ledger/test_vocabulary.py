@@ -23,7 +23,7 @@ from lead_assets.ledger.claims import settle
 from lead_assets.ledger.declared import DeclaredLifetimes, DeclaredRate
 from lead_assets.ledger.figures import money
 from lead_assets.ledger.holders import is_gone, new_holder
-from lead_assets.ledger.model import Keys, Lifetimes, Rate, Settlement, Spent, Want, missed
+from lead_assets.ledger.model import AnswerKeys, Lifetimes, Rate, Settlement, Spent, Want, missed
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets_tests.ledger.conftest import Clock
 from lead_assets_tests.ledger.vendor import Vendor, want, wants
@@ -46,7 +46,7 @@ def test_keys_are_those_of_wants(subject: str, parameters: dict[str, object]) ->
         said = orjson.dumps(what, option=orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS)
     except TypeError:
         said = canonical_json(what).encode("utf-8", "surrogatepass")
-    assert one.key == Keys("vendor.operation", parameters).of(subject) == hashlib.sha256(said).hexdigest()[:32]
+    assert one.key == AnswerKeys("vendor.operation", parameters).of(subject) == hashlib.sha256(said).hexdigest()[:32]
 
 
 def test_only_a_process_of_this_machine_that_has_ended_is_gone(ended: str) -> None:
