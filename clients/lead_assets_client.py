@@ -104,7 +104,7 @@ class Estimated(TypedDict):
     rows: list[dict[str, Any]]
 
 
-class Found(TypedDict):
+class FoundCompanies(TypedDict):
     """Companies that were found."""
 
     results: list[dict[str, Any]]
@@ -199,7 +199,7 @@ class Replay(TypedDict):
     fix: NotRequired[str | None]
 
 
-class Replayed(TypedDict):
+class ReplayedSends(TypedDict):
     """How many dead letters are due again."""
 
     replayed: int
@@ -289,9 +289,9 @@ class LeadAssets:
         """Deliveries that were given up, newest first. Which lead, to which destination, and why."""
         return cast("PageOf", self._call("GET", "/admin/dead-letters", {"limit": limit, "page": page}))
 
-    def post_admin_dead_letters_replay(self, body: Replay) -> Replayed:
+    def post_admin_dead_letters_replay(self, body: Replay) -> ReplayedSends:
         """Send dead letters again. `replayed`: how many are due again. The next drain of the outbox sends them."""
-        return cast("Replayed", self._call("POST", "/admin/dead-letters/replay", {}, body))
+        return cast("ReplayedSends", self._call("POST", "/admin/dead-letters/replay", {}, body))
 
     def get_admin_drops_drop_id(self, drop_id: str) -> DropState:
         """What became of a drop. `state`: receiving (durable, not yet in the landing zone), landed, taken (in the archive) or read; then `leads`, `rejected`, and the first `lead_ids`."""
@@ -365,9 +365,9 @@ class LeadAssets:
         """Verify the e-mail address of a stored lead. contact_id, email, status (valid, probable, accept_all, invalid or unknown), verified, score (0 to 100), email_verified_at, email_source, and the reason if nobody answered. An answer that was bought is free while it is fresh."""
         return cast("Verified", self._call("POST", f"/api/v1/contacts/{quote(contact_id, safe='')}/verify-email", {"max_usd": max_usd, "max_seconds": max_seconds}))
 
-    def post_v1_discovery_search(self, body: CompanySearch, *, max_usd: float | None = None, max_seconds: float | None = None) -> Found:
+    def post_v1_discovery_search(self, body: CompanySearch, *, max_usd: float | None = None, max_seconds: float | None = None) -> FoundCompanies:
         """Search for companies. results, total, sources_queried and quota_remaining. A search that was bought is free while it is fresh. Files no leads: `lead-assets discover` does."""
-        return cast("Found", self._call("POST", "/api/v1/discovery/search", {"max_usd": max_usd, "max_seconds": max_seconds}, body))
+        return cast("FoundCompanies", self._call("POST", "/api/v1/discovery/search", {"max_usd": max_usd, "max_seconds": max_seconds}, body))
 
     def get_v1_discovery_sources(self) -> Any:
         """Where can be searched, and what is left of the plans. `sources`: name, searches (whether companies can be searched there) and quotas (quota, used, limit, left, resets_on, reason). Asking is free."""

@@ -51,7 +51,7 @@ _REMEMBERED = 200
 
 
 @dataclass(frozen=True)
-class Told:
+class LineageTold:
     """What a tick did: the runs that were taken, what stopped it, and the cursor after it."""
 
     runs: Sequence[str]
@@ -98,7 +98,7 @@ def adapter_of(settings: Settings) -> Any:
     return OpenLineageAdapter(namespace=settings.openlineage_namespace, emitter=Emitter(client=client))
 
 
-def tell(instance: DagsterInstance, adapter: Any, warehouse: Warehouse, cursor: str | None, now: datetime) -> Told:
+def tell(instance: DagsterInstance, adapter: Any, warehouse: Warehouse, cursor: str | None, now: datetime) -> LineageTold:
     """Tell of the runs that have ended since the cursor, oldest first. Without a cursor, only of those that end from now on."""
     said: dict[str, Any] = orjson.loads(cursor) if cursor else {"after": now.timestamp(), "told": []}
     after, known, runs, problem = float(said["after"]), list(said["told"]), list[str](), None
@@ -119,7 +119,7 @@ def tell(instance: DagsterInstance, adapter: Any, warehouse: Warehouse, cursor: 
             runs.append(run_id)
             known.append(run_id)
         after = max(after, record.update_timestamp.replace(tzinfo=record.update_timestamp.tzinfo or UTC).timestamp())
-    return Told(runs, problem, orjson.dumps({"after": after, "told": known[-_REMEMBERED:]}).decode())
+    return LineageTold(runs, problem, orjson.dumps({"after": after, "told": known[-_REMEMBERED:]}).decode())
 
 
 def _tell_run(instance: DagsterInstance, adapter: Any, warehouse: Warehouse, record: RunRecord) -> None:

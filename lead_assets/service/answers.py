@@ -115,7 +115,7 @@ class PageOf(BaseModel):
     next_page: int | None = None
 
 
-class Found(BaseModel):
+class FoundCompanies(BaseModel):
     """Companies that were found."""
 
     results: list[dict[str, Any]]
@@ -164,7 +164,7 @@ class Retried(BaseModel):
     status_url: str | None = None
 
 
-class Replayed(BaseModel):
+class ReplayedSends(BaseModel):
     """How many dead letters are due again."""
 
     replayed: int

@@ -36,7 +36,7 @@ from lead_assets.service import (
 from lead_assets.service.access import Access, needs
 from lead_assets.service.answers import Health, says
 from lead_assets.service.describing import described, operation_id
-from lead_assets.service.desk import Desk
+from lead_assets.service.desk import ServiceDesk
 from lead_assets.service.explorer import acting, pages, trying
 from lead_assets.service.explorer.listing import Listing
 from lead_assets.service.explorer.sessions import SignedIn
@@ -65,7 +65,7 @@ def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | N
         app.state.listing = Listing(app.state.warehouse) if isinstance(app.state.warehouse, DuckDBWarehouse) else None
         app.state.access = Access(ledger)
         app.state.jobs = Jobs(settings, instance)
-        app.state.desk = Desk(settings, ledger, app.state.archive, app.state.warehouse)
+        app.state.desk = ServiceDesk(settings, ledger, app.state.archive, app.state.warehouse)
         app.state.receiver = Receiver(settings, ledger)
         tasks = [asyncio.create_task(app.state.receiver.work()), asyncio.create_task(app.state.access.write_uses())]
         try:

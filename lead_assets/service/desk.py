@@ -61,7 +61,7 @@ class _Wanted(NamedTuple):
     found: OneLead
 
 
-class Desk:
+class ServiceDesk:
     """The desk of one process."""
 
     def __init__(self, settings: Settings, ledger: Ledger, archive: Archive, warehouse: Warehouse) -> None:

@@ -24,7 +24,7 @@ from lead_assets.ledger.keys import ServiceKey
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.service.access import needs
-from lead_assets.service.answers import Found, Verified, says
+from lead_assets.service.answers import FoundCompanies, Verified, says
 from lead_assets.service.enriching import stored_lead
 from lead_assets.service.paying import EnrichRefused, MaxSeconds, MaxUsd, as_json, within
 from lead_assets.service.spending import paid
@@ -68,7 +68,7 @@ class CompanySearch(BaseModel):
     }
 
 
-@router.post("/discovery/search", summary="Search for companies", responses=says(Found))
+@router.post("/discovery/search", summary="Search for companies", responses=says(FoundCompanies))
 async def search_companies(
     request: Request, key: Writer, asked: CompanySearch, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60
 ) -> Response:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from lead_assets.core.unknown_words import UnknownWord
 from lead_assets.ledger.keys import ServiceKey
 from lead_assets.service.access import needs
-from lead_assets.service.answers import Job, PageOf, Replayed, Retried, says
+from lead_assets.service.answers import Job, PageOf, ReplayedSends, Retried, says
 from lead_assets.service.finding import PAGE, newest_lead
 from lead_assets.service.jobs import JOB_ID
 from lead_assets.service.paying import MaxSeconds, MaxUsd, as_json, within
@@ -86,7 +86,7 @@ async def replay_quarantine(request: Request, key: Admin, asked: Replay) -> Resp
     return await _begun(request, "replay", "--stage", asked.stage, *arguments)
 
 
-@router.post("/admin/dead-letters/replay", summary="Send dead letters again", responses=says(Replayed))
+@router.post("/admin/dead-letters/replay", summary="Send dead letters again", responses=says(ReplayedSends))
 async def replay_dead_letters(request: Request, key: Admin, asked: Replay) -> Response:
     """`replayed`: how many are due again. The next drain of the outbox sends them."""
     await _campaigns(request, asked)
