@@ -124,7 +124,7 @@ def test_values_that_are_no_numbers_are_counted(command: Command, past: pl.DataF
 
 
 def test_a_column_that_is_replaced_is_named(command: Command, past: pl.DataFrame, tmp_path: Path) -> None:
-    command("lookalike", "build", "--input", "past.parquet", "--out", "index", "--json").answer()
+    command("lookalike", "build", "--input-path", "past.parquet", "--out", "index", "--json").answer()
     past.with_columns(reason=pl.lit("referral")).write_parquet(tmp_path / "again.parquet")
     answer = _score(command, tmp_path, "again.parquet", "out.parquet")
     assert answer["notes"] == ["columns of the table that were replaced: reason"]
