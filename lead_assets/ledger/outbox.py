@@ -324,7 +324,9 @@ def claim(
 ) -> list[Parcel]:
     """See `Outbox.claim`."""
     _reclaim(tx)
-    where = [*_ready(), outbox.c.due_at <= tx.now_us, outbox.c.holder.is_(None), outbox.c.destination == destination]
+    # Not `IS NULL`: SQLite would look up all that nobody holds and sort them, instead of taking the first of those that are due.
+    free = sa.func.coalesce(outbox.c.holder, "") == ""
+    where = [*_ready(), outbox.c.due_at <= tx.now_us, free, outbox.c.destination == destination]
     if campaigns is not None:
         where.append(tx.among(outbox.c.campaign_id, campaigns))
     rows = tx.rows(sa.select(outbox).where(*where).order_by(outbox.c.due_at, outbox.c.id).limit(most))
