@@ -25,7 +25,8 @@ _LONGEST_LEADING = 4
 _CONJUNCTIONS = frozenset({"&", "+", "and", "und", "u", "u."})
 _ARTICLES = frozenset({"the", "a", "an", "la", "le", "el", "die", "der", "das", *_CONJUNCTIONS})
 _QUOTES = {'"': '"', "'": "'", "«": "»", "“": "”", "„": "“"}
-_TAIL = re.compile(r"[^\w.)\]»”“\"']+$")
+# A letter's marks in the scripts of India and Southeast Asia belong to it.
+_TAIL = re.compile(r"[^\w\u0300-\u036f\u0900-\u0fff.)\]»”“\"']+$")
 _LETTERS = str.maketrans(PLAIN_LETTERS)
 
 

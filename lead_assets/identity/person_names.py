@@ -312,6 +312,10 @@ _SCRIPTS = {
 _HEBREW = str.maketrans("כך", "קק", "אעה\u05f3\u05f4'")
 
 
+_KOREAN_FAMILIES = {"박": "Park", "이": "Lee", "임": "Lim", "노": "Roh"}
+"""Family names that their bearers do not spell as they sound."""
+
+
 def _script(text: str) -> str:
     if text.isascii() or _is_latin(text):
         return ""
@@ -329,6 +333,8 @@ def _romanised(text: str, script: str) -> str:
         text = text.translate(_HEBREW)
     if script == "greek":
         text = re.sub("([αεΑΕ])[υύ]", r"\1β", text)
+    if script == "hangul":
+        text = re.sub(r"^\s*[박이임노]", lambda family: _KOREAN_FAMILIES[family[0].strip()], text)
     # One syllable per sign: "WangXiaoMing" is three words.
     spelt = anyascii(text)
     return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", spelt) if script in ("han", "hangul") else spelt

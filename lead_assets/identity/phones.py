@@ -92,6 +92,8 @@ def phone_key(text: str) -> str | None:
     if len(digits) == _WITH_TRUNK and digits[0] in "18":
         digits = digits[1:]
     junk = _JUNK_NUMBER.fullmatch(digits) or (len(digits) == _NORTH_AMERICAN and digits[:3] in _TOLL_FREE)
+    # "800 123 456" and "0800 111 222" are free to call in most countries: a company's.
+    junk = junk or (len(digits) < _NORTH_AMERICAN and digits.startswith("800"))
     return digits if len(digits) >= _SHORTEST and not junk else None
 
 

@@ -26,6 +26,8 @@ from lead_assets.identity.phones import EXTENSION, extensions, is_landline, phon
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
 # "me" is whoever is logged in.
 _NOBODYS_PROFILE = ("me", "your-profile", "yourprofile", "username")
+# Kept free for manuals (RFC 2606), and so what people type who do not want to be known.
+_NOBODYS_DOMAIN = r"^(?:.+\.)?example\.(?:com|net|org|edu)$"
 _LAST_DIGITS = 7
 _MOST_POSSIBLE = 12
 """Leads that share one key: of more, nobody can look through the pairs."""
@@ -136,6 +138,7 @@ def _companies(named: pl.DataFrame) -> pl.DataFrame:
     keys = map_distinct(named["company"], dict(zip(distinct.to_list(), _company_keys(distinct).to_list(), strict=True)).get)
     hosts = email_domains(named["email_normalized"])
     hosts = hosts.set((email_kinds(hosts) != "business").fill_null(True), None)
+    hosts = hosts.set(hosts.str.contains(_NOBODYS_DOMAIN).fill_null(False), None)
     spelt = _plain_umlauts(hosts.str.extract(r"([^.]+)\.(?:(?:co|com|org|net|ac|gov)\.)?[^.]+$", 1).str.replace_all("-", "", literal=True))
     about = named["property_address"].str.extract(r"(\d+)", 1).fill_null("")
     both = pl.concat([pl.DataFrame({"at": named["at"], "key": each, "about": about}) for each in (keys, spelt)])
