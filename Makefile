@@ -27,7 +27,7 @@ test: install
 
 # What takes longest: a deployment on all three production stores, a real browser, kills, outages, every command of the README.
 test-slow: install
-	@$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m slow
+	@$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m slow
 
 bench: install
 	@$(BIN)/python -m benchmarks

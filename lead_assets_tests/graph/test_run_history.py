@@ -120,7 +120,9 @@ def _versions_are_content(instance: DagsterInstance, settings: Settings) -> None
     for campaign in ("fall", "spring"):
         ingest_notes(settings, campaign, ["Fix and flip, 12 flips done", "Rental refinance"])
     made = Graph(settings, instance, build_defs(settings))
-    keys = [AssetKey(name.split(".")) for name, contract in TABLES.items() if contract.grain == "campaign"]
+    # What a run would cost is asked for by a job of its own, before the run.
+    of_runs = [name for name, contract in TABLES.items() if contract.grain == "campaign" and name != "spending.estimates"]
+    keys = [AssetKey(name.split(".")) for name in of_runs]
 
     def stale() -> set[str]:
         resolver = CachingStaleStatusResolver(instance, made.definitions.resolve_asset_graph(), LoadingContextForTest(instance))

@@ -16,8 +16,6 @@ from lead_assets_tests.identity.people_labels import labels, merged, possible
 from lead_assets_tests.identity.test_resolve import raw
 from lead_assets_tests.intake.samples import ndjson, read
 
-pytestmark = pytest.mark.slow
-
 
 def test_no_two_people_are_merged() -> None:
     assert [pair for pair in labels("pairs.csv") if pair["verdict"] == "different" and merged(pair)] == []

@@ -26,7 +26,8 @@ pytestmark = pytest.mark.slow
 
 COUNT = 25
 CAMPAIGNS = [f"c{number:02}" for number in range(COUNT)]
-OF_CAMPAIGNS = {name: contract for name, contract in TABLES.items() if contract.grain == "campaign"}
+# What a run would cost is asked for by a job of its own, before the run.
+OF_CAMPAIGNS = {name: contract for name, contract in TABLES.items() if contract.grain == "campaign" and name != "spending.estimates"}
 
 
 def ingest_campaign(settings: Settings, campaign: str, leads: int) -> None:

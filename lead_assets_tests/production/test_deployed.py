@@ -156,6 +156,7 @@ def _take_drops(settings: Settings, home: Path) -> list[str]:
             return [str(request.partition_key) for request in result.run_requests or []]
 
 
+@pytest.mark.timeout(600)  # four runs of everything, two of them on a Snowflake that is made of Python
 def test_from_an_object_in_the_bucket_to_snowflake_with_the_rows_and_hashes_of_the_local_stores(
     in_production: Settings, home: Path, tmp_path: Path, command: Command, storage: GoogleStorage, sandbox: Handle, wire: Proxy
 ) -> None:
