@@ -123,7 +123,7 @@ def test_a_materialization_shows_its_rows_without_personal_data_the_query_and_a_
         text = metadata.get("preview", "")
         assert "Doe" not in text, name
         assert "@company" not in text, name
-        assert f"{campaign}-" not in text, f"{name}: no lead's id"
+        assert not re.search(rf"\b{campaign}-\d+\b(?!-)", text), f"{name}: no lead's id"
         assert bool(text) == (metadata["rows"] > 0), name
     rows = warehouse_of(made.settings).query(shown["scoring.scores", "c03"]["query"], [TABLES["scoring.scores"]], ["c03"])
     assert rows.height == shown["scoring.scores", "c03"]["rows"]
