@@ -10,7 +10,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from importlib import resources
 from urllib.parse import urlencode
 
 import pytest
@@ -28,7 +28,7 @@ from lead_assets_tests.service.conftest import Service, serving
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
 
 expect.set_options(timeout=120_000)
-AXE = (Path(__file__).parent / "vendored" / "axe.min.js").read_text(encoding="utf-8")
+AXE = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
 WIDTHS = (390, 820, 1400)
 LEAD = {"campaign": "lending-q4-2026", "id": "lq4-101"}
 FRESH = {"campaign": "fresh", "id": "F1"}
