@@ -6,7 +6,7 @@ Does not belong here: how a warehouse records it (Snowflake: a query tag; DuckDB
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 
@@ -31,4 +31,5 @@ def on_behalf_of(run_id: str | None, asset: str) -> Iterator[None]:
     try:
         yield
     finally:
-        _caller.reset(token)
+        with suppress(ValueError):  # a terminated run's generator is closed in another context, where there is nothing to reset
+            _caller.reset(token)
