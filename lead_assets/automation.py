@@ -181,6 +181,23 @@ def missed_sensor(context: SensorEvaluationContext, ledger: ResourceParam[Ledger
     return SensorResult(run_requests=requests, cursor=cursor)
 
 
+@sensor(
+    job=pipeline_job,
+    minimum_interval_seconds=30,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Finishes the campaigns that a backfill held back because another campaign failed before all accounts were known.",
+)
+def held_back_sensor(context: SensorEvaluationContext) -> SensorResult | SkipReason:
+    from lead_assets.kit.held_back import go_on
+
+    assert context.repository_def is not None
+    requests, cursor = go_on(context.instance, context.repository_def.asset_graph, context.cursor)
+    if not requests:
+        context.update_cursor(cursor)
+        return SkipReason("no backfill has held back campaigns that can go on")
+    return SensorResult(run_requests=requests, cursor=cursor)
+
+
 @op(description="Sends what waits in the outbox and is due, to all destinations that are on.")
 def drain_outbox(context: OpExecutionContext, settings: ResourceParam[Settings], ledger: ResourceParam[Ledger]) -> None:
     from lead_assets.delivery.dispatch import drain

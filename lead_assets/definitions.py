@@ -79,6 +79,7 @@ def build_defs(settings: Settings | None = None, overrides: Mapping[str, Any] | 
         sensors=[
             automation.drop_sensor,
             automation.missed_sensor,
+            automation.held_back_sensor,
             automation.home_sensor,
             automation.free_sensor,
             automation.outbox_sensor,

@@ -15,13 +15,19 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from lead_assets.automation import of_campaigns
+from lead_assets.core.settings import Settings
+from lead_assets.definitions import defs
+from lead_assets.intake.ingest import ingest
 from lead_assets.sandbox import Handle, start
+from lead_assets.stores.opened import archive_of
 
 pytestmark = pytest.mark.slow
 
@@ -145,6 +151,33 @@ def test_the_graph_shows_every_room_in_a_browser(dev: Dev, tmp_path: Path) -> No
     )
     rooms = ["intake", "identity", "signals", "lookalike", "classification", "scoring", "routing", "delivery", "marts"]
     assert [room for room in rooms if f">{room}<" not in done.stdout] == []
+
+
+def test_a_campaign_that_fails_in_a_backfill_holds_back_no_other(dev: Dev) -> None:
+    """Briefs read the accounts of all campaigns, so Dagster gives up all of them when one campaign has failed before."""
+    archive = archive_of(Settings(home=dev.home))
+    lost = ingest(archive, b'{"email": "zoe@novel.example"}\n', name="lost.ndjson", received_at=datetime.now(UTC), campaign="black-friday")
+    next((dev.home / "archive" / "objects").rglob(f"{lost.sha256}*")).unlink()
+    dev.drop("between", "Bo")
+    _wait_for(lambda: dev.runs("between") == ["SUCCESS"], 120)
+    dev.drop("behind", "Cy")
+    _wait_for(lambda: dev.runs("behind") == ["SUCCESS"], 120)
+    assets = ", ".join(f"{{path: {json.dumps(key.path)}}}" for key in sorted(of_campaigns.resolve(defs.resolve_asset_graph())))
+    launched = dev.asked(
+        f'mutation {{ launchPartitionBackfill(backfillParams: {{assetSelection: [{assets}], partitionNames: ["black-friday", "behind"]}}) '
+        "{ ... on LaunchBackfillSuccess { backfillId } } }"
+    )
+    backfill = launched["launchPartitionBackfill"]["backfillId"]
+
+    def of_backfill() -> list[tuple[str, str]]:
+        said = dev.asked(
+            f'{{ runsOrError(filter: {{tags: [{{key: "dagster/backfill", value: "{backfill}"}}]}}) '
+            "{ ... on Runs { results { status tags { key value } } } } }"
+        )
+        runs = [(run["status"], {tag["key"]: tag["value"] for tag in run["tags"]}) for run in said["runsOrError"]["results"]]
+        return sorted((tags.get("dagster/partition") or tags["dagster/asset_partition_range_start"], status) for status, tags in runs)
+
+    _wait_for(lambda: of_backfill() == [("behind", "SUCCESS"), ("behind", "SUCCESS"), ("black-friday", "FAILURE")], 240)
 
 
 def test_the_daemon_is_killed_in_the_middle_of_a_run_and_started_again(dev: Dev) -> None:
