@@ -7,6 +7,7 @@ and `lead_assets.intake.campaign_api`), which are plain functions. https://docs.
 from datetime import UTC, datetime, timedelta
 
 from dagster import (
+    AssetKey,
     AssetSelection,
     AutomationConditionSensorDefinition,
     DefaultScheduleStatus,
@@ -242,6 +243,58 @@ def outbox_sensor(
         context.update_cursor(cursor)
         return SkipReason("nothing is due in the outbox")
     return SensorResult(run_requests=requests, cursor=cursor)
+
+
+@sensor(
+    job=home_job,
+    minimum_interval_seconds=15,
+    default_status=DefaultSensorStatus.RUNNING,
+    description="Takes files of outcomes (.outcomes/) and of opt-outs (.suppressions/) from the landing zone; the table of outcomes follows at once.",
+)
+def inbox_sensor(
+    context: SensorEvaluationContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive], ledger: ResourceParam[Ledger]
+) -> SensorResult | SkipReason:
+    from lead_assets.core.document import RulesError
+    from lead_assets.operating import inbox
+
+    try:
+        emptied = inbox.empty(settings, archive, ledger, context.cursor, now=datetime.now(UTC))
+    except RulesError as error:
+        return SkipReason(f"files stay where they are until rules/outcomes.yaml is fixed:\n{error}")
+    for path, read in emptied.taken.items():
+        context.log.info(f"{path}: {read}")
+    if not emptied.outcomes:
+        context.update_cursor(emptied.cursor)
+        stay = "".join(f"\n{path} stays: {why}" for path, why in emptied.unread.items())
+        return SkipReason(f"{len(emptied.taken)} files taken, no new outcomes{stay}")
+    request = RunRequest(run_key=f"outcomes/{archive.outcome_names()[-1]}", asset_selection=[AssetKey(["scoring", "outcomes"])])
+    return SensorResult(run_requests=[request], cursor=emptied.cursor)
+
+
+@op(description="Stores what the destinations that are on know of how leads ended.", retry_policy=None)
+def fetch_outcomes(
+    context: OpExecutionContext, settings: ResourceParam[Settings], archive: ResourceParam[Archive], ledger: ResourceParam[Ledger]
+) -> None:
+    from lead_assets.delivery.rules import load_delivery_rules
+    from lead_assets.operating import inbox
+
+    rows = inbox.fetch_outcomes(settings, archive, load_delivery_rules(settings), ledger.now())
+    context.add_output_metadata({row["destination"]: row["why"] or f"{row['read']} deals" for row in rows})
+    if failed := {row["destination"]: row["why"] for row in rows if row["why"] not in ("", "no_key")}:
+        raise Failure(f"not all destinations said how leads ended: {failed}. The next day asks again", allow_retries=False)
+
+
+@job(description="Destinations → archive: which deals were won or lost.")
+def outcomes_job() -> None:
+    fetch_outcomes()
+
+
+outcomes_schedule = ScheduleDefinition(
+    job=outcomes_job,
+    cron_schedule="45 2 * * *",
+    default_status=DefaultScheduleStatus.RUNNING,
+    description="Every night, before models learn from it. Asks the destinations that are on and have their key.",
+)
 
 
 @op(description="Fetches all campaigns' leads from the campaign API into the landing folder, where the drop sensor takes over.")

@@ -59,6 +59,14 @@ def imported(answer: dict[str, Any]) -> None:
         )
 
 
+def outcomes_fetched(answer: dict[str, Any]) -> None:
+    for row in answer["destinations"]:
+        told = f"could not be asked ({row['why']})" if row["why"] else f"{row['read']:,} deals, {'stored' if row['new'] else 'nothing new'}"
+        _out.print(f"{escape(row['destination'])}: {told}", highlight=False)
+    if not answer["destinations"]:
+        _out.print("no destination that is on can tell (rules/delivery.yaml)", highlight=False)
+
+
 def learned(answer: dict[str, Any]) -> None:
     for failure in answer["failures"]:
         _out.print(escape(failure), highlight=False, soft_wrap=True)

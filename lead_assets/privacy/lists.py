@@ -16,7 +16,7 @@ import polars as pl
 
 from lead_assets.core.emails import ascii_host, normalise_emails, read_emails
 from lead_assets.core.suppressing import KINDS, NATIONAL, Kind, email_values, phone_values, value_hash
-from lead_assets.core.tabular import UnreadableTable, read_table
+from lead_assets.core.tabular import UnreadableTable, table_of
 from lead_assets.identity.phones import normalise_phones, phone_key
 from lead_assets.ledger.ledger import Ledger
 
@@ -77,7 +77,12 @@ def import_file(ledger: Ledger, path: Path, *, reason: str, country: str | None 
 
     Returns {added, already, unread: [line, from 1]}; the lines that can be read are stored. Raises UnreadableTable (a ValueError).
     """
-    cells = _cells(path)
+    return import_data(ledger, path.read_bytes(), path.name, reason=reason, country=country)
+
+
+def import_data(ledger: Ledger, data: bytes, name: str, *, reason: str, country: str | None = None) -> dict[str, Any]:
+    """`import_file` for the bytes of a file of this name."""
+    cells = _cells(data, name)
     read = [(line, read_identifier(text, kind=kind, country=country)) for line, kind, text in cells]
     stored = keep_out(ledger, [each for _, each in read if each is not None], reason)
     return stored | {"unread": sorted({line for line, each in read if each is None})}
@@ -131,19 +136,17 @@ def keep_out(ledger: Ledger, read: Sequence[Identifier], reason: str) -> dict[st
     return {"added": len(fresh), "already": len({each.value for each in read}) - len(fresh)}
 
 
-def _cells(path: Path) -> list[tuple[int, Kind | None, str]]:
+def _cells(data: bytes, name: str) -> list[tuple[int, Kind | None, str]]:
     """(line, kind if a header says it, text) of each filled cell."""
-    if path.suffix.lower() in (".csv", ".tsv", ".parquet", ".xlsx"):
-        table = read_table(path)
+    if Path(name).suffix.lower() in (".csv", ".tsv", ".parquet", ".xlsx"):
+        table = table_of(data, name)
         kinds = {name: _HEADERS[folded] for name in table.columns if (folded := name.strip().lower().replace("_", " ")) in _HEADERS}
         if not kinds:
-            raise UnreadableTable(
-                f"{path.name}: no column is called {', '.join(KINDS)}: rename one, or give one value per line in a .txt file"
-            )
+            raise UnreadableTable(f"{name}: no column is called {', '.join(KINDS)}: rename one, or give one value per line in a .txt file")
         return [
             (line, kind, str(cell))
             for name, kind in kinds.items()
             for line, cell in enumerate(table[name].cast(pl.String).to_list(), start=2)
             if cell is not None and cell.strip()
         ]
-    return [(line, None, text) for line, text in enumerate(path.read_text("utf-8-sig").splitlines(), start=1) if text.strip()]
+    return [(line, None, text) for line, text in enumerate(data.decode("utf-8-sig").splitlines(), start=1) if text.strip()]

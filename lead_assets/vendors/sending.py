@@ -222,6 +222,8 @@ class Destination(ABC):
     """Whether it keeps one record per person, which leads with the same address share."""
     tells_opt_outs: ClassVar[bool] = False
     """Whether it knows who has unsubscribed, or whose address bounces."""
+    tells_outcomes: ClassVar[bool] = False
+    """Whether it knows which leads were won or lost."""
 
     def url(self, settings: Settings, rules: Any) -> str | None:
         """Another base URL than the vendor's; None for the vendor's own."""
@@ -243,6 +245,11 @@ class Destination(ABC):
 
     async def opted_out(self, access: DestinationAccess) -> list[tuple[str, str]]:
         """(e-mail address, why) of everybody who does not want to hear from us or cannot: `tells_opt_outs`. Raises ProviderError."""
+        return []
+
+    async def outcomes(self, access: DestinationAccess) -> list[dict[str, Any]]:
+        """One object per deal and contact, with columns that rules/outcomes.yaml names: `tells_outcomes`. The same deals give the same objects, in the same
+        order. Raises ProviderError."""
         return []
 
     @abstractmethod

@@ -23,6 +23,7 @@ class HubSpotService(Service):
     def reset(self) -> None:
         self._contacts: dict[str, dict[str, Any]] = {}
         self._notes: list[dict[str, Any]] = []
+        self._deals: list[dict[str, Any]] = []
 
     def state(self) -> Any:
         return {"contacts": self._contacts, "notes": self._notes}
@@ -37,6 +38,8 @@ class HubSpotService(Service):
             self.route("/crm/v3/objects/contacts/gdpr-delete", self._gdpr_delete, "contacts/gdpr-delete"),
             self.route("/crm/v3/objects/notes/batch/create", self._create_notes, "notes/batch/create"),
             self.route("/crm/v3/objects/notes/search", self._search_notes, "notes/search"),
+            self.route("/crm/v3/objects/deals/batch/create", self._create_deals, "deals/batch/create"),
+            self.route("/crm/v3/objects/deals", self._deals_page, "deals", ("GET",)),
             self.route("/crm/v3/owners", self._owners, "owners", ("GET",)),
         ]
 
@@ -135,10 +138,11 @@ class HubSpotService(Service):
         if len(wanted) > MAX_INPUTS:
             return _error(400, f"The maximum number of inputs is {MAX_INPUTS}", "VALIDATION_ERROR")
         names = {"email", *body.get("properties", [])}
-        found = [self._contacts[key] for key in wanted if key in self._contacts]
+        known = self._contacts if body.get("idProperty") == "email" else {str(each["id"]): each for each in self._contacts.values()}
+        found = [known[key] for key in wanted if key in known]
         results = [{**each, "properties": {name: each["properties"].get(name) for name in names}} for each in found]
         answered = {"status": "COMPLETE", "results": results}
-        missing = [key for key in wanted if key not in self._contacts]
+        missing = [key for key in wanted if key not in known]
         if missing:
             error = {
                 "status": "error",
@@ -181,6 +185,32 @@ class HubSpotService(Service):
             and all(str(note["properties"].get(name)) == value for name, value in wanted.items())
         ]
         return answer({"total": len(found), "results": [{"id": note["id"], "properties": note["properties"]} for note in found]})
+
+    def _create_deals(self, call: ServiceCall) -> Response:
+        """Deals as somebody makes them in HubSpot; a stage whose name begins with "closed" closes a deal."""
+        inputs = (call.json() or {}).get("inputs") or []
+        for each in inputs:
+            stage = str(each["properties"].get("dealstage"))
+            ended = {"hs_is_closed": str(stage.startswith("closed")).lower(), "hs_is_closed_won": str(stage == "closedwon").lower()}
+            contacts = [str(link["to"]["id"]) for link in each.get("associations", [])]
+            self._deals.append({"id": str(90_000 + len(self._deals)), "properties": {**ended, **each["properties"]}, "contacts": contacts})
+        return answer({"status": "COMPLETE", "results": self._deals[len(self._deals) - len(inputs) :]}, 201, _limits(call))
+
+    def _deals_page(self, call: ServiceCall) -> Response:
+        limit, after = int(call.query.get("limit", "10")), int(call.query.get("after", "0"))
+        if limit > MAX_INPUTS:
+            return _error(400, f"Invalid input: limit must be at most {MAX_INPUTS}", "VALIDATION_ERROR")
+        names = [name for name in call.query.get("properties", "").split(",") if name]
+        results = []
+        for deal in self._deals[after : after + limit]:
+            shown = {"id": deal["id"], "properties": {name: deal["properties"].get(name) for name in names}, "archived": False}
+            if "contacts" in call.query.get("associations", "").split(",") and deal["contacts"]:
+                labels = ("deal_to_contact", "deal_to_contact_unlabeled")
+                linked = [{"id": contact, "type": label} for contact in deal["contacts"] for label in labels]
+                shown["associations"] = {"contacts": {"results": linked}}
+            results.append(shown)
+        more = {"paging": {"next": {"after": str(after + limit), "link": "?after="}}} if after + limit < len(self._deals) else {}
+        return answer({"results": results, **more}, headers=_limits(call))
 
     def _search(self, call: ServiceCall) -> Response:
         body = call.json() or {}

@@ -89,6 +89,35 @@ class HubSpot(VendorClient):
                 return found
             last = str(page[-1]["id"])
 
+    async def deals(self, properties: Sequence[str]) -> list[tuple[str, dict[str, str | None], list[str]]]:
+        """(id, properties, ids of its contacts) of each deal that is not archived.
+        https://developers.hubspot.com/docs/api-reference/legacy/crm/objects/deals/get-deals"""
+        found: list[tuple[str, dict[str, str | None], list[str]]] = []
+        asked: dict[str, Any] = {"limit": MOST, "properties": ",".join(properties), "associations": "contacts", "archived": "false"}
+        while True:
+            told = self._checked("deals", await self._http.request("deals", "GET", "/crm/v3/objects/deals", params=asked))
+            for each in told.get("results") or ():
+                said = each.get("properties") or {}
+                contacts = ((each.get("associations") or {}).get("contacts") or {}).get("results") or ()
+                # A contact is named once for each label of the association.
+                ids = list(dict.fromkeys(str(contact["id"]) for contact in contacts))
+                found.append((str(each["id"]), {name: said.get(name) for name in properties}, ids))
+            after = ((told.get("paging") or {}).get("next") or {}).get("after")
+            if not after:
+                return found
+            asked["after"] = after
+
+    async def emails_of(self, contacts: Sequence[str]) -> dict[str, str]:
+        """Id of a contact → its e-mail address, for those that have one."""
+        found: dict[str, str] = {}
+        for start in range(0, len(contacts), MOST):
+            body = {"properties": ["email"], "inputs": [{"id": each} for each in contacts[start : start + MOST]]}
+            told = await self._post("contacts/batch/read", "/crm/v3/objects/contacts/batch/read", body)
+            found |= {
+                str(each["id"]): str(each["properties"]["email"]) for each in told.get("results", ()) if each["properties"].get("email")
+            }
+        return found
+
     async def owner(self, email: str) -> str | None:
         """The id of the owner with this address, if there is one who is not archived."""
         answer = await self._http.request("owners", "GET", "/crm/v3/owners", params={"email": email, "limit": 100, "archived": "false"})

@@ -39,6 +39,9 @@ _DOCUMENTED = Rate(190, 10.0)
 """Professional and Enterprise; Free and Starter have 100: set `rate`."""
 
 
+_OF_A_DEAL = ("dealstage", "hs_is_closed_won", "hs_is_closed", "closedate")
+
+
 class HubSpotRules(SendRules):
     """`fields`: HubSpot property → the lead's field; no other property is ever written."""
 
@@ -54,6 +57,7 @@ class HubSpotDestination(Destination):
     claims = MOST
     deduplicates = True
     tells_opt_outs = True
+    tells_outcomes = True
 
     def to_send(self, leads: Sequence[RoutedLead], rules: HubSpotRules) -> list[ToSend]:
         sent: list[ToSend] = []
@@ -84,6 +88,16 @@ class HubSpotDestination(Destination):
             unsubscribed = await client.having("hs_email_optout", "true")
             bounced = await client.having("hs_email_hard_bounce_reason_enum")
         return [(email, "unsubscribed") for email in unsubscribed] + [(email, "bounced") for email in bounced]
+
+    async def outcomes(self, access: DestinationAccess) -> list[dict[str, Any]]:
+        async with HubSpot(VendorHttp("hubspot", access.url, access.bearer)) as client:
+            deals = await client.deals(_OF_A_DEAL)
+            emails = await client.emails_of(sorted({contact for _, _, contacts in deals for contact in contacts}))
+        return [
+            {**properties, "deal id": deal, "associated contact ids": contact, "associated contact email": emails.get(contact)}
+            for deal, properties, contacts in sorted(deals, key=lambda each: int(each[0]))
+            for contact in contacts
+        ]
 
     async def forget(self, whom: ToForget) -> Forgot:
         async with HubSpot(VendorHttp("hubspot", whom.url, whom.bearer)) as client:

@@ -1,0 +1,158 @@
+"""Outcomes and opt-outs that come by themselves: files in the landing zone, and a CRM's deals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from dagster import DagsterInstance, RunRequest, SensorResult, SkipReason, build_sensor_context
+
+from lead_assets.automation import inbox_sensor
+from lead_assets.core.settings import Settings
+from lead_assets.ledger import Ledger
+from lead_assets.ledger.opened import opened_ledger
+from lead_assets.operating import inbox
+from lead_assets.privacy.lists import shown
+from lead_assets.sandbox import Handle
+from lead_assets.scoring.outcome_rules import load_outcome_rules
+from lead_assets.scoring.statements import stated_in
+from lead_assets.stores.archive import Archive
+from lead_assets.stores.opened import archive_of
+from lead_assets.vendors.http import VendorHttp
+from lead_assets.vendors.hubspot.client import HubSpot
+from lead_assets_tests.conftest import Command
+from lead_assets_tests.delivery.sends import rules
+
+NOW = datetime.now(UTC) + timedelta(minutes=1)
+DEALS = "Deal Stage;Contact Email;Close Date\nClosed Won;jane@rioplata.example;2026-11-20\nLost;zoe@z.example;2026-11-21\n"
+
+
+@pytest.fixture
+def archive(settings: Settings) -> Archive:
+    return archive_of(settings)
+
+
+@pytest.fixture
+def ledger(settings: Settings) -> Iterator[Ledger]:
+    with opened_ledger(settings) as opened:
+        yield opened
+
+
+def landed(settings: Settings, name: str, text: str | bytes) -> Path:
+    file = Path(settings.landing_location) / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+def test_files_are_taken_once_and_leave(settings: Settings, archive: Archive, ledger: Ledger) -> None:
+    deals, optouts = (
+        landed(settings, ".outcomes/deals.csv", DEALS),
+        landed(settings, ".suppressions/week 48.txt", "kim@x.example\nno one\n"),
+    )
+    assert inbox.empty(settings, archive, ledger, None, now=datetime.now(UTC)).taken == {}, "somebody may still be writing them"
+    first = inbox.empty(settings, archive, ledger, None, now=NOW)
+    assert first.taken == {
+        ".outcomes/deals.csv": "2 of 2 rows say how a lead ended",
+        ".suppressions/week 48.txt": "1 new, 0 known, 1 lines cannot be read",
+    }
+    assert (first.outcomes, first.unread) == (True, {})
+    assert (deals.exists(), optouts.exists()) == (False, False)
+    assert shown(ledger, "kim@x.example")["suppressed"]
+    # After a crash before the file left, or sent again: nothing is new, so nothing is run.
+    landed(settings, ".outcomes/deals again.csv", DEALS)
+    assert not inbox.empty(settings, archive, ledger, first.cursor, now=NOW).outcomes
+    assert len(archive.outcomes()) == 1
+
+
+def test_a_file_that_cannot_be_read_stays_until_it_is_mended(
+    settings: Settings, archive: Archive, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed(settings, ".outcomes/people.csv", "Name,Email\nJane Doe,jane@x.example\n")
+    landed(settings, ".suppressions/noise.txt", b"\xff\xfe\x00\x81")
+    landed(settings, ".suppressions/names.csv", "Name\nJane Doe\n")
+    landed(settings, ".outcomes/good.csv", DEALS)
+    first = inbox.empty(settings, archive, ledger, "{broken", now=NOW)
+    assert set(first.unread) == {".outcomes/people.csv", ".suppressions/noise.txt", ".suppressions/names.csv"}
+    assert "--map stage=COLUMN" in first.unread[".outcomes/people.csv"]
+    assert "Jane" not in str(first.unread) + first.cursor
+    assert set(first.taken) == {".outcomes/good.csv"}
+    reads = []
+    monkeypatch.setattr(inbox, "read_statements", lambda *given: reads.append(given))
+    assert inbox.empty(settings, archive, ledger, first.cursor, now=NOW).unread == first.unread
+    assert reads == [], "not read again while it is as it was"
+    monkeypatch.undo()
+    landed(settings, ".outcomes/people.csv", "Email,Stage\njane@x.example,won\n")
+    mended = inbox.empty(settings, archive, ledger, first.cursor, now=NOW)
+    assert (mended.outcomes, set(mended.taken)) == (True, {".outcomes/people.csv"})
+
+
+def told_to_hubspot(settings: Settings, deals: list[tuple[str, list[int]]], people: int) -> None:
+    async def tell() -> None:
+        from lead_assets.vendors import destinations
+
+        async with HubSpot(VendorHttp("hubspot", str(destinations()["hubspot"].url(settings)), {"authorization": "Bearer x"})) as client:
+            inputs: list[dict[str, Any]] = [
+                {"id": f"p{n}@x.example", "idProperty": "email", "properties": {"email": f"p{n}@x.example"}} for n in range(people)
+            ]
+            ids = [each["id"] for each in (await client.upsert(inputs))["results"]]
+            made = [
+                {
+                    "properties": {"dealname": "New deal", "dealstage": stage, "closedate": "2026-11-20T10:00:00Z"},
+                    "associations": [{"to": {"id": ids[who]}, "types": []} for who in contacts],
+                }
+                for stage, contacts in deals
+            ]
+            await client._post("deals", "/crm/v3/objects/deals/batch/create", {"inputs": made})
+
+    asyncio.run(tell())
+
+
+def test_the_deals_of_a_crm_become_outcomes(settings: Settings, sandbox: Handle, archive: Archive, ledger: Ledger) -> None:
+    stages = [("closedwon", [0, 1]), ("closedlost", [2]), ("appointmentscheduled", [3]), ("12345678", [4]), ("closedwon", [])]
+    told_to_hubspot(settings, stages + [("closedlost", [5 + n % 90]) for n in range(230)], 95)
+    fetched = inbox.fetch_outcomes(settings, archive, rules("hubspot"), NOW)
+    assert fetched == [{"destination": "hubspot", "read": 235, "new": True, "why": ""}]
+    statements, unread = stated_in(archive, load_outcome_rules(settings))
+    said = dict(statements.unique("email", keep="first", maintain_order=True).select("email", "outcome").iter_rows())
+    expected = {"p0": "won", "p1": "won", "p2": "lost", "p3": "open", "p4": "open"}
+    assert {name: said[f"{name}@x.example"] for name in expected} == expected, "a stage of one's own is read by its flags"
+    assert unread == 0
+    assert set(statements["source"]) == {"hubspot"}
+    assert statements.filter(outcome="won")["outcome_at"].null_count() == 0
+    again = inbox.fetch_outcomes(settings, archive, rules("hubspot"), NOW)
+    assert again[0]["new"] is False
+    assert len(archive.outcomes()) == 1
+
+
+def test_a_crm_that_refuses_is_named(settings: Settings, sandbox: Handle, archive: Archive) -> None:
+    sandbox.set_fault("hubspot", "status", status=403)
+    assert inbox.fetch_outcomes(settings, archive, rules("hubspot", "slack"), NOW)[0]["why"] == "missing_scope"
+
+
+def test_the_sensor_asks_for_the_table_of_outcomes(
+    settings: Settings, ledger: Ledger, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "SETTLED_SECONDS", -1.0)
+    landed(settings, ".outcomes/deals.csv", DEALS)
+    with DagsterInstance.ephemeral() as instance:
+        resources = {"settings": settings, "ledger": ledger, "archive": archive}
+        result = inbox_sensor(build_sensor_context(instance=instance, resources=resources))
+        assert isinstance(result, SensorResult)
+        (request,) = result.run_requests or []
+        assert isinstance(request, RunRequest)
+        assert [key.to_user_string() for key in request.asset_selection or ()] == ["scoring/outcomes"]
+        landed(settings, ".outcomes/nothing.csv", "a,b\n1,2\n")
+        skipped = inbox_sensor(build_sensor_context(instance=instance, resources=resources, cursor=result.cursor))
+        assert isinstance(skipped, SkipReason)
+        assert ".outcomes/nothing.csv stays: " in (skipped.skip_message or "")
+
+
+def test_the_command_fetches(command: Command, settings: Settings, sandbox: Handle) -> None:
+    assert command("outcomes", "fetch", "--from", "hubspots").code == 2
+    told = command("outcomes", "fetch", "--json", sandbox_url=sandbox.url).answer()
+    assert told == {"destinations": [{"destination": "hubspot", "read": 0, "new": False, "why": ""}]}
