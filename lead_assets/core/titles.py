@@ -23,6 +23,8 @@ _ADMINISTRATORS_OF_A_THING = r"\badministrador(a?) d"
 _SHORTENED = r"(?i)\b(sr|snr|jr|asst|assoc|mgr|dir|dipl|ing)\.\b"
 """A shortened word that is written against the next: "Sr.Project Manager". Full stops are taken out later, because of "C.E.O."."""
 _BETWEEN_TITLES = r"[/|;,•·]| [-–—&] "
+_FEW, _MOST_REMEMBERED = 500, 50_000
+_remembered: dict[str, tuple[str | None, str | None]] = {}
 
 
 def title_roles(titles: pl.Series) -> pl.DataFrame:
@@ -33,21 +35,42 @@ def title_roles(titles: pl.Series) -> pl.DataFrame:
     if titles.null_count() == titles.len():
         # A lending form has no titles; compiling the words' patterns would cost more than the rest of its names.
         return pl.DataFrame({"seniority": titles.cast(pl.String), "department": titles.cast(pl.String)})
-    distinct = pl.DataFrame({"title": titles.unique()})
-    general = _general_managers(distinct["title"])
-    roles = _read(distinct["title"]).with_columns(
-        department=pl.when(pl.col("title").is_in(general.implode())).then(pl.lit("executive")).otherwise("department")
-    )
+    if titles.len() <= _FEW:
+        roles = _of_few({title for title in titles.to_list() if title is not None}) | {None: (None, None)}
+        rows = [roles[title] for title in titles.to_list()]
+        return pl.DataFrame(rows, schema={"seniority": pl.String, "department": pl.String}, orient="row")
     return (
         pl.DataFrame({"title": titles})
-        .join(roles, on="title", how="left", nulls_equal=True, maintain_order="left")
+        .join(_roles(titles.unique()), on="title", how="left", nulls_equal=True, maintain_order="left")
         .select("seniority", "department")
+    )
+
+
+def _of_few(titles: set[str]) -> dict[str | None, tuple[str | None, str | None]]:
+    """Titles that were read before are remembered: for a few, compiling the words' patterns takes longer than all the rest."""
+    found: dict[str | None, tuple[str | None, str | None]] = {title: _remembered[title] for title in titles if title in _remembered}
+    if new := sorted(titles - found.keys()):
+        read = {title: (seniority, department) for title, seniority, department in _roles(pl.Series("title", new)).iter_rows()}
+        found |= read
+        if len(_remembered) + len(read) > _MOST_REMEMBERED:
+            _remembered.clear()
+        _remembered.update(read)
+    return found
+
+
+def _roles(distinct: pl.Series) -> pl.DataFrame:
+    """Columns title, seniority, department."""
+    general = _general_managers(distinct)
+    return _read(distinct).with_columns(
+        department=pl.when(pl.col("title").is_in(general.implode())).then(pl.lit("executive")).otherwise("department")
     )
 
 
 def _general_managers(titles: pl.Series) -> pl.Series:
     """The cells of several titles of which one is of the company's head and another, with its own rank, of a department."""
     several = titles.filter(titles.str.contains(_BETWEEN_TITLES).fill_null(False))
+    if several.is_empty():
+        return several
     parts = pl.DataFrame({"cell": several, "title": several.str.replace_all(_BETWEEN_TITLES, "\x1f").str.split("\x1f")}).explode("title")
     read = parts.with_columns(_read(parts["title"]).drop("title").get_columns())
     runs_it = (pl.col("seniority") == "c_suite") & (pl.col("department") == "executive")

@@ -351,7 +351,9 @@ class Ledger:
         """Call before buying. A ledger belongs permanently to the world it first bought in. Raises WorldError for the other one."""
         from lead_assets.ledger import controls
 
-        bound = self.world() or world if self.buying != "always" else self._db.write(lambda tx: controls.bind_world(tx, world))
+        bound: str | None = self.world()  # first, because it is bound once and asked before each purchase
+        if bound is None:
+            bound = world if self.buying != "always" else self._db.write(lambda tx: controls.bind_world(tx, world))
         if bound != world:
             raise WorldError(
                 f"ledger: it holds answers from the {bound} world and cannot be used to buy in the {world} world, where they would pass for "

@@ -62,7 +62,8 @@ class Access:
 
     def refuse_key_in_url(self, request: Request) -> None:
         """Raises HTTPException 400 for a key in the URL."""
-        if _LOOKS_LIKE_A_KEY.search(request.url.query):
+        query: bytes = request.scope["query_string"]
+        if query and _LOOKS_LIKE_A_KEY.search(query.decode("latin-1")):
             raise HTTPException(400, "a key in a URL ends up in logs: revoke it, and send keys in the header Authorization: Bearer")
 
     async def valid(self, text: str) -> ServiceKey | None:

@@ -37,6 +37,7 @@ _MOST_KEPT = 20_000
 _TOGETHER = 32
 _BUYING_AT_ONCE = 16
 _PATIENCE_SECONDS = 0.3
+_GATHER_SECONDS = 0.005
 _STAMP_SECONDS = 1.0
 
 
@@ -66,8 +67,10 @@ class ServiceDesk:
 
     def __init__(self, settings: Settings, ledger: Ledger, archive: Archive, warehouse: Warehouse) -> None:
         self._settings, self._ledger, self._archive, self._warehouse = settings, ledger, archive, warehouse
-        self._reading = Together(self._read_group, "reading", most=_TOGETHER)
-        self._enriching = Together(self._group, "enriching", most=_TOGETHER, groups=_BUYING_AT_ONCE, patience=_PATIENCE_SECONDS)
+        self._reading = Together(self._read_group, "reading", most=_TOGETHER, gather=_GATHER_SECONDS)
+        self._enriching = Together(
+            self._group, "enriching", most=_TOGETHER, groups=_BUYING_AT_ONCE, patience=_PATIENCE_SECONDS, gather=_GATHER_SECONDS
+        )
         self._checking = Together(self._check, "checking", most=1_000)
         self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
         self._bodies: OrderedDict[tuple[bytes, str], tuple[object, pl.DataFrame, OneLead]] = OrderedDict()

@@ -22,11 +22,15 @@ class Metrics:
         )
         self._leads = Counter("lead_assets_received_leads", "Leads received", registry=self._registry)
         self._rejected = Counter("lead_assets_received_rejects", "Payloads received that are no leads", registry=self._registry)
+        self._children: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self._repeated = Counter("lead_assets_repeated_events", "Events that were received earlier", registry=self._registry)
 
     def asked(self, method: str, route: str, status: int, seconds: float) -> None:
-        self._requests.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        child = self._children.get((method, route, status))
+        if child is None:
+            child = self._children[method, route, status] = self._requests.labels(method, route, str(status)), self._seconds.labels(route)
+        child[0].inc()
+        child[1].observe(seconds)
 
     def received(self, taken: SafeBody) -> None:
         if taken.earlier:

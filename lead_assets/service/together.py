@@ -16,13 +16,22 @@ B = TypeVar("B")
 
 class Together(Generic[A, B]):
     """`work` takes the wants of a group (at most `most`) and gives an answer or an exception for each. A group that takes longer than `patience` seconds waits
-    for somebody else, such as a vendor: then the next one begins beside it, up to `groups` at once."""
+    for somebody else, such as a vendor: then the next one begins beside it, up to `groups` at once. `gather`: how long a group that could begin waits for
+    others, in seconds, because requests that come together do not come in the same instant."""
 
     def __init__(
-        self, work: Callable[[Sequence[A]], Sequence[B | Exception]], name: str, *, most: int, groups: int = 1, patience: float = 0.0
+        self,
+        work: Callable[[Sequence[A]], Sequence[B | Exception]],
+        name: str,
+        *,
+        most: int,
+        groups: int = 1,
+        patience: float = 0.0,
+        gather: float = 0.0,
     ) -> None:
         self._work = work
-        self._most, self._groups, self._patience = most, groups, patience
+        self._most, self._groups, self._patience, self._gather = most, groups, patience, gather
+        self._gathering: asyncio.TimerHandle | None = None
         self._threads = ThreadPoolExecutor(groups, name)
         self._waiting: list[tuple[A, asyncio.Future[B]]] = []
         self._running: dict[asyncio.Task[None], float] = {}
@@ -38,12 +47,22 @@ class Together(Generic[A, B]):
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _begin(self) -> None:
-        if not self._waiting or len(self._running) >= self._groups:
+        if not self._waiting or self._gathering is not None or len(self._running) >= self._groups:
             return
         loop = asyncio.get_running_loop()
         if self._running and (early := max(self._running.values()) + self._patience - loop.time()) > 0:
             loop.call_later(early, self._begin)
-            return
+        elif self._gather and len(self._waiting) < self._most:
+            self._gathering = loop.call_later(self._gather, self._gathered)
+        else:
+            self._start(loop)
+
+    def _gathered(self) -> None:
+        self._gathering = None
+        if self._waiting:
+            self._start(asyncio.get_running_loop())
+
+    def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
         task = loop.create_task(self._group(group))
         self._running[task] = loop.time()

@@ -117,14 +117,20 @@ async def _collect_all(
     beside: Sequence[Signal],
     trouble: Trouble,
 ) -> dict[str, Collected]:
-    judged = {signal.name: worth.judged(signal.when, leads) for signal in signals} if worth is not None else {}
+    judged = _judged(worth, signals, leads)
     async with AsyncExitStack() as stack:
         stats = {signal.name: SignalStats(leads=leads.height) for signal in signals}
         desk = Desk(ledger, settings, signals, stack, retry, stats, trouble)
         if worth is None or ledger.buying != "always" or not (budgets := await asyncio.to_thread(ledger.budgets)):
             return await _each(signals, leads, desk, judged, {})
-        judged |= {signal.name: worth.judged(signal.when, leads) for signal in beside}
+        judged |= _judged(worth, beside, leads)
         return await _within(budgets, signals, beside, leads, desk, judged)
+
+
+def _judged(worth: Worth | None, signals: Sequence[Signal], leads: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    if worth is None or not signals:
+        return {}
+    return dict(zip([signal.name for signal in signals], worth.judged_by([signal.when for signal in signals], leads), strict=True))
 
 
 async def _each(
@@ -187,7 +193,7 @@ async def _collect(
     signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None = None, beyond: Collection[str] = ()
 ) -> Collected:
     """`judged`: see `Worth.judged`. `beyond`: subjects for which the budget does not reach."""
-    every = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject(signal.subject))
+    every = desk.named(signal.subject, leads)
     if judged is not None:
         every = every.hstack(judged)
     brought = gifts(signal, leads) if signal.active_sources else {}
@@ -319,8 +325,9 @@ def _subjects(signal: Signal, leads: pl.DataFrame, first: pl.DataFrame) -> dict[
 
 def _looks(asked: pl.DataFrame, stats: SignalStats) -> dict[str, Look]:
     """What each campaign's rows depend on in the ledger: everything looked up for its subjects, whoever paid."""
-    looks = {campaign: Look() for campaign in asked["campaign_id"].unique()}
-    for campaign, name in asked.select("campaign_id", "subject").drop_nulls().unique().iter_rows():
+    pairs = set(zip(asked["campaign_id"].to_list(), asked["subject"].to_list(), strict=True))
+    looks = {campaign: Look() for campaign, _ in pairs}
+    for campaign, name in pairs:
         if name in stats.looks:
             looks[campaign].keys |= stats.looks[name].keys
             looks[campaign].until = min(looks[campaign].until, stats.looks[name].until)
@@ -377,23 +384,16 @@ def _rows(
     )
     if "needs" not in asked.columns:
         asked = asked.with_columns(needs=pl.lit(None, dtype=pl.String))
-    costs = _costs(asked, charges)
+    rows = asked.join(facts, on="verdict", how="left", maintain_order="left")
     nobody = SubjectVerdict("unknown", "no_subject")
-    return (
-        asked.join(facts, on="verdict", how="left", maintain_order="left")
-        .join(costs, on=["campaign_id", "lead_id"], how="left", maintain_order="left")
-        .with_columns(
-            needs=pl.when((pl.col("reason") == NOT_WORTH_IT) & pl.col("subject").is_not_null()).then(pl.col("needs")),
-        )
-        .with_columns(
-            pl.when(pl.col("subject").is_null()).then(pl.lit(nobody.reason)).otherwise(pl.col("reason")).alias("reason"),
-            pl.col("state").fill_null(nobody.state),
-            pl.col("stale").fill_null(False),
-            pl.col("synthetic").fill_null(False),
-            pl.col("cost_usd").fill_null(Decimal(0)).cast(MONEY_DTYPE),
-        )
-        .select(pl.col(name).cast(dtype) for name, dtype in schema.items())
-    )
+    return rows.with_columns(
+        needs=pl.when((pl.col("reason") == NOT_WORTH_IT) & pl.col("subject").is_not_null()).then(pl.col("needs")),
+        reason=pl.when(pl.col("subject").is_null()).then(pl.lit(nobody.reason)).otherwise(pl.col("reason")),
+        state=pl.col("state").fill_null(nobody.state),
+        stale=pl.col("stale").fill_null(False),
+        synthetic=pl.col("synthetic").fill_null(False),
+        cost_usd=(_costs(asked, charges).cast(MONEY_DTYPE) / pl.lit(Decimal(1_000_000))).cast(MONEY_DTYPE),
+    ).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
 
 
 def _series(values: list[Any], dtype: pl.DataType) -> Any:
@@ -401,21 +401,25 @@ def _series(values: list[Any], dtype: pl.DataType) -> Any:
     return column_of_values("", values, dtype) if isinstance(dtype, pl.List | pl.Datetime) else values
 
 
-def _costs(asked: pl.DataFrame, charges: Sequence[Charge]) -> pl.DataFrame:
-    """campaign_id, lead_id, cost_usd: each answer's cost on the first lead it served in the campaign that paid."""
-    paid = pl.DataFrame(
-        {
-            "subject": [charge.subject for charge in charges],
-            "key": [charge.key for charge in charges],
-            "campaign_id": [charge.campaign_id for charge in charges],
-            "cost_usd": [charge.cost_micros for charge in charges],
-        },
-        schema={"subject": pl.String, "key": pl.String, "campaign_id": pl.String, "cost_usd": pl.Int64},
-    )
-    payer = asked.drop_nulls("subject").sort("received_at", "lead_id").unique(["campaign_id", "subject"], keep="first", maintain_order=True)
-    return (
-        payer.join(paid, on=["campaign_id", "subject"], maintain_order="left")
-        .unique(["key", "campaign_id"], keep="first", maintain_order=True)
-        .group_by("campaign_id", "lead_id", maintain_order=True)
-        .agg((pl.col("cost_usd").sum().cast(MONEY_DTYPE) / pl.lit(Decimal(1_000_000))).cast(MONEY_DTYPE))
-    )
+def _costs(asked: pl.DataFrame, charges: Sequence[Charge]) -> pl.Series:
+    """For each row, in micro-dollars: each answer's cost on the first lead it served in the campaign that paid."""
+    costs = [0] * asked.height
+    if charges:
+        billed = {(charge.campaign_id, charge.subject) for charge in charges}
+        payers: dict[tuple[str, str], tuple[Any, str, int]] = {}
+        for row, (campaign, lead, at, name) in enumerate(asked.select("campaign_id", "lead_id", "received_at", "subject").iter_rows()):
+            if (campaign, name) in billed:
+                payers[campaign, name] = min(payers.get((campaign, name), (at, lead, row)), (at, lead, row))
+        # An answer that served several subjects is paid by the first of them.
+        ordered = sorted(
+            (payer, number)
+            for number, charge in enumerate(charges)
+            if (payer := payers.get((charge.campaign_id, charge.subject))) is not None
+        )
+        paid: set[tuple[str, str]] = set()
+        for (_, _, row), number in ordered:
+            charge = charges[number]
+            if (charge.key, charge.campaign_id) not in paid:
+                paid.add((charge.key, charge.campaign_id))
+                costs[row] += charge.cost_micros
+    return pl.Series("cost_usd", costs, dtype=pl.Int64)

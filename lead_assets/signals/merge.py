@@ -53,6 +53,8 @@ def enrich(
     for name in names:
         found = signals[name].select(*_KEYS, pl.exclude(*_KEYS).name.prefix(f"{name}."))
         frame = frame.join(found, on=_KEYS, how="left", validate="m:1", maintain_order="left")
+    # Asked dozens of times below, and an expression is worked out as often as it is written.
+    frame = frame.with_columns(**{f"{name}.has": (pl.col(f"{name}.state") == "found").fill_null(False) for name in names})
     schema = EnrichedLead.polars_schema()
     offices = located(frame.with_columns(office=_head_office(names, brings))["office"])
     # A column's origin is told for each column that a signal fills: its time is put into words once.
@@ -77,7 +79,7 @@ def enrich(
 
 
 def _has(signal: str) -> pl.Expr:
-    return (pl.col(f"{signal}.state") == "found").fill_null(False)
+    return pl.col(f"{signal}.has")
 
 
 def _candidates(column: str, names: list[str]) -> list[tuple[str, pl.Expr]]:

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
+import polars as pl
+
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import KEPT_OUT, PASSING, UNSENT, Answer, AnswerKeys, History, Lifetimes, Reply, Want, stands_until
@@ -23,6 +25,7 @@ from lead_assets.ledger.recall import served
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import ledger_parameters, open_source, price_micros
 from lead_assets.signals.stats import SignalStats
+from lead_assets.signals.subjects import subject as subject_of
 from lead_assets.vendors import load_vendors
 from lead_assets.vendors.answers import Values
 from lead_assets.vendors.offer import SourceClient, SubjectKind
@@ -112,6 +115,13 @@ class Desk:
     trouble: Trouble = field(default_factory=Trouble)
     _clients: dict[str, SourceClient] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _named: dict[SubjectKind, pl.DataFrame] = field(default_factory=dict)
+
+    def named(self, kind: SubjectKind, leads: pl.DataFrame) -> pl.DataFrame:
+        """The leads' keys, `received_at`, `email_normalized` and `subject` of this kind. `leads`: the same for all signals of this purchase."""
+        if kind not in self._named:
+            self._named[kind] = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject_of(kind))
+        return self._named[kind]
 
     async def client(self, source: Source) -> SourceClient:
         async with self._lock:

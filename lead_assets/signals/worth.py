@@ -184,26 +184,37 @@ class Worth:
     def judged(self, when: SignalWhen, leads: pl.DataFrame) -> pl.DataFrame:
         """Columns worth (whether to buy), needs (what would have to change, in words; null if nothing) and rank (1: the lead to buy for first), in the
         order of `leads`. A condition on something that is not known yet counts as met."""
-        facts = self._facts(when, leads)
-        worth, needs = self._tests(when, facts)
-        ranks = facts.select("__row", "__score", "received_at", *_KEYS).sort(
-            "__score", "received_at", *_KEYS, descending=[True, False, False, False], nulls_last=True
-        )
-        ranks = ranks.select("__row", rank=pl.int_range(1, pl.len() + 1))
-        return facts.select("__row", worth=worth, needs=needs).join(ranks, on="__row", maintain_order="left").drop("__row")
+        return self.judged_by([when], leads)[0]
 
-    def _facts(self, when: SignalWhen, leads: pl.DataFrame) -> pl.DataFrame:
-        columns = [column for column in when.columns() if signal_of(column) in self.frames]
-        facts = with_columns_of(leads, self.frames, columns).with_row_index("__row")
+    def judged_by(self, whens: Sequence[SignalWhen], leads: pl.DataFrame) -> list[pl.DataFrame]:
+        """`judged` by each of them. What they share, and the order of buying, is found once."""
+        scores, ranks = self._ranked(leads)
+        columns = list(dict.fromkeys(column for when in whens for column in when.columns() if signal_of(column) in self.frames))
+        facts = with_columns_of(leads, self.frames, columns).hstack(scores)
+        found: dict[str, pl.DataFrame] = {}
+        for when in whens:
+            if str(when) not in found:
+                worth, needs = self._tests(when, facts)
+                found[str(when)] = facts.select(worth=worth, needs=needs).hstack([ranks])
+        return [found[str(when)] for when in whens]
+
+    def _ranked(self, leads: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+        """The columns of the pre-score, and the place of each lead in the order of buying."""
         # For the order of buying, a first look at what is free is better than none.
         scores = self.scores
         if scores is None and self.rules is not None:
             scores = pre_scores(leads, {}, self.rules)
+        keys = leads.select(*_KEYS, "received_at")
         if scores is None:
-            return facts.with_columns(__score=pl.lit(0.0))
-        own = scores.select(*_KEYS, pl.col(PRE_SCORE).alias(PRE_SCORE), pl.col(TIER))
-        joined = facts.join(own, on=_KEYS, how="left", validate="m:1", maintain_order="left")
-        return joined.with_columns(__score=pl.col(PRE_SCORE))
+            joined = keys.with_columns(__score=pl.lit(0.0))
+        else:
+            own = scores.select(*_KEYS, pl.col(PRE_SCORE), pl.col(TIER))
+            joined = keys.join(own, on=_KEYS, how="left", validate="m:1", maintain_order="left").with_columns(__score=pl.col(PRE_SCORE))
+        order = joined.select(
+            row=pl.arg_sort_by("__score", "received_at", *_KEYS, descending=[True, False, False, False], nulls_last=True)
+        )["row"]
+        ranks = pl.Series("rank", range(1, leads.height + 1), dtype=pl.Int64)
+        return joined.select(name for name in (PRE_SCORE, TIER) if name in joined.columns), ranks.gather(order.arg_sort())
 
     def _tests(self, when: SignalWhen, facts: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
         campaigns: dict[str, list[str]] = {}
@@ -295,19 +306,30 @@ def pre_scores(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], rules: P
     """Rows of signals.pre_scores for the leads (columns of identity.leads). `frames`: the tables of signals, by name; one that is not there is unknown."""
     columns = [column for part in rules.parts for column in part.column if signal_of(column) in frames]
     facts = with_columns_of(leads, frames, list(dict.fromkeys(columns)))
+    # Each value once: an expression is worked out as often as it is written.
+    values = {f"__value {part.name}": value for part in rules.parts if (value := _value(part, facts.columns)) is not None}
+    facts = facts.select(*_KEYS, **values)
     points = [_points(part, facts.columns).alias(f"__{part.name}") for part in rules.parts]
     most = [pl.when(pl.col(f"__{part.name}").is_not_null()).then(pl.lit(part.max_points)) for part in rules.parts]
     reached = pl.sum_horizontal(pl.col(f"__{part.name}") for part in rules.parts)
     total = (100 * reached / pl.sum_horizontal(most)).fill_nan(0.0).round(1)
     tier = (
-        pl.when(total >= rules.tiers.hot).then(pl.lit("hot")).when(total >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold"))
+        pl.when(pl.col("__total") >= rules.tiers.hot)
+        .then(pl.lit("hot"))
+        .when(pl.col("__total") >= rules.tiers.warm)
+        .then(pl.lit("warm"))
+        .otherwise(pl.lit("cold"))
     )
     parts = [_part(part, facts.columns).struct.json_encode() for part in rules.parts]
-    frame = facts.with_columns(points).select(
-        *_KEYS,
-        total.cast(pl.Float64).alias(PRE_SCORE),
-        tier.alias(TIER),
-        pl.concat_str([pl.lit("["), pl.concat_str(parts, separator=","), pl.lit("]")]).alias("parts"),
+    frame = (
+        facts.with_columns(points)
+        .with_columns(__total=total)
+        .select(
+            *_KEYS,
+            pl.col("__total").cast(pl.Float64).alias(PRE_SCORE),
+            tier.alias(TIER),
+            pl.concat_str([pl.lit("["), pl.concat_str(parts, separator=","), pl.lit("]")]).alias("parts"),
+        )
     )
     return frame.select(PreScore.polars_schema().names())
 
@@ -330,9 +352,9 @@ def _number(column: str) -> pl.Expr:
 
 
 def _points(part: PreScorePart, present: Sequence[str]) -> pl.Expr:
-    value = _value(part, present)
-    if value is None:
+    if f"__value {part.name}" not in present:
         return pl.lit(part.unknown, dtype=pl.Int64)
+    value = pl.col(f"__value {part.name}")
     points = pl.lit(part.otherwise, dtype=pl.Int64)
     if part.values is not None:
         points = value.replace_strict(part.values, default=part.otherwise, return_dtype=pl.Int64)
@@ -349,8 +371,8 @@ def _points(part: PreScorePart, present: Sequence[str]) -> pl.Expr:
 
 def _part(part: PreScorePart, present: Sequence[str]) -> pl.Expr:
     """{"part", "points", "max_points", "because"}; without points if it is unknown. Text and whatever may be personal data is not repeated."""
-    value, name = _value(part, present), " or ".join(part.column)
-    if value is None:
+    value, name = pl.col(f"__value {part.name}"), " or ".join(part.column)
+    if f"__value {part.name}" not in present:
         because = pl.lit(f"{name} is unknown")
     elif part.present is not None or part.contains is not None or _PERSONAL & set(part.column):
         because = pl.when(value.is_null()).then(pl.lit(f"{name} is unknown")).otherwise(pl.lit(f"{name} is known"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -100,7 +101,12 @@ class Vendor:
         return found
 
     def _has(self, part: str) -> bool:
-        return find_spec(f"{self.package}.{part}") is not None
+        return _exists(f"{self.package}.{part}")
 
     def _part(self, part: str) -> Any:
         return import_module(f"{self.package}.{part}")
+
+
+@cache
+def _exists(module: str) -> bool:
+    return find_spec(module) is not None

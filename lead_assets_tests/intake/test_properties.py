@@ -198,6 +198,9 @@ def test_one_look_at_a_block_finds_what_a_look_at_each_payload_would_find(payloa
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(json_payloads, "_WORTH_A_LOOK", 0)
         found = set(json_payloads._suspects_of(block, raws, values))
+        patched.setattr(json_payloads, "_FEW", 0)
+        together = set(json_payloads._suspects(raws, values))
+    assert set(json_payloads._suspects(raws, values)) == together, "a few are looked at one by one, with the same outcome"
     for index in json_payloads._suspects(raws, values):
         fault, exact = json_payloads.diagnose(raws[index])
         assert index in found or (fault is None and exact == values[index])

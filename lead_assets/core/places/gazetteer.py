@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 
 CITIES = Path(__file__).with_name("cities.parquet")
+_FEW = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,29 @@ class City:
 
 def cities_named(keys: Iterable[str]) -> dict[str, list[City]]:
     """For each folded name that towns have, the towns, largest first."""
-    wanted = pl.DataFrame({"key": list(keys)}, schema={"key": pl.String}).unique()
+    wanted = sorted(set(keys))
+    if len(wanted) <= _FEW:
+        return _of_few(wanted)
     found: dict[str, list[City]] = {}
-    for key, *city in _cities().join(wanted, on="key", how="semi", maintain_order="left").iter_rows():
+    for key, *city in _cities().join(pl.DataFrame({"key": wanted}), on="key", how="semi", maintain_order="left").iter_rows():
         found.setdefault(key, []).append(City(*city))
     return found
+
+
+def _of_few(keys: list[str]) -> dict[str, list[City]]:
+    """By bisection, which takes microseconds for a key where a join takes milliseconds for all names."""
+    cities = _by_key()
+    names = cities["key"]
+    asked = pl.Series("key", keys, dtype=pl.String)
+    ends = zip(keys, names.search_sorted(asked, "left"), names.search_sorted(asked, "right"), strict=True)
+    return {key: [City(*row[1:]) for row in cities[first:last].iter_rows()] for key, first, last in ends if first < last}
 
 
 @cache
 def _cities() -> pl.DataFrame:
     return pl.read_parquet(CITIES).select("key", "country", "region", "population", "fame", "likeness")
+
+
+@cache
+def _by_key() -> pl.DataFrame:
+    return _cities().sort("key", maintain_order=True)
