@@ -14,6 +14,9 @@ from lead_assets.sandbox import Handle
 
 pytestmark = pytest.mark.slow
 
+HUNTERS_AT_ONCE = 6
+"""`concurrency` in rules/signals.yaml."""
+
 
 def test_killed_while_a_vendor_is_asked_and_resumed_every_lead_is_enriched_and_the_ledger_agrees_with_the_meter(
     home: Path, sandbox: Handle
@@ -57,4 +60,24 @@ def test_two_processes_enriching_campaigns_of_the_same_companies_buy_each_once(h
     assert set(times.values()) == {1}
     ledger = Ledger(f"sqlite:///{home / 'ledger.sqlite'}")
     assert ledger.billed()["calls"] == sum(sandbox.billed(service) for service in sandbox.meter())
+    ledger.close()
+
+
+def test_a_pause_stops_new_calls_in_every_process(home: Path, sandbox: Handle) -> None:
+    kill_nine.fill(home, 30, "spring")
+    kill_nine.fill(home, 60, "fall")  # the same people and as many others
+    sandbox.set_fault("hunter", "latency", latency_ms=500)
+    lives = [kill_nine.begin(home, sandbox.url, campaign) for campaign in ("spring", "fall")]
+    wait_for_a_request(sandbox, "hunter", 0)
+    ledger = Ledger(f"sqlite:///{home / 'ledger.sqlite'}")
+    ledger.pause(None)
+    asked = len(sandbox.requests("hunter"))
+    assert [life.wait(120) for life in lives] == [0, 0], "they go on with what they have"
+    # What was reserved before the pause may still leave: at most what each process has on its way at once.
+    assert len(sandbox.requests("hunter")) - asked <= 2 * HUNTERS_AT_ONCE
+    assert sandbox.requests("anthropic") == []
+    ledger.resume()
+    assert live(home, sandbox, "fall")["enriched"] == 60
+    times = {subject: n for operation in sandbox.subjects("hunter").values() for subject, n in operation.items()}
+    assert set(times.values()) == {1}
     ledger.close()
