@@ -10,7 +10,7 @@ import polars as pl
 
 from lead_assets.core.emails import email_kinds, normalise_emails, read_emails
 from lead_assets.identity.companies import company_domains
-from lead_assets_tests.identity.people_labels import labels, merged, possible
+from lead_assets_tests.identity.people_labels import labels, merged, merged_from_payloads, possible
 
 
 def main() -> None:
@@ -18,6 +18,9 @@ def main() -> None:
     for verdict, wanted in (("different", False), ("same", True)):
         of = [pair for pair in pairs if pair["verdict"] == verdict]
         _say(f"pairs: {verdict}", len(of), [f"{pair['name_a']} / {pair['name_b']}" for pair in of if merged(pair) != wanted])
+    of = [pair for pair in pairs if pair["verdict"] == "different"]
+    sent = [pair for pair in merged_from_payloads() if pair["verdict"] == "different"]
+    _say("pairs: different, without ids", len(of), [f"{pair['name_a']} / {pair['name_b']}" for pair in sent])
     unclear = [pair for pair in pairs if pair["verdict"] == "cannot tell" and not merged(pair)]
     _say("pairs: shown", len(unclear), [f"{pair['name_a']} / {pair['name_b']}" for pair in unclear if not possible(pair)])
     rows = labels("domains.csv")

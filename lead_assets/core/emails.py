@@ -28,6 +28,8 @@ _SPECIAL_DOMAIN = r"--|(?:^|\.)(?:arpa|invalid|local|localhost|onion|test)$"
 _PLAIN_LOCAL_CHARS = 64
 _PLAIN_DOMAIN_BYTES = 60
 _MOST_BYTES = 254
+# One letter, once or over and over, before the @; or a domain that says it.
+_NOBODYS_ADDRESS = r"@(?:no-?(?:e-?)?mail|none|nomail|fake|fakemail|notprovided)\.(?:com|net|org)$|^(?:x+|y+|z+)@"
 
 
 def normalise_emails(emails: pl.Series) -> pl.DataFrame:
@@ -72,8 +74,18 @@ def read_emails(emails: pl.Series) -> pl.Series:
 
 def shared_mailboxes(emails_normalized: pl.Series) -> pl.Series:
     """Whether an address is a mailbox that several people read (info@, sales@): it names nobody. Null stays null."""
-    locals_ = emails_normalized.str.extract(r"^([^@+]+)", 1)
-    return locals_.is_in(pl.Series(sorted(_shared_locals())).implode())
+    return _locals(emails_normalized).is_in(pl.Series(sorted(_shared_locals() | _nobodys_locals())).implode())
+
+
+def nobodys_mailboxes(emails_normalized: pl.Series) -> pl.Series:
+    """Whether an address is what people type who do not want to be known (noemail@, test@, x@x.com), so that even two rows
+    of one name that have it may be two people. Null stays null."""
+    typed = _locals(emails_normalized).is_in(pl.Series(sorted(_nobodys_locals())).implode())
+    return typed | emails_normalized.str.contains(_NOBODYS_ADDRESS)
+
+
+def _locals(emails_normalized: pl.Series) -> pl.Series:
+    return emails_normalized.str.extract(r"^([^@+]+)", 1)
 
 
 def mailbox_keys(emails_normalized: pl.Series) -> pl.Series:
@@ -177,6 +189,11 @@ def _same_mailboxes() -> dict[str, tuple[str, dict[int, str | None]]]:
 @cache
 def _shared_locals() -> frozenset[str]:
     return _words("shared_mailboxes.txt")
+
+
+@cache
+def _nobodys_locals() -> frozenset[str]:
+    return _words("nobodys_mailboxes.txt")
 
 
 def _words(name: str) -> frozenset[str]:

@@ -196,13 +196,14 @@ class _LeadTold:
         return told
 
     def _arrivals(self) -> Iterator[dict[str, Any]]:
-        lead = _literal(self.lead)
         duplicates = self.rows("identity.duplicates", self.as_duplicate)
         superseded = {(row["drop_sha256"], row["position"], row["part"]): row for row in duplicates}
-        named = "".join(
-            f" OR (drop_sha256 = {_literal(sha)} AND position = {position} AND part = {part})" for sha, position, part in superseded
+        # A payload's id may be another lead's too, if it was derived from a mailbox that two people share.
+        kept = [(row["drop_sha256"], row["position"], row["part"]) for row in self.rows("identity.leads")]
+        named = " OR ".join(
+            f"(drop_sha256 = {_literal(sha)} AND position = {position} AND part = {part})" for sha, position, part in (*kept, *superseded)
         )
-        for row in self.rows("intake.raw_leads", f"(lead_id = {lead}{named})" if named else ""):
+        for row in self.rows("intake.raw_leads", f"({named})" if named else ""):
             again = superseded.get((row["drop_sha256"], row["position"], row["part"]))
             part = f", part {row['part']}" if row["part"] > 1 else ""
             yield {

@@ -8,6 +8,7 @@ them are two names unless one is known as a form of the other. Does not belong h
 from __future__ import annotations
 
 import re
+import unicodedata
 from enum import IntEnum
 from functools import cache, lru_cache
 from pathlib import Path
@@ -39,13 +40,14 @@ class Likeness(IntEnum):
 
 class Name(NamedTuple):
     """A name's words, folded and in Latin letters, without titles and particles; the generation it names ("younger" for Jr.), if any; the script it is written
-    in ("" for Latin); pairs of words that a hyphen joins; the words with particles."""
+    in ("" for Latin); pairs of words that a hyphen joins; the words with particles; "man" or "woman" if a title says so ("Mrs")."""
 
     words: tuple[str, ...]
     generation: str | None
     script: str = ""
     hyphened: frozenset[tuple[str, str]] = frozenset()
     whole: tuple[str, ...] = ()
+    sex: str = ""
 
 
 @lru_cache(100_000)
@@ -61,6 +63,10 @@ def read_name(text: str) -> Name:
     words = key.split()
     generation = known.generations.get(words[-1]) if len(words) > 1 else None
     words = words[:-1] if generation else words
+    if len(words) > 1 and words[0] == "sr":
+        # "Sr. García"; behind the name it is the elder.
+        words[0] = "senor"
+    sexes = {sex for sex, titles in known.titles_of.items() if not titles.isdisjoint(words)} if len(words) > 1 else set()
     if all(word in known.no_names for word in words):
         return Name((), None)
     # "Don McAllister": what is a title elsewhere is the given name here.
@@ -73,7 +79,8 @@ def read_name(text: str) -> Name:
     own = [word for at, word in enumerate(words) if not (0 < at < len(words) - 1 and word in known.particles)]
     pairs = re.findall(r"(\w+)(?=[-\u2010\u2011](\w+))", turned)
     hyphened = frozenset((one, other) for one, other in (tuple(folded(pair)) for pair in pairs))
-    return Name(tuple(own if len(own) > 1 else words), generation, script, hyphened, tuple(words))
+    sex = sexes.pop() if len(sexes) == 1 and len(words) < len(key.split()) else ""
+    return Name(tuple(own if len(own) > 1 else words), generation, script, hyphened, tuple(words), sex)
 
 
 def same_name(one: str, other: str, *, strict: bool) -> bool:
@@ -88,15 +95,41 @@ def likeness(one: str, other: str, *, household: bool = False) -> Likeness:
     a, b = read_name(one), read_name(other)
     if not a.words or not b.words:
         return Likeness.UNSAID
+    if a.sex and b.sex and a.sex != b.sex:
+        return Likeness.DIFFERENT
     found = _like(a, b, household)
+    if found > Likeness.PART and _written_otherwise(one, other, a.script, b.script):
+        found = Likeness.PART
     if a.generation != b.generation:
         return Likeness.DIFFERENT if a.generation and b.generation else min(found, Likeness.PART)
     return found
 
 
+_VIETNAMESE = re.compile(r"[\u01a0\u01a1\u01af\u01b0\u0102\u0103\u0110\u0111\u1ea0-\u1ef9]")
+
+
+def _written_otherwise(one: str, other: str, script: str, of_other: str) -> bool:
+    """Whether two names that are spelt alike here are written with other signs or tones, of which each is another name: 李伟 and 李薇, Hùng and Hưng."""
+    if script == of_other == "han":
+        signs, others = ("".join(re.findall(_SCRIPTS["han"], text)) for text in (one, other))
+        return sorted(signs) != sorted(others)
+    if script or of_other or one.isascii() or other.isascii() or not (_VIETNAMESE.search(one) and _VIETNAMESE.search(other)):
+        return False
+    words, beside = ({*re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text).casefold())} for text in (one, other))
+    return any(
+        not word.isascii() and not like.isascii() and word != like and folded([word]) == folded([like])
+        for word in words - beside
+        for like in beside - words
+    )
+
+
 def _like(a: Name, b: Name, household: bool) -> Likeness:
     if sorted(a.words) == sorted(b.words) or (_joined(a.words) | _joined(a.whole)) & (_joined(b.words) | _joined(b.whole)):
-        return Likeness.SAME
+        if len(a.words) == len(b.words) == 1 and household:
+            # "Smith" and "Smith" in one house.
+            return Likeness.PART
+        # "J. Smith" twice: John, or Jane.
+        return Likeness.SAME if max(map(len, a.words[:-1] or a.words)) > 1 or len(a.words[-1]) == 1 else Likeness.INITIAL
     foreign = a.script != b.script
     if foreign and _sounds_alike(a, b):
         return Likeness.SAME
@@ -175,10 +208,16 @@ def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likenes
     # What stands for the family name is more than an initial: "Jane D." may be anybody.
     if len(short.words[-1]) == 1 or not any(_family(short.words[-1], other, foreign) for other in long.words[1:]):
         found = min(found, Likeness.PART)
-    # Jean and Jean-Pierre are two names.
-    if len(long.words) > len(short.words) and long.words[:2] in long.hyphened and len(long.words) > 2 and long.words[1] in rest:
+    # Jean and Jean-Pierre are two names, José and José Luis may be.
+    double = len(long.words) > max(len(short.words), 2) and long.words[1] in rest and len(long.words[1]) > 1
+    if double and (long.words[:2] in long.hyphened or (household and _is_double(*long.words[:2]))):
         found = min(found, Likeness.PART)
     return found
+
+
+def _is_double(one: str, other: str) -> bool:
+    """Whether two given names are often one: "Ana Paula", "Hans Peter"; not "John Michael"."""
+    return one in _known().first_of_two and other in _given_names()
 
 
 def _is_login(login: tuple[str, ...], name: tuple[str, ...]) -> bool:
@@ -196,8 +235,8 @@ def _family(a: str, b: str, foreign: bool) -> bool:
     if a == b or _plain_umlauts(a) == _plain_umlauts(b) or _exchanged(a, b) or (foreign and _skeleton(a) == _skeleton(b)):
         return True
     if min(len(a), len(b)) >= _LONG_WORD and OSA.distance(a, b, score_cutoff=1) <= 1:
-        # "Ivanov" and "Ivanova" are two people, or one: not a slip. "Johnson" and "Johnston" are no slip either, but beside the same given name it is rarer.
-        return not (a[:-1] == b or b[:-1] == a)
+        # "Ivanov" and "Ivanova" are two people, or one: not a slip. Neither are "Hansson" and "Jansson".
+        return not (a[:-1] == b or b[:-1] == a) and not ({a, b} <= _near_family_names() and _skeleton(a) != _skeleton(b))
     return False
 
 
@@ -209,24 +248,51 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         return Likeness.INITIAL if a[0] == b[0] else Likeness.DIFFERENT
     listed = _given_names()
     two = a in listed and b in listed
+    of_two = _of_two_sexes(a, b)
+    if _names_of(a) & _names_of(b):
+        # Sam is Samuel and Samantha, Pino is Giuseppe and Giusi is Giuseppina: where several people answer, it is not said who.
+        unsaid = _may_be_another(a, b) or (of_two and a not in _names_of(b) and b not in _names_of(a))
+        return Likeness.PART if household and unsaid else Likeness.SAME
     # "Cristian" and "Cristina" are one exchange apart, and two people.
-    if _names_of(a) & _names_of(b) or (_exchanged(a, b) and not two) or (len(a) > _STEM - 1 < len(b) and _sound(a) == _sound(b)):
+    slip = _exchanged(a, b) and not two and (a[-1] == "a") == (b[-1] == "a") and (not household or len(a) >= _LONG_GIVEN)
+    # Jan and Ian sound alike here, too.
+    shortest = _STEM if household else _STEM - 1
+    if not of_two and (slip or (len(a) > shortest < len(b) and _sound(a) == _sound(b))):
         return Likeness.SAME
     if foreign and _skeleton(a) == _skeleton(b) and len(_skeleton(a)) > 1:
         return Likeness.SAME
-    if _is_feminine_of(a, b) or _is_feminine_of(b, a) or (household and not _known().of_either.isdisjoint((a, b))):
+    if _is_feminine_of(a, b) or _is_feminine_of(b, a):
         return Likeness.DIFFERENT
+    if household and not _known().of_either.isdisjoint((a, b)):
+        if _is_commonest_of(a, b) or _is_commonest_of(b, a):
+            return Likeness.SAME
+        return Likeness.PART if _is_english_short_form(a, b) else Likeness.DIFFERENT
     if _is_english_short_form(a, b):
         return Likeness.SAME
     if household:
         return Likeness.DIFFERENT
-    if two or (a[-1] == "a") != (b[-1] == "a"):
+    if two or of_two or (a[-1] == "a") != (b[-1] == "a"):
         return Likeness.DIFFERENT
     if min(len(a), len(b)) >= _LONG_GIVEN and OSA.distance(a, b, score_cutoff=1) <= 1:
         return Likeness.SAME if a[-1] == b[-1] else Likeness.PART
     if min(len(a), len(b)) > _STEM and (a.endswith(b) or b.endswith(a)):
         return Likeness.PART
     return Likeness.PART if _sound(a)[:_STEM] == _sound(b)[:_STEM] and len(a) > _STEM - 1 < len(b) else Likeness.DIFFERENT
+
+
+def _of_two_sexes(a: str, b: str) -> bool:
+    men, women = _names_of_sexes()
+    return (a in men and b in women) or (a in women and b in men)
+
+
+def _may_be_another(a: str, b: str) -> bool:
+    """Whether one is a short form of men's and of women's names, and the other not the commonest of these."""
+    of_both = _known().of_both
+    return any(short in of_both and not _is_commonest_of(long, short) for short, long in ((a, b), (b, a)))
+
+
+def _is_commonest_of(long: str, short: str) -> bool:
+    return _sound(_known().commonest.get(short, "")) == _sound(long)
 
 
 _FEMININE = ("a", "e", "ia", "na", "ina", "ine", "in", "ie", "ella", "elle", "le", "etta", "ette", "ka", "ja", "ica", "ita", "nka", "y")
@@ -361,6 +427,12 @@ def _is_english_short_form(a: str, b: str) -> bool:
 
 
 @cache
+def no_companies() -> frozenset[str]:
+    """What people write in place of a company that they do not have, folded and joined: "selfemployed"."""
+    return frozenset(words_of(people_file()["no_companies"]))
+
+
+@cache
 def _english_short_forms() -> dict[str, frozenset[str]]:
     from nicknames import name_triplets
 
@@ -385,8 +457,32 @@ def _english_long_forms() -> dict[str, frozenset[str]]:
 
 @cache
 def _given_names() -> frozenset[str]:
-    lines = Path(__file__).with_name("given_names.txt").read_text("utf-8").splitlines()
-    return frozenset(word for line in lines if not line.startswith("#") for word in line.split())
+    return frozenset().union(*_listed("given_names.txt").values())
+
+
+@cache
+def _names_of_sexes() -> tuple[frozenset[str], frozenset[str]]:
+    """Given names of men only, and of women only."""
+    listed = _listed("given_names.txt")
+    return listed["men"], listed["women"]
+
+
+@cache
+def _near_family_names() -> frozenset[str]:
+    return frozenset().union(*_listed("near_family_names.txt").values())
+
+
+@cache
+def _listed(name: str) -> dict[str, frozenset[str]]:
+    """The words of a list by the heading ("men:") that they stand under."""
+    found: dict[str, set[str]] = {}
+    heading = ""
+    for line in Path(__file__).with_name(name).read_text("utf-8").splitlines():
+        if line.endswith(":"):
+            heading = line[:-1]
+        elif not line.startswith("#"):
+            found.setdefault(heading, set()).update(line.split())
+    return {heading: frozenset(words) for heading, words in found.items()}
 
 
 def _family_first(match: re.Match[str]) -> str:
@@ -408,6 +504,10 @@ class _KnownNames(NamedTuple):
     of_either: frozenset[str]
     long_names: dict[str, frozenset[str]]
     spellings: dict[str, frozenset[str]]
+    titles_of: dict[str, frozenset[str]]
+    first_of_two: frozenset[str]
+    of_both: frozenset[str]
+    commonest: dict[str, str]
 
 
 @cache
@@ -422,6 +522,8 @@ def _known() -> _KnownNames:
         names = words_of(group)
         for name in names:
             spellings[name] = spellings.get(name, frozenset()) | frozenset(names)
+    men, women = _names_of_sexes()
+    of_both = frozenset(short for short, longs in long_names.items() if not (longs.isdisjoint(men) or longs.isdisjoint(women)))
     generations = {word: generation for generation, words in declared["generations"].items() for word in words_of(words)}
     return _KnownNames(
         titles=frozenset(words_of(declared["titles"])),
@@ -432,6 +534,10 @@ def _known() -> _KnownNames:
         of_either=frozenset(words_of(declared["of_men_and_women"])),
         long_names=long_names,
         spellings=spellings,
+        titles_of={sex: frozenset(words_of(titles)) for sex, titles in declared["titles_of"].items()},
+        first_of_two=frozenset(words_of(declared["first_of_two"])),
+        of_both=of_both,
+        commonest=dict(declared["commonest"]),
     )
 
 

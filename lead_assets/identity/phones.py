@@ -33,6 +33,10 @@ _TOLL_FREE = frozenset({"800", "833", "844", "855", "866", "877", "888"})
 # "call +1 212 555 2671 after 5", "0171 1234567 (mobil)", and a spreadsheet's "12125552671.0".
 _AMID_WORDS = re.compile(r"^[^\d+]*(?P<number>\+[\d ().-]*\d(?=\s|$)|\d[\d .-]*\d(?=\s*\([^\d()]*\)$|\.0$))")
 
+# A company's number, not a person's, in numbers without a country: free to call in most countries ("800 123 456"), or at one price from everywhere in
+# Germany (01806) and Australia (1300). The like of other countries are somebody's mobile elsewhere.
+_SERVICE = re.compile(r"0*800\d{0,6}|0180[2-7]\d{5,7}|1[38]00\d{6}")
+
 # What people type to get past a form identifies nobody.
 _JUNK_DIGITS = r"^(?:0*|1*|2*|3*|4*|5*|6*|7*|8*|9*)$|^0?1?234567|^9876543"
 _JUNK_NUMBER = re.compile(
@@ -94,10 +98,18 @@ def phone_key(text: str) -> str | None:
     digits = digits.lstrip("0")
     if len(digits) == _WITH_TRUNK and digits[0] in "18":
         digits = digits[1:]
-    junk = _JUNK_NUMBER.fullmatch(digits) or (len(digits) == _NORTH_AMERICAN and digits[:3] in _TOLL_FREE)
-    # "800 123 456" and "0800 111 222" are free to call in most countries: a company's.
-    junk = junk or (len(digits) < _NORTH_AMERICAN and digits.startswith("800"))
+    junk = bool(_JUNK_NUMBER.fullmatch(digits)) or (len(digits) == _NORTH_AMERICAN and digits[:3] in _TOLL_FREE)
+    abroad = international.lstrip("(").startswith("+")
+    junk = junk or (_is_service(bare) if abroad else bool(_SERVICE.fullmatch(re.sub(r"\D", "", bare))))
     return digits if len(digits) >= _SHORTEST and not junk else None
+
+
+@lru_cache(10_000)
+def _is_service(text: str) -> bool:
+    from phonenumbers import PhoneNumberType
+
+    kinds = (PhoneNumberType.TOLL_FREE, PhoneNumberType.SHARED_COST, PhoneNumberType.PREMIUM_RATE, PhoneNumberType.UAN)
+    return _kind(text) in kinds
 
 
 def phone_keys(texts: pl.Series, blocks: pl.Series) -> pl.Series:
@@ -127,33 +139,51 @@ def phone_keys(texts: pl.Series, blocks: pl.Series) -> pl.Series:
 
 
 @lru_cache(10_000)
-def two_mobiles(one: str | None, other: str | None) -> bool:
-    """Whether two texts are two numbers that are mobiles' by their country's plan: each its person's, where a desk and a mobile may be one's."""
-    from phonenumbers import NumberParseException, PhoneNumberType, number_type, parse
+def two_people(one: str | None, other: str | None) -> bool:
+    """Whether two texts are two numbers of one kind by their countries' plans: two mobiles, each its person's, or desks of two offices (another country or
+    area; two lines of one office are one person's as often). A desk and a mobile may be one's."""
+    from phonenumbers import PhoneNumberType
 
     if not one or not other:
         return False
     keys = phone_key(one), phone_key(other)
     if None in keys or keys[0] == keys[1] or keys[0].endswith(keys[1][-_SHORTEST:]):  # type: ignore[union-attr, index]
         return False
-    try:
-        kinds = {number_type(parse(re.sub(EXTENSION, "", text.strip()), None)) for text in (one, other)}
-    except NumberParseException:
-        return False
-    return kinds <= {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+    kinds = {_kind(text) for text in (one, other)}
+    if kinds <= {PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}:
+        return True
+    return kinds == {PhoneNumberType.FIXED_LINE} and _area(one) != _area(other)
 
 
 @lru_cache(10_000)
-def is_landline(text: str | None) -> bool:
-    """Whether a number with its country is a desk's or a house's by the country's plan, where several people answer."""
-    from phonenumbers import NumberParseException, PhoneNumberType, number_type, parse
+def is_mobile(text: str | None) -> bool:
+    """Whether a number with its country is a mobile's by the country's plan: one person's, where several people may answer any other."""
+    from phonenumbers import PhoneNumberType
 
-    if not text:
-        return False
+    return text is not None and _kind(text) == PhoneNumberType.MOBILE
+
+
+@lru_cache(10_000)
+def _kind(text: str) -> int | None:
+    """The library's type of a number with its country; None if it is none."""
+    from phonenumbers import NumberParseException, number_type, parse
+
     try:
-        return number_type(parse(re.sub(EXTENSION, "", text.strip()), None)) == PhoneNumberType.FIXED_LINE
+        return number_type(parse(_dialled(text), None))
     except NumberParseException:
-        return False
+        return None
+
+
+def _area(text: str) -> tuple[int | None, str]:
+    from phonenumbers import length_of_geographical_area_code, national_significant_number, parse
+
+    number = parse(_dialled(text), None)
+    return number.country_code, national_significant_number(number)[: length_of_geographical_area_code(number)]
+
+
+def _dialled(text: str) -> str:
+    """A text as the library reads it: "0049 …" and "(+49) …" with their country, without an extension."""
+    return re.sub(r"^\(?(?:00(?!0)|\+)", "+", re.sub(EXTENSION, "", text.strip().replace("\uff0b", "+")))
 
 
 @lru_cache(10_000)
@@ -161,7 +191,7 @@ def _region(text: str) -> str | None:
     """The country that a number names."""
     from phonenumbers import NumberParseException, parse, region_code_for_country_code
 
-    bare = re.sub(r"^\(?00(?!0)", "+", text.strip().replace("\uff0b", "+")).lstrip("(")
+    bare = _dialled(text)
     if not bare.startswith("+"):
         return None
     try:

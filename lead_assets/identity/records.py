@@ -12,7 +12,7 @@ import polars as pl
 
 from lead_assets.core.columns import fold, map_distinct
 from lead_assets.core.emails import mailbox_keys, shared_mailboxes
-from lead_assets.identity.person_names import given_forms, is_known_given_name
+from lead_assets.identity.person_names import given_forms, is_known_given_name, no_companies
 from lead_assets.identity.rules import IdentityRules
 from lead_assets.ledger.identities import EntityKind
 
@@ -127,28 +127,8 @@ def account_members(leads: pl.DataFrame) -> pl.Series:
     """The company that each lead belongs to: its domain; otherwise "name:", the company's name and the country; null if it names none."""
     name = _letters(leads["company_clean"])
     listed = pl.concat_str(pl.lit("name:"), pl.lit(name), pl.lit("/"), pl.col("country_code").fill_null(""))
-    usable = pl.lit(name.str.len_chars() > 2) & ~pl.lit(name).is_in(_NO_COMPANIES)
+    usable = pl.lit(name.str.len_chars() > 2) & ~pl.lit(name).is_in(sorted(no_companies()))
     return leads.select(pl.coalesce("company_domain", pl.when(usable).then(listed)).alias("member")).to_series()
-
-
-_NO_COMPANIES = [
-    *("freelance", "freelancer", "freelancing", "selfemployed", "self", "independent", "independentconsultant", "consultant", "consulting"),
-    *(
-        "retired",
-        "student",
-        "unemployed",
-        "none",
-        "private",
-        "personal",
-        "home",
-        "individual",
-        "company",
-        "mycompany",
-        "various",
-        "other",
-        "test",
-    ),
-]
 
 
 def account_records(leads: pl.DataFrame, members: pl.Series | None = None) -> pl.DataFrame:

@@ -6,6 +6,7 @@ sibling modules) or where suppressions are recorded (see `lead_assets.ledger`).
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,9 @@ from lead_assets.identity.same_person import same_person
 # A sender's clock further ahead of ours than this is wrong, and must not let one payload win forever.
 _CLOCK_TOLERANCE = timedelta(days=1)
 _NAMES = ("full_name", "first_name", "last_name")
+_SAYS_WHO = (*_NAMES, "email", "phone", "linkedin_url", "company", "property_address", "city")
+DERIVED_ID = "ld_"
+"""What ids begin with that intake derived from what a lead says of itself, because its sender gave none."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,11 @@ class Resolved:
 def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None, hashed: Callable[[str], str] = value_hash) -> Resolved:
     """Decide who each raw lead is (columns of RawLead; any number of campaigns).
 
-    Within a campaign, rows are the same lead if they share the lead id, or if `same_person` finds evidence of one person and one property address (a lending
-    applicant may ask about two properties), also through chains. The newest by `submitted_at`, or else by arrival, is kept, under the id of the row that
-    arrived first, and what it lacks is filled from the others (see `merge`). `suppressions` has the columns kind ("email", "domain" or "phone"), value_hash
-    (`hashed` of a value of `core.suppressing`), reason and suppressed_at: a lead is suppressed if any of its rows matches.
+    Within a campaign, rows are the same lead if they share the id that their sender gave, if they say the same, or if `same_person` finds evidence of one
+    person and one property address (a lending applicant may ask about two properties), also through chains. The newest by `submitted_at`, or else by
+    arrival, is kept, under the id of the row that arrived first, and what it lacks is filled from the others (see `merge`). `suppressions` has the columns
+    kind ("email", "domain" or "phone"), value_hash (`hashed` of a value of `core.suppressing`), reason and suppressed_at: a lead is suppressed if any of its
+    rows matches.
     The result does not depend on the order of the rows.
     """
     with no_garbage_sought():
@@ -64,7 +69,7 @@ def _resolved(raw: pl.DataFrame, suppressions: pl.DataFrame | None, hashed: Call
             beside.submit(_read_tables)
         groups, possible = _groups(rows)
         rows = rows.with_columns(group=groups)
-        kept = survivors(rows)
+        kept = _with_ids_of_their_own(survivors(rows), rows)
     banned = _banned(rows, suppressions, hashed)
     kept = _with_possible_duplicates(kept, possible, banned)
     going_on = kept if banned.is_empty() else kept.join(banned, on="group", how="anti", maintain_order="left")
@@ -97,6 +102,9 @@ def _groups(rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
     """A number per row, equal for rows of the same lead: connected components of rows that share an id, or evidence of one person about one property; and
     pairs of these numbers (one, other) that may be one person."""
     ids = rows.select(pl.col("row").first().over("campaign_id", "lead_id").cast(pl.Int64)).to_series()
+    derived = rows["lead_id"].str.starts_with(DERIVED_ID)
+    if derived.any() and (again := derived & (ids != rows["row"])).any():
+        ids = _of_equal_rows(rows, ids, pl.Series(again))
     found = same_person(rows.with_columns(by_id=ids))
     possible = found.possible.select(one="one_id", other="other_id")
     links = found.links.filter(pl.col("by_key").is_duplicated())
@@ -105,6 +113,26 @@ def _groups(rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
         ids = ids.replace(roots["by_id"], roots["smallest"])
         possible = possible.select(pl.all().replace(roots["by_id"], roots["smallest"]))
     return ids.alias("group"), possible.filter(pl.col("one") != pl.col("other"))
+
+
+def _of_equal_rows(rows: pl.DataFrame, ids: pl.Series, again: pl.Series) -> pl.Series:
+    """`ids` (a number per row, equal for one lead id) without those that are equal for a derived id alone: it is a hash of a mailbox or a number, which a
+    couple may share. Rows that say the same are one lead all the same."""
+    shared = rows.select(*_SAYS_WHO, "row").with_columns(id=ids).filter(pl.Series(ids.is_in(ids.filter(again).unique().implode())))
+    first = shared.select("row", first=pl.col("row").first().over("id", *_SAYS_WHO).cast(pl.Int64))
+    return ids.scatter(first["row"], first["first"])
+
+
+def _with_ids_of_their_own(kept: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Leads of several people whose rows had one derived id: the one that arrived first keeps it, the others' says what they say of who they are."""
+    if not kept.select(pl.struct("campaign_id", "lead_id").is_duplicated().any()).item():
+        return kept
+    order = ("received_at", "drop_sha256", "position", "part")
+    first = rows.filter(pl.col("lead_id").str.starts_with(DERIVED_ID)).sort(order).group_by("group", maintain_order=True).first()
+    first = first.filter(pl.struct("campaign_id", "lead_id").is_duplicated() & ~pl.struct("campaign_id", "lead_id").is_first_distinct())
+    says = first.select(pl.concat_str("lead_id", *(pl.col(name).fill_null("") for name in _SAYS_WHO), separator="\x1f")).to_series()
+    own = first.select("group", own=map_distinct(says, lambda text: DERIVED_ID + hashlib.sha256(text.encode()).hexdigest()[:16]))
+    return kept.join(own, on="group", how="left", maintain_order="left").with_columns(lead_id=pl.coalesce("own", "lead_id")).drop("own")
 
 
 def _with_possible_duplicates(kept: pl.DataFrame, possible: pl.DataFrame, banned: pl.DataFrame) -> pl.DataFrame:

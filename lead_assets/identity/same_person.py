@@ -17,11 +17,14 @@ import polars as pl
 from anyascii import anyascii
 
 from lead_assets.core.columns import at_once, fold, folded, map_distinct
-from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, shared_mailboxes
+from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, nobodys_mailboxes, shared_mailboxes
+from lead_assets.core.places.deciding import decide
+from lead_assets.core.places.reading import read_texts
+from lead_assets.core.titles import title_roles
 from lead_assets.identity.addresses import places, street_keys
 from lead_assets.identity.company_names import clean_companies
-from lead_assets.identity.person_names import Likeness, likeness, read_name
-from lead_assets.identity.phones import EXTENSION, extensions, is_landline, phone_keys, two_mobiles
+from lead_assets.identity.person_names import Likeness, likeness, no_companies, read_name
+from lead_assets.identity.phones import EXTENSION, extensions, is_mobile, phone_keys, two_people
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
 # "me" is whoever is logged in.
@@ -45,6 +48,8 @@ _COMPARED = (
     "company",
     "title",
     "city",
+    "state",
+    "country",
 )
 
 
@@ -71,17 +76,24 @@ class _Row(NamedTuple):
     company: str
     title: str
     city: str
+    state: str
+    country: str
+    department: str | None
 
 
 def same_person(rows: pl.DataFrame) -> SamePerson:
     """Who is one person, and who may be.
 
     Takes by_id (a number for the row's campaign and lead id), campaign_id, email_normalized, phone, linkedin_url, property_address, full_name, first_name,
-    last_name, company, title and city. Only rows whose key stands under several ids are looked at more closely.
+    last_name, company, title, city, state and country. Only rows whose key stands under several ids are looked at more closely.
 
     A mailbox and a profile of one's own are evidence beside any name that does not contradict; a number beside the same name. A name is evidence beside the
     same company or property, unless what else is known speaks of two people (see `_contradict`).
     """
+    emails = rows["email_normalized"]
+    nobodys = nobodys_mailboxes(emails).fill_null(False)
+    if nobodys.any():
+        rows = rows.with_columns(emails.set(nobodys, None))
     named = _named(rows)
     found = at_once(
         rows.height,
@@ -136,6 +148,7 @@ def _companies(named: pl.DataFrame) -> pl.DataFrame:
     leads about two houses are two, whoever asks."""
     distinct = named["company"].drop_nulls().unique()
     keys = map_distinct(named["company"], dict(zip(distinct.to_list(), _company_keys(distinct).to_list(), strict=True)).get)
+    keys = keys.set(keys.is_in(sorted(no_companies())).fill_null(False), None)
     hosts = email_domains(named["email_normalized"])
     hosts = hosts.set((email_kinds(hosts) != "business").fill_null(True), None)
     hosts = hosts.set(hosts.str.contains(_NOBODYS_DOMAIN).fill_null(False), None)
@@ -201,8 +214,9 @@ def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
             name.str.strip_chars().alias("name"),
             address=pl.col("property_address").fill_null("").str.strip_chars(),
             title=pl.col("title").fill_null("").str.strip_chars().str.to_lowercase(),
-            city=pl.col("city").fill_null("").str.strip_chars().str.to_lowercase(),
         ),
+        **{name: fold(near[name]).fill_null("") for name in ("city", "state", "country")},
+        department=title_roles(near["title"])["department"],
         email=emails,
         mailbox=mailbox_keys(emails),
         phone=near["phone"],
@@ -274,13 +288,13 @@ def _of_two_offices(a: _Row, b: _Row) -> bool:
 
 
 def _contradict(a: _Row, b: _Row) -> bool:
-    """Whether what is known of two namesakes of one company speaks of two people: other companies, profiles, extensions, cities or mobiles, or two mailboxes
-    of the company of which one has a number ("john.smith2@") or does not spell the name."""
+    """Whether what is known of two namesakes of one company speaks of two people: other companies, profiles, extensions, cities, departments or numbers (two
+    mobiles, or desks of two offices), or two mailboxes of the company of which one has a number ("john.smith2@") or does not spell the name."""
     if a.company and b.company and a.company != b.company:
         return True
     if a.profile and b.profile and a.profile != b.profile:
         return True
-    if a.city and b.city and a.city != b.city:
+    if _of_two_places((a.country, a.state, a.city), (b.country, b.state, b.city)):
         return True
     if a.extension and b.extension and a.extension != b.extension:
         return True
@@ -293,7 +307,28 @@ def _contradict(a: _Row, b: _Row) -> bool:
         for row, beside in ((a, b), (b, a))
     ):
         return True
-    return two_mobiles(a.phone, b.phone)
+    return two_people(a.phone, b.phone) or bool(a.department and b.department and a.department != b.department)
+
+
+@lru_cache(10_000)
+def _of_two_places(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
+    """Whether two countries, states and cities, as far as both are told, are two places. Munich and München are one."""
+    if not any(a and b and a != b for a, b in zip(one, other, strict=True)):
+        return False
+    read = read_texts([text for text in (*one, *other) if text])
+    here, there = (decide(read.get(country), read.get(state), read.get(city)) for country, state, city in (one, other))
+    if any(a and b and a != b for a, b in ((here.country, there.country), (here.region, there.region))):
+        return True
+    cities, others = (
+        {
+            (city.country, city.region, city.population)
+            for part in (read[texts[2]].parts if texts[2] in read else ())
+            for meaning in part.meanings
+            if (city := meaning.city)
+        }
+        for texts in (one, other)
+    )
+    return bool(one[2] and other[2] and one[2] != other[2] and cities.isdisjoint(others))
 
 
 def _are_aliases(one: str, other: str, a: _Row, b: _Row) -> bool:
@@ -346,7 +381,10 @@ def _people_of(kind: str, block: list[_Row]) -> list[int | None]:
         here = [index for index, row in enumerate(block) if place_of[row.address] == place]
         names = sorted({block[index].name for index in here})
         strict = kind == "phone" or any(block[index].shared for index in here)
-        household = any(_is_household(block[index]) if kind == "email" else is_landline(block[index].phone) for index in here)
+        # Of a number whose country is not said, or has no ranges of its own for mobiles, nobody knows who answers it.
+        household = not any(is_mobile(block[index].phone) for index in here)
+        household = household if kind == "phone" else strict or all(_is_household(block[index]) for index in here)
+        household = household and kind != "profile"
         of_name = _people(names, needs_name=kind == "phone", strict=strict, household=household)
         doubt = _two_behind_one_phone([(of_name[block[index].name], block[index]) for index in here]) if kind == "phone" else set()
         for index in here:
@@ -371,17 +409,20 @@ def _is_household(row: _Row) -> bool:
     """Whether a mailbox is named after a family ("thehills@", "dayfam@") and after nobody in it."""
     words = read_name(row.name).words
     if len(words) < 2 or not row.email:
-        return False
+        return True
     local = _letters(row.email.partition("@")[0])
     given, family = words[0], words[-1][:4]
-    rest = local.replace(family, "", 1)
-    return len(family) >= _STEM and family in local and given[:_STEM] not in rest and not (len(rest) <= len(words) and given[0] in rest)
+    before, found, after = local.partition(family)
+    if len(family) < _STEM or not found or given[:_STEM] in before + after:
+        return False
+    # "aSmith", "smithA", and "amSmith" of Anna Maria.
+    return not ((before[:1] == given[0] and len(before) < len(words)) or (not before and after.endswith(given[0])))
 
 
 def _people(names: list[str], *, needs_name: bool, strict: bool, household: bool) -> dict[str, int | None]:
     """A number per name, equal for spellings of one person's name. A name that fits two different people, or none at all beside several, is null."""
     full = sorted((name for name in names if read_name(name).words), key=lambda name: (-len(name), name))
-    least = Likeness.INITIAL if strict else Likeness.UNSAID
+    least = Likeness.INITIAL if strict or household else Likeness.UNSAID
     people: list[list[str]] = []
     answer: dict[str, int | None] = {}
     for name in full:
@@ -396,7 +437,7 @@ def _people(names: list[str], *, needs_name: bool, strict: bool, household: bool
             answer[name] = fits[0]
         else:
             answer[name] = None
-    nameless = None if needs_name or len(people) > 1 or (strict and people) else 0
+    nameless = None if needs_name or len(people) > 1 or ((strict or household) and people) else 0
     return answer | {name: nameless for name in names if name not in answer}
 
 

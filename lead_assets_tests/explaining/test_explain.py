@@ -61,7 +61,7 @@ def known(settings: Settings, home: Path) -> Settings:
         "email_normalized": "ana@acme.example",
         "account_key": "acme.example",
     }
-    lead |= {"company_domain": "acme.example", "website": "acme.example", "title": "VP", "seniority": "vp", "position": 2}
+    lead |= {"company_domain": "acme.example", "website": "acme.example", "title": "VP", "seniority": "vp", "position": 2, "part": 1}
     raw = [
         {"campaign_id": "a", "lead_id": "L0", "drop_name": "old.csv", "position": 1, "part": 1, "adapter": "csv"},
         {

@@ -11,6 +11,7 @@ import polars as pl
 from lead_assets.core.emails import read_emails
 from lead_assets.identity.resolve import resolve
 from lead_assets_tests.identity.test_resolve import raw
+from lead_assets_tests.intake.samples import NOON, ndjson, read
 
 
 def labels(name: str) -> list[dict[str, str]]:
@@ -24,6 +25,24 @@ def merged(pair: dict[str, str]) -> bool:
 def possible(pair: dict[str, str]) -> bool:
     """Whether both leads name each other as possible duplicates."""
     return _leads()[_key(pair)]["possible_duplicates"].null_count() == 0
+
+
+@functools.cache
+def merged_from_payloads() -> list[dict[str, str]]:
+    """The pairs that become one lead if each is sent as two payloads without an id, so that intake derives one from what they say."""
+    pairs = labels("pairs.csv")
+    fields = {"full_name": "name", "property_address": "address"}
+    fields |= {field: field for field in ("email", "phone", "company", "linkedin_url")}
+    payloads = [
+        {field: pair[f"{name}_{side}"] for field, name in fields.items() if pair[f"{name}_{side}"]} for pair in pairs for side in "ab"
+    ]
+    taken = read(ndjson(*payloads)).leads.with_columns(
+        campaign_id=((pl.col("position") - 1) // 2).cast(pl.String), received_at=pl.lit(NOON), drop_sha256=pl.lit("a")
+    )
+    # Of a pair of which one has no identity at all, nothing is told apart.
+    taken = taken.filter(pl.len().over("campaign_id") > 1)
+    alone = resolve(taken).leads.filter(pl.len().over("campaign_id") == 1)["campaign_id"].to_list()
+    return [pairs[int(number)] for number in alone]
 
 
 def _key(pair: dict[str, str]) -> tuple[str, ...]:

@@ -385,3 +385,14 @@ def test_a_component_is_named_by_its_smallest_id(links: list[tuple[int, int]]) -
     found = smallest_of_component(frame)
     assert {row["by_id"] // 7: row["smallest"] // 7 for row in found.iter_rows(named=True)} == expected
     assert found["by_id"].is_unique().all()
+
+
+def test_two_people_of_one_mailbox_get_two_ids_and_whoever_came_first_keeps_his() -> None:
+    """The second one's is derived from what he says, so a later drop changes neither."""
+    emily = {"full_name": "Emily Watson", "email": "watsons@gmail.com", "lead_id": "ld_0123456789abcdef"}
+    couple = [emily, emily | {"full_name": "Tom Watson"}]
+    first = resolve(raw(*couple)).leads
+    assert first["lead_id"][0] == "ld_0123456789abcdef" != first["lead_id"][1]
+    again = resolve(raw(*couple, emily | {"full_name": "Emily Watson", "title": "Owner"}, emily | {"full_name": "Thomas Watson"}))
+    assert sorted(again.leads["lead_id"]) == sorted(first["lead_id"])
+    assert again.duplicates["duplicate_of"].sort().to_list() == sorted(first["lead_id"])

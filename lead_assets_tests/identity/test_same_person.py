@@ -115,3 +115,39 @@ def test_a_name_in_two_fields_is_the_name_in_one() -> None:
 def test_a_key_joins_no_two_campaigns_and_no_two_kinds_of_it() -> None:
     rows = [{"campaign_id": campaign, "email": "jane@x.example", "received_at": NOW} for campaign in ("spring", "spring", "fall", "fall")]
     assert sorted(resolve(raw(*rows)).leads["campaign_id"]) == ["fall", "spring"]
+
+
+DESK, MOBILE = {"phone": "+44 20 7946 1234"}, {"phone": "+44 7911 123456"}
+JOHN = {"full_name": "John Smith", "company": "Acme"}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "leads"),
+    [
+        # Where several people answer, a short form of men's and women's names is neither's, and alike is not the same.
+        ({"full_name": "Sam Lee"} | DESK, {"full_name": "Samantha Lee"} | DESK, 2),
+        ({"full_name": "Sam Lee"} | DESK, {"full_name": "Samuel Lee"} | DESK, 1),
+        ({"full_name": "Sam Lee"} | MOBILE, {"full_name": "Samantha Lee"} | MOBILE, 1),
+        ({"full_name": "Jan Lee"} | DESK, {"full_name": "Ian Lee"} | DESK, 2),
+        ({"full_name": "Carly Lee"} | DESK, {"full_name": "Charly Lee"} | DESK, 2),
+        ({"full_name": "Anna Hansson"} | DESK, {"full_name": "Anna Jansson"} | DESK, 2),
+        ({"full_name": "Ana Diaz"} | DESK, {"full_name": "Ana Paula Diaz"} | DESK, 2),
+        ({"full_name": "John Diaz"} | DESK, {"full_name": "John Michael Diaz"} | DESK, 1),
+        ({"full_name": "Mr. Smith", "email": "smith@x.example"}, {"full_name": "Mrs. Smith", "email": "smith@x.example"}, 2),
+        ({"full_name": "李伟", "phone": "021-62348765"}, {"full_name": "李薇", "phone": "021-62348765"}, 2),
+        ({"full_name": "Lê Văn Hùng", "company": "Acme"}, {"full_name": "Lê Văn Hưng", "company": "Acme"}, 2),
+        ({"full_name": "Lê Văn Hùng", "company": "Acme"}, {"full_name": "Le Van Hung", "company": "Acme"}, 1),
+        # Namesakes at one company, or at none.
+        (JOHN | {"title": "Sales Manager"}, JOHN | {"title": "Software Engineer"}, 2),
+        (JOHN | {"city": "Munich"}, JOHN | {"city": "München"}, 1),
+        (JOHN | {"state": "TX"}, JOHN | {"state": "Florida"}, 2),
+        (JOHN | {"country": "Germany"}, JOHN | {"country": "USA"}, 2),
+        (JOHN | {"phone": "+49 30 901820"}, JOHN | {"phone": "+49 89 901820"}, 2),
+        (JOHN | {"company": "Freelance"}, JOHN | {"company": "freelance"}, 2),
+        # What people type who do not want to be known, and a number that is free to call.
+        (JOHN | {"email": "noemail@noemail.com"} | MOBILE, {"full_name": "John Smith", "email": "noemail@noemail.com"}, 2),
+        (JOHN | {"phone": "+44 800 600 1234"}, JOHN | {"phone": "+44 800 600 1234", "company": "Roe"}, 2),
+    ],
+)  # fmt: skip
+def test_a_merge_needs_evidence_of_one_person(one: dict[str, Any], other: dict[str, Any], leads: int) -> None:
+    assert resolve(raw(one, other)).leads.height == leads
