@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -270,6 +271,21 @@ def test_if_the_bot_may_not_look_the_message_is_posted_once_more_and_counts_as_u
     (row,) = ledger.outbox.entries(["c1"])
     assert (row["state"], row["reason"], row["uncertain"]) == ("dead", "uncertain", 2)
     assert len(sandbox.state("slack")["messages"]) == 2
+
+
+def test_a_request_takes_one_turn_and_what_has_none_waits(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    slow = {"rate": {"requests": 1, "seconds": 3600}}
+    deliver(ledger, settings, [lead(n) for n in range(1, 201)], rules("hubspot", hubspot={"owner": False, **slow}), patience=0.2)
+    assert [each["operations"] for each in sandbox.requests("hubspot")] == [["contacts/batch/upsert"]]
+    assert Counter(state for _, state, _ in states(ledger)) == {"confirmed": 100, "waiting": 100}
+    assert {row["attempts"] for row in ledger.outbox.entries(["c1"]) if row["state"] == "waiting"} == {0}
+
+
+def test_a_question_without_a_turn_is_not_asked(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    """The owner's id takes the hour's only turn, so nobody asks who has the contact already, and nothing is written."""
+    deliver(ledger, settings, [lead(1)], rules("hubspot", hubspot={"rate": {"requests": 1, "seconds": 3600}}), patience=0.2)
+    assert [each["operations"] for each in sandbox.requests("hubspot")] == [["owners"]]
+    assert [(row["state"], row["reason"]) for row in ledger.outbox.entries(["c1"])] == [("waiting", "paced")]
 
 
 def test_each_channel_has_a_pace_of_its_own(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:

@@ -119,6 +119,10 @@ class HubSpotDestination(Destination):
 DESTINATION = HubSpotDestination()
 
 
+class _NoTurn(Exception):
+    """No request may leave within the patience."""
+
+
 def _note(lead: RoutedLead) -> str:
     lines = [str(lead.facts["brief"]), f"Next: {lead.facts['next_step']}" if "next_step" in lead.facts else ""]
     lines.append(f"Score {lead.facts.get('score')} ({lead.facts.get('tier')}): {'; '.join(lead.facts.get('reasons', []))}")
@@ -142,9 +146,11 @@ class _HubSpotSender:
             await self._notes(notes)
 
     async def _contacts(self, parcels: list[Parcel]) -> None:
-        if not await self._turns(parcels):
+        try:
+            values, reasons = await self._values(parcels)
+        except _NoTurn:
+            await self._later(parcels)
             return
-        values, reasons = await self._values(parcels)
         changed = {parcel.id: parcel.changed(values[parcel.id]) for parcel in parcels}
         same = [parcel for parcel in parcels if not changed[parcel.id]]
         if same:
@@ -192,7 +198,7 @@ class _HubSpotSender:
             return str(told["id"])
         email = str(told["email"])
         if email not in self._owners:
-            await self._desk.turn(_BUCKET, self._rates)
+            await self._turn()
             self._owners[email] = await self._client.owner(email)
         return self._owners[email]
 
@@ -202,7 +208,7 @@ class _HubSpotSender:
 
     async def _there(self, parcels: Sequence[Parcel]) -> dict[str, str]:
         """E-mail → the owner it has in HubSpot."""
-        await self._desk.turn(_BUCKET, self._rates)
+        await self._turn()
         found = await self._client.read([str(parcel.body["email"]) for parcel in parcels], [OWNER])
         return {email: str(record["properties"][OWNER]) for email, record in found.items() if record["properties"].get(OWNER)}
 
@@ -227,8 +233,8 @@ class _HubSpotSender:
                 return
             # One bad record is refused with its whole batch: find it by halves.
             for half in slices(going, (len(going) + 1) // 2):
-                await self._desk.turn(_BUCKET, self._rates)
-                await self._ask(how, half, values, reasons)
+                if await self._turns(half):
+                    await self._ask(how, half, values, reasons)
             return
         await self._desk.settle([(parcel, _fate(parcel, told, values[parcel.id], reasons.get(parcel.id))) for parcel in going])
 
@@ -240,6 +246,9 @@ class _HubSpotSender:
                 continue
             try:
                 found = bool(parcel.uncertain) and await self._noted(parcel)
+            except _NoTurn:
+                await self._later([parcel])
+                continue
             except ProviderError as error:
                 if error.kind not in ("transient", "contract"):
                     raise
@@ -283,14 +292,23 @@ class _HubSpotSender:
             await self._desk.settle([(parcel, _fate(parcel, told, {}, None)) for parcel in going])
 
     async def _noted(self, parcel: Parcel) -> bool:
-        await self._desk.turn(_BUCKET, self._rates)
+        await self._turn()
         return await self._client.has_note(str(parcel.mirror.vendor_id), int(parcel.body["at_ms"]))
 
     async def _turns(self, parcels: Sequence[Parcel]) -> bool:
+        """Wait for the turn of a request about these; False if there is none now, and they wait."""
         if await self._desk.turn(_BUCKET, self._rates):
             return True
-        await self._desk.settle([(parcel, Fate("waiting", "paced", retry_after=5, free=True)) for parcel in parcels])
+        await self._later(parcels)
         return False
+
+    async def _turn(self) -> None:
+        """Wait for the turn of a question. Raises _NoTurn."""
+        if not await self._desk.turn(_BUCKET, self._rates):
+            raise _NoTurn
+
+    async def _later(self, parcels: Sequence[Parcel]) -> None:
+        await self._desk.settle([(parcel, Fate("waiting", "paced", retry_after=5, free=True)) for parcel in parcels])
 
 
 _LATER = ("RATE_LIMITS", "CONFLICT", "INTERNAL_ERROR", "SERVICE_UNAVAILABLE")
