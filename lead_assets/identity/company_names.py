@@ -24,6 +24,29 @@ _LONGEST_FORM = 6
 _LONGEST_LEADING = 4
 _CONJUNCTIONS = frozenset({"&", "+", "and", "und", "u", "u."})
 _ARTICLES = frozenset({"the", "a", "an", "la", "le", "el", "die", "der", "das", *_CONJUNCTIONS})
+_ENGLISH = frozenset(
+    {
+        "inc",
+        "incorporated",
+        "limited",
+        "ltd",
+        "llc",
+        "lllp",
+        "llp",
+        "plc",
+        "pllc",
+        "bhd",
+        "berhad",
+        "corp",
+        "corporation",
+        "ulc",
+        "pty",
+        "pvt",
+        "pte",
+        "lp",
+    }
+)
+"""What may follow "Company" in a legal form: the others, in "Telia Company AB", follow a name."""
 _QUOTES = {'"': '"', "'": "'", "«": "»", "“": "”", "„": "“"}
 # A letter's marks in the scripts of India and Southeast Asia belong to it.
 _TAIL = re.compile(r"[^\w\u0300-\u036f\u0900-\u0fff.)\]»”“\"']+$")
@@ -61,10 +84,14 @@ def _without_legal_form(name: str) -> str | None:
         for form in _forms().unspaced:
             text = text.replace(form, " ")
     text = _keep_a_name(_tidy(" ".join(text.split())), name)
-    before, ended = "", False
+    before, ended, foreign = "", False, False
     while text != before:
         before = text
-        text = _keep_a_name(_tidy(_without_the_end(text)), before)
+        shorter = _without_the_end(text)
+        if shorter != text and _is_company(text) and (foreign or _makes_a_name(shorter)):
+            break
+        foreign = foreign or (shorter != text and not _is_english(text))
+        text = _keep_a_name(_tidy(shorter), before)
         ended = ended or text != before
     before = ""
     while text != before:
@@ -73,8 +100,27 @@ def _without_legal_form(name: str) -> str | None:
     return text
 
 
+def _is_company(name: str) -> bool:
+    return _bare(name.rpartition(" ")[2]) == "company"
+
+
+def _is_english(name: str) -> bool:
+    return _bare(name.rpartition(" ")[2]) in _ENGLISH
+
+
+def _makes_a_name(rest: str) -> bool:
+    """Whether a name is one word of every day before "Company": "Honest Company", "The Cheese Company"."""
+    words = [word for word in map(_bare, rest.split(" ")) if word not in _ARTICLES]
+    return len(words) == 1 and words[0] in _forms().company_names
+
+
 def _without_the_end(name: str) -> str:
     """Without one form at the end; a place in brackets after it stays: "Acme Ltd (UK)" → "Acme (UK)"."""
+    if name.endswith(")") and not name.startswith("("):
+        # "Otto (GmbH & Co KG)".
+        before, _, inside = name[:-1].rpartition(" (")
+        if before and " " in inside and _is_nothing_but_forms(inside):
+            return before
     words = name.split(" ")
     may_be = _bare(words[-1]) in _forms().ends
     for size in range(min(_LONGEST_FORM, len(words) - 1) if may_be else 0, 0, -1):
@@ -94,16 +140,37 @@ def _without_the_end(name: str) -> str:
     return name
 
 
+def _is_nothing_but_forms(text: str) -> bool:
+    rest = f"Acme {text}"
+    while (shorter := _tidy(_without_the_end(rest))) != rest:
+        rest = shorter
+    return rest == "Acme"
+
+
 def _without_the_start(name: str, original: str, ended: bool) -> str:
     """Without one form at the start. `ended`: a form stood at the end, so that few letters at the start are a name ("SIA Engineering Ltd")."""
     words = name.split(" ")
     forms = _forms()
     for size in range(min(_LONGEST_LEADING, len(words) - 1), 0, -1):
-        key = _key(words[:size])
-        if key in (forms.leading_too if ended else forms.leading) and _fits(key, original):
+        key, rest = _key(words[:size]), " ".join(words[size:])
+        if _is_quoted(rest) and words[0].isupper() and (key in forms.all or key in forms.leading or key in forms.leading_only_with):
+            return rest
+        if not (key in (forms.leading_too if ended else forms.leading) or _has_one_of(original, forms.leading_only_with.get(key, ()))):
+            continue
+        if _fits(key, original):
             short = len(key) <= 3
-            return " ".join(words[size:]) if not short or words[0].isupper() or original.islower() else name
+            as_usual = words[0].isupper() or words[0] in forms.as_written or original.islower()
+            return rest if not short or as_usual else name
     return name
+
+
+def _is_quoted(text: str) -> bool:
+    return len(text) > 2 and _QUOTES.get(text[0]) == text[-1] and text[-1] not in text[1:-1]
+
+
+def _has_one_of(name: str, words: tuple[str, ...]) -> bool:
+    """Whether a name has one of these words, or of these letters."""
+    return any(word in name.casefold() if len(word) == 1 else word in map(_bare, name.split(" ")[1:]) for word in words)
 
 
 def _is_form(words: list[str], name: str) -> bool:
@@ -184,8 +251,10 @@ class _Forms:
     hyphenated: frozenset[str]
     unspaced: tuple[str, ...]
     leading_too: frozenset[str]
+    leading_only_with: dict[str, tuple[str, ...]]
     only_with: dict[str, tuple[str, ...]]
     not_with: dict[str, frozenset[str]]
+    company_names: frozenset[str]
     all: frozenset[str]
     ends: frozenset[str]
     first_words: list[str]
@@ -199,13 +268,13 @@ def _forms() -> _Forms:
     keys = {kind: frozenset(_key(form.split(" ")) for form in forms) for kind, forms in phrases.items()}
     beside = {
         kind: {_key(form.split(" ")): tuple(word.strip() for word in words.split(",")) for form, words in declared[kind].items()}
-        for kind in ("only_with", "not_with")
+        for kind in ("only_with", "not_with", "leading_only_with")
     }
     ending = [form for kind in ("any", "capitals", "as_written", "full_stops") for form in phrases[kind]] + list(declared["only_with"])
     whole = {_key(form.split(" ")) for form in ending}
     # "S. A." ends in its last letter.
     last = whole | {_bare(form.split(" ")[-1]) for form in ending} | {form[-1] for form in whole}
-    first = {_bare(form.split(" ")[0]) for form in phrases["leading"]} | keys["leading"]
+    first = {_bare(form.split(" ")[0]) for form in phrases["leading"]} | keys["leading"] | set(beside["leading_only_with"])
     return _Forms(
         any=keys["any"],
         capitals=keys["capitals"],
@@ -215,6 +284,8 @@ def _forms() -> _Forms:
         hyphenated=keys["hyphenated"],
         unspaced=tuple(phrases["unspaced"]),
         leading_too=keys["leading_too"],
+        leading_only_with=beside["leading_only_with"],
+        company_names=keys["company_names"],
         only_with=beside["only_with"],
         not_with={form: frozenset(words) for form, words in beside["not_with"].items()},
         all=frozenset(whole),
