@@ -24,29 +24,11 @@ _LONGEST_FORM = 6
 _LONGEST_LEADING = 4
 _CONJUNCTIONS = frozenset({"&", "+", "and", "und", "u", "u."})
 _ARTICLES = frozenset({"the", "a", "an", "la", "le", "el", "die", "der", "das", *_CONJUNCTIONS})
-_ENGLISH = frozenset(
-    {
-        "inc",
-        "incorporated",
-        "limited",
-        "ltd",
-        "llc",
-        "lllp",
-        "llp",
-        "plc",
-        "pllc",
-        "bhd",
-        "berhad",
-        "corp",
-        "corporation",
-        "ulc",
-        "pty",
-        "pvt",
-        "pte",
-        "lp",
-    }
-)
-"""What may follow "Company" in a legal form: the others, in "Telia Company AB", follow a name."""
+_CONTINENTAL = frozenset((
+    "ab", "ad", "ag", "aps", "as", "asa", "bv", "dd", "doo", "gmbh", "kft", "kg", "lda", "ltda", "nv", "ou", "oy", "oyj", "sa", "sarl", "sas", "se", "sl", "slu", "spa", "sro",
+    "srl", "uab", "zrt",
+))  # fmt: skip
+"""Forms of languages in which "Company" is no form: in "Telia Company AB" it is of the name."""
 _QUOTES = {'"': '"', "'": "'", "«": "»", "“": "”", "„": "“"}
 # A letter's marks in the scripts of India and Southeast Asia belong to it.
 _TAIL = re.compile(r"[^\w\u0300-\u036f\u0900-\u0fff.)\]»”“\"']+$")
@@ -90,7 +72,7 @@ def _without_legal_form(name: str) -> str | None:
         shorter = _without_the_end(text)
         if shorter != text and _is_company(text) and (foreign or _makes_a_name(shorter)):
             break
-        foreign = foreign or (shorter != text and not _is_english(text))
+        foreign = foreign or (shorter != text and _bare(text.rpartition(" ")[2]) in _CONTINENTAL)
         text = _keep_a_name(_tidy(shorter), before)
         ended = ended or text != before
     before = ""
@@ -102,10 +84,6 @@ def _without_legal_form(name: str) -> str | None:
 
 def _is_company(name: str) -> bool:
     return _bare(name.rpartition(" ")[2]) == "company"
-
-
-def _is_english(name: str) -> bool:
-    return _bare(name.rpartition(" ")[2]) in _ENGLISH
 
 
 def _makes_a_name(rest: str) -> bool:
@@ -155,10 +133,12 @@ def _without_the_start(name: str, original: str, ended: bool) -> str:
         key, rest = _key(words[:size]), " ".join(words[size:])
         if _is_quoted(rest) and words[0].isupper() and (key in forms.all or key in forms.leading or key in forms.leading_only_with):
             return rest
+        if size == 1 and words[0] in forms.leading_as_written:
+            return rest
         if not (key in (forms.leading_too if ended else forms.leading) or _has_one_of(original, forms.leading_only_with.get(key, ()))):
             continue
         if _fits(key, original):
-            short = len(key) <= 3
+            short = len(key) <= 3 or key in forms.capitals
             as_usual = words[0].isupper() or words[0] in forms.as_written or original.islower()
             return rest if not short or as_usual else name
     return name
@@ -251,6 +231,7 @@ class _Forms:
     hyphenated: frozenset[str]
     unspaced: tuple[str, ...]
     leading_too: frozenset[str]
+    leading_as_written: frozenset[str]
     leading_only_with: dict[str, tuple[str, ...]]
     only_with: dict[str, tuple[str, ...]]
     not_with: dict[str, frozenset[str]]
@@ -274,7 +255,12 @@ def _forms() -> _Forms:
     whole = {_key(form.split(" ")) for form in ending}
     # "S. A." ends in its last letter.
     last = whole | {_bare(form.split(" ")[-1]) for form in ending} | {form[-1] for form in whole}
-    first = {_bare(form.split(" ")[0]) for form in phrases["leading"]} | keys["leading"] | set(beside["leading_only_with"])
+    first = (
+        {_bare(form.split(" ")[0]) for form in phrases["leading"]}
+        | keys["leading"]
+        | set(beside["leading_only_with"])
+        | keys["leading_as_written"]
+    )
     return _Forms(
         any=keys["any"],
         capitals=keys["capitals"],
@@ -284,6 +270,7 @@ def _forms() -> _Forms:
         hyphenated=keys["hyphenated"],
         unspaced=tuple(phrases["unspaced"]),
         leading_too=keys["leading_too"],
+        leading_as_written=frozenset(phrases["leading_as_written"]),
         leading_only_with=beside["leading_only_with"],
         company_names=keys["company_names"],
         only_with=beside["only_with"],
