@@ -21,7 +21,7 @@ from lead_assets.core.shipped import read_shipped
 _LONGEST_NAME = 300
 _LONGEST_FORM = 6
 """Words: "sp. z o. o. sp. k." is two forms, "S. de R. L. de C. V." one of six words."""
-_LONGEST_LEADING = 4
+_LONGEST_LEADING = 9
 _CONJUNCTIONS = frozenset({"&", "+", "and", "und", "u", "u."})
 _ARTICLES = frozenset({"the", "a", "an", "la", "le", "el", "die", "der", "das", *_CONJUNCTIONS})
 _CONTINENTAL = frozenset((
@@ -129,6 +129,8 @@ def _without_the_start(name: str, original: str, ended: bool) -> str:
     """Without one form at the start. `ended`: a form stood at the end, so that few letters at the start are a name ("SIA Engineering Ltd")."""
     words = name.split(" ")
     forms = _forms()
+    if _bare(words[0]) not in forms.firsts and not _is_quoted(" ".join(words[1:])):
+        return name
     for size in range(min(_LONGEST_LEADING, len(words) - 1), 0, -1):
         key, rest = _key(words[:size]), " ".join(words[size:])
         if _is_quoted(rest) and words[0].isupper() and (key in forms.all or key in forms.leading or key in forms.leading_only_with):
@@ -238,6 +240,7 @@ class _Forms:
     company_names: frozenset[str]
     all: frozenset[str]
     ends: frozenset[str]
+    firsts: frozenset[str]
     first_words: list[str]
     last_words: list[str]
 
@@ -269,7 +272,7 @@ def _forms() -> _Forms:
         leading=keys["leading"],
         hyphenated=keys["hyphenated"],
         unspaced=tuple(phrases["unspaced"]),
-        leading_too=keys["leading_too"],
+        leading_too=(keys["leading"] | keys["leading_too"]) - keys["leading_alone"],
         leading_as_written=frozenset(phrases["leading_as_written"]),
         leading_only_with=beside["leading_only_with"],
         company_names=keys["company_names"],
@@ -277,6 +280,7 @@ def _forms() -> _Forms:
         not_with={form: frozenset(words) for form, words in beside["not_with"].items()},
         all=frozenset(whole),
         ends=frozenset(last),
+        firsts=frozenset(first),
         first_words=sorted(first),
         last_words=sorted(last),
     )
