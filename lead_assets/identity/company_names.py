@@ -24,11 +24,6 @@ _LONGEST_FORM = 6
 _LONGEST_LEADING = 9
 _CONJUNCTIONS = frozenset({"&", "+", "and", "und", "u", "u."})
 _ARTICLES = frozenset({"the", "a", "an", "la", "le", "el", "die", "der", "das", *_CONJUNCTIONS})
-_CONTINENTAL = frozenset((
-    "ab", "ad", "ag", "aps", "as", "asa", "bv", "dd", "doo", "gmbh", "kft", "kg", "lda", "ltda", "nv", "ou", "oy", "oyj", "sa", "sarl", "sas", "se", "sl", "slu", "spa", "sro",
-    "srl", "uab", "zrt",
-))  # fmt: skip
-"""Forms of languages in which "Company" is no form: in "Telia Company AB" it is of the name."""
 _QUOTES = {'"': '"', "'": "'", "«": "»", "“": "”", "„": "“"}
 # A letter's marks in the scripts of India and Southeast Asia belong to it.
 _TAIL = re.compile(r"[^\w\u0300-\u036f\u0900-\u0fff.)\]»”“\"']+$")
@@ -66,13 +61,12 @@ def _without_legal_form(name: str) -> str | None:
         for form in _forms().unspaced:
             text = text.replace(form, " ")
     text = _keep_a_name(_tidy(" ".join(text.split())), name)
-    before, ended, foreign = "", False, False
+    before, ended = "", False
     while text != before:
         before = text
         shorter = _without_the_end(text)
-        if shorter != text and _is_company(text) and (foreign or _makes_a_name(shorter)):
+        if shorter != text and _is_company(text) and _makes_a_name(shorter):
             break
-        foreign = foreign or (shorter != text and _bare(text.rpartition(" ")[2]) in _CONTINENTAL)
         text = _keep_a_name(_tidy(shorter), before)
         ended = ended or text != before
     before = ""
@@ -259,7 +253,7 @@ def _forms() -> _Forms:
     # "S. A." ends in its last letter.
     last = whole | {_bare(form.split(" ")[-1]) for form in ending} | {form[-1] for form in whole}
     first = (
-        {_bare(form.split(" ")[0]) for form in phrases["leading"]}
+        {_bare(form.split(" ")[0]) for form in phrases["leading"] + phrases["leading_too"]}
         | keys["leading"]
         | set(beside["leading_only_with"])
         | keys["leading_as_written"]
