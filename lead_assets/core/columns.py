@@ -46,6 +46,12 @@ _FOLDED_ASCII = (
     .str.strip_chars(" ")
 )
 _NO_WORD = re.compile(r"[^a-z0-9]+")
+_EUROPEAN = re.compile(r"[\x00-\x7f\xa0-\u017f]*")
+"""Text that `_folded_one` reads as the expressions do."""
+_MARKS = re.compile(r"[\u0300-\u036f.]")
+_NO_LETTERS = re.compile(r"[\W_]+")
+_AS_PLAIN = str.maketrans(PLAIN_LETTERS)
+_FEW = 8
 
 
 def fold(text: pl.Series) -> pl.Series:
@@ -63,11 +69,19 @@ def fold(text: pl.Series) -> pl.Series:
 
 
 def folded(words: Iterable[str]) -> list[str]:
-    """`fold` for a declared list of words, or for one text, of which a frame costs a hundred times as much as the text."""
+    """`fold` for a declared list of words, or for a few texts, of which a frame costs a hundred times as much as the texts."""
     listed = list(words)
-    if len(listed) == 1 and listed[0].isascii():
-        return [_NO_WORD.sub(" ", listed[0].lower().replace(".", "").replace("&", " and ")).strip(" ")]
+    if len(listed) <= _FEW and all(map(_EUROPEAN.fullmatch, listed)):
+        return [_folded_one(text) for text in listed]
     return fold(pl.Series("words", listed, dtype=pl.String)).to_list()
+
+
+def _folded_one(text: str) -> str:
+    lower = text.lower()
+    if lower.isascii():
+        return _NO_WORD.sub(" ", lower.replace(".", "").replace("&", " and ")).strip(" ")
+    plain = _MARKS.sub("", unicodedata.normalize("NFKD", lower)).translate(_AS_PLAIN)
+    return _NO_LETTERS.sub(" ", plain.replace("&", " and ")).strip(" ")
 
 
 def map_distinct(values: pl.Series, function: Callable[[str], Any], dtype: Any = pl.String) -> pl.Series:

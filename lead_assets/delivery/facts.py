@@ -6,7 +6,6 @@ Does not belong here: which of them a destination gets (see the allow-lists in r
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import polars as pl
 
@@ -47,8 +46,9 @@ def routed_leads(
 
 
 def _each(wide: pl.DataFrame, rules: DeliveryRules) -> Iterator[RoutedLead]:
-    for row in wide.iter_rows(named=True):
-        facts = {name: value for name, value in row.items() if name not in _OF_OWNER and not _blank(value)}
+    shown = wide.drop(_OF_OWNER).with_columns(_unless_blank(name, dtype) for name, dtype in wide.drop(_OF_OWNER).schema.items())
+    for row, values in zip(wide.iter_rows(named=True), shown.iter_rows(), strict=True):
+        facts = {name: value for name, value in zip(shown.columns, values, strict=True) if value is not None}
         yield RoutedLead(
             campaign_id=row["campaign_id"],
             lead_id=row["lead_id"],
@@ -71,5 +71,12 @@ def person_of(email_normalized: str | None, campaign_id: str, lead_id: str) -> s
     return person_hash(email_normalized.lower() if email_normalized else f"{campaign_key(campaign_id)}/{lead_id}")
 
 
-def _blank(value: Any) -> bool:
-    return value is None or (isinstance(value, str) and not value.strip()) or (isinstance(value, list) and not value)
+_SPACES = "".join(filter(str.isspace, map(chr, range(0x3001))))
+
+
+def _unless_blank(name: str, dtype: pl.DataType) -> pl.Expr:
+    """The column, without texts of spaces and empty lists."""
+    value = pl.col(name)
+    if dtype == pl.String:
+        return pl.when(value.str.strip_chars(_SPACES) != "").then(value)
+    return pl.when(value.list.len() > 0).then(value) if isinstance(dtype, pl.List) else value

@@ -107,7 +107,7 @@ def person_records(leads: pl.DataFrame) -> pl.DataFrame:
         mailbox_keys(email).alias("mailbox"),
         user.set((user.str.len_chars() < _USER).fill_null(False), None).alias("user"),
         email.str.extract(r"@([^@]+)$", 1).set(~business, None).alias("office"),
-        map_distinct(leads["linkedin_url"].str.extract(_PROFILE, 1), lambda name: fold(pl.Series([name])).item() or None).alias("profile"),
+        fold(leads["linkedin_url"].str.extract(_PROFILE, 1)).replace("", None).alias("profile"),
         map_distinct(names["given"], given_forms).alias("forms"),
         map_distinct(names["given"], lambda name: None if is_known_given_name(name) else "y").alias("unlisted"),
         _letters(leads["company_clean"]).alias("company"),

@@ -38,10 +38,7 @@ CANARY = "form_note"
 
 def is_suspicious(profile: Profile, facts: Facts) -> bool:
     """True if the facts' text may speak to a model rather than of a lead."""
-    return (
-        sum(orders.hints(text) for text in _texts({name: value for name, value in facts.items() if not _is_ours(profile, name)}))
-        >= SUSPICIOUS
-    )
+    return sum(orders.hints_in(value) for name, value in facts.items() if not _is_ours(profile, name)) >= SUSPICIOUS
 
 
 def canary_of(facts: Facts) -> str:

@@ -177,16 +177,16 @@ def _contract_violations(error: ValidationError) -> Iterator[Violation]:
 
 
 def _text_violations(
-    profile: Profile, shown: message_rules.Shown, field: str, text: str, placeholder: bool, contact: bool, promise: bool, name: bool
+    profile: Profile, shown: message_rules.Shown, field: str, text: str, placeholder: bool, contact: bool, promise: bool, names: int
 ) -> Iterator[Violation]:
-    """The booleans are the text's row from `message_rules.suspects`."""
+    """The last four are the text's row from `message_rules.suspects`."""
     if placeholder and message_rules.has_placeholder(text):
         yield Violation("placeholder", field, "it holds a placeholder that nobody filled in")
     if contact and message_rules.has_contact_details(text):
         yield Violation("contact_details", field, "it holds a link, an e-mail address or a phone number")
     for kind in message_rules.promises(text, shown, profile.may_promise) if promise else ():
         yield Violation("over_promise", field, f"it promises what may not be promised: {kind}")
-    if message_rules.greets_another(text, shown.facts) or (name and message_rules.names_another(text, shown, profile.glossary)):
+    if message_rules.greets_another(text, shown.facts) or (names and message_rules.names_another(text, shown, profile.glossary, names)):
         yield Violation("other_name", field, "it names a person or company that is not the lead's")
 
 

@@ -51,14 +51,16 @@ class Shown:
 
 
 def suspects(messages: Sequence[str]) -> pl.DataFrame:
-    """Columns placeholder, contact, promise, name: False if the message cannot break that rule, so that the rule need not run on it.
+    """Columns placeholder, contact, promise: False if the message cannot break that rule, so that the rule need not run on it. Column names: which of the
+    ways to name somebody may be in it (see `names_another`), 0 for none.
 
     Uses the rules' own patterns as screens (see `screens`), which are fifty times as fast. The two engines agree
     on letters and white space for plain Western text; any other message is suspected of everything. So is each of a few, because compiling the screens
     takes as long as a hundred messages.
     """
     if len(messages) < _FEW:
-        return pl.DataFrame([[True] * len(messages)] * 4, schema=["placeholder", "contact", "promise", "name"])
+        every = [True] * len(messages)
+        return pl.DataFrame({"placeholder": every, "contact": every, "promise": every, "names": [-1] * len(messages)})
     text = pl.Series("text", messages, dtype=pl.String)
     frame = pl.DataFrame(
         {
@@ -70,9 +72,13 @@ def suspects(messages: Sequence[str]) -> pl.DataFrame:
     )
     looks = {"placeholder": ("text", [_PLACEHOLDER]), "contact": ("text", [_CONTACT])}
     looks["promise"] = ("plain", [pattern for patterns in PROMISES.values() for pattern in patterns])
-    looks["name"] = ("body", [*_NAMED_OUTRIGHT, _TWO_NAMES])
+    ways = [
+        (pl.col("strange") | pl.col("body").str.contains(_screen((pattern,)))).cast(pl.Int64) * 2**way
+        for way, pattern in enumerate([*_NAMED_OUTRIGHT, _TWO_NAMES])
+    ]
     return frame.select(
-        **{rule: pl.col("strange") | pl.col(form).str.contains(_screen(tuple(patterns))) for rule, (form, patterns) in looks.items()}
+        **{rule: pl.col("strange") | pl.col(form).str.contains(_screen(tuple(patterns))) for rule, (form, patterns) in looks.items()},
+        names=pl.sum_horizontal(ways),
     )
 
 
@@ -116,13 +122,14 @@ def greets_another(message: str, facts: Facts) -> bool:
     return any(word not in known for word in _words(greeted) if word not in _GREETED_GENERALLY)
 
 
-def names_another(message: str, shown: Shown, glossary: frozenset[str]) -> bool:
-    """True if the message is signed by, or mentions, a person or company that does not occur in the facts."""
+def names_another(message: str, shown: Shown, glossary: frozenset[str], ways: int = -1) -> bool:
+    """True if the message is signed by, or mentions, a person or company that does not occur in the facts. `ways`: those to look for, a bit each as in
+    `suspects`; all by default."""
     body = _split_greeting(message)[1]
-    named = (match["who"] for pattern in _NAMED_OUTRIGHT for match in pattern.finditer(body))
-    if any(_strangers(run, shown, glossary) for run in named):
-        return True
-    return any(_strangers(run, shown, glossary) > 1 for run in _capitalised_runs(body))
+    for way, pattern in enumerate(_NAMED_OUTRIGHT):
+        if ways >> way & 1 and any(_strangers(match["who"], shown, glossary) for match in pattern.finditer(body)):
+            return True
+    return bool(ways >> len(_NAMED_OUTRIGHT) & 1) and any(_strangers(run, shown, glossary) > 1 for run in _capitalised_runs(body))
 
 
 def _split_greeting(message: str) -> tuple[str, str]:

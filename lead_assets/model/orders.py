@@ -124,6 +124,13 @@ def hints(text: str) -> int:
     return 0 if text in _HINTLESS else _hints_of(text)
 
 
+def hints_in(value: Any) -> int:
+    """The `hints` of a text or of a list of them, and 0 for any other value. Nearly all have none, which is seen without a call for each."""
+    if isinstance(value, str):
+        return 0 if value in _HINTLESS else _hints_of(value)
+    return sum(map(hints_in, value)) if isinstance(value, list) else 0
+
+
 @lru_cache(maxsize=65_536)
 def _holds_orders(text: str) -> bool:
     return any(any(pattern.search(version) for pattern in _patterns()) for version in _versions(text)) or _hides_text(text)

@@ -11,7 +11,7 @@ import math
 from collections import Counter
 from collections.abc import Collection, Container, Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -46,7 +46,7 @@ class Collected:
     stats: SignalStats
     lacking: frozenset[tuple[str, str]]
     """(campaign, provider) pairs with an answer missing for a temporary reason."""
-    looks: dict[str, Look]
+    looks: dict[str, Look] = field(repr=False)  # asyncio describes a task, and with it the result, to nobody: it would take 50 ms
     """By campaign."""
 
 

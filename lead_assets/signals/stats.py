@@ -32,7 +32,7 @@ class SignalStats:
     """Number of distinct subjects, by paying campaign."""
     spent: defaultdict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
     """By campaign."""
-    looks: dict[str, Look] = field(default_factory=dict)
+    looks: dict[str, Look] = field(default_factory=dict, repr=False)
     """By subject."""
     given: Counter[str] = field(default_factory=Counter)
     """Number of subjects that were not asked about because a lead of the campaign brings the answer, by campaign."""

@@ -113,6 +113,8 @@ def content_hash(content: Any) -> str:
 
 def in_text(value: Any) -> str:
     """82 for 82.0, true for True, text for everything else."""
+    if isinstance(value, str):
+        return value
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float) and value == int(value):

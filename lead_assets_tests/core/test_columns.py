@@ -43,6 +43,13 @@ def test_one_text_is_folded_as_in_a_column(text: str) -> None:
     assert folded([text]) == fold(pl.Series([text, "another"])).to_list()[:1]
 
 
+def test_a_few_european_texts_are_folded_as_in_a_column() -> None:
+    letters = [chr(code) for code in (*range(0x80), *range(0xA0, 0x180))]
+    texts = [form for letter in letters for form in (letter, f"a{letter}b", f"{letter}.{letter.upper()}&", f"İ{letter}", f"{letter}ſ ")]
+    assert [folded([text])[0] for text in texts] == fold(pl.Series(texts)).to_list()
+    assert folded(["Inés", "D. & Söhne"]) == ["ines", "d and sohne"]
+
+
 @given(st.lists(st.none() | st.text(max_size=12) | st.text("aB .&-_7é", max_size=12), max_size=6))
 def test_a_column_is_folded_value_by_value(texts: list[str | None]) -> None:
     """Those of plain letters take a shorter way."""
