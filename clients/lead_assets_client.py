@@ -119,6 +119,7 @@ class Health(TypedDict):
     status: str
     timestamp: str
     version: str
+    services: dict[str, str]
 
 
 class Job(TypedDict):
@@ -438,7 +439,7 @@ class LeadAssets:
         return self._call("POST", "/enrich/stream", {"max_usd": max_usd, "max_seconds": max_seconds}, body, content_type)
 
     def get_health(self) -> Health:
-        """Whether the process is alive. Open to everybody, and says nothing of any lead."""
+        """Whether the process is alive. Open to everybody, and says nothing of any lead. `/ready` asks the stores."""
         return cast("Health", self._call("GET", "/health", {}))
 
     def get_metrics(self) -> Any:

@@ -16,6 +16,7 @@ class Health(BaseModel):
     status: str
     timestamp: str
     version: str
+    services: dict[str, str]
 
 
 class NoLeadIn(BaseModel):

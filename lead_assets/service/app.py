@@ -15,6 +15,7 @@ from typing import Any
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lead_assets.core.settings import Settings
@@ -97,10 +98,12 @@ def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | N
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)
     rooms = (receive_api, enrich_api, score_api, discovery_api, contacts_api, write_api, lead_api, queues_api, pages, acting, trying)
-    for router in (*(room.router for room in rooms), pages.last):
+    routers = [*(room.router for room in rooms), pages.last]
+    for router in routers:
         app.include_router(router)
     app.router.routes.append(mcp_api.endpoint(app))
     _add_own_routes(app)
+    app.state.routes = [route for router in (*routers, app.router) for route in router.routes if isinstance(route, Route)]
     app.openapi = lambda: described(app)  # type: ignore[method-assign]
     tracing.trace(app)
     return app
@@ -110,15 +113,16 @@ def _add_own_routes(app: FastAPI) -> None:
     @app.get("/health", tags=["service"], summary="Whether the process is alive", responses=says(Health))
     @app.get("/api/health", tags=["service"], include_in_schema=False)
     async def health() -> dict[str, Any]:
-        """Open to everybody, and says nothing of any lead."""
-        return {"status": "ok", "timestamp": datetime.now(UTC).isoformat(), "version": app.version}
+        """Open to everybody, and says nothing of any lead. `/ready` asks the stores."""
+        services = {"receiver": "ok" if app.state.receiver.is_open else "closing"}
+        return {"status": "ok", "timestamp": datetime.now(UTC).isoformat(), "version": app.version, "services": services}
 
     @app.get("/ready", tags=["service"], dependencies=_READ, summary="Whether the stores answer")
     async def ready() -> JSONResponse:
         services = {
             "ledger": await _answers(app.state.ledger.world),
             "archive": await _answers(app.state.archive.campaigns),
-            "receiver": "ok",
+            "receiver": "ok" if app.state.receiver.is_open else "closing",
         }
         is_ready = all(said == "ok" for said in services.values())
         return JSONResponse({"status": "ready" if is_ready else "not_ready", "services": services}, 200 if is_ready else 503)
@@ -148,7 +152,17 @@ async def _answers(question: Any) -> str:
 
 
 async def _refused(request: Request, error: HTTPException) -> JSONResponse:
-    return JSONResponse({"detail": error.detail}, error.status_code, headers=dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods(request.app, request.url.path))
+    return JSONResponse({"detail": error.detail}, error.status_code, headers=headers)
+
+
+def _methods(app: FastAPI, path: str) -> list[str]:
+    """The methods of all routes of a path; Starlette tells those of the first one that fits."""
+    fitting: list[Route] = [route for route in app.state.routes if route.path_regex.match(path)]
+    nearest = min((route.path for route in fitting), key=lambda known: known.count("{"), default="")
+    return sorted({method for route in fitting if route.path == nearest for method in route.methods or ()})
 
 
 class _EveryRequest:

@@ -17,7 +17,7 @@ from lead_assets.service.access import needs
 from lead_assets.service.answers import Accepted, PageOf, says
 from lead_assets.service.finding import PAGE, LeadFilters, LeadSearch, SortBy, newest_lead, page_of_leads, rows_of
 from lead_assets.service.paying import as_json
-from lead_assets.service.write_api import BODY, Admin, Campaign, Writer, created, erased, updated
+from lead_assets.service.write_api import BODY, CHANGE, Admin, Campaign, Writer, created, erased, updated
 from lead_assets.stores.warehouse.base import Warehouse
 
 router = APIRouter(prefix="/api/v1/contacts", tags=["contacts"])
@@ -77,8 +77,8 @@ async def contact(request: Request, contact_id: str, key: Reader) -> Response:
     return as_json(await asyncio.to_thread(_one, request.app.state.warehouse, contact_id, key.may("read-pii")))
 
 
-@router.put("/{contact_id}", status_code=202, openapi_extra=BODY, summary="Update a contact", responses=says(Accepted, 202))
-@router.patch("/{contact_id}", status_code=202, openapi_extra=BODY, summary="Change fields of a contact", responses=says(Accepted, 202))
+@router.put("/{contact_id}", status_code=202, openapi_extra=CHANGE, summary="Update a contact", responses=says(Accepted, 202))
+@router.patch("/{contact_id}", status_code=202, openapi_extra=CHANGE, summary="Change fields of a contact", responses=says(Accepted, 202))
 async def update(request: Request, contact_id: str, key: Writer) -> Response:
     """The fields to change, as a JSON object: a drop with the lead's id, so that history is kept."""
     return await updated(request, contact_id)

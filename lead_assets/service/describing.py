@@ -52,7 +52,7 @@ def described(app: FastAPI) -> dict[str, Any]:
         parts.setdefault("schemas", {})["Refusal"] = _REFUSAL
         for path, methods in document["paths"].items():
             for call in methods.values():
-                if path not in _OPEN:
+                if path not in _OPEN and "security" not in call:
                     call["security"] = [{"key": []}]
                 for status, why in _REFUSALS.items():
                     said = call["responses"].setdefault(status, {"description": why})

@@ -41,8 +41,16 @@ _LENDING = {
     "property_type": "single family",
     "notes": "Third flip this year, needs to close in two weeks",
 }
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "event": {"enum": ["lead", "signals", "classification", "score", "routing", "done", "failed"]},
+        "data": {"type": "string", "description": "A JSON object"},
+    },
+    "required": ["event", "data"],
+}
 _EVENTS: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The steps as they end", "content": {"text/event-stream": {"schema": {"type": "string"}}}}
+    200: {"description": "The steps as they end", "content": {"text/event-stream": {"schema": _EVENT}}}
 }
 _BODY: dict[str, Any] = {
     "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}, "example": _LENDING}}}
@@ -232,6 +240,8 @@ def _raw_lead(lead: dict[str, Any]) -> dict[str, Any]:
         "designation": lead.get("title"),
         "linkedin_url": lead.get("linkedin_url"),
         "website": lead.get("website"),
+        "status": lead.get("status") or "enriched",
+        "type": lead.get("adapter"),
     }
 
 

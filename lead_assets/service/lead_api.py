@@ -37,9 +37,10 @@ async def campaigns(request: Request, key: Reader) -> list[dict[str, Any]]:
 async def campaign_leads(request: Request, campaign_id: str, key: Reader, limit: Annotated[int, Query(ge=1, le=1_000)] = 1_000) -> Response:
     """id, campaign_id, name, email, phone, organization, designation, linkedin_url, website, status, type."""
     sql = (
-        "SELECT lead_id AS id, campaign_id, full_name AS name, email_normalized AS email, phone_e164 AS phone, company AS organization, "
-        f"title AS designation, linkedin_url, website, 'new' AS status, adapter AS type FROM identity.leads WHERE campaign_id = {literal(campaign_id)} "
-        f"ORDER BY received_at, lead_id LIMIT {limit}"
+        "SELECT l.lead_id AS id, l.campaign_id, l.full_name AS name, l.email_normalized AS email, l.phone_e164 AS phone, l.company AS organization, "
+        "l.title AS designation, l.linkedin_url, l.website, COALESCE(l.status, CASE WHEN s.lead_id IS NULL THEN 'new' ELSE 'enriched' END) AS status, "
+        "l.adapter AS type FROM identity.leads AS l LEFT JOIN scoring.scores AS s ON s.campaign_id = l.campaign_id AND s.lead_id = l.lead_id "
+        f"WHERE l.campaign_id = {literal(campaign_id)} ORDER BY l.received_at, l.lead_id LIMIT {limit}"
     )
     return as_json(await _asked(request, key, sql))
 

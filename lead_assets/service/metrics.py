@@ -39,5 +39,10 @@ class Metrics:
             self._leads.inc(taken.leads)
             self._rejected.inc(taken.rejected)
 
+    def totals(self) -> dict[str, float]:
+        """What was received since the start: leads, payloads that are none, events that were received earlier."""
+        names = ("lead_assets_received_leads", "lead_assets_received_rejects", "lead_assets_repeated_events")
+        return {name: self._registry.get_sample_value(f"{name}_total") or 0.0 for name in names}
+
     def text(self) -> bytes:
         return generate_latest(self._registry)

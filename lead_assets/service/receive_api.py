@@ -63,7 +63,7 @@ _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
-            "application/json": {"schema": {}, "examples": _EXAMPLES},
+            "application/json": {"schema": {"type": ["object", "array"]}, "examples": _EXAMPLES},
             "application/x-ndjson": {"schema": {"type": "string"}},
             "text/csv": {"schema": {"type": "string"}},
             "application/x-www-form-urlencoded": {"schema": {"type": "object", "additionalProperties": {"type": "string"}}},
@@ -148,7 +148,7 @@ async def received_plainly(scope: Scope, receiving: Receive, send: Send) -> None
     await response(scope, receiving, send)
 
 
-@router.get("/webhooks/{source}", summary="Meta's check of a webhook's address")
+@router.get("/webhooks/{source}", openapi_extra={"security": []}, summary="Meta's check of a webhook's address")
 async def confirm(
     request: Request,
     source: Annotated[str, Path(pattern=_SOURCE)],

@@ -94,6 +94,10 @@ class Receiver:
         """Lead → its drop, for those received lately by this process."""
         self._closing = False
 
+    @property
+    def is_open(self) -> bool:
+        return not self._closing
+
     async def take(self, body: bytes, *, source: str, event_id: str | None = None, campaign: str | None = None) -> SafeBody:
         """Make a body durable. Raises NotStored."""
         if self._closing:

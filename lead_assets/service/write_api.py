@@ -54,7 +54,16 @@ _EXAMPLE = {"email": "ada@acme.example", "full_name": "Ada Lovelace", "company":
 BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {"application/json": {"schema": {}, "example": _EXAMPLE}, "text/csv": {"schema": {"type": "string"}}},
+        "content": {
+            "application/json": {"schema": {"type": ["object", "array"]}, "example": _EXAMPLE},
+            "text/csv": {"schema": {"type": "string"}},
+        },
+    }
+}
+CHANGE: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object", "minProperties": 1}, "example": {"title": "CTO"}}},
     }
 }
 
@@ -66,9 +75,9 @@ async def create(request: Request, key: Writer, campaign: Campaign = None) -> Re
     return await created(request, campaign)
 
 
-@router.put("/api/v1/leads/{lead_id}", status_code=202, openapi_extra=BODY, summary="Update a lead", responses=says(Accepted, 202))
+@router.put("/api/v1/leads/{lead_id}", status_code=202, openapi_extra=CHANGE, summary="Update a lead", responses=says(Accepted, 202))
 @router.patch(
-    "/api/v1/leads/{lead_id}", status_code=202, openapi_extra=BODY, summary="Change fields of a lead", responses=says(Accepted, 202)
+    "/api/v1/leads/{lead_id}", status_code=202, openapi_extra=CHANGE, summary="Change fields of a lead", responses=says(Accepted, 202)
 )
 async def update(request: Request, lead_id: str, key: Writer) -> Response:
     """The fields to change, as a JSON object. It is a drop with the lead's id: the next run takes the newest values, and what came before is kept."""
