@@ -17,7 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from dagster import AssetKey, DagsterEventType, DagsterInstance, EventRecordsFilter, RunsFilter
@@ -55,17 +56,26 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _seconds(settings: Settings, module: str, files: int) -> list[float]:
     os.environ.pop("DAGSTER_HOME", None)
-    with runs.instance_of(settings) as instance:
-        environment = os.environ | {"LEAD_ASSETS_HOME": str(settings.home), "LEAD_ASSETS_SANDBOX_URL": str(settings.sandbox_url)}
-        with (settings.home / "daemon.log").open("wb") as log:
-            command = [sys.executable, "-m", "dagster._daemon", "run", "-m", module]
-            daemon = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
-        try:
-            times = [_one(settings, instance, number, "emptied" in module) for number in range(files + 1)]
-        finally:
-            os.killpg(daemon.pid, signal.SIGTERM)
-            daemon.wait(60)
+    with runs.instance_of(settings) as instance, daemon(settings, module):
+        times = [_one(settings, instance, number, "emptied" in module) for number in range(files + 1)]
     return times[1:]  # the first one waits for the daemon's start, too
+
+
+@contextmanager
+def daemon(settings: Settings, module: str) -> Iterator[None]:
+    """Dagster's daemon for a code location, until the block ends, whatever ends it."""
+    environment = os.environ | {"LEAD_ASSETS_HOME": str(settings.home), "LEAD_ASSETS_SANDBOX_URL": str(settings.sandbox_url)}
+    with (settings.home / "daemon.log").open("wb") as log:
+        command = [sys.executable, "-m", "dagster._daemon", "run", "-m", module]
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(60)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def _one(settings: Settings, instance: DagsterInstance, number: int, empty: bool) -> float:
@@ -85,13 +95,14 @@ def _one(settings: Settings, instance: DagsterInstance, number: int, empty: bool
             and warehouse_of(settings).read(RoutingDecision, [campaign]).height > 0
         )
 
-    _wait(routed)
+    wait(routed)
     took = time.perf_counter() - began
-    _wait(lambda: not instance.get_runs(RunsFilter(statuses=UNDER_WAY), limit=1))
+    wait(lambda: not instance.get_runs(RunsFilter(statuses=UNDER_WAY), limit=1))
     return took
 
 
-def _wait(until: Callable[[], bool], seconds: float = 180) -> None:
+def wait(until: Callable[[], bool], seconds: float = 180) -> None:
+    """Return when it is so. Raises SystemExit, so that the daemon is ended."""
     end = time.monotonic() + seconds
     while not until():
         if time.monotonic() > end:

@@ -26,7 +26,7 @@ from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import ledger_parameters, open_source, price_micros
 from lead_assets.signals.stats import SignalStats
 from lead_assets.signals.subjects import subject as subject_of
-from lead_assets.vendors import load_vendors
+from lead_assets.vendors import anthropic, load_vendors
 from lead_assets.vendors.answers import Values
 from lead_assets.vendors.offer import SourceClient, SubjectKind
 from lead_assets.vendors.questions import LeadFacts, Question
@@ -126,6 +126,7 @@ class Desk:
     async def client(self, source: Source) -> SourceClient:
         async with self._lock:
             if source.provider not in self._clients:
+                anthropic.needed_soon(self.settings)  # whoever buys a signal will mostly have a lead to classify
                 opened = open_source(source.provider, self.settings, self.signals, Turns(self.ledger))
                 self._clients[source.provider] = await self.stack.enter_async_context(opened)
         return self._clients[source.provider]
