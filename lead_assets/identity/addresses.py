@@ -15,6 +15,10 @@ from lead_assets.core.columns import fold, folded, map_distinct
 from lead_assets.identity.person_names import people_file, words_of
 
 
+# "St. Mary's Road" and "Saint Marys Rd".
+_APOSTROPHE = r"([^\W\d_])['\u2019`]([^\W\d_])"
+
+
 class Address(NamedTuple):
     """Number and street, the flat within the house, and the words after them (the town), all in the form they are compared in."""
 
@@ -27,7 +31,7 @@ class Address(NamedTuple):
 def read_address(text: str) -> Address:
     """An address in its comparable parts; empty ones for an empty text."""
     known = _known()
-    key = folded([re.sub(r"#\s*(?=\w)", " apt ", text)])[0]
+    key = folded([re.sub(r"#\s*(?=\w)", " apt ", re.sub(_APOSTROPHE, r"\1\2", text))])[0]
     key = re.sub(r"strasse\b|(?<=[a-z]{4})str\b", " st", key)
     words = [known.words.get(word, word) for word in key.split() if word not in known.unspoken]
     unit = ""
@@ -67,7 +71,7 @@ def street_keys(texts: pl.Series) -> pl.Series:
     test holds the two ways to one answer.
     """
     known = _known()
-    key = fold(texts)
+    key = fold(texts.str.replace_all(_APOSTROPHE, "${1}${2}"))
     flat = "|".join(["apt", *(word for word, short in known.words.items() if short == "apt")])
     odd = texts.str.contains("#", literal=True) | key.str.contains(rf"[^\x00-\x7f]|\b(?:{flat})\b")
     words = (

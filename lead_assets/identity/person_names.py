@@ -235,8 +235,9 @@ def _family(a: str, b: str, foreign: bool) -> bool:
     if a == b or _plain_umlauts(a) == _plain_umlauts(b) or _exchanged(a, b) or (foreign and _skeleton(a) == _skeleton(b)):
         return True
     if min(len(a), len(b)) >= _LONG_WORD and OSA.distance(a, b, score_cutoff=1) <= 1:
-        # "Ivanov" and "Ivanova" are two people, or one: not a slip. Neither are "Hansson" and "Jansson".
-        return not (a[:-1] == b or b[:-1] == a) and not ({a, b} <= _near_family_names() and _skeleton(a) != _skeleton(b))
+        # "Ivanov" and "Ivanova" are two people, or one: not a slip. Neither are "Hansson" and "Jansson", but "Petersen" and "Peterson" are.
+        two = {a, b} <= _near_family_names() and (_skeleton(a) != _skeleton(b) or a[:-_STEM] != b[:-_STEM])
+        return not (a[:-1] == b or b[:-1] == a) and not two
     return False
 
 
@@ -251,8 +252,14 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
     of_two = _of_two_sexes(a, b)
     if _names_of(a) & _names_of(b):
         # Sam is Samuel and Samantha, Pino is Giuseppe and Giusi is Giuseppina: where several people answer, it is not said who.
-        unsaid = _may_be_another(a, b) or (of_two and a not in _names_of(b) and b not in _names_of(a))
+        direct = a in _names_of(b) or b in _names_of(a)
+        if not direct and (_is_feminine_of(a, b) or _is_feminine_of(b, a)):
+            # Michel and Michèle, both of Michael.
+            return Likeness.DIFFERENT
+        unsaid = _may_be_another(a, b) or (of_two and not direct)
         return Likeness.PART if household and unsaid else Likeness.SAME
+    if _is_feminine_of(a, b) or _is_feminine_of(b, a):
+        return Likeness.DIFFERENT
     # "Cristian" and "Cristina" are one exchange apart, and two people.
     slip = _exchanged(a, b) and not two and (a[-1] == "a") == (b[-1] == "a") and (not household or len(a) >= _LONG_GIVEN)
     # Jan and Ian sound alike here, too.
@@ -261,8 +268,6 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         return Likeness.SAME
     if foreign and _skeleton(a) == _skeleton(b) and len(_skeleton(a)) > 1:
         return Likeness.SAME
-    if _is_feminine_of(a, b) or _is_feminine_of(b, a):
-        return Likeness.DIFFERENT
     if household and not _known().of_either.isdisjoint((a, b)):
         if _is_commonest_of(a, b) or _is_commonest_of(b, a):
             return Likeness.SAME
@@ -300,6 +305,9 @@ _FEMININE = ("a", "e", "ia", "na", "ina", "ine", "in", "ie", "ella", "elle", "le
 
 def _is_feminine_of(a: str, b: str) -> bool:
     """Paula of Paul, Simone of Simon, Maria of Mario."""
+    men, women = _names_of_sexes()
+    if {a, b} <= men or {a, b} <= women:
+        return False
     stem = b.rstrip("eo")
     return (a != b and (a.startswith(b) and a[len(b) :] in _FEMININE) and a[-1] in "ae") or (len(stem) > _STEM - 1 and a == stem + "a")
 
@@ -319,7 +327,8 @@ def _plain_umlauts(word: str) -> str:
 @lru_cache(100_000)
 def _sound(name: str) -> str:
     """One text for spellings of one given name that sound alike: Stephanie and Stefanie, Lukas and Lucas, Yulia and Julia, Kathryn and Cathrin."""
-    text = _plain_umlauts(name).replace("ph", "f").replace("ck", "k").translate(str.maketrans("cyj", "kii"))
+    # "Christine" and "Kristine", not "Charly" and "Carly".
+    text = re.sub(r"ch(?![rl])", "x", _plain_umlauts(name)).replace("ph", "f").replace("ck", "k").translate(str.maketrans("cyj", "kii"))
     text = re.sub(r"(?<=[^aeiou])h|(?<=.)h(?=[^aeiou]|$)", "", text)
     return re.sub(r"(.)\1+", r"\1", text)
 
@@ -391,6 +400,8 @@ def _script(text: str) -> str:
 def _romanised(text: str, script: str) -> str:
     if not script:
         return text
+    if script == "cyrillic":
+        text = re.sub("[ьъЬЪ'\u2019\u02bc]", "", text)
     if script == "cyrillic" and re.search("[єіїґЄІЇҐ]", text):
         text = text.translate(str.maketrans("гГ", "hH"))
     if script == "arabic" and re.search("[\u06cc\u06a9\u06af\u067e\u0686]", text):

@@ -415,8 +415,8 @@ def _is_household(row: _Row) -> bool:
     before, found, after = local.partition(family)
     if len(family) < _STEM or not found or given[:_STEM] in before + after:
         return False
-    # "aSmith", "smithA", and "amSmith" of Anna Maria.
-    return not ((before[:1] == given[0] and len(before) < len(words)) or (not before and after.endswith(given[0])))
+    # "aSmith", "smithA", and "amSmith" of Anna Maria; "smiths" are several.
+    return not ((before[:1] == given[0] and len(before) < len(words)) or (not before and after.endswith(given[0]) and given[0] != "s"))
 
 
 def _people(names: list[str], *, needs_name: bool, strict: bool, household: bool) -> dict[str, int | None]:
