@@ -14,7 +14,6 @@ import polars as pl
 from lead_assets.core.columns import fold, folded, map_distinct
 from lead_assets.identity.person_names import people_file, words_of
 
-
 # "St. Mary's Road" and "Saint Marys Rd".
 _APOSTROPHE = r"([^\W\d_])['\u2019`]([^\W\d_])"
 
