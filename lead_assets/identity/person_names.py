@@ -66,14 +66,23 @@ def read_name(text: str) -> Name:
     if len(words) > 1 and words[0] == "sr":
         # "Sr. García"; behind the name it is the elder.
         words[0] = "senor"
-    sexes = {sex for sex, titles in known.titles_of.items() if not titles.isdisjoint(words)} if len(words) > 1 else set()
+    sexes = (
+        {sex for sex, titles in known.titles_of.items() if not titles.isdisjoint(words)}
+        if len(words) > 1 and script not in _WITHOUT_VOWELS
+        else set()
+    )
     if all(word in known.no_names for word in words):
         return Name((), None)
-    # "Don McAllister": what is a title elsewhere is the given name here.
+    # "Don McAllister": what is a title elsewhere is the given name here; and משה is no "Ms".
     bare = next(
-        (left for titles in (known.titles, known.honorifics) if len(left := [word for word in words if word not in titles]) > 1), []
+        (
+            left
+            for titles in (known.titles, known.honorifics)
+            if script not in _WITHOUT_VOWELS and len(left := [word for word in words if word not in titles]) > 1
+        ),
+        [],
     )
-    words = bare or [word for word in words if word not in known.titles] or words
+    words = bare or (words if script in _WITHOUT_VOWELS else [word for word in words if word not in known.titles]) or words
     if not generation and len(words) > 1 and words[-1] in known.generations:
         generation, words = known.generations[words[-1]], words[:-1]
     own = [word for at, word in enumerate(words) if not (0 < at < len(words) - 1 and word in known.particles)]
@@ -105,6 +114,16 @@ def likeness(one: str, other: str, *, household: bool = False) -> Likeness:
     return found
 
 
+_WITHOUT_VOWELS = ("arabic", "hebrew")
+_ONE_LETTER = str.maketrans("أإآٱىة", "ااااية")
+
+
+def _letters_of(text: str) -> list[str]:
+    """The words of a name as they are written, without vowel marks: علي and علاء sound alike in Latin consonants."""
+    bare = "".join(letter for letter in text.translate(_ONE_LETTER) if not unicodedata.combining(letter))
+    return sorted(re.findall(r"[^\W\d_]+", bare))
+
+
 _VIETNAMESE = re.compile(r"[\u01a0\u01a1\u01af\u01b0\u0102\u0103\u0110\u0111\u1ea0-\u1ef9]")
 
 
@@ -113,6 +132,8 @@ def _written_otherwise(one: str, other: str, script: str, of_other: str) -> bool
     if script == of_other == "han":
         signs, others = ("".join(re.findall(_SCRIPTS["han"], text)) for text in (one, other))
         return sorted(signs) != sorted(others)
+    if script == of_other and script in _WITHOUT_VOWELS:
+        return _letters_of(one) != _letters_of(other)
     if script or of_other or one.isascii() or other.isascii() or not (_VIETNAMESE.search(one) and _VIETNAMESE.search(other)):
         return False
     words, beside = ({*re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text).casefold())} for text in (one, other))
@@ -256,7 +277,7 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         if not direct and (_is_feminine_of(a, b) or _is_feminine_of(b, a)):
             # Michel and Michèle, both of Michael.
             return Likeness.DIFFERENT
-        unsaid = _may_be_another(a, b) or (of_two and not direct)
+        unsaid = _may_be_another(a, b) or (not direct and (of_two or not _known().of_either.isdisjoint((a, b))))
         return Likeness.PART if household and unsaid else Likeness.SAME
     if _is_feminine_of(a, b) or _is_feminine_of(b, a):
         return Likeness.DIFFERENT
@@ -264,8 +285,10 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
     slip = _exchanged(a, b) and not two and (a[-1] == "a") == (b[-1] == "a") and (not household or len(a) >= _LONG_GIVEN)
     # Jan and Ian sound alike here, too.
     shortest = _STEM if household else _STEM - 1
-    if not of_two and (slip or (len(a) > shortest < len(b) and _sound(a) == _sound(b))):
-        return Likeness.SAME
+    alike = len(a) > shortest < len(b) and _sound(a) == _sound(b)
+    if not of_two and (slip or alike):
+        # Carol and Carroll: one of them is a man's name as often.
+        return Likeness.PART if household and two and not slip and not _names_of_either().isdisjoint((a, b)) else Likeness.SAME
     if foreign and _skeleton(a) == _skeleton(b) and len(_skeleton(a)) > 1:
         return Likeness.SAME
     if household and not _known().of_either.isdisjoint((a, b)):
@@ -476,6 +499,11 @@ def _names_of_sexes() -> tuple[frozenset[str], frozenset[str]]:
     """Given names of men only, and of women only."""
     listed = _listed("given_names.txt")
     return listed["men"], listed["women"]
+
+
+@cache
+def _names_of_either() -> frozenset[str]:
+    return _listed("given_names.txt")["either"]
 
 
 @cache
