@@ -20,7 +20,7 @@ _PLUS = "[+\uff0b]"
 """The signs that the library takes for the beginning of an international number."""
 EXTENSION = r"(?i)[ ,;]*(?:x|ext\.?|extension)[ :.]*\d{1,6}$"
 _SEPARATOR = "\x1f"
-BETWEEN = re.compile(r"[/;,|\n]|\s(?:or|and|oder|und|ou|et|o|y|e)\s", re.IGNORECASE)
+BETWEEN = re.compile(r"[/;,|\n&]|\s(?:or|and|oder|und|ou|et|o|y|e)\s", re.IGNORECASE)
 """What stands between several numbers in one text."""
 # The library itself refuses longer texts as numbers; a few numbers fit into this.
 _LONGEST = 250
@@ -30,8 +30,11 @@ _WITH_TRUNK = 11
 _NORTH_AMERICAN = 10
 _TOLL_FREE = frozenset({"800", "833", "844", "855", "866", "877", "888"})
 
-# "call +1 212 555 2671 after 5", "0171 1234567 (mobil)", and a spreadsheet's "12125552671.0".
-_AMID_WORDS = re.compile(r"^[^\d+]*(?P<number>\+[\d ().-]*\d(?=\s|$)|\d[\d .-]*\d(?=\s*\([^\d()]*\)$|\.0$))")
+# "call +1 212 555 2671 after 5", "0171 1234567 (mobil)", "(022) 12345 - office", "212-555-2671 ask for Jim", and a spreadsheet's "12125552671.0".
+_AMID_WORDS = re.compile(
+    r"^[^\d+]*(?P<number>\+[\d ().-]*\d(?=\s|$)|\(?\d[\d ().-]*\d(?=\s*[-\u2013:]?\s*\([^()]*\)$|\s+[-\u2013:]?\s*[^\W\d_][^\d]*$|\.0$))"
+)
+_DATE = re.compile(r"\d{4}-\d\d?-\d\d?|\d\d?([./-])\d\d?\1\d{4}")
 
 # A company's number, not a person's, in numbers without a country: free to call in most countries ("800 123 456"), or at one price from everywhere in
 # Germany (01806) and Australia (1300). The like of other countries are somebody's mobile elsewhere.
@@ -219,7 +222,7 @@ def extensions(texts: pl.Series) -> pl.Series:
 def _parsed(key: str) -> str | None:
     """ "+4930901820 DE" from a text and its region: of several numbers in one text the first valid one; None if there is none."""
     text, _, region = key.partition(_SEPARATOR)
-    if len(text) > _LONGEST:
+    if len(text) > _LONGEST or _DATE.fullmatch(text):
         return None
     whole = _number(text, region)
     if whole is not None:

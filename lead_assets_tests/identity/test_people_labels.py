@@ -49,7 +49,7 @@ def test_who_cannot_be_told_is_shown_and_not_dropped() -> None:
     ]
     # Kurt may be Konrad, and Chris of a family's mailbox Christine: what is shown is what a person would look at, too.
     looked_at = [pair for pair in strangers if possible(pair)]
-    assert len(looked_at) <= 0.04 * len(strangers), looked_at
+    assert len(looked_at) <= 0.05 * len(strangers), looked_at
 
 
 def test_possible_duplicates_name_each_other_but_nobody_who_is_suppressed() -> None:
