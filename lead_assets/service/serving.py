@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from lead_assets.privacy.forget import Busy
 from lead_assets.service.app import build_app
 from lead_assets.service.jobs import OpensDagster
 from lead_assets.service.patience import PatientHttp
+from lead_assets.service.warming import warm
 
 _CONNECTIONS = 20_000
 """Connections above this are answered 503 at once."""
@@ -39,8 +41,12 @@ def serve(
             timeout_keep_alive=30,
             server_header=False,
         )
-        server = _Announcing(config, lambda: announce(url))
-        server.run(sockets=[listening])
+
+        def started() -> None:
+            announce(url)
+            asyncio.get_running_loop().run_in_executor(None, warm, settings, app.state.ledger)
+
+        _Announcing(config, started).run(sockets=[listening])
 
 
 class _Announcing(uvicorn.Server):
