@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import json
 import re
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from html.parser import HTMLParser
@@ -40,6 +42,7 @@ from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 from lead_assets.stores.warehouse.questions import ask, masked_row
 from lead_assets_tests.rows import rows
 from lead_assets_tests.service.conftest import Service, serving
+from lead_assets_tests.service.test_vendor_bodies import NAUGHTY
 
 EVIL = "<script>alert(1)</script>'\"&{{7*7}}"
 PAGES = ("", "/leads", "/dashboard", "/queues", "/queues?which=quarantine", "/queues?which=dead-letters")
@@ -143,6 +146,49 @@ def test_a_leads_page_tells_what_became_of_it(known: Service) -> None:
         text = client.get(lead_page(EVIL)).text
     for said in ("Signals", "$0.0300", 'class="stack"', "Passed over", "Evidence in the notes", "<mark>", "Deliveries"):
         assert said in text
+
+
+def test_naughty_texts_stand_on_the_pages_as_they_were_sent(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", sandbox_url="http://127.0.0.1:9")
+    warehouse = DuckDBWarehouse(settings.warehouse_folder)
+    warehouse.prepare()
+    # HTML has no NUL, and its reader takes other line breaks for a new line.
+    texts = {f"N{at}": text for at, text in enumerate(NAUGHTY) if text.strip() and "\x00" not in text}
+    leads_ = [{"campaign_id": "n", "lead_id": name, "full_name": text, "company": text, "title": text} for name, text in texts.items()]
+    warehouse.write(Lead, rows(Lead, leads_), ["n"])
+    serving_ = serving(settings)
+    with signed_in(next(serving_), "read-pii") as client:
+        address, seen = "/leads?sort=oldest", ""
+        while address:
+            text = client.get(address).text
+            seen += text
+            assert not _Tags(text).tags & {"iframe", "img", "style", "svg", "marquee", "video", "body onload", "x", "foo"}
+            assert not {name for name in _Tags(text).attributes if name.startswith("on") or name == "style"}
+            following = re.search(r'href="(\?[^"]+)" rel="next"', text)
+            address = "/leads" + following[1].replace("&amp;", "&") if following else ""
+        one = client.get("/lead?" + urlencode({"campaign": "n", "id": next(iter(texts))})).text
+    next(serving_, None)
+    said = html.unescape(seen)
+    lost = [name for name, text in texts.items() if text not in said]
+    assert not lost
+    assert html.escape(next(iter(texts.values())), quote=False) in one
+
+
+def test_a_list_is_narrowed_by_counts_and_taken_along(known: Service) -> None:
+    with signed_in(known, "read") as client:
+        for _ in range(100):
+            text = client.get("/leads?campaign=a").text
+            if 'class="facets"' in text:
+                break
+            time.sleep(0.05)
+        counted = re.search(r'<a href="\?([^"]*)" aria-current="true"[^>]*>a <span class="count">(\d+)</span>', text)
+        assert counted is not None
+        assert (counted[1], counted[2]) == ("", str(PAGE + 6))
+        lines = client.get("/leads.csv?campaign=a&q=acme").text.splitlines()
+        assert lines[0].startswith("campaign_id,lead_id,received_at,full_name")
+        assert len(lines) == PAGE + 6
+        assert "Ana Souza" not in "".join(lines)
+        assert client.get("/leads.csv?q=nobody-at-all").text.count("\n") == 1
 
 
 def test_personal_data_is_masked_without_the_scope(known: Service) -> None:

@@ -164,5 +164,6 @@ _TEMPLATES.filters |= {
     "query": urlencode,
     "span": _span,
     "combined": lambda one, other: {**one, **other},
+    "without": lambda one, name: {key: value for key, value in one.items() if key != name},
 }
 _TEMPLATES.globals |= {"lead_url": lead_url, "static_url": static_url}

@@ -89,29 +89,43 @@ async def campaigns(request: Request, key: Viewer) -> Response:
 @router.get("/leads")
 async def leads(request: Request, key: Viewer) -> Response:
     """The table of leads."""
-    asked = {name: value[:MOST_TEXT] for name, value in request.query_params.items() if name != "after"}
-    values = {name: asked.get(name, "").strip() for name in reading.FILTERS}
-    values["country"] = values["country"].upper()
-    sort = asked.get("sort", "received")
-    search = asked.get("q", "").strip()
-    wanted = reading.LeadsWanted(
-        values, search, sort if sort in reading.SORTS else "received", request.query_params.get("after", "")[:2_000]
-    )
+    wanted = _wanted(request)
     state, pii = request.app.state, key.may("read-pii")
     found = await asyncio.to_thread(reading.leads, state.warehouse, wanted, pii=pii, listing=state.listing)
     names, tiers = await asyncio.to_thread(reading.choices, state.warehouse, state.listing)
     kept = {
         name: value
-        for name, value in {**values, "q": search, "sort": wanted.sort}.items()
+        for name, value in {**wanted.values, "q": wanted.search, "sort": wanted.sort}.items()
         if value and (name, value) != ("sort", "received")
     }
     links = {"first": "?" + urlencode(kept), "next": "?" + urlencode({**kept, "after": found.following}) if found.following else ""}
+    if found.facets:
+        links["file"] = "/explorer/leads.csv?" + urlencode(kept)
     response = page(
         request, "leads.html", found=found, wanted=wanted, links=links, kept=kept, names=names, tiers=tiers, sorts=reading.SORTS, pii=pii
     )
     if request.headers.get("hx-request"):  # empty filters do not belong into the address
         response.headers["HX-Push-Url"] = "/explorer/leads" + (links["first"] if kept else "")
     return response
+
+
+@router.get("/leads.csv")
+async def leads_file(request: Request, key: Viewer) -> Response:
+    """The leads of the list as a file."""
+    state = request.app.state
+    if state.listing is None or not state.listing.is_ready:
+        raise HTTPException(404, "The list cannot be had as a file here, or not yet: use `GET /api/v1/leads/export`.")
+    data = await asyncio.to_thread(reading.leads_file, state.listing, _wanted(request), pii=key.may("read-pii"))
+    return Response(data, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": 'attachment; filename="leads.csv"'})
+
+
+def _wanted(request: Request) -> reading.LeadsWanted:
+    asked = {name: value[:MOST_TEXT] for name, value in request.query_params.items() if name != "after"}
+    values = {name: asked.get(name, "").strip() for name in reading.FILTERS}
+    values["country"] = values["country"].upper()
+    sort = asked.get("sort", "received")
+    search = asked.get("q", "").strip()
+    return reading.LeadsWanted(values, search, sort if sort in reading.SORTS else "received", request.query_params.get("after", "")[:2_000])
 
 
 @router.get("/lead")

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
+import polars as pl
 
-from lead_assets.contracts import TABLES, Lead, SignalRow, SimilarAccount, Table
+from lead_assets.contracts import TABLES, Lead, RoutingDecision, Score, SignalRow, SimilarAccount, Table
+from lead_assets.core.table_formats import encode
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.service.enriching import literal
-from lead_assets.service.explorer.listing import Listing
+from lead_assets.service.explorer.listing import SHOWN, Listing
 from lead_assets.stores.warehouse.base import PartitionMissing, Warehouse
 from lead_assets.stores.warehouse.questions import ask, masked_row
 
@@ -38,6 +40,9 @@ FILTERS = {
     "domain": ("l", "company_domain"),
 }
 """Name in the URL → table and column that must have exactly this value."""
+FACETS = ("tier", "owner", "campaign", "country")
+"""Names of FILTERS whose most frequent values are shown with their counts."""
+MOST_OF_A_FACET, MOST_IN_A_FILE = 8, 100_000
 QUEUES = {
     "rejects": ("intake.rejected_payloads", "received_at", "Payloads that no shape could read, or that hold no valid lead."),
     "quarantine": ("classification.quarantine", "quarantined_at", "Model answers that broke their contract."),
@@ -69,11 +74,13 @@ class LeadsWanted:
 
 @dataclass(frozen=True)
 class LeadsPage:
-    """`total`: leads that meet the filters. `following`: the cursor of the next page, empty on the last one."""
+    """`total`: leads that meet the filters. `following`: the cursor of the next page, empty on the last one. `facets`: by name of FILTERS, the most frequent
+    values among these leads and how many have each; empty without the copy in memory."""
 
     rows: list[dict[str, Any]]
     total: int
     following: str
+    facets: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -108,12 +115,9 @@ def leads(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool, listing: List
 
 def _listed(listing: Listing, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
     _, _, order, by = SORTS[wanted.sort]
-    where = [f"{FILTERS[name][1]} = ?" for name, value in wanted.values.items() if value]
-    values: list[Any] = [value for value in wanted.values.values() if value]
-    if wanted.search:
-        where.append(f"CONTAINS({'searched_with_pii' if pii else 'searched'}, ?)")
-        values.append(wanted.search.lower())
-    total = listing.count(_where(where), values)
+    where, values = _in_the_copy(wanted, pii=pii)
+    total, counted = listing.counted([FILTERS[name][1] for name in FACETS], _where(where), values, MOST_OF_A_FACET)
+    facets = {name: counts for name in FACETS if (counts := counted[FILTERS[name][1]])}
     if wanted.after:
         text, campaign, lead_id = _unpacked(wanted.after)
         value = datetime.fromisoformat(text) if by == "received_at" else float(text) if by == "by_score" else text
@@ -128,7 +132,27 @@ def _listed(listing: Listing, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
     if len(found) > PAGE:
         last = page[-1]
         following = _packed(last["sorted_by"], last["campaign_id"], last["lead_id"])
-    return LeadsPage(page, total, following)
+    return LeadsPage(page, total, following, facets)
+
+
+def _in_the_copy(wanted: LeadsWanted, *, pii: bool) -> tuple[list[str], list[Any]]:
+    where = [f"{FILTERS[name][1]} = ?" for name, value in wanted.values.items() if value]
+    values: list[Any] = [value for value in wanted.values.values() if value]
+    if wanted.search:
+        where.append(f"CONTAINS({'searched_with_pii' if pii else 'searched'}, ?)")
+        values.append(wanted.search.lower())
+    return where, values
+
+
+def leads_file(listing: Listing, wanted: LeadsWanted, *, pii: bool) -> bytes:
+    """The leads that meet the filters, in their order, as CSV: the columns of the list, at most MOST_IN_A_FILE leads, formulas neutralised."""
+    _, _, order, by = SORTS[wanted.sort]
+    where, values = _in_the_copy(wanted, pii=pii)
+    found = listing.page(_where(where), values, [f"{name} {order}" for name in (by, "campaign_id", "lead_id")], MOST_IN_A_FILE, pii=pii)
+    schema = Lead.polars_schema() | Score.polars_schema() | RoutingDecision.polars_schema()
+    names = [*SHOWN, "score", "tier", "owner", "path"]
+    frame = pl.DataFrame(found, schema_overrides={name: schema[name] for name in names}, infer_schema_length=1)
+    return encode(frame.select(names) if found else pl.DataFrame(schema={name: schema[name] for name in names}), "csv")
 
 
 def _asked(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
