@@ -11,6 +11,7 @@ import re
 import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import polars as pl
 
@@ -116,7 +117,7 @@ def ascii_host(host: str) -> str | None:
 
 
 # Valid, and yet not meant: ".con", full-width letters, a bullet, an arrow or a spreadsheet's apostrophe before the address, "email=", "www.".
-_VALID_BUT_ODD = r"(?i)\.con\s*$|[\x{ff01}-\x{ff5e}]|^[\p{S}\p{P}&&[^\x00-\x7f]]|^['`]|^(?:e-?)?mail=|^www\."
+_VALID_BUT_ODD = r"(?i)\.con\s*$|[\x{ff01}-\x{ff5e}]|^[\p{S}\p{P}&&[^\x00-\x7f]]|^['`]|^(?:e-?)?mail=|^www\.|^="
 _LONGEST_CELL = 1_000
 _ADDRESS = re.compile(r"(?<![\w.@+%-])\w[\w.+'%-]*@\w[\w-]*(?:\.[\w-]*\w)+(?![\w@-])")
 _AT = re.compile(r"\s*[(\[{<]\s*(?:at|a|ät|@)\s*[)\]}>]\s*", re.IGNORECASE)
@@ -124,7 +125,18 @@ _DOT = re.compile(r"\s*[(\[{]\s*(?:dot|punkt|point|\.)\s*[)\]}]\s*", re.IGNORECA
 _SPOKEN = re.compile(r"([\w+-]+(?:(?: dot |\.)[\w+-]+)*) at ([\w-]+(?: dot [\w-]+)+)", re.IGNORECASE)
 # "jane.doe at acme.com", "jane AT acme.com", and not "look at acme.com".
 _HALF_SPOKEN = re.compile(r"([\w+-]+(?:[._][\w+-]+)+ (?:at|AT)|[a-z\d._+-]+ AT) ([\w-]+(?:\.[\w-]+)*\.[A-Za-z]{2,})")
-_PREFIX = re.compile(r"^(?:(?:e-?)?mail\s*=|www\.(?=[^@]*@))", re.IGNORECASE)
+_PREFIX = re.compile(r"^(?:(?:e-?)?mail\s*=|=(?=[^=]*$)|www\.(?=[^@]*@))", re.IGNORECASE)
+# The sign as it is called in Spanish, Portuguese, French, Italian, Polish, Russian, Czech, Hungarian, Danish and Dutch, and the dot.
+_CALLED_AT = re.compile(
+    r" (?:arroba|arobase|chiocciola|ma[\u0142l]pa|\u0441\u043e\u0431\u0430\u043a\u0430|zavin[\u00e1a][\u010dc]|kukac|snabel-?a|apenstaartje|klammeraffe) "
+    r"(?=[\w-]+(?:\.| \w+ )[\w-]+)",
+    re.IGNORECASE,
+)
+_CALLED_DOT = re.compile(
+    r"(?<=\w) (?:punto|ponto|point|punkt|kropka|\u0442\u043e\u0447\u043a\u0430|te[\u010dc]ka|pont|punktum) (?=\w)", re.IGNORECASE
+)
+_SPACED_ENDING = re.compile(r"(@[\w-]+(?:\.[\w-]+)*)\s*\.\s*(co|com|net|org|ac|gov|edu|or|ne|go)\s*\.\s*([a-z]{2})$", re.IGNORECASE)
+_ENCODED = re.compile(r"%(?:40|3c|3e|20)", re.IGNORECASE)
 _INVISIBLE = re.compile(r"[\u200b-\u200f\u202a-\u202e\u2060\ufeff\u00ad]")
 # Words that may stand before an address. Any other word may be the first half of one: "jane doe@acme.com".
 _BEFORE = frozenset((
@@ -137,14 +149,18 @@ def _read(cell: str) -> str | None:
     """The best address in a cell, or None."""
     if len(cell) > _LONGEST_CELL:
         return None
-    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", html.unescape(cell))).replace("%40", "@").strip()
+    text = _INVISIBLE.sub("", unicodedata.normalize("NFKC", html.unescape(cell))).strip()
+    text = unquote(text) if _ENCODED.search(text) else text
     text = _DOT.sub(".", _AT.sub("@", _PREFIX.sub("", text)))
     if spoken := _SPOKEN.fullmatch(text):
         text = re.sub(" dot ", ".", spoken[1] + "@" + spoken[2], flags=re.IGNORECASE)
+    elif _CALLED_AT.search(text):
+        text = _CALLED_DOT.sub(".", _CALLED_AT.sub("@", text))
     elif spoken := _HALF_SPOKEN.fullmatch(text):
         text = spoken[1].rpartition(" ")[0] + "@" + spoken[2]
     if text.count("@") == 1:
         text = re.sub(r"(?<=\w) \. ?(?=[\w.]*@)", ".", re.sub(r"\s*@\s*", "@", text))
+        text = _SPACED_ENDING.sub(r"\1.\2.\3", text)
         text = re.sub(r"(@[\w-]+)\s*[.,]\s*(com|net|org|de|fr|uk|es|it|nl|pl|se|eu|io)$", r"\1.\2", text, flags=re.IGNORECASE)
     found: list[str] = []
     end = 0
