@@ -2,8 +2,9 @@
 
     python -m benchmarks.dropped [--files 10]
 
-Both with Dagster's daemon as in production: sensor, queue, run process. The next file is dropped once nothing runs any more. Of the empty graph,
-the time counts until `routing/decisions` is materialized.
+Both with Dagster's daemon as in production: sensor, queue, run process. The next file is dropped once nothing runs any more, and then a share of five seconds
+later that grows from file to file: the daemon looks at sensors every five seconds, and the end of a run follows its beat. Of the empty graph, the time
+counts until `routing/decisions` is materialized.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from lead_assets.core.settings import Settings
 from lead_assets.kit.outages import UNDER_WAY
 from lead_assets.sandbox import start
 from lead_assets.stores.opened import warehouse_of
+
+_BEAT = 5.0
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -57,7 +60,10 @@ def main(arguments: list[str] | None = None) -> None:
 def _seconds(settings: Settings, module: str, files: int) -> list[float]:
     os.environ.pop("DAGSTER_HOME", None)
     with runs.instance_of(settings) as instance, daemon(settings, module):
-        times = [_one(settings, instance, number, "emptied" in module) for number in range(files + 1)]
+        times = []
+        for number in range(files + 1):
+            time.sleep(_BEAT * number / (files + 1))
+            times.append(_one(settings, instance, number, "emptied" in module))
     return times[1:]  # the first one waits for the daemon's start, too
 
 
