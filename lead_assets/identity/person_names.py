@@ -218,12 +218,16 @@ def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likenes
             (
                 i
                 for i, other in enumerate(rest)
-                if _family(word, other, foreign) or (word[:1] == other[:1] and 1 in (len(word), len(other)))
+                if _family(word, other, foreign)
+                or (word[:1] == other[:1] and 1 in (len(word), len(other)))
+                or (word is not short.words[-1] and i < len(rest) - 1 and not _names_of(word).isdisjoint(_names_of(other)))
             ),
             -1,
         )
         if here < 0:
-            changed = given == Likeness.SAME or given == Likeness.PART
+            # Of a short form and another family name nobody can tell.
+            alike = short.words[0] == long.words[0] or _sound(short.words[0]) == _sound(long.words[0])
+            changed = given >= Likeness.PART and (foreign or alike)
             return Likeness.PART if changed and 1 not in (len(short.words[0]), len(long.words[0])) else Likeness.DIFFERENT
         del rest[here]
     # What stands for the family name is more than an initial: "Jane D." may be anybody.
@@ -237,8 +241,9 @@ def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likenes
 
 
 def _is_double(one: str, other: str) -> bool:
-    """Whether two given names are often one: "Ana Paula", "Hans Peter"; not "John Michael"."""
-    return one in _known().first_of_two and other in _given_names()
+    """Whether two given names are often one: "Ana Paula", "Hans Peter", "Lee Ann"; not "John Michael"."""
+    _, women = _names_of_sexes()
+    return (one in _known().first_of_two and other in _given_names()) or (one not in women and other in women)
 
 
 def _is_login(login: tuple[str, ...], name: tuple[str, ...]) -> bool:
@@ -273,11 +278,12 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
     of_two = _of_two_sexes(a, b)
     if _names_of(a) & _names_of(b):
         # Sam is Samuel and Samantha, Pino is Giuseppe and Giusi is Giuseppina: where several people answer, it is not said who.
-        direct = a in _names_of(b) or b in _names_of(a)
+        direct = _is_form_of(a, b) or _is_form_of(b, a) or _is_english_short_form(a, b) or _sound(a) == _sound(b)
         if not direct and (_is_feminine_of(a, b) or _is_feminine_of(b, a)):
             # Michel and Michèle, both of Michael.
             return Likeness.DIFFERENT
-        unsaid = _may_be_another(a, b) or (not direct and (of_two or not _known().of_either.isdisjoint((a, b))))
+        # Two short forms of one name, "Greta" and "Gretchen", are two names in use.
+        unsaid = _may_be_another(a, b) or (not direct and (two or of_two or not _known().of_either.isdisjoint((a, b))))
         return Likeness.PART if household and unsaid else Likeness.SAME
     if _is_feminine_of(a, b) or _is_feminine_of(b, a):
         return Likeness.DIFFERENT
@@ -319,8 +325,14 @@ def _may_be_another(a: str, b: str) -> bool:
     return any(short in of_both and not _is_commonest_of(long, short) for short, long in ((a, b), (b, a)))
 
 
+def _is_form_of(short: str, long: str) -> bool:
+    """Whether a name is a short form or a spelling of another one, or of a spelling of that."""
+    known = _known()
+    return not _names_of(short).isdisjoint({long} | known.spellings.get(long, frozenset()))
+
+
 def _is_commonest_of(long: str, short: str) -> bool:
-    return _sound(_known().commonest.get(short, "")) == _sound(long)
+    return _sound(long) in _known().commonest.get(short, frozenset())
 
 
 _FEMININE = ("a", "e", "ia", "na", "ina", "ine", "in", "ie", "ella", "elle", "le", "etta", "ette", "ka", "ja", "ica", "ita", "nka", "y")
@@ -351,7 +363,14 @@ def _plain_umlauts(word: str) -> str:
 def _sound(name: str) -> str:
     """One text for spellings of one given name that sound alike: Stephanie and Stefanie, Lukas and Lucas, Yulia and Julia, Kathryn and Cathrin."""
     # "Christine" and "Kristine", not "Charly" and "Carly".
-    text = re.sub(r"ch(?![rl])", "x", _plain_umlauts(name)).replace("ph", "f").replace("ck", "k").translate(str.maketrans("cyj", "kii"))
+    text = (
+        re.sub(r"ch(?![rl])", "x", _plain_umlauts(name))
+        .replace("ee", "i")
+        .replace("oo", "u")
+        .replace("ph", "f")
+        .replace("ck", "k")
+        .translate(str.maketrans("cyj", "kii"))
+    )
     text = re.sub(r"(?<=[^aeiou])h|(?<=.)h(?=[^aeiou]|$)", "", text)
     return re.sub(r"(.)\1+", r"\1", text)
 
@@ -364,12 +383,40 @@ def _sounds_alike(a: Name, b: Name) -> bool:
         return all(len(word) > 0 for word in one) and [w[-1] == "a" for w in sorted(a.words, key=_skeleton)] == [
             w[-1] == "a" for w in sorted(b.words, key=_skeleton)
         ]
+    if "hangul" in (a.script, b.script) and not _joined(_korean(a.words)).isdisjoint(_joined(_korean(b.words))):
+        return True
     if not _VOWELLED.issuperset((a.script, b.script)):
+        if "hebrew" in (a.script, b.script):
+            # A vav is an o or a u within a word, as often as a v.
+            one, other = ([word[:1] + word[1:].replace("v", "") for word in words] for words in (one, other))
         joined = _joined(tuple(one)) & _joined(tuple(other))
         return any(len(each) > _STEM for each in joined) or (
             feminine[0] == feminine[1] and sorted(one) == sorted(other) and len("".join(one)) > _STEM
         )
     return False
+
+
+@lru_cache(10_000)
+def _korean(words: tuple[str, ...]) -> tuple[str, ...]:
+    """Words in Latin letters, with one letter for each sound that is spelt in several ways: Yoon and Yun, Jeong and Jung."""
+    text = " ".join(words)
+    for spelt, sound in (
+        ("oo", "u"),
+        ("eo", "u"),
+        ("ou", "u"),
+        ("ee", "i"),
+        ("ae", "e"),
+        ("eu", "u"),
+        ("o", "u"),
+        ("ch", "j"),
+        ("sh", "s"),
+        ("k", "g"),
+        ("p", "b"),
+        ("t", "d"),
+        ("r", "l"),
+    ):
+        text = text.replace(spelt, sound)
+    return tuple(text.split())
 
 
 _VOWELLED = frozenset({"", "cyrillic", "greek"})
@@ -443,7 +490,12 @@ def _romanised(text: str, script: str) -> str:
 @lru_cache(100_000)
 def _names_of(word: str) -> frozenset[str]:
     known = _known()
-    return frozenset({word}) | known.long_names.get(word, frozenset()) | known.spellings.get(word, frozenset())
+    found = frozenset({word}) | known.long_names.get(word, frozenset()) | known.spellings.get(word, frozenset())
+    # "Anastasiya" is listed as Anastasia.
+    like = known.by_sound.get(_sound(word), word) if len(found) == 1 and len(word) > _STEM + 1 else word
+    if like == word or (word in _given_names() and not any({word, like} <= names for names in _names_of_sexes())):
+        return found
+    return found | _names_of(like)
 
 
 def given_forms(word: str) -> str:
@@ -546,7 +598,8 @@ class _KnownNames(NamedTuple):
     titles_of: dict[str, frozenset[str]]
     first_of_two: frozenset[str]
     of_both: frozenset[str]
-    commonest: dict[str, str]
+    commonest: dict[str, frozenset[str]]
+    by_sound: dict[str, str]
 
 
 @cache
@@ -562,7 +615,8 @@ def _known() -> _KnownNames:
         for name in names:
             spellings[name] = spellings.get(name, frozenset()) | frozenset(names)
     men, women = _names_of_sexes()
-    of_both = frozenset(short for short, longs in long_names.items() if not (longs.isdisjoint(men) or longs.isdisjoint(women)))
+    every = {short: longs | _english_long_forms().get(short, frozenset()) for short, longs in long_names.items()}
+    of_both = frozenset(short for short, longs in every.items() if not (longs.isdisjoint(men) or longs.isdisjoint(women)))
     generations = {word: generation for generation, words in declared["generations"].items() for word in words_of(words)}
     return _KnownNames(
         titles=frozenset(words_of(declared["titles"])),
@@ -576,7 +630,8 @@ def _known() -> _KnownNames:
         titles_of={sex: frozenset(words_of(titles)) for sex, titles in declared["titles_of"].items()},
         first_of_two=frozenset(words_of(declared["first_of_two"])),
         of_both=of_both,
-        commonest=dict(declared["commonest"]),
+        commonest={short: frozenset(map(_sound, words_of(longs))) for short, longs in declared["commonest"].items()},
+        by_sound={_sound(name): name for name in (*spellings, *long_names, *declared["short_names"]) if len(name) > _STEM + 1},
     )
 
 

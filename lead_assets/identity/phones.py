@@ -80,6 +80,9 @@ def normalise_phones(phones: pl.Series, regions: pl.Series) -> pl.DataFrame:
     )
 
 
+_ABROAD = {54: r"^9(?=\d{10}$)", 52: r"^1(?=\d{10}$)"}
+
+
 def has_number(phones: pl.Expr) -> pl.Expr:
     """Whether a text may be somebody's number: it has seven digits or more, and is not what people type to get past a form ("1234567890")."""
     digits = phones.str.replace_all(r"\D", "")
@@ -95,9 +98,11 @@ def phone_key(text: str) -> str | None:
     digits = re.sub(r"\D", "", bare)
     if international.lstrip("(").startswith("+"):
         try:
-            digits = str(parse(international.lstrip("("), None).national_number)
+            number = parse(international.lstrip("("), None)
         except NumberParseException:
             return None
+        # Argentina's mobiles have a 9 before their area code only if they are called from abroad, and Mexico's had a 1.
+        digits = _as_at_home(number.country_code, number.national_number)
     digits = digits.lstrip("0")
     if len(digits) == _WITH_TRUNK and digits[0] in "18":
         digits = digits[1:]
@@ -208,9 +213,14 @@ def _national(text: str, region: str) -> str | None:
     from phonenumbers import NumberParseException, parse
 
     try:
-        return str(parse(re.sub(EXTENSION, "", text.strip()), region).national_number)
+        number = parse(re.sub(EXTENSION, "", text.strip()), region)
     except NumberParseException:
         return None
+    return _as_at_home(number.country_code, number.national_number)
+
+
+def _as_at_home(country: int | None, number: int | None) -> str:
+    return re.sub(_ABROAD.get(country or 0, "^$"), "", str(number))
 
 
 def extensions(texts: pl.Series) -> pl.Series:
