@@ -283,7 +283,8 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
             # Michel and Michèle, both of Michael.
             return Likeness.DIFFERENT
         # Two short forms of one name, "Greta" and "Gretchen", are two names in use.
-        unsaid = _may_be_another(a, b) or (not direct and (two or of_two or not _known().of_either.isdisjoint((a, b))))
+        unsaid = _may_be_another(a, b) or (not direct and (two or not _known().of_either.isdisjoint((a, b))))
+        unsaid = unsaid or (of_two and not _is_listed_form_of(a, b) and not _is_listed_form_of(b, a))
         return Likeness.PART if household and unsaid else Likeness.SAME
     if _is_feminine_of(a, b) or _is_feminine_of(b, a):
         return Likeness.DIFFERENT
@@ -302,7 +303,7 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
             return Likeness.SAME
         return Likeness.PART if _is_english_short_form(a, b) else Likeness.DIFFERENT
     if _is_english_short_form(a, b):
-        return Likeness.SAME
+        return Likeness.PART if household and (of_two or _may_be_another(a, b)) else Likeness.SAME
     if household:
         return Likeness.DIFFERENT
     if two or of_two or (a[-1] == "a") != (b[-1] == "a"):
@@ -329,6 +330,11 @@ def _is_form_of(short: str, long: str) -> bool:
     """Whether a name is a short form or a spelling of another one, or of a spelling of that."""
     known = _known()
     return not _names_of(short).isdisjoint({long} | known.spellings.get(long, frozenset()))
+
+
+def _is_listed_form_of(short: str, long: str) -> bool:
+    known = _known()
+    return long in known.long_names.get(short, frozenset()) | known.spellings.get(short, frozenset())
 
 
 def _is_commonest_of(long: str, short: str) -> bool:

@@ -37,19 +37,18 @@ def test_who_cannot_be_told_is_shown_and_not_dropped() -> None:
     unclear = [pair for pair in labels("pairs.csv") if pair["verdict"] == "cannot tell" and not merged(pair)]
     shown = [pair for pair in unclear if possible(pair)]
     assert len(shown) >= 0.6 * len(unclear), [pair for pair in unclear if not possible(pair)]
-    # "Reception" is nobody's name, and names in two scripts do not begin alike.
+    # "Reception" is nobody's name, and names in two scripts do not begin alike. Where given names begin alike, Chris may be Christine.
     strangers = [
         pair
         for pair in labels("pairs.csv")
         if pair["verdict"] == "different"
-        and pair["name_a"].split()[0] != pair["name_b"].split()[0]
         and (one := read_name(pair["name_a"])).words
         and (other := read_name(pair["name_b"])).words
         and one.script == other.script
+        and one.words[0][:2] != other.words[0][:2]
     ]
-    # Kurt may be Konrad, and Chris of a family's mailbox Christine: what is shown is what a person would look at, too.
     looked_at = [pair for pair in strangers if possible(pair)]
-    assert len(looked_at) <= 0.05 * len(strangers), looked_at
+    assert len(looked_at) <= 0.02 * len(strangers), looked_at
 
 
 def test_possible_duplicates_name_each_other_but_nobody_who_is_suppressed() -> None:
