@@ -13,7 +13,14 @@ from lead_assets.ledger.ledger import Ledger
 
 _TIMES = ("created_at", "first_sent_at", "confirmed_at", "due_by")
 _OF_ENTRIES = [name for name in Delivery.polars_schema() if name != "history"]
-_OF_EVENTS = {"outbox_id": pl.Int64(), "at": pl.Int64(), "state": pl.String(), "reason": pl.String(), "attempt": pl.Int64()}
+_OF_EVENTS = {
+    "id": pl.Int64(),
+    "outbox_id": pl.Int64(),
+    "at": pl.Int64(),
+    "state": pl.String(),
+    "reason": pl.String(),
+    "attempt": pl.Int64(),
+}
 
 
 def histories(ledger: Ledger, campaigns: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -22,8 +29,8 @@ def histories(ledger: Ledger, campaigns: Collection[str]) -> tuple[pl.DataFrame,
     schema = Delivery.polars_schema()
     # The ledger's microseconds are those of the columns.
     entries = _frame(rows, {"id": pl.Int64(), **{name: pl.Int64() if name in _TIMES else schema[name] for name in _OF_ENTRIES}})
-    happened = _frame(events, _OF_EVENTS)
-    told = happened.group_by("outbox_id").agg(history=_told(happened).str.join(","))
+    happened = _frame(events, _OF_EVENTS).sort("id")
+    told = happened.group_by("outbox_id", maintain_order=True).agg(history=_told(happened).str.join(","))
     entries = entries.join(told, left_on="id", right_on="outbox_id", how="left", maintain_order="left").with_columns(
         pl.format("[{}]", pl.col("history").fill_null("")), *(pl.col(name).cast(schema[name]) for name in _TIMES)
     )

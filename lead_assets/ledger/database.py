@@ -72,7 +72,7 @@ class Tx:
         fetched: list[tuple[Any, ...]] = cursor.fetchall()
         return fetched
 
-    def among(self, column: sa.Column[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
+    def among(self, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """Condition that `column` is one of the values, as one bound parameter however many there are."""
         listed = self.listed(values)
         return _among(column, sa.bindparam(None, listed, type_=_listed_type(column)) if self.postgres else listed, postgres=self.postgres)
@@ -125,18 +125,18 @@ def _adding_up(table: sa.Table, postgres: bool) -> Any:
     return statement.on_conflict_do_update(index_elements=keys, set_=sums)
 
 
-def one_of(column: sa.Column[Any], postgres: bool) -> sa.ColumnElement[bool]:
+def one_of(column: sa.ColumnElement[Any], postgres: bool) -> sa.ColumnElement[bool]:
     """`Tx.among` for a prebuilt statement: the values are its parameter `listed` (see `Tx.listed`)."""
     return _among(column, sa.bindparam("listed", type_=_listed_type(column) if postgres else None), postgres=postgres)
 
 
-def _among(column: sa.Column[Any], listed: Any, *, postgres: bool) -> sa.ColumnElement[bool]:
+def _among(column: sa.ColumnElement[Any], listed: Any, *, postgres: bool) -> sa.ColumnElement[bool]:
     if postgres:
         return column == sa.any_(listed)
     return column.in_(sa.select(sa.func.json_each(listed).table_valued("value").c.value))
 
 
-def _listed_type(column: sa.Column[Any]) -> Any:
+def _listed_type(column: sa.ColumnElement[Any]) -> Any:
     return ARRAY(column.type.as_generic())
 
 

@@ -221,9 +221,26 @@ def test_a_lead_is_suppressed_by_any_of_its_payloads_and_none_of_them_is_shown()
     assert resolved.duplicates["payload"].to_list() == ["{}"]
 
 
-def test_the_earliest_suppression_gives_the_reason() -> None:
-    both = suppressions(("domain", "acme.example", "later", NOW), ("email", "jane@acme.example", "first", NOW - DAY))
+@pytest.mark.parametrize("phone", ["+1 (415) 555-2671", "(415) 555-2671"])
+def test_a_suppressed_number_keeps_its_leads_out(phone: str) -> None:
+    resolved = resolve(
+        raw({"phone": phone, "country": "USA"}, {"phone": "+1 415 555 2672"}), suppressions(("phone", "+14155552671", "asked", NOW))
+    )
+    assert (kept(resolved), resolved.suppressed["reason"].to_list()) == ([("L2", 2)], ["asked"])
+
+
+@pytest.mark.parametrize(("first", "later"), [("domain", "email"), ("email", "domain")])
+def test_the_earliest_suppression_gives_the_reason(first: str, later: str) -> None:
+    of = {"domain": "acme.example", "email": "jane@acme.example"}
+    both = suppressions((later, of[later], "later", NOW), (first, of[first], "first", NOW - DAY))
     assert resolve(raw({"email": "jane@acme.example"}), both).suppressed.rows() == [("spring", "L1", "first", NOW - DAY)]
+
+
+def test_of_suppressions_of_one_time_an_address_comes_before_a_number_and_a_number_before_a_domain() -> None:
+    domain, phone = ("domain", "acme.example", "a", NOW), ("phone", "+14155552671", "b", NOW)
+    row = raw({"email": "jane@acme.example", "phone": "+1 415 555 2671"})
+    assert resolve(row, suppressions(domain, phone)).suppressed["reason"].item() == "b"
+    assert resolve(row, suppressions(domain, phone, ("email", "jane@acme.example", "c", NOW))).suppressed["reason"].item() == "c"
 
 
 @pytest.mark.parametrize("turned", [False, True])

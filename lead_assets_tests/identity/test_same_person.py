@@ -105,6 +105,23 @@ def test_rows_of_several_names_that_share_a_key(key: dict[str, Any], names: list
     assert resolve(raw(*({"full_name": name or None, **key} for name in names))).leads.height == leads
 
 
+def test_only_those_who_may_be_one_person_are_possible_duplicates() -> None:
+    number = {"phone": "+1 415 555 2671"}
+    assert possible("Jane Doe", "John Roe", **number) == possible("Jane Doe", "John Doe", **number) == [None, None]
+    assert possible("Jane Doe", "John Doe", "J. Doe", **number) == [["L3"], ["L3"], ["L1", "L2"]]
+
+
+def possible(*names: str, **key: Any) -> list[list[str] | None]:
+    return resolve(raw(*({"full_name": name, **key} for name in names))).leads["possible_duplicates"].to_list()
+
+
+@pytest.mark.parametrize("local", ["john", "smith", "johnsmith", "smithjohn", "jsmith", "johns", "smithj", "sjohn"])
+def test_a_person_has_several_mailboxes_at_one_company(local: str) -> None:
+    named = {"full_name": "John Smith", "company": "Acme", "email": "john.smith@acme.example"}
+    assert resolve(raw(named, named | {"email": f"{local}@acme.example"})).leads.height == 1
+    assert resolve(raw(named, named | {"email": f"{local}x@acme.example"})).leads.height == 2
+
+
 def test_a_name_in_two_fields_is_the_name_in_one() -> None:
     parts = {"first_name": "Jane", "last_name": "Doe"}
     phone = {"phone": "+1 415 555 2671"}
