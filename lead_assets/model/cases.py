@@ -19,6 +19,7 @@ from typing import Any
 
 import polars as pl
 
+from lead_assets.core.columns import beside
 from lead_assets.ledger.model import Answer, AnswerKeys, Lifetimes, Want, stands_until
 from lead_assets.model import doubts, governance, prompt
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
@@ -109,7 +110,7 @@ def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **o
     wide = leads.with_columns(profiles.alias("profile"))
     for source, frame in others.items():
         added = frame.rename({name: f"{source}.{name}" for name in frame.columns if name not in KEYS})
-        wide = wide.join(added, on=KEYS, how="left", validate="1:1")
+        wide = beside(wide, added, KEYS)
     cases: dict[tuple[str, str], Case] = {}
     for name, part in wide.sort("received_at", *KEYS).partition_by("profile", as_dict=True, maintain_order=True).items():
         profile = book.profiles[str(name[0])]

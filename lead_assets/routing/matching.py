@@ -15,6 +15,7 @@ from typing import Any
 
 import polars as pl
 
+from lead_assets.core.columns import beside
 from lead_assets.core.conditions import Between, KnownValue, Test, plain_number
 from lead_assets.routing.fields import FIELDS, RoutingField, field, routing_schema
 from lead_assets.routing.model import RoutingTable, When
@@ -41,7 +42,7 @@ def routing_frame(
     frame = scores
     for contract in (leads, enriched, classifications):
         wanted = [column for column in contract.columns if column in needed and column not in frame.columns]
-        frame = frame.join(contract.select(*keys, *wanted), on=keys, how="left")
+        frame = beside(frame, contract.select(*keys, *wanted), keys)
     return with_head_office(frame).select(schema.names())
 
 

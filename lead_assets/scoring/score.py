@@ -15,11 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import polars as pl
 
 from lead_assets.contracts import Score
+from lead_assets.core.columns import beside
 from lead_assets.model.profile import RULES_MODEL
 from lead_assets.scoring.company import KNOWN_BY, with_company_scores
 from lead_assets.scoring.path import RATING, route_score, router_columns, way
@@ -93,7 +95,7 @@ def _features(tables: Iterable[pl.DataFrame], used: set[str]) -> pl.DataFrame:
     for other in rest:
         own = [name for name in other.columns if name in used and name not in wide.columns]
         if own:
-            wide = wide.join(other.select(*_KEYS, *own), on=_KEYS, how="left", validate="1:1", maintain_order="left")
+            wide = beside(wide, other.select(*_KEYS, *own), _KEYS)
     usual = {RATING: pl.Float64, CONTRAST: pl.Float64, WIN_PROBABILITY: pl.Float64, "quarantined": pl.String, NO_WIN_PROBABILITY: pl.String}
     return wide.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in usual.items() if name not in wide.columns)
 
@@ -280,24 +282,23 @@ _ESCAPED = r'["\\\x00-\x1f]'
 
 def _parts(items: list[_Item], texts: pl.DataFrame, known: np.ndarray, points: np.ndarray, most: np.ndarray) -> pl.Series:
     """The known parts as a JSON array, in the order of the rules, with sorted keys."""
-    lines = pl.DataFrame(
-        {
-            str(n): _of_known(
-                pl.select(
-                    pl.concat_str(
-                        pl.lit('{"because":"'),
-                        _in_json(texts[f"because {n}"]),
-                        pl.lit('","max_points":'),
-                        _PLAIN.gather(most[:, n]),
-                        pl.lit(f',"part":"{item.part}","points":'),
-                        _PLAIN.gather(points[:, n]),
-                        pl.lit(f',"rule":{_quoted(item.name)}}}'),
-                    )
-                ).to_series(),
-                known[:, n],
+    because = texts.select(pl.col(f"because {n}") for n in range(len(items)))
+    escaped = because.select(pl.all().str.contains(_ESCAPED).any()).row(0)
+    lines = because.select(
+        pl.when(pl.lit(pl.Series(known[:, n])))
+        .then(
+            pl.concat_str(
+                pl.lit('{"because":"'),
+                _in_json(f"because {n}") if escaped[n] else pl.col(f"because {n}"),
+                pl.lit('","max_points":'),
+                pl.lit(_PLAIN.gather(most[:, n])),
+                pl.lit(f',"part":"{item.part}","points":'),
+                pl.lit(_PLAIN.gather(points[:, n])),
+                pl.lit(f',"rule":{_quoted(item.name)}}}'),
             )
-            for n, item in enumerate(items)
-        }
+        )
+        .alias(str(n))
+        for n, item in enumerate(items)
     )
     joined = pl.concat_str(pl.all(), separator=",", ignore_nulls=True)
     return lines.select(pl.concat_str(pl.lit("["), joined, pl.lit("]"))).to_series()
@@ -306,15 +307,14 @@ def _parts(items: list[_Item], texts: pl.DataFrame, known: np.ndarray, points: n
 def _reasons(items: list[_Item], texts: pl.DataFrame, known: np.ndarray, points: np.ndarray, moved: np.ndarray) -> pl.Series:
     """The parts that moved the score most, up or down, in words; between equals, those with more points."""
     rows, count = known.shape
-    lines = [
-        _of_known(
-            pl.select(
-                pl.concat_str(_SIGNED.gather(moved[:, n] + _ALL), pl.lit(f" {item.name}: "), texts[f"because {n}"], ignore_nulls=False)
-            ).to_series(),
-            known[:, n],
+    lines = texts.select(
+        pl.when(pl.lit(pl.Series(known[:, n])))
+        .then(
+            pl.concat_str(pl.lit(_SIGNED.gather(moved[:, n] + _ALL)), pl.lit(f" {item.name}: "), pl.col(f"because {n}"), ignore_nulls=False)
         )
+        .alias(str(n))
         for n, item in enumerate(items)
-    ]
+    ).get_columns()
     rank = np.where(known, np.abs(moved) * (_ALL + 1) + points, -1)
     width = min(MOST_REASONS, count)
     order = np.argsort(-rank, axis=1, kind="stable")[:, :width]
@@ -334,13 +334,12 @@ def _of_known(text: pl.Series, known: np.ndarray) -> pl.Series:
     return text.zip_with(pl.Series(known), pl.Series([None], dtype=pl.String))
 
 
-def _in_json(text: pl.Series) -> pl.Series:
-    """The texts as they stand between the quotes of a JSON string."""
-    if not text.str.contains(_ESCAPED).any():
-        return text
-    encoded = pl.DataFrame({"x": text}).select(pl.struct("x").struct.json_encode()).to_series()
+def _in_json(column: str) -> pl.Expr:
+    """The texts of a column as they stand between the quotes of a JSON string."""
+    encoded = pl.struct(pl.col(column).alias("x")).struct.json_encode()
     return encoded.str.slice(len('{"x":"')).str.head(-len('"}'))
 
 
+@cache
 def _quoted(text: str) -> str:
     return pl.DataFrame({"x": [text]}).select(pl.struct("x").struct.json_encode()).item()[len('{"x":') : -1]

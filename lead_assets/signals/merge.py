@@ -14,6 +14,7 @@ import polars as pl
 from lead_assets.contracts import EnrichedLead
 from lead_assets.contracts.base import MONEY_DTYPE
 from lead_assets.contracts.enriched import VALUE_SOURCES
+from lead_assets.core.columns import beside
 from lead_assets.core.places.located import located
 from lead_assets.signals.given import GIVEN_COLUMNS, given_columns
 from lead_assets.signals.given import PROVIDER as GIVEN
@@ -52,7 +53,7 @@ def enrich(
     names = sorted(signals)
     for name in names:
         found = signals[name].select(*_KEYS, pl.exclude(*_KEYS).name.prefix(f"{name}."))
-        frame = frame.join(found, on=_KEYS, how="left", validate="m:1", maintain_order="left")
+        frame = beside(frame, found, _KEYS)
     # Asked dozens of times below, and an expression is worked out as often as it is written.
     frame = frame.with_columns(**{f"{name}.has": (pl.col(f"{name}.state") == "found").fill_null(False) for name in names})
     schema = EnrichedLead.polars_schema()

@@ -15,6 +15,7 @@ import polars as pl
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from lead_assets.contracts import Lead, PreScore, SignalRow, Table
+from lead_assets.core.columns import beside
 from lead_assets.core.conditions import Between, KnownValue, Test, plain_number
 from lead_assets.core.declared import Declared
 from lead_assets.core.document import nearest
@@ -209,7 +210,7 @@ class Worth:
             joined = keys.with_columns(__score=pl.lit(0.0))
         else:
             own = scores.select(*_KEYS, pl.col(PRE_SCORE), pl.col(TIER))
-            joined = keys.join(own, on=_KEYS, how="left", validate="m:1", maintain_order="left").with_columns(__score=pl.col(PRE_SCORE))
+            joined = beside(keys, own, _KEYS).with_columns(__score=pl.col(PRE_SCORE))
         order = joined.select(
             row=pl.arg_sort_by("__score", "received_at", *_KEYS, descending=[True, False, False, False], nulls_last=True)
         )["row"]
@@ -259,7 +260,7 @@ def with_columns_of(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], col
         wanted.setdefault(name, []).append(own)
     for name, columns_of_it in wanted.items():
         found = frames[name].select(*_KEYS, *(pl.col(each).alias(f"{name}.{each}") for each in columns_of_it))
-        leads = leads.join(found, on=_KEYS, how="left", validate="m:1", maintain_order="left")
+        leads = beside(leads, found, _KEYS)
     return leads
 
 
