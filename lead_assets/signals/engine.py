@@ -200,10 +200,17 @@ async def _collect(
     stats = desk.stats[signal.name]
     taken = await _taken(signal, leads, every, brought, desk, stats)
     asked = _without(every, taken)
-    wanted = asked if judged is None else asked.filter("worth")
+    wanted = asked if judged is None or judged["worth"].all() else asked.filter("worth")
     if beyond:
         wanted = wanted.filter(~pl.col("subject").is_in(list(beyond)).fill_null(False))
-    subjects = _subjects(signal, leads, _first(wanted))
+    if wanted.height == leads.height:
+        # The same for all signals that ask about this kind of subject.
+        if signal.subject not in desk.firsts:
+            desk.firsts[signal.subject] = _first(wanted)
+        first = desk.firsts[signal.subject]
+    else:
+        first = _first(wanted)
+    subjects = _subjects(signal, leads, first)
     stats.subjects = Counter(subject.campaign_id for subject in subjects.values())
     stats.subjects.update(campaign for campaign, _ in taken)
     verdicts, charges = await ask(signal, subjects, desk, stats)

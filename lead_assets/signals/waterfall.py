@@ -115,6 +115,8 @@ class Desk:
     trouble: Trouble = field(default_factory=Trouble)
     _clients: dict[str, SourceClient] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    firsts: dict[SubjectKind, pl.DataFrame] = field(default_factory=dict)
+    """By kind, each subject's first lead among all leads of this purchase."""
     _named: dict[SubjectKind, pl.DataFrame] = field(default_factory=dict)
 
     def named(self, kind: SubjectKind, leads: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ import pytest
 from lead_assets.core.suppressing import value_hash
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.ledger.pins import LOOKALIKE_INDEX
-from lead_assets.service import desk
+from lead_assets.service import desk, warming
 from lead_assets.service.enriching import read_lead, through_the_rooms
 from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets_tests.service.conftest import Service
@@ -74,3 +74,11 @@ def test_an_answer_is_kept_until_what_it_was_made_from_changes(service: Service,
         assert worked == [1, 1, 1]
         ledger.suppress("email", value_hash(lead(9)["email"]), "a test")
     assert writer.post("/enrich", json=lead(9)).status_code == 409
+
+
+def test_what_is_read_ahead_leaves_no_trace(service: Service) -> None:
+    with opened_ledger(service.settings) as ledger:
+        before = ledger.last_call()
+        warming.warm(service.settings, ledger)
+        assert ledger.last_call() == before
+    assert service.client("read-pii").get("/api/v1/leads", params={"q": "acme.example"}).json()["items"] == []
