@@ -125,7 +125,8 @@ def _of_equal_rows(rows: pl.DataFrame, ids: pl.Series, again: pl.Series) -> pl.S
 
 def _with_ids_of_their_own(kept: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Leads of several people whose rows had one derived id: the one that arrived first keeps it, the others' says what they say of who they are."""
-    if not kept.select(pl.struct("campaign_id", "lead_id").is_duplicated().any()).item():
+    derived = kept.filter(pl.col("lead_id").str.starts_with(DERIVED_ID)).select("campaign_id", "lead_id")
+    if not derived.is_duplicated().any():
         return kept
     order = ("received_at", "drop_sha256", "position", "part")
     first = rows.filter(pl.col("lead_id").str.starts_with(DERIVED_ID)).sort(order).group_by("group", maintain_order=True).first()

@@ -30,7 +30,7 @@ _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
 # "me" is whoever is logged in.
 _NOBODYS_PROFILE = ("me", "your-profile", "yourprofile", "username")
 # Kept free for manuals (RFC 2606), and so what people type who do not want to be known.
-_NOBODYS_DOMAIN = r"^(?:.+\.)?example\.(?:com|net|org|edu)$"
+_NOBODYS_DOMAIN = r"^(?:.+\.)?(?:example|no-?e?-?mail|none)\.(?:com|net|org|edu)$"
 _LAST_DIGITS = 7
 _MOST_POSSIBLE = 12
 """Leads that share one key: of more, nobody can look through the pairs."""
@@ -90,10 +90,6 @@ def same_person(rows: pl.DataFrame) -> SamePerson:
     A mailbox and a profile of one's own are evidence beside any name that does not contradict; a number beside the same name. A name is evidence beside the
     same company or property, unless what else is known speaks of two people (see `_contradict`).
     """
-    emails = rows["email_normalized"]
-    nobodys = nobodys_mailboxes(emails).fill_null(False)
-    if nobodys.any():
-        rows = rows.with_columns(emails.set(nobodys, None))
     named = _named(rows)
     found = at_once(
         rows.height,
@@ -125,6 +121,9 @@ def _candidates(rows: pl.DataFrame, kind: str, key: pl.Series) -> pl.DataFrame:
     if kind != "profile" and not frame["key"].is_duplicated().any():
         return frame.head(0).with_columns(kind=pl.lit(kind))
     several = _of_several(frame)
+    if kind == "email" and several.height:
+        nobodys = nobodys_mailboxes(rows["email_normalized"][several["at"]]).fill_null(False)
+        several = several.filter(~nobodys)
     if kind == "phone" and several.height:
         keys = phone_keys(rows["phone"][several["at"]], several["key"])
         several = _of_several(several.with_columns(key=keys).drop_nulls("key"))
@@ -208,6 +207,7 @@ def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
     near = rows.select(_COMPARED)[candidates["at"]]
     name = pl.coalesce("full_name", pl.concat_str(pl.col("first_name", "last_name"), separator=" ", ignore_nulls=True)).fill_null("")
     emails = near["email_normalized"]
+    emails = emails.set(nobodys_mailboxes(emails).fill_null(False), None)
     companies = near["company"].drop_nulls().unique()
     blocks = candidates.with_columns(
         near.select(
