@@ -11,8 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -70,6 +68,12 @@ def one_to_one(weighed: pl.DataFrame, threshold: float) -> tuple[pl.DataFrame, b
 
 def components(rows: int, pairs: pl.DataFrame) -> Ints:
     """For each row the smallest one that it hangs together with by pairs (row_l, row_r)."""
+    if pairs.is_empty():
+        return np.arange(rows)
+    # Imported here: most drops have no pair, and the import takes longer than one lead's identity.
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     graph = coo_matrix((np.ones(pairs.height, dtype=np.int8), (pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())), shape=(rows, rows))
     _, label = connected_components(graph, directed=False)
     first = np.full(label.max(initial=-1) + 1, rows, dtype=np.int64)
