@@ -18,7 +18,11 @@ class Lead(LeadFields):
 
     campaign_id: Annotated[str, Column("Campaign: the partition key", source="intake.raw_leads.campaign_id")]
     lead_id: Annotated[
-        str, Column("Lead id, unique in the campaign: that of the payload that arrived first", source="intake.raw_leads.lead_id")
+        str,
+        Column(
+            "Lead id, unique in the campaign: that of the payload that arrived first. Of several people with one derived id, the first has it",
+            source="intake.raw_leads.lead_id",
+        ),
     ]
     adapter: Annotated[str, Column("Payload shape that matched", source="intake.raw_leads.adapter")]
     drop_sha256: Annotated[str, Column("Drop the lead came from", source="intake.raw_leads.drop_sha256")]
