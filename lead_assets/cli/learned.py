@@ -14,8 +14,8 @@ from lead_assets.automation import LEARNED
 from lead_assets.cli import runs
 from lead_assets.contracts import Classification, EnrichedLead, Lead, LookalikeBuild, ModelBuild, Quarantined, Score
 from lead_assets.core.settings import Settings
+from lead_assets.ledger.model import LOOKALIKE_INDEX, SCORE_MODEL
 from lead_assets.ledger.opened import opened_ledger
-from lead_assets.ledger.pins import LOOKALIKE_INDEX, SCORE_MODEL
 from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import archive_of, campaigns_of, warehouse_of
 

@@ -26,6 +26,10 @@ blocks the calls."""
 KEPT_OUT = "kept_out"
 """Reason why nothing is bought about somebody who is suppressed."""
 
+SCORE_MODEL = "score_model"
+LOOKALIKE_INDEX = "lookalike_index"
+"""The names of artifacts that are pinned (see `pins`)."""
+
 MICROS = 1_000_000
 """The ledger counts money in whole micro-dollars."""
 

@@ -20,9 +20,6 @@ from lead_assets.ledger.schema import pins
 if TYPE_CHECKING:
     from lead_assets.ledger.database import Database
 
-SCORE_MODEL = "score_model"
-LOOKALIKE_INDEX = "lookalike_index"
-"""The names of the artifacts."""
 NOTHING = ""
 """The artifact of a campaign that was made when none was in use."""
 _IN_USE = ""

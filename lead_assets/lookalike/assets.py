@@ -19,7 +19,7 @@ from lead_assets.contracts import (
 )
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import figures_by, joined, named, tables
-from lead_assets.ledger.pins import LOOKALIKE_INDEX
+from lead_assets.ledger.model import LOOKALIKE_INDEX
 
 
 @tables(

@@ -9,9 +9,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
 from dagster import (
     AssetCheckSeverity,
     DagsterEventType,
@@ -24,11 +23,13 @@ from dagster import (
 )
 
 from lead_assets.contracts import Classification, Quarantined
-from lead_assets.ledger.controls import Circuit
-from lead_assets.ledger.money import Budget
 from lead_assets.operating.freshness import FreshnessVerdict
 from lead_assets.operating.rules import Kind
 from lead_assets.stores.warehouse.base import Warehouse
+
+if TYPE_CHECKING:
+    from lead_assets.ledger.controls import Circuit
+    from lead_assets.ledger.money import Budget
 
 _RUNS_AGE = timedelta(days=1)
 """Failed runs older than this are no news, when alerts are switched on for the first time."""
@@ -94,18 +95,22 @@ _NEWEST = "SELECT MAX(evaluation_event_storage_id) FROM asset_check_executions"
 
 def newest_verdict(instance: DagsterInstance) -> int:
     """The id of the newest verdict on a check; 0 if there is none."""
+    from sqlalchemy import text
+
     with _index(instance) as connection:
-        return connection.execute(sa.text(_NEWEST)).scalar() or 0
+        return connection.execute(text(_NEWEST)).scalar() or 0
 
 
 def checks(instance: DagsterInstance, after: int) -> ChecksSeen:
     """The verdicts on checks that came after the one with this id, at most a thousand at a time."""
+    from sqlalchemy import text
+
     with _index(instance) as connection:
-        rows = connection.execute(sa.text(_VERDICTS), {"after": after, "most": _VERDICTS_AT_ONCE}).all()
+        rows = connection.execute(text(_VERDICTS), {"after": after, "most": _VERDICTS_AT_ONCE}).all()
     begun: dict[str, Incident] = {}
     ended: set[str] = set()
-    for _, text in rows:
-        verdict = deserialize_value(text, EventLogEntry).get_dagster_event().asset_check_evaluation_data
+    for _, entry in rows:
+        verdict = deserialize_value(entry, EventLogEntry).get_dagster_event().asset_check_evaluation_data
         if verdict.check_name == FRESH:
             continue  # told as campaign_stale
         asset = verdict.asset_key.to_user_string()

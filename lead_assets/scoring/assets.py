@@ -25,7 +25,7 @@ from lead_assets.kit.checks import Check, Verdict
 from lead_assets.kit.conditions import after_the_campaigns, where_it_costs_nothing
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
-from lead_assets.ledger.pins import SCORE_MODEL
+from lead_assets.ledger.model import SCORE_MODEL
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.first_scored import as_first_scored, remember

@@ -23,7 +23,7 @@ from lead_assets.identity.resolve import resolve
 from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.drops import read_drops
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.ledger.pins import LOOKALIKE_INDEX, SCORE_MODEL
+from lead_assets.ledger.model import LOOKALIKE_INDEX, SCORE_MODEL
 from lead_assets.lookalike.home import lead_similarities
 from lead_assets.routing.matching import routing_frame
 from lead_assets.routing.ownership import decide

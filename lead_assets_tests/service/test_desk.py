@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lead_assets.core.suppressing import value_hash
+from lead_assets.ledger.model import LOOKALIKE_INDEX
 from lead_assets.ledger.opened import opened_ledger
-from lead_assets.ledger.pins import LOOKALIKE_INDEX
 from lead_assets.service import desk, warming
 from lead_assets.service.enriching import read_lead, through_the_rooms
 from lead_assets.stores.opened import archive_of, warehouse_of

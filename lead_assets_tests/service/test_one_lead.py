@@ -11,8 +11,8 @@ import pytest
 
 from lead_assets.contracts import Classification, EnrichedLead, Lead, Quarantined, RoutingDecision, Score
 from lead_assets.core.settings import Settings
+from lead_assets.ledger.model import LOOKALIKE_INDEX, SCORE_MODEL
 from lead_assets.ledger.opened import opened_ledger
-from lead_assets.ledger.pins import LOOKALIKE_INDEX, SCORE_MODEL
 from lead_assets.sandbox import Handle
 from lead_assets.scoring.features import features, training_table
 from lead_assets.scoring.learned import build
