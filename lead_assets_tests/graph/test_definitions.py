@@ -95,7 +95,19 @@ def test_every_job_walks_its_steps_in_one_process(definitions: Definitions) -> N
 
 
 def test_heavy_libraries_are_not_loaded_with_the_code_location() -> None:
-    heavy = ["anthropic", "phonenumbers.data", "babel", "pycountry", "duckdb", "httpx2", "tldextract", "alembic", "uvicorn", "scipy"]
+    heavy = [
+        "anthropic",
+        "phonenumbers.data",
+        "babel",
+        "pycountry",
+        "duckdb",
+        "httpx2",
+        "tldextract",
+        "alembic",
+        "sqlalchemy",
+        "uvicorn",
+        "scipy",
+    ]
     code = f"import sys, lead_assets.definitions; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from lead_assets.core.errors import ProviderError
 from lead_assets.ledger import Ledger, Reply, Retry, Want, buy
 from lead_assets.ledger import database as database_module
+from lead_assets.ledger.allowance import Allowance
 from lead_assets.ledger.model import Settlement
 from lead_assets.ledger.schema import calls, claims, metadata, usage
 from lead_assets_tests.ledger.books import assert_books_agree
@@ -143,6 +144,12 @@ def test_a_budget_for_each_of_two_campaigns_a_day_is_kept_by_one_purchase_of_bot
     paid = [answer.campaign_id for answer in result.answers.values() if answer.bought]
     assert (paid.count("spring"), paid.count("fall")) == (2, 4)
     assert {budget.name: budget.free_micros for budget in timed.budgets()} == {"spring": 0, "fall": 0}
+
+
+def test_an_allowance_is_spent_to_the_last_and_no_further() -> None:
+    allowance = Allowance(10)
+    assert [allowance.take(price) for price in (6, 5, 4, 1, 0)] == [True, False, True, False, True]
+    assert allowance.taken_micros == 10
 
 
 def test_a_budget_that_says_nothing_or_less_than_nothing_is_refused(timed: Ledger) -> None:
