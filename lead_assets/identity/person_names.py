@@ -303,7 +303,9 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
             return Likeness.SAME
         return Likeness.PART if _is_english_short_form(a, b) else Likeness.DIFFERENT
     if _is_english_short_form(a, b):
-        return Likeness.PART if household and (of_two or _may_be_another(a, b)) else Likeness.SAME
+        # Where several people answer, Amy may be Amelia, or her sister: the package has every form that registers had.
+        own = two and not (_is_diminutive_of(a, b) or _is_diminutive_of(b, a))
+        return Likeness.PART if household and (own or of_two or _may_be_another(a, b)) else Likeness.SAME
     if household:
         return Likeness.DIFFERENT
     if two or of_two or (a[-1] == "a") != (b[-1] == "a"):
@@ -330,6 +332,11 @@ def _is_form_of(short: str, long: str) -> bool:
     """Whether a name is a short form or a spelling of another one, or of a spelling of that."""
     known = _known()
     return not _names_of(short).isdisjoint({long} | known.spellings.get(long, frozenset()))
+
+
+def _is_diminutive_of(short: str, long: str) -> bool:
+    """Kathy of Kathleen, Edgar of Edgars: it begins as the long form, and is its beginning or ends as pet names do."""
+    return short[:_STEM] == long[:_STEM] and (long.startswith(short) or short.endswith(("y", "ie", "i")))
 
 
 def _is_listed_form_of(short: str, long: str) -> bool:
