@@ -14,6 +14,9 @@ from typing import Any
 
 from lead_assets.sandbox import start
 
+_ON_REQUEST = "classification.golden_evaluation"
+"""Made by the demo, and by nobody's run: a deleted warehouse has none until somebody asks for it, for nothing."""
+
 
 def command(home: Path, url: str, *arguments: str) -> tuple[float, dict[str, Any]]:
     environment = {name: value for name, value in os.environ.items() if name != "DAGSTER_HOME"}
@@ -39,7 +42,8 @@ def main() -> None:
             if "deleted" in label:
                 shutil.rmtree(home / "warehouse")
             seconds, again = command(home, sandbox.url, "run", "--all")
-            equal = "equal" if again["tables"] == first["tables"] else "NOT EQUAL"
+            differ = [name for name, table in first["tables"].items() if again["tables"].get(name) != table and name != _ON_REQUEST]
+            equal = f"NOT EQUAL: {', '.join(differ)}" if differ else "equal"
             metered = 0 if sandbox.meter() == before else "SOME"
             print(f"{label} {seconds:.1f} s wall, {metered} calls metered, tables {equal} (goal: 0 calls, equal)")
 

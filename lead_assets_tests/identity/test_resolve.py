@@ -413,3 +413,25 @@ def test_two_people_of_one_mailbox_get_two_ids_and_whoever_came_first_keeps_his(
     again = resolve(raw(*couple, emily | {"full_name": "Emily Watson", "title": "Owner"}, emily | {"full_name": "Thomas Watson"}))
     assert sorted(again.leads["lead_id"]) == sorted(first["lead_id"])
     assert again.duplicates["duplicate_of"].sort().to_list() == sorted(first["lead_id"])
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ({"received_at": NOW - DAY, "drop_sha256": "d2"}, {"received_at": NOW, "drop_sha256": "d1"}),
+        ({"drop_sha256": "d1", "position": 9}, {"drop_sha256": "d2", "position": 1}),
+        ({"position": 1, "part": 9}, {"position": 2, "part": 1}),
+        ({"position": 1, "part": 1}, {"position": 1, "part": 2}),
+    ],
+)
+def test_of_two_people_of_one_mailbox_the_first_by_arrival_drop_and_place_keeps_the_id(
+    earlier: dict[str, Any], later: dict[str, Any]
+) -> None:
+    watsons = {"email": "watsons@gmail.com", "lead_id": "ld_0123456789abcdef"}
+    for newest in (NOW, NOW - 2 * DAY):  # whichever says later when it was submitted
+        rows = [
+            {"full_name": "Tom Watson", **watsons, "submitted_at": newest, **later},
+            {"full_name": "Emily Watson", **watsons, **earlier},
+        ]
+        leads = resolve(raw(*rows)).leads
+        assert dict(leads.select("lead_id", "full_name").rows())["ld_0123456789abcdef"] == "Emily Watson"

@@ -267,6 +267,15 @@ def test_a_circuit_opens_probes_and_closes_and_leaves_others_alone(timed: Ledger
     assert buy_with(timed, clock, [want("e"), want("f")], vendor, batch_size=1).bought == 2
 
 
+def test_while_one_batch_probes_a_circuit_nobody_else_is_let_through(timed: Ledger, clock: Clock) -> None:
+    vendor = Vendor(*[transient()] * 8)
+    for subject in ("a", "b"):
+        buy_with(timed, clock, [want(subject)], vendor)
+    clock.pass_by(timedelta(seconds=20))
+    probe, other = timed.claim([want("c")], "one"), timed.claim([want("d")], "other")
+    assert (len(probe.granted), list(other.refused.values())) == (1, ["provider_error"])
+
+
 def test_calls_that_were_under_way_when_a_circuit_opened_do_not_keep_it_open_for_longer(timed: Ledger, clock: Clock) -> None:
     once = Retry(attempts=1)
     vendor = Vendor(*[transient()] * 40, delay=0.01)
