@@ -31,7 +31,7 @@ def read_address(text: str) -> Address:
     """An address in its comparable parts; empty ones for an empty text."""
     known = _known()
     key = folded([re.sub(r"#\s*(?=\w)", " apt ", re.sub(_APOSTROPHE, r"\1\2", text))])[0]
-    key = re.sub(r"strasse\b|(?<=[a-z]{4})str\b", " st", key)
+    key = re.sub(r"strasse\b|(?<=[a-z]{3})str\b", " st", key)
     words = [known.words.get(word, word) for word in key.split() if word not in known.unspoken]
     unit = ""
     if "apt" in words[1:-1]:
@@ -76,7 +76,7 @@ def street_keys(texts: pl.Series) -> pl.Series:
     words = (
         key.set(odd, None)
         .str.replace_all(r"strasse\b", " st")
-        .str.replace_all(r"([a-z]{4})str\b", "$1 st")
+        .str.replace_all(r"([a-z]{3})str\b", "$1 st")
         .str.replace_all(rf"\b(?:{'|'.join(sorted(known.unspoken))})\b", " ")
         .str.extract_groups(r"^ *([^ ]+)(?: +([^ ]+))?")
         .struct.unnest()

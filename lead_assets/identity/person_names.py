@@ -63,9 +63,9 @@ def read_name(text: str) -> Name:
     words = key.split()
     generation = known.generations.get(words[-1]) if len(words) > 1 else None
     words = words[:-1] if generation else words
-    if len(words) > 1 and words[0] == "sr":
-        # "Sr. García"; behind the name it is the elder.
-        words[0] = "senor"
+    if len(words) > 1 and words[0] in ("sr", "md"):
+        # "Sr. García" and "Md. Yusuf"; behind the name they are the elder and a physician.
+        words[0] = {"sr": "senor", "md": "mohammed"}[words[0]]
     sexes = (
         {sex for sex, titles in known.titles_of.items() if not titles.isdisjoint(words)}
         if len(words) > 1 and script not in _WITHOUT_VOWELS
@@ -158,6 +158,8 @@ def _like(a: Name, b: Name, household: bool) -> Likeness:
         return Likeness.UNSAID
     # Too few consonants to be sure: what they share must say the rest.
     if foreign and sorted(map(_skeleton, a.words)) == sorted(map(_skeleton, b.words)):
+        return Likeness.PART
+    if foreign and "hebrew" in (a.script, b.script) and sorted(map(_without_labials, a.words)) == sorted(map(_without_labials, b.words)):
         return Likeness.PART
     if len(a.words) == 1 or len(b.words) == 1:
         one, other = sorted((a.words, b.words), key=len)
@@ -259,6 +261,8 @@ def _joined(words: tuple[str, ...]) -> frozenset[str]:
 @lru_cache(100_000)
 def _family(a: str, b: str, foreign: bool) -> bool:
     if a == b or _plain_umlauts(a) == _plain_umlauts(b) or _exchanged(a, b) or (foreign and _skeleton(a) == _skeleton(b)):
+        return True
+    if b in _known().spellings.get(a, frozenset()):
         return True
     if min(len(a), len(b)) >= _LONG_WORD and OSA.distance(a, b, score_cutoff=1) <= 1:
         # "Ivanov" and "Ivanova" are two people, or one: not a slip. Neither are "Hansson" and "Jansson", but "Petersen" and "Peterson" are.
@@ -375,9 +379,10 @@ def _plain_umlauts(word: str) -> str:
 @lru_cache(100_000)
 def _sound(name: str) -> str:
     """One text for spellings of one given name that sound alike: Stephanie and Stefanie, Lukas and Lucas, Yulia and Julia, Kathryn and Cathrin."""
-    # "Christine" and "Kristine", not "Charly" and "Carly".
+    # "Christine" and "Kristine", not "Charly" and "Carly"; "Alisa" and "Alyssa", not "Alisha"; "Tracey" and "Tracy".
+    plain = re.sub("sch|sh", "\u0161", re.sub("ey$", "y", _plain_umlauts(name)))
     text = (
-        re.sub(r"ch(?![rl])", "x", _plain_umlauts(name))
+        re.sub(r"ch(?![rl])", "x", plain)
         .replace("ee", "i")
         .replace("oo", "u")
         .replace("ph", "f")
@@ -430,6 +435,11 @@ def _korean(words: tuple[str, ...]) -> tuple[str, ...]:
     ):
         text = text.replace(spelt, sound)
     return tuple(text.split())
+
+
+def _without_labials(word: str) -> str:
+    """A word's consonants without those that Hebrew writes with one letter for two sounds, and for vowels: Yossi and Avraham in either script."""
+    return re.sub("[vp]", "", _skeleton(word))
 
 
 _VOWELLED = frozenset({"", "cyrillic", "greek"})

@@ -182,11 +182,15 @@ def _kind(text: str) -> int | None:
         return None
 
 
+_TOWN = 2
+"""Digits that say where a desk is in a country without area codes: Madrid's 91, Barcelona's 93."""
+
+
 def _area(text: str) -> tuple[int | None, str]:
     from phonenumbers import length_of_geographical_area_code, national_significant_number, parse
 
     number = parse(_dialled(text), None)
-    return number.country_code, national_significant_number(number)[: length_of_geographical_area_code(number)]
+    return number.country_code, national_significant_number(number)[: length_of_geographical_area_code(number) or _TOWN]
 
 
 def _dialled(text: str) -> str:
