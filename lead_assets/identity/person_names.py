@@ -137,11 +137,7 @@ def _written_otherwise(one: str, other: str, script: str, of_other: str) -> bool
     if script or of_other or one.isascii() or other.isascii() or not (_VIETNAMESE.search(one) and _VIETNAMESE.search(other)):
         return False
     words, beside = ({*re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text).casefold())} for text in (one, other))
-    return any(
-        not word.isascii() and not like.isascii() and word != like and folded([word]) == folded([like])
-        for word in words - beside
-        for like in beside - words
-    )
+    return any(folded([word]) == folded([like]) for word in words - beside for like in beside - words)
 
 
 def _like(a: Name, b: Name, household: bool) -> Likeness:
@@ -533,6 +529,12 @@ def is_known_given_name(word: str) -> bool:
 
 def _is_english_short_form(a: str, b: str) -> bool:
     return b in _english_short_forms().get(a, ()) or a in _english_short_forms().get(b, ())
+
+
+@cache
+def household_words() -> frozenset[str]:
+    """What mailboxes of families are called: "ba.famille@"."""
+    return frozenset(words_of(people_file()["household_words"]))
 
 
 @cache

@@ -7,6 +7,7 @@ row is kept (see `resolve`); names (`person_names`) and addresses (`addresses`).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import combinations
@@ -23,7 +24,7 @@ from lead_assets.core.places.reading import read_texts
 from lead_assets.core.titles import title_roles
 from lead_assets.identity.addresses import places, street_keys
 from lead_assets.identity.company_names import clean_companies
-from lead_assets.identity.person_names import Likeness, likeness, no_companies, read_name
+from lead_assets.identity.person_names import Likeness, household_words, likeness, no_companies, read_name
 from lead_assets.identity.phones import EXTENSION, extensions, is_mobile, phone_keys, two_people
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
@@ -410,7 +411,10 @@ def _is_household(row: _Row) -> bool:
     words = read_name(row.name).words
     if len(words) < 2 or not row.email:
         return True
-    local = _letters(row.email.partition("@")[0])
+    text = row.email.partition("@")[0]
+    if not household_words().isdisjoint(re.split(r"[^a-z]+", text)):
+        return True
+    local = _letters(text)
     given, family = words[0], words[-1][:4]
     before, found, after = local.partition(family)
     if len(family) < _STEM or not found or given[:_STEM] in before + after:
