@@ -50,8 +50,9 @@ def clean_companies(names: pl.Series) -> pl.Series:
     return cleaned.set(_is_junk(text), None)
 
 
+@lru_cache(maxsize=1 << 15)
 def _without_legal_form(name: str) -> str | None:
-    """One name without what is a legal form of it, at either end, as often as there is one."""
+    """One name without what is a legal form of it, at either end, as often as there is one. Kept, since leads are compared by it before it is their column."""
     if len(name) > _LONGEST_NAME:
         return name
     if not any(map(str.isalnum, name)):
