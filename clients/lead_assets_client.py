@@ -334,6 +334,10 @@ class LeadAssets:
         """Enrich a stored lead (campaign pipeline). The raw fields, company_overview, tech_stack, funding, news, linkedin_posts, and enrichment_metadata."""
         return self._call("POST", f"/api/leads/{quote(lead_id, safe='')}/enrich", {"max_usd": max_usd, "max_seconds": max_seconds})
 
+    def get_v1_campaigns(self, *, q: str | None = None, min_leads: int | None = None, sort: Literal['campaign_id', 'received', 'leads', 'routed', 'hot', 'cost_usd'] | None = None, descending: bool | None = None, limit: int | None = None, cursor: str | None = None) -> PageOf:
+        """Campaigns with their funnel, filtered, sorted, by pages. `items`: campaign_id, received, rejected, duplicate, suppressed, leads, enriched, classified, quarantined, scored, routed, routed_fallback, hot, cost_usd; null before the campaign's first run. `next_cursor` is null on the last page."""
+        return cast("PageOf", self._call("GET", "/api/v1/campaigns", {"q": q, "min_leads": min_leads, "sort": sort, "descending": descending, "limit": limit, "cursor": cursor}))
+
     def get_v1_contacts(self, *, sort: Literal['received_at', 'lead_id', 'company', 'score'] | None = None, descending: bool | None = None, limit: int | None = None, cursor: str | None = None, q: str | None = None, campaign_id: str | None = None, company_domain: str | None = None) -> PageOf:
         """Contacts, filtered, sorted, by pages. `items` and `next_cursor`, which is null on the last page."""
         return cast("PageOf", self._call("GET", "/api/v1/contacts", {"sort": sort, "descending": descending, "limit": limit, "cursor": cursor, "q": q, "campaign_id": campaign_id, "company_domain": company_domain}))

@@ -7,7 +7,7 @@ Belongs here: what may be asked for, and the rows. Does not belong here: routes 
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
+from lead_assets.contracts import CampaignFunnel
 from lead_assets.service.enriching import literal
 from lead_assets.stores.warehouse.base import Warehouse
 from lead_assets.stores.warehouse.questions import ask
@@ -107,6 +108,41 @@ def page_of_leads(warehouse: Warehouse, wanted: LeadSearch, *, pii: bool, counte
     return {"items": items, "next_cursor": _packed(*page[-1]) if len(found) > wanted.limit else None, **said}
 
 
+CampaignSort = Literal["campaign_id", "received", "leads", "routed", "hot", "cost_usd"]
+
+
+def page_of_campaigns(
+    warehouse: Warehouse,
+    known: Iterable[str],
+    *,
+    part: str | None,
+    min_leads: int,
+    sort: CampaignSort,
+    descending: bool,
+    limit: int,
+    cursor: str | None,
+) -> dict[str, Any]:
+    """items (campaign_id, and the columns of marts.campaign_funnel, null for a campaign that was not run yet), and next_cursor (null on the last page).
+
+    `known`: the campaigns of the archive; `part`: what their name contains. Raises HTTPException 404 for a cursor that is not one.
+    """
+    funnels = {row["campaign_id"]: row for row in ask(warehouse, "SELECT * FROM marts.campaign_funnel").iter_rows(named=True)}
+    nothing = dict.fromkeys(name for name in CampaignFunnel.polars_schema() if name != "campaign_id")
+    rows = [funnels.get(name) or {"campaign_id": name, **nothing} for name in sorted({*known, *funnels})]
+    rows = [row for row in rows if (part or "").lower() in row["campaign_id"].lower() and (row["leads"] or 0) >= min_leads]
+    places = {row["campaign_id"]: (0 if sort == "campaign_id" else round((row[sort] or 0) * 1_000_000), row["campaign_id"]) for row in rows}
+    rows.sort(key=lambda row: places[row["campaign_id"]], reverse=descending)
+    if cursor is not None:
+        try:
+            value, name = orjson.loads(base64.urlsafe_b64decode(cursor.encode("ascii")))
+            after = int(value), str(name)
+        except (ValueError, TypeError):
+            raise _no_such_page() from None
+        rows = [row for row in rows if (places[row["campaign_id"]] < after if descending else places[row["campaign_id"]] > after)]
+    page = rows[:limit]
+    return {"items": page, "next_cursor": _packed(*places[page[-1]["campaign_id"]]) if len(rows) > limit else None}
+
+
 def rows_of(
     warehouse: Warehouse, ids: Sequence[tuple[str, str]], columns: str, *, pii: bool, table: str = "identity.leads"
 ) -> list[dict[str, Any]]:
@@ -175,4 +211,8 @@ def _unpacked(cursor: str, sort: str) -> tuple[str, str, str]:
             return f"CAST({literal(datetime.fromisoformat(value).isoformat())} AS TIMESTAMPTZ)", campaign, lead_id
         return literal(value), campaign, lead_id
     except (ValueError, TypeError):
-        raise HTTPException(404, "there is no such page: the cursor is not one of this list; start again without it") from None
+        raise _no_such_page() from None
+
+
+def _no_such_page() -> HTTPException:
+    return HTTPException(404, "there is no such page: the cursor is not one of this list; start again without it")

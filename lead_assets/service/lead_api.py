@@ -17,7 +17,17 @@ from lead_assets.ledger.keys import ServiceKey
 from lead_assets.service.access import needs
 from lead_assets.service.answers import PageOf, says
 from lead_assets.service.enriching import literal
-from lead_assets.service.finding import PAGE, LeadFilters, LeadSearch, SortBy, newest_lead, page_of_leads, rows_of
+from lead_assets.service.finding import (
+    PAGE,
+    CampaignSort,
+    LeadFilters,
+    LeadSearch,
+    SortBy,
+    newest_lead,
+    page_of_campaigns,
+    page_of_leads,
+    rows_of,
+)
 from lead_assets.service.paying import as_json
 from lead_assets.stores.warehouse.base import Warehouse
 from lead_assets.stores.warehouse.questions import ask
@@ -43,6 +53,30 @@ async def campaign_leads(request: Request, campaign_id: str, key: Reader, limit:
         f"WHERE l.campaign_id = {literal(campaign_id)} ORDER BY l.received_at, l.lead_id LIMIT {limit}"
     )
     return as_json(await _asked(request, key, sql))
+
+
+@router.get("/api/v1/campaigns", summary="Campaigns with their funnel, filtered, sorted, by pages", responses=says(PageOf))
+async def campaigns_by_pages(
+    request: Request,
+    key: Reader,
+    q: Annotated[str | None, Query(max_length=200, description="Part of the campaign's key")] = None,
+    min_leads: Annotated[int, Query(ge=0, le=1_000_000_000)] = 0,
+    sort: CampaignSort = "campaign_id",
+    descending: bool = False,
+    limit: Annotated[int, Query(ge=1, le=1_000)] = PAGE,
+    cursor: Annotated[str | None, Query(max_length=2_000, description="next_cursor of the page before")] = None,
+) -> Response:
+    """`items`: campaign_id, received, rejected, duplicate, suppressed, leads, enriched, classified, quarantined, scored, routed, routed_fallback, hot,
+    cost_usd; null before the campaign's first run. `next_cursor` is null on the last page."""
+    state = request.app.state
+
+    def found() -> dict[str, Any]:
+        known = state.archive.campaigns()
+        return page_of_campaigns(
+            state.warehouse, known, part=q, min_leads=min_leads, sort=sort, descending=descending, limit=limit, cursor=cursor
+        )
+
+    return as_json(await asyncio.to_thread(found))
 
 
 @router.get("/api/v1/leads", summary="Leads, filtered, sorted, by pages", responses=says(PageOf))

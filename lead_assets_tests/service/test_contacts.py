@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lead_assets.contracts import EmailAddress, Lead, Score
+from lead_assets.contracts import CampaignFunnel, EmailAddress, Lead, Score
 from lead_assets.stores.opened import warehouse_of
 from lead_assets_tests.rows import rows
 from lead_assets_tests.service.conftest import Service
@@ -101,3 +101,27 @@ def test_a_leads_row_says_what_it_became(stored: Service) -> None:
     said = stored.client("read").get("/api/v1/leads/K2").json()
     assert (said["score"], said["tier"], said["enrichment_status"], said["enriched_at"]) == (20.0, "hot", "completed", None)
     assert stored.client("read").get("/api/v1/leads/K3").json()["enrichment_status"] == "pending"
+
+
+def test_campaigns_by_pages_are_each_there_once(stored: Service) -> None:
+    warehouse = warehouse_of(stored.settings)
+    funnels = [{"campaign_id": f"k{n}", "leads": n % 3, "cost_usd": f"0.{n}"} for n in range(5)]
+    for funnel in funnels:
+        warehouse.write(CampaignFunnel, rows(CampaignFunnel, [funnel]), [str(funnel["campaign_id"])])
+    reader = stored.client("read")
+    for sort in ("campaign_id", "leads", "cost_usd"):
+        for descending in (False, True):
+            found: list[dict[str, object]] = []
+            asked = {"q": "K", "sort": sort, "descending": descending, "limit": 2}
+            while True:
+                page = reader.get("/api/v1/campaigns", params=asked).json()
+                found += page["items"]
+                if page["next_cursor"] is None:
+                    break
+                asked["cursor"] = page["next_cursor"]
+            assert [row["campaign_id"] for row in found] == [
+                each["campaign_id"]
+                for each in sorted(funnels, key=lambda each: (each[sort], each["campaign_id"]), reverse=descending)  # type: ignore[index]
+            ]
+    assert {row["campaign_id"] for row in reader.get("/api/v1/campaigns?min_leads=2").json()["items"]} == {"k2"}
+    assert reader.get("/api/v1/campaigns?cursor=x").status_code == 404
