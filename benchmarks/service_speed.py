@@ -130,10 +130,10 @@ async def receive(url: str, key: str) -> None:
         told(f"receiver at {PER_SECOND} requests per second", took)
 
 
-async def enrich(url: str, key: str, name: str, times: int = 1) -> None:
-    bodies = [json.dumps(lead(n)).encode() for n in range(ENRICHED)] * times
-    async with connections(url, key, AT_ONCE) as sockets:
-        told(f"/enrich, {AT_ONCE} at once, {name}", await at_once(sockets, "/enrich?max_seconds=600", bodies))
+async def enrich(url: str, key: str, name: str, times: int = 1, *, senders: int = AT_ONCE, first: int = 0, count: int = ENRICHED) -> None:
+    bodies = [json.dumps(lead(n)).encode() for n in range(first, first + count)] * times
+    async with connections(url, key, senders) as sockets:
+        told(f"/enrich, {senders} at once, {name}", await at_once(sockets, "/enrich?max_seconds=600", bodies))
 
 
 async def score(url: str, key: str) -> None:
@@ -159,6 +159,7 @@ def main() -> None:
         if "enrich" in wanted:
             with served(settings) as url:
                 asyncio.run(enrich(url, key, "bought"))
+                asyncio.run(enrich(url, key, "bought from a sandbox that answers at once", senders=1, first=10_000, count=40))
         with served(settings) as url:
             if "enrich" in wanted:
                 asyncio.run(enrich(url, key, "in the ledger, first time in this process"))
