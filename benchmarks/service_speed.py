@@ -30,6 +30,8 @@ SECONDS = 5.0
 PER_SECOND = 500
 CONNECTIONS = 64
 ENRICHED, AT_ONCE = 100, 20
+READ_AHEAD_SECONDS = 3.0
+"""What a service that has just started takes to read tables and rules."""
 
 
 class Connection:
@@ -115,14 +117,17 @@ async def receive(url: str, key: str) -> None:
             told(f"receiver, {CONNECTIONS} senders, {per_body} leads per body: {per_body * count / seconds:,.0f} leads/s", took)
         # Sent when it is time, whether or not the one before was answered; what waits for a connection counts.
         bodies = [json.dumps(lead(n)).encode() for n in range(int(SECONDS * PER_SECOND))]
-        free, took = list(sockets), []
+        free: asyncio.LifoQueue[Connection] = asyncio.LifoQueue()
+        for socket in sockets:
+            free.put_nowait(socket)
+        took = []
 
         async def send(at: float, body: bytes) -> None:
             await asyncio.sleep(at - time.perf_counter())
-            socket = free.pop()
+            socket = await free.get()
             status, answer = await socket.post("/webhooks/lead", body)
             took.append(time.perf_counter() - at)
-            free.append(socket)
+            free.put_nowait(socket)
             assert status == 202, answer
 
         began = time.perf_counter() + 0.2
@@ -161,6 +166,7 @@ def main() -> None:
                 asyncio.run(enrich(url, key, "bought"))
                 asyncio.run(enrich(url, key, "bought from a sandbox that answers at once", senders=1, first=10_000, count=40))
         with served(settings) as url:
+            time.sleep(READ_AHEAD_SECONDS)
             if "enrich" in wanted:
                 asyncio.run(enrich(url, key, "in the ledger, first time in this process"))
                 asyncio.run(enrich(url, key, "in the ledger, again", 10))
