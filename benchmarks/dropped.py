@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--files", type=int, default=10)
     asked = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder, start() as sandbox:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, start() as sandbox:
         said = {}
         for module in ("lead_assets.definitions", "benchmarks._emptied"):
             settings = Settings(home=Path(folder) / module, sandbox_url=sandbox.url)

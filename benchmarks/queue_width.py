@@ -1,6 +1,6 @@
 """How many runs at once: from twelve campaigns in the landing folder to readable decisions, with 1, 2, 4 and 8 runs at a time.
 
-    python -m benchmarks.queue_width [--campaigns 12] [--leads 20] [--latency 200]
+    python -m benchmarks.queue_width [--campaigns 12] [--leads 20] [--latency 200] [--widths 1 2 4 8]
 
 Dagster's daemon as in production: sensor, queue, run processes. Each of the sandbox's answers takes `--latency` milliseconds, as a vendor's does.
 """
@@ -25,7 +25,6 @@ from lead_assets.kit.outages import UNDER_WAY
 from lead_assets.sandbox import start
 from lead_assets.stores.opened import warehouse_of
 
-WIDTHS = (1, 2, 4, 8)
 _SHIPPED = "max_concurrent_runs: 4"
 
 
@@ -34,10 +33,11 @@ def main() -> None:
     parser.add_argument("--campaigns", type=int, default=12)
     parser.add_argument("--leads", type=int, default=20)
     parser.add_argument("--latency", type=int, default=200)
+    parser.add_argument("--widths", type=int, nargs="+", default=[1, 2, 4, 8])
     asked = parser.parse_args()
     said = {}
-    for width in WIDTHS:
-        with tempfile.TemporaryDirectory() as folder, start() as sandbox:
+    for width in asked.widths:
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, start() as sandbox:
             for provider in ("pipe0", "apollo", "hunter", "anthropic"):
                 sandbox.set_fault(provider, "latency", latency_ms=asked.latency)
             settings = Settings(home=Path(folder) / "home", sandbox_url=sandbox.url)
