@@ -27,7 +27,12 @@ from lead_assets.vendors.hubspot.client import HubSpot
 from lead_assets_tests.conftest import Command
 from lead_assets_tests.delivery.sends import rules
 
-NOW = datetime.now(UTC) + timedelta(minutes=1)
+
+def later() -> datetime:
+    """When nobody is writing any more to what was written just now."""
+    return datetime.now(UTC) + timedelta(minutes=1)
+
+
 DEALS = "Deal Stage;Contact Email;Close Date\nClosed Won;jane@rioplata.example;2026-11-20\nLost;zoe@z.example;2026-11-21\n"
 
 
@@ -55,7 +60,7 @@ def test_files_are_taken_once_and_leave(settings: Settings, archive: Archive, le
         landed(settings, ".suppressions/week 48.txt", "kim@x.example\nno one\n"),
     )
     assert inbox.empty(settings, archive, ledger, None, now=datetime.now(UTC)).taken == {}, "somebody may still be writing them"
-    first = inbox.empty(settings, archive, ledger, None, now=NOW)
+    first = inbox.empty(settings, archive, ledger, None, now=later())
     assert first.taken == {
         ".outcomes/deals.csv": "2 of 2 rows say how a lead ended",
         ".suppressions/week 48.txt": "1 new, 0 known, 1 lines cannot be read",
@@ -65,7 +70,7 @@ def test_files_are_taken_once_and_leave(settings: Settings, archive: Archive, le
     assert shown(ledger, "kim@x.example")["suppressed"]
     # After a crash before the file left, or sent again: nothing is new, so nothing is run.
     landed(settings, ".outcomes/deals again.csv", DEALS)
-    assert not inbox.empty(settings, archive, ledger, first.cursor, now=NOW).outcomes
+    assert not inbox.empty(settings, archive, ledger, first.cursor, now=later()).outcomes
     assert len(archive.outcomes()) == 1
 
 
@@ -76,18 +81,18 @@ def test_a_file_that_cannot_be_read_stays_until_it_is_mended(
     landed(settings, ".suppressions/noise.txt", b"\xff\xfe\x00\x81")
     landed(settings, ".suppressions/names.csv", "Name\nJane Doe\n")
     landed(settings, ".outcomes/good.csv", DEALS)
-    first = inbox.empty(settings, archive, ledger, "{broken", now=NOW)
+    first = inbox.empty(settings, archive, ledger, "{broken", now=later())
     assert set(first.unread) == {".outcomes/people.csv", ".suppressions/noise.txt", ".suppressions/names.csv"}
     assert "--map stage=COLUMN" in first.unread[".outcomes/people.csv"]
     assert "Jane" not in str(first.unread) + first.cursor
     assert set(first.taken) == {".outcomes/good.csv"}
     reads = []
     monkeypatch.setattr(inbox, "read_statements", lambda *given: reads.append(given))
-    assert inbox.empty(settings, archive, ledger, first.cursor, now=NOW).unread == first.unread
+    assert inbox.empty(settings, archive, ledger, first.cursor, now=later()).unread == first.unread
     assert reads == [], "not read again while it is as it was"
     monkeypatch.undo()
     landed(settings, ".outcomes/people.csv", "Email,Stage\njane@x.example,won\n")
-    mended = inbox.empty(settings, archive, ledger, first.cursor, now=NOW)
+    mended = inbox.empty(settings, archive, ledger, first.cursor, now=later())
     assert (mended.outcomes, set(mended.taken)) == (True, {".outcomes/people.csv"})
 
 
@@ -115,7 +120,7 @@ def told_to_hubspot(settings: Settings, deals: list[tuple[str, list[int]]], peop
 def test_the_deals_of_a_crm_become_outcomes(settings: Settings, sandbox: Handle, archive: Archive, ledger: Ledger) -> None:
     stages = [("closedwon", [0, 1]), ("closedlost", [2]), ("appointmentscheduled", [3]), ("12345678", [4]), ("closedwon", [])]
     told_to_hubspot(settings, stages + [("closedlost", [5 + n % 90]) for n in range(230)], 95)
-    fetched = inbox.fetch_outcomes(settings, archive, rules("hubspot"), NOW)
+    fetched = inbox.fetch_outcomes(settings, archive, rules("hubspot"), later())
     assert fetched == [{"destination": "hubspot", "read": 235, "new": True, "why": ""}]
     statements, unread = stated_in(archive, load_outcome_rules(settings))
     said = dict(statements.unique("email", keep="first", maintain_order=True).select("email", "outcome").iter_rows())
@@ -124,14 +129,14 @@ def test_the_deals_of_a_crm_become_outcomes(settings: Settings, sandbox: Handle,
     assert unread == 0
     assert set(statements["source"]) == {"hubspot"}
     assert statements.filter(outcome="won")["outcome_at"].null_count() == 0
-    again = inbox.fetch_outcomes(settings, archive, rules("hubspot"), NOW)
+    again = inbox.fetch_outcomes(settings, archive, rules("hubspot"), later())
     assert again[0]["new"] is False
     assert len(archive.outcomes()) == 1
 
 
 def test_a_crm_that_refuses_is_named(settings: Settings, sandbox: Handle, archive: Archive) -> None:
     sandbox.set_fault("hubspot", "status", status=403)
-    assert inbox.fetch_outcomes(settings, archive, rules("hubspot", "slack"), NOW)[0]["why"] == "missing_scope"
+    assert inbox.fetch_outcomes(settings, archive, rules("hubspot", "slack"), later())[0]["why"] == "missing_scope"
 
 
 def test_the_sensor_asks_for_the_table_of_outcomes(
