@@ -47,12 +47,18 @@ def _once(leads: int) -> float:
         for life in lives:
             life.wait()
         assert not sandbox.requests("anthropic"), "everything was bought before the pause"
-        return round(max(_times(sandbox)) - paused, 3)
+        last, provider, operations = max(_times(sandbox))
+        print(f"{last - paused:.3f} s: {provider} {', '.join(operations)}", flush=True)
+        return round(last - paused, 3)
 
 
-def _times(sandbox: Handle) -> list[float]:
-    """When each request that asks for something new reached its vendor. A run that is under way at pipe0 may still be looked at."""
-    return [each["at"] for provider in PROVIDERS for each in sandbox.requests(provider) if each["method"] == "POST"]
+def _times(sandbox: Handle) -> list[tuple[float, str, list[str]]]:
+    """When each question reached its vendor for the first time, and what it was. One that the vendor still works at may be asked for again."""
+    first: dict[tuple[str, str, str, str | None], tuple[float, str, list[str]]] = {}
+    for provider in PROVIDERS:
+        for each in sandbox.requests(provider):
+            first.setdefault((provider, each["path"], each["query"], each["body"]), (each["at"], provider, each["operations"]))
+    return list(first.values())
 
 
 if __name__ == "__main__":

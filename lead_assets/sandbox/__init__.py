@@ -41,7 +41,7 @@ class Handle:
         return self._ask("GET", f"/_meter/subjects?service={service}")
 
     def requests(self, service: str) -> list[dict[str, Any]]:
-        """The latest requests, oldest first: `{at, operations, method, path, status, body}`; `body` only for the last few hundred."""
+        """The latest requests, oldest first: `{at, operations, method, path, query, status, body}`; `body` only for the last few hundred."""
         return self._ask("GET", f"/_requests?service={service}")[service]
 
     def state(self, service: str) -> Any:

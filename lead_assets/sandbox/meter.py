@@ -33,6 +33,7 @@ class SeenRequest:
     operations: tuple[str, ...]
     method: str
     path: str
+    query: str = ""
     status: int | None = None
     body: bytes | None = None
 
@@ -45,13 +46,13 @@ class Meter:
         self._entries: dict[str, dict[str, MeterEntry]] = {}
         self._seen: dict[str, deque[SeenRequest]] = {}
 
-    def received(self, service: str, operations: tuple[str, ...], method: str, path: str, body: bytes) -> SeenRequest:
+    def received(self, service: str, operations: tuple[str, ...], method: str, path: str, body: bytes, query: str = "") -> SeenRequest:
         for operation in operations:
             self._entry(service, operation).requests += 1
         log = self._seen.setdefault(service, deque(maxlen=_KEPT_REQUESTS))
         if len(log) >= _KEPT_BODIES:
             log[-_KEPT_BODIES].body = None
-        log.append(SeenRequest(time.time(), operations, method, path, body=body))
+        log.append(SeenRequest(time.time(), operations, method, path, query, body=body))
         return log[-1]
 
     def charge(self, service: str, operation: str, subject: str, nanos: int) -> None:
@@ -87,6 +88,7 @@ class Meter:
                 "operations": list(seen.operations),
                 "method": seen.method,
                 "path": seen.path,
+                "query": seen.query,
                 "status": seen.status,
                 "body": None if seen.body is None else seen.body.decode("utf-8", "replace"),
             }

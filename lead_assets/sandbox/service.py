@@ -131,7 +131,7 @@ class Service(ABC):
     async def _walk(self, request: Request, handler: Handler, operation: Operations) -> Response:
         call = ServiceCall(request, (), await request.body())
         call.operations = (operation,) if isinstance(operation, str) else operation(call)
-        seen = self.meter.received(self.name, call.operations, call.method, request.url.path, call.body)
+        seen = self.meter.received(self.name, call.operations, call.method, request.url.path, call.body, request.url.query)
         response = await self._respond(call, handler)
         seen.status = response.status_code
         return response
