@@ -196,7 +196,8 @@ class Worth:
         for when in whens:
             if str(when) not in found:
                 worth, needs = self._tests(when, facts)
-                found[str(when)] = facts.select(worth=worth, needs=needs).hstack([ranks])
+                # Not `select`: of constants it makes one row, also where there is no lead.
+                found[str(when)] = facts.with_columns(ranks, worth=worth, needs=needs).select("worth", "needs", "rank")
         return [found[str(when)] for when in whens]
 
     def _ranked(self, leads: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:

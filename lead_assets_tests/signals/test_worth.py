@@ -414,3 +414,12 @@ def test_a_key_that_was_refused_is_not_tried_again_in_a_later_stage(room: Room, 
     alone = bought(room, mix(), settings=settings)
     assert alone["company_overview"].frame["reason"].unique().to_list() == ["auth"]
     assert len(room.sandbox.requests("pipe0")) == 2 * refused, "the stage of the news asked nothing more than the first stage alone"
+
+
+@pytest.mark.parametrize("count", [0, 1, 3])
+@pytest.mark.parametrize("campaigns", [{}, {"*": []}], ids=["some", "all"])
+def test_there_is_a_verdict_for_each_lead_and_none_without_leads(count: int, campaigns: dict[str, Any]) -> None:
+    leads = frame([lead(number, seniority="vp") for number in range(count)]) if count else frame([lead(0)]).clear()
+    found = judged({"seniority": "vp"}, leads, {}, **campaigns)
+    assert (found.columns, found.height) == (["worth", "needs", "rank"], count)
+    assert found["worth"].to_list() == [True] * count
