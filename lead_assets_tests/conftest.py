@@ -69,6 +69,14 @@ def _nobodys_environment() -> Iterator[None]:
     os.environ.update(kept)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _no_dagster_home_of_another_module() -> Iterator[None]:
+    """A run in this process names its Dagster home for its children, and the folder goes with its test."""
+    os.environ.pop("DAGSTER_HOME", None)
+    yield
+    os.environ.pop("DAGSTER_HOME", None)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_comments_on_columns() -> Iterator[None]:
     """Most tests make a warehouse, and a thousand comments are two thirds of the work; `stores/test_duckdb.py` is about them."""

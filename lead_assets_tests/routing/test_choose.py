@@ -42,7 +42,7 @@ named_accounts:
 territories:
 """
 
-ROSTERS_TRIED = int(os.environ.get("LEAD_ASSETS_TEST_ROSTERS", "3000"))
+ROSTERS_TRIED = int(os.environ.get("LEAD_ASSETS_TEST_ROSTERS", "1000"))
 """Random rosters of the slow tests. 100,000 take about an hour."""
 
 
