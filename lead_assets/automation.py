@@ -263,11 +263,13 @@ def inbox_sensor(
         return SkipReason(f"files stay where they are until rules/outcomes.yaml is fixed:\n{error}")
     for path, read in emptied.taken.items():
         context.log.info(f"{path}: {read}")
-    if not emptied.outcomes:
+    for path, why in emptied.unread.items():
+        context.log.warning(f"{path} stays: {why}")
+    if emptied.outcomes is None:
         context.update_cursor(emptied.cursor)
         stay = "".join(f"\n{path} stays: {why}" for path, why in emptied.unread.items())
         return SkipReason(f"{len(emptied.taken)} files taken, no new outcomes{stay}")
-    request = RunRequest(run_key=f"outcomes/{archive.outcome_names()[-1]}", asset_selection=[AssetKey(["scoring", "outcomes"])])
+    request = RunRequest(run_key=f"outcomes/{emptied.outcomes}", asset_selection=[AssetKey(["scoring", "outcomes"])])
     return SensorResult(run_requests=[request], cursor=emptied.cursor)
 
 

@@ -103,7 +103,7 @@ def at_once(rows: int, *steps: Callable[[], T]) -> list[T]:
 
 def beside(left: pl.DataFrame, right: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
     """`left` with the columns of `right`, found by the keys; null where it has no such row. Tables of the same leads stand in the same order, and are put side
-    by side without a join. Raises polars' ComputeError if `right` has a key twice."""
+    by side without a join; tables in another order are joined, and raise polars' ComputeError if `right` has a key twice."""
     if left.height == right.height and all(left[key].equals(right[key]) for key in keys):
         return left.hstack(right.select(pl.exclude(keys)))
     return left.join(right, on=list(keys), how="left", validate="m:1", maintain_order="left")

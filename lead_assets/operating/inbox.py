@@ -19,18 +19,16 @@ from typing import Any
 
 import orjson
 
-from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.core.tabular import UnreadableTable
 from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.privacy import lists
-from lead_assets.privacy.asking import access_to, ask
+from lead_assets.privacy.asking import answers
 from lead_assets.scoring.outcome_rules import load_outcome_rules
 from lead_assets.scoring.statements import read_statements
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.objects import Entry, ObjectChanged, Objects, open_objects
-from lead_assets.vendors import destinations
 
 OUTCOMES, SUPPRESSIONS = ".outcomes/", ".suppressions/"
 SETTLED_SECONDS = 10.0
@@ -45,23 +43,20 @@ class Emptied:
 
     taken: dict[str, str]
     unread: dict[str, str]
-    outcomes: bool
-    """Whether a new file of outcomes is in the archive."""
+    outcomes: str | None
+    """The newest file of outcomes in the archive, if the last tick did not know it, however it came there."""
     cursor: str
 
 
 def empty(settings: Settings, archive: Archive, ledger: Ledger, cursor: str | None, *, now: datetime) -> Emptied:
-    """Take the files of both folders. `cursor`: path → version of the files that could not be read."""
-    landing, before = open_objects(settings.landing_location), _known(cursor)
+    """Take the files of both folders. `cursor`: the newest file of outcomes, and path → version and reason of the files that could not be read."""
+    landing, (newest_before, before) = open_objects(settings.landing_location), _known(cursor)
     taken: dict[str, str] = {}
     stuck: dict[str, tuple[str, str]] = {}
-    new = False
 
     def outcomes(name: str, data: bytes) -> str:
-        nonlocal new
         read = read_statements(data, name, load_outcome_rules(settings), {})
-        _, fresh = archive.add_outcomes(data, name, now, source="file", columns={})
-        new = new or fresh
+        archive.add_outcomes(data, name, now, source="file", columns={})
         return f"{read.statements.height} of {read.rows} rows say how a lead ended"
 
     def suppressions(name: str, data: bytes) -> str:
@@ -76,7 +71,9 @@ def empty(settings: Settings, archive: Archive, ledger: Ledger, cursor: str | No
             why = known[1] if known and known[0] == entry.version else _take(landing, entry, take, taken)
             if why:
                 stuck[entry.name] = (entry.version, why)
-    return Emptied(taken, {name: why for name, (_, why) in stuck.items()}, new, json.dumps(stuck))
+    newest = max(archive.outcome_names(), default=None)
+    cursor = json.dumps({"newest": newest, "stuck": stuck})
+    return Emptied(taken, {name: why for name, (_, why) in stuck.items()}, newest if newest != newest_before else None, cursor)
 
 
 def fetch_outcomes(
@@ -84,25 +81,13 @@ def fetch_outcomes(
 ) -> list[dict[str, Any]]:
     """Store what the destinations that are on know of how leads ended. Returns one row per destination that can tell: {destination, read, new, why}."""
     told = []
-    for name in rules.active(settings):
-        destination = destinations()[name].destination
-        if not destination.tells_outcomes or (only is not None and name not in only):
-            continue
-        access = access_to(settings, rules, name)
-        row: dict[str, Any] = {"destination": name, "read": 0, "new": False, "why": ""}
-        if isinstance(access, str):
-            row["why"] = access
-        else:
-            try:
-                deals = ask(lambda there=destination, access=access: there.outcomes(access))  # type: ignore[misc]
-            except ProviderError as error:
-                row["why"] = error.reason
-            else:
-                row["read"] = len(deals)
-                if deals:
-                    # A line per deal, so that a person's lines can leave the file.
-                    lines = b"".join(orjson.dumps(deal, option=orjson.OPT_APPEND_NEWLINE) for deal in deals)
-                    _, row["new"] = archive.add_outcomes(lines, f"{name}-deals.ndjson", now, source=name, columns={})
+    asked = answers(settings, rules, lambda there: there.tells_outcomes, lambda there, access: there.outcomes(access), only)
+    for name, deals, why in asked:
+        row: dict[str, Any] = {"destination": name, "read": len(deals or ()), "new": False, "why": why}
+        if deals:
+            # A line per deal, so that a person's lines can leave the file.
+            lines = b"".join(orjson.dumps(deal, option=orjson.OPT_APPEND_NEWLINE) for deal in deals)
+            _, row["new"] = archive.add_outcomes(lines, f"{name}-deals.ndjson", now, source=name, columns={})
         told.append(row)
     return told
 
@@ -114,8 +99,8 @@ def _take(landing: Objects, entry: Entry, take: Callable[[str, bytes], str], tak
         landing.remove(entry)
     except (FileNotFoundError, ObjectChanged):
         return ""
-    except (UnreadableTable, UnicodeDecodeError) as error:
-        return str(error) if isinstance(error, UnreadableTable) else "is not text: save it as CSV and retry"
+    except UnreadableTable as error:
+        return str(error)
     return ""
 
 
@@ -124,8 +109,9 @@ def _is_complete(entry: Entry, now: datetime) -> bool:
     return not hidden and (entry.whole or now.astimezone(UTC).timestamp() - entry.arrived >= SETTLED_SECONDS)
 
 
-def _known(cursor: str | None) -> dict[str, tuple[str, str]]:
+def _known(cursor: str | None) -> tuple[str | None, dict[str, tuple[str, str]]]:
     try:
-        return {str(name): (str(version), str(why)) for name, (version, why) in json.loads(cursor or "{}").items()}
+        value = json.loads(cursor or "{}")
+        return value.get("newest"), {str(name): (str(version), str(why)) for name, (version, why) in value.get("stuck", {}).items()}
     except (ValueError, TypeError, AttributeError):
-        return {}
+        return None, {}

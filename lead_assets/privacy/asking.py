@@ -1,4 +1,4 @@
-"""How `forget` and `suppress fetch` ask destinations: whether they can be asked, with what, and again if they cannot answer.
+"""How destinations are asked for what they know: whether they can be asked, with what, and again if they cannot answer.
 
 Does not belong here: what they are asked (see their folders in `lead_assets.vendors`).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Iterator
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -16,7 +16,7 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.vendors import destinations
-from lead_assets.vendors.sending import DestinationAccess
+from lead_assets.vendors.sending import Destination, DestinationAccess
 
 T = TypeVar("T")
 _WAITS = (0.5, 2.0)
@@ -39,6 +39,30 @@ def access_to(settings: Settings, rules: DeliveryRules, name: str) -> Destinatio
     return DestinationAccess(
         settings=settings, rules=own, url=destination.url(settings, own) or vendor.url(settings), key=key or SecretStr("")
     )
+
+
+def answers(
+    settings: Settings,
+    rules: DeliveryRules,
+    can_tell: Callable[[Destination], bool],
+    question: Callable[[Destination, DestinationAccess], Coroutine[Any, Any, T]],
+    only: Collection[str] | None = None,
+) -> Iterator[tuple[str, T | None, str]]:
+    """(name, answer, why there is none) of each destination that is on and can tell, or of `only` some. One that cannot be asked takes no other along."""
+    for name in rules.active(settings):
+        destination = destinations()[name].destination
+        if not can_tell(destination) or (only is not None and name not in only):
+            continue
+        access = access_to(settings, rules, name)
+        if isinstance(access, str):
+            yield name, None, access
+            continue
+        try:
+            answer = ask(lambda there=destination, access=access: question(there, access))  # type: ignore[misc]
+        except ProviderError as error:
+            yield name, None, error.reason
+        else:
+            yield name, answer, ""
 
 
 def ask(question: Callable[[], Coroutine[Any, Any, T]]) -> T:

@@ -9,32 +9,19 @@ from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
-from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.privacy.asking import access_to, ask
+from lead_assets.privacy.asking import answers
 from lead_assets.privacy.lists import Identifier, keep_out, read_identifier
-from lead_assets.vendors import destinations
 
 
 def fetch(settings: Settings, ledger: Ledger, rules: DeliveryRules, only: Collection[str] | None = None) -> list[dict[str, Any]]:
     """Suppress whom the destinations that are on know to have opted out. Returns one row per destination that can tell: {destination, read, added, why}."""
     told = []
-    for name in rules.active(settings):
-        destination = destinations()[name].destination
-        if not destination.tells_opt_outs or (only is not None and name not in only):
-            continue
-        access = access_to(settings, rules, name)
-        row: dict[str, Any] = {"destination": name, "read": 0, "added": 0, "why": ""}
-        if isinstance(access, str):
-            row["why"] = access
-        else:
-            try:
-                row |= _stored(ledger, name, ask(lambda there=destination, access=access: there.opted_out(access)))  # type: ignore[misc]
-            except ProviderError as error:
-                row["why"] = error.reason
-        told.append(row)
+    asked = answers(settings, rules, lambda there: there.tells_opt_outs, lambda there, access: there.opted_out(access), only)
+    for name, found, why in asked:
+        told.append({"destination": name, "read": 0, "added": 0, "why": why} | (_stored(ledger, name, found) if found is not None else {}))
     return told
 
 

@@ -77,7 +77,11 @@ def import_file(ledger: Ledger, path: Path, *, reason: str, country: str | None 
 
     Returns {added, already, unread: [line, from 1]}; the lines that can be read are stored. Raises UnreadableTable (a ValueError).
     """
-    return import_data(ledger, path.read_bytes(), path.name, reason=reason, country=country)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UnreadableTable(f"{path.name}: cannot be read ({type(error).__name__})") from None
+    return import_data(ledger, data, path.name, reason=reason, country=country)
 
 
 def import_data(ledger: Ledger, data: bytes, name: str, *, reason: str, country: str | None = None) -> dict[str, Any]:
@@ -149,4 +153,8 @@ def _cells(data: bytes, name: str) -> list[tuple[int, Kind | None, str]]:
             for line, cell in enumerate(table[name].cast(pl.String).to_list(), start=2)
             if cell is not None and cell.strip()
         ]
-    return [(line, None, text) for line, text in enumerate(data.decode("utf-8-sig").splitlines(), start=1) if text.strip()]
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UnreadableTable(f"{name}: is not text in UTF-8: save it as CSV and retry") from None
+    return [(line, None, value) for line, value in enumerate(text.splitlines(), start=1) if value.strip()]

@@ -65,12 +65,12 @@ def test_files_are_taken_once_and_leave(settings: Settings, archive: Archive, le
         ".outcomes/deals.csv": "2 of 2 rows say how a lead ended",
         ".suppressions/week 48.txt": "1 new, 0 known, 1 lines cannot be read",
     }
-    assert (first.outcomes, first.unread) == (True, {})
+    assert (first.outcomes, first.unread) == (archive.outcome_names()[0], {})
     assert (deals.exists(), optouts.exists()) == (False, False)
     assert shown(ledger, "kim@x.example")["suppressed"]
     # After a crash before the file left, or sent again: nothing is new, so nothing is run.
     landed(settings, ".outcomes/deals again.csv", DEALS)
-    assert not inbox.empty(settings, archive, ledger, first.cursor, now=later()).outcomes
+    assert inbox.empty(settings, archive, ledger, first.cursor, now=later()).outcomes is None
     assert len(archive.outcomes()) == 1
 
 
@@ -93,7 +93,7 @@ def test_a_file_that_cannot_be_read_stays_until_it_is_mended(
     monkeypatch.undo()
     landed(settings, ".outcomes/people.csv", "Email,Stage\njane@x.example,won\n")
     mended = inbox.empty(settings, archive, ledger, first.cursor, now=later())
-    assert (mended.outcomes, set(mended.taken)) == (True, {".outcomes/people.csv"})
+    assert (mended.outcomes, set(mended.taken)) == (archive.outcome_names()[-1], {".outcomes/people.csv"})
 
 
 def told_to_hubspot(settings: Settings, deals: list[tuple[str, list[int]]], people: int) -> None:
@@ -132,6 +132,44 @@ def test_the_deals_of_a_crm_become_outcomes(settings: Settings, sandbox: Handle,
     again = inbox.fetch_outcomes(settings, archive, rules("hubspot"), later())
     assert again[0]["new"] is False
     assert len(archive.outcomes()) == 1
+
+
+def test_a_tick_that_broke_off_after_a_file_left_asks_for_its_run_in_the_next(
+    settings: Settings, archive: Archive, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = inbox.empty(settings, archive, ledger, None, now=later()).cursor
+    landed(settings, ".outcomes/deals.csv", DEALS)
+    landed(settings, ".suppressions/optouts.txt", "kim@x.example\n")
+
+    def away(*given: Any, **more: Any) -> Any:
+        raise ConnectionError("the ledger's database is away")
+
+    monkeypatch.setattr(inbox.lists, "import_data", away)
+    with pytest.raises(ConnectionError):
+        inbox.empty(settings, archive, ledger, before, now=later())
+    monkeypatch.undo()
+    again = inbox.empty(settings, archive, ledger, before, now=later())
+    assert again.outcomes == archive.outcome_names()[0]
+    assert set(again.taken) == {".suppressions/optouts.txt"}
+
+
+def test_deals_in_hubspots_documented_form(settings: Settings, sandbox: Handle, archive: Archive) -> None:
+    """A page as HubSpot's reference shows it, with both labels of an association, a deal of nobody, and a contact that is gone."""
+    times = {"createdAt": "2024-02-27T10:31:15.611Z", "updatedAt": "2024-06-12T15:02:44.027Z", "archived": False}
+    closed = {"closedate": "2024-03-31T10:30:31.051Z", "dealstage": "1390524", "hs_is_closed": "true", "hs_is_closed_won": "true"}
+    contact = {"results": [{"id": "45317201", "type": "deal_to_contact"}, {"id": "45317201", "type": "deal_to_contact_unlabeled"}]}
+    page = [
+        {"id": "19171005526", "properties": {**closed, "hs_object_id": "19171005526"}, **times, "associations": {"contacts": contact}},
+        {"id": "19171005527", "properties": {**closed, "closedate": None, "hs_is_closed_won": None}, **times},
+    ]
+    sandbox.set_fault("hubspot", "status", operation="deals", status=200, body={"results": page})
+    (told,) = inbox.fetch_outcomes(settings, archive, rules("hubspot"), later())
+    assert told == {"destination": "hubspot", "read": 1, "new": True, "why": ""}
+    statements, unread = stated_in(archive, load_outcome_rules(settings))
+    (said,) = statements.select("outcome", "stage", "lead_id", "email", "source").rows()
+    assert said == ("won", "1390524", "45317201", None, "hubspot")
+    assert statements["outcome_at"][0] == datetime(2024, 3, 31, 10, 30, 31, tzinfo=UTC), "dates are read to the second"
+    assert unread == 0
 
 
 def test_a_crm_that_refuses_is_named(settings: Settings, sandbox: Handle, archive: Archive) -> None:
