@@ -34,6 +34,7 @@ from lead_assets.contracts.base import WHOLE_HOME
 from lead_assets.core.settings import Settings
 from lead_assets.kit.columns import downstream, upstream
 from lead_assets.ledger.opened import opened_ledger
+from lead_assets.service.explorer.choosing import MOST, choices
 from lead_assets.service.explorer.drawing import draw
 from lead_assets.service.explorer.frame import static_file, static_url
 from lead_assets.service.explorer.listing import SHOWN, Listing
@@ -176,11 +177,8 @@ def test_naughty_texts_stand_on_the_pages_as_they_were_sent(tmp_path: Path) -> N
 
 def test_a_list_is_narrowed_by_counts_and_taken_along(known: Service) -> None:
     with signed_in(known, "read") as client:
-        for _ in range(100):
-            text = client.get("/leads?campaign=a").text
-            if 'class="facets"' in text:
-                break
-            time.sleep(0.05)
+        ready(client)
+        text = client.get("/leads?campaign=a").text
         counted = re.search(r'<a href="\?([^"]*)" aria-current="true"[^>]*>a <span class="count">(\d+)</span>', text)
         assert counted is not None
         assert (counted[1], counted[2]) == ("", str(PAGE + 6))
@@ -189,6 +187,60 @@ def test_a_list_is_narrowed_by_counts_and_taken_along(known: Service) -> None:
         assert len(lines) == PAGE + 6
         assert "Ana Souza" not in "".join(lines)
         assert client.get("/leads.csv?q=nobody-at-all").text.count("\n") == 1
+
+
+def heads_of(text: str) -> list[str]:
+    """What the heads of the table of leads say."""
+    table = re.findall(r"<thead>.*?</thead>", text, re.DOTALL)[-1]
+    return [re.sub(r"<[^>]+>|[↓↑]", "", each).strip() for each in re.findall(r"<th.*?</th>", table, re.DOTALL)]
+
+
+def test_own_columns_are_in_the_address_and_in_the_file(known: Service) -> None:
+    with signed_in(known, "read") as client:
+        ready(client)
+        text = client.get("/leads?campaign=a&columns=tier,seniority,estimated_revenue,company").text
+        assert heads_of(text) == ["Lead", "Tier", "Seniority", "Estimated revenue", "Company"]
+        following = re.search(r'href="([^"]+)" rel="next"', text)
+        assert following is not None
+        assert "columns=tier%2Cseniority%2Cestimated_revenue%2Ccompany" in following[1]
+        assert '<input type="hidden" name="columns" value="tier,seniority,estimated_revenue,company">' in text  # filters keep them
+        file = client.get("/leads.csv?campaign=a&columns=tier,estimated_revenue")
+        lines = file.text.splitlines()
+        assert lines[0] == "campaign_id,lead_id,full_name,email_normalized,tier,estimated_revenue"
+        assert any("alert(1)" in line and line.endswith('{{7*7}}"') for line in lines)
+        assert len(lines) == PAGE + 7
+        # Choosing them takes no script: every arrow is an address.
+        editing = client.get("/leads?columns=tier,company&edit=columns").text
+        assert "columns=company%2Ctier&amp;edit=tier" in editing
+        assert heads_of(client.get("/leads?columns=tier,company&add=city&edit=columns").text) == ["Lead", "Tier", "Company", "City"]
+
+
+def test_a_column_that_cannot_be_shown_is_named(known: Service) -> None:
+    with signed_in(known, "read") as reader, signed_in(known, "read-pii") as all_seeing:
+        odd = "/leads?" + urlencode({"campaign": "a", "columns": f"tierr,{EVIL},score;DROP TABLE x,owner"})
+        answer = reader.get(odd)
+        assert answer.status_code == 200
+        assert heads_of(answer.text) == ["Lead", "Owner"]
+        assert "there is no column tierr (did you mean &#39;tier&#39;?)" in answer.text
+        assert EVIL not in answer.text
+        personal = "/leads?campaign=a&columns=notes,owner"
+        assert heads_of(all_seeing.get(personal).text) == ["Lead", "Notes", "Owner"]
+        text = reader.get(personal).text
+        assert heads_of(text) == ["Lead", "Owner"]
+        assert "notes is personal data: it needs a key with the scope read-pii" in text
+        assert 'value="notes"' not in reader.get(personal + "&edit=columns").text
+        assert reader.get("/leads.csv?campaign=a&columns=notes,owner").text.splitlines()[0].endswith("email_normalized,owner")
+        many = ",".join(choices())
+        assert len(heads_of(reader.get(f"/leads?columns={many}").text)) <= MOST + 1
+
+
+def ready(client: httpx.Client) -> None:
+    """Wait until the list comes from memory."""
+    for _ in range(100):
+        if 'class="facets"' in client.get("/leads?campaign=a").text:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the list was not copied")
 
 
 def test_personal_data_is_masked_without_the_scope(known: Service) -> None:

@@ -166,4 +166,5 @@ _TEMPLATES.filters |= {
     "combined": lambda one, other: {**one, **other},
     "without": lambda one, name: {key: value for key, value in one.items() if key != name},
 }
+_TEMPLATES.tests["datetime"] = lambda value: isinstance(value, datetime)
 _TEMPLATES.globals |= {"lead_url": lead_url, "static_url": static_url}

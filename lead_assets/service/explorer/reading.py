@@ -15,15 +15,21 @@ from typing import Any
 import orjson
 import polars as pl
 
-from lead_assets.contracts import TABLES, Lead, RoutingDecision, Score, SignalRow, SimilarAccount, Table
+from lead_assets.contracts import TABLES, Lead, SignalRow, SimilarAccount, Table
 from lead_assets.core.table_formats import encode
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.service.enriching import literal
+from lead_assets.service.explorer.choosing import choices
 from lead_assets.service.explorer.listing import SHOWN, Listing
 from lead_assets.stores.warehouse.base import PartitionMissing, Warehouse
 from lead_assets.stores.warehouse.questions import ask, masked_row
 
 PAGE = 50
+LISTED = (*SHOWN, "score", "tier", "owner", "path")
+"""Columns that each row of the list has; others are read for the page that shows them."""
+_WHO = ("campaign_id", "lead_id", "full_name", "email_normalized")
+_FEW = 200
+"""Leads that are looked for by their ids; of more, all of their campaigns are read."""
 SORTS = {
     "received": ("Newest", "l.received_at", "DESC", "received_at"),
     "oldest": ("Oldest", "l.received_at", "ASC", "received_at"),
@@ -64,12 +70,13 @@ _JOINS = {
 
 @dataclass(frozen=True)
 class LeadsWanted:
-    """A page of leads as a URL asks for it. `values` by name of FILTERS; `after`: the cursor of the page before."""
+    """A page of leads as a URL asks for it. `values` by name of FILTERS; `after`: the cursor of the page before; `columns`: names of `choosing.choices`."""
 
     values: dict[str, str]
     search: str = ""
     sort: str = "received"
     after: str = ""
+    columns: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ def campaigns(warehouse: Warehouse) -> list[dict[str, Any]]:
     return ask(warehouse, "SELECT * FROM marts.campaign_funnel ORDER BY campaign_id").to_dicts()
 
 
-def choices(warehouse: Warehouse, listing: Listing | None = None) -> tuple[list[str], list[str]]:
+def filters_of(warehouse: Warehouse, listing: Listing | None = None) -> tuple[list[str], list[str]]:
     """The campaigns and the tiers that leads can be filtered by."""
     if listing is not None and listing.is_ready:
         return listing.different("campaign_id"), listing.different("tier")
@@ -108,9 +115,29 @@ def choices(warehouse: Warehouse, listing: Listing | None = None) -> tuple[list[
 
 def leads(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool, listing: Listing | None = None) -> LeadsPage:
     """A page of leads. Without `pii`, a search looks at no personal data. Raises ValueError for a cursor that is not one."""
-    if listing is not None and listing.is_fresh():
-        return _listed(listing, wanted, pii=pii)
-    return _asked(warehouse, wanted, pii=pii)
+    found = _listed(listing, wanted, pii=pii) if listing is not None and listing.is_fresh() else _asked(warehouse, wanted, pii=pii)
+    _add_columns(warehouse, found.rows, wanted.columns, pii=pii)
+    return found
+
+
+def _add_columns(warehouse: Warehouse, rows: Sequence[dict[str, Any]], columns: Sequence[str], *, pii: bool) -> None:
+    """Give the rows what else is to be shown of their leads: of each table what stands in the files of their campaigns."""
+    wanted: dict[type[Table], list[str]] = {}
+    for name in columns:
+        if name not in LISTED:
+            wanted.setdefault(choices()[name].table, []).append(name)
+    by_lead = {(row["campaign_id"], row["lead_id"]): row for row in rows}
+    for contract, names in wanted.items():
+        for row in rows:
+            row.update(dict.fromkeys(names))
+        made = set(warehouse.partitions(contract))
+        campaigns = sorted({campaign for campaign, _ in by_lead} & made)
+        if not campaigns:
+            continue
+        some = f" WHERE lead_id IN ({', '.join(literal(lead) for _, lead in by_lead)})" if len(by_lead) <= _FEW else ""
+        sql = f"SELECT campaign_id, lead_id, {', '.join(names)} FROM {contract.table}{some}"
+        for more in ask(warehouse, sql, pii=pii, partitions=campaigns).iter_rows(named=True):
+            by_lead.get((more["campaign_id"], more["lead_id"]), {}).update(more)
 
 
 def _listed(listing: Listing, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
@@ -144,15 +171,21 @@ def _in_the_copy(wanted: LeadsWanted, *, pii: bool) -> tuple[list[str], list[Any
     return where, values
 
 
-def leads_file(listing: Listing, wanted: LeadsWanted, *, pii: bool) -> bytes:
-    """The leads that meet the filters, in their order, as CSV: the columns of the list, at most MOST_IN_A_FILE leads, formulas neutralised."""
+def leads_file(warehouse: Warehouse, listing: Listing, wanted: LeadsWanted, *, pii: bool) -> bytes:
+    """The leads that meet the filters, in their order, as CSV, at most MOST_IN_A_FILE leads, formulas neutralised: who it is and the chosen columns, or those
+    of the list."""
     _, _, order, by = SORTS[wanted.sort]
     where, values = _in_the_copy(wanted, pii=pii)
     found = listing.page(_where(where), values, [f"{name} {order}" for name in (by, "campaign_id", "lead_id")], MOST_IN_A_FILE, pii=pii)
-    schema = Lead.polars_schema() | Score.polars_schema() | RoutingDecision.polars_schema()
-    names = [*SHOWN, "score", "tier", "owner", "path"]
-    frame = pl.DataFrame(found, schema_overrides={name: schema[name] for name in names}, infer_schema_length=1)
-    return encode(frame.select(names) if found else pl.DataFrame(schema={name: schema[name] for name in names}), "csv")
+    _add_columns(warehouse, found, wanted.columns, pii=pii)
+    return file_of(found, wanted.columns)
+
+
+def file_of(found: Sequence[dict[str, Any]], columns: Sequence[str]) -> bytes:
+    """Rows of the list as CSV."""
+    names = list(dict.fromkeys([*_WHO, *columns])) if columns else list(LISTED)
+    schema = {name: choices()[name].spec.dtype for name in names}
+    return encode(pl.DataFrame([{name: row.get(name) for name in names} for row in found], schema=schema), "csv")
 
 
 def _asked(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
