@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dagster import AssetsDefinition, Definitions, in_process_executor, load_assets_from_modules
+from dagster import AssetsDefinition, Definitions, definitions, in_process_executor, load_assets_from_modules
 
 from lead_assets import automation
 from lead_assets.briefs import assets as briefs
@@ -113,4 +113,7 @@ def _check_rules(settings: Settings) -> None:
     put_in_force(settings)
 
 
-defs = build_defs()
+@definitions
+def defs() -> Definitions:
+    """What Dagster loads, for the environment. Commands call `build_defs` with their own settings, and do not pay for both."""
+    return build_defs()

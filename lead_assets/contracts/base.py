@@ -150,7 +150,7 @@ class Table(BaseModel):
     """Base class of all table contracts. Subclasses set `table` ("schema.name"), `key` (the columns that identify a row), and `grain` unless the
     table is partitioned by campaign."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     table: ClassVar[str]
     key: ClassVar[tuple[str, ...]]

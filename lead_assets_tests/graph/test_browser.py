@@ -162,7 +162,7 @@ def test_a_campaign_that_fails_in_a_backfill_holds_back_no_other(dev: Dev) -> No
     _wait_for(lambda: dev.runs("between") == ["SUCCESS"], 120)
     dev.drop("behind", "Cy")
     _wait_for(lambda: dev.runs("behind") == ["SUCCESS"], 120)
-    assets = ", ".join(f"{{path: {json.dumps(key.path)}}}" for key in sorted(of_campaigns.resolve(defs.resolve_asset_graph())))
+    assets = ", ".join(f"{{path: {json.dumps(key.path)}}}" for key in sorted(of_campaigns.resolve(defs().resolve_asset_graph())))
     launched = dev.asked(
         f'mutation {{ launchPartitionBackfill(backfillParams: {{assetSelection: [{assets}], partitionNames: ["black-friday", "behind"]}}) '
         "{ ... on LaunchBackfillSuccess { backfillId } } }"

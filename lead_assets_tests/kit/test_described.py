@@ -74,7 +74,7 @@ def test_tags_say_what_costs_money_and_what_holds_personal_data(described: dict[
 def test_loading_the_code_location_says_nothing() -> None:
     """Dagster warns of parts that may change, once for each asset; whoever runs a command can do nothing about it."""
     done = subprocess.run(
-        [sys.executable, "-c", "from lead_assets.definitions import defs; defs.get_repository_def()"],
+        [sys.executable, "-c", "from lead_assets.definitions import defs; defs().get_repository_def()"],
         capture_output=True,
         text=True,
         check=True,
