@@ -29,6 +29,7 @@ from lead_assets.ledger.schema import (
     owner_changes,
     received_events,
     routed_leads,
+    saved_views,
     sends,
 )
 
@@ -58,7 +59,8 @@ class CallInFull:
 @dataclass(frozen=True)
 class Erasure:
     """What is to go. `whole`: ids of calls about the person; `rewritten`: for calls that only mention them, id → (subject, answer's text); `leads`: (campaign,
-    lead id); `accounts`: account keys that are the person's alone; `persons`: what the outbox calls them."""
+    lead id); `accounts`: account keys that are the person's alone; `persons`: what the outbox calls them; `views`: ids of
+    saved views that name them."""
 
     whole: Sequence[int] = ()
     rewritten: Mapping[int, tuple[str, bytes]] = field(default_factory=dict)
@@ -66,6 +68,7 @@ class Erasure:
     leads: Sequence[tuple[str, str]] = ()
     accounts: Sequence[str] = ()
     persons: Sequence[str] = ()
+    views: Sequence[str] = ()
 
 
 def in_full(tx: Tx, after: int, count: int) -> list[CallInFull]:
@@ -121,6 +124,7 @@ def erase(tx: Tx, erasure: Erasure) -> dict[str, int]:
     done["key_uses"] = tx.execute(sa.update(key_uses).where(tx.among(key_uses.c.about, ids)).values(about=FORGOTTEN)).rowcount
     of_lead = tx.among(received_events.c.lead_id, ids)
     done["received_events"] = tx.execute(sa.update(received_events).where(of_lead).values(lead_id=None)).rowcount
+    done["saved_views"] = tx.execute(sa.delete(saved_views).where(tx.among(saved_views.c.view_id, erasure.views))).rowcount
     done["mirrors"] = tx.execute(sa.delete(mirrors).where(tx.among(mirrors.c.person, erasure.persons))).rowcount
     return done
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lead_assets.ledger.pins import Pins
     from lead_assets.ledger.received import ReceivedEvent
     from lead_assets.ledger.versions import Versions
+    from lead_assets.ledger.views import SavedViews
 
 World = Literal["sandbox", "live"]
 Buying = Literal["always", "never", "rehearsed"]
@@ -432,6 +433,13 @@ class Ledger:
         from lead_assets.ledger.keys import ServiceKeys
 
         return ServiceKeys(self._db)
+
+    @functools.cached_property
+    def views(self) -> SavedViews:
+        """What people saved in the explorer."""
+        from lead_assets.ledger.views import SavedViews
+
+        return SavedViews(self._db)
 
     def received(self, events: Collection[tuple[str, str]]) -> dict[tuple[str, str], ReceivedEvent]:
         """Those of the (source, event id) that were received earlier."""

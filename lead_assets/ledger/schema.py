@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0012"
+HEAD = "0013"
 """The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic."""
 VERSION_TABLE = "ledger_version"
 
@@ -373,6 +373,18 @@ key_sessions = Table(
     _text("key_id"),
     _whole("expires_at"),
     Index("key_sessions_end", "expires_at"),
+)
+
+# What somebody called an address of the explorer's leads table; `state` is JSON. Shared ones are everybody's.
+saved_views = Table(
+    "saved_views",
+    metadata,
+    _text("view_id", primary_key=True),
+    _text("key_id"),
+    _text("name"),
+    _text("state"),
+    Column("shared", Boolean, nullable=False),
+    _whole("place"),
 )
 
 # What all processes of the service sign with, such as the tokens of forms. Signs nothing that outlives a page.

@@ -278,7 +278,11 @@ def _redact_ledger(work: Work) -> None:
                 size += masked
     persons = persons_of(work.person)
     persons |= {each.person: None for each in work.ledger.sent_about(persons, work.person.leads)}
-    done = work.ledger.erase(Erasure(whole, rewritten, sorted(subjects), work.person.leads, sorted(accounts), sorted(persons)))
+    said = {
+        view.view_id: "\0".join((view.name, *view.state.values())).encode("utf-8", "surrogatepass") for view in work.ledger.views.every()
+    }
+    views = [view_id for view_id, text in said.items() if work.needles.finds(text)]
+    done = work.ledger.erase(Erasure(whole, rewritten, sorted(subjects), work.person.leads, sorted(accounts), sorted(persons), views))
     if work.settings.ledger_location.startswith("postgresql"):
         databases.compact_ledger(postgres_url(work.settings), [table for table, rows in done.items() if rows])
     for table, rows in done.items():

@@ -38,7 +38,7 @@ from lead_assets.service.access import Access, needs
 from lead_assets.service.answers import Health, says
 from lead_assets.service.describing import described, operation_id
 from lead_assets.service.desk import ServiceDesk
-from lead_assets.service.explorer import acting, pages, trying
+from lead_assets.service.explorer import acting, pages, trying, viewing
 from lead_assets.service.explorer.listing import Listing
 from lead_assets.service.explorer.sessions import SignedIn
 from lead_assets.service.jobs import Jobs, OpensDagster
@@ -97,7 +97,20 @@ def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | N
     app.add_middleware(_EveryRequest, service=app)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)
-    rooms = (receive_api, enrich_api, score_api, discovery_api, contacts_api, write_api, lead_api, queues_api, pages, acting, trying)
+    rooms = (
+        receive_api,
+        enrich_api,
+        score_api,
+        discovery_api,
+        contacts_api,
+        write_api,
+        lead_api,
+        queues_api,
+        pages,
+        acting,
+        viewing,
+        trying,
+    )
     routers = [*(room.router for room in rooms), pages.last]
     for router in routers:
         app.include_router(router)

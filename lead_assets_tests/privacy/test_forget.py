@@ -140,6 +140,9 @@ def home(ran: Home, tmp_path: Path) -> Home:
             (person_hash(EMAIL),),
         )
     ledger.close()
+    with opened_ledger(Settings(home=path)) as opened:
+        for name, state in (("her", {"q": EMAIL}), (f"of {NAME}", {"tier": "hot"}), ("others", {"q": "harbourline"})):
+            opened.views.save("somebody", name, state, shared=True)
     return Home(path, ran.url)
 
 
@@ -164,6 +167,8 @@ def test_nothing_is_left_and_everybody_else_is_as_before(home: Home) -> None:
     assert asked == {each["destination"] for each in receipt["destinations"]} >= {"hubspot", "segment"}
     assert (home.path / "archive" / receipt["receipt"]).exists()
     assert home.ask("costs") == costs
+    with opened_ledger(home.settings) as ledger:
+        assert [view.name for view in ledger.views.every()] == ["others"]
 
     bought = home.ask("run", "--all")["billed"]
     assert bought["calls"] == 0

@@ -46,7 +46,7 @@ from lead_assets_tests.service.conftest import Service, serving
 from lead_assets_tests.service.test_vendor_bodies import NAUGHTY
 
 EVIL = "<script>alert(1)</script>'\"&{{7*7}}"
-PAGES = ("", "/leads", "/dashboard", "/queues", "/queues?which=quarantine", "/queues?which=dead-letters")
+PAGES = ("", "/leads", "/views", "/dashboard", "/queues", "/queues?which=quarantine", "/queues?which=dead-letters")
 SCRIPT = "d6fdc75f204e6bdefa99b69bf1e6d4ac69b8a364f77929f45c13476b4000f717"
 """Pages without the lead's."""
 
@@ -138,7 +138,7 @@ def test_html_in_every_field_is_text(known: Service, page: str) -> None:
     assert not {name for name in found.attributes if name.startswith("on") or name == "style"}
     assert "49" not in re.findall(r"\{\{7\*7\}\}|&amp;49", answer.text)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
-    if page not in ("", "/dashboard"):
+    if page not in ("", "/dashboard", "/views"):
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in answer.text
 
 
@@ -232,6 +232,49 @@ def test_a_column_that_cannot_be_shown_is_named(known: Service) -> None:
         assert reader.get("/leads.csv?campaign=a&columns=notes,owner").text.splitlines()[0].endswith("email_normalized,owner")
         many = ",".join(choices())
         assert len(heads_of(reader.get(f"/leads?columns={many}").text)) <= MOST + 1
+
+
+def token_in(text: str) -> str:
+    return re.findall(r'name="token" value="(\w+)"', text)[0]
+
+
+def test_a_list_is_saved_as_a_view_above_the_table(known: Service) -> None:
+    with signed_in(known, "read") as reader, signed_in(known, "admin") as writer, signed_in(known, "read-pii") as other:
+        page = reader.get("/leads?tier=hot&columns=owner,tier").text
+        assert "Save as a view" in page
+        assert "For everybody" not in page
+        view = {"token": token_in(page), "state": "tier=hot&columns=owner%2Ctier&after=x&odd=1", "name": EVIL[:60]}
+        answers = [reader.post("/views", data=view) for _ in range(2)]  # a second click is nothing new
+        assert [(each.status_code, each.headers["location"]) for each in answers] == [
+            (303, "/explorer/leads?tier=hot&columns=owner%2Ctier")
+        ] * 2
+        text = reader.get("/leads?columns=owner,tier&tier=hot").text
+        tabs = re.findall(r'<nav class="tabs".*?</nav>', text)[0]
+        assert EVIL in html.unescape(tabs)
+        assert tabs.count('aria-current="page"') == 1
+        assert "Save as a view" not in text
+        assert EVIL not in text
+        assert "columns=owner" not in other.get("/leads").text  # it is this key's own
+
+        assert reader.post("/views", data=view | {"name": "all", "shared": "yes"}).status_code == 403
+        token = token_in(writer.get("/leads?tier=hot").text)
+        assert writer.post("/views", data={"state": "tier=hot", "name": "Hot", "token": token, "shared": "yes"}).status_code == 303
+        assert ">Hot</a>" in other.get("/leads").text
+        taken = writer.post("/views", data={"state": "tier=cold", "name": "hot", "token": token, "shared": "yes"})
+        assert taken.status_code == 409
+        assert "Replace the view of this name" in taken.text
+        (shared,) = re.findall(r'/explorer/views/(\w+)"', writer.get("/views").text)[:1]
+        assert reader.post(f"/views/{shared}", data={"token": view["token"], "what": "delete"}).status_code == 403
+        assert writer.post(f"/views/{shared}", data={"what": "delete"}).status_code == 403  # no token
+        assert writer.post(f"/views/{shared}", data={"token": token, "what": "rename", "name": ""}).status_code == 422
+        assert writer.post(f"/views/{shared}", data={"token": token, "what": "rename", "name": "Hottest"}).status_code == 303
+        assert ">Hottest</a>" in reader.get("/leads").text
+        for _ in range(2):
+            assert writer.post(f"/views/{shared}", data={"token": token, "what": "delete"}).status_code == 303
+        assert writer.post(f"/views/{shared}", data={"token": token, "what": "later"}).status_code == 404
+        (own,) = set(re.findall(r'/explorer/views/(\w+)"', reader.get("/views").text))
+        assert other.post(f"/views/{own}", data={"token": token_in(other.get("/leads").text), "what": "later"}).status_code == 404
+        reader.post(f"/views/{own}", data={"token": view["token"], "what": "delete"})
 
 
 def ready(client: httpx.Client) -> None:

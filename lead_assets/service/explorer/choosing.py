@@ -27,7 +27,7 @@ _TABLES: Mapping[type[Table], str] = {
 
 
 @dataclass(frozen=True)
-class Choice:
+class ShownColumn:
     """A column that can be shown."""
 
     table: type[Table]
@@ -46,7 +46,7 @@ _LABELS = {"country_code": "Country", "received_at": "Received (UTC)", "lead_id"
 
 
 @dataclass(frozen=True)
-class Chosen:
+class ShownColumns:
     """`asked`: names as the address has them, those that exist; `shown`: those of them that the key may see; `left_out`: the others, in words."""
 
     asked: Sequence[str]
@@ -74,26 +74,26 @@ class Chosen:
 
 
 @functools.cache
-def choices() -> Mapping[str, Choice]:
+def choices() -> Mapping[str, ShownColumn]:
     """All columns that can be shown, by name. What is JSON is left to a lead's page."""
-    found: dict[str, Choice] = {}
+    found: dict[str, ShownColumn] = {}
     for contract in _TABLES:
         for spec in contract.columns():
             if not spec.json:
-                found.setdefault(spec.name, Choice(contract, spec))
+                found.setdefault(spec.name, ShownColumn(contract, spec))
     return found
 
 
-def offered(chosen: Chosen, *, pii: bool) -> dict[str, list[Choice]]:
+def offered(chosen: ShownColumns, *, pii: bool) -> dict[str, list[ShownColumn]]:
     """What can be added, by what a person calls the table."""
-    found: dict[str, list[Choice]] = {}
+    found: dict[str, list[ShownColumn]] = {}
     for name, choice in choices().items():
         if name not in chosen.asked and (pii or choice.spec.pii is None):
             found.setdefault(_TABLES[choice.table], []).append(choice)
     return {group: sorted(some, key=lambda each: each.label) for group, some in found.items()}
 
 
-def chosen_in(text: str, *, pii: bool) -> Chosen:
+def chosen_in(text: str, *, pii: bool) -> ShownColumns:
     """The columns that an address asks for; without any, those of `DEFAULT`. What cannot be shown is named, and never dropped in silence."""
     names = dict.fromkeys(name for each in text.split(",") if (name := each.strip()))
     left_out = []
@@ -107,7 +107,7 @@ def chosen_in(text: str, *, pii: bool) -> Chosen:
             known.append(name)
     left_out += [f"{name} is personal data: it needs a key with the scope read-pii" for name in known if not _may_see(name, pii=pii)]
     asked = known or list(DEFAULT)
-    return Chosen(asked, [name for name in asked if _may_see(name, pii=pii)], left_out)
+    return ShownColumns(asked, [name for name in asked if _may_see(name, pii=pii)], left_out)
 
 
 def _may_see(name: str, *, pii: bool) -> bool:

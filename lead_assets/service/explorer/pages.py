@@ -6,7 +6,6 @@ Does not belong here: SQL (see `reading`), who may look (see `sessions`).
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -21,11 +20,12 @@ from lead_assets.explaining.explain import explain_lead
 from lead_assets.kit import columns
 from lead_assets.service.explorer import choosing, drawing, reading
 from lead_assets.service.explorer.acting import act_url, actions_for
+from lead_assets.service.explorer.asked import asked_in
 from lead_assets.service.explorer.frame import MOST_TEXT, Page, Viewer, form_of, page, sessions_of, static_file
 from lead_assets.service.explorer.sessions import FORM, SESSION, set_cookie
+from lead_assets.service.explorer.viewing import tabs
 
 _MOST_PAGE = 10_000
-_MOST_COLUMNS_TEXT = 2_000
 _ASSETS = {"style.css": "text/css", "htmx.min.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _MADE = {
     "signals": "signals/enriched_leads",
@@ -92,51 +92,43 @@ async def campaigns(request: Request, key: Viewer) -> Response:
 async def leads(request: Request, key: Viewer) -> Response:
     """The table of leads."""
     state, pii = request.app.state, key.may("read-pii")
-    asked = request.query_params.get("columns", "")
-    if more := request.query_params.get("add"):
-        asked = f"{asked},{more}"
-    columns = choosing.chosen_in(asked[:_MOST_COLUMNS_TEXT], pii=pii)
-    wanted = _wanted(request, columns.shown)
+    words = dict(request.query_params)
+    if more := words.get("add"):
+        words["columns"] = f"{words.get('columns', '')},{more}"
+    asked = asked_in(words, pii=pii)
+    wanted, columns, kept = asked.wanted, asked.columns, asked.kept
     found = await asyncio.to_thread(reading.leads, state.warehouse, wanted, pii=pii, listing=state.listing)
     names, tiers = await asyncio.to_thread(reading.filters_of, state.warehouse, state.listing)
-    kept = {
-        name: value
-        for name, value in {**wanted.values, "q": wanted.search, "sort": wanted.sort, "columns": columns.text}.items()
-        if value and (name, value) != ("sort", "received")
-    }
+    views = await asyncio.to_thread(state.ledger.views.listed, key.key_id)
     links = {"first": "?" + urlencode(kept), "next": "?" + urlencode({**kept, "after": found.following}) if found.following else ""}
     if found.facets:
         links["file"] = "/explorer/leads.csv?" + urlencode(kept)
+    edited = words.get("edit", "")[:MOST_TEXT]
     about: dict[str, Any] = {"found": found, "wanted": wanted, "links": links, "kept": kept, "names": names, "tiers": tiers, "pii": pii}
-    edited = request.query_params.get("edit", "")[:MOST_TEXT]
-    offered = choosing.offered(columns, pii=pii) if edited else {}
-    of_columns: dict[str, Any] = {"columns": columns, "choices": choosing.choices(), "edited": edited, "offered": offered}
-    response = page(request, "leads.html", sorts=reading.SORTS, **about, **of_columns)
+    about |= {"columns": columns, "choices": choosing.choices(), "edited": edited, "sorts": reading.SORTS}
+    about |= {"views": tabs(views), "may_share": key.may("write"), "token": sessions_of(request).token(request.cookies.get(SESSION, ""))}
+    if edited:
+        about["offered"] = choosing.offered(columns, pii=pii)
+    response = page(request, "leads.html", **about)
     if request.headers.get("hx-request"):  # empty filters do not belong into the address
-        response.headers["HX-Push-Url"] = "/explorer/leads" + (links["first"] if kept else "")
+        response.headers["HX-Push-Url"] = asked.url
     return response
 
 
 @router.get("/leads.csv")
 async def leads_file(request: Request, key: Viewer) -> Response:
     """The leads of the list as a file."""
-    state = request.app.state
+    state, pii = request.app.state, key.may("read-pii")
     if state.listing is None or not state.listing.is_ready:
         raise HTTPException(404, "The list cannot be had as a file here, or not yet: use `GET /api/v1/leads/export`.")
-    pii, asked = key.may("read-pii"), request.query_params.get("columns", "")[:_MOST_COLUMNS_TEXT]
-    columns = choosing.chosen_in(asked, pii=pii).shown if asked else ()
-    data = await asyncio.to_thread(reading.leads_file, state.warehouse, state.listing, _wanted(request, columns), pii=pii)
+    asked = asked_in(request.query_params, pii=pii)
+    columns = asked.wanted.columns if asked.columns.is_own else ()
+    data = await asyncio.to_thread(reading.leads_file, state.warehouse, state.listing, asked.wanted, columns, pii=pii)
+    return csv_of(data)
+
+
+def csv_of(data: bytes) -> Response:
     return Response(data, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": 'attachment; filename="leads.csv"'})
-
-
-def _wanted(request: Request, columns: Sequence[str]) -> reading.LeadsWanted:
-    asked = {name: value[:MOST_TEXT] for name, value in request.query_params.items() if name != "after"}
-    values = {name: asked.get(name, "").strip() for name in reading.FILTERS}
-    values["country"] = values["country"].upper()
-    sort = asked.get("sort", "received")
-    search = asked.get("q", "").strip()
-    order = sort if sort in reading.SORTS else "received"
-    return reading.LeadsWanted(values, search, order, request.query_params.get("after", "")[:2_000], columns)
 
 
 @router.get("/lead")
@@ -258,7 +250,7 @@ def _own(address: str) -> str:
     return address if address.split("?")[0].split("#")[0] in _PAGES else "/explorer"
 
 
-_PAGES = {f"/explorer{name}" for name in ("", "/leads", "/lead", "/dashboard", "/queues", "/what-if", "/lineage")}
+_PAGES = {f"/explorer{name}" for name in ("", "/leads", "/lead", "/dashboard", "/queues", "/what-if", "/lineage", "/views")}
 
 
 def _quotes(evidence: Any) -> list[str]:

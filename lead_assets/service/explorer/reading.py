@@ -171,14 +171,14 @@ def _in_the_copy(wanted: LeadsWanted, *, pii: bool) -> tuple[list[str], list[Any
     return where, values
 
 
-def leads_file(warehouse: Warehouse, listing: Listing, wanted: LeadsWanted, *, pii: bool) -> bytes:
-    """The leads that meet the filters, in their order, as CSV, at most MOST_IN_A_FILE leads, formulas neutralised: who it is and the chosen columns, or those
-    of the list."""
+def leads_file(warehouse: Warehouse, listing: Listing, wanted: LeadsWanted, columns: Sequence[str], *, pii: bool) -> bytes:
+    """The leads that meet the filters, in their order, as CSV, at most MOST_IN_A_FILE leads, formulas neutralised: who it is and `columns`, or those of the
+    list."""
     _, _, order, by = SORTS[wanted.sort]
     where, values = _in_the_copy(wanted, pii=pii)
     found = listing.page(_where(where), values, [f"{name} {order}" for name in (by, "campaign_id", "lead_id")], MOST_IN_A_FILE, pii=pii)
-    _add_columns(warehouse, found, wanted.columns, pii=pii)
-    return file_of(found, wanted.columns)
+    _add_columns(warehouse, found, columns, pii=pii)
+    return file_of(found, columns)
 
 
 def file_of(found: Sequence[dict[str, Any]], columns: Sequence[str]) -> bytes:
