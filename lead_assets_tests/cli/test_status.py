@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from dagster import AssetKey, DagsterInstance
 from lead_assets.cli.pipeline import run
 from lead_assets.cli.status import status
 from lead_assets.core.settings import Settings
+from lead_assets.sandbox import Handle
 from lead_assets_tests.classification.pipeline import ingest_notes
 
 pytestmark = pytest.mark.slow
@@ -27,14 +29,24 @@ def told(settings: Settings) -> dict[tuple[str, str], tuple[str, str]]:
     }
 
 
-@pytest.fixture
-def made(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    monkeypatch.setenv("DAGSTER_HOME", "kept, so that what a run sets is taken back")
-    monkeypatch.delenv("DAGSTER_HOME")
+@pytest.fixture(scope="module")
+def ran(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Handle) -> Settings:
+    """A home whose two campaigns have run."""
+    settings = Settings(home=tmp_path_factory.mktemp("ran") / "home", sandbox_url=shared_sandbox.url)
     for campaign in ("fall", "spring"):
         ingest_notes(settings, campaign, ["Fix and flip, 12 flips done", "Rental refinance, tenants in place"])
     assert not run(settings)["failures"]
+    shutil.copytree(settings.home, settings.home.with_name("as it was"))
     return settings
+
+
+@pytest.fixture
+def made(ran: Settings, sandbox: Handle, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The home as it was after that run."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    shutil.rmtree(ran.home)
+    shutil.copytree(ran.home.with_name("as it was"), ran.home)
+    return ran
 
 
 def test_what_was_made_is_current_and_what_was_not_is_missing(made: Settings) -> None:
