@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 import yaml
 from dagster import AssetKey, DagsterEventType, DagsterInstance, job, op
 from dagster._core.storage.event_log import SqliteEventLogStorage
@@ -107,8 +109,26 @@ def test_production_versions_partitions_by_their_content_too(
     monkeypatch.setenv("LEAD_ASSETS_LEDGER_URL", for_dagster(postgres_url))
     with DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
         _versions_are_content(instance, settings)
+        with _connections() as opened:
+            assert [instance.get_runs_count() for _ in range(20)] == [instance.get_runs_count()] * 20
+        assert opened == [], "a connection stays open from one statement to the next"
         plain = PostgresEventLogStorage(for_dagster(postgres_url), should_autocreate_tables=False)
         assert len(plain.get_logs_for_run(instance.get_runs()[0].run_id)) > 5, "Dagster's own storage reads the same tables"
+
+
+@contextlib.contextmanager
+def _connections() -> Iterator[list[object]]:
+    """Fills with each connection to a database that this process opens meanwhile."""
+    opened: list[object] = []
+
+    def note(connection: object, _: object) -> None:
+        opened.append(connection)
+
+    sa.event.listen(sa.pool.Pool, "connect", note)
+    try:
+        yield opened
+    finally:
+        sa.event.remove(sa.pool.Pool, "connect", note)
 
 
 def _versions_are_content(instance: DagsterInstance, settings: Settings) -> None:
