@@ -42,7 +42,7 @@ TESTS: dict[str, list[str]] = {
     "ledger": ["ledger"],
     "identity/resolve.py": ["identity/test_resolve.py", "identity/test_people_labels.py"],
     "identity/same_person.py": ["identity/test_same_person.py", "identity/test_resolve.py", "identity/test_people_labels.py"],
-    "signals/merge.py": ["signals/test_merge.py"],
+    "signals/merge.py": ["signals/test_merge.py", "signals/test_given.py", "signals/test_worth.py"],
     "routing": ["routing"],
     "stores/warehouse": ["stores"],
 }

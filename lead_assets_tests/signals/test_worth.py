@@ -248,6 +248,8 @@ def test_one_lead_counts_what_was_not_worth_it_as_the_rest_of_its_campaign_has_i
     others = [(0, 1), (1, 1), (1, 2), (1, 2)]
     alone = [enrich(leads[n : n + 1], frames, {"news": others[n]})["enrichment_quality"][0] for n in range(4)]
     assert alone == together
+    apart = enrich(leads[1:3], frames, {"news": others[2]}, apart=True)["enrichment_quality"].to_list()
+    assert apart[1] == together[2], "the lead beside it, of another request, does not count twice"
 
 
 def test_a_run_from_the_ledger_says_the_same(room: Room, tmp_path: Path) -> None:
