@@ -7,8 +7,6 @@ Does not belong here: any work. A command reads its options, calls a room or a s
 
 from __future__ import annotations
 
-import atexit
-import gc
 import json
 import sys
 from importlib import metadata
@@ -309,8 +307,6 @@ def dev(
 def main() -> None:
     """Entry point. Turns the product's own errors into one line on stderr (with --json also an object on stdout) and exit code 1, or 2 for
     an unknown word on the command line."""
-    # Python ends with a search for garbage through everything a command has made, half a second after 10,000 leads. What is frozen is not searched.
-    atexit.register(gc.freeze)
     try:
         app()
     except SystemExit as stop:

@@ -47,7 +47,10 @@ def test_labels_are_compared_with_the_owners(tmp_path: Path) -> None:
     found = figures(rows)
     assert (found["labelled"], found["accuracy"]) == (4, 0.5)
     assert figures(RoutingEvaluation.empty()) == {"labelled": 0, "misses": []}, "no label says nothing of accuracy"
-    assert [each["lead_id"] for each in found["misses"]] == ["(no such lead) 4", "b"]
+    assert found["misses"] == [
+        {"campaign_id": "fall", "lead_id": "(no such lead) 4", "expected": "nina", "owner": None, "territory": None},
+        {"campaign_id": "fall", "lead_id": "b", "expected": "nina", "owner": "omar", "territory": "dach"},
+    ]
 
 
 def test_without_labels_there_is_nothing_to_say(tmp_path: Path) -> None:

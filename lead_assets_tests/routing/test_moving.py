@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import polars as pl
 import pytest
 
 from lead_assets.core.unknown_words import UnknownWord
-from lead_assets.routing.moving import check_receiver
+from lead_assets.ledger.assignments_model import Move
+from lead_assets.routing.moving import check_receiver, way_of
+from lead_assets.routing.table import digested
 from lead_assets.routing.what_if import gains_and_losses
 from lead_assets_tests.routing.frames import table
 
@@ -23,6 +27,20 @@ def test_who_can_be_given_leads_by_hand() -> None:
     for owner, said in (("bo", "'bo' is not active"), ("cy", "'cy' has left"), ("an", "no owner 'an'")):
         with pytest.raises(UnknownWord, match=said):
             check_receiver(owner, ROSTER)
+
+
+def test_a_move_is_kept_with_who_made_it_and_why() -> None:
+    move = Move(by="kim", why="on leave", kind="transfer")
+    key, said = way_of(move, "ana", ROSTER, "digest")
+    told = json.loads(said)
+    assert (told["authority"], told["reason"], told["fallback"], told["table"]) == ("moved", "moved by kim: on leave", False, "digest")
+    assert way_of(move, "ana", ROSTER, "digest") == (key, said)
+    assert way_of(move, "ana", ROSTER, "another")[0] != key
+
+
+def test_the_digest_of_a_table_is_of_its_words_as_they_are_written() -> None:
+    """Leads that were routed are kept with it: another way to make it would make every lead routed by another table."""
+    assert digested({"owner": "Jürgen"}) == ("a21f3040392167aa", '{"owner": "Jürgen"}')
 
 
 def test_whoever_changes_most_is_named_first_and_equals_by_name() -> None:
