@@ -211,9 +211,12 @@ def _steps(
         of_key[key].score = row
     yield "score", [one.score or {} for one in found]
     table = load_routing_table(settings)
-    answered = leads if classified.quarantine.is_empty() else leads.join(classified.classifications, on=_KEYS, how="semi")
-    if answered.height:
-        framed = routing_frame(answered, enriched, classified.classifications, scores, table)
+    if not classified.quarantine.is_empty():
+        leads, enriched, scores = (
+            frame.join(classified.classifications, on=_KEYS, how="semi", maintain_order="left") for frame in (leads, enriched, scores)
+        )
+    if leads.height:
+        framed = routing_frame(leads, enriched, classified.classifications, scores, table)
         for key, row in _by_lead(decide(framed, table, ledger, content_of(settings))):
             of_key[key].decision = row
         yield "routing", [one.decision or {} for one in found]

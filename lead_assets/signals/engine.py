@@ -26,10 +26,11 @@ from lead_assets.signals.given import PROVIDER as GIVEN
 from lead_assets.signals.given import Gift, Key, gifts
 from lead_assets.signals.signal import Signal, stages
 from lead_assets.signals.stats import Look, SignalStats
-from lead_assets.signals.subjects import subject
+from lead_assets.signals.subjects import LeadSubjects, Named
 from lead_assets.signals.waterfall import OPTED_OUT, Charge, Desk, Subject, SubjectVerdict, Trouble, ask
 from lead_assets.signals.worth import NOT_WORTH_IT, PreScoreRules, Worth, pre_scores
 from lead_assets.vendors import load_vendors
+from lead_assets.vendors.offer import SubjectKind
 from lead_assets.vendors.questions import LeadFacts
 
 if TYPE_CHECKING:
@@ -67,16 +68,19 @@ def collect_all(
     worth: Worth | None = None,
     beside: Sequence[Signal] = (),
     trouble: Trouble | None = None,
+    subjects: LeadSubjects | None = None,
 ) -> dict[str, Collected]:
     """Collect several signals with concurrent calls. Provider failures do not raise: each miss is a row with its reason.
 
     `worth`: what is known about the leads, to judge each signal's `when` and whom to buy for first; None: everything is bought for all, in the order of
     arrival. `beside`: signals that others buy for the same leads from the same budget, whose price is left for better leads (see `plan`).
-    `trouble`: what went wrong in the run's earlier steps, to which this call adds.
+    `trouble`: what went wrong in the run's earlier steps, to which this call adds. `subjects`: those of the leads, if they were found before.
     Raises WorldError if the ledger holds answers from the other world.
     """
     ledger.bind_world(settings.world)
-    return asyncio.run(_collect_all(signals, leads, ledger, settings, retry, worth, beside, trouble or Trouble()))
+    return asyncio.run(
+        _collect_all(signals, leads, ledger, settings, retry, worth, beside, trouble or Trouble(), subjects or LeadSubjects(leads))
+    )
 
 
 def collect_in_order(
@@ -91,12 +95,14 @@ def collect_in_order(
     """Collect signals as the graph does: stage by stage (see `signal.stages`), each with what the ones before it found."""
     order = stages(signals, pre_score)
     found: dict[str, Collected] = {}
-    trouble = Trouble()
+    trouble, subjects = Trouble(), LeadSubjects(leads)
     for stage in sorted(set(order.values())):
         now = [signal for signal in signals if order[signal.name] == stage]
         worth = worth_of(leads, {name: one.frame for name, one in found.items()}, pre_score, order)
         beside = [] if worth.scores is None else [signal for signal in signals if order[signal.name] > stage]
-        found |= collect_all(now, leads, ledger=ledger, settings=settings, retry=retry, worth=worth, beside=beside, trouble=trouble)
+        found |= collect_all(
+            now, leads, ledger=ledger, settings=settings, retry=retry, worth=worth, beside=beside, trouble=trouble, subjects=subjects
+        )
     return found
 
 
@@ -116,13 +122,17 @@ async def _collect_all(
     worth: Worth | None,
     beside: Sequence[Signal],
     trouble: Trouble,
+    subjects: LeadSubjects,
 ) -> dict[str, Collected]:
     judged = _judged(worth, signals, leads)
     async with AsyncExitStack() as stack:
-        stats = {signal.name: SignalStats(leads=leads.height) for signal in signals}
-        desk = Desk(ledger, settings, signals, stack, retry, stats, trouble)
+        desk = Desk(ledger, settings, signals, subjects, stack, retry, trouble=trouble)
         if worth is None or ledger.buying != "always" or not (budgets := await asyncio.to_thread(ledger.budgets)):
             return await _each(signals, leads, desk, judged, {})
+        # Mostly nothing has to be bought, and then no budget is asked.
+        rehearsed, ledger_of_it = await _rehearsed(signals, leads, desk, judged)
+        if not ledger_of_it.wished:
+            return await _collected_all(rehearsed, leads, desk, judged)
         judged |= _judged(worth, beside, leads)
         return await _within(budgets, signals, beside, leads, desk, judged)
 
@@ -136,10 +146,30 @@ def _judged(worth: Worth | None, signals: Sequence[Signal], leads: pl.DataFrame)
 async def _each(
     signals: Sequence[Signal], leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame], beyond: Mapping[str, set[str]]
 ) -> dict[str, Collected]:
-    collected = await asyncio.gather(
-        *(_collect(signal, leads, desk, judged.get(signal.name), beyond.get(signal.name, set())) for signal in signals)
-    )
-    return {signal.name: one for signal, one in zip(signals, collected, strict=True)}
+    return await _collected_all(await _asked_all(signals, leads, desk, judged, beyond), leads, desk, judged)
+
+
+async def _asked_all(
+    signals: Sequence[Signal], leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame], beyond: Mapping[str, set[str]]
+) -> list[_Asked]:
+    # A purchase for one of them may be made by another, and counts there.
+    desk = replace(desk, stats={signal.name: SignalStats(leads=leads.height) for signal in signals})
+    asking = (_ask(signal, leads, desk, judged.get(signal.name), beyond.get(signal.name, set())) for signal in signals)
+    return await asyncio.gather(*asking)
+
+
+async def _rehearsed(
+    signals: Sequence[Signal], leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame]
+) -> tuple[list[_Asked], Ledger]:
+    """What the signals would find, and the ledger that says what they would buy."""
+    ledger = desk.ledger.rehearsal()
+    return await _asked_all(signals, leads, replace(desk, ledger=ledger), judged, {}), ledger
+
+
+async def _collected_all(
+    asked: Sequence[_Asked], leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame]
+) -> dict[str, Collected]:
+    return {one.signal.name: await _collected(one, leads, desk, judged.get(one.signal.name)) for one in asked}
 
 
 async def _within(
@@ -154,87 +184,98 @@ async def _within(
     earlier: dict[str, list[SignalStats]] = {signal.name: [] for signal in signals}
     left: dict[str, set[str]] | None = None
     while True:
-        wishes = [wish for signal in [*signals, *beside] for wish in await _wishes(signal, leads, desk, judged[signal.name])]
+        wishes = [wish for signal in [*signals, *beside] for wish in await _wishes(signal, leads, desk, judged)]
         too_dear = plan.beyond(budgets, wishes)
         own = {signal.name: too_dear.get(signal.name, set()) for signal in signals}
-        stats = {signal.name: SignalStats(leads=leads.height) for signal in signals}
-        collected = await _each(signals, leads, replace(desk, stats=stats), judged, own)
+        asked = await _asked_all(signals, leads, desk, judged, own)
         if not any(own.values()) or own == left:
             break
-        for name, one in stats.items():
-            earlier[name].append(one)
+        for one in asked:
+            earlier[one.signal.name].append(one.stats)
         left, budgets = own, await asyncio.to_thread(desk.ledger.budgets)
-    for name, before in earlier.items():
-        for one in before:
-            stats[name].add_earlier(one)
-    return collected
+    for one in asked:
+        for before in earlier[one.signal.name]:
+            one.stats.add_earlier(before)
+    return await _collected_all(asked, leads, desk, judged)
 
 
-async def _wishes(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame) -> list[plan.Wish]:
+async def _wishes(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame]) -> list[plan.Wish]:
     """What the signal would buy, at most, by subject."""
-    stats, ledger = SignalStats(), desk.ledger.rehearsal()
-    await _collect(signal, leads, replace(desk, ledger=ledger, stats={signal.name: stats}), judged)
+    (asked,), ledger = await _rehearsed([signal], leads, desk, judged)
     wished = {want.key: want for want in ledger.wished}
-    ranks = dict(
-        judged.with_columns(subject=leads.select(subject=subject(signal.subject))["subject"])
-        .filter("worth", pl.col("subject").is_not_null())
-        .group_by("subject")
-        .agg(pl.col("rank").min())
-        .iter_rows()
-    )
+    own = judged[signal.name]
+    ranks: dict[str, int] = {}
+    for name, worth, rank in zip(desk.subjects.named(signal.subject).subjects, own["worth"].to_list(), own["rank"].to_list(), strict=True):
+        if worth and name is not None:
+            ranks[name] = min(rank, ranks.get(name, rank))
     return [
         plan.Wish(signal.name, name, ranks[name], wants)
-        for name, look in stats.looks.items()
+        for name, look in asked.stats.looks.items()
         if name in ranks and (wants := [wished[key] for key in look.keys if key in wished])
     ]
 
 
-async def _collect(
-    signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None = None, beyond: Collection[str] = ()
-) -> Collected:
+@dataclass
+class _Asked:
+    """What a signal found about the leads."""
+
+    signal: Signal
+    rows: Sequence[int]
+    """The leads that were asked about, by their places in the run's frame: all but those that bring the answer."""
+    brought: Mapping[Key, Gift]
+    taken: Mapping[Key, Gift]
+    """Gifts that were used without asking anybody."""
+    verdicts: dict[str, SubjectVerdict]
+    charges: list[Charge]
+    stats: SignalStats
+
+
+async def _ask(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None, beyond: Collection[str]) -> _Asked:
     """`judged`: see `Worth.judged`. `beyond`: subjects for which the budget does not reach."""
-    every = desk.named(signal.subject, leads)
-    if judged is not None:
-        every = every.hstack(judged)
+    named = desk.subjects.named(signal.subject)
     brought = gifts(signal, leads) if signal.active_sources else {}
     stats = desk.stats[signal.name]
-    taken = await _taken(signal, leads, every, brought, desk, stats)
-    asked = _without(every, taken)
-    wanted = asked if judged is None or judged["worth"].all() else asked.filter("worth")
+    taken = await _taken(signal, leads, brought, desk, stats)
+    asked: Sequence[int] = range(leads.height)
+    if taken:
+        asked = [row for row in asked if (named.campaigns[row], named.subjects[row]) not in taken]
+    wanted, ranks = asked, None
+    if judged is not None:
+        ranks = judged["rank"].to_list()
+        if not judged["worth"].all():
+            worth = judged["worth"].to_list()
+            wanted = [row for row in asked if worth[row]]
     if beyond:
-        wanted = wanted.filter(~pl.col("subject").is_in(list(beyond)).fill_null(False))
-    if wanted.height == leads.height:
-        # The same for all signals that ask about this kind of subject.
-        if signal.subject not in desk.firsts:
-            desk.firsts[signal.subject] = _first(wanted)
-        first = desk.firsts[signal.subject]
-    else:
-        first = _first(wanted)
-    subjects = _subjects(signal, leads, first)
+        wanted = [row for row in wanted if named.subjects[row] not in beyond]
+    subjects = _subjects(signal, leads, desk, named.first(wanted, ranks))
     stats.subjects = Counter(subject.campaign_id for subject in subjects.values())
     stats.subjects.update(campaign for campaign, _ in taken)
     verdicts, charges = await ask(signal, subjects, desk, stats)
-    if wanted.height < asked.height:
-        others = _subjects(signal, leads, _first(asked.filter(~pl.col("subject").is_in(list(subjects)))))
+    if len(wanted) < len(asked):
+        others = _subjects(signal, leads, desk, named.first([row for row in asked if named.subjects[row] not in subjects], ranks))
         known, paid = await _not_bought(signal, others, beyond, desk, stats)
         verdicts, charges = verdicts | known, charges + paid
+    return _Asked(signal, asked, brought, taken, verdicts, charges, stats)
 
+
+async def _collected(asked: _Asked, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None) -> Collected:
+    signal, stats, verdicts, taken = asked.signal, asked.stats, asked.verdicts, asked.taken
+    named = desk.subjects.named(signal.subject)
     if signal.subject != "company_domain":
-        await _suppress(asked, verdicts, desk.ledger)
-    without = asked["subject"].null_count()
+        await _suppress(asked, leads, named, desk.ledger)
+    without = sum(named.subjects[row] is None for row in asked.rows)
     stats.found = sum(verdict.state == "found" for verdict in verdicts.values()) + len(taken)
     stats.missed = Counter(verdict.reason or "no_result" for verdict in verdicts.values() if verdict.state != "found")
     if without:
         stats.missed["no_subject"] += without
-    looks, lacking = _looks(asked, stats), _lacking(asked, verdicts)
+    pairs = {(named.campaigns[row], named.subjects[row]) for row in asked.rows}
+    looks, lacking = _looks(pairs, stats), _lacking(pairs, verdicts)
     # A gift that is stale is better than nothing.
     last_resorts = {
         key: _as_verdict(gift, stale=verdict.reason not in ("not_bought", NOT_WORTH_IT))
-        for key, gift in brought.items()
+        for key, gift in asked.brought.items()
         if key not in taken and (verdict := verdicts[key[1]]).state == "unknown" and verdict.reason not in OPTED_OUT
     }
-    if not (taken or last_resorts):
-        return Collected(_rows(signal, every, verdicts, charges), stats, lacking, looks)
     for key, gift in taken.items():
         campaign, name = key
         stats.given[campaign] += 1
@@ -243,8 +284,8 @@ async def _collect(
         look.keys |= seen.keys if seen else set()
         look.until = min(look.until, _fresh_until(signal, gift, desk))
     own = {key: _as_verdict(gift) for key, gift in taken.items()} | last_resorts
-    unpaid = [charge for charge in charges if (charge.campaign_id, charge.subject) not in taken]
-    return Collected(_rows(signal, every, verdicts, unpaid, own), stats, lacking, looks)
+    charges = [charge for charge in asked.charges if (charge.campaign_id, charge.subject) not in taken]
+    return Collected(_rows(signal, leads, named, judged, verdicts, charges, own), stats, lacking, looks)
 
 
 async def _not_bought(
@@ -264,16 +305,14 @@ async def _not_bought(
     return verdicts, charges
 
 
-async def _taken(
-    signal: Signal, leads: pl.DataFrame, every: pl.DataFrame, brought: Mapping[Key, Gift], desk: Desk, stats: SignalStats
-) -> dict[Key, Gift]:
+async def _taken(signal: Signal, leads: pl.DataFrame, brought: Mapping[Key, Gift], desk: Desk, stats: SignalStats) -> dict[Key, Gift]:
     """The gifts to use without asking anybody: fresh ones, for which the ledger has no newer answer."""
     now = desk.ledger.now()
     fresh = {key: gift for key, gift in brought.items() if now - gift.as_of < signal.lifetimes.found}
     if not fresh:
         return {}
-    of_gifts = every.with_row_index("row").filter(pl.col("subject").is_in([name for _, name in fresh]))
-    subjects = _subjects(signal, leads, _first(of_gifts))
+    names, named = {name for _, name in fresh}, desk.subjects.named(signal.subject)
+    subjects = _subjects(signal, leads, desk, named.first([row for row, name in enumerate(named.subjects) if name in names]))
     recalled = SignalStats()
     known, _ = await ask(signal, subjects, replace(desk, ledger=desk.ledger.recall_only()), recalled)
     stats.looks |= recalled.looks
@@ -290,65 +329,43 @@ def _fresh_until(signal: Signal, gift: Gift, desk: Desk) -> float:
     return (gift.as_of + signal.lifetimes.found).timestamp() if buying else math.inf
 
 
-def _without(every: pl.DataFrame, taken: Mapping[Key, Gift]) -> pl.DataFrame:
-    """The leads that are asked about, with their place in the run's frame as `row`."""
-    rows = every.with_row_index("row")
-    if not taken:
-        return rows
-    given = pl.DataFrame(list(taken), schema={"campaign_id": pl.String, "subject": pl.String}, orient="row")
-    return rows.join(given, on=["campaign_id", "subject"], how="anti", maintain_order="left")
-
-
-def _first(asked: pl.DataFrame) -> pl.DataFrame:
-    """Each subject's first lead, whose campaign pays, whatever the order of the frame. If the leads are ranked, the subjects of the best come first."""
-    first = asked.drop_nulls("subject").sort("received_at", "campaign_id", "lead_id")
-    if "rank" in asked.columns:
-        return first.with_columns(pl.col("rank").min().over("subject")).unique("subject", keep="first", maintain_order=True).sort("rank")
-    return first.unique("subject", keep="first", maintain_order=True)
-
-
-def _lacking(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict]) -> frozenset[tuple[str, str]]:
+def _lacking(pairs: Collection[tuple[str, str | None]], verdicts: Mapping[str, SubjectVerdict]) -> frozenset[tuple[str, str]]:
     providers = {name: verdict.lacks for name, verdict in verdicts.items() if verdict.lacks is not None}
-    if not providers:
-        return frozenset()
-    pairs = asked.select("campaign_id", "subject").filter(pl.col("subject").is_in(list(providers))).unique()
-    return frozenset((campaign, providers[name]) for campaign, name in pairs.iter_rows())
+    return frozenset((campaign, providers[name]) for campaign, name in pairs if name in providers) if providers else frozenset()
 
 
-def _subjects(signal: Signal, leads: pl.DataFrame, first: pl.DataFrame) -> dict[str, Subject]:
-    """Each subject with its payer and, if a source's question needs them, the facts of its first lead."""
-    names, payers = first["subject"].to_list(), first["campaign_id"].to_list()
+def _subjects(signal: Signal, leads: pl.DataFrame, desk: Desk, first: Sequence[int]) -> dict[str, Subject]:
+    """Each subject with its payer and, if a source's question needs them, the facts of its first lead. `first`: the places of these leads."""
+    named = desk.subjects.named(signal.subject)
+    names = [named.subjects[row] or "" for row in first]
     if all(source.ask is None for source in signal.active_sources):
-        return {name: Subject(payer) for name, payer in zip(names, payers, strict=True)}
-    facts = leads[first["row"]].select(
-        email=subject("email"),
-        first_name=pl.col("name_first"),
-        last_name=pl.col("name_last"),
-        company_domain=subject("company_domain"),
-        profile=subject("person_profile"),
-    )
-    return {name: Subject(payer, LeadFacts(name, *row)) for name, payer, row in zip(names, payers, facts.iter_rows(), strict=True)}
+        return {name: Subject(named.campaigns[row]) for name, row in zip(names, first, strict=True)}
+    kinds: tuple[SubjectKind, ...] = ("email", "company_domain", "person_profile")
+    emails, domains, profiles = (desk.subjects.named(kind).subjects for kind in kinds)
+    given, last = leads["name_first"].to_list(), leads["name_last"].to_list()
+    return {
+        name: Subject(named.campaigns[row], LeadFacts(name, emails[row], given[row], last[row], domains[row], profiles[row]))
+        for name, row in zip(names, first, strict=True)
+    }
 
 
-def _looks(asked: pl.DataFrame, stats: SignalStats) -> dict[str, Look]:
+def _looks(pairs: Collection[tuple[str, str | None]], stats: SignalStats) -> dict[str, Look]:
     """What each campaign's rows depend on in the ledger: everything looked up for its subjects, whoever paid."""
-    pairs = set(zip(asked["campaign_id"].to_list(), asked["subject"].to_list(), strict=True))
     looks = {campaign: Look() for campaign, _ in pairs}
     for campaign, name in pairs:
-        if name in stats.looks:
+        if name is not None and name in stats.looks:
             looks[campaign].keys |= stats.looks[name].keys
             looks[campaign].until = min(looks[campaign].until, stats.looks[name].until)
     return looks
 
 
-async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict], ledger: Ledger) -> None:
+async def _suppress(asked: _Asked, leads: pl.DataFrame, named: Named, ledger: Ledger) -> None:
     """Suppress people who opted out at a provider: from the next run on, the identity room keeps them out."""
-    claimed = {name: verdict for name, verdict in verdicts.items() if verdict.reason == "suppressed"}
+    claimed = {name: verdict for name, verdict in asked.verdicts.items() if verdict.reason == "suppressed"}
     if not claimed:
         return
-    addresses = {
-        (name, address) for name, address in asked.select("subject", "email_normalized").drop_nulls().iter_rows() if name in claimed
-    }
+    emails = leads["email_normalized"].to_list()
+    addresses = {(name, emails[row]) for row in asked.rows if (name := named.subjects[row]) in claimed and name and emails[row] is not None}
     addresses |= {(name, verdict.address) for name, verdict in claimed.items() if verdict.address}
     rows = [
         (kind, value_hash(value), f"asked {claimed[name].provider} not to be processed")
@@ -358,64 +375,66 @@ async def _suppress(asked: pl.DataFrame, verdicts: Mapping[str, SubjectVerdict],
     await asyncio.to_thread(ledger.suppress_all, rows)
 
 
+_COMMON = ("state", "reason", "provider", "as_of", "stale", "synthetic")
+_NOBODY, _NO_VERDICT = SubjectVerdict("unknown", "no_subject"), SubjectVerdict("unknown", None)
+
+
 def _rows(
     signal: Signal,
-    every: pl.DataFrame,
+    leads: pl.DataFrame,
+    named: Named,
+    judged: pl.DataFrame | None,
     verdicts: Mapping[str, SubjectVerdict],
     charges: Sequence[Charge],
     own: Mapping[Key, SubjectVerdict] = MappingProxyType({}),
 ) -> pl.DataFrame:
-    """The verdicts joined back to the leads, with each charge on the first lead of the campaign that paid it. `own`: verdicts for one campaign only."""
-    names = {key: f"{len(key[0])} {key[0]} {key[1]}" for key in own}
-    asked = every.with_columns(verdict=pl.col("subject"))
+    """The verdicts beside the leads, with each charge on the first lead of the campaign that paid it. `own`: verdicts for one campaign only."""
+    said = [*verdicts.values(), *own.values(), _NOBODY, _NO_VERDICT]
+    place: dict[object, int] = {name: number for number, name in enumerate(verdicts)}
+    of_own = {key: number for number, key in enumerate(own, start=len(verdicts))}
+    nobody, no_verdict = len(said) - 2, len(said) - 1
+    places = [nobody if name is None else place.get(name, no_verdict) for name in named.subjects]
     if own:
-        of_own = pl.DataFrame(
-            [(*key, name) for key, name in names.items()],
-            schema={"campaign_id": pl.String, "subject": pl.String, "own": pl.String},
-            orient="row",
-        )
-        asked = asked.join(of_own, on=["campaign_id", "subject"], how="left", maintain_order="left")
-        asked = asked.with_columns(verdict=pl.coalesce("own", "subject")).drop("own")
-        verdicts = {**verdicts, **{names[key]: verdict for key, verdict in own.items()}}
+        places = [of_own.get(key, at) for key, at in zip(zip(named.campaigns, named.subjects, strict=True), places, strict=True)]  # type: ignore[arg-type]
     schema = signal.contract.polars_schema()
-    common = ("state", "reason", "provider", "as_of", "stale", "synthetic")
-    said = verdicts.values()
     facts = pl.DataFrame(
-        {
-            "verdict": list(verdicts),
-            **{column: _series([getattr(verdict, column) for verdict in said], schema[column]) for column in common},
-            **{column: _series([verdict.values.get(column) for verdict in said], dtype) for column, dtype in signal.value_schema.items()},
-        },
-        schema={"verdict": pl.String, **{column: schema[column] for column in common}, **signal.value_schema},
-        strict=False,
-    )
-    if "needs" not in asked.columns:
-        asked = asked.with_columns(needs=pl.lit(None, dtype=pl.String))
-    rows = asked.join(facts, on="verdict", how="left", maintain_order="left")
-    nobody = SubjectVerdict("unknown", "no_subject")
-    return rows.with_columns(
-        needs=pl.when((pl.col("reason") == NOT_WORTH_IT) & pl.col("subject").is_not_null()).then(pl.col("needs")),
-        reason=pl.when(pl.col("subject").is_null()).then(pl.lit(nobody.reason)).otherwise(pl.col("reason")),
-        state=pl.col("state").fill_null(nobody.state),
-        stale=pl.col("stale").fill_null(False),
-        synthetic=pl.col("synthetic").fill_null(False),
-        cost_usd=(_costs(asked, charges).cast(MONEY_DTYPE) / pl.lit(Decimal(1_000_000))).cast(MONEY_DTYPE),
-    ).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+        [
+            *(column_of_values(name, [getattr(verdict, name) for verdict in said], schema[name]) for name in _COMMON),
+            *(_values(name, [verdict.values.get(name) for verdict in said], dtype) for name, dtype in signal.value_schema.items()),
+        ]
+    )[places]
+    needs: pl.Series | None = None
+    if judged is not None and judged["needs"].null_count() < leads.height:
+        left_out = [said[at].reason == NOT_WORTH_IT for at in places]
+        needs = judged["needs"].set(~pl.Series(left_out), None) if not all(left_out) else judged["needs"]
+    columns = {
+        "campaign_id": leads["campaign_id"],
+        "lead_id": leads["lead_id"],
+        "subject": pl.Series("subject", named.subjects, pl.String),
+        "needs": pl.Series("needs", [None] * leads.height, pl.String) if needs is None else needs,
+        "cost_usd": _costs(leads, named, charges),
+        **{each.name: each for each in facts},
+    }
+    return pl.DataFrame([columns[name] for name in schema])
 
 
-def _series(values: list[Any], dtype: pl.DataType) -> Any:
-    """The values, or the column of them where polars would take long to make it."""
-    return column_of_values("", values, dtype) if isinstance(dtype, pl.List | pl.Datetime) else values
+def _values(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
+    """The values as a column; a parser's value that is of another type is made one of this."""
+    try:
+        return column_of_values(name, values, dtype)
+    except (TypeError, pl.exceptions.PolarsError):
+        return pl.Series(name, values, dtype, strict=False)
 
 
-def _costs(asked: pl.DataFrame, charges: Sequence[Charge]) -> pl.Series:
-    """For each row, in micro-dollars: each answer's cost on the first lead it served in the campaign that paid."""
-    costs = [0] * asked.height
+def _costs(leads: pl.DataFrame, named: Named, charges: Sequence[Charge]) -> pl.Series:
+    """For each row: each answer's cost on the first lead it served in the campaign that paid."""
+    costs = [0] * leads.height
     if charges:
         billed = {(charge.campaign_id, charge.subject) for charge in charges}
         payers: dict[tuple[str, str], tuple[Any, str, int]] = {}
-        for row, (campaign, lead, at, name) in enumerate(asked.select("campaign_id", "lead_id", "received_at", "subject").iter_rows()):
-            if (campaign, name) in billed:
+        keys = zip(named.campaigns, leads["lead_id"].to_list(), leads["received_at"].to_list(), named.subjects, strict=True)
+        for row, (campaign, lead, at, name) in enumerate(keys):
+            if name is not None and (campaign, name) in billed:
                 payers[campaign, name] = min(payers.get((campaign, name), (at, lead, row)), (at, lead, row))
         # An answer that served several subjects is paid by the first of them.
         ordered = sorted(
@@ -429,4 +448,5 @@ def _costs(asked: pl.DataFrame, charges: Sequence[Charge]) -> pl.Series:
             if (charge.key, charge.campaign_id) not in paid:
                 paid.add((charge.key, charge.campaign_id))
                 costs[row] += charge.cost_micros
-    return pl.Series("cost_usd", costs, dtype=pl.Int64)
+    dollars = pl.Series("cost_usd", costs, dtype=pl.Int64).cast(MONEY_DTYPE)
+    return dollars if not charges else dollars.to_frame().select((pl.first() / pl.lit(Decimal(1_000_000))).cast(MONEY_DTYPE)).to_series()

@@ -5,6 +5,9 @@ Belongs here: turning a lead's columns into a subject. Does not belong here: nor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import polars as pl
 
 from lead_assets.vendors.offer import SubjectKind
@@ -26,6 +29,51 @@ def subject(kind: SubjectKind) -> pl.Expr:
         return _contact()
     slug = pl.col("linkedin_url").str.extract(_PROFILE).str.to_lowercase()
     return pl.when(slug.is_not_null()).then(pl.format("https://www.linkedin.com/in/{}", slug))
+
+
+@dataclass(frozen=True)
+class Named:
+    """The leads of a run with their subjects of one kind, by their places in its frame."""
+
+    campaigns: list[str]
+    subjects: list[str | None]
+    arrived: Sequence[int]
+    """The places of all leads, from the one that arrived first."""
+
+    def first(self, rows: Sequence[int], ranks: Sequence[int] | None = None) -> list[int]:
+        """Each subject's first lead among these `rows`, whose campaign pays, whatever the order of the frame: in the order of arrival, or of buying if the
+        leads have `ranks`. Leads without a subject are left out."""
+        chosen: Sequence[int] = self.arrived
+        if len(rows) < len(self.arrived):
+            among = set(rows)
+            chosen = [row for row in self.arrived if row in among]
+        first: dict[str, int] = {}
+        best: dict[str, int] = {}
+        for row in chosen:
+            if (name := self.subjects[row]) is None:
+                continue
+            first.setdefault(name, row)
+            if ranks is not None:
+                best[name] = min(best.get(name, ranks[row]), ranks[row])
+        return list(first.values()) if ranks is None else [first[name] for name in sorted(best, key=best.__getitem__)]
+
+
+class LeadSubjects:
+    """The subjects of leads (columns of identity.leads), each kind found when it is first asked for."""
+
+    def __init__(self, leads: pl.DataFrame) -> None:
+        self._leads = leads
+        self._campaigns: list[str] = leads["campaign_id"].to_list()
+        self._arrived: list[int] = leads.select(pl.arg_sort_by("received_at", "campaign_id", "lead_id")).to_series().to_list()
+        self._named: dict[SubjectKind, Named] = {}
+
+    def named(self, kind: SubjectKind) -> Named:
+        if kind not in self._named:
+            # Most campaigns have nobody's profile, and to look for one in each text takes longest.
+            nobodys = kind == "person_profile" and self._leads["linkedin_url"].null_count() == self._leads.height
+            found = [None] * self._leads.height if nobodys else self._leads.select(subject(kind)).to_series().to_list()
+            self._named[kind] = Named(self._campaigns, found, self._arrived)
+        return self._named[kind]
 
 
 def _contact() -> pl.Expr:

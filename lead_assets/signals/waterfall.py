@@ -16,8 +16,6 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-import polars as pl
-
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import KEPT_OUT, PASSING, UNSENT, Answer, AnswerKeys, History, Lifetimes, Reply, Want, stands_until
@@ -25,7 +23,7 @@ from lead_assets.ledger.recall import served
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.signals.sources import ledger_parameters, open_source, price_micros
 from lead_assets.signals.stats import SignalStats
-from lead_assets.signals.subjects import subject as subject_of
+from lead_assets.signals.subjects import LeadSubjects
 from lead_assets.vendors import anthropic, load_vendors
 from lead_assets.vendors.answers import Values
 from lead_assets.vendors.offer import SourceClient, SubjectKind
@@ -38,6 +36,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_FEW = 200
+"""Keys that wait for others to be looked up with."""
 AT_ONCE = 5_000
 """Most subjects per purchase: a million raw answers would not fit into memory, but the parsed columns do."""
 
@@ -101,6 +101,29 @@ def trouble_of(run_id: str) -> Trouble:
     return Trouble()
 
 
+class Lookup:
+    """What the ledger has. Signals that look at the same moment are answered by one query."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._wanted: set[str] = set()
+        self._looking: asyncio.Task[dict[str, History]] | None = None
+
+    async def histories(self, keys: Sequence[str]) -> Mapping[str, History]:
+        """As `Ledger.histories`; what others asked for may be there, too."""
+        if len(keys) > _FEW:
+            return await asyncio.to_thread(self._ledger.histories, keys)
+        self._wanted.update(keys)
+        if self._looking is None:
+            self._looking = asyncio.create_task(self._look())
+        return await self._looking
+
+    async def _look(self) -> dict[str, History]:
+        await asyncio.sleep(0)
+        wanted, self._wanted, self._looking = self._wanted, set(), None
+        return await asyncio.to_thread(self._ledger.histories, wanted)
+
+
 @dataclass
 class Desk:
     """What a purchase needs. Clients are opened on first use: a run that finds everything in the ledger needs none."""
@@ -108,6 +131,7 @@ class Desk:
     ledger: Ledger
     settings: Settings
     signals: Sequence[Signal]
+    subjects: LeadSubjects
     stack: AsyncExitStack
     retry: Retry | None = None
     stats: Mapping[str, SignalStats] = field(default_factory=dict)
@@ -115,15 +139,10 @@ class Desk:
     trouble: Trouble = field(default_factory=Trouble)
     _clients: dict[str, SourceClient] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    firsts: dict[SubjectKind, pl.DataFrame] = field(default_factory=dict)
-    """By kind, each subject's first lead among all leads of this purchase."""
-    _named: dict[SubjectKind, pl.DataFrame] = field(default_factory=dict)
+    lookup: Lookup = field(init=False)
 
-    def named(self, kind: SubjectKind, leads: pl.DataFrame) -> pl.DataFrame:
-        """The leads' keys, `received_at`, `email_normalized` and `subject` of this kind. `leads`: the same for all signals of this purchase."""
-        if kind not in self._named:
-            self._named[kind] = leads.select("campaign_id", "lead_id", "received_at", "email_normalized", subject=subject_of(kind))
-        return self._named[kind]
+    def __post_init__(self) -> None:
+        self.lookup = Lookup(self.ledger)
 
     async def client(self, source: Source) -> SourceClient:
         async with self._lock:
@@ -221,7 +240,7 @@ async def _known(
     asking = _AskedSource(signal, source, desk)
     own = {name: asking.key(name) for name in subjects}
     now, recalls = desk.ledger.now(), desk.ledger.buying == "never"
-    past = await asyncio.to_thread(desk.ledger.histories, list(own.values()))
+    past = await desk.lookup.histories(list(own.values()))
     served = {name for name, key in own.items() if key in past and (recalls or past[key].serve(signal.lifetimes, now) is not None)}
     needed, first = source.needs, source.needs.sources[0]
     needing = _AskedSource(needed, first, desk)
@@ -261,7 +280,7 @@ async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk, stat
     subject_of = {name: subject.facts.subject_of(reads.subject) for name, subject in subjects.items() if subject.facts is not None}
     others = {name: other for name, other in subject_of.items() if other is not None}
     keys = {other: {operation: asking.key(other) for operation, asking in askers} for other in dict.fromkeys(others.values())}
-    past = await asyncio.to_thread(desk.ledger.histories, [key for asked in keys.values() for key in asked.values()])
+    past = await desk.lookup.histories([key for asked in keys.values() for key in asked.values()])
     bodies: dict[str, dict[str, object]] = {
         other: {operation: known.body for operation, key in asked.items() if key in past and (known := past[key].known) is not None}
         for other, asked in keys.items()
@@ -310,7 +329,7 @@ async def _answers(signal: Signal, asking: _AskedSource, wanted: Sequence[_Due],
         return {}
     source, lifetimes = asking.source, asking.lifetimes
     vendor = load_vendors()[source.provider]
-    past = await asyncio.to_thread(desk.ledger.histories, list({want.key for want in wanted}))
+    past = await desk.lookup.histories(list({want.key for want in wanted}))
     now = desk.ledger.now()
     if vendor.key(desk.settings) is None and desk.ledger.buying != "never":
         # Without a key nothing can be bought, but earlier purchases still count.
@@ -320,7 +339,7 @@ async def _answers(signal: Signal, asking: _AskedSource, wanted: Sequence[_Due],
         return answers
     answers = {}
     # A subject that several ask about is a hit of the campaign that would have bought it.
-    unique = {want.key: want for want in (wanted if desk.ledger.buying != "always" else reversed(wanted))}
+    unique = {want.key: want for want in (wanted if desk.ledger.buying == "never" else reversed(wanted))}
     for key, want in unique.items():
         answer = served(desk.ledger, past[key], lifetimes, now) if key in past else None
         if answer is not None:
