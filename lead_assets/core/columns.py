@@ -52,6 +52,8 @@ _MARKS = re.compile(r"[\u0300-\u036f.]")
 _NO_LETTERS = re.compile(r"[\W_]+")
 _AS_PLAIN = str.maketrans(PLAIN_LETTERS)
 _FEW = 8
+_FEW_ROWS = 200
+"""Of so few, Python has read all values before a query has begun."""
 
 
 def fold(text: pl.Series) -> pl.Series:
@@ -86,6 +88,10 @@ def _folded_one(text: str) -> str:
 
 def map_distinct(values: pl.Series, function: Callable[[str], Any], dtype: Any = pl.String) -> pl.Series:
     """Apply `function` to every value, calling it once per distinct value; null stays null."""
+    if values.len() <= _FEW_ROWS:
+        listed = values.to_list()
+        answer_to = {value: function(value) for value in dict.fromkeys(listed) if value is not None}
+        return pl.Series(values.name, [None if value is None else answer_to[value] for value in listed], dtype=dtype)
     distinct = values.drop_nulls().unique()
     answers = pl.Series("answer", [function(value) for value in distinct.to_list()], dtype=dtype)
     if distinct.len() == 0:
@@ -101,9 +107,18 @@ def at_once(rows: int, *steps: Callable[[], T]) -> list[T]:
         return list(pool.map(lambda step: step(), steps))
 
 
-def beside(left: pl.DataFrame, right: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
-    """`left` with the columns of `right`, found by the keys; null where it has no such row. Tables of the same leads stand in the same order, and are put side
-    by side without a join; tables in another order are joined, and raise polars' ComputeError if `right` has a key twice."""
+def beside(left: pl.DataFrame, right: pl.DataFrame, keys: Sequence[str], *, prefix: str = "") -> pl.DataFrame:
+    """`left` with the columns of `right` (`prefix` before their names), found by the keys; null where it has no such row. Tables of the same leads stand in the
+    same order, and are put side by side without a join; tables in another order are joined, and raise polars' ComputeError if `right` has a key twice."""
+    added = [each.alias(prefix + each.name) if prefix else each for each in right.get_columns() if each.name not in keys]
     if left.height == right.height and all(left[key].equals(right[key]) for key in keys):
-        return left.hstack(right.select(pl.exclude(keys)))
-    return left.join(right, on=list(keys), how="left", validate="m:1", maintain_order="left")
+        return left.hstack(added)
+    found = pl.DataFrame([*(right[key] for key in keys), *added])
+    return left.join(found, on=list(keys), how="left", validate="m:1", maintain_order="left")
+
+
+def conform(frame: pl.DataFrame, schema: pl.Schema) -> pl.DataFrame:
+    """The frame's columns in the order and the types of the schema."""
+    own = frame.schema
+    other = [pl.col(name).cast(dtype) for name, dtype in schema.items() if own[name] != dtype]
+    return (frame.with_columns(other) if other else frame)[schema.names()]

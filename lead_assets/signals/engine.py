@@ -151,7 +151,7 @@ async def _each(
 
 async def _asked_all(
     signals: Sequence[Signal], leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame], beyond: Mapping[str, set[str]]
-) -> list[_Asked]:
+) -> list[_SignalFindings]:
     # A purchase for one of them may be made by another, and counts there.
     desk = replace(desk, stats={signal.name: SignalStats(leads=leads.height) for signal in signals})
     asking = (_ask(signal, leads, desk, judged.get(signal.name), beyond.get(signal.name, set())) for signal in signals)
@@ -160,14 +160,14 @@ async def _asked_all(
 
 async def _rehearsed(
     signals: Sequence[Signal], leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame]
-) -> tuple[list[_Asked], Ledger]:
+) -> tuple[list[_SignalFindings], Ledger]:
     """What the signals would find, and the ledger that says what they would buy."""
     ledger = desk.ledger.rehearsal()
     return await _asked_all(signals, leads, replace(desk, ledger=ledger), judged, {}), ledger
 
 
 async def _collected_all(
-    asked: Sequence[_Asked], leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame]
+    asked: Sequence[_SignalFindings], leads: pl.DataFrame, desk: Desk, judged: Mapping[str, pl.DataFrame]
 ) -> dict[str, Collected]:
     return {one.signal.name: await _collected(one, leads, desk, judged.get(one.signal.name)) for one in asked}
 
@@ -216,7 +216,7 @@ async def _wishes(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: Mappi
 
 
 @dataclass
-class _Asked:
+class _SignalFindings:
     """What a signal found about the leads."""
 
     signal: Signal
@@ -230,7 +230,7 @@ class _Asked:
     stats: SignalStats
 
 
-async def _ask(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None, beyond: Collection[str]) -> _Asked:
+async def _ask(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None, beyond: Collection[str]) -> _SignalFindings:
     """`judged`: see `Worth.judged`. `beyond`: subjects for which the budget does not reach."""
     named = desk.subjects.named(signal.subject)
     brought = gifts(signal, leads) if signal.active_sources else {}
@@ -255,10 +255,10 @@ async def _ask(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: pl.DataF
         others = _subjects(signal, leads, desk, named.first([row for row in asked if named.subjects[row] not in subjects], ranks))
         known, paid = await _not_bought(signal, others, beyond, desk, stats)
         verdicts, charges = verdicts | known, charges + paid
-    return _Asked(signal, asked, brought, taken, verdicts, charges, stats)
+    return _SignalFindings(signal, asked, brought, taken, verdicts, charges, stats)
 
 
-async def _collected(asked: _Asked, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None) -> Collected:
+async def _collected(asked: _SignalFindings, leads: pl.DataFrame, desk: Desk, judged: pl.DataFrame | None) -> Collected:
     signal, stats, verdicts, taken = asked.signal, asked.stats, asked.verdicts, asked.taken
     named = desk.subjects.named(signal.subject)
     if signal.subject != "company_domain":
@@ -359,7 +359,7 @@ def _looks(pairs: Collection[tuple[str, str | None]], stats: SignalStats) -> dic
     return looks
 
 
-async def _suppress(asked: _Asked, leads: pl.DataFrame, named: Named, ledger: Ledger) -> None:
+async def _suppress(asked: _SignalFindings, leads: pl.DataFrame, named: Named, ledger: Ledger) -> None:
     """Suppress people who opted out at a provider: from the next run on, the identity room keeps them out."""
     claimed = {name: verdict for name, verdict in asked.verdicts.items() if verdict.reason == "suppressed"}
     if not claimed:

@@ -5,16 +5,18 @@ Belongs here: choosing among values from several signals, and the summary column
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from types import MappingProxyType
+from typing import NamedTuple
 
 import polars as pl
 
 from lead_assets.contracts import EnrichedLead
 from lead_assets.contracts.base import MONEY_DTYPE
 from lead_assets.contracts.enriched import VALUE_SOURCES
-from lead_assets.core.columns import beside
+from lead_assets.core.columns import beside, conform
 from lead_assets.core.places.located import located
 from lead_assets.signals.given import GIVEN_COLUMNS, given_columns
 from lead_assets.signals.given import PROVIDER as GIVEN
@@ -46,56 +48,72 @@ def enrich(
     nothing of each other, and `others` says for each what the rest of its campaign has.
     Raises polars' ComputeError if a frame contains a lead twice, which would multiply leads.
     """
-    frame = leads.select("campaign_id", "lead_id", "account_key", "company_domain")
+    frame = leads["campaign_id", "lead_id", "account_key", "company_domain"]
     brings = leads["given"].null_count() < leads.height
     if brings:
         frame = pl.concat([frame, given_columns(leads).rename(lambda name: f"{GIVEN}.{name}")], how="horizontal")
-    names = sorted(signals)
+    names = tuple(sorted(signals))
     for name in names:
-        found = signals[name].select(*_KEYS, pl.exclude(*_KEYS).name.prefix(f"{name}."))
-        frame = beside(frame, found, _KEYS)
+        frame = beside(frame, signals[name], _KEYS, prefix=f"{name}.")
+    said = _expressions(names, brings)
     # Asked dozens of times below, and an expression is worked out as often as it is written.
-    frame = frame.with_columns(**{f"{name}.has": (pl.col(f"{name}.state") == "found").fill_null(False) for name in names})
+    frame = frame.with_columns(said.asked)
+    # Not `select`: of a constant it makes one row, also where there are more leads.
+    offices = located(frame.with_columns(__head_office=said.head_office)["__head_office"])
+    frame = frame.with_columns(hq_country_code=offices["country_code"], hq_region=offices["region"])
+    frame, quality = _quality(frame, names, others, apart=apart)
+    return conform(frame.select(*said.told, quality.alias("enrichment_quality")), EnrichedLead.polars_schema())
+
+
+class _Expressions(NamedTuple):
+    """What is asked of a lead's signals, and what is told of them. They are the same for every frame with these signals."""
+
+    asked: list[pl.Expr]
+    head_office: pl.Expr
+    told: list[pl.Expr]
+
+
+@lru_cache(maxsize=64)
+def _expressions(names: tuple[str, ...], brings: bool) -> _Expressions:
     schema = EnrichedLead.polars_schema()
-    offices = located(frame.with_columns(office=_head_office(names, brings))["office"])
     # A column's origin is told for each column that a signal fills: its time is put into words once.
     told = [_told(f"{name}.as_of", pl.col(f"{name}.provider")).alias(f"{name}.told") for name in names]
-    frame = frame.with_columns(hq_country_code=offices["country_code"], hq_region=offices["region"]).with_columns(told)
-    return frame.select(
-        "campaign_id",
-        "lead_id",
-        "account_key",
-        "company_domain",
-        *(_value(column, names, schema[column], brings).alias(column) for column in PRECEDENCE),
-        "hq_country_code",
-        "hq_region",
-        _provenance(names, brings).alias("provenance"),
-        _listed(names, pl.lit(True)).alias("signals_found"),
-        _listed(names, pl.lit(False)).alias("signals_missed"),
-        _miss_reasons(names).alias("miss_reasons"),
-        _quality(names, others, _KEYS if apart else _KEYS[:1]).alias("enrichment_quality"),
-        _sum([pl.col(f"{name}.cost_usd") for name in names]).alias("signals_cost_usd"),
-        pl.any_horizontal(pl.lit(False), *(_has(name) & pl.col(f"{name}.synthetic") for name in names)).alias("synthetic"),
-    ).select(pl.col(name).cast(dtype) for name, dtype in schema.items())
+    has = [(pl.col(f"{name}.state") == "found").fill_null(False).alias(f"{name}.has") for name in names]
+    return _Expressions(
+        [*has, *told],
+        _head_office(names, brings),
+        [
+            *map(pl.col, ("campaign_id", "lead_id", "account_key", "company_domain")),
+            *(_value(column, names, schema[column], brings).alias(column) for column in PRECEDENCE),
+            pl.col("hq_country_code"),
+            pl.col("hq_region"),
+            _provenance(names, brings).alias("provenance"),
+            _listed(names, pl.lit(True)).alias("signals_found"),
+            _listed(names, pl.lit(False)).alias("signals_missed"),
+            _miss_reasons(names).alias("miss_reasons"),
+            _sum([pl.col(f"{name}.cost_usd") for name in names]).alias("signals_cost_usd"),
+            pl.any_horizontal(pl.lit(False), *(_has(name) & pl.col(f"{name}.synthetic") for name in names)).alias("synthetic"),
+        ],
+    )
 
 
 def _has(signal: str) -> pl.Expr:
     return pl.col(f"{signal}.has")
 
 
-def _candidates(column: str, names: list[str]) -> list[tuple[str, pl.Expr]]:
+def _candidates(column: str, names: Sequence[str]) -> list[tuple[str, pl.Expr]]:
     """(signal, its value or null) for a column, best first."""
     return [(signal, pl.when(_has(signal)).then(pl.col(f"{signal}.{source}"))) for signal, source in PRECEDENCE[column] if signal in names]
 
 
-def _value(column: str, names: list[str], dtype: pl.DataType, brings: bool) -> pl.Expr:
+def _value(column: str, names: Sequence[str], dtype: pl.DataType, brings: bool) -> pl.Expr:
     candidates = [value for _, value in _candidates(column, names)]
     if brings and column in GIVEN_COLUMNS:
         candidates.append(pl.col(f"{GIVEN}.{column}"))
     return pl.coalesce(candidates) if candidates else pl.lit(None, dtype=dtype)
 
 
-def _head_office(names: list[str], brings: bool) -> pl.Expr:
+def _head_office(names: Sequence[str], brings: bool) -> pl.Expr:
     """Where the head office is, as a provider writes it: in one text, else in three."""
     said = [pl.lit(None, dtype=pl.String)]
     if "company_overview" in names:
@@ -108,7 +126,7 @@ def _head_office(names: list[str], brings: bool) -> pl.Expr:
     return pl.coalesce(said)
 
 
-def _provenance(names: list[str], brings: bool) -> pl.Expr:
+def _provenance(names: Sequence[str], brings: bool) -> pl.Expr:
     """A JSON object with sorted keys, built as text within polars, so that a million leads need not pass through Python one by one."""
     entries = []
     for column in sorted(PRECEDENCE):
@@ -128,7 +146,7 @@ def _origin(column: str, value: pl.Expr, told: pl.Expr) -> pl.Expr:
     return pl.when(value.is_not_null()).then(pl.concat_str(pl.lit(f'"{column}":'), told))
 
 
-def _miss_reasons(names: list[str]) -> pl.Expr:
+def _miss_reasons(names: Sequence[str]) -> pl.Expr:
     return _json_object(
         [
             pl.when(~_has(name)).then(
@@ -139,26 +157,45 @@ def _miss_reasons(names: list[str]) -> pl.Expr:
     )
 
 
-def _quality(names: list[str], others: Mapping[str, tuple[Count, Count]], among: list[str]) -> pl.Expr:
-    """Signals that are switched off were not requested, so their absence says nothing about the lead.
+def _quality(
+    frame: pl.DataFrame, names: Sequence[str], others: Mapping[str, tuple[Count, Count]], *, apart: bool
+) -> tuple[pl.DataFrame, pl.Expr]:
+    """The share of signals that were found, and the frame with what it is worked out from. Signals that are switched off were not requested, so their absence
+    says nothing about the lead.
 
     One that was not worth its price counts as it was found for the campaign's other leads that could be asked about. Leaving it out would make the share of
     cheap leads one of few signals, which is often 0 or 1, and move their scores by chance.
     """
     if not names:
-        return pl.lit(None, dtype=pl.Float64)
+        return frame, pl.lit(None, dtype=pl.Float64)
+    left_out = [name for name in names if frame[f"{name}.reason"].eq(NOT_WORTH_IT).any()]
+    counted = {f"{name}.of_all": _has(name).cast(pl.Int64) for name in left_out}
+    counted |= {
+        f"{name}.asked_of_all": (_requested(name) & pl.col(f"{name}.reason").ne_missing(NO_SUBJECT)).cast(pl.Int64) for name in left_out
+    }
+    if counted and apart:
+        frame = frame.with_columns(**counted)
+    elif counted:
+        of_all = frame.group_by("campaign_id").agg(count.sum().alias(name) for name, count in counted.items())
+        frame = frame.join(of_all, on="campaign_id", how="left", maintain_order="left")
     asked, found = [], []
     for name in names:
-        reason = pl.col(f"{name}.reason")
-        requested = reason.ne_missing(OFF) & reason.ne_missing(NOT_WORTH_IT)
-        could_be = requested & reason.ne_missing(NO_SUBJECT)
+        if name not in left_out:
+            asked.append(_requested(name).cast(pl.Int64))
+            found.append(_has(name).cast(pl.Float64))
+            continue
         found_of, asked_of = others.get(name, (0, 0))
-        usual = (_has(name).sum().over(among) + found_of) / (could_be.sum().over(among) + asked_of)
-        estimated = (reason == NOT_WORTH_IT).fill_null(False) & usual.is_not_nan()
-        asked.append((requested | estimated).cast(pl.Int64))
+        usual = (pl.col(f"{name}.of_all") + found_of) / (pl.col(f"{name}.asked_of_all") + asked_of)
+        estimated = (pl.col(f"{name}.reason") == NOT_WORTH_IT).fill_null(False) & usual.is_not_nan()
+        asked.append((_requested(name) | estimated).cast(pl.Int64))
         found.append(pl.when(estimated).then(usual).otherwise(_has(name).cast(pl.Float64)))
     total = pl.sum_horizontal(asked)
-    return pl.when(total > 0).then((pl.sum_horizontal(found) / total).round(4))
+    return frame, pl.when(total > 0).then((pl.sum_horizontal(found) / total).round(4))
+
+
+def _requested(name: str) -> pl.Expr:
+    reason = pl.col(f"{name}.reason")
+    return reason.ne_missing(OFF) & reason.ne_missing(NOT_WORTH_IT)
 
 
 def _json_object(entries: list[pl.Expr]) -> pl.Expr:
@@ -167,7 +204,7 @@ def _json_object(entries: list[pl.Expr]) -> pl.Expr:
     return pl.concat_str(pl.lit("{"), pl.concat_str(entries, separator=",", ignore_nulls=True).fill_null(""), pl.lit("}"))
 
 
-def _listed(names: list[str], found: pl.Expr) -> pl.Expr:
+def _listed(names: Sequence[str], found: pl.Expr) -> pl.Expr:
     if not names:
         return pl.lit([], dtype=pl.List(pl.String))
     return pl.concat_list(pl.when(_has(name) == found).then(pl.lit(name)) for name in names).list.drop_nulls()

@@ -121,7 +121,8 @@ class Lookup:
     async def _look(self) -> dict[str, History]:
         await asyncio.sleep(0)
         wanted, self._wanted, self._looking = self._wanted, set(), None
-        return await asyncio.to_thread(self._ledger.histories, wanted)
+        # So few are read before a thread has begun.
+        return self._ledger.histories(wanted) if len(wanted) <= _FEW else await asyncio.to_thread(self._ledger.histories, wanted)
 
 
 @dataclass

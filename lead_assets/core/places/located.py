@@ -14,9 +14,10 @@ _PLACE = pl.Schema({"country_code": pl.String, "region": pl.String})
 
 def located(texts: pl.Series) -> pl.DataFrame:
     """Columns country_code (ISO 3166-1 alpha-2) and region (ISO 3166-2, e.g. US-TX), null where the text is or names no place for certain."""
-    distinct = texts.drop_nulls().unique()
-    known = {text: _remembered[text] for text in distinct.to_list() if text in _remembered}
-    if new := [text for text in distinct.to_list() if text not in known]:
+    listed = texts.to_list()
+    distinct = [text for text in dict.fromkeys(listed) if text is not None]
+    known = {text: _remembered[text] for text in distinct if text in _remembered}
+    if new := [text for text in distinct if text not in known]:
         read = read_texts(new)
         for text in new:
             place = decide(None, None, read.get(text))
@@ -25,5 +26,6 @@ def located(texts: pl.Series) -> pl.DataFrame:
             _remembered.clear()
         if len(new) <= _MOST_REMEMBERED:
             _remembered.update((text, known[text]) for text in new)
-    found = pl.DataFrame([known[text] for text in distinct.to_list()], schema=_PLACE, orient="row").insert_column(0, distinct.alias("text"))
-    return pl.DataFrame({"text": texts}, schema={"text": pl.String}).join(found, on="text", how="left", maintain_order="left").drop("text")
+    nowhere = (None, None)
+    found = [known.get(text, nowhere) for text in listed]
+    return pl.DataFrame([pl.Series(name, [place[number] for place in found], dtype) for number, (name, dtype) in enumerate(_PLACE.items())])
