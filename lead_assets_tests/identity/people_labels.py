@@ -15,7 +15,8 @@ from lead_assets_tests.intake.samples import NOON, ndjson, read
 
 
 def labels(name: str) -> list[dict[str, str]]:
-    return list(csv.DictReader((Path(__file__).parent / "labels" / name).open(encoding="utf-8", newline="")))
+    """Rows of a set; a cell that an older row lacks is empty."""
+    return list(csv.DictReader((Path(__file__).parent / "labels" / name).open(encoding="utf-8", newline=""), restval=""))
 
 
 def merged(pair: dict[str, str]) -> bool:
@@ -32,7 +33,7 @@ def merged_from_payloads() -> list[dict[str, str]]:
     """The pairs that become one lead if each is sent as two payloads without an id, so that intake derives one from what they say."""
     pairs = labels("pairs.csv")
     fields = {"full_name": "name", "property_address": "address"}
-    fields |= {field: field for field in ("email", "phone", "company", "linkedin_url")}
+    fields |= {field: field for field in ("email", "phone", "company", "linkedin_url", "title", "city")}
     payloads = [
         {field: pair[f"{name}_{side}"] for field, name in fields.items() if pair[f"{name}_{side}"]} for pair in pairs for side in "ab"
     ]
@@ -61,6 +62,8 @@ def _leads() -> dict[tuple[str, ...], pl.DataFrame]:
             "company": pair[f"company_{side}"] or None,
             "property_address": pair[f"address_{side}"] or None,
             "linkedin_url": pair[f"linkedin_url_{side}"] or None,
+            "title": pair[f"title_{side}"] or None,
+            "city": pair[f"city_{side}"] or None,
         }
         for side in "ab"
         for pair, email in zip(
