@@ -24,6 +24,7 @@ _LONG_WORD = 7
 """From here on one wrong letter is a slip more often than another name ("Petersen" and "Petersson" are the price of "Abernathy" and "Abernaty")."""
 _LONG_GIVEN = 6
 _STEM = 3
+SHARES = Path(__file__).with_name("given_name_shares.txt")
 
 
 class Likeness(IntEnum):
@@ -115,6 +116,7 @@ def likeness(one: str, other: str, *, household: bool = False) -> Likeness:
 
 
 _WITHOUT_VOWELS = ("arabic", "hebrew")
+_AS_WRITTEN = ("hangul", "kana", "other")
 _ONE_LETTER = str.maketrans("أإآٱىة", "ااااية")
 
 
@@ -134,10 +136,17 @@ def _written_otherwise(one: str, other: str, script: str, of_other: str) -> bool
         return sorted(signs) != sorted(others)
     if script == of_other and script in _WITHOUT_VOWELS:
         return _letters_of(one) != _letters_of(other)
-    if script or of_other or one.isascii() or other.isascii() or not (_VIETNAMESE.search(one) and _VIETNAMESE.search(other)):
+    if script == of_other and script in _AS_WRITTEN:
+        # Vowels of Bengali, Tamil or Thai are marks; words may stand in any order, or without a space between them.
+        written, beside = (sorted(re.sub(r"[\s\d.,'()-]", "", unicodedata.normalize("NFC", text))) for text in (one, other))
+        return written != beside
+    if script or of_other or one.isascii() or other.isascii():
         return False
     words, beside = ({*re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text).casefold())} for text in (one, other))
-    return any(folded([word]) == folded([like]) for word in words - beside for like in beside - words)
+    # Elsewhere than in Vietnam a word without its marks is one that somebody typed in haste.
+    toned = bool(_VIETNAMESE.search(one) and _VIETNAMESE.search(other))
+    alike = ((word, like) for word in words - beside for like in beside - words if folded([word]) == folded([like]))
+    return any(toned or not (word.isascii() or like.isascii()) for word, like in alike)
 
 
 def _like(a: Name, b: Name, household: bool) -> Likeness:
@@ -149,7 +158,7 @@ def _like(a: Name, b: Name, household: bool) -> Likeness:
         return Likeness.SAME if max(map(len, a.words[:-1] or a.words)) > 1 or len(a.words[-1]) == 1 else Likeness.INITIAL
     foreign = a.script != b.script
     if foreign and _sounds_alike(a, b):
-        return Likeness.SAME
+        return Likeness.PART if household and not _read_alike(a, b) else Likeness.SAME
     if foreign and "han" in (a.script, b.script):
         return Likeness.UNSAID
     # Too few consonants to be sure: what they share must say the rest.
@@ -269,6 +278,36 @@ def _family(a: str, b: str, foreign: bool) -> bool:
 
 @lru_cache(100_000)
 def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
+    found = _given_by_form(a, b, foreign, household)
+    if household and a != b and found == Likeness.SAME and (_of_two_people(a, b) or (foreign and _vowelled(a) != _vowelled(b))):
+        return Likeness.PART
+    return found
+
+
+_MOST_OF_TWO_SEXES = 0.25
+"""Chris and Christopher are 0.1, Vicky and Victoria 0.2, Val and Valerie 0.3, Marty and Martha 0.6."""
+
+
+def _of_two_people(a: str, b: str) -> bool:
+    """Whether two forms of one name are two people's too often for a key that a family shares: a man's and a woman's by those who have them, or two
+    neighbouring letters exchanged that make another common name."""
+    shares = _shares_of_women()
+    if a not in shares or b not in shares:
+        return False
+    two = shares[a] * (1 - shares[b]) + shares[b] * (1 - shares[a])
+    return two > _MOST_OF_TWO_SEXES or (_exchanged(a, b) and _sound(a) != _sound(b))
+
+
+@lru_cache(100_000)
+def _vowelled(word: str) -> str:
+    """One text for the usual ways to write a word of another alphabet in Latin letters, with its vowels: "Yuliia" and "Julija", not "Alina" and "Elena"."""
+    text = word.replace("ou", "u").replace("kh", "h").replace("dzh", "j").replace("tz", "ts").replace("ch", "h").replace("x", "h")
+    text = re.sub("[yj]", "i", text.replace("w", "v").replace("q", "k").replace("c", "k").replace("ph", "f").replace("g", "h"))
+    return re.sub(r"(.)\1+", r"\1", re.sub("i?e", "e", re.sub("i?o", "o", text))).removesuffix("i")
+
+
+@lru_cache(100_000)
+def _given_by_form(a: str, b: str, foreign: bool, household: bool) -> Likeness:
     if a == b:
         return Likeness.SAME
     if len(a) == 1 or len(b) == 1:
@@ -314,7 +353,9 @@ def _given(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         return Likeness.SAME if a[-1] == b[-1] else Likeness.PART
     if min(len(a), len(b)) > _STEM and (a.endswith(b) or b.endswith(a)):
         return Likeness.PART
-    return Likeness.PART if _sound(a)[:_STEM] == _sound(b)[:_STEM] and len(a) > _STEM - 1 < len(b) else Likeness.DIFFERENT
+    # "Manel" for Manuel, if nobody has listed it; names of one length ("Oumar", "Oumou") are two.
+    short, long = sorted((a, b), key=len)
+    return Likeness.PART if _STEM <= len(short) < len(long) and _sound(a)[:_STEM] == _sound(b)[:_STEM] else Likeness.DIFFERENT
 
 
 def _of_two_sexes(a: str, b: str) -> bool:
@@ -436,6 +477,11 @@ def _korean(words: tuple[str, ...]) -> tuple[str, ...]:
 def _without_labials(word: str) -> str:
     """A word's consonants without those that Hebrew writes with one letter for two sounds, and for vowels: Yossi and Avraham in either script."""
     return re.sub("[vp]", "", _skeleton(word))
+
+
+def _read_alike(a: Name, b: Name) -> bool:
+    """Whether two names in two alphabets are the same letters, vowels included, as far as the alphabets have them."""
+    return _VOWELLED.issuperset((a.script, b.script)) and sorted(map(_vowelled, a.words)) == sorted(map(_vowelled, b.words))
 
 
 _VOWELLED = frozenset({"", "cyrillic", "greek"})
@@ -576,6 +622,20 @@ def _names_of_sexes() -> tuple[frozenset[str], frozenset[str]]:
     """Given names of men only, and of women only."""
     listed = _listed("given_names.txt")
     return listed["men"], listed["women"]
+
+
+@cache
+def _shares_of_women() -> dict[str, float]:
+    return {word: int(tenth) / 10 for tenth, words in _listed(SHARES.name).items() for word in words}
+
+
+def every_form() -> frozenset[str]:
+    """Given names that are known as a form of another one, and these."""
+    known = _known()
+    shorts = _english_short_forms()
+    return frozenset().union(
+        known.long_names, *known.long_names.values(), known.spellings, shorts, *shorts.values()
+    )
 
 
 @cache

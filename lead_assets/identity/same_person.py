@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from enum import IntEnum
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
@@ -24,7 +25,7 @@ from lead_assets.core.places.reading import read_texts
 from lead_assets.core.titles import title_roles
 from lead_assets.identity.addresses import places, street_keys
 from lead_assets.identity.company_names import clean_companies
-from lead_assets.identity.person_names import Likeness, household_words, likeness, no_companies, read_name
+from lead_assets.identity.person_names import Likeness, given_forms, household_words, likeness, no_companies, read_name
 from lead_assets.identity.phones import EXTENSION, extensions, is_mobile, phone_keys, two_people
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
@@ -380,30 +381,81 @@ def _people_of(kind: str, block: list[_Row]) -> list[int | None]:
     people: list[int | None] = [None] * len(block)
     for place in sorted({place for place in place_of.values() if place is not None}):
         here = [index for index, row in enumerate(block) if place_of[row.address] == place]
-        names = sorted({block[index].name for index in here})
-        strict = kind == "phone" or any(block[index].shared for index in here)
-        # Of a number whose country is not said, or has no ranges of its own for mobiles, nobody knows who answers it.
-        household = not any(is_mobile(block[index].phone) for index in here)
-        household = household if kind == "phone" else strict or all(_is_household(block[index]) for index in here)
-        household = household and kind != "profile"
-        of_name = _people(names, needs_name=kind == "phone", strict=strict, household=household)
-        doubt = _two_behind_one_phone([(of_name[block[index].name], block[index]) for index in here]) if kind == "phone" else set()
+        rows = [block[index] for index in here]
+        of_name = _people(sorted({row.name for row in rows}), _whose(kind, rows), needs_name=kind == "phone", nobodys=_is_nobodys(kind, rows))
+        doubt = _two_behind_one_key(kind, [(of_name[row.name], row) for row in rows])
         for index in here:
             person = of_name[block[index].name]
             people[index] = None if person is None or person in doubt else numbers.setdefault((place, person), len(numbers))
     return people
 
 
-def _two_behind_one_phone(rows: list[tuple[int | None, _Row]]) -> set[int]:
-    """Namesakes behind one switchboard have two mailboxes at one company, or two extensions."""
-    emails: dict[int, set[str]] = {}
-    extensions: dict[int, set[str]] = {}
+class _Whose(IntEnum):
+    """Whose a key is, by what it says itself."""
+
+    ANYBODYS = 0
+    """A landline, or a number of which nobody knows what it is; a mailbox of an office, a family or a business, or one that says nothing of who reads it."""
+    INITIALS = 1
+    """A mailbox with the initial of somebody's given name and his family name: his, or his sister's."""
+    ONES_OWN_NUMBER = 2
+    """A mobile: names may be short forms, and both are said."""
+    ONES_OWN = 3
+    """A profile, or a mailbox with somebody's given name in it: a family name may have changed, and a part may be missing."""
+
+
+def _whose(kind: str, rows: list[_Row]) -> _Whose:
+    if kind == "profile":
+        return _Whose.ONES_OWN
+    if kind == "phone":
+        # Of a number whose country is not said, or has no ranges of its own for mobiles, nobody knows who answers it.
+        return _Whose.ONES_OWN_NUMBER if any(is_mobile(row.phone) for row in rows) else _Whose.ANYBODYS
+    if any(row.shared for row in rows):
+        return _Whose.ANYBODYS
+    return max(_whose_mailbox(row.email.partition("@")[0], row.name) if row.email else _Whose.ANYBODYS for row in rows)
+
+
+@lru_cache(10_000)
+def _whose_mailbox(local: str, name: str) -> _Whose:
+    """Whether a mailbox says a person's given name (a word of it, or the beginning of one), or only an initial beside the family name."""
+    words, whole = read_name(name).words, read_name(name).whole
+    letters = _letters(re.sub(r"\d", "", local.partition("+")[0]))
+    if not words or not letters:
+        return _Whose.ANYBODYS
+    given, family = words[:-1] or words, words[-1]
+    tokens = re.split(r"[^a-z]+", local)
+    beside = letters.replace(family, "", 1) if len(words) > 1 else letters
+    forms = {form for word in given for form in (word, *given_forms(word).split(" ")) if len(form) >= _STEM}
+    said = not forms.isdisjoint((*tokens, beside)) or not set(given).isdisjoint(tokens) or any(word in beside for word in forms.intersection(given))
+    if said or any(len(token) >= _STEM and word.startswith(token) for word in given for token in (*tokens, beside)):
+        return _Whose.ONES_OWN
+    # The s of "whitlocks@" is a plural.
+    initials = {word[0] for word in given} | {"".join(word[0] for word in given)}
+    families = {family, family[0], "".join(whole[1:])}
+    spelt = {text for each in initials for last in families for text in (each + last, last + each if each != "s" else "")}
+    return _Whose.INITIALS if len(words) > 1 and letters in spelt else _Whose.ANYBODYS
+
+
+def _is_nobodys(kind: str, rows: list[_Row]) -> bool:
+    """Whether a key is an office's or a family's, so that a row without a name is about nobody that it knows."""
+    return kind == "email" and (any(row.shared for row in rows) or all(_is_household(row) for row in rows))
+
+
+def _two_behind_one_key(kind: str, rows: list[tuple[int | None, _Row]]) -> set[int]:
+    """Namesakes behind one key that several people share, of whom something else that is known says that they are two: mailboxes of one company, extensions,
+    departments."""
+    if _whose(kind, [row for _, row in rows]) > _Whose.INITIALS:
+        return set()
+    of_person: dict[int, list[_Row]] = {}
     for person, row in rows:
         if person is not None:
-            emails.setdefault(person, set()).update([row.email] if row.email else [])
-            extensions.setdefault(person, set()).update([row.extension] if row.extension else [])
-    two_mailboxes = {person for person, of in emails.items() if len({mail.partition("@")[2] for mail in of}) < len(of)}
-    return two_mailboxes | {person for person, of in extensions.items() if len(of) > 1}
+            of_person.setdefault(person, []).append(row._replace(at=0, by_id=0, company=""))
+    return {person for person, of in of_person.items() if _any_two(sorted(set(of), key=str)[:_MOST_NAMESAKES], kind)}
+
+
+def _any_two(rows: list[_Row], kind: str) -> bool:
+    mails = {row.email for row in rows if row.email}
+    two_mailboxes = kind == "phone" and len({mail.partition("@")[2] for mail in mails}) < len(mails)
+    return two_mailboxes or any(_contradict(one, other) for one, other in combinations(rows, 2))
 
 
 def _is_household(row: _Row) -> bool:
@@ -423,16 +475,13 @@ def _is_household(row: _Row) -> bool:
     return not ((before[:1] == given[0] and len(before) < len(words)) or (not before and after.endswith(given[0]) and given[0] != "s"))
 
 
-def _people(names: list[str], *, needs_name: bool, strict: bool, household: bool) -> dict[str, int | None]:
+def _people(names: list[str], whose: _Whose, *, needs_name: bool, nobodys: bool) -> dict[str, int | None]:
     """A number per name, equal for spellings of one person's name. A name that fits two different people, or none at all beside several, is null."""
     full = sorted((name for name in names if read_name(name).words), key=lambda name: (-len(name), name))
-    least = Likeness.INITIAL if strict or household else Likeness.UNSAID
     people: list[list[str]] = []
     answer: dict[str, int | None] = {}
     for name in full:
-        fits = [
-            number for number, known in enumerate(people) if all(likeness(name, other, household=household) >= least for other in known)
-        ]
+        fits = [number for number, known in enumerate(people) if all(_is_enough(whose, name, other) for other in known)]
         if not fits:
             people.append([name])
             answer[name] = len(people) - 1
@@ -441,8 +490,17 @@ def _people(names: list[str], *, needs_name: bool, strict: bool, household: bool
             answer[name] = fits[0]
         else:
             answer[name] = None
-    nameless = None if needs_name or len(people) > 1 or ((strict or household) and people) else 0
+    nameless = None if needs_name or len(people) > 1 or (nobodys and people) else 0
     return answer | {name: nameless for name in names if name not in answer}
+
+
+def _is_enough(whose: _Whose, one: str, other: str) -> bool:
+    """Whether two names beside a key say that they are one person's. The less the key says of whose it is, the more the names must."""
+    if whose == _Whose.ANYBODYS:
+        return likeness(one, other, household=True) >= Likeness.INITIAL
+    # Nobody's sister who has his initial writes his name in other letters.
+    foreign = whose == _Whose.INITIALS and read_name(one).script != read_name(other).script
+    return likeness(one, other) >= (Likeness.UNSAID if whose == _Whose.ONES_OWN or foreign else Likeness.INITIAL)
 
 
 def _may_be_one(kind: str, block: list[_Row], people: list[int | None]) -> Iterator[tuple[int, int, str]]:
