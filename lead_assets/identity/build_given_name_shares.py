@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 from lead_assets.core.columns import folded
 from lead_assets.identity.person_names import SHARES, every_form, read_name
@@ -29,7 +28,7 @@ def main() -> None:
         if not of["gender"] or not ranks or re.search(r"[^\W\d_]", name) is None:
             continue
         words = folded([name])[0].split() if name.isascii() else list(read_name(name + " x").words[:-1])
-        if len(words) != 1 or len(words[0]) < 2 or not words[0].isascii() or (min(ranks) > _COMMON and words[0] not in forms):  # noqa: PLR2004
+        if len(words) != 1 or len(words[0]) < 2 or not words[0].isascii() or (min(ranks) > _COMMON and words[0] not in forms):
             continue
         weight = sum(1 / rank for rank in ranks)
         women, all_of_them = weights.get(words[0], (0.0, 0.0))
@@ -37,7 +36,9 @@ def main() -> None:
     tenths: dict[int, list[str]] = {}
     for word, (women, all_of_them) in sorted(weights.items()):
         tenths.setdefault(round(10 * women / all_of_them), []).append(word)
-    lines = [f"# Made by build_given_name_shares.py from names-dataset {version('names-dataset')} (Apache 2.0): of ten who have the name, so many are women."]
+    lines = [
+        f"# Made by build_given_name_shares.py from names-dataset {version('names-dataset')} (Apache 2.0): of ten who have the name, so many are women."
+    ]
     for tenth, words in sorted(tenths.items()):
         lines.append(f"{tenth}:")
         line = ""

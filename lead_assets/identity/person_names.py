@@ -67,8 +67,11 @@ def read_name(text: str) -> Name:
     if len(words) > 1 and words[0] in ("sr", "md"):
         # "Sr. García" and "Md. Yusuf"; behind the name they are the elder and a physician.
         words[0] = {"sr": "senor", "md": "mohammed"}[words[0]]
+    # "Claude Morel (Mme)", and "M. Claude Morel".
+    spoken = {*words, *folded([text])[0].split()} if not script else {*words}
+    spoken |= {"monsieur"} if re.match(r"M\. \w\w", text) and len(words) > _STEM - 1 else set()
     sexes = (
-        {sex for sex, titles in known.titles_of.items() if not titles.isdisjoint(words)}
+        {sex for sex, titles in known.titles_of.items() if not titles.isdisjoint(spoken)}
         if len(words) > 1 and script not in _WITHOUT_VOWELS
         else set()
     )
@@ -89,7 +92,7 @@ def read_name(text: str) -> Name:
     own = [word for at, word in enumerate(words) if not (0 < at < len(words) - 1 and word in known.particles)]
     pairs = re.findall(r"(\w+)(?=[-\u2010\u2011](\w+))", turned)
     hyphened = frozenset((one, other) for one, other in (tuple(folded(pair)) for pair in pairs))
-    sex = sexes.pop() if len(sexes) == 1 and len(words) < len(key.split()) else ""
+    sex = sexes.pop() if len(sexes) == 1 and len(words) < len(folded([text])[0].split()) else ""
     return Name(tuple(own if len(own) > 1 else words), generation, script, hyphened, tuple(words), sex)
 
 
@@ -138,8 +141,8 @@ def _written_otherwise(one: str, other: str, script: str, of_other: str) -> bool
         return _letters_of(one) != _letters_of(other)
     if script == of_other and script in _AS_WRITTEN:
         # Vowels of Bengali, Tamil or Thai are marks; words may stand in any order, or without a space between them.
-        written, beside = (sorted(re.sub(r"[\s\d.,'()-]", "", unicodedata.normalize("NFC", text))) for text in (one, other))
-        return written != beside
+        signs, others = ("".join(sorted(re.sub(r"[\s\d.,'()-]", "", unicodedata.normalize("NFC", text)))) for text in (one, other))
+        return signs != others
     if script or of_other or one.isascii() or other.isascii():
         return False
     words, beside = ({*re.findall(r"[^\W\d_]+", unicodedata.normalize("NFC", text).casefold())} for text in (one, other))
@@ -171,7 +174,7 @@ def _like(a: Name, b: Name, household: bool) -> Likeness:
         part = (
             _given(one[0], other[0], foreign, household) >= Likeness.INITIAL
             or one[0] == other[-1]
-            or (len(other) == 1 and _family(one[0], other[0], foreign))
+            or (len(other) == 1 and _family(one[0], other[0], foreign, household))
             or _is_login(one, other)
         )
         return Likeness.PART if part else Likeness.DIFFERENT
@@ -225,7 +228,7 @@ def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likenes
             (
                 i
                 for i, other in enumerate(rest)
-                if _family(word, other, foreign)
+                if _family(word, other, foreign, household)
                 or (word[:1] == other[:1] and 1 in (len(word), len(other)))
                 or (word is not short.words[-1] and i < len(rest) - 1 and not _names_of(word).isdisjoint(_names_of(other)))
             ),
@@ -238,11 +241,14 @@ def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likenes
             return Likeness.PART if changed and 1 not in (len(short.words[0]), len(long.words[0])) else Likeness.DIFFERENT
         del rest[here]
     # What stands for the family name is more than an initial: "Jane D." may be anybody.
-    if len(short.words[-1]) == 1 or not any(_family(short.words[-1], other, foreign) for other in long.words[1:]):
+    if len(short.words[-1]) == 1 or not any(_family(short.words[-1], other, foreign, household) for other in long.words[1:]):
         found = min(found, Likeness.PART)
     # Jean and Jean-Pierre are two names, José and José Luis may be.
     double = len(long.words) > max(len(short.words), 2) and long.words[1] in rest and len(long.words[1]) > 1
     if double and (long.words[:2] in long.hyphened or (household and _is_double(*long.words[:2]))):
+        found = min(found, Likeness.PART)
+    # "Aung Kyaw Moe" is not Aung Kyaw; who has a second family name has a given name that is known as such.
+    if household and rest and rest[-1:] == list(long.words[-1:]) and not is_known_given_name(long.words[0]):
         found = min(found, Likeness.PART)
     return found
 
@@ -264,15 +270,20 @@ def _joined(words: tuple[str, ...]) -> frozenset[str]:
 
 
 @lru_cache(100_000)
-def _family(a: str, b: str, foreign: bool) -> bool:
+def _family(a: str, b: str, foreign: bool, household: bool) -> bool:
     if a == b or _plain_umlauts(a) == _plain_umlauts(b) or _exchanged(a, b) or (foreign and _skeleton(a) == _skeleton(b)):
         return True
     if b in _known().spellings.get(a, frozenset()):
         return True
     if min(len(a), len(b)) >= _LONG_WORD and OSA.distance(a, b, score_cutoff=1) <= 1:
-        # "Ivanov" and "Ivanova" are two people, or one: not a slip. Neither are "Hansson" and "Jansson", but "Petersen" and "Peterson" are.
+        # "Ivanov" and "Ivanova" are two people, or one: not a slip, as "Zimmerman" is.
+        longer = (a[:-1] == b or b[:-1] == a) and max(a, b, key=len)[-1] != min(a, b, key=len)[-1]
+        if not household:
+            return not longer
+        # Neither are "Hansson" and "Jansson", but "Petersen" and "Peterson" are.
         two = {a, b} <= _near_family_names() and (_skeleton(a) != _skeleton(b) or a[:-_STEM] != b[:-_STEM])
-        return not (a[:-1] == b or b[:-1] == a) and not two
+        other_letter = len(a) == len(b) and not _exchanged(a, b) and _sound(a) != _sound(b)
+        return not (longer or two or other_letter)
     return False
 
 
@@ -324,6 +335,9 @@ def _given_by_form(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         # Two short forms of one name, "Greta" and "Gretchen", are two names in use.
         unsaid = _may_be_another(a, b) or (not direct and (two or not _known().of_either.isdisjoint((a, b))))
         unsaid = unsaid or (of_two and not _is_listed_form_of(a, b) and not _is_listed_form_of(b, a))
+        # Juha is short for Juhani, and a name in Finland's register, for his brother; who is Tom in English is so for short more often.
+        own = two and a[:_STEM] == b[:_STEM] and abs(len(a) - len(b)) > 1
+        unsaid = unsaid or (own and not _is_english_short_form(a, b) and not _is_spelling_of(a, b))
         return Likeness.PART if household and unsaid else Likeness.SAME
     if _is_feminine_of(a, b) or _is_feminine_of(b, a):
         return Likeness.DIFFERENT
@@ -385,6 +399,10 @@ def _is_listed_form_of(short: str, long: str) -> bool:
     return long in known.long_names.get(short, frozenset()) | known.spellings.get(short, frozenset())
 
 
+def _is_spelling_of(a: str, b: str) -> bool:
+    return b in _known().spellings.get(a, frozenset())
+
+
 def _is_commonest_of(long: str, short: str) -> bool:
     return _sound(long) in _known().commonest.get(short, frozenset())
 
@@ -410,7 +428,7 @@ def _exchanged(a: str, b: str) -> bool:
 
 def _plain_umlauts(word: str) -> str:
     """ "juergen" and "jurgen" alike, and "djordje" and "dorde": folding takes dots and strokes away, people write them as e and dj."""
-    return re.sub(r"([aou])e", r"\1", word).replace("dj", "d")
+    return re.sub(r"([aou])e", r"\1", word).replace("dj", "d").replace("aa", "a")
 
 
 @lru_cache(100_000)
@@ -633,9 +651,7 @@ def every_form() -> frozenset[str]:
     """Given names that are known as a form of another one, and these."""
     known = _known()
     shorts = _english_short_forms()
-    return frozenset().union(
-        known.long_names, *known.long_names.values(), known.spellings, shorts, *shorts.values()
-    )
+    return frozenset().union(known.long_names, *known.long_names.values(), known.spellings, shorts, *shorts.values())
 
 
 @cache

@@ -127,7 +127,9 @@ def _candidates(rows: pl.DataFrame, kind: str, key: pl.Series) -> pl.DataFrame:
         nobodys = nobodys_mailboxes(rows["email_normalized"][several["at"]]).fill_null(False)
         several = several.filter(~nobodys)
     if kind == "phone" and several.height:
-        keys = phone_keys(rows["phone"][several["at"]], several["key"])
+        # Another campaign's numbers say nothing of the country of these.
+        block = several.select(pl.concat_str("campaign_id", "key", separator="\x1f")).to_series()
+        keys = phone_keys(rows["phone"][several["at"]], block)
         several = _of_several(several.with_columns(key=keys).drop_nulls("key"))
     return several.with_columns(kind=pl.lit(kind))
 
@@ -290,7 +292,7 @@ def _of_two_offices(a: _Row, b: _Row) -> bool:
 
 
 def _contradict(a: _Row, b: _Row) -> bool:
-    """Whether what is known of two namesakes of one company speaks of two people: other companies, profiles, extensions, cities, departments or numbers (two
+    """Whether what is known of two namesakes of one company speaks of two people: other companies, profiles, extensions, cities, jobs or numbers (two
     mobiles, or desks of two offices), or two mailboxes of the company of which one has a number ("john.smith2@") or does not spell the name."""
     if a.company and b.company and a.company != b.company:
         return True
@@ -309,7 +311,15 @@ def _contradict(a: _Row, b: _Row) -> bool:
         for row, beside in ((a, b), (b, a))
     ):
         return True
-    return two_people(a.phone, b.phone) or bool(a.department and b.department and a.department != b.department)
+    return two_people(a.phone, b.phone) or _have_two_jobs(a, b)
+
+
+def _have_two_jobs(a: _Row, b: _Row) -> bool:
+    """Whether two titles are of two departments; or, if one of them does not say its own, have no word in common."""
+    if a.department and b.department:
+        return a.department != b.department
+    words, others = ({word for word in re.findall(r"\w+", row.title) if len(word) > _STEM} for row in (a, b))
+    return bool(words and others) and words.isdisjoint(others)
 
 
 @lru_cache(10_000)
@@ -382,7 +392,9 @@ def _people_of(kind: str, block: list[_Row]) -> list[int | None]:
     for place in sorted({place for place in place_of.values() if place is not None}):
         here = [index for index, row in enumerate(block) if place_of[row.address] == place]
         rows = [block[index] for index in here]
-        of_name = _people(sorted({row.name for row in rows}), _whose(kind, rows), needs_name=kind == "phone", nobodys=_is_nobodys(kind, rows))
+        of_name = _people(
+            sorted({row.name for row in rows}), _whose(kind, rows), needs_name=kind == "phone", nobodys=_is_nobodys(kind, rows)
+        )
         doubt = _two_behind_one_key(kind, [(of_name[row.name], row) for row in rows])
         for index in here:
             person = of_name[block[index].name]
@@ -425,7 +437,11 @@ def _whose_mailbox(local: str, name: str) -> _Whose:
     tokens = re.split(r"[^a-z]+", local)
     beside = letters.replace(family, "", 1) if len(words) > 1 else letters
     forms = {form for word in given for form in (word, *given_forms(word).split(" ")) if len(form) >= _STEM}
-    said = not forms.isdisjoint((*tokens, beside)) or not set(given).isdisjoint(tokens) or any(word in beside for word in forms.intersection(given))
+    said = (
+        not forms.isdisjoint((*tokens, beside))
+        or not set(given).isdisjoint(tokens)
+        or any(word in beside for word in forms.intersection(given))
+    )
     if said or any(len(token) >= _STEM and word.startswith(token) for word in given for token in (*tokens, beside)):
         return _Whose.ONES_OWN
     # The s of "whitlocks@" is a plural.
@@ -516,8 +532,9 @@ def _may_be_one(kind: str, block: list[_Row], people: list[int | None]) -> Itera
             continue
         # Two full names that are read as two people's are two people.
         household = kind == "email" and (_is_household(one) or _is_household(other))
-        least = Likeness.INITIAL if kind.startswith("name") else Likeness.UNSAID
-        if likeness(one.name, other.name, household=household) < least:
+        if kind.startswith("name") and likeness(one.name, other.name) < Likeness.INITIAL:
+            continue
+        if likeness(one.name, other.name, household=household) < Likeness.UNSAID:
             continue
         place_of = places(sorted({one.address, other.address} - {""}))
         if len(place_of) < 2 or len(set(place_of.values())) < 2:
