@@ -1,4 +1,5 @@
-"""One campaign of 10,000 leads from 1,000 companies: bought from a sandbox without latency, then rebuilt from the ledger with the warehouse deleted.
+"""One campaign of 10,000 leads from 1,000 companies: bought from a sandbox without latency, rebuilt from the ledger with the warehouse deleted, run again after
+a drop of ten more leads, and run again without anything new.
 
     python -m benchmarks.ten_thousand [--leads 10000] [--companies 1000] [--home FOLDER] [--json]
 
@@ -75,7 +76,7 @@ _SIZES = ("1-10", "11-50", "51-200", "201-500", "501-1000", "1,001-5,000")
 _SOURCES = ("webinar", "demo request", "trade fair", "referral", "content download")
 
 
-def drop(file: Path, leads: int, companies: int, seed: int = 9) -> None:
+def drop(file: Path, leads: int, companies: int, seed: int = 9, prefix: str = "") -> None:
     """A CSV of business leads: ten distinct people per company, one name in twelve with a title, a particle or a comma, half of them with a profile."""
     chance = random.Random(seed)
     with file.open("w", newline="", encoding="utf-8") as out:
@@ -88,7 +89,7 @@ def drop(file: Path, leads: int, companies: int, seed: int = 9) -> None:
             country, state = _PLACES[company % len(_PLACES)]
             rows.writerow(
                 [
-                    f"p{number}@tenthousand{company}.example",
+                    f"{prefix}p{number}@tenthousand{company}.example",
                     f"Ten Thousand {company} Inc.",
                     name,
                     f"{chance.choice(_LEVELS)} {chance.choice(_FIELDS)}",
@@ -97,7 +98,7 @@ def drop(file: Path, leads: int, companies: int, seed: int = 9) -> None:
                     state,
                     f"https://www.tenthousand{company}.example",
                     _SIZES[company % len(_SIZES)],
-                    f"https://www.linkedin.com/in/tenthousand-{number}" if number % 2 else "",
+                    f"https://www.linkedin.com/in/{prefix}tenthousand-{number}" if number % 2 else "",
                 ]
             )
 
@@ -131,11 +132,19 @@ def measure(home: Path, leads: int, companies: int) -> dict[str, Any]:
         before = sandbox.meter()
         shutil.rmtree(home / "warehouse")
         wall, cpu, again = timed_run(home, sandbox.url)
-        figures["from_ledger"] = _figures(home, wall, cpu, again, leads) | {
+        figures["from_ledger"] = _figures(home, wall, cpu, again, again["campaigns"][0]["received"]) | {
             "calls": again["billed"]["calls"],
             "requests": 0 if sandbox.meter() == before else "some",
             "tables_equal": again["tables"] == first,
         }
+        present = again["campaigns"][0]["received"]
+        more = home.parent / f"{CAMPAIGN}-{present}.csv"
+        drop(more, 10, companies, seed=present, prefix=f"more{present}-")
+        command(home, sandbox.url, "ingest", str(more), "--campaign", CAMPAIGN)
+        for label in ("ten_more", "nothing_new"):
+            wall, cpu, answer = timed_run(home, sandbox.url)
+            figures[label] = _figures(home, wall, cpu, answer, answer["campaigns"][0]["received"]) | {"calls": answer["billed"]["calls"]}
+        (home.parent / "bought.json").write_text(json.dumps(answer["tables"]))
     return figures
 
 
@@ -174,7 +183,7 @@ def main() -> None:
     if options.json:
         print(json.dumps(figures))
         return
-    for label in ("bought", "from_ledger"):
+    for label in ("bought", "from_ledger", "ten_more", "nothing_new"):
         if label in figures:
             part = dict(figures[label])
             assets = part.pop("seconds_per_asset")
