@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import orjson
@@ -57,7 +57,7 @@ class Note:
             return None
 
     def text(self) -> str:
-        return orjson.dumps(asdict(self), default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+        return orjson.dumps(self, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def differs(note: Note, made_from: dict[str, str | None]) -> list[str]:
@@ -73,7 +73,7 @@ def differs(note: Note, made_from: dict[str, str | None]) -> list[str]:
 def with_served(note: Note, served: Served, last_call: int) -> Note:
     packed = base64.b64encode(bytes.fromhex("".join(sorted(served.keys)))).decode()
     until = None if served.until == float("inf") else served.until
-    return Note(**{**asdict(note), "until": until, "last_call": last_call, "keys": packed})
+    return replace(note, until=until, last_call=last_call, keys=packed)
 
 
 def prefix(key: str) -> str:

@@ -13,7 +13,7 @@ https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching
 import functools
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -294,7 +294,7 @@ def _walk(
             passed -= {key for key, verdict in verdicts.items() if not verdict.passed}
             yield from evaluations(context, check, verdicts, of_kept.get(check.of, {}), targets)
     for contract, noted in written.items():
-        step.warehouse.renote(contract, {key: _sealed(note).text() for key, note in noted.items() if key in passed})
+        step.warehouse.renote(contract, {key: replace(note, sealed=key in passed).text() for key, note in noted.items()})
 
 
 def _own(contract: type[Table], partitions: Sequence[str]) -> Sequence[str]:
@@ -377,7 +377,7 @@ def _result(
         noted[key] = notes.with_served(own, made.served[key], last_call) if key in made.served else own
         partition = None if contract.grain == "home" else key
         partition_metadata.add(step.context, key_of(contract), {partition: {CONTENT: own.content}})
-        return noted[key].text()
+        return ""  # the note is written once, when the checks have been judged (`_walk`)
 
     heights = _heights(contract, made.frame)
     own = {key: {"rows": heights.get(key, 0), **_plain(made.figures.get(key, {})), "kept": False} for key in partitions}
@@ -414,7 +414,3 @@ def _unspent(figures: Mapping[str, Any]) -> dict[str, Any]:
 
 def _plain(figures: Mapping[str, Any]) -> dict[str, Any]:
     return {name: float(value) if type(value).__name__ == "Decimal" else value for name, value in figures.items() if value is not None}
-
-
-def _sealed(note: Note) -> Note:
-    return Note(**{**asdict(note), "sealed": True})

@@ -29,7 +29,8 @@ _ROWS_OF_TEXT = 10_000
 """Rows turned into text at a time, so that the text of a large run is never in memory as a whole."""
 
 Noting = Callable[[str, str, int], str]
-"""Makes the note stored with a partition, from its key, the hash of the rows being written (see `digests`), and their number."""
+"""Makes the note stored with a partition, from its key, the hash of the rows being written (see `digests`), and their number. "": there is none until
+`renote` brings one, so that of a step that breaks off nothing is kept."""
 
 
 class Warehouse(Protocol):

@@ -63,11 +63,12 @@ class DuckDBWarehouse:
         self.prepare()
         for key, rows in parts.items():
             path = self._partition(contract, key)
-            # Write the note first: if a crash leaves it with the old rows, it is still unsealed.
-            if noting is None:
-                path.with_name(_NOTE).unlink(missing_ok=True)
+            # The note first: if a crash leaves the old rows, they have none that is sealed.
+            note = noting(key, contents[key], rows.height) if noting is not None else ""
+            if note:
+                self._write_note(path, note)
             else:
-                self._write_note(path, noting(key, contents[key], rows.height))
+                path.with_name(_NOTE).unlink(missing_ok=True)
             self._replace(path, rows)
 
     def notes(self, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
@@ -189,7 +190,7 @@ class DuckDBWarehouse:
 
     def _replace(self, path: Path, frame: pl.DataFrame) -> None:
         with self._aside(path) as aside:
-            frame.write_parquet(aside, compression="zstd", statistics=True)
+            frame.write_parquet(aside, compression="zstd", compression_level=1, statistics=True)
 
     @staticmethod
     @contextlib.contextmanager
