@@ -103,7 +103,7 @@ def _parcels(sends: Sequence[ToSend], mirrors: Mapping[str, Mirror]) -> list[Par
             campaign_id=each.campaign_id,
             lead_id=each.lead_id,
             person=each.person,
-            body=orjson.loads(orjson.dumps(each.body)),
+            body=orjson.loads(orjson.dumps(dict(each.body))),
             lane=each.lane,
             owner=each.owner,
             reaches=each.reaches,

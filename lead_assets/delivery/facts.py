@@ -13,7 +13,7 @@ from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.delivery.fields import KEYS, OF_BRIEF, OF_CLASSIFICATION, OF_ENRICHED, OF_LEAD, OF_ROUTING, OF_SCORE
 from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.ledger.outbox_model import person_hash
-from lead_assets.vendors.sending import RoutedLead
+from lead_assets.vendors.sending import OwnerContact, RoutedLead
 
 _KEYS = list(KEYS)
 
@@ -45,25 +45,36 @@ def routed_leads(
     return list(_each(wide, rules))
 
 
+_OWN = ("campaign_id", "lead_id", "email", "account_key", "owner", "owner_email", "owner_crm_id", "path", "route_score", "tier")
+_TIMES = ("received_at", "sla_due_at", "enriched_at")
+
+
 def _each(wide: pl.DataFrame, rules: DeliveryRules) -> Iterator[RoutedLead]:
-    shown = wide.drop(_OF_OWNER).with_columns(_unless_blank(name, dtype) for name, dtype in wide.drop(_OF_OWNER).schema.items())
-    for row, values in zip(wide.iter_rows(named=True), shown.iter_rows(), strict=True):
-        facts = {name: value for name, value in zip(shown.columns, values, strict=True) if value is not None}
-        yield RoutedLead(
-            campaign_id=row["campaign_id"],
-            lead_id=row["lead_id"],
-            person=person_of(row["email"], row["campaign_id"], row["lead_id"]),
-            account=row["account_key"],
-            facts=facts,
-            owner=row["owner"],
-            contact=rules.contact(row["owner"], row["owner_email"], row["owner_crm_id"]),
-            path=row["path"],
-            high_priority=row["route_score"] >= rules.high_priority and row["path"] == "route",
-            received_at=row["received_at"],
-            due_by=row["sla_due_at"] or row["received_at"] + rules.first_touch[row["tier"]],
+    shown = wide.select(_unless_blank(name, dtype) for name, dtype in wide.schema.items() if name not in _OF_OWNER)
+    names = shown.columns
+    contacts: dict[tuple[str, str | None, str | None], OwnerContact] = {}
+    for row, values in zip(wide.select(*_OWN, *_TIMES).iter_rows(), shown.iter_rows(), strict=True):
+        campaign, lead_id, email, account, owner, owner_email, crm_id, path, route_score, tier, received_at, due_at, enriched_at = row
+        if (reached := (owner, owner_email, crm_id)) not in contacts:
+            contacts[reached] = rules.contact(*reached)
+        lead = object.__new__(RoutedLead)
+        # What the class's own constructor does takes as long as everything else here.
+        lead.__dict__.update(
+            campaign_id=campaign,
+            lead_id=lead_id,
+            person=person_of(email, campaign, lead_id),
+            account=account,
+            facts={name: value for name, value in zip(names, values, strict=True) if value is not None},
+            owner=owner,
+            contact=contacts[reached],
+            path=path,
+            high_priority=route_score >= rules.high_priority and path == "route",
+            received_at=received_at,
+            due_by=due_at or received_at + rules.first_touch[tier],
             # When it was judged, from the ledger: a rebuild gives the same.
-            revisit_at=row["enriched_at"] + rules.nurture,
+            revisit_at=enriched_at + rules.nurture,
         )
+        yield lead
 
 
 def person_of(email_normalized: str | None, campaign_id: str, lead_id: str) -> str:

@@ -59,8 +59,9 @@ class Outbox:
         left yet is replaced, and what is no longer wanted is withdrawn."""
         # Packing takes longest, and most of the time nothing is new: what is the same is neither packed nor written.
         latest = self._db.read(lambda tx: _latest(tx, campaigns))
-        new = [intent for intent in intents if not _is_same(latest.get(intent.slot), intent)]
-        if not new and not _gone(latest, {intent.slot for intent in intents}, destinations):
+        slots = [intent.slot for intent in intents]
+        new = [intent for slot, intent in zip(slots, intents, strict=True) if not _is_same(latest.get(slot), intent)]
+        if not new and not _gone(latest, set(slots), destinations):
             return Planned(same=len(intents))
         bodies = {intent.slot: pack(dict(intent.body)) for intent in new}
         return self._db.write(lambda tx: _plan(tx, intents, bodies, campaigns, destinations))

@@ -6,7 +6,7 @@ Belongs here: plain values that the delivery room, vendors and the ledger exchan
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -28,6 +28,31 @@ def person_hash(identity: str) -> str:
 def field_hash(value: Any) -> str:
     """What the ledger keeps of a value that a destination has."""
     return hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+class Told(Mapping[str, Any]):
+    """A body that is made when it is first looked at: nearly all of what is planned is there already, and then only its `content` counts."""
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
+        self._make = make
+        self._made: Mapping[str, Any] | None = None
+
+    @property
+    def _body(self) -> Mapping[str, Any]:
+        if self._made is None:
+            self._made = self._make()
+        return self._made
+
+    def __getitem__(self, name: str) -> Any:
+        return self._body[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._body)
+
+    def __len__(self) -> int:
+        return len(self._body)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +23,7 @@ from lead_assets.core.declared import Declared
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Rate
-from lead_assets.ledger.outbox_model import Fate, Parcel, Sent, ToSend
+from lead_assets.ledger.outbox_model import Fate, Parcel, Sent, Told, ToSend
 from lead_assets.vendors.http import HttpAnswer, VendorHttp
 
 Allowed = dict[str, str]
@@ -88,19 +88,32 @@ class RoutedLead:
         """Whether a person is to work on it; what is nurtured or held goes to nobody."""
         return self.path in ("route", "manual_review")
 
-    def send(self, destination: str, kind: str, body: Mapping[str, Any], *, content: Any = None, **other: Any) -> ToSend:
-        """Something to send about this lead. `content`: what makes it another message, by default its whole body."""
-        return ToSend(
+    def send(
+        self, destination: str, kind: str, body: Mapping[str, Any] | Callable[[], Mapping[str, Any]], *, content: Any = None, **other: Any
+    ) -> ToSend:
+        """Something to send about this lead. `content`: what makes it another message, by default its whole body. `body`: may be a function where `content` is
+        given; then it is called only if something has to be sent."""
+        if callable(body):
+            told: Mapping[str, Any] = Told(lambda: self._whose(body()))
+        else:
+            told, content = Told(lambda: self._whose(body)), body if content is None else content
+        send = object.__new__(ToSend)
+        # What the class's own constructor does takes as long as everything else here.
+        send.__dict__.update(
             destination=destination,
             kind=kind,
             campaign_id=self.campaign_id,
             lead_id=self.lead_id,
             person=self.person,
-            content=content_hash(body if content is None else content),
-            body={**body, "who": {name: self.facts[name] for name in ("email", "phone", "company_domain") if name in self.facts}},
+            content=content_hash(content),
+            body=told,
             as_of=self.received_at,
             **other,
         )
+        return send
+
+    def _whose(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        return {**body, "who": {name: self.facts[name] for name in ("email", "phone", "company_domain") if name in self.facts}}
 
     def mapped(self, allowed: Allowed) -> dict[str, str]:
         """The allowed fields that the lead has, as text: what is blank is left out, so that it overwrites nothing."""

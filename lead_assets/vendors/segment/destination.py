@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import orjson
@@ -50,11 +51,10 @@ class SegmentDestination(Destination):
         for lead in leads:
             user, at = lead.person, lead.facts["enriched_at"].isoformat()
             identify = {"type": "identify", "userId": user, "timestamp": at, "traits": _typed(lead, rules.traits)}
-            track = {"type": "track", "userId": user, "timestamp": at, "event": rules.event, "properties": _typed(lead, rules.properties)}
             # Another owner, tier or path is another event; a score that moves by a point is a trait.
             news = [lead.owner, lead.facts.get("tier"), lead.path, rules.event]
             sent.append(lead.send(self.name, "identify", {"event": identify}))
-            sent.append(lead.send(self.name, "track", {"event": track}, content=news))
+            sent.append(lead.send(self.name, "track", partial(_track, lead, rules), content=news))
         return sent
 
     @asynccontextmanager
@@ -80,6 +80,12 @@ class SegmentDestination(Destination):
 
 
 DESTINATION = SegmentDestination()
+
+
+def _track(lead: RoutedLead, rules: SegmentRules) -> dict[str, Any]:
+    at = lead.facts["enriched_at"].isoformat()
+    said = {"type": "track", "userId": lead.person, "timestamp": at, "event": rules.event, "properties": _typed(lead, rules.properties)}
+    return {"event": said}
 
 
 def _typed(lead: RoutedLead, allowed: Allowed) -> dict[str, Any]:

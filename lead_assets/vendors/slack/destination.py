@@ -8,8 +8,9 @@ posted keeps its channel and `ts`, so that it can be deleted; a digest that name
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from pydantic import Field
@@ -57,12 +58,12 @@ class SlackDestination(Destination):
         for lead in leads:
             channel = lead.contact.slack or rules.channel
             if lead.path == "nurture" and rules.revisits:
-                sent.append(_told(lead, "revisit", channel, _revisit(lead), not_before=lead.revisit_at))
+                sent.append(_told(lead, "revisit", channel, partial(_revisit, lead), not_before=lead.revisit_at))
             if not lead.to_owner:
                 continue
-            sent.append(_told(lead, "lead", channel, _lead("New lead", lead), owner=lead.owner, due_by=lead.due_by))
+            sent.append(_told(lead, "lead", channel, partial(_lead, "New lead", lead), owner=lead.owner, due_by=lead.due_by))
             if lead.high_priority and rules.alerts:
-                sent.append(_told(lead, "alert", rules.alerts, _lead("High priority", lead), due_by=lead.due_by))
+                sent.append(_told(lead, "alert", rules.alerts, partial(_lead, "High priority", lead), due_by=lead.due_by))
         return sent
 
     @asynccontextmanager
@@ -86,10 +87,10 @@ class SlackDestination(Destination):
 DESTINATION = SlackDestination()
 
 
-def _told(lead: RoutedLead, kind: str, channel: str, message: dict[str, Any], **other: Any) -> ToSend:
+def _told(lead: RoutedLead, kind: str, channel: str, message: Callable[[], dict[str, Any]], **other: Any) -> ToSend:
     # Not the text: a score that moves by a point is no reason to write to somebody again. Another owner, tier or brief is.
     content = [channel, lead.owner, lead.facts.get("tier"), lead.facts.get("brief")] if kind != "revisit" else [channel]
-    return lead.send("slack", kind, {"channel": channel, **message}, content=content, lane=channel, **other)
+    return lead.send("slack", kind, lambda: {"channel": channel, **message()}, content=content, lane=channel, **other)
 
 
 def _lead(title: str, lead: RoutedLead) -> dict[str, Any]:
