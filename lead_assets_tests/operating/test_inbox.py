@@ -23,6 +23,7 @@ from lead_assets.scoring.statements import stated_in
 from lead_assets.stores.archive import Archive
 from lead_assets.stores.opened import archive_of
 from lead_assets.vendors.http import VendorHttp
+from lead_assets.vendors.hubspot import client
 from lead_assets.vendors.hubspot.client import HubSpot
 from lead_assets_tests.conftest import Command
 from lead_assets_tests.delivery.sends import rules
@@ -100,11 +101,11 @@ def told_to_hubspot(settings: Settings, deals: list[tuple[str, list[int]]], peop
     async def tell() -> None:
         from lead_assets.vendors import destinations
 
-        async with HubSpot(VendorHttp("hubspot", str(destinations()["hubspot"].url(settings)), {"authorization": "Bearer x"})) as client:
+        async with HubSpot(VendorHttp("hubspot", str(destinations()["hubspot"].url(settings)), {"authorization": "Bearer x"})) as hubspot:
             inputs: list[dict[str, Any]] = [
                 {"id": f"p{n}@x.example", "idProperty": "email", "properties": {"email": f"p{n}@x.example"}} for n in range(people)
             ]
-            ids = [each["id"] for each in (await client.upsert(inputs))["results"]]
+            ids = [each["id"] for each in (await hubspot.upsert(inputs))["results"]]
             made = [
                 {
                     "properties": {"dealname": "New deal", "dealstage": stage, "closedate": "2026-11-20T10:00:00Z"},
@@ -112,7 +113,7 @@ def told_to_hubspot(settings: Settings, deals: list[tuple[str, list[int]]], peop
                 }
                 for stage, contacts in deals
             ]
-            await client._post("deals", "/crm/v3/objects/deals/batch/create", {"inputs": made})
+            await hubspot._post("deals", "/crm/v3/objects/deals/batch/create", {"inputs": made})
 
     asyncio.run(tell())
 
@@ -132,6 +133,17 @@ def test_the_deals_of_a_crm_become_outcomes(settings: Settings, sandbox: Handle,
     again = inbox.fetch_outcomes(settings, archive, rules("hubspot"), later())
     assert again[0]["new"] is False
     assert len(archive.outcomes()) == 1
+
+
+def test_a_deal_with_more_contacts_than_are_listed_with_it_ends_for_all_of_them(
+    settings: Settings, sandbox: Handle, archive: Archive, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "MOST_LINKED", 30)
+    told_to_hubspot(settings, [("closedwon", list(range(95))), ("closedlost", [95])], 96)
+    inbox.fetch_outcomes(settings, archive, rules("hubspot"), later())
+    statements, _ = stated_in(archive, load_outcome_rules(settings))
+    assert dict(statements["outcome"].value_counts().iter_rows()) == {"won": 95, "lost": 1}
+    assert len([each for each in sandbox.requests("hubspot") if "/associations/" in each["path"]]) == 4, "of the one deal, 30 a page"
 
 
 def test_a_tick_that_broke_off_after_a_file_left_asks_for_its_run_in_the_next(

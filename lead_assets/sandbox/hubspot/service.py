@@ -13,6 +13,8 @@ from starlette.routing import Route
 from lead_assets.sandbox.service import Service, ServiceCall, answer
 
 MAX_INPUTS = 100
+LISTED = 50
+"""Contacts of a deal that are listed with it."""
 OWNERS = (("6166860", "owner.one@sandbox.example"), ("6166861", "owner.two@sandbox.example"), ("6166862", "owner.three@sandbox.example"))
 
 
@@ -40,6 +42,7 @@ class HubSpotService(Service):
             self.route("/crm/v3/objects/notes/search", self._search_notes, "notes/search"),
             self.route("/crm/v3/objects/deals/batch/create", self._create_deals, "deals/batch/create"),
             self.route("/crm/v3/objects/deals", self._deals_page, "deals", ("GET",)),
+            self.route("/crm/v4/objects/deals/{deal}/associations/contacts", self._contacts_of_deal, "deals/contacts", ("GET",)),
             self.route("/crm/v3/owners", self._owners, "owners", ("GET",)),
         ]
 
@@ -206,10 +209,20 @@ class HubSpotService(Service):
             shown = {"id": deal["id"], "properties": {name: deal["properties"].get(name) for name in names}, "archived": False}
             if "contacts" in call.query.get("associations", "").split(",") and deal["contacts"]:
                 labels = ("deal_to_contact", "deal_to_contact_unlabeled")
-                linked = [{"id": contact, "type": label} for contact in deal["contacts"] for label in labels]
-                shown["associations"] = {"contacts": {"results": linked}}
+                linked = [{"id": contact, "type": label} for contact in deal["contacts"][:LISTED] for label in labels]
+                rest = {"paging": {"next": {"after": str(LISTED), "link": "?after="}}} if len(deal["contacts"]) > LISTED else {}
+                shown["associations"] = {"contacts": {"results": linked, **rest}}
             results.append(shown)
         more = {"paging": {"next": {"after": str(after + limit), "link": "?after="}}} if after + limit < len(self._deals) else {}
+        return answer({"results": results, **more}, headers=_limits(call))
+
+    def _contacts_of_deal(self, call: ServiceCall) -> Response:
+        wanted = call.path("deal")
+        limit, after = int(call.query.get("limit", "500")), int(call.query.get("after", "0"))
+        contacts = next((deal["contacts"] for deal in self._deals if deal["id"] == wanted), [])
+        kind = {"category": "HUBSPOT_DEFINED", "typeId": 3, "label": None}
+        results = [{"toObjectId": contact, "associationTypes": [kind]} for contact in contacts[after : after + limit]]
+        more = {"paging": {"next": {"after": str(after + limit), "link": "?after="}}} if after + limit < len(contacts) else {}
         return answer({"results": results, **more}, headers=_limits(call))
 
     def _search(self, call: ServiceCall) -> Response:

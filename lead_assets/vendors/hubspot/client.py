@@ -15,6 +15,8 @@ from lead_assets.vendors.http import HttpAnswer, Kinds, VendorClient, failure, j
 MOST = 100
 """Records per batch."""
 MOST_SEARCHED = 200
+MOST_LINKED = 500
+"""Associations per page."""
 NOTE_TO_CONTACT = 202
 """HubSpot's own type of the association from a note to its contact."""
 
@@ -28,6 +30,11 @@ KINDS: Kinds = {
     429: ("rate_limited", "rate_limited"),
     477: ("transient", "provider_error"),
 }
+
+
+def _after(page: Mapping[str, Any]) -> str | None:
+    """Where the next page begins; None on the last."""
+    return ((page.get("paging") or {}).get("next") or {}).get("after")
 
 
 class HubSpot(VendorClient):
@@ -98,14 +105,29 @@ class HubSpot(VendorClient):
             told = self._checked("deals", await self._http.request("deals", "GET", "/crm/v3/objects/deals", params=asked))
             for each in told.get("results") or ():
                 said = each.get("properties") or {}
-                contacts = ((each.get("associations") or {}).get("contacts") or {}).get("results") or ()
+                contacts = (each.get("associations") or {}).get("contacts") or {}
+                named = [str(contact["id"]) for contact in contacts.get("results") or ()]
+                if _after(contacts):
+                    named += await self._contacts_of(str(each["id"]))
                 # A contact is named once for each label of the association.
-                ids = list(dict.fromkeys(str(contact["id"]) for contact in contacts))
+                ids = list(dict.fromkeys(named))
                 found.append((str(each["id"]), {name: said.get(name) for name in properties}, ids))
-            after = ((told.get("paging") or {}).get("next") or {}).get("after")
-            if not after:
+            asked["after"] = _after(told)
+            if not asked["after"]:
                 return found
-            asked["after"] = after
+
+    async def _contacts_of(self, deal: str) -> list[str]:
+        """The ids of all contacts of a deal that has more than are listed with it.
+        https://developers.hubspot.com/docs/api-reference/crm-associations-v4/basic/get-crm-v4-objects-objectType-objectId-associations-toObjectType"""
+        found: list[str] = []
+        asked: dict[str, Any] = {"limit": MOST_LINKED}
+        while True:
+            path = f"/crm/v4/objects/deals/{deal}/associations/contacts"
+            told = self._checked("deals/contacts", await self._http.request("deals/contacts", "GET", path, params=asked))
+            found += [str(each["toObjectId"]) for each in told.get("results") or ()]
+            asked["after"] = _after(told)
+            if not asked["after"]:
+                return found
 
     async def emails_of(self, contacts: Sequence[str]) -> dict[str, str]:
         """Id of a contact → its e-mail address, for those that have one."""
