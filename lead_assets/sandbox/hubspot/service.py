@@ -219,7 +219,7 @@ class HubSpotService(Service):
     def _contacts_of_deal(self, call: ServiceCall) -> Response:
         wanted = call.path("deal")
         limit, after = int(call.query.get("limit", "500")), int(call.query.get("after", "0"))
-        contacts = next((deal["contacts"] for deal in self._deals if deal["id"] == wanted), [])
+        contacts: list[str] = next((deal["contacts"] for deal in self._deals if deal["id"] == wanted), [])
         kind = {"category": "HUBSPOT_DEFINED", "typeId": 3, "label": None}
         results = [{"toObjectId": contact, "associationTypes": [kind]} for contact in contacts[after : after + limit]]
         more = {"paging": {"next": {"after": str(after + limit), "link": "?after="}}} if after + limit < len(contacts) else {}
