@@ -1,9 +1,10 @@
-"""The subcommands of the service: serving it, and its keys."""
+"""The subcommands of the service: serving it, its keys, and what it does for several leads without anybody waiting."""
 
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ keys = typer.Typer(no_args_is_help=True, help="Keys of the service: who may call
 def add_to(app: typer.Typer) -> None:
     """Add these subcommands to the `lead-assets` command."""
     app.command()(serve)
+    app.command()(enrich)
     app.add_typer(keys, name="keys")
 
 
@@ -42,6 +44,36 @@ def serve(
             typer.echo(json.dumps({"url": url}) if as_json else f"serving {url} (leads: {url}/explorer, calls: {url}/docs)")
 
         serving(settings, host, port, announce, lambda: runs_in_progress(settings), lambda: instance_of(settings))
+
+
+def enrich(
+    leads: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="A file with a CAMPAIGN/LEAD_ID per line.")],
+    max_usd: Annotated[float, typer.Option("--max-usd", min=0, max=10_000, help="Most that all of them together may cost.")],
+    key: Annotated[str | None, typer.Option("--key", help="Id of a key whose budget counts, too.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Enrich, classify, score and route single stored leads now. The tables show it after their campaigns' next run."""
+    from lead_assets.cli.errors import CommandError
+    from lead_assets.ledger.opened import opened_ledger
+    from lead_assets.rules.check import check_rules
+    from lead_assets.service.several import GONE, enrich_several, names_of, stored_leads
+    from lead_assets.stores.opened import archive_of, warehouse_of
+
+    lines = dict.fromkeys(line.strip() for line in leads.read_text(encoding="utf-8").splitlines() if line.strip())
+    names = [(campaign, lead) for campaign, _, lead in (line.partition("/") for line in lines)]
+    if bad := next((line for line, (_, lead) in zip(lines, names, strict=True) if not lead), None):
+        raise CommandError(f"{leads}: '{bad[:60]}' names no lead: write CAMPAIGN/LEAD_ID, one per line")
+    with connected_world() as settings, opened_ledger(settings) as ledger:
+        check_rules(settings)
+        whose = next((each for each in ledger.keys.listed() if each.key_id == key), None)
+        if key is not None and (whose is None or not whose.is_valid(datetime.now(UTC))):
+            raise CommandError("there is no such key, or it has ended: `lead-assets keys list` shows all")
+        warehouse = warehouse_of(settings)
+        found = stored_leads(warehouse, names)
+        tally = enrich_several(found, whose, max_usd, ledger=ledger, settings=settings, archive=archive_of(settings), warehouse=warehouse)
+        there = set(names_of(found))
+        tally.but(GONE, *(name for name in names if name not in there))
+    print_answer(tally.as_answer(), as_json, _show_tally)
 
 
 @keys.command("create")
@@ -103,6 +135,12 @@ def log(
     with opened_ledger(Settings()) as ledger:
         answer = {"uses": [use._asdict() | {"at": use.at.isoformat()} for use in ledger.keys.uses(key_id, most)]}
     print_answer(answer, as_json, _show_uses)
+
+
+def _show_tally(answer: dict[str, Any]) -> None:
+    typer.echo(f"{answer['done']} enriched, for at most ${answer['usd']:.4f}")
+    for why, some in answer["others"].items():
+        typer.echo(f"{some['leads']}  {why}: {', '.join(some['examples'])}")
 
 
 def _said(key: Any) -> dict[str, Any]:

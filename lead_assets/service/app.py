@@ -38,7 +38,7 @@ from lead_assets.service.access import Access, needs
 from lead_assets.service.answers import Health, says
 from lead_assets.service.describing import described, operation_id
 from lead_assets.service.desk import ServiceDesk
-from lead_assets.service.explorer import acting, pages, trying, viewing
+from lead_assets.service.explorer import acting, pages, selecting, trying, viewing
 from lead_assets.service.explorer.listing import Listing
 from lead_assets.service.explorer.sessions import SignedIn
 from lead_assets.service.jobs import Jobs, OpensDagster
@@ -94,6 +94,7 @@ def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | N
     )
     app.state.metrics = Metrics()
     app.state.sessions = SignedIn(lambda: app.state.ledger)
+    app.state.begun = selecting.Begun()
     app.add_middleware(_EveryRequest, service=app)
     app.add_exception_handler(HTTPException, _refused)  # type: ignore[arg-type]
     app.add_exception_handler(paying.EnrichRefused, paying.refused_with_body)
@@ -108,6 +109,7 @@ def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | N
         queues_api,
         pages,
         acting,
+        selecting,
         viewing,
         trying,
     )

@@ -1,7 +1,7 @@
 """Jobs: longer work that a request begins, each a `lead-assets` command in a process of its own, so that nobody's answer waits for it and a restart of the
 service ends none. A job is told by its folder; its Dagster runs are named in its answer, and a run of Dagster is a job, too.
 
-    <home>/jobs/<job id>/     asked.json (what, when, by which process), answer.json (the command's answer), log.txt
+    <home>/jobs/<job id>/     asked.json (what, when, by which process), answer.json (the command's answer), log.txt, lines.txt (what it is about)
 
 Does not belong here: routes (see `queues_api`), what the commands do.
 """
@@ -42,11 +42,19 @@ class Jobs:
     instance: OpensDagster | None = None
     _begun: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
-    def begin(self, kind: str, *arguments: str) -> dict[str, Any]:
-        """Start `lead-assets <kind> <arguments> --json`. Returns the job, as `told` does."""
-        job_id = uuid.uuid4().hex
+    def begin(self, kind: str, *arguments: str, job_id: str | None = None, lines: Sequence[str] = ()) -> dict[str, Any]:
+        """Start `lead-assets <kind> <arguments> --json`. Returns the job, as `told` does. `job_id`: 32 hexadecimal digits that its asker made up; asked for
+        again, by whatever process, nothing is started. `lines`: what the command's last argument, a file, has."""
+        job_id = job_id or uuid.uuid4().hex
         folder = self._folder / job_id
-        folder.mkdir(parents=True)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            return self.told(job_id) or {"job_id": job_id}
+        if lines:
+            file = folder / "lines.txt"
+            file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+            arguments = (*arguments, str(file.resolve()))
         environment = os.environ | {"LEAD_ASSETS_HOME": str(self.settings.home.resolve())}
         if self.settings.sandbox_url:
             environment["LEAD_ASSETS_SANDBOX_URL"] = self.settings.sandbox_url

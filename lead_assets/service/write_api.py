@@ -118,12 +118,16 @@ async def updated(request: Request, lead_id: str) -> Response:
 
 
 async def erased(request: Request, lead_id: str) -> Response:
-    """The person of a stored lead, erased: the receipt."""
-    state = request.app.state
-    leads = await asyncio.to_thread(stored_lead, state.warehouse, lead_id)
+    """The person of the newest stored lead with this id, erased: the receipt."""
+    leads = await asyncio.to_thread(stored_lead, request.app.state.warehouse, lead_id)
     if leads.is_empty():
         raise no_such_lead()
-    lead = leads.row(0, named=True)
+    return as_json(await erased_person(request, leads.row(0, named=True)))
+
+
+async def erased_person(request: Request, lead: dict[str, Any]) -> dict[str, Any]:
+    """The person of a lead (a row of identity.leads), erased: the receipt. Raises HTTPException 409 and 503."""
+    state = request.app.state
     text = lead["email_normalized"] or lead["phone_e164"]
     asked = read_identifier(text) if text else None
     if asked is None:
@@ -139,7 +143,7 @@ async def erased(request: Request, lead_id: str) -> Response:
     state.desk.forget()
     for each in theirs:
         state.receiver.pending.pop(each, None)
-    return as_json(receipt)
+    return receipt
 
 
 @router.get("/api/v1/leads/export", responses=_FILE, summary="All leads as a file")

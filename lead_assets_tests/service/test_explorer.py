@@ -9,6 +9,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from pathlib import Path
@@ -26,6 +27,7 @@ from lead_assets.contracts import (
     EnrichedLead,
     Lead,
     Quarantined,
+    RawLead,
     RejectedPayload,
     RoutingDecision,
     Score,
@@ -88,6 +90,10 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         texts = {column.name: EVIL for column in contract.columns() if str(column.dtype) == "String" and not column.json}
         lead = texts | {"campaign_id": "a", "lead_id": EVIL} | given
         warehouse.write(contract, rows(contract, [lead, *(plain if contract is Lead else ())]), warehouse_keys(contract))
+    # Another person, whose id is that of a lead of the other campaign.
+    ben = {"campaign_id": "b", "lead_id": "L001", "full_name": "Ben Odum", "email": "ben@bolt.example", "company": "Bolt", "part": 1}
+    for contract in (RawLead, Lead):
+        warehouse.write(contract, rows(contract, [ben | {"email_normalized": ben["email"], "drop_sha256": "b" * 64}]), ["b"])
     funnel = {"campaign_id": "a", "received": 60, "leads": 56, "routed": 1}
     warehouse.write(CampaignFunnel, rows(CampaignFunnel, [funnel]), ["a"])
     yield from serving(settings)
@@ -134,7 +140,7 @@ def test_html_in_every_field_is_text(known: Service, page: str) -> None:
     found = _Tags(answer.text)
     assert answer.status_code == 200
     assert not found.tags & {"iframe", "img", "style"}
-    assert re.findall(r"<script([^>]*)>", answer.text) == [f' src="{static_url("htmx.min.js")}" defer']
+    assert re.findall(r"<script([^>]*)>", answer.text) == [f' src="{static_url(name)}" defer' for name in ("htmx.min.js", "ticks.js")]
     assert not {name for name in found.attributes if name.startswith("on") or name == "style"}
     assert "49" not in re.findall(r"\{\{7\*7\}\}|&amp;49", answer.text)
     assert "default-src 'none'" in answer.headers["content-security-policy"]
@@ -191,7 +197,7 @@ def test_a_list_is_narrowed_by_counts_and_taken_along(known: Service) -> None:
 
 def heads_of(text: str) -> list[str]:
     """What the heads of the table of leads say."""
-    table = re.findall(r"<thead>.*?</thead>", text, re.DOTALL)[-1]
+    table = re.findall(r"<thead>.*?</thead>", text, re.DOTALL)[-1].partition("</th>")[2]  # without that of the boxes
     return [re.sub(r"<[^>]+>|[↓↑]", "", each).strip() for each in re.findall(r"<th.*?</th>", table, re.DOTALL)]
 
 
@@ -284,6 +290,107 @@ def ready(client: httpx.Client) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("the list was not copied")
+
+
+def ticked(client: httpx.Client, *leads: str, **more: str) -> dict[str, str | list[str]]:
+    """The form of the list with these boxes ticked."""
+    text = client.get("/leads?campaign=a").text
+    return {"token": token_in(text), "state": "campaign=a", "which": "ticked", "lead": list(leads), **more}
+
+
+def test_a_selection_says_what_would_become_of_whom(known: Service) -> None:
+    with signed_in(known, "admin") as client:
+        ready(client)
+        asked = client.post("/selection", data=ticked(client, "a/L001", "b/L001", "a/erased", what="reroute"))
+        assert asked.status_code == 200
+        assert "Re-route 2 leads" in asked.text
+        assert "a: 1, b: 1" in asked.text
+        assert "1 of the selected is not there any more: erased" in asked.text
+        form = hidden_in(asked.text)
+        assert form["lead"] == ["a/L001", "b/L001", "a/erased"]
+        done = client.post("/selection/reroute", data=form).text
+        assert "0 of 3 leads have another owner" in done
+        assert "not routed yet" in done
+        assert "not there any more: erased" in done
+        assert client.post("/selection", data=ticked(client, "a/erased", what="retry")).text.count("<button") == 1  # only to sign out
+        every = ticked(client, what="retry", which="every")
+        assert f"Retry {PAGE + 6} leads" in client.post("/selection", data=every).text
+        page = client.post("/selection", data=ticked(client, what="enrich", which="page") | {"shown": ["a/L001", "a/L002"]})
+        assert "Enrich 2 leads" in page.text
+        assert client.get("/selection").headers["location"] == "/explorer/leads"
+
+
+def hidden_in(text: str) -> dict[str, list[str]]:
+    """What the form of the card sends."""
+    found: dict[str, list[str]] = {}
+    for name, value in re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', text[text.index('id="act"') :]):
+        found.setdefault(name, []).append(html.unescape(value))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("form", "status", "said"),
+    [
+        ({"what": "reroute", "lead": []}, 422, "No lead is selected"),
+        ({"what": "reroute", "lead": ["no-campaign", "/x", "a/"]}, 422, "No lead is selected"),
+        ({"what": "reroute", "lead": [f"a/{number}" for number in range(1_000)], "which": "page"}, 422, "No lead is selected"),
+        ({"what": "forget", "lead": [f"a/L{number:03}" for number in range(21)]}, 422, "Forget takes at most 20 at once"),
+        ({"what": "export", "lead": [f"a/L{number:03}" for number in range(1_001)]}, 422, "1,001 leads are selected"),
+        ({"what": "forget", "which": "every"}, 422, "More than 20 leads are selected"),
+        ({"what": "delete", "lead": ["a/L001"]}, 404, "no such action"),
+        ({"what": "reroute", "lead": ["a/L001"], "token": "0" * 64}, 403, "this form is too old"),
+        ({"what": "reroute", "lead": [EVIL + "/" + EVIL, "../../etc/passwd", "a/' OR 1=1 --"]}, 200, "None of the selected leads is left"),
+    ],
+)
+def test_a_selection_that_cannot_be_is_refused_in_words(known: Service, form: dict[str, str | list[str]], status: int, said: str) -> None:
+    with signed_in(known, "admin") as client:
+        answer = client.post("/selection", data=ticked(client) | form)
+    assert answer.status_code == status
+    assert said in answer.text
+    assert EVIL not in answer.text
+
+
+def test_a_selection_needs_the_scope_of_what_is_done(known: Service) -> None:
+    with signed_in(known, "read") as reader:
+        text = reader.get("/leads").text
+        assert re.findall(r'name="what" value="(\w+)"', text) == ["export"]
+        assert "Forget needs admin" in text
+        for what in ("enrich", "reroute", "retry", "forget"):
+            assert reader.post("/selection", data=ticked(reader, "a/L001", what=what)).status_code == 403
+            assert reader.post(f"/selection/{what}", data=ticked(reader, "a/L001", once="0" * 32, sure="yes")).status_code == 403
+    with signed_in(known, "admin") as client:
+        assert client.post("/selection/forget", data=ticked(client, "a/L001", once="0" * 32)).status_code == 422  # not sure
+        assert client.post("/selection/forget", data=ticked(client, "a/L001", sure="yes")).status_code == 422  # of no form of ours
+        stale = ticked(client, once="1" * 32, which="every", digest="0" * 64)
+        changed = client.post("/selection/reroute", data=stale)
+        assert (changed.status_code, "The list has changed meanwhile" in changed.text) == (409, True)
+
+
+def test_a_selection_is_exported_in_the_columns_of_the_list(known: Service) -> None:
+    with signed_in(known, "read") as client:
+        form = ticked(client, "b/L001", "a/L002", what="export") | {"state": "columns=tier,company"}
+        lines = client.post("/selection", data=form).text.splitlines()
+        assert lines[0] == "campaign_id,lead_id,full_name,email_normalized,tier,company"
+        assert [line.split(",")[:2] for line in lines[1:]] == [["b", "L001"], ["a", "L002"]]
+        assert "Ben Odum" not in "".join(lines)
+        asked = client.post("/selection", data=form | {"lead": ["b/L001", "a/gone"]})
+        assert "The file holds the 1 that are left" in asked.text
+        assert len(client.post("/selection/export", data=hidden_in(asked.text)).text.splitlines()) == 2
+        every = client.post("/selection", data=form | {"which": "every"})
+        assert every.headers["location"] == "/explorer/leads.csv?columns=tier%2Ccompany"
+
+
+def test_people_are_forgotten_once_and_nobody_with_their_leads_id(known: Service) -> None:
+    with signed_in(known, "admin") as client:
+        asked = client.post("/selection", data=ticked(client, "b/L001", what="forget"))
+        assert "Ben Odum" in asked.text
+        form = hidden_in(asked.text) | {"sure": "yes"}
+        with ThreadPoolExecutor() as hands:  # a double click
+            answers = list(hands.map(lambda _: client.post("/selection/forget", data=form), range(2)))
+        assert [each.status_code for each in answers] == [200, 200]
+        assert all("1 person is forgotten" in each.text for each in answers)
+        assert client.get("/lead?campaign=b&id=L001").status_code == 404
+        assert "Ana Souza" in client.get(lead_page("L001")).text
 
 
 def test_personal_data_is_masked_without_the_scope(known: Service) -> None:

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-import orjson
 import polars as pl
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -74,7 +73,7 @@ async def act(request: Request, what: str, key: Viewer) -> Response:
 @router.get("/replay")
 async def ask_before_replay(request: Request, key: Viewer, which: str = "", campaign: str = "", reason: str = "", to: str = "") -> Response:
     """What a replay of a queue would send again."""
-    _may(key, "write")
+    demand_scope(key, "write")
     given = _replayed(which, campaign, reason, to)
     count = await asyncio.to_thread(reading.queued, request.app.state.warehouse, which, given)
     if not count:
@@ -87,8 +86,8 @@ async def replay(request: Request, key: Viewer) -> Response:
     """Reads, asks or sends again what a queue has."""
     form = await form_of(request)
     sessions_of(request).check(request, form, SESSION)
-    _may(key, "write")
-    _may_run(key)
+    demand_scope(key, "write")
+    refuse_key_with_budget(key)
     which = form.get("which", "")
     given = _replayed(which, form.get("campaign", ""), form.get("reason", ""), form.get("to", ""))
     of = ("--campaign", given["campaign"])
@@ -119,15 +118,17 @@ async def _begun(request: Request, kind: str, *arguments: str) -> Response:
 def _allowed(what: str, key: ServiceKey) -> None:
     if what not in _NEEDS:
         raise HTTPException(404, "There is no such action.")
-    _may(key, _NEEDS[what])
+    demand_scope(key, _NEEDS[what])
 
 
-def _may(key: ServiceKey, scope: str) -> None:
+def demand_scope(key: ServiceKey, scope: str) -> None:
+    """Raises HTTPException 403."""
     if not key.may(scope):
         raise HTTPException(403, f"This needs a key with the scope {scope}: sign in with another one, or ask somebody who has it.")
 
 
-def _may_run(key: ServiceKey) -> None:
+def refuse_key_with_budget(key: ServiceKey) -> None:
+    """Raises HTTPException 403: a run spends what is everybody's."""
     if key.budget_micros is not None:
         raise HTTPException(
             403, "This starts a run, which spends the home's budgets, and this key has a budget of its own: use another key."
@@ -225,7 +226,7 @@ async def _missing(request: Request, lead: pl.DataFrame) -> dict[str, Any]:
 
 
 async def _retry(request: Request, key: ServiceKey, lead: pl.DataFrame, form: dict[str, str]) -> Response:
-    _may_run(key)
+    refuse_key_with_budget(key)
     return await _begun(request, "run", "--campaign", lead["campaign_id"][0])
 
 
@@ -258,8 +259,7 @@ async def _person(request: Request, lead: pl.DataFrame) -> dict[str, Any]:
 async def _forget(request: Request, key: ServiceKey, lead: pl.DataFrame, form: dict[str, str]) -> Response:
     if form.get("sure") != "yes":
         raise HTTPException(422, "Tick the box: this cannot be undone.")
-    answer = await write_api.erased(request, lead["lead_id"][0])
-    receipt: dict[str, Any] = orjson.loads(answer.body)
+    receipt = await write_api.erased_person(request, lead.row(0, named=True))
     if request.app.state.listing is not None:
         await asyncio.to_thread(request.app.state.listing.refresh)
     return page(request, "act_forgotten.html", receipt=receipt)

@@ -30,6 +30,7 @@ from lead_assets.service.receive_api import body_of
 HERE = Path(__file__).parent
 MOST_TEXT = 200
 _MOST_FORM_BYTES = 256 << 10
+_MOST_BOXES = 2_500
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -85,8 +86,18 @@ def sessions_of(request: Request) -> SignedIn:
 
 
 async def form_of(request: Request) -> dict[str, str]:
+    """What a form says, a value for each name."""
     body = await body_of(request, _MOST_FORM_BYTES)
     return dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=20))
+
+
+async def lists_of(request: Request) -> dict[str, list[str]]:
+    """The same with every value of each name: boxes that are ticked."""
+    body = await body_of(request, _MOST_FORM_BYTES)
+    found: dict[str, list[str]] = {}
+    for name, value in parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_MOST_BOXES):
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def page(request: Request, template: str, status_code: int = 200, **given: Any) -> HTMLResponse:
@@ -94,6 +105,11 @@ def page(request: Request, template: str, status_code: int = 200, **given: Any) 
     cookie = request.cookies.get(SESSION, "")
     common = {"viewer": viewer, "sign_out_token": sessions_of(request).token(cookie) if viewer else "", "path": request.url.path}
     return HTMLResponse(_TEMPLATES.get_template(template).render(common | given), status_code)
+
+
+def csv_of(data: bytes) -> Response:
+    """A file of leads."""
+    return Response(data, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": 'attachment; filename="leads.csv"'})
 
 
 def _shown(value: Any) -> str:
@@ -150,7 +166,7 @@ def static_url(name: str) -> str:
 
 
 def static_file(name: str) -> Path:
-    return HERE / ("vendored" if name.endswith(".js") else "") / name
+    return HERE / ("vendored" if name == "htmx.min.js" else "") / name
 
 
 _TEMPLATES = jinja2.Environment(

@@ -133,6 +133,10 @@ class Listing:
         found = f"(SELECT * FROM leads WHERE rowid IN ({at})) AS found"
         return self._rows(f"SELECT {shown}, {by} AS sorted_by FROM {found} ORDER BY {', '.join(f'found.{each}' for each in order)}", values)
 
+    def names(self, condition: str, values: Sequence[Any], order: Sequence[str], most: int) -> list[dict[str, Any]]:
+        """campaign_id and lead_id of leads that meet the condition, in an order."""
+        return self._rows(f"SELECT campaign_id, lead_id FROM leads {condition} ORDER BY {', '.join(order)} LIMIT {most}", values)
+
     def different(self, column: str) -> list[str]:
         """The values of a column, sorted."""
         version = self._version

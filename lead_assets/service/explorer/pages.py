@@ -21,12 +21,13 @@ from lead_assets.kit import columns
 from lead_assets.service.explorer import choosing, drawing, reading
 from lead_assets.service.explorer.acting import act_url, actions_for
 from lead_assets.service.explorer.asked import asked_in
-from lead_assets.service.explorer.frame import MOST_TEXT, Page, Viewer, form_of, page, sessions_of, static_file
+from lead_assets.service.explorer.frame import MOST_TEXT, Page, Viewer, csv_of, form_of, page, sessions_of, static_file
+from lead_assets.service.explorer.selecting import actions_on_several
 from lead_assets.service.explorer.sessions import FORM, SESSION, set_cookie
 from lead_assets.service.explorer.viewing import tabs
 
 _MOST_PAGE = 10_000
-_ASSETS = {"style.css": "text/css", "htmx.min.js": "text/javascript", "icon.svg": "image/svg+xml"}
+_ASSETS = {"style.css": "text/css", "htmx.min.js": "text/javascript", "ticks.js": "text/javascript", "icon.svg": "image/svg+xml"}
 _MADE = {
     "signals": "signals/enriched_leads",
     "classification": "classification/classifications",
@@ -106,6 +107,8 @@ async def leads(request: Request, key: Viewer) -> Response:
     edited = words.get("edit", "")[:MOST_TEXT]
     about: dict[str, Any] = {"found": found, "wanted": wanted, "links": links, "kept": kept, "names": names, "tiers": tiers, "pii": pii}
     about |= {"columns": columns, "choices": choosing.choices(), "edited": edited, "sorts": reading.SORTS}
+    several, refused = actions_on_several(key)
+    about |= {"several": several, "refused": refused, "most_in_a_file": reading.MOST_IN_A_FILE}
     about |= {"views": tabs(views), "may_share": key.may("write"), "token": sessions_of(request).token(request.cookies.get(SESSION, ""))}
     if edited:
         about["offered"] = choosing.offered(columns, pii=pii)
@@ -125,10 +128,6 @@ async def leads_file(request: Request, key: Viewer) -> Response:
     columns = asked.wanted.columns if asked.columns.is_own else ()
     data = await asyncio.to_thread(reading.leads_file, state.warehouse, state.listing, asked.wanted, columns, pii=pii)
     return csv_of(data)
-
-
-def csv_of(data: bytes) -> Response:
-    return Response(data, media_type="text/csv; charset=utf-8", headers={"Content-Disposition": 'attachment; filename="leads.csv"'})
 
 
 @router.get("/lead")

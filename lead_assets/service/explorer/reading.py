@@ -171,6 +171,31 @@ def _in_the_copy(wanted: LeadsWanted, *, pii: bool) -> tuple[list[str], list[Any
     return where, values
 
 
+def names_of_all(
+    warehouse: Warehouse, wanted: LeadsWanted, most: int, *, pii: bool, listing: Listing | None = None
+) -> list[tuple[str, str]]:
+    """campaign_id and lead_id of the leads that meet the filters, in their order, at most so many."""
+    _, by, order, copied = SORTS[wanted.sort]
+    if listing is not None and listing.is_fresh():
+        where, values = _in_the_copy(wanted, pii=pii)
+        sorting = [f"{name} {order}" for name in (copied, "campaign_id", "lead_id")]
+        return [(row["campaign_id"], row["lead_id"]) for row in listing.names(_where(where), values, sorting, most)]
+    where, used = _conditions(wanted, pii=pii)
+    used |= {"s"} if "s.score" in by else set()
+    sql = (
+        f"SELECT l.campaign_id, l.lead_id FROM identity.leads AS l{_joined(used)} {_where(where)} "
+        f"ORDER BY {by} {order}, l.campaign_id {order}, l.lead_id {order} LIMIT {most}"
+    )
+    return list(ask(warehouse, sql, pii=pii).iter_rows())
+
+
+def these_leads(warehouse: Warehouse, names: Sequence[tuple[str, str]], columns: Sequence[str], *, pii: bool) -> list[dict[str, Any]]:
+    """Rows of the list for leads that somebody ticked; those that are gone are not among them."""
+    rows = _rows(warehouse, names, pii=pii)
+    _add_columns(warehouse, rows, columns, pii=pii)
+    return rows
+
+
 def leads_file(warehouse: Warehouse, listing: Listing, wanted: LeadsWanted, columns: Sequence[str], *, pii: bool) -> bytes:
     """The leads that meet the filters, in their order, as CSV, at most MOST_IN_A_FILE leads, formulas neutralised: who it is and `columns`, or those of the
     list."""
@@ -190,11 +215,7 @@ def file_of(found: Sequence[dict[str, Any]], columns: Sequence[str]) -> bytes:
 
 def _asked(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
     _, by, order, _ = SORTS[wanted.sort]
-    where = [f"{FILTERS[name][0]}.{FILTERS[name][1]} = {literal(value)}" for name, value in wanted.values.items() if value]
-    if wanted.search:
-        columns = ("l.lead_id", "l.company", "l.company_domain", *(("l.full_name", "l.email_normalized") if pii else ()))
-        where.append("(" + " OR ".join(f"STRPOS(LOWER({name}), {literal(wanted.search.lower())}) > 0" for name in columns) + ")")
-    used = {FILTERS[name][0] for name, value in wanted.values.items() if value}
+    where, used = _conditions(wanted, pii=pii)
     condition = f" {_where(where)}"
     total = ask(warehouse, f"SELECT COUNT(*) AS n FROM identity.leads AS l{_joined(used)}{condition}", pii=pii)["n"][0]
     if wanted.after:
@@ -215,6 +236,15 @@ def _asked(warehouse: Warehouse, wanted: LeadsWanted, *, pii: bool) -> LeadsPage
     page = found[:PAGE]
     following = _packed(*page[-1]) if len(found) > PAGE else ""
     return LeadsPage(_rows(warehouse, [(campaign, lead) for _, campaign, lead in page], pii=pii), total, following)
+
+
+def _conditions(wanted: LeadsWanted, *, pii: bool) -> tuple[list[str], set[str]]:
+    """Conditions in SQL, and the tables that they use beside the leads."""
+    where = [f"{FILTERS[name][0]}.{FILTERS[name][1]} = {literal(value)}" for name, value in wanted.values.items() if value]
+    if wanted.search:
+        columns = ("l.lead_id", "l.company", "l.company_domain", *(("l.full_name", "l.email_normalized") if pii else ()))
+        where.append("(" + " OR ".join(f"STRPOS(LOWER({name}), {literal(wanted.search.lower())}) > 0" for name in columns) + ")")
+    return where, {FILTERS[name][0] for name, value in wanted.values.items() if value}
 
 
 def _rows(warehouse: Warehouse, ids: Sequence[tuple[str, str]], *, pii: bool) -> list[dict[str, Any]]:
