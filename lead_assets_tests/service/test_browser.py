@@ -1,4 +1,4 @@
-"""The explorer in a real browser: every page at three widths, light and dark, under axe; and every button, on a home that the demo made.
+"""The explorer in a real browser: every page at three widths, and in dark, under axe; and every button, on a home that the demo made.
 
 One browser, one server and one home for all tests, which run in their order: the last ones change what the first ones look at.
 """
@@ -37,6 +37,8 @@ PAGES = {
     "campaigns": "",
     "leads": "/leads?sort=score",
     "no lead": "/leads?q=nobody-is-called-that",
+    "own columns": "/leads?columns=tier,technologies,nothing,received_at&edit=tier",
+    "views": "/views",
     "lead": f"/lead?{urlencode(LEAD)}",
     "a lead of which nothing is known yet": f"/lead?{urlencode(FRESH)}",
     "dashboard": "/dashboard",
@@ -98,8 +100,8 @@ def tab(explorer: Service, browser: Browser) -> Iterator[Tab]:
 
 
 class _signed_in:
-    def __init__(self, service: Service, browser: Browser, scope: str) -> None:
-        self._context = browser.new_context(viewport={"width": 1400, "height": 900})
+    def __init__(self, service: Service, browser: Browser, scope: str, *, scripted: bool = True) -> None:
+        self._context = browser.new_context(viewport={"width": 1400, "height": 900}, java_script_enabled=scripted)
         self._context.set_default_timeout(120_000)
         self._tab = Tab(self._context.new_page(), f"{service.url}/explorer", service)
         self._key = service.keys[scope]
@@ -131,19 +133,19 @@ def faults(page: Page) -> list[str]:
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_is_for_everybody_at_every_width(tab: Tab, name: str) -> None:
     tab.complaints.clear()
-    for scheme in ("light", "dark"):
-        for width in WIDTHS:
-            tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-            tab.page.set_viewport_size({"width": width, "height": 900})
-            page = tab.open(PAGES[name])
-            where = f"{name}, {width} px, {scheme}"
-            assert faults(page) == [], where
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{where}: wider than the window"
-            shift = page.evaluate(
-                "() => new Promise(done => { let sum = 0; new PerformanceObserver(list => list.getEntries().forEach(each => sum += each.value))"
-                ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 50) })"
-            )
-            assert shift < 0.01, f"{where}: the layout shifts"
+    # What is dark differs in colours only.
+    for scheme, width in (*(("light", width) for width in WIDTHS), ("dark", WIDTHS[-1])):
+        tab.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        tab.page.set_viewport_size({"width": width, "height": 900})
+        page = tab.open(PAGES[name])
+        where = f"{name}, {width} px, {scheme}"
+        assert faults(page) == [], where
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{where}: wider than the window"
+        shift = page.evaluate(
+            "() => new Promise(done => { let sum = 0; new PerformanceObserver(list => list.getEntries().forEach(each => sum += each.value))"
+            ".observe({type: 'layout-shift', buffered: true}); setTimeout(() => done(sum), 50) })"
+        )
+        assert shift < 0.01, f"{where}: the layout shifts"
     assert tab.complaints == []
 
 
@@ -167,7 +169,10 @@ def test_the_keyboard_is_enough_to_find_a_lead(tab: Tab) -> None:
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent") == "Skip to the content"
     page.keyboard.press("Enter")
-    page.keyboard.press("Tab")
+    for _ in range(4):  # past the views
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "q":
+            break
     assert page.evaluate("document.activeElement.id") == "q"
     page.keyboard.type("whitlow")
     expect(page.locator("#count")).to_contain_text(re.compile(r"\b1 lead\b"))
@@ -193,6 +198,98 @@ def test_filters_act_at_once_and_are_in_the_address(tab: Tab) -> None:
     expect(page.get_by_role("link", name="First page")).to_be_visible()
 
 
+def test_columns_are_chosen_by_keyboard_and_saved_as_a_view(tab: Tab) -> None:
+    page = tab.open("/leads?tier=hot")
+    page.get_by_role("link", name="Columns").press("Enter")
+    page.get_by_label("Another column").select_option("seniority")
+    page.get_by_role("button", name="Add").press("Enter")
+    page.wait_for_url(re.compile("add=seniority"))
+    for _ in range(2):
+        page.get_by_role("link", name="Seniority further left").press("Enter")
+        expect(page.locator(".chosen li[autofocus]")).to_contain_text("Seniority")
+        assert page.evaluate("document.activeElement.textContent").split()[0] == "Seniority"  # the next key press goes on from there
+    page.get_by_role("link", name="Done").press("Enter")
+    heads = page.locator("table.leads thead th").all_inner_texts()
+    assert [head.strip(" ↓").lower() for head in heads[-3:]] == ["seniority", "owner", "received (utc)"]
+    page.get_by_text("Save as a view").press("Enter")
+    page.get_by_label("Name of the view").fill("<b>Hot</b>")
+    page.get_by_label("For everybody").press("Space")
+    page.get_by_role("button", name="Save").press("Enter")
+    expect(page.locator("#views [aria-current]")).to_have_text("<b>Hot</b>")
+    page.get_by_label("Tier").select_option("warm")  # the tabs follow the filters
+    expect(page.locator("#views [aria-current]")).to_have_count(0)
+    page.get_by_role("link", name="<b>Hot</b>").click()
+    expect(page.locator("#views [aria-current]")).to_have_text("<b>Hot</b>")
+    page.get_by_role("link", name="Change views").click()
+    page.get_by_label("Name of <b>Hot</b>").fill("Hot ones")
+    page.get_by_role("button", name="Rename").click()
+    expect(page.get_by_role("link", name="Hot ones")).to_be_visible()
+    assert faults(page) == []
+    page.get_by_text("Delete", exact=False).first.click()
+    page.get_by_role("button", name="Delete for good").click()
+    expect(page.get_by_text("No view yet")).to_be_visible()
+
+
+def test_a_selection_is_enriched_for_no_more_than_its_sum(tab: Tab) -> None:
+    page = tab.open("/leads?campaign=fresh")
+    page.get_by_role("button", name="Enrich").click()
+    expect(page.get_by_role("alert")).to_contain_text("No lead is selected")
+    page.get_by_label("Select all on this page").check()
+    expect(page.locator("#ticked")).to_have_text("1 ticked")
+    page.get_by_label("Select Nia Okoro").uncheck()
+    expect(page.get_by_label("Select all on this page")).not_to_be_checked()
+    page.get_by_label("Select Nia Okoro").press("Space")
+    page.get_by_role("button", name="Enrich").click()
+    expect(page.locator("#act h2")).to_have_text("Enrich 1 lead")
+    expect(page.locator("#act")).to_contain_text("for all of them together, and never more than the sum below")
+    assert faults(page) == []
+    page.get_by_label("Spend at most").fill("0.03")
+    with opened_ledger(tab.service.settings) as ledger:
+        since = ledger.last_call()
+        page.get_by_role("button", name="Enrich 1 lead").click()
+        expect(page.locator("#act h2")).to_have_text("Enriched")
+        bought = ledger.billed(since)
+    assert 0 < float(bought["usd"]) <= 0.03
+    expect(page.locator("#act")).to_contain_text("enriched in part: the sum, or a budget, was used up")
+    assert faults(page) == []
+
+
+def test_what_takes_long_is_a_job_and_a_second_click_begins_none(tab: Tab) -> None:
+    page = tab.open("/leads")
+    page.get_by_label("With", exact=True).select_option("every")
+    page.get_by_role("button", name="Enrich").click()
+    expect(page.locator("#act")).to_contain_text("enriched in the background")
+    form = page.evaluate("Object.fromEntries(new FormData(document.querySelector('#act form')))")
+    form["max_usd"] = "0.01"
+    answers = [page.request.post(f"{tab.url}/selection/enrich", form=form, max_redirects=0) for _ in range(2)]
+    assert [answer.status for answer in answers] == [303, 303]
+    (job,) = {answer.headers["location"] for answer in answers}
+    tab.open(job.removeprefix("/explorer"))
+    expect(page.locator("#act")).to_contain_text("It ended at")
+    assert page.locator("#act .state-good").inner_text() == "completed"
+    expect(page.locator("#act")).to_contain_text("For at most")
+    assert faults(page) == []
+
+
+def test_a_selection_needs_no_script(explorer: Service, browser: Browser) -> None:
+    with _signed_in(explorer, browser, "admin", scripted=False) as plain:
+        page = plain.open("/leads?sort=score")
+        expect(page.get_by_label("Select all on this page")).to_be_hidden()
+        page.locator("tbody input[type=checkbox]").nth(0).check()
+        page.locator("tbody input[type=checkbox]").nth(3).check()
+        page.get_by_role("button", name="Re-route").click()
+        expect(page.locator("#act h2")).to_have_text("Re-route 2 leads")
+        page.get_by_role("button", name="Re-route 2 leads").click()
+        expect(page.locator("#act h2")).to_have_text("Routed again")
+        expect(page.get_by_role("status")).to_contain_text("0 of 2 leads have another owner")
+        page.get_by_role("link", name="Back to the list").click()
+        page.wait_for_url(re.compile("sort=score$"))
+        page.get_by_label("With", exact=True).select_option("page")
+        with page.expect_download() as file:
+            page.get_by_role("button", name="Export").click()
+        assert file.value.path().read_text().count("\n") == 51
+
+
 def test_a_reader_sees_no_personal_data_and_no_button(explorer: Service, browser: Browser) -> None:
     with _signed_in(explorer, browser, "read") as reader:
         page = reader.open(PAGES["lead"])
@@ -201,6 +298,7 @@ def test_a_reader_sees_no_personal_data_and_no_button(explorer: Service, browser
         assert "andre" not in text
         assert "need a key with the scope write" in text
         assert page.locator("nav.actions a").count() == 0
+        assert reader.open("/leads").locator("button[name=what]").all_inner_texts() == ["Export"]
         assert reader.open(PAGES["forget"]).get_by_role("heading", level=1).inner_text() == "Refused"
         assert reader.open(PAGES["quarantine"]).get_by_role("link", name="Ask again").count() == 0
 

@@ -42,7 +42,13 @@ class ShownColumn:
         return self.spec.dtype.is_numeric()
 
 
-_LABELS = {"country_code": "Country", "received_at": "Received (UTC)", "lead_id": "Lead id", "campaign_id": "Campaign"}
+_LABELS = {
+    "country_code": "Country",
+    "received_at": "Received (UTC)",
+    "lead_id": "Lead id",
+    "campaign_id": "Campaign",
+    "icp_fit": "ICP fit",
+}
 
 
 @dataclass(frozen=True)

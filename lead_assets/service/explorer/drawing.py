@@ -1,6 +1,7 @@
 """Where the boxes and lines of a column's lineage go: a picture as numbers, which a template writes as SVG.
 
-Sources stand to the left of what is made from them, and what is made from the column to its right; each column is drawn once.
+Sources stand to the left of what is made from them, and what is made from the column to its right, all from the top, where a phone begins; each column is drawn
+once.
 Does not belong here: the lineage itself (see `lead_assets.kit.columns`).
 """
 
@@ -65,7 +66,7 @@ def draw(column: str, upstream: Sequence[Link], downstream: Sequence[Link]) -> D
     shown = {level: names[:_MOST_BOXES] for level, names in levels.items()}
     first, height = min(shown), max(len(names) for names in shown.values()) * ROW
     boxes = {
-        name: Box(name, (level - first) * (WIDTH + GAP), (height - len(names) * ROW) // 2 + number * ROW + (ROW - HEIGHT) // 2)
+        name: Box(name, (level - first) * (WIDTH + GAP), number * ROW + (ROW - HEIGHT) // 2)
         for level, names in shown.items()
         for number, name in enumerate(names)
     }
