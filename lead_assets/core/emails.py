@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import string
 import unicodedata
 from functools import cache, lru_cache
 from pathlib import Path
@@ -29,8 +30,11 @@ _SPECIAL_DOMAIN = r"--|(?:^|\.)(?:arpa|invalid|local|localhost|onion|test)$"
 _PLAIN_LOCAL_CHARS = 64
 _PLAIN_DOMAIN_BYTES = 60
 _MOST_BYTES = 254
-# One letter, once or over and over, before the @; or a domain that says it.
-_NOBODYS_ADDRESS = r"@(?:no-?(?:e-?)?mail|none|nomail|fake|fakemail|notprovided)\.(?:com|net|org)$|^(?:x+|y+|z+)@"
+# One letter, once or over and over, before the @ (of x, y and z) or on both sides of it; or a domain that says it.
+_A_KEY = f"(?:{'|'.join(letter + '+' for letter in string.ascii_lowercase)})"
+_NOBODYS_ADDRESS = (
+    rf"@(?:no-?(?:e-?)?mail|none|nomail|fake|fakemail|notprovided)\.(?:com|net|org)$|^(?:x+|y+|z+)@|^{_A_KEY}@{_A_KEY}\.[a-z]{{2,3}}$"
+)
 
 
 def normalise_emails(emails: pl.Series) -> pl.DataFrame:

@@ -14,6 +14,8 @@ import polars as pl
 from lead_assets.core.columns import fold, folded, map_distinct
 from lead_assets.identity.person_names import people_file, words_of
 
+# "Flat 2, 18 Park Road".
+FLAT_FIRST = r"(?i)^\s*((?:flat|apartment|apt\.?|unit|suite|ste\.?|appt\.?|wohnung)\s*#?\s*\w{1,4})\b[\s,/]+(\d.*)$"
 # "St. Mary's Road" and "Saint Marys Rd".
 _APOSTROPHE = r"([^\W\d_])['\u2019`]([^\W\d_])"
 
@@ -30,6 +32,7 @@ class Address(NamedTuple):
 def read_address(text: str) -> Address:
     """An address in its comparable parts; empty ones for an empty text."""
     known = _known()
+    text = re.sub(FLAT_FIRST, r"\2, \1", text)
     key = folded([re.sub(r"#\s*(?=\w)", " apt ", re.sub(_APOSTROPHE, r"\1\2", text))])[0]
     key = re.sub(r"strasse\b|(?<=[a-z]{3})str\b", " st", key)
     words = [known.words.get(word, word) for word in key.split() if word not in known.unspoken]

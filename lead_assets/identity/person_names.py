@@ -167,6 +167,8 @@ def _like(a: Name, b: Name, household: bool) -> Likeness:
     # Too few consonants to be sure: what they share must say the rest.
     if foreign and sorted(map(_skeleton, a.words)) == sorted(map(_skeleton, b.words)):
         return Likeness.PART
+    if foreign and "arabic" in (a.script, b.script) and sorted(map(_without_vav, a.words)) == sorted(map(_without_vav, b.words)):
+        return Likeness.PART
     if foreign and "hebrew" in (a.script, b.script) and sorted(map(_without_labials, a.words)) == sorted(map(_without_labials, b.words)):
         return Likeness.PART
     if len(a.words) == 1 or len(b.words) == 1:
@@ -336,7 +338,7 @@ def _given_by_form(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         unsaid = _may_be_another(a, b) or (not direct and (two or not _known().of_either.isdisjoint((a, b))))
         unsaid = unsaid or (of_two and not _is_listed_form_of(a, b) and not _is_listed_form_of(b, a))
         # Juha is short for Juhani, and a name in Finland's register, for his brother; who is Tom in English is so for short more often.
-        own = two and a[:_STEM] == b[:_STEM] and abs(len(a) - len(b)) > 1
+        own = _shares_of_women().keys() >= {a, b} and a[:_STEM] == b[:_STEM] and abs(len(a) - len(b)) > 1
         unsaid = unsaid or (own and not _is_english_short_form(a, b) and not _is_spelling_of(a, b))
         return Likeness.PART if household and unsaid else Likeness.SAME
     if _is_feminine_of(a, b) or _is_feminine_of(b, a):
@@ -359,17 +361,21 @@ def _given_by_form(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         # Where several people answer, Amy may be Amelia, or her sister: the package has every form that registers had.
         own = two and not (_is_diminutive_of(a, b) or _is_diminutive_of(b, a))
         return Likeness.PART if household and (own or of_two or _may_be_another(a, b)) else Likeness.SAME
-    if household:
+    if household or two or of_two:
         return Likeness.DIFFERENT
-    if two or of_two or (a[-1] == "a") != (b[-1] == "a"):
+    short, long = sorted((a, b), key=len)
+    begins_alike = _STEM <= len(short) < len(long) and _sound(a)[:_STEM] == _sound(b)[:_STEM]
+    if begins_alike and short[-1] in "iyo":
+        # "Ursi" for Ursula, if nobody has listed it.
+        return Likeness.PART
+    if (a[-1] == "a") != (b[-1] == "a"):
         return Likeness.DIFFERENT
     if min(len(a), len(b)) >= _LONG_GIVEN and OSA.distance(a, b, score_cutoff=1) <= 1:
         return Likeness.SAME if a[-1] == b[-1] else Likeness.PART
     if min(len(a), len(b)) > _STEM and (a.endswith(b) or b.endswith(a)):
         return Likeness.PART
     # "Manel" for Manuel, if nobody has listed it; names of one length ("Oumar", "Oumou") are two.
-    short, long = sorted((a, b), key=len)
-    return Likeness.PART if _STEM <= len(short) < len(long) and _sound(a)[:_STEM] == _sound(b)[:_STEM] else Likeness.DIFFERENT
+    return Likeness.PART if begins_alike else Likeness.DIFFERENT
 
 
 def _of_two_sexes(a: str, b: str) -> bool:
@@ -500,6 +506,11 @@ def _without_labials(word: str) -> str:
 def _read_alike(a: Name, b: Name) -> bool:
     """Whether two names in two alphabets are the same letters, vowels included, as far as the alphabets have them."""
     return _VOWELLED.issuperset((a.script, b.script)) and sorted(map(_vowelled, a.words)) == sorted(map(_vowelled, b.words))
+
+
+def _without_vav(word: str) -> str:
+    """A word's consonants without waw, which is a u or an o as often: يوسف and Yousef."""
+    return _skeleton(word).replace("v", "")
 
 
 _VOWELLED = frozenset({"", "cyrillic", "greek"})

@@ -118,8 +118,8 @@ def _groups(rows: pl.DataFrame) -> tuple[pl.Series, pl.DataFrame]:
 def _of_equal_rows(rows: pl.DataFrame, ids: pl.Series, again: pl.Series) -> pl.Series:
     """`ids` (a number per row, equal for one lead id) without those that are equal for a derived id alone: it is a hash of a mailbox or a number, which a
     couple may share. Rows that say the same are one lead all the same."""
-    shared = rows.select(*_SAYS_WHO, "row").with_columns(id=ids).filter(pl.Series(ids.is_in(ids.filter(again).unique().implode())))
-    first = shared.select("row", first=pl.col("row").first().over("id", *_SAYS_WHO).cast(pl.Int64))
+    shared = rows.select(*_SAYS_WHO, "title", "row").with_columns(id=ids).filter(pl.Series(ids.is_in(ids.filter(again).unique().implode())))
+    first = shared.select("row", first=pl.col("row").first().over("id", *_SAYS_WHO, "title").cast(pl.Int64))
     return ids.scatter(first["row"], first["first"])
 
 
@@ -131,7 +131,11 @@ def _with_ids_of_their_own(kept: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFra
     order = ("received_at", "drop_sha256", "position", "part")
     first = rows.filter(pl.col("lead_id").str.starts_with(DERIVED_ID)).sort(order).group_by("group", maintain_order=True).first()
     first = first.filter(pl.struct("campaign_id", "lead_id").is_duplicated() & ~pl.struct("campaign_id", "lead_id").is_first_distinct())
-    says = first.select(pl.concat_str("lead_id", *(pl.col(name).fill_null("") for name in _SAYS_WHO), separator="\x1f")).to_series()
+    first = first.with_columns(says=pl.concat_str("lead_id", *(pl.col(name).fill_null("") for name in _SAYS_WHO), separator="\x1f"))
+    # Namesakes of one company with two jobs.
+    again = ~pl.struct("campaign_id", "says").is_first_distinct()
+    with_title = pl.concat_str("says", pl.col("title").fill_null(""), separator="\x1f")
+    says = first.select(pl.when(again).then(with_title).otherwise("says")).to_series()
     own = first.select("group", own=map_distinct(says, lambda text: DERIVED_ID + hashlib.sha256(text.encode()).hexdigest()[:16]))
     return kept.join(own, on="group", how="left", maintain_order="left").with_columns(lead_id=pl.coalesce("own", "lead_id")).drop("own")
 

@@ -23,7 +23,7 @@ from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, no
 from lead_assets.core.places.deciding import decide
 from lead_assets.core.places.reading import read_texts
 from lead_assets.core.titles import title_roles
-from lead_assets.identity.addresses import places, street_keys
+from lead_assets.identity.addresses import FLAT_FIRST, places, street_keys
 from lead_assets.identity.company_names import clean_companies
 from lead_assets.identity.person_names import Likeness, given_forms, household_words, likeness, no_companies, read_name
 from lead_assets.identity.phones import EXTENSION, extensions, is_mobile, phone_keys, two_people
@@ -156,14 +156,15 @@ def _companies(named: pl.DataFrame) -> pl.DataFrame:
     hosts = hosts.set((email_kinds(hosts) != "business").fill_null(True), None)
     hosts = hosts.set(hosts.str.contains(_NOBODYS_DOMAIN).fill_null(False), None)
     spelt = _plain_umlauts(hosts.str.extract(r"([^.]+)\.(?:(?:co|com|org|net|ac|gov)\.)?[^.]+$", 1).str.replace_all("-", "", literal=True))
-    about = named["property_address"].str.extract(r"(\d+)", 1).fill_null("")
+    about = named["property_address"].str.replace(FLAT_FIRST, "$2").str.extract(r"(\d+)", 1).fill_null("")
     both = pl.concat([pl.DataFrame({"at": named["at"], "key": each, "about": about}) for each in (keys, spelt)])
     return both.filter(pl.col("key").str.len_bytes() > 1).unique().select("at", key=pl.col("key") + "\x1f" + pl.col("about"))
 
 
 def _houses(named: pl.DataFrame) -> pl.DataFrame:
     """Columns at and key: the number of the house that the lead is about, and how its street begins."""
-    numbered = named.select("at", "by_id", "campaign_id", "property_address", key=pl.col("property_address").str.extract(r"(\d+)", 1))
+    number = pl.col("property_address").str.replace(FLAT_FIRST, "$2").str.extract(r"(\d+)", 1)
+    numbered = named.select("at", "by_id", "campaign_id", "property_address", key=number)
     several = _of_several(numbered.drop_nulls("key"))
     streets = street_keys(several["property_address"])
     return several.select("at", key=pl.col("key") + "\x1f" + streets)

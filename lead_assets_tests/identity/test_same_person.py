@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import polars as pl
 import pytest
 
 from lead_assets.identity.person_names import same_name
@@ -154,7 +155,16 @@ JOHN = {"full_name": "John Smith", "company": "Acme"}
         ({"full_name": "李伟", "phone": "021-62348765"}, {"full_name": "李薇", "phone": "021-62348765"}, 2),
         ({"full_name": "Lê Văn Hùng", "company": "Acme"}, {"full_name": "Lê Văn Hưng", "company": "Acme"}, 2),
         ({"full_name": "Lê Văn Hùng", "company": "Acme"}, {"full_name": "Le Van Hung", "company": "Acme"}, 1),
+        # The less a key says of whose it is, the more the names must say.
+        ({"full_name": "Val Lee", "email": "val.lee@x.example"}, {"full_name": "Valerie Lee", "email": "val.lee@x.example"}, 1),
+        ({"full_name": "Val Lee", "email": "office@x.example"}, {"full_name": "Valerie Lee", "email": "office@x.example"}, 2),
+        ({"full_name": "Juha Aho", "company": "Aho Oy"}, {"full_name": "Juhani Aho", "company": "Aho Oy"}, 2),
+        ({"full_name": "Анна Фомина"} | DESK, {"full_name": "Anna Fomina"} | DESK, 1),
+        ({"full_name": "Алина Фомина"} | DESK, {"full_name": "Elena Fomina"} | DESK, 2),
+        ({"full_name": "M. Claude Morel", "company": "Acme"}, {"full_name": "Claude Morel (Mme)", "company": "Acme"}, 2),
+        ({"full_name": "Eva Lee", "email": "a@a.com"}, {"full_name": "Eva Lee", "email": "a@a.com", "city": "Bonn"}, 2),
         # Namesakes at one company, or at none.
+        (JOHN | {"title": "Nurse"}, JOHN | {"title": "Porter"}, 2),
         (JOHN | {"title": "Sales Manager"}, JOHN | {"title": "Software Engineer"}, 2),
         (JOHN | {"city": "Munich"}, JOHN | {"city": "München"}, 1),
         (JOHN | {"state": "TX"}, JOHN | {"state": "Florida"}, 2),
@@ -168,3 +178,10 @@ JOHN = {"full_name": "John Smith", "company": "Acme"}
 )  # fmt: skip
 def test_a_merge_needs_evidence_of_one_person(one: dict[str, Any], other: dict[str, Any], leads: int) -> None:
     assert resolve(raw(one, other)).leads.height == leads
+
+
+def test_another_campaigns_numbers_do_not_say_of_which_country_a_number_is() -> None:
+    here = raw({"full_name": "Ana Pop", "phone": "+40 722 441 022"}, {"full_name": "Ana Pop", "phone": "0722441022"})
+    elsewhere = raw({"full_name": "Li Wu", "phone": "+7 7272 44 10 22"}, {"full_name": "Bo Wu", "phone": "+977 2 2441 022"})
+    both = pl.concat([here, elsewhere.with_columns(campaign_id=pl.lit("other"))])
+    assert resolve(both).leads["campaign_id"].to_list().count("spring") == resolve(here).leads.height == 1
