@@ -6,10 +6,11 @@ Belongs here: the pre-score and the conditions of signals, as declared in rules/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated, Literal
+from functools import lru_cache
+from typing import Annotated, Literal, NamedTuple
 
 import polars as pl
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
@@ -191,13 +192,17 @@ class Worth:
         """`judged` by each of them. What they share, and the order of buying, is found once."""
         scores, ranks = self._ranked(leads)
         columns = list(dict.fromkeys(column for when in whens for column in when.columns() if signal_of(column) in self.frames))
-        facts = with_columns_of(leads, self.frames, columns).hstack(scores)
-        found: dict[str, pl.DataFrame] = {}
-        for when in whens:
-            if str(when) not in found:
-                worth, needs = self._tests(when, facts)
-                # Not `select`: of constants it makes one row, also where there is no lead.
-                found[str(when)] = facts.with_columns(ranks, worth=worth, needs=needs).select("worth", "needs", "rank")
+        facts = with_columns_of(leads, self.frames, columns).hstack(scores.get_columns())
+        campaigns = list(dict.fromkeys(leads["campaign_id"].to_list()))
+        every = {str(when): when for when in whens}
+        tests = {text: self._tests(when, campaigns) for text, when in every.items()}
+        # Not `select`: of constants it makes one row, also where there is no lead.
+        said = facts.with_columns(
+            each.alias(f"__{name} {text}") for text, pair in tests.items() for name, each in zip(("worth", "needs"), pair, strict=True)
+        )
+        found = {
+            text: pl.DataFrame([said[f"__worth {text}"].alias("worth"), said[f"__needs {text}"].alias("needs"), ranks]) for text in every
+        }
         return [found[str(when)] for when in whens]
 
     def _ranked(self, leads: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
@@ -206,28 +211,30 @@ class Worth:
         scores = self.scores
         if scores is None and self.rules is not None:
             scores = pre_scores(leads, {}, self.rules)
-        keys = leads.select(*_KEYS, "received_at")
+        joined = leads[[*_KEYS, "received_at"]]
+        by: list[str | pl.Expr] = ["received_at", *_KEYS]
         if scores is None:
-            joined = keys.with_columns(__score=pl.lit(0.0))
+            order = joined.select(pl.arg_sort_by(by, nulls_last=True))
         else:
-            own = scores.select(*_KEYS, pl.col(PRE_SCORE), pl.col(TIER))
-            joined = beside(keys, own, _KEYS).with_columns(__score=pl.col(PRE_SCORE))
-        order = joined.select(
-            row=pl.arg_sort_by("__score", "received_at", *_KEYS, descending=[True, False, False, False], nulls_last=True)
-        )["row"]
-        ranks = pl.Series("rank", range(1, leads.height + 1), dtype=pl.Int64)
-        return joined.select(name for name in (PRE_SCORE, TIER) if name in joined.columns), ranks.gather(order.arg_sort())
+            joined = beside(joined, scores[[*_KEYS, PRE_SCORE, TIER]], _KEYS)
+            order = joined.select(pl.arg_sort_by(PRE_SCORE, *by, descending=[True, False, False, False], nulls_last=True))
+        ranks = [0] * leads.height
+        for rank, row in enumerate(order.to_series().to_list(), start=1):
+            ranks[row] = rank
+        own = [joined[name] for name in (PRE_SCORE, TIER) if name in joined.columns]
+        return pl.DataFrame(own), pl.Series("rank", ranks, dtype=pl.Int64)
 
-    def _tests(self, when: SignalWhen, facts: pl.DataFrame) -> tuple[pl.Expr, pl.Expr]:
-        campaigns: dict[str, list[str]] = {}
-        declared: dict[str, tuple[Conditions, ...]] = {}
-        for campaign in facts["campaign_id"].unique(maintain_order=True):
+    def _tests(self, when: SignalWhen, campaigns: Sequence[str]) -> tuple[pl.Expr, pl.Expr]:
+        declared: dict[str, tuple[tuple[Conditions, ...], list[str]]] = {}
+        for campaign in campaigns:
             own = when.of(campaign)
-            campaigns.setdefault(str(own), []).append(campaign)
-            declared[str(own)] = own
+            declared.setdefault(str(own), (own, []))[1].append(campaign)
         worth, needs = pl.lit(True), pl.lit(None, dtype=pl.String)
-        for text, names in campaigns.items():
-            met, lacking = self._any(declared[text])
+        for own, names in declared.values():
+            met, lacking = self._any(own)
+            if len(declared) == 1:
+                worth, needs = met, lacking
+                continue
             here = pl.col("campaign_id").is_in(names)
             worth = pl.when(here).then(met).otherwise(worth)
             needs = pl.when(here).then(lacking).otherwise(needs)
@@ -308,42 +315,57 @@ def pre_scores(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], rules: P
     """Rows of signals.pre_scores for the leads (columns of identity.leads). `frames`: the tables of signals, by name; one that is not there is unknown."""
     columns = [column for part in rules.parts for column in part.column if signal_of(column) in frames]
     facts = with_columns_of(leads, frames, list(dict.fromkeys(columns)))
+    said = _expressions_of(
+        rules.model_dump_json(), frozenset(column for part in rules.parts for column in part.column if column in facts.columns)
+    )
     # Each value once: an expression is worked out as often as it is written.
-    values = {f"__value {part.name}": value for part in rules.parts if (value := _value(part, facts.columns)) is not None}
-    facts = facts.select(*_KEYS, **values)
-    points = [_points(part, facts.columns).alias(f"__{part.name}") for part in rules.parts]
+    return facts.select(said.values).with_columns(said.points).select(said.scores)
+
+
+class _PreScoreExpressions(NamedTuple):
+    """The values of the parts, their points, and the rows made from both."""
+
+    values: list[pl.Expr]
+    points: list[pl.Expr]
+    scores: list[pl.Expr]
+
+
+@lru_cache(maxsize=64)
+def _expressions_of(declared: str, columns: frozenset[str]) -> _PreScoreExpressions:
+    """How rules (as JSON) are worked out in a frame with these columns. Kept, because to write expressions takes longer than to work them out for a few
+    leads."""
+    rules = PreScoreRules.model_validate_json(declared)
+    values = {f"__value {part.name}": value for part in rules.parts if (value := _value(part, columns)) is not None}
+    points = [_points(part, values).alias(f"__{part.name}") for part in rules.parts]
     most = [pl.when(pl.col(f"__{part.name}").is_not_null()).then(pl.lit(part.max_points)) for part in rules.parts]
     reached = pl.sum_horizontal(pl.col(f"__{part.name}") for part in rules.parts)
     total = (100 * reached / pl.sum_horizontal(most)).fill_nan(0.0).round(1)
     tier = (
-        pl.when(pl.col("__total") >= rules.tiers.hot)
-        .then(pl.lit("hot"))
-        .when(pl.col("__total") >= rules.tiers.warm)
-        .then(pl.lit("warm"))
-        .otherwise(pl.lit("cold"))
+        pl.when(total >= rules.tiers.hot).then(pl.lit("hot")).when(total >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold"))
     )
-    parts = [_part(part, facts.columns).struct.json_encode() for part in rules.parts]
-    frame = (
-        facts.with_columns(points)
-        .with_columns(__total=total)
-        .select(
-            *_KEYS,
-            pl.col("__total").cast(pl.Float64).alias(PRE_SCORE),
-            tier.alias(TIER),
-            pl.concat_str([pl.lit("["), pl.concat_str(parts, separator=","), pl.lit("]")]).alias("parts"),
-        )
+    parts = [_part(part, values).struct.json_encode() for part in rules.parts]
+    scores = {
+        PRE_SCORE: total.cast(pl.Float64),
+        TIER: tier,
+        "parts": pl.concat_str([pl.lit("["), pl.concat_str(parts, separator=","), pl.lit("]")]),
+    }
+    return _PreScoreExpressions(
+        [*map(pl.col, _KEYS), *(value.alias(name) for name, value in values.items())],
+        points,
+        [scores[name].alias(name) if name in scores else pl.col(name) for name in PreScore.polars_schema()],
     )
-    return frame.select(PreScore.polars_schema().names())
 
 
-def _value(part: PreScorePart, present: Sequence[str]) -> pl.Expr | None:
-    """The first of the part's columns with a value, as a number for steps and as text otherwise; None if no column is there."""
+def _value(part: PreScorePart, present: Collection[str]) -> pl.Expr | None:
+    """The first of the part's columns with a value, as a number for steps and as text otherwise, in small letters if it is searched; None if no column is
+    there."""
     columns = [column for column in part.column if column in present]
     if not columns:
         return None
     if part.steps is not None:
         return pl.coalesce(_number(column) for column in columns)
-    return pl.coalesce(pl.col(column).cast(pl.String) for column in columns)
+    text = pl.coalesce(pl.col(column).cast(pl.String) for column in columns)
+    return text.str.to_lowercase() if part.contains is not None else text
 
 
 def _number(column: str) -> pl.Expr:
@@ -353,7 +375,7 @@ def _number(column: str) -> pl.Expr:
     return pl.col(column).str.replace_all(r"(\d),(\d)", "$1$2").str.extract(r"(\d+(?:\.\d+)?)").cast(pl.Float64, strict=False)
 
 
-def _points(part: PreScorePart, present: Sequence[str]) -> pl.Expr:
+def _points(part: PreScorePart, present: Collection[str]) -> pl.Expr:
     if f"__value {part.name}" not in present:
         return pl.lit(part.unknown, dtype=pl.Int64)
     value = pl.col(f"__value {part.name}")
@@ -363,15 +385,18 @@ def _points(part: PreScorePart, present: Sequence[str]) -> pl.Expr:
     elif part.present is not None:
         points = pl.lit(part.present, dtype=pl.Int64)
     elif part.steps is not None:
-        for step in sorted(part.steps, key=lambda step: step.at_least):
-            points = pl.when(value >= step.at_least).then(step.points).otherwise(points)
+        steps = sorted(part.steps, key=lambda step: step.at_least, reverse=True)
+        points = pl.coalesce(*(pl.when(value >= step.at_least).then(pl.lit(step.points)) for step in steps), points)
     else:
-        for word, worth in sorted((part.contains or {}).items(), key=lambda pair: pair[1]):
-            points = pl.when(value.str.to_lowercase().str.contains(word.lower(), literal=True)).then(worth).otherwise(points)
+        worth: dict[int, list[str]] = {}
+        for word, each in (part.contains or {}).items():
+            worth.setdefault(each, []).append(word.lower())
+        best_first = sorted(worth.items(), reverse=True)
+        points = pl.coalesce(*(pl.when(value.str.contains_any(words)).then(pl.lit(each)) for each, words in best_first), points)
     return pl.when(value.is_null()).then(pl.lit(part.unknown, dtype=pl.Int64)).otherwise(points).cast(pl.Int64)
 
 
-def _part(part: PreScorePart, present: Sequence[str]) -> pl.Expr:
+def _part(part: PreScorePart, present: Collection[str]) -> pl.Expr:
     """{"part", "points", "max_points", "because"}; without points if it is unknown. Text and whatever may be personal data is not repeated."""
     value, name = pl.col(f"__value {part.name}"), " or ".join(part.column)
     if f"__value {part.name}" not in present:
