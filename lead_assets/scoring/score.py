@@ -47,13 +47,15 @@ def score(
     `others`: further frames by campaign_id and lead_id, with the columns `contrast` and `win_probability`, and `no_win_probability` (why it is null, in
     words); without them these parts are unknown. The profile of a lead selects its rules.
     """
-    features = with_company_scores(_features((classifications, leads, enriched, *others), _used(rules)), rules.company)
-    scored = [
-        rows
-        for name, ruleset in rules.profiles.items()
-        for rows in _scored(features.filter(_ruleset_name(rules) == name), name, ruleset, rules)
-    ]
-    return pl.concat([Score.empty(), *scored])
+    plan = _plan_of(rules)
+    features = with_company_scores(_features((classifications, leads, enriched, *others), plan.used), rules.company)
+    named = features.select(_ruleset_name(rules)).to_series()
+    frames = [Score.empty()]
+    for name in rules.profiles:
+        own = named == name
+        if own.any():
+            frames += _scored(features if own.all() else features.filter(own), name, plan.items[name], rules)
+    return pl.concat(frames)
 
 
 def with_quarantined(classifications: pl.DataFrame, quarantine: pl.DataFrame) -> pl.DataFrame:
@@ -77,6 +79,29 @@ class _Item:
     missing: pl.Expr
 
 
+@dataclass(frozen=True)
+class _Plan:
+    """What is made of rules before any lead is seen. To write the expressions takes longer than to work them out for a few leads."""
+
+    rules: ScoringRules
+    used: set[str]
+    items: dict[str, list[_Item]]
+    """By profile."""
+
+
+_plans: list[_Plan] = []
+
+
+def _plan_of(rules: ScoringRules) -> _Plan:
+    """The plan of the rules in force, which are the same object until their file changes."""
+    for plan in _plans:
+        if plan.rules is rules:
+            return plan
+    plan = _Plan(rules, _used(rules), {name: list(_items(ruleset, rules)) for name, ruleset in rules.profiles.items()})
+    _plans[:] = [plan]
+    return plan
+
+
 # --- from tables to features ---
 
 
@@ -91,11 +116,11 @@ def _used(rules: ScoringRules) -> set[str]:
 def _features(tables: Iterable[pl.DataFrame], used: set[str]) -> pl.DataFrame:
     """One row per classified lead with the columns that are used. If tables share a column, the first one's wins."""
     first, *rest = tables
-    wide = first.select(*_KEYS, *(name for name in first.columns if name in used))
+    wide = first[[*_KEYS, *(name for name in first.columns if name in used and name not in _KEYS)]]
     for other in rest:
         own = [name for name in other.columns if name in used and name not in wide.columns]
         if own:
-            wide = beside(wide, other.select(*_KEYS, *own), _KEYS)
+            wide = beside(wide, other[[*_KEYS, *own]], _KEYS)
     usual = {RATING: pl.Float64, CONTRAST: pl.Float64, WIN_PROBABILITY: pl.Float64, "quarantined": pl.String, NO_WIN_PROBABILITY: pl.String}
     return wide.with_columns(pl.lit(None, dtype=dtype).alias(name) for name, dtype in usual.items() if name not in wide.columns)
 
@@ -107,14 +132,13 @@ def _ruleset_name(rules: ScoringRules) -> pl.Expr:
 # --- from features to scores ---
 
 
-def _scored(features: pl.DataFrame, name: str, ruleset: Ruleset, rules: ScoringRules) -> Iterator[pl.DataFrame]:
-    if features.is_empty():
-        return
-    items = list(_items(ruleset, rules))
+def _scored(features: pl.DataFrame, name: str, items: list[_Item], rules: ScoringRules) -> Iterator[pl.DataFrame]:
     names = [item.name for item in items]
     values = features.select("campaign_id", *(item.value.cast(pl.Float64).alias(item.name) for item in items))
     average = values.select(pl.col(names).mean().over("campaign_id"))
     weights = np.array([item.weight for item in items])
+    texts = [item.because.alias(f"because {n}") for n, item in enumerate(items)]
+    texts += [item.missing.alias(f"missing {n}") for n, item in enumerate(items)]
     for at in range(0, features.height, _ROWS_AT_ONCE):
         some = features[at : at + _ROWS_AT_ONCE]
         value, mean = (_matrix(frame[at : at + _ROWS_AT_ONCE], names) for frame in (values, average))
@@ -122,30 +146,26 @@ def _scored(features: pl.DataFrame, name: str, ruleset: Ruleset, rules: ScoringR
         most = _hundredths(np.where(known, weights, 0.0))
         points = np.rint(most * np.where(known, value, 0.0)).astype(np.int64)
         moved = np.rint(most * np.where(known, value - mean, 0.0)).astype(np.int64)
-        total = points.sum(axis=1)
-        texts = some.select(
-            *(item.because.alias(f"because {n}") for n, item in enumerate(items)),
-            *(item.missing.alias(f"missing {n}") for n, item in enumerate(items)),
+        total = pl.Series(points.sum(axis=1) / 100.0)
+        said = some.with_columns(texts)
+        lines = _Lines([said[f"because {n}"] for n in range(len(items))], items, known)
+        some = some.with_columns(
+            score=total,
+            parts=lines.parts(points, most),
+            reasons=lines.reasons(points, moved),
+            unknown_parts=_unknown(items, said, known),
+            ruleset=pl.lit(f"{name}-rules-{rules.version}"),
+            route_score=route_score(some, rules.profiles[name], total),
         )
-        yield (
-            some.select(_KEYS)
-            .with_columns(
-                score=pl.Series(total / 100.0),
-                parts=_parts(items, texts, known, points, most),
-                reasons=_reasons(items, texts, known, points, moved),
-                unknown_parts=_unknown(items, texts, known),
-                ruleset=pl.lit(f"{name}-rules-{rules.version}"),
-            )
-            .with_columns(_tier(rules), route_score=route_score(some, ruleset, pl.Series(total / 100.0)))
-            .with_columns(way(rules.paths))
-            .with_columns(
-                pl.when(some["quarantined"].is_null()).then("path").otherwise(pl.lit("manual_review")).alias("path"),
-                some["quarantined"].is_not_null(),
-                *(some[name] for name in COMPANY_SCORES),
-                *(some[name].fill_nan(None) for name in (WIN_PROBABILITY, CONTRAST)),
-            )
-            .select(Score.polars_schema().names())
-        )
+        quarantined = pl.col("quarantined").is_not_null()
+        made = {
+            "tier": _tier(rules),
+            "path": pl.when(quarantined).then(pl.lit("manual_review")).otherwise(way(rules.paths)),
+            "quarantined": quarantined,
+            WIN_PROBABILITY: pl.col(WIN_PROBABILITY).fill_nan(None),
+            CONTRAST: pl.col(CONTRAST).fill_nan(None),
+        }
+        yield some.select(made.get(column, pl.col(column)).alias(column) for column in Score.polars_schema())
 
 
 def _matrix(frame: pl.DataFrame, names: list[str]) -> np.ndarray:
@@ -280,46 +300,55 @@ _SIGNED = pl.Series([f"{number / 100.0:+.2f}" for number in range(-_ALL, _ALL + 
 _ESCAPED = r'["\\\x00-\x1f]'
 
 
-def _parts(items: list[_Item], texts: pl.DataFrame, known: np.ndarray, points: np.ndarray, most: np.ndarray) -> pl.Series:
-    """The known parts as a JSON array, in the order of the rules, with sorted keys."""
-    because = texts.select(pl.col(f"because {n}") for n in range(len(items)))
-    escaped = because.select(pl.all().str.contains(_ESCAPED).any()).row(0)
-    lines = because.select(
-        pl.when(pl.lit(pl.Series(known[:, n])))
-        .then(
-            pl.concat_str(
-                pl.lit('{"because":"'),
-                _in_json(f"because {n}") if escaped[n] else pl.col(f"because {n}"),
-                pl.lit('","max_points":'),
-                pl.lit(_PLAIN.gather(most[:, n])),
-                pl.lit(f',"part":"{item.part}","points":'),
-                pl.lit(_PLAIN.gather(points[:, n])),
-                pl.lit(f',"rule":{_quoted(item.name)}}}'),
-            )
-        )
-        .alias(str(n))
-        for n, item in enumerate(items)
-    )
-    joined = pl.concat_str(pl.all(), separator=",", ignore_nulls=True)
-    return lines.select(pl.concat_str(pl.lit("["), joined, pl.lit("]"))).to_series()
+class _Lines:
+    """The parts of all scores as one long column, item by item, because a query for each of them would take longer than its work for a few leads."""
 
+    def __init__(self, because: list[pl.Series], items: list[_Item], known: np.ndarray) -> None:
+        self._rows, self._items, self._known = len(known), items, known
+        self._because = pl.concat([each.alias("because") for each in because], rechunk=True)
 
-def _reasons(items: list[_Item], texts: pl.DataFrame, known: np.ndarray, points: np.ndarray, moved: np.ndarray) -> pl.Series:
-    """The parts that moved the score most, up or down, in words; between equals, those with more points."""
-    rows, count = known.shape
-    lines = texts.select(
-        pl.when(pl.lit(pl.Series(known[:, n])))
-        .then(
-            pl.concat_str(pl.lit(_SIGNED.gather(moved[:, n] + _ALL)), pl.lit(f" {item.name}: "), pl.col(f"because {n}"), ignore_nulls=False)
-        )
-        .alias(str(n))
-        for n, item in enumerate(items)
-    ).get_columns()
-    rank = np.where(known, np.abs(moved) * (_ALL + 1) + points, -1)
-    width = min(MOST_REASONS, count)
-    order = np.argsort(-rank, axis=1, kind="stable")[:, :width]
-    picked = pl.concat(lines, rechunk=True).gather((order * rows + np.arange(rows)[:, None]).ravel())
-    return picked.reshape((rows, width)).arr.to_list().list.drop_nulls()
+    def parts(self, points: np.ndarray, most: np.ndarray) -> pl.Series:
+        """The known parts as a JSON array, in the order of the rules, with sorted keys."""
+        columns = {
+            "because": self._in_json(),
+            "most": _PLAIN[most.T.ravel()],
+            "part": self._each([f',"part":"{item.part}","points":' for item in self._items]),
+            "points": _PLAIN[points.T.ravel()],
+            "rule": self._each([f',"rule":{_quoted(item.name)}}}' for item in self._items]),
+        }
+        line = pl.concat_str(pl.lit('{"because":"'), "because", pl.lit('","max_points":'), "most", "part", "points", "rule")
+        lines = self._of_known(columns, line)
+        beside = pl.DataFrame([lines[n * self._rows : (n + 1) * self._rows].alias(str(n)) for n in range(len(self._items))])
+        return beside.select(pl.concat_str(pl.lit("["), pl.concat_str(pl.all(), separator=",", ignore_nulls=True), pl.lit("]"))).to_series()
+
+    def reasons(self, points: np.ndarray, moved: np.ndarray) -> pl.Series:
+        """The parts that moved the score most, up or down, in words; between equals, those with more points."""
+        columns = {
+            "moved": _SIGNED[(moved + _ALL).T.ravel()],
+            "name": self._each([f" {item.name}: " for item in self._items]),
+            "because": self._because,
+        }
+        lines = self._of_known(columns, pl.concat_str("moved", "name", "because", ignore_nulls=False))
+        rank = np.where(self._known, np.abs(moved) * (_ALL + 1) + points, -1)
+        width = min(MOST_REASONS, len(self._items))
+        order = np.argsort(-rank, axis=1, kind="stable")[:, :width]
+        picked = lines[(order * self._rows + np.arange(self._rows)[:, None]).ravel()]
+        return picked.reshape((self._rows, width)).arr.to_list().list.drop_nulls()
+
+    def _each(self, texts: list[str]) -> pl.Series:
+        return pl.Series(texts)[np.repeat(np.arange(len(texts)), self._rows)]
+
+    def _of_known(self, columns: dict[str, pl.Series], line: pl.Expr) -> pl.Series:
+        frame = pl.DataFrame([series.alias(name) for name, series in columns.items()])
+        return frame.select(pl.when(pl.lit(pl.Series(self._known.T.ravel()))).then(line)).to_series()
+
+    def _in_json(self) -> pl.Series:
+        """The texts as they stand between the quotes of a JSON string."""
+        escaped = self._because.str.contains(_ESCAPED).fill_null(False)
+        if not escaped.any():
+            return self._because
+        encoded = self._because.filter(escaped).to_frame().select(pl.struct(x="because").struct.json_encode()).to_series()
+        return self._because.scatter(escaped.arg_true(), encoded.str.slice(len('{"x":"')).str.head(-len('"}')))
 
 
 def _unknown(items: list[_Item], texts: pl.DataFrame, known: np.ndarray) -> pl.Series:
@@ -332,12 +361,6 @@ def _unknown(items: list[_Item], texts: pl.DataFrame, known: np.ndarray) -> pl.S
 
 def _of_known(text: pl.Series, known: np.ndarray) -> pl.Series:
     return text.zip_with(pl.Series(known), pl.Series([None], dtype=pl.String))
-
-
-def _in_json(column: str) -> pl.Expr:
-    """The texts of a column as they stand between the quotes of a JSON string."""
-    encoded = pl.struct(pl.col(column).alias("x")).struct.json_encode()
-    return encoded.str.slice(len('{"x":"')).str.head(-len('"}'))
 
 
 @cache

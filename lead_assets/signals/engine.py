@@ -68,19 +68,16 @@ def collect_all(
     worth: Worth | None = None,
     beside: Sequence[Signal] = (),
     trouble: Trouble | None = None,
-    subjects: LeadSubjects | None = None,
 ) -> dict[str, Collected]:
     """Collect several signals with concurrent calls. Provider failures do not raise: each miss is a row with its reason.
 
     `worth`: what is known about the leads, to judge each signal's `when` and whom to buy for first; None: everything is bought for all, in the order of
     arrival. `beside`: signals that others buy for the same leads from the same budget, whose price is left for better leads (see `plan`).
-    `trouble`: what went wrong in the run's earlier steps, to which this call adds. `subjects`: those of the leads, if they were found before.
+    `trouble`: what went wrong in the run's earlier steps, to which this call adds.
     Raises WorldError if the ledger holds answers from the other world.
     """
     ledger.bind_world(settings.world)
-    return asyncio.run(
-        _collect_all(signals, leads, ledger, settings, retry, worth, beside, trouble or Trouble(), subjects or LeadSubjects(leads))
-    )
+    return asyncio.run(_collect_all(signals, leads, ledger, settings, retry, worth, beside, trouble or Trouble()))
 
 
 def collect_in_order(
@@ -93,16 +90,27 @@ def collect_in_order(
     retry: Retry | None = None,
 ) -> dict[str, Collected]:
     """Collect signals as the graph does: stage by stage (see `signal.stages`), each with what the ones before it found."""
+    ledger.bind_world(settings.world)
+    return asyncio.run(_in_order(signals, leads, ledger, settings, pre_score, retry))
+
+
+async def _in_order(
+    signals: Sequence[Signal],
+    leads: pl.DataFrame,
+    ledger: Ledger,
+    settings: Settings,
+    pre_score: PreScoreRules | None,
+    retry: Retry | None,
+) -> dict[str, Collected]:
     order = stages(signals, pre_score)
     found: dict[str, Collected] = {}
-    trouble, subjects = Trouble(), LeadSubjects(leads)
-    for stage in sorted(set(order.values())):
-        now = [signal for signal in signals if order[signal.name] == stage]
-        worth = worth_of(leads, {name: one.frame for name, one in found.items()}, pre_score, order)
-        beside = [] if worth.scores is None else [signal for signal in signals if order[signal.name] > stage]
-        found |= collect_all(
-            now, leads, ledger=ledger, settings=settings, retry=retry, worth=worth, beside=beside, trouble=trouble, subjects=subjects
-        )
+    async with AsyncExitStack() as stack:
+        desk = Desk(ledger, settings, signals, LeadSubjects(leads), stack, retry)
+        for stage in sorted(set(order.values())):
+            now = [signal for signal in signals if order[signal.name] == stage]
+            worth = worth_of(leads, {name: one.frame for name, one in found.items()}, pre_score, order)
+            beside = [] if worth.scores is None else [signal for signal in signals if order[signal.name] > stage]
+            found |= await _collect_with(desk, now, leads, worth, beside)
     return found
 
 
@@ -122,19 +130,25 @@ async def _collect_all(
     worth: Worth | None,
     beside: Sequence[Signal],
     trouble: Trouble,
-    subjects: LeadSubjects,
+) -> dict[str, Collected]:
+    async with AsyncExitStack() as stack:
+        return await _collect_with(
+            Desk(ledger, settings, signals, LeadSubjects(leads), stack, retry, trouble=trouble), signals, leads, worth, beside
+        )
+
+
+async def _collect_with(
+    desk: Desk, signals: Sequence[Signal], leads: pl.DataFrame, worth: Worth | None, beside: Sequence[Signal]
 ) -> dict[str, Collected]:
     judged = _judged(worth, signals, leads)
-    async with AsyncExitStack() as stack:
-        desk = Desk(ledger, settings, signals, subjects, stack, retry, trouble=trouble)
-        if worth is None or ledger.buying != "always" or not (budgets := await asyncio.to_thread(ledger.budgets)):
-            return await _each(signals, leads, desk, judged, {})
-        # Mostly nothing has to be bought, and then no budget is asked.
-        rehearsed, ledger_of_it = await _rehearsed(signals, leads, desk, judged)
-        if not ledger_of_it.wished:
-            return await _collected_all(rehearsed, leads, desk, judged)
-        judged |= _judged(worth, beside, leads)
-        return await _within(budgets, signals, beside, leads, desk, judged)
+    if worth is None or desk.ledger.buying != "always" or not (budgets := desk.ledger.budgets()):
+        return await _each(signals, leads, desk, judged, {})
+    # Mostly nothing has to be bought, and then no budget is asked.
+    rehearsed, ledger = await _rehearsed(signals, leads, desk, judged)
+    if not ledger.wished:
+        return await _collected_all(rehearsed, leads, desk, judged)
+    judged |= _judged(worth, beside, leads)
+    return await _within(budgets, signals, beside, leads, desk, judged)
 
 
 def _judged(worth: Worth | None, signals: Sequence[Signal], leads: pl.DataFrame) -> dict[str, pl.DataFrame]:
