@@ -34,6 +34,8 @@ PICTURES = {
 """File → page of Dagster's UI, width and height in pixels."""
 EXPLORER = {
     "leads.png": ("/leads?sort=score", (1400, 900)),
+    "columns.png": ("/leads?tier=hot&columns=owner,score,company,seniority,headcount,technologies&edit=columns", (1400, 900)),
+    "selection.png": ("/leads", (1400, 1000)),
     "lead.png": ("/lead?campaign=lending-q4-2026&id=lq4-101", (1400, 1300)),
     "lead-phone.png": ("/lead?campaign=lending-q4-2026&id=lq4-101", (390, 844)),
     "dashboard.png": ("/dashboard", (1400, 1000)),
@@ -43,6 +45,11 @@ EXPLORER = {
     "enrich.png": ("/lead?campaign=fresh&id=F1", (1400, 900)),
 }
 """File → page of the lead explorer, width and height in pixels. The lead explorer needs a key, so playwright signs in."""
+_VIEWS = {
+    "Hot": "tier=hot",
+    "Nordics": "campaign=cmp_data_nordics&sort=score",
+    "By owner": "tier=hot&columns=owner,score,company,seniority,headcount,technologies",
+}
 _FRESH = '{"lead_id": "F1", "email": "nia@kestrelworks.example", "full_name": "Nia Okoro", "company": "Kestrel Works", "title": "CFO"}\n'
 
 
@@ -104,6 +111,11 @@ def _of_explorer(names: Sequence[str], environment: dict[str, str], folder: Path
                 page.goto(url + "/sign-in")
                 page.get_by_label("Key").fill(key)
                 page.get_by_role("button", name="Sign in").click()
+                for view, address in _VIEWS.items():
+                    page.goto(f"{url}/leads?{address}")
+                    page.get_by_text("Save as a view").click()
+                    page.get_by_label("Name of the view").fill(view)
+                    page.get_by_role("button", name="Save").click()
                 for name in names:
                     address, (width, height) = EXPLORER[name]
                     page.set_viewport_size({"width": width, "height": height})
@@ -111,6 +123,11 @@ def _of_explorer(names: Sequence[str], environment: dict[str, str], folder: Path
                     if name == "enrich.png":
                         page.get_by_role("link", name="Enrich").click()
                         page.wait_for_selector("#act button")
+                    if name == "selection.png":
+                        for box in range(4):
+                            page.locator("tbody input[type=checkbox]").nth(box).check()
+                        page.get_by_role("button", name="Enrich").click()
+                        page.wait_for_selector("#act h2")
                     if name == "what-if.png":
                         rules = page.get_by_label("Routing rules (YAML)")
                         rules.fill(rules.input_value().replace("DACH: [DE, ", "DACH: [", 1))

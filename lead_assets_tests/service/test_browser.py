@@ -220,7 +220,7 @@ def test_columns_are_chosen_by_keyboard_and_saved_as_a_view(tab: Tab) -> None:
     expect(page.locator("#views [aria-current]")).to_have_count(0)
     page.get_by_role("link", name="<b>Hot</b>").click()
     expect(page.locator("#views [aria-current]")).to_have_text("<b>Hot</b>")
-    page.get_by_role("link", name="Change views").click()
+    page.get_by_role("link", name="Edit views").click()
     page.get_by_label("Name of <b>Hot</b>").fill("Hot ones")
     page.get_by_role("button", name="Rename").click()
     expect(page.get_by_role("link", name="Hot ones")).to_be_visible()
