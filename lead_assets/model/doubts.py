@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 
 from lead_assets.model import orders
 from lead_assets.model.governance import Violation, squeeze
@@ -38,7 +38,8 @@ CANARY = "form_note"
 
 def is_suspicious(profile: Profile, facts: Facts) -> bool:
     """True if the facts' text may speak to a model rather than of a lead."""
-    return sum(orders.hints_in(value) for name, value in facts.items() if not _is_ours(profile, name)) >= SUSPICIOUS
+    ours = _ours(profile)
+    return orders.hints_in([value for name, value in facts.items() if name not in ours]) >= SUSPICIOUS
 
 
 def canary_of(facts: Facts) -> str:
@@ -60,7 +61,12 @@ def without_hints(profile: Profile, facts: Facts) -> Facts:
 
 
 def _is_ours(profile: Profile, name: str) -> bool:
-    return name in profile.facts and profile.facts[name].is_ours
+    return name in _ours(profile)
+
+
+@cache
+def _ours(profile: Profile) -> frozenset[str]:
+    return frozenset(name for name, fact in profile.facts.items() if fact.is_ours)
 
 
 def of(profile: Profile, facts: Facts, answer: Answered, text: str, *, suspicious: bool, canary: str | None = None) -> Iterator[Violation]:

@@ -17,7 +17,7 @@ import codecs
 import html
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
@@ -127,11 +127,16 @@ def hints(text: str) -> int:
     return 0 if text in _HINTLESS else _hints_of(text)
 
 
-def hints_in(value: Any) -> int:
-    """The `hints` of a text or of a list of them, and 0 for any other value. Nearly all have none, which is seen without a call for each."""
-    if isinstance(value, str):
-        return 0 if value in _HINTLESS else _hints_of(value)
-    return sum(map(hints_in, value)) if isinstance(value, list) else 0
+def hints_in(values: Iterable[Any]) -> int:
+    """The `hints` of texts and of lists of them, together, and 0 for any other value. Nearly all have none, which is seen without a call for each."""
+    found = 0
+    for value in values:
+        if isinstance(value, str):
+            if value not in _HINTLESS:
+                found += _hints_of(value)
+        elif isinstance(value, list):
+            found += hints_in(value)
+    return found
 
 
 @lru_cache(maxsize=65_536)

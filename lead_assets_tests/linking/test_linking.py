@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
+from lead_assets.linking.clusters import components
 from lead_assets.linking.link import Linked, LinkLimits, link
 from lead_assets.linking.roles import CannotLink, prepared
 from lead_assets_tests.conftest import Command
@@ -25,6 +29,16 @@ def records() -> pl.DataFrame:
 @pytest.fixture(scope="module")
 def linked(records: pl.DataFrame) -> Linked:
     return link([records], "id", ROLES)
+
+
+def test_rows_hang_together_as_scipy_says() -> None:
+    drawn = np.random.default_rng(5)
+    for rows in (1, 2, 30, 60, 500):
+        pairs = pl.DataFrame({end: drawn.integers(0, rows, rows * 3 // 4) for end in ("row_l", "row_r")})
+        graph = coo_matrix((np.ones(pairs.height), (pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())), shape=(rows, rows))
+        _, label = connected_components(graph, directed=False)
+        first = {each: row for row, each in reversed(list(enumerate(label)))}
+        assert components(rows, pairs).tolist() == [first[each] for each in label]
 
 
 def _clusters(linked: Linked) -> set[frozenset[str]]:
