@@ -34,7 +34,7 @@ class Lead(LeadFields):
 
     email_normalized: Annotated[
         str | None,
-        Column("E-mail, normalised (email-validator); null if absent", pii="email", source="intake.raw_leads.email"),
+        Column("E-mail, normalised (email-validator); null if absent", pii="email", source="intake.raw_leads.email_normalized"),
     ] = None
     email_kind: Annotated[
         Literal["business", "free", "disposable"] | None,

@@ -78,6 +78,7 @@ class RawLead(LeadFields):
             pii="free_text",
         ),
     ]
+    email_normalized: Annotated[str | None, Column("E-mail, normalised (email-validator); null if absent", pii="email")] = None
 
     @classmethod
     def origins(cls) -> Mapping[str, Sources]:

@@ -71,10 +71,20 @@ def read_emails(emails: pl.Series) -> pl.Series:
     A valid address comes back as it is, except that a mailbox provider's ".con" is read as ".com". Of several, a company's comes before a free provider's
     before a disposable one. Text that leaves room for doubt ("jane doe@acme.com", "jane@@acme.com") comes back unchanged, and is not valid.
     """
-    doubtful = ~normalise_emails(emails)["valid"].fill_null(True) | emails.str.contains(_VALID_BUT_ODD).fill_null(False)
+    return read_and_normalise(emails)[0]
+
+
+def read_and_normalise(emails: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """`read_emails`, and the addresses normalised (null if absent or not an address), each worked out once."""
+    normalised = normalise_emails(emails)
+    doubtful = ~normalised["valid"].fill_null(True) | emails.str.contains(_VALID_BUT_ODD).fill_null(False)
     if not doubtful.any():
-        return emails
-    return pl.select(pl.coalesce(map_distinct(emails.set(~doubtful, None), _read), emails).alias(emails.name)).to_series()
+        return emails, normalised["email_normalized"]
+    read = map_distinct(emails.set(~doubtful, None), _read)
+    both = pl.DataFrame({"sent": emails, "read": read, "normal": normalised["email_normalized"]})
+    # What is read out of a cell is normalised already.
+    best = both.select(pl.coalesce("read", "sent").alias(emails.name), pl.coalesce("read", "normal").alias("email_normalized"))
+    return best.to_series(0), best.to_series(1)
 
 
 def shared_mailboxes(emails_normalized: pl.Series) -> pl.Series:

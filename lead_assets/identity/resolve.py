@@ -62,8 +62,7 @@ def resolve(raw: pl.DataFrame, suppressions: pl.DataFrame | None = None, hashed:
 
 
 def _resolved(raw: pl.DataFrame, suppressions: pl.DataFrame | None, hashed: Callable[[str], str]) -> Resolved:
-    emails = normalise_emails(raw["email"])["email_normalized"]
-    rows = raw.with_columns(email_normalized=emails).pipe(_ranked).with_row_index("row")
+    rows = raw.with_columns(email_normalized=_emails(raw)).pipe(_ranked).with_row_index("row")
     with ThreadPoolExecutor(1) as beside:
         if rows.height >= WORTH_THREADS:
             beside.submit(_read_tables)
@@ -79,6 +78,15 @@ def _resolved(raw: pl.DataFrame, suppressions: pl.DataFrame | None, hashed: Call
         duplicates=duplicates,
         suppressed=kept.join(banned, on="group", how="inner", maintain_order="left").select(SuppressedLead.polars_schema().names()),
     )
+
+
+def _emails(raw: pl.DataFrame) -> pl.Series:
+    """The addresses as intake normalised them; those that came another way are normalised here."""
+    known = raw["email_normalized"]
+    unknown = known.is_null() & raw["email"].is_not_null()
+    if not unknown.any():
+        return known
+    return pl.select(pl.coalesce(known, normalise_emails(raw["email"].set(~unknown, None))["email_normalized"])).to_series()
 
 
 def _read_tables() -> None:

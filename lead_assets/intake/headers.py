@@ -24,6 +24,7 @@ IGNORE = "ignore"
 _OURS = (
     "campaign_id",
     "adapter",
+    "email_normalized",
     "drop_sha256",
     "drop_name",
     "position",

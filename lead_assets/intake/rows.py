@@ -40,7 +40,7 @@ NOTHING = DROP_SCHEMA.to_frame()
 _TEXT = [
     name
     for name, dtype in DROP_SCHEMA.items()
-    if dtype == pl.String and name not in ("adapter", "payload", "extra", "given", "implied_profile")
+    if dtype == pl.String and name not in ("adapter", "payload", "extra", "given", "implied_profile", "email_normalized")
 ]
 _TIMES = frozenset({"submitted_at", "outcome_at"})
 _MONEY = frozenset({"loan_amount_requested", "purchase_price", "estimated_arv"})
@@ -293,7 +293,8 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
         if documents or column in _TOLD_APART_BY:
             columns[column] = _typed(column, said.values(candidates), chunk, group, unread)
     if _has_several(emails := binding.get("email", []), signatures):
-        columns["email"] = _best_email(columns["email"], [_typed("email", said.values([name]), chunk, group, {}) for name in emails])
+        several = [_typed("email", said.values([name]), chunk, group, {}) for name in emails]
+        columns |= _best_email(columns["email"], several)
     columns["position"] = pl.Series([chunk.positions[index] for index in members], dtype=pl.Int64)
     columns["part"] = (
         pl.Series(group.parts or [1], dtype=pl.Int64)
@@ -645,21 +646,20 @@ def _plain_times(texts: pl.Series) -> pl.Series:
     return plain.str.to_datetime("%Y-%m-%dT%H:%M:%SZ", time_unit="us", time_zone="UTC", strict=False)
 
 
-def _best_email(chosen: pl.Series, found: list[pl.Series]) -> pl.Series:
-    """Among several addresses of a lead: the first company address, or else the first from a free provider, or else the first."""
-    from lead_assets.core.emails import email_domains, email_kinds, normalise_emails, read_emails
+def _best_email(chosen: pl.Series, found: list[pl.Series]) -> dict[str, pl.Series]:
+    """Among several addresses of a lead: the first company address, or else the first from a free provider, or else the first; as it was sent (`email`) and,
+    if it is one of the former, normalised."""
+    from lead_assets.core.emails import email_domains, email_kinds, read_and_normalise
 
-    kinds = []
-    found = [read_emails(series) for series in found]
-    for series in found:
-        normal = normalise_emails(series.str.strip_chars().replace("", None))["email_normalized"]
-        kinds.append(email_kinds(email_domains(normal)))
-    return pl.select(
-        pl.coalesce(
-            *(pl.when(kind == wanted).then(series) for wanted in ("business", "free") for series, kind in zip(found, kinds, strict=True)),
-            chosen,
-        ).alias("email")
-    ).to_series()
+    read = [read_and_normalise(series.str.strip_chars().replace("", None)) for series in found]
+    kinds = [email_kinds(email_domains(normal)) for _, normal in read]
+    best = [
+        pl.when(kind == wanted).then(pl.struct(email=sent, email_normalized=normal))
+        for wanted in ("business", "free")
+        for (sent, normal), kind in zip(read, kinds, strict=True)
+    ]
+    unsure = pl.struct(email=chosen, email_normalized=pl.lit(None, dtype=pl.String))
+    return pl.select(pl.coalesce(*best, unsure).alias("best")).to_series().struct.unnest().to_dict()
 
 
 def _documents(values: Sequence[Any]) -> pl.Series:
@@ -721,19 +721,20 @@ def _unheld(signature: tuple[str, ...], binding: dict[str, list[str]]) -> tuple[
 def _identify(frame: pl.DataFrame, unread: dict[int, list[str]]) -> tuple[pl.DataFrame, dict[int, Fault]]:
     """Reject leads without any identity, and give an id to those whose sender gave none. An invalid address identifies nobody."""
     from lead_assets.core.columns import fold
-    from lead_assets.core.emails import normalise_emails, read_emails, shared_mailboxes
+    from lead_assets.core.emails import read_and_normalise, shared_mailboxes
 
     faults: dict[int, Fault] = {}
-    sent = frame["email"]
-    read = read_emails(sent)
-    invalid: list[int] = []
-    if read is not sent:
-        frame = frame.with_columns(read.alias("email"))
-        invalid = (~normalise_emails(read)["valid"].fill_null(True)).arg_true().to_list()
-    if invalid:
-        frame = frame.with_columns(frame["email"].scatter(invalid, None))
-        for index in invalid:
-            unread.setdefault(index, []).append("email")
+    sent, known = frame["email"], frame["email_normalized"]
+    read, normal = read_and_normalise(sent if known.null_count() == known.len() else sent.set(known.is_not_null(), None))
+    email, normal = (
+        (sent, normal)
+        if read is sent
+        else (pl.select(pl.coalesce(read, sent)).to_series(), pl.select(pl.coalesce(normal, known)).to_series())
+    )
+    invalid = (normal.is_null() & email.is_not_null()).arg_true().to_list()
+    for index in invalid:
+        unread.setdefault(index, []).append("email")
+    frame = frame.with_columns((email.scatter(invalid, None) if invalid else email).alias("email"), normal.alias("email_normalized"))
     # Most leads have both an id and an e-mail, so no identity has to be derived.
     unsure = frame.with_row_index("_index").filter(pl.col("email").is_null() | pl.col("lead_id").is_null())
     if unsure.is_empty():

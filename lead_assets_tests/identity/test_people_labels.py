@@ -14,7 +14,7 @@ from lead_assets.identity.phones import normalise_phones
 from lead_assets.identity.resolve import resolve
 from lead_assets_tests.identity.people_labels import labels, merged, merged_from_payloads, possible
 from lead_assets_tests.identity.test_resolve import raw
-from lead_assets_tests.intake.samples import ndjson, read
+from lead_assets_tests.intake.samples import NOON, ndjson, read
 
 
 def test_no_two_people_are_merged() -> None:
@@ -81,6 +81,20 @@ def test_addresses_are_read_as_people_bring_them() -> None:
     rows = labels("emails.csv")
     addresses = normalise_emails(read_emails(pl.Series([row["received"] for row in rows])))["email_normalized"].to_list()
     assert [(row["received"], found) for row, found in zip(rows, addresses, strict=True) if found != (row["email"] or None)] == []
+
+
+def test_an_address_is_normalised_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By intake, which has to read it anyway; identity takes its reading, whatever way an address was written."""
+    sent = ["Jane.Doe@ACME.com", "mailto:joe@roe.example", "Jo <jo@acme.com>; jo.roe@gmail.com", "nobody", "x@gmail.con"]
+    taken = read(ndjson(*({"full_name": f"Jane Doe{n}", "company": "Acme", "email": text} for n, text in enumerate(sent)))).leads
+
+    def never(_: pl.Series) -> pl.DataFrame:
+        raise AssertionError("normalised twice")
+
+    monkeypatch.setattr("lead_assets.identity.resolve.normalise_emails", never)
+    leads = resolve(taken.with_columns(campaign_id=pl.lit("c"), received_at=pl.lit(NOON), drop_sha256=pl.lit("a"))).leads.sort("position")
+    assert leads["email_normalized"].to_list() == ["jane.doe@acme.com", "joe@roe.example", "jo@acme.com", None, "x@gmail.com"]
+    assert taken["email"].to_list() == ["Jane.Doe@ACME.com", "joe@roe.example", "jo@acme.com", None, "x@gmail.com"]
 
 
 @pytest.mark.parametrize(

@@ -298,7 +298,7 @@ def test_a_field_of_any_length_is_survived() -> None:
     fields = [
         name
         for name, dtype in RawLead.polars_schema().items()
-        if dtype == pl.String and name not in ("campaign_id", "drop_sha256", "lead_id")
+        if dtype == pl.String and name not in ("campaign_id", "drop_sha256", "lead_id", "email_normalized")
     ]
     for text in ("x" * 200_000, "(" * 200_000, "a.b@" * 50_000, "Jane " * 40_000, "'\u0308" * 100_000):
         lead = resolve(raw(dict.fromkeys(fields, text))).leads
