@@ -30,54 +30,76 @@ def name_parts(full_names: pl.Series, first_names: pl.Series, last_names: pl.Ser
 
     Names in one case get the usual one ("JANE MCDONALD" → "Jane McDonald"). Anything that is not a name (no letter, an e-mail address, "n/a") is null.
     """
-    frame = pl.DataFrame({"full": _text(full_names), "first": _text(first_names), "last": _text(last_names)}).with_columns(
-        split=pl.col("first").is_not_null() & pl.col("last").is_not_null()
-    )
-    # A family name alone must not be parsed as a full name: a single word would come out as a given name.
-    parsed = frame.select(
-        pl.when(~pl.col("split")).then(pl.coalesce("full", "first")),
-        last_only=pl.when(pl.col("full").is_null() & pl.col("first").is_null()).then("last"),
-    )
-    whole = _parse(parsed.to_series(0))
-    shouted = frame.select(~pl.concat_str("first", "last").str.contains(r"\p{Ll}")).to_series()
-    given = pl.DataFrame({"first": _recased(frame["first"], shouted), "last": _recased(frame["last"], shouted)})
-    alone = _recased(parsed["last_only"], pl.Series([True]).new_from_index(0, frame.height))
-    return pl.select(
-        name_first=pl.when(frame["split"]).then(given["first"]).otherwise(whole["field_0"]),
-        name_last=pl.when(frame["split"]).then(given["last"]).otherwise(pl.coalesce(whole["field_1"], alone)),
+    given = {"full": full_names, "first": first_names, "last": last_names}
+    frame = pl.DataFrame([series.alias(name) for name, series in given.items()]).select(_SPACED).select(_NO_JUNK).with_columns(_WHOLE)
+    given_whole, family_whole = _parse(frame["whole"])
+    keyed = frame.select(_KEYED)
+    odd = [map_distinct(keyed[name], lambda key: _recase(key[1:], shouted=key[0] == "!")).alias(f"odd_{name}") for name in keyed.columns]
+    return frame.with_columns(*odd, given_whole=given_whole, family_whole=family_whole).select(_PARTS)
+
+
+# Expressions, and few of them: for a lead that arrives alone, a query of its own for each step would take twenty times as long as the steps.
+_SPACED = [pl.col(name).str.replace_all(r"[\s\u00a0]+", " ").str.strip_chars(" ,;") for name in ("full", "first", "last")]
+_JUNK = r"@|://|(?i)^(?:n/?a|none|null|nil|unknown|tbd|test|name|first name|last name|full name)$"
+_NO_JUNK = [
+    pl.when(pl.col(name).str.contains(r"\p{L}") & ~pl.col(name).str.contains(_JUNK) & (pl.col(name).str.len_chars() <= _LONGEST)).then(name)
+    for name in ("full", "first", "last")
+]
+_SPLIT = pl.col("first").is_not_null() & pl.col("last").is_not_null()
+# A family name alone must not be parsed as a full name: a single word would come out as a given name.
+_WHOLE = [
+    _SPLIT.alias("split"),
+    pl.when(~_SPLIT).then(pl.coalesce("full", "first")).alias("whole"),
+    pl.when(pl.col("full").is_null() & pl.col("first").is_null()).then("last").alias("alone"),
+    (~pl.concat_str("first", "last").str.contains(r"\p{Ll}")).fill_null(False).alias("shouted"),
+]
+
+
+def _keyed(name: str, shouted: pl.Expr) -> pl.Expr:
+    """The parts that are not in the usual case, with a mark for those of a name in capitals."""
+    part = pl.col(name)
+    plain = part.str.contains(rf"^{_LETTER}*\p{{Ll}}{_LETTER}*$") & part.str.contains(r"^\p{Lu}")
+    return pl.when(~plain).then(pl.when(shouted).then(pl.lit("!") + part).otherwise(pl.lit("?") + part)).alias(name)
+
+
+_KEYED = [_keyed("first", pl.col("shouted")), _keyed("last", pl.col("shouted")), _keyed("alone", pl.lit(True))]
+_PARTS = [
+    pl.when("split").then(pl.coalesce("odd_first", "first")).otherwise("given_whole").alias("name_first"),
+    pl.when("split").then(pl.coalesce("odd_last", "last")).otherwise(pl.coalesce("family_whole", "odd_alone", "alone")).alias("name_last"),
+]
+
+
+def _parse(names: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Given and family names of full names."""
+    frame = pl.DataFrame([names.alias("name")]).with_columns(_known()).with_columns(_TEXT).with_columns(_CASED).with_columns(_SIMPLE)
+    halves = frame.select(_HALVES)
+    odd = map_distinct(frame.select(pl.when(~pl.col("plain")).then("text")).to_series(), _parsed)
+    both = halves.with_columns(frame["plain"], odd.alias("odd")).select(_BOTH)
+    return both["given"], both["family"]
+
+
+@cache
+def _known() -> pl.Expr:
+    """Whether a word of the name is one that the library knows as a title, particle, suffix or conjunction."""
+    words = pl.col("name").str.to_lowercase().str.replace_all(",", "", literal=True).str.splitn(" ", 3)
+    vocabulary = pl.Series("vocabulary", _vocabulary(), dtype=pl.String).implode()
+    return pl.any_horizontal(words.struct.field(f"field_{n}").is_in(pl.lit(vocabulary).first()).fill_null(False) for n in range(3)).alias(
+        "known"
     )
 
 
-def _text(names: pl.Series) -> pl.Series:
-    text = names.str.replace_all(r"[\s\u00a0]+", " ").str.strip_chars(" ,;")
-    junk = ~text.str.contains(r"\p{L}") | text.str.contains(
-        r"@|://|(?i)^(?:n/?a|none|null|nil|unknown|tbd|test|name|first name|last name|full name)$"
-    )
-    return text.set((junk | (text.str.len_chars() > _LONGEST)).fill_null(True), None)
-
-
-def _parse(names: pl.Series) -> pl.DataFrame:
-    """Columns `field_0` (given) and `field_1` (family) of full names."""
-    words = names.str.to_lowercase().str.replace_all(",", "", literal=True).str.splitn(" ", 3).struct.unnest()
-    vocabulary = pl.Series("vocabulary", _vocabulary(), dtype=pl.String)
-    known = pl.select(pl.any_horizontal(words[c].is_in(vocabulary.implode()).fill_null(False) for c in words.columns)).to_series()
-    turned = (
-        pl.when(names.str.contains(_COMMA)).then(names.str.replace(_COMMA, "$2 $1")).otherwise(names.str.replace(_FAMILY_FIRST, "$2 $1"))
-    )
-    text = pl.select(pl.when(known).then(names).otherwise(turned)).to_series()
-    cased = text.str.contains(r"\p{Ll}").fill_null(True) & text.str.contains(r"\p{Lu}").fill_null(True)
-    plain = (text.str.contains(_PLAIN) & ~known & (cased | ~text.str.contains(r"(?i)\bmc"))).fill_null(False)
-    plain_text = text.set(~plain, None)
-    halves = pl.DataFrame(
-        {"first": plain_text.str.extract(r"^([^ ]+) ", 1), "last": plain_text.str.extract(r" ([^ ]+)$", 1), "cased": cased}
-    )
-    odd = map_distinct(text.set(plain, None), _parsed).str.splitn(_SEPARATOR, 2).struct.unnest()
-    part = {c: pl.when(pl.col("cased")).then(_cased_part(pl.col(c))).otherwise(pl.col(c).str.to_titlecase()) for c in ("first", "last")}
-    split = halves.select(**part)
-    return pl.select(
-        field_0=pl.when(plain).then(split["first"]).otherwise(odd["field_0"].replace("", None)),
-        field_1=pl.when(plain).then(split["last"]).otherwise(odd["field_1"].replace("", None)),
-    )
+_TURNED = (
+    pl.when(pl.col("name").str.contains(_COMMA))
+    .then(pl.col("name").str.replace(_COMMA, "$2 $1"))
+    .otherwise(pl.col("name").str.replace(_FAMILY_FIRST, "$2 $1"))
+)
+_TEXT = pl.when("known").then("name").otherwise(_TURNED).alias("text")
+_CASED = (pl.col("text").str.contains(r"\p{Ll}").fill_null(True) & pl.col("text").str.contains(r"\p{Lu}").fill_null(True)).alias("cased")
+_SIMPLE = (
+    (pl.col("text").str.contains(_PLAIN) & ~pl.col("known") & (pl.col("cased") | ~pl.col("text").str.contains(r"(?i)\bmc")))
+    .fill_null(False)
+    .alias("plain")
+)
 
 
 def _cased_part(part: pl.Expr) -> pl.Expr:
@@ -93,11 +115,18 @@ def _recased_mc(parts: pl.Series) -> pl.Series:
     return map_distinct(parts, lambda part: _recase(part, shouted=False))
 
 
-def _recased(parts: pl.Series, shouted: pl.Series) -> pl.Series:
-    keyed = pl.select(pl.when(shouted.fill_null(False)).then(pl.lit("!") + parts).otherwise(pl.lit("?") + parts)).to_series()
-    plain = parts.str.contains(rf"^{_LETTER}*\p{{Ll}}{_LETTER}*$") & parts.str.contains(r"^\p{Lu}")
-    odd = map_distinct(keyed.set(plain.fill_null(False), None), lambda key: _recase(key[1:], shouted=key[0] == "!"))
-    return pl.select(pl.when(plain).then(parts).otherwise(odd)).to_series()
+_HALF = {"given": r"^([^ ]+) ", "family": r" ([^ ]+)$"}
+_HALVES = [
+    pl.col("cased"),
+    *(pl.when("plain").then(pl.col("text").str.extract(pattern, 1)).alias(name) for name, pattern in _HALF.items()),
+]
+_BOTH = [
+    pl.when("plain")
+    .then(pl.when("cased").then(_cased_part(pl.col(name))).otherwise(pl.col(name).str.to_titlecase()))
+    .otherwise(pl.col("odd").str.splitn(_SEPARATOR, 2).struct.field(f"field_{n}").replace("", None))
+    .alias(name)
+    for n, name in enumerate(_HALF)
+]
 
 
 def _parsed(name: str) -> str:
