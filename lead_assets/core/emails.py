@@ -39,30 +39,38 @@ _NOBODYS_ADDRESS = (
 
 def normalise_emails(emails: pl.Series) -> pl.DataFrame:
     """Columns `email_normalized` (String; null if absent or not an address) and `valid` (Boolean; null if absent)."""
-    text = emails.str.strip_chars().replace("", None)
-    halves = text.str.splitn("@", 2).struct.unnest()
-    local, domain = halves["field_0"], halves["field_1"].str.to_lowercase()
-    plain = (
-        local.str.contains(_PLAIN_LOCAL) & (local.str.len_chars() <= _PLAIN_LOCAL_CHARS) & (domain.str.len_bytes() <= _PLAIN_DOMAIN_BYTES)
-    ).fill_null(False)
-    # The library refuses these too, but only after scanning the whole text.
-    too_long = text.str.len_bytes() > _MOST_BYTES
-    frame = pl.DataFrame(
-        {
-            "text": text,
-            "local": local.str.to_lowercase(),
-            "domain": _valid_domains(domain.set(~plain, None)),
-            "odd": map_distinct(text.set((plain | too_long).fill_null(False), None), _normalised),
-            "plain": plain,
-        }
+    frame = pl.DataFrame([emails.alias("text")]).select(_STRIPPED).with_columns(_HALVES).with_columns(_PLAIN)
+    frame = frame.with_columns(
+        _valid_domains(frame["domain_of_plain"]).alias("domain"),
+        map_distinct(frame["text_of_odd"], _normalised).alias("odd"),
     )
     return frame.select(
-        email_normalized=pl.when("plain").then(pl.col("local") + "@" + pl.col("domain")).otherwise("odd"),
+        email_normalized=pl.when("plain").then(pl.col("local").str.to_lowercase() + "@" + pl.col("domain")).otherwise("odd"),
         present=pl.col("text").is_not_null(),
     ).select(
         "email_normalized",
         valid=pl.when("present").then(pl.col("email_normalized").is_not_null()),
     )
+
+
+# Expressions, and few of them: a query of its own for each step would take a lead that arrives alone ten times as long as the steps.
+_STRIPPED = pl.col("text").str.strip_chars().replace("", None)
+_HALVES = [
+    pl.col("text").str.splitn("@", 2).struct.field("field_0").alias("local"),
+    pl.col("text").str.splitn("@", 2).struct.field("field_1").str.to_lowercase().alias("domain"),
+]
+_IS_PLAIN = (
+    pl.col("local").str.contains(_PLAIN_LOCAL)
+    & (pl.col("local").str.len_chars() <= _PLAIN_LOCAL_CHARS)
+    & (pl.col("domain").str.len_bytes() <= _PLAIN_DOMAIN_BYTES)
+).fill_null(False)
+# The library refuses those that are too long, too, but only after scanning the whole text.
+_IS_TOO_LONG = (pl.col("text").str.len_bytes() > _MOST_BYTES).fill_null(False)
+_PLAIN = [
+    _IS_PLAIN.alias("plain"),
+    pl.when(_IS_PLAIN).then("domain").alias("domain_of_plain"),
+    pl.when(~_IS_PLAIN & ~_IS_TOO_LONG).then("text").alias("text_of_odd"),
+]
 
 
 def read_emails(emails: pl.Series) -> pl.Series:
@@ -105,9 +113,10 @@ def _locals(emails_normalized: pl.Series) -> pl.Series:
 
 def mailbox_keys(emails_normalized: pl.Series) -> pl.Series:
     """Normalised addresses with equal text for one mailbox: without a "+tag", and without what the provider ignores (see same_mailboxes.yaml)."""
-    hosts = emails_normalized.str.extract(r"@([^@]+)$", 1)
-    odd = (emails_normalized.str.contains("+", literal=True) | hosts.is_in(list(_same_mailboxes()))).fill_null(False)
-    return pl.select(pl.coalesce(map_distinct(emails_normalized.set(~odd, None), mailbox_key), emails_normalized)).to_series()
+    hosts = pl.first().str.extract(r"@([^@]+)$", 1)
+    odd = (pl.first().str.contains("+", literal=True) | hosts.is_in(list(_same_mailboxes()))).fill_null(False)
+    keys = map_distinct(emails_normalized.to_frame().select(pl.when(odd).then(pl.first())).to_series(), mailbox_key)
+    return emails_normalized.zip_with(keys.is_null(), keys) if keys.null_count() < keys.len() else emails_normalized
 
 
 def email_kinds(domains: pl.Series) -> pl.Series:
@@ -232,9 +241,12 @@ def _words(name: str) -> frozenset[str]:
 
 
 def _valid_domains(domains: pl.Series) -> pl.Series:
-    plain = domains.str.contains(_PLAIN_DOMAIN) & ~domains.str.contains(_SPECIAL_DOMAIN)
-    odd = map_distinct(domains.set(plain.fill_null(False), None), _normalised_domain)
-    return pl.select(pl.when(plain).then(domains).otherwise(odd)).to_series()
+    frame = domains.to_frame("domain").with_columns(odd=_ODD_DOMAIN)
+    odd = map_distinct(frame["odd"], _normalised_domain)
+    return frame.select(pl.when(pl.col("odd").is_null()).then("domain").otherwise(odd)).to_series()
+
+
+_ODD_DOMAIN = pl.when(~(pl.col("domain").str.contains(_PLAIN_DOMAIN) & ~pl.col("domain").str.contains(_SPECIAL_DOMAIN))).then("domain")
 
 
 def _normalised(email: str) -> str | None:

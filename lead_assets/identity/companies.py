@@ -47,6 +47,9 @@ def of_many_companies(leads: pl.DataFrame) -> pl.Series:
     Takes campaign_id, company_domain and company_clean. Five other names that do not begin as the domain does, and none that a third of the leads have: a
     company's own leads mostly write its name, or its parts ("Siemens Energy" at siemens.com).
     """
+    named_at_all = leads.select("campaign_id", "company_domain").drop_nulls()
+    if named_at_all.height < _MANY_COMPANIES or named_at_all.group_by(pl.all()).len()["len"].max() < _MANY_COMPANIES:  # type: ignore[operator]
+        return pl.Series("many", [False], pl.Boolean).new_from_index(0, leads.height)
     letters = pl.col("company_clean").str.to_lowercase().str.replace_all(r"[^\p{L}\p{N}]", "")
     label = pl.col("company_domain").str.extract(r"^([^.]+)", 1).str.replace_all("-", "")
     own = letters.str.starts_with(label) | ((letters.str.len_chars() > 2) & label.str.starts_with(letters.str.slice(0, _SAME_BEGINNING)))
@@ -76,18 +79,23 @@ def of_many_companies(leads: pl.DataFrame) -> pl.Series:
 
 def _hosts(websites: pl.Series) -> pl.Series:
     """The host of a website in any spelling: without scheme, path, port, user and white space; null if it has no dot."""
-    hosts = (
-        websites.str.to_lowercase()
-        .str.strip_chars()
-        .str.replace_all("\\", "/", literal=True)
-        .str.replace(r"^(?:(?:h?t?tps?|https?|ftp)?:?/+\s*)+", "")
-        .str.replace(r"^mailto:", "")
-        .str.extract(r"^([^/?#\s,;|()<>]+)", 1)
-        .str.replace(r"^.*@", "")
-        .str.replace(r":\d*$", "")
-        .str.strip_chars(".")
-    )
-    return hosts.set(~hosts.str.contains(r"[.。]").fill_null(False), None)
+    if websites.null_count() == websites.len():
+        return websites.cast(pl.String)
+    return websites.to_frame().select(_HOST).select(pl.when(pl.first().str.contains(r"[.。]")).then(pl.first())).to_series()
+
+
+_HOST = (
+    pl.first()
+    .str.to_lowercase()
+    .str.strip_chars()
+    .str.replace_all("\\", "/", literal=True)
+    .str.replace(r"^(?:(?:h?t?tps?|https?|ftp)?:?/+\s*)+", "")
+    .str.replace(r"^mailto:", "")
+    .str.extract(r"^([^/?#\s,;|()<>]+)", 1)
+    .str.replace(r"^.*@", "")
+    .str.replace(r":\d*$", "")
+    .str.strip_chars(".")
+)
 
 
 def _company_of_host(host: str) -> str | None:

@@ -15,7 +15,7 @@ from datetime import timedelta
 import polars as pl
 
 from lead_assets.contracts import Duplicate, Lead, SuppressedLead
-from lead_assets.core.columns import WORTH_THREADS, at_once, map_distinct
+from lead_assets.core.columns import WORTH_THREADS, at_once, conform, map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, normalise_emails
 from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.core.places.reading import read_texts
@@ -150,6 +150,8 @@ def _with_ids_of_their_own(kept: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFra
 
 def _with_possible_duplicates(kept: pl.DataFrame, possible: pl.DataFrame, banned: pl.DataFrame) -> pl.DataFrame:
     """Column possible_duplicates: ids of the other leads that may be the same person; null if there are none."""
+    if possible.is_empty():
+        return kept.with_columns(possible_duplicates=pl.lit(None, pl.List(pl.String)))
     both = pl.concat([possible, possible.select(one="other", other="one")]).unique()
     named = kept.join(banned, on="group", how="anti").select(other="group", other_id="lead_id")
     listed = both.join(named, on="other", how="inner").group_by("one").agg(possible_duplicates=pl.col("other_id").sort())
@@ -221,6 +223,8 @@ def _hashed(rows: pl.DataFrame, kind: str, values: pl.Series, hashed: Callable[[
 
 
 def _duplicates(rows: pl.DataFrame, kept: pl.DataFrame, banned: pl.DataFrame) -> pl.DataFrame:
+    if kept.height == rows.height:
+        return Duplicate.empty()
     own_ids = rows.select("row", kept_id="lead_id")
     survivor = kept.join(own_ids, on="row", how="left", maintain_order="left").select(
         "group",
@@ -251,7 +255,7 @@ def _leads(kept: pl.DataFrame) -> pl.DataFrame:
     leads = leads.with_columns(
         company_domain=leads["company_domain"].set(nobodys, None), shared_domain=leads["company_domain"].set(~nobodys, None)
     )
-    return leads.with_columns(account_key=_account_keys(leads)).select(Lead.polars_schema().names()).cast(Lead.polars_schema())
+    return conform(leads.with_columns(account_key=_account_keys(leads)), Lead.polars_schema())
 
 
 def _where(kept: pl.DataFrame) -> pl.DataFrame:

@@ -92,6 +92,8 @@ def same_person(rows: pl.DataFrame) -> SamePerson:
     A mailbox and a profile of one's own are evidence beside any name that does not contradict; a number beside the same name. A name is evidence beside the
     same company or property, unless what else is known speaks of two people (see `_contradict`).
     """
+    if rows["campaign_id"].n_unique() == rows.height:
+        return SamePerson(_links([]), _possible(set()))  # there is nobody to compare with
     named = _named(rows)
     found = at_once(
         rows.height,
