@@ -32,10 +32,10 @@ def name_parts(full_names: pl.Series, first_names: pl.Series, last_names: pl.Ser
     """
     given = {"full": full_names, "first": first_names, "last": last_names}
     frame = pl.DataFrame([series.alias(name) for name, series in given.items()]).select(_SPACED).select(_NO_JUNK).with_columns(_WHOLE)
-    given_whole, family_whole = _parse(frame["whole"])
+    whole = _parse(frame["whole"])
     keyed = frame.select(_KEYED)
     odd = [map_distinct(keyed[name], lambda key: _recase(key[1:], shouted=key[0] == "!")).alias(f"odd_{name}") for name in keyed.columns]
-    return frame.with_columns(*odd, given_whole=given_whole, family_whole=family_whole).select(_PARTS)
+    return frame.with_columns(*odd, given_whole=whole["given"], family_whole=whole["family"]).select(_PARTS)
 
 
 # Expressions, and few of them: for a lead that arrives alone, a query of its own for each step would take twenty times as long as the steps.
@@ -69,13 +69,12 @@ _PARTS = [
 ]
 
 
-def _parse(names: pl.Series) -> tuple[pl.Series, pl.Series]:
-    """Given and family names of full names."""
+def _parse(names: pl.Series) -> pl.DataFrame:
+    """Columns given and family of full names."""
     frame = pl.DataFrame([names.alias("name")]).with_columns(_known()).with_columns(_TEXT).with_columns(_CASED).with_columns(_SIMPLE)
     halves = frame.select(_HALVES)
     odd = map_distinct(frame.select(pl.when(~pl.col("plain")).then("text")).to_series(), _parsed)
-    both = halves.with_columns(frame["plain"], odd.alias("odd")).select(_BOTH)
-    return both["given"], both["family"]
+    return halves.with_columns(frame["plain"], odd.alias("odd")).select(_BOTH)
 
 
 @cache
