@@ -82,14 +82,21 @@ def _row(each: Expected) -> dict[str, Any]:
 
 def price_of(settings: Settings, ledger: Ledger, leads: pl.DataFrame) -> dict[str, Any]:
     """What it would cost to bring these leads (rows of identity.leads) up to a score: {"usd" (expected), "most_usd" (reserved if every question is asked),
-    "calls", "rows" as in `estimate`, with "most_usd"}. Writes nothing and calls nobody."""
-    expected = [each for each in _rehearse(settings, leads, ledger)[0] if each.signal != "summaries"]
+    "calls", "rows" as in `estimate`, with "most_usd", "over_budget": budgets with less left than is expected}. Writes nothing and calls nobody."""
+    campaigns, expected = (
+        leads["campaign_id"].unique().to_list(),
+        [each for each in _rehearse(settings, leads, ledger)[0] if each.signal != "summaries"],
+    )
     most = [round(max(each.most_micros, each.cost_micros)) for each in expected]
+    asked = {each.provider for each in expected}
     return {
         "usd": to_usd(round(sum(each.cost_micros for each in expected))),
         "most_usd": to_usd(sum(most)),
         "calls": round(sum(each.calls for each in expected)),
         "rows": [_row(each) | {"most_usd": to_usd(own)} for each, own in zip(expected, most, strict=True)],
+        "over_budget": [budget.as_row() for budget in ledger.budgets() if _is_short(budget, expected, campaigns, asked)]
+        if expected
+        else [],
     }
 
 

@@ -237,6 +237,7 @@ def test_limit_lets_only_so_many_leads_cost_money(command: Command, tmp_path: Pa
         (["dev", "--port", "70000"], 2, "--port"),
         (["no-such-command"], 2, "No such command"),
         (["run", "--all"], 1, "nothing to run: ingest a file first"),
+        (["enrich", __file__, "--max-usd", "1"], 1, "names no lead: write CAMPAIGN/LEAD_ID, one per line"),
     ],
 )
 def test_errors_say_what_to_do(command: Command, arguments: list[str], code: int, says: str) -> None:

@@ -252,6 +252,8 @@ def test_a_selection_is_enriched_for_no_more_than_its_sum(tab: Tab) -> None:
     assert 0 < float(bought["usd"]) <= 0.03
     expect(page.locator("#act")).to_contain_text("enriched in part: the sum, or a budget, was used up")
     assert faults(page) == []
+    page.get_by_role("button", name="Run their campaign now").click()
+    expect(page.locator("#act h2")).to_have_text("Retry 1 lead")
 
 
 def test_what_takes_long_is_a_job_and_a_second_click_begins_none(tab: Tab) -> None:
@@ -306,6 +308,11 @@ def test_a_reader_sees_no_personal_data_and_no_button(explorer: Service, browser
 def test_a_lead_shows_evidence_score_way_similar_accounts_and_links_to_dagster(tab: Tab) -> None:
     page = tab.open(PAGES["lead"])
     expect(page.locator("blockquote mark").first).to_be_visible()
+    expect(page.locator("table.came tr", has_text="phone_e164")).to_have_text(re.compile(r"phone\s+\(214\) 555-0121\s+\+12145550121"))
+    signal = page.locator("section:has(#signals) tbody tr", has_text="company overview")
+    expect(signal).to_contain_text("pipe0")
+    expect(signal).to_contain_text("$0.0300")
+    expect(signal.locator("time")).to_have_count(1)
     parts = page.locator("svg.stack rect").count() - 1
     assert parts == page.locator("section:has(#score) tbody tr").count() > 3
     expect(page.locator("ol.steps li.met")).to_contain_text("lending-bridge")

@@ -24,6 +24,7 @@ from lead_assets.contracts import (
     CompanyOverview,
     DeadLetter,
     Delivery,
+    Duplicate,
     EnrichedLead,
     Lead,
     Quarantined,
@@ -79,7 +80,8 @@ def known(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
             "routing_table": None,
         },
         Classification: {"answer": json.dumps({"evidence": [EVIL]}), "cost_usd": "0.002"},
-        CompanyOverview: {"state": "found", "cost_usd": "0.03"},
+        CompanyOverview: {"state": "found", "cost_usd": "0.03", "stale": True},
+        Duplicate: {"lead_id": "twin", "duplicate_of": EVIL, "matched_on": "person"},
         EnrichedLead: {},
         Delivery: {"history": json.dumps(history)},
         DeadLetter: {},
@@ -151,7 +153,17 @@ def test_html_in_every_field_is_text(known: Service, page: str) -> None:
 def test_a_leads_page_tells_what_became_of_it(known: Service) -> None:
     with signed_in(known, "read-pii") as client:
         text = client.get(lead_page(EVIL)).text
-    for said in ("Signals", "$0.0300", 'class="stack"', "Passed over", "Evidence in the notes", "<mark>", "Deliveries"):
+    for said in (
+        "Signals",
+        "$0.0300",
+        'class="stack"',
+        "Passed over",
+        "Evidence in the notes",
+        "<mark>",
+        "Deliveries",
+        ">stale<",
+        "twin, same person",
+    ):
         assert said in text
 
 
@@ -318,6 +330,11 @@ def test_a_selection_says_what_would_become_of_whom(known: Service) -> None:
         page = client.post("/selection", data=ticked(client, what="enrich", which="page") | {"shown": ["a/L001", "a/L002"]})
         assert "Enrich 2 leads" in page.text
         assert client.get("/selection").headers["location"] == "/explorer/leads"
+        with opened_ledger(known.settings) as ledger:
+            ledger.set_budget("total", 1)
+            priced = client.post("/selection", data=ticked(client, "a/L001", "b/L001", what="enrich")).text
+            ledger.set_budget("total", None)
+        assert "The budget total per day has $0.0000 left: what is beyond it is not bought." in priced
 
 
 def hidden_in(text: str) -> dict[str, list[str]]:
@@ -508,6 +525,20 @@ def test_quotes_are_marked_where_they_stand() -> None:
     assert marked("abc", ["ab", "bc", " "]) == [("abc", True)]
     assert marked("", ["x"]) == []
     assert marked("İstanbul now", ["now"])[-1] == ("now", True)
+
+
+def test_one_scale_of_type_one_of_spacing_and_few_colours() -> None:
+    style = static_file("style.css").read_text()
+    rules = style[style.index("* {") :]
+    sizes = set(re.findall(r"font(?:-size)?: ([^;}]+)", rules))
+    assert {size for size in sizes if not re.match(r"var\(--(small|table|large|huge)\)|1rem|inherit", size)} == set()
+    spaces = {
+        each
+        for value in re.findall(r"(?:margin|padding|gap)(?:-\w+)?: ([^;}]+)", rules)
+        for each in re.findall(r"-?[\d.]+(?:px|rem|em)", value)
+    }
+    assert spaces <= {"0px", "2px", "4px", "-4px", "5px"}
+    assert len(set(re.findall(r"#[0-9a-f]{3,6}\b", rules))) == 8  # the parts of a score
 
 
 def test_the_script_is_htmx_as_published(known: Service) -> None:

@@ -227,6 +227,8 @@ class _Done:
     tally: Tally
     back: str
     ways: dict[tuple[str, str], int] = field(default_factory=dict)
+    again: Sequence[LeadName] = ()
+    """Leads whose campaigns' tables show it after a run."""
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,8 @@ class _Started:
 def _answer(request: Request, done: _Done | _Started) -> Response:
     if isinstance(done, _Started):
         return RedirectResponse(f"/explorer/jobs/{done.job_id}", 303)
-    return page(request, "selection_done.html", done=done, tally=done.tally)
+    token = sessions_of(request).token(request.cookies.get(SESSION, ""))
+    return page(request, "selection_done.html", done=done, tally=done.tally, token=token)
 
 
 async def _price(request: Request, key: ServiceKey, chosen: Selection) -> dict[str, Any]:
@@ -337,14 +340,15 @@ def _forget(request: Request, key: ServiceKey, chosen: Selection, form: dict[str
                 tally.but(f"not forgotten: {error.detail}", name)
         if state.listing is not None:
             await asyncio.to_thread(state.listing.refresh)
-        told = f"{_people_are(len(tally.done))} forgotten, as a search of everything has shown for each. The receipts are in the archive."
+        shown = ", as a search of everything has shown for each. The receipts are in the archive" if tally.done else ""
+        told = f"{_people_are(len(tally.done))} forgotten{shown}."
         return _done("Forgotten", told, tally, chosen)
 
     return work()
 
 
 def _people_are(count: int) -> str:
-    return "1 person is" if count == 1 else f"{count:,} people are"
+    return {0: "Nobody is", 1: "1 person is"}.get(count, f"{count:,} people are")
 
 
 async def _nothing(request: Request, key: ServiceKey, chosen: Selection) -> dict[str, Any]:
@@ -358,7 +362,9 @@ async def _started(request: Request, once: str, kind: str, *arguments: str, line
 
 def _done(title: str, told: str, tally: Tally, chosen: Selection, ways: dict[tuple[str, str], int] | None = None) -> _Done:
     tally.but(GONE, *chosen.gone)
-    return _Done(title, told, tally, chosen.asked.url, ways or {})
+    # Of a long list, one lead of each campaign says as much.
+    again = list({campaign: (campaign, lead) for campaign, lead in chosen.names}.values()) if title != "Forgotten" else []
+    return _Done(title, told, tally, chosen.asked.url, ways or {}, again)
 
 
 _WORKED_OUT = {"enrich": _price, "reroute": _rerouted, "retry": _missing, "forget": _people, "export": _nothing}
