@@ -30,7 +30,7 @@ def field_hash(value: Any) -> str:
     return hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-class Told(Mapping[str, Any]):
+class LazyBody(Mapping[str, Any]):
     """A body that is made when it is first looked at: nearly all of what is planned is there already, and then only its `content` counts."""
 
     __slots__ = ("_made", "_make")

@@ -23,7 +23,7 @@ from lead_assets.core.declared import Declared
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Rate
-from lead_assets.ledger.outbox_model import Fate, Parcel, Sent, Told, ToSend
+from lead_assets.ledger.outbox_model import Fate, LazyBody, Parcel, Sent, ToSend
 from lead_assets.vendors.http import HttpAnswer, VendorHttp
 
 Allowed = dict[str, str]
@@ -94,9 +94,9 @@ class RoutedLead:
         """Something to send about this lead. `content`: what makes it another message, by default its whole body. `body`: may be a function where `content` is
         given; then it is called only if something has to be sent."""
         if callable(body):
-            told: Mapping[str, Any] = Told(lambda: self._whose(body()))
+            told: Mapping[str, Any] = LazyBody(lambda: self._whose(body()))
         else:
-            told, content = Told(lambda: self._whose(body)), body if content is None else content
+            told, content = LazyBody(lambda: self._whose(body)), body if content is None else content
         send = object.__new__(ToSend)
         # What the class's own constructor does takes as long as everything else here.
         send.__dict__.update(
