@@ -61,6 +61,19 @@ def test_a_file_written_before_the_contract_gained_a_column_still_reads(warehous
     assert rows_of(warehouse, "SELECT ruleset FROM scoring.scores ORDER BY campaign_id") == [(None,), ("b2b-rules-1",)]
 
 
+def test_rows_in_memory_are_those_of_the_file_or_nobodys(warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A step reads what an earlier one wrote without reading the file, unless somebody else has replaced or deleted it."""
+    warehouse.write(Score, pl.concat([scores("a", 3), scores("b", 2)]), ["a", "b"])
+    kept = warehouse.read(Score, ["b", "a"])
+    assert kept.equals(DuckDBWarehouse(warehouse.folder).read(Score, ["b", "a"]))
+    DuckDBWarehouse(warehouse.folder).write(Score, scores("a", 1), ["a"])
+    assert warehouse.read(Score, ["a", "b"]).height == 3
+    monkeypatch.setattr(duckdb_module, "_KEPT_BYTES", int(scores("c", 4).estimated_size()) + 1)
+    warehouse.write(Score, pl.concat([scores("c", 4), scores("d", 4)]), ["c", "d"])
+    assert len(warehouse._written._rows) == 1
+    assert warehouse.read(Score, ["c", "d"]).height == 8
+
+
 def test_the_catalog_says_of_each_column_what_the_contract_says(warehouse: DuckDBWarehouse) -> None:
     warehouse.prepare()
     said = rows_of(

@@ -13,6 +13,7 @@ import os
 import threading
 import urllib.parse
 import uuid
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,8 @@ _FILE = "part.parquet"
 _NOTE = "note.json"  # beside it: says what it was made from
 # A missing extension must be an error, never a download.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
+_KEPT_BYTES = 128 << 20
+"""Most bytes of rows that stay in memory after they were written, for the next step of the same run."""
 _EMPTY = ""  # key of a typed file without rows, which is not a partition: it gives the view its types before the first write
 
 
@@ -43,6 +46,7 @@ class DuckDBWarehouse:
         # Absolute and resolved, because the views name their files and an analyst may open them from another folder.
         self.folder = folder.resolve()
         self._catalog_is_current = False
+        self._written = _Written()
 
     @property
     def location(self) -> str:
@@ -70,6 +74,7 @@ class DuckDBWarehouse:
             else:
                 path.with_name(_NOTE).unlink(missing_ok=True)
             self._replace(path, rows)
+            self._written.keep(path, rows)
 
     def notes(self, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -94,6 +99,9 @@ class DuckDBWarehouse:
         paths = [self._existing(contract, key) for key in keys]
         if not paths:
             return contract.empty()
+        kept = [rows for path in paths if (rows := self._written.of(path)) is not None]
+        if len(kept) == len(paths):
+            return pl.concat(kept)
         # Files written before the contract gained a column read it as null.
         return pl.scan_parquet(
             paths, schema=contract.polars_schema(), missing_columns="insert", extra_columns="ignore", glob=False, hive_partitioning=False
@@ -135,8 +143,7 @@ class DuckDBWarehouse:
                 key = urllib.parse.unquote(folder.name.removeprefix(prefix))
                 if folder.name.startswith(prefix) and key != _EMPTY:
                     with contextlib.suppress(FileNotFoundError):
-                        seen = os.stat(f"{folder.path}/{_FILE}")
-                        found[key] = (seen.st_mtime_ns, seen.st_ino, seen.st_size)
+                        found[key] = _stamp(f"{folder.path}/{_FILE}")
         return found
 
     def prepare(self) -> None:
@@ -205,6 +212,46 @@ class DuckDBWarehouse:
         except BaseException:
             aside.unlink(missing_ok=True)
             raise
+
+
+class _Written:
+    """Rows that this process has written and that are still what the file says: nobody has replaced it since. The newest, up to `_KEPT_BYTES`."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._rows: OrderedDict[Path, tuple[Stamp, pl.DataFrame, int]] = OrderedDict()
+        self._bytes = 0
+
+    def keep(self, path: Path, rows: pl.DataFrame) -> None:
+        size = int(rows.estimated_size())
+        with self._lock:
+            self._drop(path)
+            if size <= _KEPT_BYTES:
+                self._rows[path] = _stamp(path), rows, size
+                self._bytes += size
+            while self._bytes > _KEPT_BYTES:
+                self._drop(next(iter(self._rows)))
+
+    def of(self, path: Path) -> pl.DataFrame | None:
+        with self._lock:
+            if path not in self._rows:
+                return None
+            stamp, rows, _ = self._rows[path]
+            with contextlib.suppress(FileNotFoundError):
+                if stamp == _stamp(path):
+                    self._rows.move_to_end(path)
+                    return rows
+            self._drop(path)
+            return None
+
+    def _drop(self, path: Path) -> None:
+        if (found := self._rows.pop(path, None)) is not None:
+            self._bytes -= found[2]
+
+
+def _stamp(path: Path | str) -> Stamp:
+    seen = os.stat(path)
+    return seen.st_mtime_ns, seen.st_ino, seen.st_size
 
 
 _connections = threading.local()
