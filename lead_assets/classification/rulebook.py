@@ -14,6 +14,7 @@ import polars as pl
 
 from lead_assets.classification.loans import LOANS, load_loan_rules, shipped_loan_rules
 from lead_assets.classification.profiles import lending, load_profiles
+from lead_assets.core.columns import selected
 from lead_assets.core.declared import Declared, Mistake, RulesFile, RulesSource, source_of
 from lead_assets.core.document import nearest
 from lead_assets.core.settings import Settings
@@ -70,7 +71,7 @@ def choose(leads: pl.DataFrame, profiles: Mapping[str, Profile], rules: Classifi
     campaign = (
         pl.col("campaign_id").replace_strict(by_campaign, default=None, return_dtype=pl.String) if by_campaign else pl.lit(None, pl.String)
     )
-    return leads.select(pl.coalesce(campaign, by_shape).alias("profile"))["profile"]
+    return selected(leads, [pl.coalesce(campaign, by_shape).alias("profile")])["profile"]
 
 
 def _by_campaign(campaign_id: str, rules: ClassificationRules) -> str | None:

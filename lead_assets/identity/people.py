@@ -11,7 +11,7 @@ from functools import cache
 
 import polars as pl
 
-from lead_assets.core.columns import map_distinct
+from lead_assets.core.columns import map_distinct, selected, widened
 
 _LETTER = "[A-Za-zÀ-ÖØ-Þà-öø-þĀ-įĴ-ňŊ-ŷŹ-ž]"
 _WORD = rf"(?:{_LETTER}+(?:-{_LETTER}+)*|[A-Z]'[A-Z][a-z]+|{_LETTER}*[a-z]\d+)"
@@ -31,9 +31,10 @@ def name_parts(full_names: pl.Series, first_names: pl.Series, last_names: pl.Ser
     Names in one case get the usual one ("JANE MCDONALD" → "Jane McDonald"). Anything that is not a name (no letter, an e-mail address, "n/a") is null.
     """
     given = {"full": full_names, "first": first_names, "last": last_names}
-    frame = pl.DataFrame([series.alias(name) for name, series in given.items()]).select(_SPACED).select(_NO_JUNK).with_columns(_WHOLE)
+    frame = pl.DataFrame([series.alias(name) for name, series in given.items()])
+    frame = widened(selected(selected(frame, _SPACED), _NO_JUNK), _WHOLE)
     whole = _parse(frame["whole"])
-    keyed = frame.select(_KEYED)
+    keyed = selected(frame, _KEYED)
     odd = [map_distinct(keyed[name], lambda key: _recase(key[1:], shouted=key[0] == "!")).alias(f"odd_{name}") for name in keyed.columns]
     return frame.with_columns(*odd, given_whole=whole["given"], family_whole=whole["family"]).select(_PARTS)
 
@@ -72,9 +73,9 @@ _PARTS = [
 def _parse(names: pl.Series) -> pl.DataFrame:
     """Columns given and family of full names."""
     frame = pl.DataFrame([names.alias("name")]).with_columns(_known()).with_columns(_TEXT).with_columns(_CASED).with_columns(_SIMPLE)
-    halves = frame.select(_HALVES)
+    halves = selected(frame, _HALVES)
     odd = map_distinct(frame.select(pl.when(~pl.col("plain")).then("text")).to_series(), _parsed)
-    return halves.with_columns(frame["plain"], odd.alias("odd")).select(_BOTH)
+    return selected(halves.hstack([frame["plain"], odd.alias("odd")]), _BOTH)
 
 
 @cache

@@ -19,6 +19,7 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import RawLead, canonical_json
+from lead_assets.core.columns import widened
 from lead_assets.core.limits import DEFAULT_LIMITS
 from lead_assets.intake import json_payloads
 from lead_assets.intake.adapters import DECLARED, FALLBACK, MAPPED, Adapter, Adapters, Bag, Candidates, is_declared, shipped_adapters
@@ -346,7 +347,7 @@ def _framed(
         pl.lit("{}").alias("extra"),
     )
     bare = {name: pl.col(name).str.strip_chars() for name in _TEXT if name in columns}
-    frame = frame.with_columns(pl.when(value.str.len_bytes() > 0).then(value).alias(name) for name, value in bare.items())
+    frame = widened(frame, [pl.when(value.str.len_bytes() > 0).then(value).alias(name) for name, value in bare.items()])
     if shape.id_prefix and "lead_id" in columns:
         frame = frame.with_columns(lead_id=pl.when(unprefixed).then("lead_id").otherwise(shape.id_prefix + ":" + pl.col("lead_id")))
     frame = pl.concat([NOTHING, frame], how="diagonal")  # columns that no payload has are added as nulls, all at once

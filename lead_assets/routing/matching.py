@@ -42,8 +42,8 @@ def routing_frame(
     frame = scores
     for contract in (leads, enriched, classifications):
         wanted = [column for column in contract.columns if column in needed and column not in frame.columns]
-        frame = beside(frame, contract.select(*keys, *wanted), keys)
-    return with_head_office(frame).select(schema.names())
+        frame = beside(frame, contract[[*keys, *wanted]], keys)
+    return with_head_office(frame)[schema.names()]
 
 
 @dataclass(frozen=True)

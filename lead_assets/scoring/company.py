@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
+from lead_assets.core.columns import widened
 from lead_assets.scoring.adoption import adoption_scores
 from lead_assets.scoring.ruleset import COMPANY_SCORES, CompanyRules, CompanyStep
 
@@ -20,7 +21,9 @@ def with_company_scores(features: pl.DataFrame, rules: CompanyRules) -> pl.DataF
     """`features`, with KNOWN_BY, and beside them COMPANY_SCORES (Int64)."""
     adoption = adoption_scores(rules.adoption, *(features[name] for name in KNOWN_BY[:3]))
     size, funding = _by_steps("headcount_min", rules.size), _by_steps("funding_total_usd", rules.funding)
-    return features.with_columns(adoption.alias(COMPANY_SCORES[0]), size.alias(COMPANY_SCORES[1]), funding.alias(COMPANY_SCORES[2]))
+    return widened(
+        features.with_columns(adoption.alias(COMPANY_SCORES[0])), [size.alias(COMPANY_SCORES[1]), funding.alias(COMPANY_SCORES[2])]
+    )
 
 
 def _by_steps(column: str, steps: Sequence[CompanyStep]) -> pl.Expr:

@@ -12,6 +12,7 @@ import re
 
 import polars as pl
 
+from lead_assets.core.columns import selected
 from lead_assets.scoring.ruleset import Paths, RouterRule, Ruleset
 
 RATING = "lead_rating"
@@ -28,7 +29,7 @@ def route_score(features: pl.DataFrame, ruleset: Ruleset, score: pl.Series) -> p
         return (score / 100).round(2)
     rules = pl.sum_horizontal(_points(rule, features.schema).fill_null(0.0) for rule in ruleset.router).clip(0, 1)
     half = (rules + (pl.col(RATING) / 100).clip(0, 1)) / 2
-    return features.select(pl.coalesce(half, rules).round(2)).to_series()
+    return selected(features, [pl.coalesce(half, rules).round(2)]).to_series()
 
 
 def way(paths: Paths) -> pl.Expr:

@@ -21,7 +21,7 @@ import numpy as np
 import polars as pl
 
 from lead_assets.contracts import Score
-from lead_assets.core.columns import beside
+from lead_assets.core.columns import beside, selected, widened
 from lead_assets.model.profile import RULES_MODEL
 from lead_assets.scoring.company import KNOWN_BY, with_company_scores
 from lead_assets.scoring.path import RATING, route_score, router_columns, way
@@ -134,8 +134,8 @@ def _ruleset_name(rules: ScoringRules) -> pl.Expr:
 
 def _scored(features: pl.DataFrame, name: str, items: list[_Item], rules: ScoringRules) -> Iterator[pl.DataFrame]:
     names = [item.name for item in items]
-    values = features.select("campaign_id", *(item.value.cast(pl.Float64).alias(item.name) for item in items))
-    average = values.select(pl.col(names).mean().over("campaign_id"))
+    values = selected(features, [pl.col("campaign_id"), *(item.value.cast(pl.Float64).alias(item.name) for item in items)])
+    average = selected(values, [pl.col(names).mean().over("campaign_id")])
     weights = np.array([item.weight for item in items])
     texts = [item.because.alias(f"because {n}") for n, item in enumerate(items)]
     texts += [item.missing.alias(f"missing {n}") for n, item in enumerate(items)]
@@ -147,7 +147,7 @@ def _scored(features: pl.DataFrame, name: str, items: list[_Item], rules: Scorin
         points = np.rint(most * np.where(known, value, 0.0)).astype(np.int64)
         moved = np.rint(most * np.where(known, value - mean, 0.0)).astype(np.int64)
         total = pl.Series(points.sum(axis=1) / 100.0)
-        said = some.with_columns(texts)
+        said = widened(some, texts)
         lines = _Lines([said[f"because {n}"] for n in range(len(items))], items, known)
         some = some.with_columns(
             score=total,
@@ -165,11 +165,11 @@ def _scored(features: pl.DataFrame, name: str, items: list[_Item], rules: Scorin
             WIN_PROBABILITY: pl.col(WIN_PROBABILITY).fill_nan(None),
             CONTRAST: pl.col(CONTRAST).fill_nan(None),
         }
-        yield some.select(made.get(column, pl.col(column)).alias(column) for column in Score.polars_schema())
+        yield selected(some, [made.get(column, pl.col(column)).alias(column) for column in Score.polars_schema()])
 
 
 def _matrix(frame: pl.DataFrame, names: list[str]) -> np.ndarray:
-    return frame.select(pl.col(names).fill_null(float("nan"))).to_numpy()
+    return selected(frame, [pl.col(names).fill_null(float("nan"))]).to_numpy()
 
 
 def _hundredths(weights: np.ndarray) -> np.ndarray:

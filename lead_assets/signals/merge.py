@@ -16,7 +16,7 @@ import polars as pl
 from lead_assets.contracts import EnrichedLead
 from lead_assets.contracts.base import MONEY_DTYPE
 from lead_assets.contracts.enriched import VALUE_SOURCES
-from lead_assets.core.columns import beside, conform
+from lead_assets.core.columns import beside, conform, selected, widened
 from lead_assets.core.places.located import located
 from lead_assets.signals.given import GIVEN_COLUMNS, given_columns
 from lead_assets.signals.given import PROVIDER as GIVEN
@@ -57,12 +57,12 @@ def enrich(
         frame = beside(frame, signals[name], _KEYS, prefix=f"{name}.")
     said = _expressions(names, brings)
     # Asked dozens of times below, and an expression is worked out as often as it is written.
-    frame = frame.with_columns(said.asked)
+    frame = widened(frame, said.asked)
     # Not `select`: of a constant it makes one row, also where there are more leads.
     offices = located(frame.with_columns(__head_office=said.head_office)["__head_office"])
     frame = frame.with_columns(hq_country_code=offices["country_code"], hq_region=offices["region"])
     frame, quality = _quality(frame, names, others, apart=apart)
-    return conform(frame.select(*said.told, quality.alias("enrichment_quality")), EnrichedLead.polars_schema())
+    return conform(selected(frame, [*said.told, quality.alias("enrichment_quality")]), EnrichedLead.polars_schema())
 
 
 class _Expressions(NamedTuple):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from lead_assets.core.columns import selected
 from lead_assets.vendors.offer import SubjectKind
 
 # linkedin.com/in/<slug> under any country's host, with or without scheme, query, locale suffix; /pub/ and /sales/ pages are not profiles.
@@ -71,7 +72,7 @@ class LeadSubjects:
         if kind not in self._named:
             # Most campaigns have nobody's profile, and to look for one in each text takes longest.
             nobodys = kind == "person_profile" and self._leads["linkedin_url"].null_count() == self._leads.height
-            found = [None] * self._leads.height if nobodys else self._leads.select(subject(kind)).to_series().to_list()
+            found = [None] * self._leads.height if nobodys else selected(self._leads, [subject(kind)]).to_series().to_list()
             self._named[kind] = Named(self._campaigns, found, self._arrived)
         return self._named[kind]
 

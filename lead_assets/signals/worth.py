@@ -16,7 +16,7 @@ import polars as pl
 from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
 from lead_assets.contracts import Lead, PreScore, SignalRow, Table
-from lead_assets.core.columns import beside
+from lead_assets.core.columns import beside, selected, widened
 from lead_assets.core.conditions import Between, KnownValue, Test, plain_number
 from lead_assets.core.declared import Declared
 from lead_assets.core.document import nearest
@@ -197,8 +197,9 @@ class Worth:
         every = {str(when): when for when in whens}
         tests = {text: self._tests(when, campaigns) for text, when in every.items()}
         # Not `select`: of constants it makes one row, also where there is no lead.
-        said = facts.with_columns(
-            each.alias(f"__{name} {text}") for text, pair in tests.items() for name, each in zip(("worth", "needs"), pair, strict=True)
+        said = widened(
+            facts,
+            [each.alias(f"__{name} {text}") for text, pair in tests.items() for name, each in zip(("worth", "needs"), pair, strict=True)],
         )
         found = {
             text: pl.DataFrame([said[f"__worth {text}"].alias("worth"), said[f"__needs {text}"].alias("needs"), ranks]) for text in every
@@ -267,8 +268,7 @@ def with_columns_of(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], col
         name, _, own = column.partition(".")
         wanted.setdefault(name, []).append(own)
     for name, columns_of_it in wanted.items():
-        found = frames[name].select(*_KEYS, *(pl.col(each).alias(f"{name}.{each}") for each in columns_of_it))
-        leads = beside(leads, found, _KEYS)
+        leads = beside(leads, frames[name][[*_KEYS, *columns_of_it]], _KEYS, prefix=f"{name}.")
     return leads
 
 
@@ -319,7 +319,7 @@ def pre_scores(leads: pl.DataFrame, frames: Mapping[str, pl.DataFrame], rules: P
         rules.model_dump_json(), frozenset(column for part in rules.parts for column in part.column if column in facts.columns)
     )
     # Each value once: an expression is worked out as often as it is written.
-    return facts.select(said.values).with_columns(said.points).select(said.scores)
+    return selected(widened(widened(selected(facts, said.values), said.points), [said.total]), said.scores)
 
 
 class _PreScoreExpressions(NamedTuple):
@@ -327,6 +327,7 @@ class _PreScoreExpressions(NamedTuple):
 
     values: list[pl.Expr]
     points: list[pl.Expr]
+    total: pl.Expr
     scores: list[pl.Expr]
 
 
@@ -339,7 +340,7 @@ def _expressions_of(declared: str, columns: frozenset[str]) -> _PreScoreExpressi
     points = [_points(part, values).alias(f"__{part.name}") for part in rules.parts]
     most = [pl.when(pl.col(f"__{part.name}").is_not_null()).then(pl.lit(part.max_points)) for part in rules.parts]
     reached = pl.sum_horizontal(pl.col(f"__{part.name}") for part in rules.parts)
-    total = (100 * reached / pl.sum_horizontal(most)).fill_nan(0.0).round(1)
+    total = pl.col("__total")
     tier = (
         pl.when(total >= rules.tiers.hot).then(pl.lit("hot")).when(total >= rules.tiers.warm).then(pl.lit("warm")).otherwise(pl.lit("cold"))
     )
@@ -352,6 +353,7 @@ def _expressions_of(declared: str, columns: frozenset[str]) -> _PreScoreExpressi
     return _PreScoreExpressions(
         [*map(pl.col, _KEYS), *(value.alias(name) for name, value in values.items())],
         points,
+        (100 * reached / pl.sum_horizontal(most)).fill_nan(0.0).round(1).alias("__total"),
         [scores[name].alias(name) if name in scores else pl.col(name) for name in PreScore.polars_schema()],
     )
 
