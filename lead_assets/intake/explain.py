@@ -17,9 +17,9 @@ from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import MAPPED, Adapters, is_declared, shipped_adapters
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Chunk, Fault, Reject
-from lead_assets.intake.rows import Group, grouped, read_group
+from lead_assets.intake.rows import Group, GroupRead, grouped, read_group, within, without_those_found
 
-_STANDING = ("payload", "extra", "given", "position", "part")
+_STANDING = ("payload", "extra", "given", "position", "part", "email_normalized")
 """Columns that say where a lead stands and what it was sent as, rather than what it says."""
 _LOOKED_AT = 2_000
 """Payloads of a drop that are looked at."""
@@ -71,13 +71,16 @@ def explain(
         payloads += len(cut)
         rejects: list[Reject] = list(cut.rejects)
         for group in grouped(cut, adapters, rejects):
-            rejects += _add(shapes, cut, group, adapters)
+            rejects += _add(shapes, cut, group, adapters).rejects
+        found = [_add(shapes, cut, group, adapters) for group in within(cut, adapters, rejects)]
+        rejects = without_those_found(rejects, found)
         faults.update(reject.fault._replace(field=None) for reject in rejects)
         if payloads >= _LOOKED_AT:
             is_all = is_all and next(chunks, None) is None
             break
     return DropRead(
-        sorted(shapes.values(), key=lambda each: -each.leads),
+        # A shape that took no payload, because all of them have their leads deeper within, says nothing.
+        sorted((shape for shape in shapes.values() if shape.leads or faults), key=lambda each: -each.leads),
         [(fault.code, fault.reason, count) for fault, count in faults.most_common()],
         payloads,
         is_all,
@@ -90,7 +93,7 @@ def _beginning(chunk: Chunk, room: int) -> Chunk:
     return Chunk(chunk.positions[:room], chunk.raws[:room], chunk.values[:room], chunk.rejects[:room], chunk.headers, chunk.kind)
 
 
-def _add(shapes: dict[str, ShapeRead], chunk: Chunk, group: Group, adapters: Adapters) -> list[Reject]:
+def _add(shapes: dict[str, ShapeRead], chunk: Chunk, group: Group, adapters: Adapters) -> GroupRead:
     adapter = group.adapter
     read = read_group(chunk, group)
     shape = shapes.setdefault(adapter.name, ShapeRead(adapter.name, adapter.shape.what))
@@ -114,7 +117,7 @@ def _add(shapes: dict[str, ShapeRead], chunk: Chunk, group: Group, adapters: Ada
         row = read.frame.row(0, named=True)
         shape.sample = {name: value for name, value in row.items() if value is not None and name not in _STANDING}
         shape.left_over = orjson.loads(row["extra"])
-    return read.rejects
+    return read
 
 
 def _said(name: str, column: str, group: Group) -> str:

@@ -46,6 +46,8 @@ OTHER_NAMES = {
 """Other names that `--map from=to` accepts for a field."""
 
 _REMEMBERED = 20_000
+_BETWEEN_WORDINGS = re.compile(r"\s*[/|]\s*")
+_NUMBERED_FIELD = re.compile(r"([a-z]+)-\d{3,4}")
 _SECOND = 1_000
 """Wordings of one list are fewer than this: what is only like one of them comes after all of them."""
 
@@ -108,7 +110,16 @@ class Headers(Declared):
             for shorter in (attempt, _unnumbered(attempt)):
                 if shorter and (found := self.wordings.get("".join(shorter))):
                     return found._replace(rank=found.rank + _SECOND)
-        return None
+        return self._of_parts(header)
+
+    def _of_parts(self, header: str) -> Meaning | None:
+        """What both halves of "Company / Organization" mean, and what Contact Form 7 numbers: "tel-123"."""
+        parts = [numbered[1]] if (numbered := _NUMBERED_FIELD.fullmatch(header)) else _BETWEEN_WORDINGS.split(header)
+        found = [self.wordings.get("".join(words_of(part))) for part in parts]
+        first = found[0]
+        if first is None or (len(parts) == 1 and not numbered) or any(each is None or each.field != first.field for each in found):
+            return None
+        return first._replace(rank=first.rank + _SECOND)
 
     def near(self, header: str) -> str | None:
         """The field of the known wording closest to an unknown header; None if none is close."""

@@ -6,13 +6,16 @@ field; what is about the delivery ("owner", "form") stays as it came. Does not b
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
 from typing import Any
 
 import orjson
+import polars as pl
 
+from lead_assets.core.emails import shared_mailboxes
 from lead_assets.intake.headers import Headers, Meaning, fold_header, words_of
 from lead_assets.intake.paths import is_blank
 
@@ -23,6 +26,9 @@ _LOOKED_AT = 20
 _LONGEST_TEXT = 64 << 10
 _SENDER = frozenset({"from", "sender"})
 _IDENTITY = frozenset({"email", "phone", "full_name", "first_name", "last_name", "linkedin_url"})
+_REACHED = frozenset({"phone", "linkedin_url"})
+_ADDRESS = re.compile(r"[\w.+'-]+@[\w-]+(?:\.[\w-]+)+")
+_BRACKETS = re.compile(r"[^\[\]]+(?:\[[^\[\]]*\])+")
 # Objects that are about who sent the payload and how. Their values name somebody else.
 _NOT_THE_LEAD = frozenset((
     "accountmanager", "actor", "ad", "adset", "assignedto", "bcc", "campaign", "cc", "createdby", "eventmemberships", "form", "manager", "managers", "merchant",
@@ -50,6 +56,7 @@ _HAVE = frozenset(("executive", "manager", "owner"))
 _HAD = frozenset(
     ("account", "campaign", "case", "company", "contact", "crm", "deal", "lead", "opportunity", "record", "sale", "task", "ticket")
 )
+_OURS = frozenset(("account", "alert", "assigned", "delivery", "notification", "notify", "our", "reply", "to"))
 _DID = frozenset(("added", "assigned", "changed", "closed", "created", "deleted", "edited", "modified", "referred", "triggered", "updated"))
 # Objects that are the lead, or hold nothing else: below others, a name or title is that of the object ("event": {"name": …}).
 _THE_LEAD = frozenset((
@@ -75,17 +82,46 @@ def leads_within(payload: dict[str, Any], headers: Headers) -> list[tuple[dict[s
         looked_at = entries[:_LOOKED_AT]
         if sum(_names_somebody(entry, headers) for entry in looked_at) * 2 > len(looked_at):
             return [(entry, _values_of(entry, headers)) for entry in entries]
-    values = _values_of(payload, headers)
+    values = _values_of(_unfolded(payload), headers)
     found = {meaning.field for name in values if (meaning := headers.meaning(name))}
-    return [(payload, values)] if found & _IDENTITY else []
+    if not found & _IDENTITY or ("email" not in found and not found & _REACHED):
+        values = _with_the_only_address(values)
+    return [(payload, values)] if found & _IDENTITY or "email" in values else []
+
+
+def _unfolded(payload: dict[str, Any]) -> dict[str, Any]:
+    """A form's fields as objects, where their names say so as PHP reads them: `fields[email][value]=…`."""
+    if not any(_BRACKETS.fullmatch(key) for key in payload):
+        return payload
+    found: dict[str, Any] = {}
+    for key, value in payload.items():
+        path = [key] if not _BRACKETS.fullmatch(key) else [key.partition("[")[0], *re.findall(r"\[([^\[\]]*)\]", key)]
+        place = found
+        for step in path[:-1]:
+            below = place.setdefault(step, {})
+            place = below if type(below) is dict else {}
+        place[path[-1]] = value
+    return found
+
+
+def _with_the_only_address(values: dict[str, Any]) -> dict[str, Any]:
+    name = only_address(values)
+    return values if name is None else {"email" if each == name else each: value for each, value in values.items()}
+
+
+def only_address(values: dict[str, Any]) -> str | None:
+    """The name of what is plainly a person's e-mail address, if no name says so ("Email-kom", or a form's field "2") and there is one; None otherwise."""
+    addresses = {name: value.strip() for name, value in values.items() if type(value) is str and _ADDRESS.fullmatch(value.strip())}
+    if len(set(addresses.values())) != 1 or any(_is_of_the_delivery(name) or not _OURS.isdisjoint(words_of(name)) for name in addresses):
+        return None
+    name, address = next(iter(addresses.items()))
+    return None if shared_mailboxes(pl.Series([address.lower()])).item() else name
 
 
 def is_worth_a_look(payload: dict[str, Any]) -> bool:
     """Whether there is more to a payload than its own keys say."""
     return any(
-        (type(value) in (dict, list) and value)
-        or (type(value) is str and (value[:1] == "{" or ("@" in value and fold_header(key) in _SENDER)))
-        for key, value in payload.items()
+        (type(value) in (dict, list) and value) or (type(value) is str and (value[:1] == "{" or "@" in value)) for value in payload.values()
     )
 
 
@@ -101,6 +137,7 @@ def _is_of_the_delivery(key: str | int) -> bool:
         not words.isdisjoint(_STAFF)
         or (not words.isdisjoint(_HAVE) and not words.isdisjoint(_HAD))
         or ("by" in words and not words.isdisjoint(_DID))
+        or {"assigned", "to"} <= words
     )
 
 
@@ -181,7 +218,9 @@ def _of_entries(key: str, entries: list[Any], headers: Headers, depth: int) -> I
         if type(entry) is not dict:
             yield key, entry
         elif (answer := _answer(entry, headers)) is not None:
-            yield answer
+            name, said = answer
+            # {"field": "leadgen", "value": {…}}: what it says is more than an answer.
+            yield from _walked(said, name, headers, depth) if type(said) is dict and depth < _DEEPEST else (answer,)
         else:
             yield from _walked(entry, key, headers, depth)
 

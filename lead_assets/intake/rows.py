@@ -27,7 +27,7 @@ from lead_assets.intake.alike import Alike
 from lead_assets.intake.amounts import amount
 from lead_assets.intake.headers import IGNORE, OTHER_NAMES, fold_header
 from lead_assets.intake.moments import moment, order_of
-from lead_assets.intake.nested import is_worth_a_look, leads_within
+from lead_assets.intake.nested import is_worth_a_look, leads_within, only_address
 from lead_assets.intake.paths import is_blank, path
 from lead_assets.intake.payloads import Chunk, Fault, Reject, marked
 from lead_assets.intake.plans import Plan, alike, structure
@@ -104,14 +104,11 @@ def rows(
         read = read_group(chunk, group, documents=documents)
         frames.append(read.frame)
         rejects += read.rejects
-    if chunk.kind == "json" and (nested := _within(chunk, adapters, rejects)):
-        found = [read_group(chunk, group, documents=documents) for group in nested]
-        # A payload that names nobody within either keeps its first reject.
-        done = {position for read in found for position in read.frame["position"].to_list()}
-        rejects = [reject for reject in rejects if reject.position not in done or reject.fault.code not in _NOBODY]
-        rejects += [reject for read in found for reject in read.rejects if reject.position in done]
-        frames += [read.frame for read in found]
-        groups += nested
+    nested = within(chunk, adapters, rejects)
+    found = [read_group(chunk, group, documents=documents) for group in nested]
+    frames += [read.frame for read in found]
+    groups += nested
+    rejects = without_those_found(rejects, found)
     frame = frames[0] if len(frames) == 1 else pl.concat(frames) if frames else NOTHING
     if len(frames) > 1 or not _in_order(groups[0].members if groups else []):
         frame = frame.sort("position", "part")
@@ -122,8 +119,19 @@ def rows(
 _NOBODY = frozenset({"no_identity", "invalid_email"})
 
 
-def _within(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[Group]:
+def without_those_found(rejects: list[Reject], found: list[GroupRead]) -> list[Reject]:
+    """The rejects of a chunk of which some payloads were read once more by `within`: a payload that names nobody within either keeps its first reject."""
+    done = {position for read in found for position in read.frame["position"].to_list()}
+    if not done:
+        return rejects
+    left = [reject for reject in rejects if reject.position not in done or reject.fault.code not in _NOBODY]
+    return left + [reject for read in found for reject in read.rejects if reject.position in done]
+
+
+def within(chunk: Chunk, adapters: Adapters, rejects: list[Reject]) -> list[Group]:
     """Payloads without an identity under their own keys that have leads deeper within, by the shape that fits what was found."""
+    if chunk.kind not in ("json", "form"):
+        return []
     positions = {reject.position for reject in rejects if reject.fault.code in _NOBODY and reject.part == 1}
     several = {reject.position for reject in rejects if reject.part > 1}
     groups: dict[str, Group] = {}
@@ -308,6 +316,10 @@ def read_group(chunk: Chunk, group: Group, *, documents: bool = True) -> GroupRe
     frame = _framed(columns, adapter, unprefixed, _documents(group.payloads) if documents else pl.lit("{}"))
     shape = adapter.shape
     frame, faults = _identify(frame, unread)
+    if unread:
+        frame = _with_parts(frame, said, binding, unread)
+    if faults and chunk.kind != "table" and adapter.name != FALLBACK:
+        frame, faults = _by_value(frame, faults, bags, unread)
     if documents and shape.gives:
         given = [adapter.given(payload) for payload in group.payloads]
         frame = frame.with_columns(given=pl.when(pl.Series([bool(each) for each in given], dtype=pl.Boolean)).then(_documents(given)))
@@ -567,6 +579,48 @@ def _text(item: Any) -> str | None:
     if kind is list and item and all(type(each) in (str, int, float) for each in item):
         return ", ".join(text for each in item if (text := _text(each)))
     return None
+
+
+def _by_value(
+    frame: pl.DataFrame, faults: dict[int, Fault], bags: Sequence[Bag], unread: dict[int, list[str]]
+) -> tuple[pl.DataFrame, dict[int, Fault]]:
+    """The leads again, if those without an identity have one address among their values, whatever its name is. A table's columns are for `--map`."""
+    said = {index: bags[index][name] for index, fault in faults.items() if fault is _NO_IDENTITY and (name := only_address(bags[index]))}
+    if not said:
+        return frame, faults
+    emails = frame["email"].scatter(list(said), pl.Series(list(said.values()), dtype=pl.String))
+    return _identify(frame.with_columns(emails.alias("email")), unread)
+
+
+_WHOLE = frozenset({"full", "value", "number", "formatted", "text", "raw", "display"})
+
+
+def _with_parts(frame: pl.DataFrame, said: _Bags, binding: dict[str, list[str]], unread: dict[int, list[str]]) -> pl.DataFrame:
+    """The leads with names and numbers that were sent as objects: {"first": …, "last": …}, {"full": …}. Who has no identity else is left to `within`."""
+    has_another = frame.select(pl.any_horizontal(pl.col("email", "linkedin_url").is_not_null())).to_series()
+    found: dict[str, dict[int, str]] = {}
+    for column in ("full_name", "phone"):
+        of = [index for index, columns in unread.items() if column in columns and has_another[index]]
+        items = said.values(binding[column]) if of else []
+        for index in of:
+            item = items[index]
+            texts = {key: text for key, each in item.items() if (text := _text(each))} if type(item) is dict else {}
+            if column == "full_name" and {"first", "last"} <= texts.keys() <= {"prefix", "first", "middle", "last", "suffix"}:
+                found.setdefault("first_name", {})[index] = texts["first"].strip()
+                found.setdefault("last_name", {})[index] = texts["last"].strip()
+            elif len(texts) == 1 and texts.keys() <= _WHOLE:
+                found.setdefault(column, {})[index] = next(iter(texts.values())).strip()
+            else:
+                continue
+            unread[index].remove(column)
+    for index in [index for index, columns in unread.items() if not columns]:
+        del unread[index]
+    return frame.with_columns(
+        pl.coalesce(column, frame[column].clear(frame.height).scatter(list(of), pl.Series(list(of.values()), dtype=pl.String))).alias(
+            column
+        )
+        for column, of in found.items()
+    )
 
 
 def _numbers(column: str, found: list[Any], cannot: Unread) -> pl.Series:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lead_assets.intake.explain import explain
 from lead_assets.intake.nested import named_apart
 from lead_assets_tests.intake.samples import INBOUND, LENDING, codes, ndjson, read
 
@@ -32,6 +33,14 @@ ONE: dict[str, dict[str, Any]] = {
     "JSON as text": {"body": json.dumps({"email": MAIL})},
     "who owns the house": {"property_owner": {"email": MAIL}, "account_owner": REP},
     "who filled the form": {"submitted_by": {"email": MAIL}, "last_modified_by": REP},
+    "a name of one's own": {
+        "triggerType": "form_submission",
+        "payload": {"name": "Kontakt", "data": {"Namn-kom": "Ines", "Mejl-kom": MAIL}},
+    },
+    "a number for a name": {"id": "7", "form_id": "3", "1.3": "Ines", "2": MAIL},
+    "a field's value that is an object": {
+        "entry": [{"changes": [{"field": "leadgen", "value": {"field_data": [{"name": "email", "values": [MAIL]}]}}]}]
+    },
     "an owner beside": {"owner": {"email": "rep@us.example"}, "user": {"email": MAIL}},
 }
 
@@ -49,6 +58,19 @@ OTHERS: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
     "name in parts": (
         {"name": {"first": "Ines", "last": "Berg"}, "company": "Nordlys AS"},
         {"first_name": "Ines", "last_name": "Berg", "company": "Nordlys AS"},
+    ),
+    "name and number as objects": (
+        {"Full Name": {"first": "Ines", "last": "Berg"}, "Phone": {"full": "+4791234567"}, "email": MAIL},
+        {"first_name": "Ines", "last_name": "Berg", "phone": "+4791234567"},
+    ),
+    "brackets": (
+        {
+            "fields[name][value]": "Ines Berg",
+            "fields[email][title]": "Mail",
+            "fields[email][value]": MAIL,
+            "fields[company][value]": "Nordlys AS",
+        },
+        {"email": MAIL, "full_name": "Ines Berg", "company": "Nordlys AS"},
     ),
     "company as an object": (
         {"full_name": "Ines Berg", "company": {"name": "Nordlys AS", "domain": "nordlys.example"}},
@@ -106,6 +128,9 @@ NOBODY: dict[str, dict[str, Any]] = {
     "Salesforce's users": {"Id": "00Q1", "LastModifiedBy": REP, "CreatedBy": REP},
     "Intercom's admins": {"data": {"item": {"type": "conversation", "admin_assignee": REP, "teammates": {"admins": [REP, REP]}}}},
     "Calendly's host": {"payload": {"scheduled_event": {"event_memberships": [{"user_email": "rep@us.example", "user_name": "Rep"}]}}},
+    "several addresses, an office's, and what is told whom": {"x": "a@acme.example", "y": "b@acme.example"},
+    "an office": {"x": "info@acme.example"},
+    "who is told": {"notify": "ines@nordlys.example"},
     "owners": {
         "owners": [REP, REP],
         "lead_owner": REP,
@@ -120,6 +145,14 @@ NOBODY: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("payload", NOBODY.values(), ids=NOBODY)
 def test_what_is_about_the_delivery_names_nobody(payload: dict[str, Any]) -> None:
     assert codes(read(ndjson(payload))) == [(1, "no_identity", None)]
+
+
+@pytest.mark.parametrize("payload", [*ONE.values(), *NOBODY.values()], ids=[*ONE, *NOBODY])
+def test_what_is_shown_of_a_drop_is_how_it_is_read(payload: dict[str, Any]) -> None:
+    """`--dry-run` said "rejected 1" of what was taken."""
+    shown, drop = explain(ndjson(payload)), read(ndjson(payload))
+    assert sum(shape.leads for shape in shown.shapes) == drop.leads.height
+    assert [code for code, _, _ in shown.rejects] == [code for _, code, _ in codes(drop)]
 
 
 def test_a_name_ten_thousand_times_is_counted_on() -> None:
