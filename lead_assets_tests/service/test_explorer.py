@@ -278,6 +278,11 @@ def test_a_list_is_saved_as_a_view_above_the_table(known: Service) -> None:
         token = token_in(writer.get("/leads?tier=hot").text)
         assert writer.post("/views", data={"state": "tier=hot", "name": "Hot", "token": token, "shared": "yes"}).status_code == 303
         assert ">Hot</a>" in other.get("/leads").text
+        named = {"state": "q=ana%40acme.example", "name": "Her", "token": token, "shared": "yes"}
+        assert writer.post("/views", data=named).headers["location"] == "/explorer/leads?q=ana%40acme.example"
+        assert "ana%40acme" in other.get("/leads").text
+        for page in ("/leads", "/views"):
+            assert "acme.example" not in reader.get(page + "?q=x").text  # a search may name somebody
         taken = writer.post("/views", data={"state": "tier=cold", "name": "hot", "token": token, "shared": "yes"})
         assert taken.status_code == 409
         assert "Replace the view of this name" in taken.text

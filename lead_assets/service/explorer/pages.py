@@ -24,7 +24,7 @@ from lead_assets.service.explorer.asked import asked_in
 from lead_assets.service.explorer.frame import MOST_TEXT, Page, Viewer, csv_of, form_of, page, sessions_of, static_file
 from lead_assets.service.explorer.selecting import actions_on_several
 from lead_assets.service.explorer.sessions import FORM, SESSION, set_cookie
-from lead_assets.service.explorer.viewing import tabs
+from lead_assets.service.explorer.viewing import tabs, views_of
 
 _MOST_PAGE = 10_000
 _ASSETS = {"style.css": "text/css", "htmx.min.js": "text/javascript", "ticks.js": "text/javascript", "icon.svg": "image/svg+xml"}
@@ -100,7 +100,7 @@ async def leads(request: Request, key: Viewer) -> Response:
     wanted, columns, kept = asked.wanted, asked.columns, asked.kept
     found = await asyncio.to_thread(reading.leads, state.warehouse, wanted, pii=pii, listing=state.listing)
     names, tiers = await asyncio.to_thread(reading.filters_of, state.warehouse, state.listing)
-    views = await asyncio.to_thread(state.ledger.views.listed, key.key_id)
+    views = await views_of(request, key)
     links = {"first": "?" + urlencode(kept), "next": "?" + urlencode({**kept, "after": found.following}) if found.following else ""}
     if found.facets:
         links["file"] = "/explorer/leads.csv?" + urlencode(kept)

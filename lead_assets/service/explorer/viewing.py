@@ -52,7 +52,7 @@ async def change(request: Request, view_id: str, key: Viewer) -> Response:
     form = await form_of(request)
     sessions_of(request).check(request, form, SESSION)
     kept = request.app.state.ledger.views
-    view = next((each for each in await asyncio.to_thread(kept.listed, key.key_id) if each.view_id == view_id), None)
+    view = next((each for each in await views_of(request, key) if each.view_id == view_id), None)
     what = form.get("what", "")
     if view is None:
         if what == "delete":  # a second click: it is gone, as was asked
@@ -73,6 +73,12 @@ async def change(request: Request, view_id: str, key: Viewer) -> Response:
     return RedirectResponse("/explorer/views", 303)
 
 
+async def views_of(request: Request, key: ServiceKey) -> list[SavedView]:
+    """Its own views, and the shared ones. What somebody searched for may name a person, so others' searches are for read-pii."""
+    every = await asyncio.to_thread(request.app.state.ledger.views.listed, key.key_id)
+    return [view for view in every if view.key_id == key.key_id or "q" not in view.state or key.may("read-pii")]
+
+
 def tabs(kept: list[SavedView]) -> list[dict[str, Any]]:
     """name, url, state and shared of views, for a template."""
     return [
@@ -82,7 +88,7 @@ def tabs(kept: list[SavedView]) -> list[dict[str, Any]]:
 
 
 async def _shown(request: Request, key: ServiceKey, status: int = 200, **more: Any) -> Response:
-    listed = await asyncio.to_thread(request.app.state.ledger.views.listed, key.key_id)
+    listed = await views_of(request, key)
     token = sessions_of(request).token(request.cookies.get(SESSION, ""))
     return page(request, "views.html", status, views=tabs(listed), may_share=key.may("write"), token=token, **more)
 
