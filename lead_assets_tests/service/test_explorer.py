@@ -628,7 +628,7 @@ def test_the_copy_in_memory_lists_what_the_warehouse_does(tmp_path: Path) -> Non
             assert copied.total == kept.total
             while True:
                 names = (*SHOWN, "score", "tier", "owner")
-                of_copy, of_files = ([[row.get(name) for name in names] for row in page.rows] for page in (copied, kept))
+                of_copy, of_files = ([[row[name] for name in names] for row in page.rows] for page in (copied, kept))
                 assert of_copy == of_files
                 assert bool(copied.following) == bool(kept.following)
                 if not kept.following:

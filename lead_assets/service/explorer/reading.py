@@ -254,7 +254,8 @@ def _rows(warehouse: Warehouse, ids: Sequence[tuple[str, str]], *, pii: bool) ->
     among = ", ".join(sorted({literal(campaign) for campaign, _ in ids}))
     these = f"WHERE campaign_id IN ({among}) AND (campaign_id, lead_id) IN ({pairs})"
     columns = "campaign_id, lead_id, received_at, full_name, name_first, name_last, email_normalized, company, company_domain, title, country_code"
-    rows = {(row["campaign_id"], row["lead_id"]): row for row in _dicts(warehouse, f"SELECT {columns} FROM identity.leads {these}", pii)}
+    found = _dicts(warehouse, f"SELECT {columns} FROM identity.leads {these}", pii)
+    rows = {(row["campaign_id"], row["lead_id"]): dict.fromkeys(LISTED) | row for row in found}
     for more in ("score, tier FROM scoring.scores", "owner, path FROM routing.decisions"):
         for row in _dicts(warehouse, f"SELECT campaign_id, lead_id, {more} {these}", pii):
             rows.get((row["campaign_id"], row["lead_id"]), {}).update(row)
