@@ -25,7 +25,7 @@ from lead_assets.routing.stored import chosen_again
 from lead_assets.service.enriching import OneLead, literal, through_together
 from lead_assets.service.spending import paid
 from lead_assets.stores.archive import Archive
-from lead_assets.stores.warehouse.base import Warehouse
+from lead_assets.stores.warehouse.base import PartitionMissing, Warehouse
 
 LeadName = tuple[str, str]
 """campaign_id and lead_id."""
@@ -70,7 +70,10 @@ def stored_leads(warehouse: Warehouse, names: Sequence[LeadName]) -> pl.DataFram
     if not campaigns:
         return Lead.empty()
     ids = ", ".join(sorted({literal(lead) for _, lead in names}))
-    found = warehouse.query(f"SELECT * FROM identity.leads WHERE lead_id IN ({ids})", [Lead], campaigns)
+    try:
+        found = warehouse.query(f"SELECT * FROM identity.leads WHERE lead_id IN ({ids})", [Lead], campaigns)
+    except PartitionMissing:  # one of them went at this moment
+        return stored_leads(warehouse, names)
     wanted = pl.DataFrame(list(names), schema={"campaign_id": pl.String, "lead_id": pl.String}, orient="row")
     found = found.select(pl.col(name).cast(dtype) for name, dtype in schema.items())
     return wanted.join(found, on=["campaign_id", "lead_id"], how="inner", maintain_order="left").select(list(schema))

@@ -7,6 +7,7 @@ Does not belong here: HTML (see `pages`), the steps of a lead (see `lead_assets.
 from __future__ import annotations
 
 import base64
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -136,8 +137,9 @@ def _add_columns(warehouse: Warehouse, rows: Sequence[dict[str, Any]], columns: 
             continue
         some = f" WHERE lead_id IN ({', '.join(literal(lead) for _, lead in by_lead)})" if len(by_lead) <= _FEW else ""
         sql = f"SELECT campaign_id, lead_id, {', '.join(names)} FROM {contract.table}{some}"
-        for more in ask(warehouse, sql, pii=pii, partitions=campaigns).iter_rows(named=True):
-            by_lead.get((more["campaign_id"], more["lead_id"]), {}).update(more)
+        with contextlib.suppress(PartitionMissing):  # made again at this moment: the next page has it
+            for more in ask(warehouse, sql, pii=pii, partitions=campaigns).iter_rows(named=True):
+                by_lead.get((more["campaign_id"], more["lead_id"]), {}).update(more)
 
 
 def _listed(listing: Listing, wanted: LeadsWanted, *, pii: bool) -> LeadsPage:
