@@ -34,7 +34,11 @@ class Lead(LeadFields):
 
     email_normalized: Annotated[
         str | None,
-        Column("E-mail, normalised (email-validator); null if absent", pii="email", source="intake.raw_leads.email_normalized"),
+        Column(
+            "E-mail, normalised (email-validator); null if absent",
+            pii="email",
+            source=("intake.raw_leads.email_normalized", "intake.raw_leads.email"),
+        ),
     ] = None
     email_kind: Annotated[
         Literal["business", "free", "disposable"] | None,
