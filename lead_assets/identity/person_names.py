@@ -51,11 +51,18 @@ class Name(NamedTuple):
     sex: str = ""
 
 
+_ABBREVIATED = re.compile(r"([A-Z][a-z]{1,3})\.(?=\s*\w)")
+_ABBREVIATIONS_READ = frozenset({"md", "ma", "sr", "jr", "st"})
+
+
 @lru_cache(100_000)
 def read_name(text: str) -> Name:
     """A full name, in any order and script; no words if it is none ("n/a", "Admin", "Test Test")."""
     turned = re.sub(r"\b(O|D|L|o|d|l)['\u2019`](?=\w)", r"\1", re.sub(r"^([^,]+),\s*([^,\s][^,]*)$", _family_first, text))
     turned = re.sub(r"\((?:[^()]*)\)|[\"\u201c\u201d][^\"\u201c\u201d]*[\"\u201c\u201d]", " ", turned) if len(turned) > _STEM else turned
+    # "Chr. Roth" and "Wm. Penn" have an initial of more than one letter.
+    if (short := _ABBREVIATED.match(turned)) and short[1].lower() not in _ABBREVIATIONS_READ | _known().titles | _known().particles:
+        turned = short[1][0] + turned[short.end() :]
     script = _script(turned)
     key = folded([_romanised(turned, script)])[0]
     known = _known()
@@ -111,11 +118,18 @@ def likeness(one: str, other: str, *, household: bool = False) -> Likeness:
     if a.sex and b.sex and a.sex != b.sex:
         return Likeness.DIFFERENT
     found = _like(a, b, household)
+    if found < Likeness.INITIAL and "cyrillic" in (a.script, b.script) and a.script != b.script:
+        # Ganna and Hanna are one letter in Ukraine.
+        found = max(found, *(_like(*each, household) for each in ((_with_h(one, a), b), (a, _with_h(other, b)))))
     if found > Likeness.PART and _written_otherwise(one, other, a.script, b.script):
         found = Likeness.PART
     if a.generation != b.generation:
         return Likeness.DIFFERENT if a.generation and b.generation else min(found, Likeness.PART)
     return found
+
+
+def _with_h(text: str, name: Name) -> Name:
+    return read_name(text.translate(str.maketrans("гГ", "хХ"))) if name.script == "cyrillic" else name
 
 
 _WITHOUT_VOWELS = ("arabic", "hebrew")
@@ -162,7 +176,7 @@ def _like(a: Name, b: Name, household: bool) -> Likeness:
     foreign = a.script != b.script
     if foreign and _sounds_alike(a, b):
         return Likeness.PART if household and not _read_alike(a, b) else Likeness.SAME
-    if foreign and "han" in (a.script, b.script):
+    if foreign and not {"han", "other"}.isdisjoint((a.script, b.script)):
         return Likeness.UNSAID
     # Too few consonants to be sure: what they share must say the rest.
     if foreign and sorted(map(_skeleton, a.words)) == sorted(map(_skeleton, b.words)):
@@ -337,8 +351,9 @@ def _given_by_form(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         # Two short forms of one name, "Greta" and "Gretchen", are two names in use.
         unsaid = _may_be_another(a, b) or (not direct and (two or not _known().of_either.isdisjoint((a, b))))
         unsaid = unsaid or (of_two and not _is_listed_form_of(a, b) and not _is_listed_form_of(b, a))
-        # Juha is short for Juhani, and a name in Finland's register, for his brother; who is Tom in English is so for short more often.
-        own = _shares_of_women().keys() >= {a, b} and a[:_STEM] == b[:_STEM] and abs(len(a) - len(b)) > 1
+        # Juha is short for Juhani and Sandra for Alessandra, and both are in the register, for a sister; who is Tom in English is so for short more often.
+        alike = a[:_STEM] == b[:_STEM] or a[-_STEM:] == b[-_STEM:]
+        own = _shares_of_women().keys() >= {a, b} and alike and abs(len(a) - len(b)) > 1
         unsaid = unsaid or (own and not _is_english_short_form(a, b) and not _is_spelling_of(a, b))
         return Likeness.PART if household and unsaid else Likeness.SAME
     if _is_feminine_of(a, b) or _is_feminine_of(b, a):
