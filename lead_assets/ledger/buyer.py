@@ -135,7 +135,7 @@ class Buyer:
         await Crew(self._batch, batches, self.concurrency).run()
 
     async def _wait_for_others(self) -> None:
-        pause, waited = 0.05, 0.0
+        pause, waited = 0.01, 0.0
         while self._busy:
             waiting, self._busy = self._busy, []
             if waited > self.patience:

@@ -182,6 +182,7 @@ def open_sdk(settings: Settings, calls: CallLimits) -> anthropic.AsyncAnthropic:
     """The vendor's SDK without its own retries, because the ledger's buyer retries and counts. The key is explicit, so that no profile on disk is used."""
     import anthropic
 
+    from lead_assets.vendors.http import certificates
     from lead_assets.vendors.network import without_detours
 
     key = VENDOR.key(settings)
@@ -192,7 +193,7 @@ def open_sdk(settings: Settings, calls: CallLimits) -> anthropic.AsyncAnthropic:
         base_url=VENDOR.url(settings),
         max_retries=0,
         timeout=calls.timeout_seconds,
-        http_client=without_detours(anthropic.DefaultAsyncHttpxClient(timeout=calls.timeout_seconds)),
+        http_client=without_detours(anthropic.DefaultAsyncHttpxClient(timeout=calls.timeout_seconds, verify=certificates(trust_env=True))),
     )
 
 

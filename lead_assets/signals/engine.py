@@ -168,8 +168,15 @@ async def _asked_all(
 ) -> list[_SignalFindings]:
     # A purchase for one of them may be made by another, and counts there.
     desk = replace(desk, stats={signal.name: SignalStats(leads=leads.height) for signal in signals})
-    asking = (_ask(signal, leads, desk, judged.get(signal.name), beyond.get(signal.name, set())) for signal in signals)
-    return await asyncio.gather(*asking)
+    desk.underway.extend(signals)
+
+    async def asked(signal: Signal) -> _SignalFindings:
+        try:
+            return await _ask(signal, leads, desk, judged.get(signal.name), beyond.get(signal.name, set()))
+        finally:
+            desk.underway.remove(signal)
+
+    return await asyncio.gather(*map(asked, signals))
 
 
 async def _rehearsed(

@@ -12,18 +12,26 @@ from typing import Any
 from lead_assets.core.settings import Settings
 from lead_assets.signals.signal import Signal, Source
 from lead_assets.vendors import load_vendors
-from lead_assets.vendors.offer import Opening, SourceClient
+from lead_assets.vendors.offer import Opening, SourceClient, SubjectKind
 from lead_assets.vendors.turns import Turns
 
 
-def open_source(provider: str, settings: Settings, signals: Sequence[Signal], turns: Turns) -> AbstractAsyncContextManager[SourceClient]:
-    """The vendor's client, for the current event loop and the `signals` collected in it. The vendor's key must be set."""
+def open_source(
+    provider: str, settings: Settings, signals: Sequence[Signal], turns: Turns, underway: Sequence[Signal] | None = None
+) -> AbstractAsyncContextManager[SourceClient]:
+    """The vendor's client, for the current event loop and the `signals` collected in it. The vendor's key must be set. `underway`: those of them that may still
+    ask, and changes while they do; by default all of them."""
     vendor = load_vendors()[provider]
     asked = [(signal.subject, source) for signal in signals for source in _asked(signal) if source.provider == provider]
     key = vendor.key(settings)
     if key is None or not asked:
         raise ValueError(f"{provider} has no key, or no signal uses it")
-    return vendor.open_source(Opening(settings, vendor.url(settings), key, asked, turns))
+
+    def awaited(kind: SubjectKind) -> int:
+        some = signals if underway is None else underway
+        return len({own.operation for one in some if one.subject == kind for own in one.active_sources if own.provider == provider})
+
+    return vendor.open_source(Opening(settings, vendor.url(settings), key, asked, turns, awaited))
 
 
 def _asked(signal: Signal) -> list[Source]:

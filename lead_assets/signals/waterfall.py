@@ -138,6 +138,8 @@ class Desk:
     stats: Mapping[str, SignalStats] = field(default_factory=dict)
     """Stats of each signal collected with these clients, by name."""
     trouble: Trouble = field(default_factory=Trouble)
+    underway: list[Signal] = field(default_factory=list)
+    """Signals that may still ask, so that a request that several share does not wait for one that will not come."""
     _clients: dict[str, SourceClient] = field(default_factory=dict)
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     lookup: Lookup = field(init=False)
@@ -149,7 +151,7 @@ class Desk:
         async with self._lock:
             if source.provider not in self._clients:
                 anthropic.needed_soon(self.settings)  # whoever buys a signal will mostly have a lead to classify
-                opened = open_source(source.provider, self.settings, self.signals, Turns(self.ledger))
+                opened = open_source(source.provider, self.settings, self.signals, Turns(self.ledger), self.underway)
                 self._clients[source.provider] = await self.stack.enter_async_context(opened)
         return self._clients[source.provider]
 

@@ -5,7 +5,7 @@ Does not belong here: any one vendor, or what a signal is (see `lead_assets.sign
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Literal, Protocol
@@ -65,13 +65,15 @@ class Offer:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a vendor's source is opened with: `asked` lists everything it may be asked in the current event loop."""
+    """What a vendor's source is opened with: `asked` lists everything it may be asked in the current event loop, `awaited` counts by kind of subject how many
+    of these questions signals that are being collected now may still ask."""
 
     settings: Settings
     url: str
     key: SecretStr
     asked: Sequence[tuple[SubjectKind, Offer]]
     turns: Turns
+    awaited: Callable[[SubjectKind], int]
 
     @property
     def terms(self) -> dict[str, Terms]:

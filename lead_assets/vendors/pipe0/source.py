@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -41,8 +40,7 @@ async def open_source(opening: Opening) -> AsyncIterator[Pipe0Source]:
         first_look=_FIRST_LOOK if settings.world == "live" else _FIRST_LOOK_IN_SANDBOX,
         patience=terms.deadline or Runs.PATIENCE,
     )
-    partners = Counter(kind for kind, _ in opening.asked)
-    async with client, runs, Pipe0Source(runs, partners) as source:
+    async with client, runs, Pipe0Source(runs, opening.awaited) as source:
         yield source
 
 
@@ -52,23 +50,23 @@ class _Joint:
 
     asked: dict[str, tuple[Offer, list[str]]] = field(default_factory=dict)
     """Keys by pipe id."""
-    complete: asyncio.Event = field(default_factory=asyncio.Event)
     task: asyncio.Task[PipesRun] | None = None
 
 
 class Pipe0Source:
     """pipe0 as a source of signals.
 
-    `partners` says how many signals are collected at once for each kind of subject. If several want the same records, their pipes go in one
-    request: pipe0 admits records, not pipes, so four pipes in one request use a quarter of the capacity. The price is the same.
+    `awaited` says how many signals may still ask about each kind of subject. If several want the same records, their pipes go in one request: pipe0 admits
+    records, not pipes, so four pipes in one request use a quarter of the capacity. The price is the same.
     """
 
-    # How long a batch waits for other signals to join; they claim it in the ledger one after another.
+    # How long a batch waits for other signals to join, which claim it in the ledger one after another; and how often it looks whether any will.
     JOIN_SECONDS = 0.25
+    LOOK_SECONDS = 0.003
 
-    def __init__(self, runs: Runs, partners: Mapping[SubjectKind, int]) -> None:
+    def __init__(self, runs: Runs, awaited: Callable[[SubjectKind], int]) -> None:
         self._runs = runs
-        self._partners = partners
+        self._awaited = awaited
         self._joints: dict[_Records, _Joint] = {}
         self._tasks: set[asyncio.Task[PipesRun]] = set()
 
@@ -83,7 +81,7 @@ class Pipe0Source:
     async def call(self, kind: SubjectKind, offer: Offer, wants: Sequence[Want]) -> list[Reply]:
         records: _Records = (kind, tuple(want.subject for want in wants))
         keys = [want.key for want in wants]
-        if self._partners.get(kind, 1) < 2:
+        if self._awaited(kind) < 2:
             run = await self._run([offer], records, keys)
         else:
             run = await self._run_jointly(offer, records, keys)
@@ -110,8 +108,6 @@ class Pipe0Source:
             self._tasks.add(joint.task)
             joint.task.add_done_callback(self._tasks.discard)
         joint.asked[offer.operation] = (offer, keys)
-        if len(joint.asked) == self._partners[records[0]]:
-            joint.complete.set()
         assert joint.task is not None
         try:
             # Shielded, so that one signal giving up does not take the answer from the others.
@@ -125,7 +121,8 @@ class Pipe0Source:
     async def _gather(self, joint: _Joint, records: _Records) -> PipesRun:
         with suppress(TimeoutError):
             async with asyncio.timeout(self.JOIN_SECONDS):
-                await joint.complete.wait()
+                while len(joint.asked) < self._awaited(records[0]):
+                    await asyncio.sleep(self.LOOK_SECONDS)
         del self._joints[records]
         offers = [offer for offer, _ in joint.asked.values()]
         return await self._run(offers, records, [key for _, keys in joint.asked.values() for key in keys])
