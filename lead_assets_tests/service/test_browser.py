@@ -318,6 +318,8 @@ def test_a_lead_shows_evidence_score_way_similar_accounts_and_links_to_dagster(t
     expect(page.locator("ol.steps li.met")).to_contain_text("lending-bridge")
     assert page.locator("section:has(#similar) li").count() > 0
     assert page.locator("section:has(#deliveries) ol.line").count() > 3
+    runs = page.get_by_role("link", name="Runs in Dagster").get_attribute("href")
+    assert runs == "http://127.0.0.1:3000/runs?q%5B0%5D=partition%3Alending-q4-2026"
     asset = page.get_by_role("link", name=re.compile("Asset of the routing")).get_attribute("href")
     assert asset == "http://127.0.0.1:3000/assets/routing/decisions?view=partitions&partition=lending-q4-2026"
     page.get_by_role("link", name="company_domain").click()
@@ -407,6 +409,8 @@ def test_merge_and_unmerge_are_decisions_in_the_ledger(tab: Tab) -> None:
         (known,) = ledger.identities.known("person", ["lending-q4-2026/lq4-101"])
         ledger.identities.record("person", [("fresh/F1", known[1], known[2])])
     page.reload()
+    expect(page.locator("section:has(#same)")).to_contain_text("2 leads are one person")
+    expect(page.locator("section:has(#same)").get_by_role("link", name="Nia Okoro").first).to_be_visible()
     act(page, "Unmerge")
     page.get_by_role("button", name="Unmerge").click()
     expect(page.locator("#act h2")).to_have_text("Taken apart")

@@ -636,6 +636,8 @@ def test_the_copy_in_memory_lists_what_the_warehouse_does(tmp_path: Path) -> Non
                 break
             kept = leads(warehouse, LeadsWanted(each.values, each.search, each.sort, kept.following), pii=pii)
             copied = leads(warehouse, LeadsWanted(each.values, each.search, each.sort, copied.following), pii=pii, listing=listing)
+    (first, *_) = leads(warehouse, LeadsWanted({}, columns=list(choices())), pii=True, listing=listing).rows
+    assert choices().keys() <= first.keys()
     warehouse.write(Lead, rows(Lead, every["a"][:3]), ["a"])
     listing.refresh()
     assert leads(warehouse, LeadsWanted({"campaign": "a"}), pii=True, listing=listing).total == 3

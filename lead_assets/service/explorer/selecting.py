@@ -46,7 +46,7 @@ _SECONDS = 120
 _ESTIMATED = 5_000
 _MOST_USD = 10_000
 _MOST_CAMPAIGNS = 100
-_REMEMBERED = 1_000
+_REMEMBERED = 100
 
 
 @dataclass(frozen=True)
@@ -299,6 +299,7 @@ def _reroute(request: Request, key: ServiceKey, chosen: Selection, form: dict[st
 
 async def _missing(request: Request, key: ServiceKey, chosen: Selection) -> dict[str, Any]:
     """What a run of the campaigns would buy."""
+    refuse_key_with_budget(key)
     state, campaigns = request.app.state, list(chosen.campaigns)
     counts = await asyncio.gather(*(asyncio.to_thread(reading.size_of, state.warehouse, each) for each in campaigns))
     price = None
