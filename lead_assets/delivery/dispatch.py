@@ -202,11 +202,19 @@ class _Counter:
             return
         if await in_thread(self._paused):
             return
+        first = await self._take()
+        if not first:
+            # Mostly nothing is due. Then nothing is opened: to import what makes requests takes a tenth of a second.
+            wait = await in_thread(self._ledger.outbox.next_due, self._name, self._campaigns)
+            if wait is None or wait > self._patience:
+                return
         opening = SendOpening(self._settings, self._own, url, key or SecretStr(""), self)
         give_up = time.monotonic() + self._patience
         async with self._destination.open(opening) as sender:
             while not self._shut:
-                worked = await asyncio.gather(*(self._work(sender.send) for _ in range(self._destination.workers)))
+                works = [self._work(sender.send, first), *(self._work(sender.send) for _ in range(self._destination.workers - 1))]
+                worked = await asyncio.gather(*works)
+                first = []
                 wait = await in_thread(self._ledger.outbox.next_due, self._name, self._campaigns)
                 if any(worked):
                     give_up = time.monotonic() + self._patience
@@ -214,10 +222,10 @@ class _Counter:
                     return
                 await asyncio.sleep(max(wait, 0.02))
 
-    async def _work(self, send: Callable[[Sequence[Parcel]], Awaitable[None]]) -> bool:
+    async def _work(self, send: Callable[[Sequence[Parcel]], Awaitable[None]], parcels: Sequence[Parcel] = ()) -> bool:
         worked = False
         while not self._shut:
-            parcels = await self._take()
+            parcels = parcels or await self._take()
             if not parcels:
                 return worked
             worked = True
@@ -228,6 +236,7 @@ class _Counter:
             except ProviderError as error:
                 # What was sent and lost has been settled; this is a question that came before.
                 await self.failed(awake, error)
+            parcels = ()
         return worked
 
     async def _take(self) -> list[Parcel]:
