@@ -33,16 +33,16 @@ def field_hash(value: Any) -> str:
 class LazyBody(Mapping[str, Any]):
     """A body that is made when it is first looked at: nearly all of what is planned is there already, and then only its `content` counts."""
 
-    __slots__ = ("_made", "_make")
+    __slots__ = ("_made", "_make", "_of")
 
-    def __init__(self, make: Callable[[], Mapping[str, Any]]) -> None:
-        self._make = make
+    def __init__(self, make: Callable[..., Mapping[str, Any]], *of: Any) -> None:
+        self._make, self._of = make, of
         self._made: Mapping[str, Any] | None = None
 
     @property
     def _body(self) -> Mapping[str, Any]:
         if self._made is None:
-            self._made = self._make()
+            self._made = self._make(*self._of)
         return self._made
 
     def __getitem__(self, name: str) -> Any:

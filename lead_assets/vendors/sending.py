@@ -93,10 +93,8 @@ class RoutedLead:
     ) -> ToSend:
         """Something to send about this lead. `content`: what makes it another message, by default its whole body. `body`: may be a function where `content` is
         given; then it is called only if something has to be sent."""
-        if callable(body):
-            told: Mapping[str, Any] = LazyBody(lambda: self._whose(body()))
-        else:
-            told, content = LazyBody(lambda: self._whose(body)), body if content is None else content
+        if content is None:
+            content = body
         send = object.__new__(ToSend)
         # What the class's own constructor does takes as long as everything else here.
         send.__dict__.update(
@@ -106,18 +104,20 @@ class RoutedLead:
             lead_id=self.lead_id,
             person=self.person,
             content=content_hash(content),
-            body=told,
+            body=LazyBody(_with_whom, self, body),
             as_of=self.received_at,
             **other,
         )
         return send
 
-    def _whose(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        return {**body, "who": {name: self.facts[name] for name in ("email", "phone", "company_domain") if name in self.facts}}
-
     def mapped(self, allowed: Allowed) -> dict[str, str]:
         """The allowed fields that the lead has, as text: what is blank is left out, so that it overwrites nothing."""
         return {theirs: in_text(self.facts[ours]) for theirs, ours in allowed.items() if ours in self.facts}
+
+
+def _with_whom(lead: RoutedLead, body: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+    who = {name: lead.facts[name] for name in ("email", "phone", "company_domain") if name in lead.facts}
+    return {**(body() if callable(body) else body), "who": who}
 
 
 def content_hash(content: Any) -> str:

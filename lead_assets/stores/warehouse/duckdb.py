@@ -34,7 +34,7 @@ _FILE = "part.parquet"
 _NOTE = "note.json"  # beside it: says what it was made from
 # A missing extension must be an error, never a download.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
-_KEPT_BYTES = 128 << 20
+_KEPT_BYTES = 64 << 20
 """Most bytes of rows that stay in memory after they were written, for the next step of the same run."""
 _EMPTY = ""  # key of a typed file without rows, which is not a partition: it gives the view its types before the first write
 
