@@ -5,6 +5,7 @@ Does not belong here: what is printed (see `cli`) or what the tables say afterwa
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import re
@@ -175,6 +176,7 @@ def run_campaigns(
         # A group that failed does not continue.
         if not any(each.campaigns == tuple(group) and not each.success for each in ran):
             ran.append(run(group, stage, begun))
+            gc.collect(0)  # Dagster leaves half a million objects that refer to each other, and with them the rows of every output
         begun += count
     return ran
 
