@@ -132,6 +132,17 @@ def _with_h(text: str, name: Name) -> Name:
     return read_name(text.translate(str.maketrans("гГ", "хХ"))) if name.script == "cyrillic" else name
 
 
+def is_like_by_sound_alone(one: str, other: str) -> bool:
+    """Whether given names that are not known as forms of each other only sound alike ("Rohith", "Rohit"): two colleagues, as often as one."""
+    a, b = read_name(one), read_name(other)
+    if a.script or b.script or len(a.words) < 2 or len(b.words) < 2:
+        return False
+    x, y = a.words[0], b.words[0]
+    if {x, y} & {*a.words[1:], *b.words[1:]} or 1 in (len(x), len(y)) or _plain_umlauts(x) == _plain_umlauts(y) or _exchanged(x, y):
+        return False
+    return _names_of(x).isdisjoint(_names_of(y)) and not _is_english_short_form(x, y) and _given_by_form(x, y, False, True) == Likeness.SAME
+
+
 _WITHOUT_VOWELS = ("arabic", "hebrew")
 _AS_WRITTEN = ("hangul", "kana", "other")
 _ONE_LETTER = str.maketrans("أإآٱىة", "ااااية")

@@ -25,7 +25,15 @@ from lead_assets.core.places.reading import read_texts
 from lead_assets.core.titles import title_roles
 from lead_assets.identity.addresses import FLAT_FIRST, places, street_keys
 from lead_assets.identity.company_names import clean_companies
-from lead_assets.identity.person_names import Likeness, given_forms, household_words, likeness, no_companies, read_name
+from lead_assets.identity.person_names import (
+    Likeness,
+    given_forms,
+    household_words,
+    is_like_by_sound_alone,
+    likeness,
+    no_companies,
+    read_name,
+)
 from lead_assets.identity.phones import EXTENSION, extensions, is_mobile, phone_keys, two_people
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
@@ -52,6 +60,12 @@ _COMPARED = (
     "city",
     "state",
     "country",
+    "extra",
+)
+# A birthday among the answers that have no column: in English, German, Dutch, French, Spanish, Portuguese, Italian, Polish, Czech, Russian, Turkish, Swedish.
+_BORN = (
+    r'(?i)"[^"]*(?:birth|\bdob\b|geburt|geboorte|naissance|nacimiento|nascimento|nascita|urodzenia|narozen|рождения|doğum|födelse)[^"]*":'
+    r'\s*"?([^",}]*\d[^",}]*)'
 )
 
 
@@ -81,13 +95,14 @@ class _Row(NamedTuple):
     state: str
     country: str
     department: str | None
+    born: str
 
 
 def same_person(rows: pl.DataFrame) -> SamePerson:
     """Who is one person, and who may be.
 
     Takes by_id (a number for the row's campaign and lead id), campaign_id, email_normalized, phone, linkedin_url, property_address, full_name, first_name,
-    last_name, company, title, city, state and country. Only rows whose key stands under several ids are looked at more closely.
+    last_name, company, title, city, state, country and extra. Only rows whose key stands under several ids are looked at more closely.
 
     A mailbox and a profile of one's own are evidence beside any name that does not contradict; a number beside the same name. A name is evidence beside the
     same company or property, unless what else is known speaks of two people (see `_contradict`).
@@ -225,6 +240,7 @@ def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
         ),
         **{name: fold(near[name]).fill_null("") for name in ("city", "state", "country")},
         department=title_roles(near["title"])["department"],
+        born=map_distinct(near["extra"].str.extract(_BORN, 1), _numbers_of).fill_null(""),
         email=emails,
         mailbox=mailbox_keys(emails),
         phone=near["phone"],
@@ -274,7 +290,7 @@ def _namesakes_of(kind: str, block: list[_Row]) -> list[int | None]:
 
 def _is_one(kind: str, a: _Row, b: _Row) -> bool:
     """Whether two rows of one company, or of one house number, are one person about one property."""
-    if likeness(a.name, b.name, household=True) < Likeness.SAME:
+    if likeness(a.name, b.name, household=True) < Likeness.SAME or (kind == "name_and_company" and is_like_by_sound_alone(a.name, b.name)):
         return False
     if a.address or b.address:
         if not (a.address and b.address) or len(set(places(sorted({a.address, b.address})).values())) > 1:
@@ -296,8 +312,8 @@ def _of_two_offices(a: _Row, b: _Row) -> bool:
 
 
 def _contradict(a: _Row, b: _Row) -> bool:
-    """Whether what is known of two namesakes of one company speaks of two people: other companies, profiles, extensions, cities, jobs or numbers (two
-    mobiles, or desks of two offices), or two mailboxes of the company of which one has a number ("john.smith2@") or does not spell the name."""
+    """Whether what is known of two namesakes of one company speaks of two people: other companies, profiles, extensions, cities, jobs, birthdays or numbers
+    (two mobiles, or desks of two offices), or two mailboxes of the company of which one has a number ("john.smith2@") or does not spell the name."""
     if a.company and b.company and a.company != b.company:
         return True
     if a.profile and b.profile and a.profile != b.profile:
@@ -315,7 +331,14 @@ def _contradict(a: _Row, b: _Row) -> bool:
         for row, beside in ((a, b), (b, a))
     ):
         return True
+    if a.born and b.born and a.born != b.born:
+        return True
     return two_people(a.phone, b.phone) or _have_two_jobs(a, b)
+
+
+def _numbers_of(text: str) -> str:
+    """The numbers of a day in any order: 1980-02-01 and 01/02/1980."""
+    return " ".join(sorted(number.lstrip("0") for number in re.findall(r"\d+", text.partition("T")[0])))
 
 
 def _have_two_jobs(a: _Row, b: _Row) -> bool:

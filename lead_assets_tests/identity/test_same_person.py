@@ -163,7 +163,10 @@ JOHN = {"full_name": "John Smith", "company": "Acme"}
         ({"full_name": "Алина Фомина"} | DESK, {"full_name": "Elena Fomina"} | DESK, 2),
         ({"full_name": "M. Claude Morel", "company": "Acme"}, {"full_name": "Claude Morel (Mme)", "company": "Acme"}, 2),
         ({"full_name": "Eva Lee", "email": "a@a.com"}, {"full_name": "Eva Lee", "email": "a@a.com", "city": "Bonn"}, 2),
+        ({"full_name": "Rohith Rao", "company": "Rao"}, {"full_name": "Rohit Rao", "company": "Rao"}, 2),
         # Namesakes at one company, or at none.
+        (JOHN | {"extra": '{"Date of birth":"1980-02-01"}'}, JOHN | {"extra": '{"Geburtsdatum":"1992-07-30"}'}, 2),
+        (JOHN | {"extra": '{"Date of birth":"1980-02-01"}'}, JOHN | {"extra": '{"Geburtsdatum":"01.02.1980"}'}, 1),
         (JOHN | {"title": "Nurse"}, JOHN | {"title": "Porter"}, 2),
         (JOHN | {"title": "Sales Manager"}, JOHN | {"title": "Software Engineer"}, 2),
         (JOHN | {"city": "Munich"}, JOHN | {"city": "München"}, 1),
