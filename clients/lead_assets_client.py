@@ -371,7 +371,7 @@ class LeadAssets:
         return cast("Verified", self._call("POST", f"/api/v1/contacts/{quote(contact_id, safe='')}/verify-email", {"max_usd": max_usd, "max_seconds": max_seconds}))
 
     def post_v1_discovery_search(self, body: CompanySearch, *, max_usd: float | None = None, max_seconds: float | None = None) -> FoundCompanies:
-        """Search for companies. results, total, sources_queried and quota_remaining. A search that was bought is free while it is fresh. Files no leads: `lead-assets discover` does."""
+        """Search for companies. results, total, sources_queried and quota_remaining. A search that was bought is free while it is fresh. Files no leads: `lead-assets discover` does. 402 over_budget names the budgets that are too small."""
         return cast("FoundCompanies", self._call("POST", "/api/v1/discovery/search", {"max_usd": max_usd, "max_seconds": max_seconds}, body))
 
     def get_v1_discovery_sources(self) -> Any:
@@ -443,7 +443,7 @@ class LeadAssets:
         return self._call("POST", "/enrich/stream", {"max_usd": max_usd, "max_seconds": max_seconds}, body, content_type)
 
     def get_health(self) -> Health:
-        """Whether the process is alive. Open to everybody, and says nothing of any lead. `/ready` asks the stores."""
+        """Whether the process is alive. Open to everybody, and says nothing of any lead. `/ready` asks the stores. `/router/health` says healthy."""
         return cast("Health", self._call("GET", "/health", {}))
 
     def get_metrics(self) -> Any:

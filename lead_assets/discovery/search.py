@@ -72,7 +72,8 @@ def search(
 ) -> Found:
     """At most `limit` matching companies, and at most `people` of each with their addresses. The campaign pays.
 
-    Raises ValueError without a key, or if the search itself could not be bought; people who could not be bought are counted in `missed`.
+    Raises ValueError without a key, or if the search itself could not be bought (SearchOverBudget for want of money); people who could not be bought are
+    counted in `missed`.
     """
     key = VENDOR.key(settings)
     if key is None:
@@ -87,6 +88,14 @@ def search(
             return found
 
     return asyncio.run(run())
+
+
+class SearchOverBudget(ValueError):
+    """Nothing was bought, because no budget reaches for `price_micros`."""
+
+    def __init__(self, price_micros: int) -> None:
+        super().__init__(f"apollo {COMPANIES}: over_budget: nothing was found or filed; see 'lead-assets budget show'")
+        self.price_micros = price_micros
 
 
 @dataclass
@@ -110,6 +119,8 @@ class _Desk:
 
         answers = (await self._buy(wants, call)).answers
         first = answers[wants[0].key]
+        if first.state == "unknown" and first.reason == "over_budget":
+            raise SearchOverBudget(sum(want.price_micros for want in wants))
         if first.state == "unknown":
             raise ValueError(f"apollo {COMPANIES}: no answer ({first.reason}): nothing was found or filed; see 'lead-assets quotas'")
         found = Found(total=_body(first).get("total", 0))

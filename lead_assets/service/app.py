@@ -45,6 +45,7 @@ from lead_assets.service.jobs import Jobs, OpensDagster
 from lead_assets.service.metrics import Metrics
 from lead_assets.service.receiving import Receiver
 from lead_assets.service.reference import reference_page
+from lead_assets.service.router_base import below_router, is_below_router
 from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
 
@@ -127,10 +128,15 @@ def build_app(settings: Settings, busy: Busy = tuple, instance: OpensDagster | N
 def _add_own_routes(app: FastAPI) -> None:
     @app.get("/health", tags=["service"], summary="Whether the process is alive", responses=says(Health))
     @app.get("/api/health", tags=["service"], include_in_schema=False)
-    async def health() -> dict[str, Any]:
-        """Open to everybody, and says nothing of any lead. `/ready` asks the stores."""
+    async def health(request: Request) -> dict[str, Any]:
+        """Open to everybody, and says nothing of any lead. `/ready` asks the stores. `/router/health` says healthy."""
         services = {"receiver": "ok" if app.state.receiver.is_open else "closing"}
-        return {"status": "ok", "timestamp": datetime.now(UTC).isoformat(), "version": app.version, "services": services}
+        return {
+            "status": "healthy" if is_below_router(request.scope) else "ok",
+            "timestamp": datetime.now(UTC).isoformat(),
+            "version": app.version,
+            "services": services,
+        }
 
     @app.get("/ready", tags=["service"], dependencies=_READ, summary="Whether the stores answer")
     async def ready() -> JSONResponse:
@@ -192,6 +198,7 @@ class _EveryRequest:
             await self._app(scope, receive, send)
             return
         given = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"x-request-id"), "")
+        scope = below_router(scope)
         # Not secret, and without a call of the system, for which other threads would be waited.
         request_id = given if _REQUEST_ID.fullmatch(given) else f"{random.getrandbits(128):032x}"
         began, status = time.perf_counter(), 500

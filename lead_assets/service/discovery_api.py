@@ -19,15 +19,15 @@ from lead_assets.core.settings import Settings
 from lead_assets.discovery.companies import describe
 from lead_assets.discovery.drop import campaign_of
 from lead_assets.discovery.rules import load_discovery_rules
-from lead_assets.discovery.search import PROVIDER, credit_usd, search
+from lead_assets.discovery.search import PROVIDER, SearchOverBudget, credit_usd, search
 from lead_assets.ledger.keys import ServiceKey
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.service.access import needs
 from lead_assets.service.answers import FoundCompanies, Verified, says
 from lead_assets.service.enriching import stored_lead
-from lead_assets.service.paying import EnrichRefused, MaxSeconds, MaxUsd, as_json, within
-from lead_assets.service.spending import paid
+from lead_assets.service.paying import EnrichRefused, MaxSeconds, MaxUsd, as_json, over_budget, within
+from lead_assets.service.spending import budgets_below, paid
 from lead_assets.signals.engine import collect_all
 from lead_assets.signals.signal import load_signals
 from lead_assets.vendors import load_vendors
@@ -72,7 +72,8 @@ class CompanySearch(BaseModel):
 async def search_companies(
     request: Request, key: Writer, asked: CompanySearch, max_usd: MaxUsd = None, max_seconds: MaxSeconds = 60
 ) -> Response:
-    """results, total, sources_queried and quota_remaining. A search that was bought is free while it is fresh. Files no leads: `lead-assets discover` does."""
+    """results, total, sources_queried and quota_remaining. A search that was bought is free while it is fresh. Files no leads: `lead-assets discover` does.
+    402 over_budget names the budgets that are too small."""
     state = request.app.state
     filters = _filters(asked)
     if asked.sources and PROVIDER not in {source.lower() for source in asked.sources}:
@@ -85,6 +86,9 @@ async def search_companies(
 
     try:
         return as_json(await within(max_seconds, work))
+    except SearchOverBudget as short:
+        too_small = await asyncio.to_thread(budgets_below, state.ledger, key, max_usd, campaign_of(filters), PROVIDER, short.price_micros)
+        raise over_budget(short.price_micros, too_small) from None
     except ValueError as error:
         raise EnrichRefused(502, {"detail": {"error": "upstream_api_error", "message": str(error)}}) from None
 

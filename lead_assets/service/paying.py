@@ -97,6 +97,13 @@ async def _in_time(seconds: float, work: Coroutine[Any, Any, A]) -> A:
         raise EnrichRefused(504, {"error": "took_too_long", "message": said}) from None
 
 
+def over_budget(price_micros: int, budgets: list[str]) -> EnrichRefused:
+    """402 for a call that answers nothing unless it buys; what is missed of a lead for the same reason says over_budget, too."""
+    named = "; ".join(budgets) or "another request has just reserved what was left of one"
+    said = f"it costs up to ${price_micros / 1_000_000:.2f}, and nothing was bought: {named}"
+    return EnrichRefused(402, {"error": "over_budget", "message": said, "budgets": budgets, "price_usd": price_micros / 1_000_000})
+
+
 def routed(found: OneLead, seconds: float) -> dict[str, Any]:
     """The lead router's answer."""
     return {

@@ -52,7 +52,19 @@ def test_a_search_that_cannot_be_is_refused_with_the_field(service: Service, cha
 def test_a_search_beyond_the_money_buys_nothing_and_says_why(service: Service) -> None:
     other = SEARCH | {"query": "robots"}
     answer = service.client("write").post("/api/v1/discovery/search?max_usd=0", json=other)
-    assert (answer.status_code, "over_budget" in answer.json()["detail"]["message"]) == (502, True)
+    said = answer.json()
+    assert (answer.status_code, said["error"], said["budgets"]) == (
+        402,
+        "over_budget",
+        ["max_usd of this request is $0.00: allow more, or leave it out"],
+    )
+    with opened_ledger(service.settings) as ledger:
+        ledger.set_budget("provider", 0, name="apollo")
+        try:
+            said = service.client("write").post("/api/v1/discovery/search", json=other).json()
+        finally:
+            ledger.set_budget("provider", None, name="apollo")
+    assert "budget 'provider apollo' per day: raise it with `lead-assets budget set`" in said["message"]
     assert service.client("read").post("/api/v1/discovery/search", json=other).status_code == 403
 
 

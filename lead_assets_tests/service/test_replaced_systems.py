@@ -107,7 +107,12 @@ def test_the_lead_router(service: Service) -> None:
     assert (said["status"], said["path"] in ("route", "nurture", "manual_review"), 0 <= said["score"] <= 1) == ("success", True, True)
     again = client.post("/webhooks/lead", json=lead, params={"wait": "true"})
     assert (again.status_code, again.json()["status"], again.json().keys() >= {"status", "message"}) == (200, "duplicate_ignored", True)
-    assert client.get("/health").json().keys() >= {"status", "timestamp", "version", "services"}
+    health = client.get("/router/health").json()
+    assert (health["status"], health.keys() >= {"timestamp", "version", "services"}) == ("healthy", True)
+    below = client.post("/router/webhooks/lead", json=lead | {"email": "will@acmecapital.com", "event_id": "evt_8"}).json()
+    assert (below["status"], below.keys()) == ("success", said.keys()), "below its own base URL, the router's client need not ask to wait"
+    assert client.post("/router/webhooks/lead", json=lead).json()["status"] == "duplicate_ignored"
+    assert client.get(f"/router/admin/leads/{said['lead_id']}").status_code == 200
     state = client.get(f"/admin/leads/{said['lead_id']}").json()
     assert (state["lead_id"], state["state"]) == (said["lead_id"], "received")
     assert client.get("/metrics").text.startswith("# HELP ")
