@@ -17,4 +17,19 @@ def screen(patterns: Iterable[re.Pattern[str]]) -> str:
 
 
 def _rewritten(pattern: str) -> str:
-    return _LOOKAROUND.sub("", re.sub(r"\?P<\w+>", "?:", pattern))
+    return _with_all_spaces(_LOOKAROUND.sub("", re.sub(r"\?P<\w+>", "?:", pattern)))
+
+
+def _with_all_spaces(pattern: str) -> str:
+    """Python's `\\s` takes characters that the engines' does not: RE2's no vertical tab, and neither's the separators of ASCII."""
+    is_in_set = False
+
+    def rewritten(token: re.Match[str]) -> str:
+        nonlocal is_in_set
+        if token[0] in "[]":
+            is_in_set = token[0] == "["
+        if token[0] != r"\s":
+            return token[0]
+        return r"\s\x0b\x1c-\x1f" if is_in_set else r"[\s\x0b\x1c-\x1f]"
+
+    return re.sub(r"\\.|[\[\]]", rewritten, pattern, flags=re.S)

@@ -73,6 +73,7 @@ def test_reading_ahead_changes_no_verdict() -> None:
     said = [*INJECTIONS.values(), *honest()]
     disguised = [disguise(text) for text in INJECTIONS.values() for disguise in DISGUISES]
     texts = [text.strip() for text in (*said, *disguised, *(f"{PLAIN} {text}" for text in said))]
+    texts += [f"{space}### heading" for space in "\x0b\x0c\x1c\x1f"]  # spaces to Python, and not to every engine
     before = {text: (orders.holds_orders(text), orders.hints(text)) for text in texts}
     orders.read_ahead(texts)
     assert {text: (orders.holds_orders(text), orders.hints(text)) for text in texts} == before

@@ -74,6 +74,21 @@ def test_rows_in_memory_are_those_of_the_file_or_nobodys(warehouse: DuckDBWareho
     assert warehouse.read(Score, ["c", "d"]).height == 8
 
 
+def test_rows_that_another_process_replaces_at_once_are_not_kept(warehouse: DuckDBWarehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    other, replace = DuckDBWarehouse(warehouse.folder), duckdb_module.os.replace
+    other.prepare()
+
+    def and_again(aside: Path, path: Path) -> None:
+        replace(aside, path)
+        monkeypatch.setattr(duckdb_module.os, "replace", replace)
+        other.write(Score, scores("a", 1), ["a"])
+
+    warehouse.prepare()
+    monkeypatch.setattr(duckdb_module.os, "replace", and_again)
+    warehouse.write(Score, scores("a", 3), ["a"])
+    assert warehouse.read(Score, ["a"]).height == 1
+
+
 def test_the_catalog_says_of_each_column_what_the_contract_says(warehouse: DuckDBWarehouse) -> None:
     warehouse.prepare()
     said = rows_of(

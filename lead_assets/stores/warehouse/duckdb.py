@@ -73,8 +73,7 @@ class DuckDBWarehouse:
                 self._write_note(path, note)
             else:
                 path.with_name(_NOTE).unlink(missing_ok=True)
-            self._replace(path, rows)
-            self._written.keep(path, rows)
+            self._written.keep(path, rows, self._replace(path, rows))
 
     def notes(self, contract: type[Table], partitions: Sequence[str]) -> dict[str, str]:
         found: dict[str, str] = {}
@@ -195,9 +194,11 @@ class DuckDBWarehouse:
             raise PartitionMissing(f"{contract.table} has no partition {key!r} yet: materialize {asset} for it first")
         return path
 
-    def _replace(self, path: Path, frame: pl.DataFrame) -> None:
+    def _replace(self, path: Path, frame: pl.DataFrame) -> Stamp:
         with self._aside(path) as aside:
             frame.write_parquet(aside, compression="zstd", compression_level=1, statistics=True)
+            # Before the rename, which changes none of it: afterwards the file may be another process's already.
+            return _stamp(aside)
 
     @staticmethod
     @contextlib.contextmanager
@@ -222,12 +223,12 @@ class _Written:
         self._rows: OrderedDict[Path, tuple[Stamp, pl.DataFrame, int]] = OrderedDict()
         self._bytes = 0
 
-    def keep(self, path: Path, rows: pl.DataFrame) -> None:
+    def keep(self, path: Path, rows: pl.DataFrame, stamp: Stamp) -> None:
         size = int(rows.estimated_size())
         with self._lock:
             self._drop(path)
             if size <= _KEPT_BYTES:
-                self._rows[path] = _stamp(path), rows, size
+                self._rows[path] = stamp, rows, size
                 self._bytes += size
             while self._bytes > _KEPT_BYTES:
                 self._drop(next(iter(self._rows)))
