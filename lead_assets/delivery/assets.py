@@ -16,6 +16,7 @@ from lead_assets.contracts import (
     Score,
     Summary,
 )
+from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.delivery.events import enrichment_events as make_events
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
@@ -77,7 +78,8 @@ def intents(
     from lead_assets.delivery.rules import load_delivery_rules
 
     rules = load_delivery_rules(step.settings)
-    sends = planning.to_send(routed_leads(decisions, leads, enriched, classifications, scores, summaries, rules), rules, step.settings)
+    with no_garbage_sought():
+        sends = planning.to_send(routed_leads(decisions, leads, enriched, classifications, scores, summaries, rules), rules, step.settings)
     if step.ledger.buying == "always" and rules.active(step.settings):
         planning.plan(step.ledger, sends, step.partitions)
         # What cannot be sent within some seconds is left to the outbox's sensor, or to `lead-assets deliver`.
