@@ -47,6 +47,7 @@ OTHER_NAMES = {
 
 _REMEMBERED = 20_000
 _BETWEEN_WORDINGS = re.compile(r"\s*[/|]\s*")
+_PATH = re.compile(r"\w+(?:\[\w*\])+")
 _NUMBERED_FIELD = re.compile(r"([a-z]+)-\d{3,4}")
 _SECOND = 1_000
 """Wordings of one list are fewer than this: what is only like one of them comes after all of them."""
@@ -105,7 +106,8 @@ class Headers(Declared):
         words = words_of(header)
         if found := self.wordings.get("".join(words)):
             return found
-        bare = words_of(re.sub(r"\([^)]*\)|\[[^]]*\]", " ", header))
+        # "Phone [mobile]" has a remark, and "contact[first_name]" is a path.
+        bare = words if _PATH.fullmatch(header) else words_of(re.sub(r"\([^)]*\)|\[[^]]*\]", " ", header))
         for attempt in (words, bare, *([word for word in these if word not in self.ignored] for these in (words, bare))):
             for shorter in (attempt, _unnumbered(attempt)):
                 if shorter and (found := self.wordings.get("".join(shorter))):

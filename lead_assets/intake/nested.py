@@ -61,6 +61,7 @@ _DID = frozenset(("added", "assigned", "changed", "closed", "created", "deleted"
 # Objects that are the lead, or hold nothing else: below others, a name or title is that of the object ("event": {"name": …}).
 _THE_LEAD = frozenset((
     "answers", "applicant", "attendee", "attributes", "body", "borrower", "buyer", "client", "contact", "contacts", "content", "customer", "data", "details",
+    "datajson",
     "entries", "entry", "fields", "formdata", "formresponse", "from", "guest", "invitee", "item", "items", "lead", "leads", "member", "node", "object",
     "payload", "people",
     "person", "personal", "profile", "properties", "prospect", "record", "records", "registrant", "responses", "result", "results", "rows", "sender", "sobject",
