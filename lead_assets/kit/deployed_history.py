@@ -24,8 +24,10 @@ class DeployedRunHistory(DagsterPostgresStorage):
         made = DagsterPostgresStorage.from_config_value(inst_data, config_value)  # type: ignore[arg-type]
         made.__class__ = cls
         made.event_log_storage.__class__ = PostgresEventsOfContent
-        for storage in (made.run_storage, made.event_log_storage, made.schedule_storage):
+        storages = (made.run_storage, made.event_log_storage, made.schedule_storage)
+        for storage in storages:
             _keep_a_connection(storage)
+        made.event_log_storage.kept_open = storages  # type: ignore[attr-defined]
         return made  # type: ignore[return-value]
 
 
@@ -49,6 +51,15 @@ def _keep_a_connection(storage: Any) -> None:
 
 class PostgresEventsOfContent(PostgresEventLogStorage):
     """Dagster's own event log, in which a partition made again to the same rows keeps its data version."""
+
+    kept_open: Sequence[Any] = ()
+    """The storages whose connections are closed with this one. Dagster disposes of this one, but not of all."""
+
+    def dispose(self) -> None:
+        super().dispose()
+        for storage in self.kept_open:
+            if hasattr(storage, "_engine"):
+                storage._engine.dispose()
 
     def store_event(self, event: Any) -> None:
         super().store_event(with_content_version(event))

@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -114,12 +115,17 @@ def test_production_versions_partitions_by_their_content_too(
         assert opened == [], "a connection stays open from one statement to the next"
         plain = PostgresEventLogStorage(for_dagster(postgres_url), should_autocreate_tables=False)
         assert len(plain.get_logs_for_run(instance.get_runs()[0].run_id)) > 5, "Dagster's own storage reads the same tables"
+    with _connections() as opened, DagsterInstance.from_config(str(tmp_path / "dagster")) as instance:
+        assert instance.get_runs_count()
+        assert instance.all_instigator_state() == []
+    assert opened
+    assert all(connection.closed for connection in opened), "none stays open behind an instance that is closed"
 
 
 @contextlib.contextmanager
-def _connections() -> Iterator[list[object]]:
+def _connections() -> Iterator[list[Any]]:
     """Fills with each connection to a database that this process opens meanwhile."""
-    opened: list[object] = []
+    opened: list[Any] = []
 
     def note(connection: object, _: object) -> None:
         opened.append(connection)
