@@ -589,7 +589,9 @@ def _by_value(
     if not said:
         return frame, faults
     emails = frame["email"].scatter(list(said), pl.Series(list(said.values()), dtype=pl.String))
-    return _identify(frame.with_columns(emails.alias("email")), unread)
+    frame, left = _identify(frame.with_columns(emails.alias("email")), unread)
+    # An address that was not one is gone by now, and is the reason all the same.
+    return frame, {index: faults[index] for index in left}
 
 
 _WHOLE = frozenset({"full", "value", "number", "formatted", "text", "raw", "display"})

@@ -116,6 +116,14 @@ def test_one_bad_lead_of_a_list_is_one_reject() -> None:
     assert drop.rejects.select("part", "code").rows() == [(1, "invalid_email")]
 
 
+def test_why_a_lead_is_rejected_does_not_depend_on_its_neighbours() -> None:
+    forms = [{"Mejl-kom": MAIL}, {"Email": "not an address"}, {"Namn-kom": "Bo"}]
+    drop = read(ndjson(*({"triggerType": "form_submission", "payload": {"name": "Kontakt", "data": form}} for form in forms)))
+
+    assert drop.leads["position"].to_list() == [1]
+    assert codes(drop) == [(2, "invalid_email", "email"), (3, "no_identity", None)]
+
+
 NOBODY: dict[str, dict[str, Any]] = {
     "an owner": {"event": "lead.assigned", "owner": {"email": "rep@us.example", "name": "Rep"}},
     "a form": {"form": {"name": "Contact us", "id": 3}, "page": {"title": "Pricing", "url": "https://us.example/pricing"}},
