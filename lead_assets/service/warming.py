@@ -18,6 +18,7 @@ from lead_assets.estimating.estimate import price_of
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.routing.matching import match, routing_frame
 from lead_assets.routing.table import content_of, load_routing_table
+from lead_assets.rules.check import rules_stamp
 from lead_assets.scoring.ruleset import load_scoring_rules
 from lead_assets.scoring.score import score, with_quarantined
 from lead_assets.service.enriching import read_lead
@@ -47,6 +48,7 @@ def warm(settings: Settings, ledger: Ledger) -> None:
             leads, _ = read_lead(orjson.dumps(_LEAD), campaign=None, now=datetime.now(UTC), ledger=ledger, settings=settings)
             _rehearse(settings, ledger.rehearsal(), leads)
         price_of(settings, ledger, leads)
+        rules_stamp(settings)  # imports what other rooms declare
         for trust_env in (True, False):
             certificates(trust_env=trust_env)
     except Exception as error:
