@@ -17,7 +17,7 @@ B = TypeVar("B")
 class Together(Generic[A, B]):
     """`work` takes the wants of a group (at most `most`) and gives an answer or an exception for each. A group that takes longer than `patience` seconds waits
     for somebody else, such as a vendor: then the next one begins beside it, up to `groups` at once. `gather`: how long a group that could begin waits for
-    others, in seconds, because requests that come together do not come in the same instant."""
+    others, in seconds, because requests that come together do not come in the same instant; after a want that came alone, nobody waits."""
 
     def __init__(
         self,
@@ -32,6 +32,7 @@ class Together(Generic[A, B]):
         self._work = work
         self._most, self._groups, self._patience, self._gather = most, groups, patience, gather
         self._gathering: asyncio.TimerHandle | None = None
+        self._came_alone = False
         self._threads = ThreadPoolExecutor(groups, name)
         self._waiting: list[tuple[A, asyncio.Future[B]]] = []
         self._running: dict[asyncio.Task[None], float] = {}
@@ -52,7 +53,7 @@ class Together(Generic[A, B]):
         loop = asyncio.get_running_loop()
         if self._running and (early := max(self._running.values()) + self._patience - loop.time()) > 0:
             loop.call_later(early, self._begin)
-        elif self._gather and len(self._waiting) < self._most:
+        elif self._gather and not self._came_alone and len(self._waiting) < self._most:
             self._gathering = loop.call_later(self._gather, self._gathered)
         else:
             self._start(loop)
@@ -64,6 +65,7 @@ class Together(Generic[A, B]):
 
     def _start(self, loop: asyncio.AbstractEventLoop) -> None:
         group, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+        self._came_alone = len(group) == 1
         task = loop.create_task(self._group(group))
         self._running[task] = loop.time()
         task.add_done_callback(self._ended)

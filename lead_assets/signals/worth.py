@@ -173,6 +173,11 @@ def faults_of(column: str, test: Test | None, known: Mapping[str, pl.DataType]) 
         yield f"{column} is not text: write " + ("{min: …}, {max: …} or both" if dtype.is_numeric() else "{known: true} or {known: false}")
 
 
+_CONDITIONS: dict[tuple[str, frozenset[str]], tuple[pl.Expr, pl.Expr]] = {}
+"""By conditions and the columns that are known: whether a lead meets them, and what it lacks, in words."""
+_MOST_CONDITIONS = 1_000
+
+
 @dataclass(frozen=True)
 class Worth:
     """What is known about a run's leads when their signals are bought."""
@@ -231,8 +236,14 @@ class Worth:
             own = when.of(campaign)
             declared.setdefault(str(own), (own, []))[1].append(campaign)
         worth, needs = pl.lit(True), pl.lit(None, dtype=pl.String)
-        for own, names in declared.values():
-            met, lacking = self._any(own)
+        for text, (own, names) in declared.items():
+            # Kept, because to write expressions takes longer than to work them out for a few leads.
+            key = text, frozenset(column for each in own for column in each if self._knows(column))
+            if key not in _CONDITIONS:
+                if len(_CONDITIONS) >= _MOST_CONDITIONS:
+                    _CONDITIONS.clear()
+                _CONDITIONS[key] = self._any(own)
+            met, lacking = _CONDITIONS[key]
             if len(declared) == 1:
                 worth, needs = met, lacking
                 continue
