@@ -59,7 +59,7 @@ def enrich(
     from lead_assets.service.several import GONE, enrich_several, names_of, stored_leads
     from lead_assets.stores.opened import archive_of, warehouse_of
 
-    lines = dict.fromkeys(line.strip() for line in leads.read_text(encoding="utf-8").splitlines() if line.strip())
+    lines = dict.fromkeys(line.strip() for line in leads.read_text(encoding="utf-8").split("\n") if line.strip())
     names = [(campaign, lead) for campaign, _, lead in (line.partition("/") for line in lines)]
     if bad := next((line for line, (_, lead) in zip(lines, names, strict=True) if not lead), None):
         raise CommandError(f"{leads}: '{bad[:60]}' names no lead: write CAMPAIGN/LEAD_ID, one per line")

@@ -113,7 +113,11 @@ def enrich_several(
     def work(view: Ledger) -> None:
         try:
             for some in leads.iter_slices(_AT_ONCE):
-                for name, found in through(some, view):
+                # Who was forgotten while the others were worked on must not be bought again.
+                left = stored_leads(warehouse, names_of(some))
+                there = set(names_of(left))
+                tally.but(GONE, *(name for name in names_of(some) if name not in there))
+                for name, found in through(left, view) if there else ():
                     why = _why_not(found)
                     if why is None:
                         tally.done.append(name)
