@@ -96,7 +96,9 @@ def _unfolded(payload: dict[str, Any]) -> dict[str, Any]:
         return payload
     found: dict[str, Any] = {}
     for key, value in payload.items():
-        path = [key] if not _BRACKETS.fullmatch(key) else [key.partition("[")[0], *re.findall(r"\[([^\[\]]*)\]", key)]
+        # Not any number of steps: JSON so deep could not be written.
+        is_path = _BRACKETS.fullmatch(key) and key.count("[") <= _DEEPEST
+        path = [key.partition("[")[0], *re.findall(r"\[([^\[\]]*)\]", key)] if is_path else [key]
         place = found
         for step in path[:-1]:
             below = place.setdefault(step, {})

@@ -239,11 +239,12 @@ class Worth:
         for text, (own, names) in declared.items():
             # Kept, because to write expressions takes longer than to work them out for a few leads.
             key = text, frozenset(column for each in own for column in each if self._knows(column))
-            if key not in _CONDITIONS:
+            # One look, because another thread may clear it between two.
+            if (written := _CONDITIONS.get(key)) is None:
                 if len(_CONDITIONS) >= _MOST_CONDITIONS:
                     _CONDITIONS.clear()
-                _CONDITIONS[key] = self._any(own)
-            met, lacking = _CONDITIONS[key]
+                written = _CONDITIONS[key] = self._any(own)
+            met, lacking = written
             if len(declared) == 1:
                 worth, needs = met, lacking
                 continue

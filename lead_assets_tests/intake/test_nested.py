@@ -124,6 +124,11 @@ def test_why_a_lead_is_rejected_does_not_depend_on_its_neighbours() -> None:
     assert codes(drop) == [(2, "invalid_email", "email"), (3, "no_identity", None)]
 
 
+def test_a_field_of_a_thousand_brackets_costs_nothing() -> None:
+    drop = read(ndjson({"a" + "[b]" * 5_000: "x", "fields[email][value]": MAIL}, INBOUND))
+    assert drop.leads["email"].to_list() == [MAIL, INBOUND["email"]]
+
+
 NOBODY: dict[str, dict[str, Any]] = {
     "an owner": {"event": "lead.assigned", "owner": {"email": "rep@us.example", "name": "Rep"}},
     "a form": {"form": {"name": "Contact us", "id": 3}, "page": {"title": "Pricing", "url": "https://us.example/pricing"}},

@@ -16,7 +16,7 @@ def located(texts: pl.Series) -> pl.DataFrame:
     """Columns country_code (ISO 3166-1 alpha-2) and region (ISO 3166-2, e.g. US-TX), null where the text is or names no place for certain."""
     listed = texts.to_list()
     distinct = [text for text in dict.fromkeys(listed) if text is not None]
-    known = {text: _remembered[text] for text in distinct if text in _remembered}
+    known = {text: found for text in distinct if (found := _remembered.get(text)) is not None}
     if new := [text for text in distinct if text not in known]:
         read = read_texts(new)
         for text in new:
@@ -27,5 +27,5 @@ def located(texts: pl.Series) -> pl.DataFrame:
         if len(new) <= _MOST_REMEMBERED:
             _remembered.update((text, known[text]) for text in new)
     nowhere = (None, None)
-    found = [known.get(text, nowhere) for text in listed]
-    return pl.DataFrame([pl.Series(name, [place[number] for place in found], dtype) for number, (name, dtype) in enumerate(_PLACE.items())])
+    places = [known.get(text, nowhere) for text in listed]
+    return pl.DataFrame([pl.Series(name, [each[number] for each in places], dtype) for number, (name, dtype) in enumerate(_PLACE.items())])
