@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import re
+from datetime import UTC, datetime
 
+import polars as pl
 import pytest
 
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.sandbox import Handle
+from lead_assets.service.enriching import read_leads, through_together
+from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets_tests.model.test_replay import break_the_model
 from lead_assets_tests.service.conftest import Service
 
@@ -28,6 +34,14 @@ def test_a_broken_answer_is_in_quarantine_and_its_id_is_told(service: Service, s
     assert said["quarantine_id"].endswith("/B-1")
     assert said["detail"][0]["msg"]
     assert (waited["status"], waited["lead_id"], waited["owner"]) == ("success", "B-2", None), "its score is by rules, a person decides"
+    settings = service.settings
+    with opened_ledger(settings) as ledger:
+        read = read_leads([(json.dumps(form(n)).encode(), None) for n in (1, 4)], now=datetime.now(UTC), ledger=ledger, settings=settings)
+        found = [one for _, one in read]
+        stores = {"archive": archive_of(settings), "warehouse": warehouse_of(settings)}
+        through_together(pl.concat([leads for leads, _ in read]), found, ledger=ledger, settings=settings, **stores)
+    told = [(one.quarantine is None, one.score is None, one.decision is None) for one in found]
+    assert told == [(False, False, True), (True, False, False)], "in quarantine, it keeps nobody who came with it from an owner"
 
 
 @pytest.mark.slow

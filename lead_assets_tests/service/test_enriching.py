@@ -118,6 +118,13 @@ def test_a_stored_lead_is_enriched_in_the_words_of_both_systems(stored: Service)
     assert writer.post("/api/v1/leads/nobody/enrich").status_code == 404
 
 
+def test_who_does_not_wait_is_told_and_a_lead_is_no_less_enriched(service: Service) -> None:
+    writer, lead = service.client("write"), FORM | {"lead_id": "L-504", "email": "hurry@acmecapital.com"}
+    refused = writer.post("/enrich?max_seconds=0.001", json=lead)
+    assert (refused.status_code, refused.json()["error"]) == (504, "took_too_long")
+    assert writer.post("/enrich?max_seconds=200", json=lead).json()["lead_id"] == "L-504"
+
+
 def test_a_received_lead_can_be_asked_about_at_once(stored: Service) -> None:
     said = stored.client("webhook").post("/webhooks/lead", json={"email": "new@acmecapital.com"}).json()
     answer = stored.client("read").get(said["status_url"]).json()

@@ -207,6 +207,21 @@ def test_a_body_that_cannot_be_read_refuses_no_other(settings: Settings, monkeyp
     assert file.read_bytes() == b'{"email": "one@acme.example"}\n{"email": "two@acme.example"}\n'
 
 
+def test_a_thousand_bodies_are_one_file(settings: Settings) -> None:
+    async def received() -> None:
+        receiver = Receiver(settings, ledger_of(settings))
+        work = asyncio.create_task(receiver.work())
+        bodies = (b'{"email": "n%d@acme.example"}' % number for number in range(receiving.GATHERED))
+        await asyncio.gather(*(receiver.take(body, source="lead") for body in bodies))
+        work.cancel()
+        await asyncio.gather(work, return_exceptions=True)
+
+    asyncio.run(received())
+    files = landed(settings)
+    assert len(files) < 20, "one for the second in which they came, however many they are"
+    assert sum(file.read_bytes().count(b"\n") for file in files) == receiving.GATHERED
+
+
 def _run(receiver: Receiver) -> None:
     async def work() -> None:
         task = asyncio.create_task(receiver.work())
