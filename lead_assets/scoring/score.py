@@ -348,7 +348,8 @@ class _Lines:
         if not escaped.any():
             return self._because
         encoded = self._because.filter(escaped).to_frame().select(pl.struct(x="because").struct.json_encode()).to_series()
-        return self._because.scatter(escaped.arg_true(), encoded.str.slice(len('{"x":"')).str.head(-len('"}')))
+        # `scatter` changes the series that it is asked of, and the reasons say these texts as they are.
+        return self._because.clone().scatter(escaped.arg_true(), encoded.str.slice(len('{"x":"')).str.head(-len('"}')))
 
 
 def _unknown(items: list[_Item], texts: pl.DataFrame, known: np.ndarray) -> pl.Series:

@@ -235,6 +235,13 @@ def test_personal_data_is_not_repeated_in_the_reasons() -> None:
     assert "3055550100" not in said
 
 
+def test_reasons_say_a_value_as_it_is() -> None:
+    """They had it as the parts write it, in JSON."""
+    (row,) = scored({"investor_experience": 'so-called "expert"'})
+    assert '+0.00 experience: investor_experience is so-called "expert"' in row["reasons"]
+    assert row["by"]["experience"]["because"] == 'investor_experience is so-called "expert"'
+
+
 def test_a_quarantined_lead_is_scored_by_what_no_model_says_and_says_so() -> None:
     classified, leads, enriched = frames(COMPANY, COMPANY)
     refused = Quarantined.frame(
