@@ -5,6 +5,7 @@ Does not belong here: anything that a request could see, buy or store.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import logging
 from datetime import UTC, datetime
@@ -56,6 +57,8 @@ def warm(settings: Settings, ledger: Ledger) -> None:
     # What is there now stays. To look for garbage among a million objects of modules and tables would stop all answers for a tenth of a second, and again.
     gc.collect()
     gc.freeze()
+    # Searched once more at the end: duckdb tells of every object of its own that is still there then.
+    atexit.register(gc.unfreeze)
 
 
 def _rehearse(settings: Settings, ledger: Ledger, leads: pl.DataFrame) -> None:

@@ -31,7 +31,9 @@ def process(settings: Settings) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """`lead-assets serve` as a user starts it, and its URL."""
     environment = os.environ | {"LEAD_ASSETS_HOME": str(settings.home), "LEAD_ASSETS_SANDBOX_URL": str(settings.sandbox_url)}
     command = [str(Path(sys.executable).parent / "lead-assets"), "serve", "--port", "0", "--json"]
-    with subprocess.Popen(command, env=environment, cwd=settings.home.parent, stdout=subprocess.PIPE, text=True) as started:
+    with subprocess.Popen(
+        command, env=environment, cwd=settings.home.parent, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as started:
         assert started.stdout is not None
         try:
             yield started, json.loads(started.stdout.readline())["url"]
@@ -60,8 +62,9 @@ def test_what_a_killed_receiver_accepted_is_landed_once(settings: Settings, comm
             if not list((settings.home / "receiving").glob("*.open")):
                 break
             time.sleep(0.05)
-        started.send_signal(signal.SIGTERM)
-        started.wait()
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate(timeout=60)
+    assert said == ""
     assert again.json()["status"] == "duplicate_ignored"
     assert len(accepted) > 10
     files = landed(settings)
