@@ -1,6 +1,6 @@
 """Python looks for objects that refer to themselves whenever many new ones are alive. Payloads and rows never do, so looking through them is time lost.
 
-Does not belong here: how often a whole process looks (see `lead_assets.kit`).
+Does not belong here: how often a whole process looks (see `lead_assets/__init__.py`).
 """
 
 from __future__ import annotations
