@@ -243,7 +243,7 @@ def test_an_export_has_every_value_and_where_it_came_from(home: Home) -> None:
     assert {"intake.raw_leads", "identity.leads", "signals.email", "classification.classifications", "routing.decisions"} <= tables.keys()
     leads = tables["identity.leads"]
     assert {row["email_normalized"] for row in leads["rows"]} == {EMAIL}
-    assert leads["columns"]["email_normalized"]["from"] == ["intake.raw_leads.email"]
+    assert leads["columns"]["email_normalized"]["from"] == ["intake.raw_leads.email_normalized", "intake.raw_leads.email"]
     assert ("hunter", EMAIL) in {(answer["provider"], answer["about"]) for answer in held["answers"]}
     assert {"destination": "hubspot", "vendor_id": "501"} in held["sent_to"]
     assert "kim.li@brightfern.example" not in json.dumps(tables)
