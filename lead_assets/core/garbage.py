@@ -19,7 +19,4 @@ def no_garbage_sought() -> Iterator[None]:
         yield
     finally:
         if was_sought:
-            # Everything new joins the oldest objects at once. Otherwise the next object that is made would have all of it searched.
-            gc.freeze()
-            gc.unfreeze()
             gc.enable()
