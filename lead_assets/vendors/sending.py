@@ -62,7 +62,7 @@ class OwnerContact(Declared):
     salesforce: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)  # not frozen: see `ToSend`
 class RoutedLead:
     """A routed lead as destinations see it."""
 
@@ -91,13 +91,11 @@ class RoutedLead:
     def send(
         self, destination: str, kind: str, body: Mapping[str, Any] | Callable[[], Mapping[str, Any]], *, content: Any = None, **other: Any
     ) -> ToSend:
-        """Something to send about this lead. `content`: what makes it another message, by default its whole body. `body`: may be a function where `content` is
-        given; then it is called only if something has to be sent."""
+        """Something to send about this lead. `content`: what makes it another message, by default its whole body. `body`: may be a function; where `content`
+        is given, it is called only if something has to be sent."""
         if content is None:
-            content = body
-        send = object.__new__(ToSend)
-        # What the class's own constructor does takes as long as everything else here.
-        send.__dict__.update(
+            content = body() if callable(body) else body
+        return ToSend(
             destination=destination,
             kind=kind,
             campaign_id=self.campaign_id,
@@ -108,7 +106,6 @@ class RoutedLead:
             as_of=self.received_at,
             **other,
         )
-        return send
 
     def mapped(self, allowed: Allowed) -> dict[str, str]:
         """The allowed fields that the lead has, as text: what is blank is left out, so that it overwrites nothing."""

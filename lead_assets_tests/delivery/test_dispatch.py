@@ -205,3 +205,16 @@ def test_a_mistake_in_the_rules_names_its_line_and_the_next_step(tmp_path: Path,
     with pytest.raises(RulesError, match=r"line \d+") as error:
         load_delivery_rules(Settings(rules_dir=tmp_path))
     assert said in str(error.value)
+
+
+def test_a_body_that_is_made_later_is_the_same_message_as_one_that_is_there() -> None:
+    """A message is known by its content: one known by the function that makes it would be sent again by every run."""
+    body = {"event": {"name": "scored"}}
+    there, later = (lead().send("segment", "track", each) for each in (body, lambda: body))
+    assert there.content == later.content == lead().send("segment", "track", lambda: dict(body)).content
+    assert dict(there.body) == dict(later.body)
+
+
+def test_a_word_that_no_message_has_is_refused() -> None:
+    with pytest.raises(TypeError, match="channle"):
+        lead().send("slack", "lead", {}, channle="#leads")
