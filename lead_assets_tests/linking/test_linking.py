@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from lead_assets.linking.clusters import components
 from lead_assets.linking.link import Linked, LinkLimits, link
@@ -31,14 +28,11 @@ def linked(records: pl.DataFrame) -> Linked:
     return link([records], "id", ROLES)
 
 
-def test_rows_hang_together_as_scipy_says() -> None:
-    drawn = np.random.default_rng(5)
-    for rows in (1, 2, 30, 60, 500):
-        pairs = pl.DataFrame({end: drawn.integers(0, rows, rows * 3 // 4) for end in ("row_l", "row_r")})
-        graph = coo_matrix((np.ones(pairs.height), (pairs["row_l"].to_numpy(), pairs["row_r"].to_numpy())), shape=(rows, rows))
-        _, label = connected_components(graph, directed=False)
-        first = {each: row for row, each in reversed(list(enumerate(label)))}
-        assert components(rows, pairs).tolist() == [first[each] for each in label]
+def test_rows_hang_together_by_pairs_whatever_their_order() -> None:
+    pairs = pl.DataFrame([(5, 3), (3, 8), (7, 8), (1, 2), (2, 1), (9, 9)], schema=["row_l", "row_r"], orient="row")
+    for order in (pairs, pairs.reverse(), pairs.rename({"row_l": "row_r", "row_r": "row_l"})):
+        assert components(10, order).tolist() == [0, 1, 1, 3, 4, 3, 6, 3, 3, 9]
+    assert components(3, pairs.clear()).tolist() == [0, 1, 2]
 
 
 def _clusters(linked: Linked) -> set[frozenset[str]]:
