@@ -270,7 +270,9 @@ def _enrich(request: Request, key: ServiceKey, chosen: Selection, form: dict[str
     async def work() -> _Done:
         tally = await within(_SECONDS, lambda: enrich_several(chosen.leads, key, most, **stores))
         told = f"{len(tally.done):,} of {count + len(chosen.gone):,} leads are enriched, for at most ${tally.micros / 1e6:,.4f}."
-        return _done("Enriched", told + " The tables show it after their campaigns' next run.", tally, chosen)
+        tally.but(GONE, *chosen.gone)
+        told += " The tables show it after their campaigns' next run."
+        return _Done("Enriched", told, tally, chosen.asked.url, again=_one_of_each_campaign(chosen))
 
     return work()
 
@@ -292,7 +294,9 @@ def _reroute(request: Request, key: ServiceKey, chosen: Selection, form: dict[st
         done = await asyncio.to_thread(_reroute_by(request, move, chosen, dry_run=False))
         told = f"{len(done.tally.done):,} of {chosen.leads.height + len(chosen.gone):,} leads have another owner."
         along = f" {done.along:,} more leads of the same accounts went along." if done.along else ""
-        return _done("Routed again", f"{told}{along} The tables show it after their campaigns' next run.", done.tally, chosen, done.ways)
+        done.tally.but(GONE, *chosen.gone)
+        told = f"{told}{along} The tables show it after their campaigns' next run."
+        return _Done("Routed again", told, done.tally, chosen.asked.url, done.ways, _one_of_each_campaign(chosen))
 
     return work()
 
@@ -343,7 +347,8 @@ def _forget(request: Request, key: ServiceKey, chosen: Selection, form: dict[str
             await asyncio.to_thread(state.listing.refresh)
         shown = ", as a search of everything has shown for each. The receipts are in the archive" if tally.done else ""
         told = f"{_people_are(len(tally.done))} forgotten{shown}."
-        return _done("Forgotten", told, tally, chosen)
+        tally.but(GONE, *chosen.gone)
+        return _Done("Forgotten", told, tally, chosen.asked.url)
 
     return work()
 
@@ -361,11 +366,9 @@ async def _started(request: Request, once: str, kind: str, *arguments: str, line
     return _Started(job["job_id"])
 
 
-def _done(title: str, told: str, tally: Tally, chosen: Selection, ways: dict[tuple[str, str], int] | None = None) -> _Done:
-    tally.but(GONE, *chosen.gone)
-    # Of a long list, one lead of each campaign says as much.
-    again = list({campaign: (campaign, lead) for campaign, lead in chosen.names}.values()) if title != "Forgotten" else []
-    return _Done(title, told, tally, chosen.asked.url, ways or {}, again)
+def _one_of_each_campaign(chosen: Selection) -> list[LeadName]:
+    """Leads whose campaigns are to be run: of a long list, one lead of each campaign says as much."""
+    return list({campaign: (campaign, lead) for campaign, lead in chosen.names}.values())
 
 
 _WORKED_OUT = {"enrich": _price, "reroute": _rerouted, "retry": _missing, "forget": _people, "export": _nothing}
