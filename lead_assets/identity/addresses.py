@@ -12,7 +12,7 @@ from typing import NamedTuple
 import polars as pl
 
 from lead_assets.core.columns import fold, folded, map_distinct
-from lead_assets.identity.person_names import people_file, words_of
+from lead_assets.identity.known_names import people_file, words_of
 
 # "Flat 2, 18 Park Road".
 FLAT_FIRST = r"(?i)^\s*((?:flat|apartment|apt\.?|unit|suite|ste\.?|appt\.?|wohnung)\s*#?\s*\w{1,4})\b[\s,/]+(\d.*)$"

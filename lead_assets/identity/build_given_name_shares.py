@@ -11,7 +11,8 @@ import sys
 from importlib.metadata import version
 
 from lead_assets.core.columns import folded
-from lead_assets.identity.person_names import SHARES, every_form, read_name
+from lead_assets.identity.known_names import SHARES, every_form
+from lead_assets.identity.person_names import read_name
 
 _COMMON = 700
 """The rank that a name has in the country in which it is most common."""

@@ -1,8 +1,7 @@
 """Whether two full names can be one person's: short forms, spellings, initials, order, other scripts, generations.
 
-Short forms and spellings stand in `people.yaml`, those of English in the package `nicknames`, and `given_names.txt` lists names that are used as such: two of
-them are two names unless one is known as a form of the other. Does not belong here: the parts of a name (see `people`), or what else two rows share
-(see `same_person`).
+Two names that are used as such are two names unless one is known as a form of the other. Does not belong here: which names are known (see `known_names`), how
+words are written and sound (see `name_sounds`), the parts of a name (see `people`), or what else two rows share (see `same_person`).
 """
 
 from __future__ import annotations
@@ -10,21 +9,40 @@ from __future__ import annotations
 import re
 import unicodedata
 from enum import IntEnum
-from functools import cache, lru_cache
-from pathlib import Path
-from typing import Any, NamedTuple
+from functools import lru_cache
+from typing import NamedTuple
 
-from anyascii import anyascii
 from rapidfuzz.distance import OSA
 
 from lead_assets.core.columns import folded
-from lead_assets.core.shipped import read_shipped
+from lead_assets.identity.known_names import (
+    STEM,
+    given_names,
+    is_english_short_form,
+    is_known_given_name,
+    known_names,
+    names_of,
+    names_of_either,
+    names_of_sexes,
+    near_family_names,
+    shares_of_women,
+)
+from lead_assets.identity.name_sounds import (
+    SCRIPTS,
+    VOWELLED,
+    korean_sounds,
+    plain_umlauts,
+    romanised,
+    script_of,
+    skeleton_of,
+    sound_of,
+    without_labials,
+    without_vav,
+)
 
 _LONG_WORD = 7
 """From here on one wrong letter is a slip more often than another name ("Petersen" and "Petersson" are the price of "Abernathy" and "Abernaty")."""
 _LONG_GIVEN = 6
-_STEM = 3
-SHARES = Path(__file__).with_name("given_name_shares.txt")
 
 
 class Likeness(IntEnum):
@@ -59,13 +77,15 @@ _ABBREVIATIONS_READ = frozenset({"md", "ma", "sr", "jr", "st"})
 def read_name(text: str) -> Name:
     """A full name, in any order and script; no words if it is none ("n/a", "Admin", "Test Test")."""
     turned = re.sub(r"\b(O|D|L|o|d|l)['\u2019`](?=\w)", r"\1", re.sub(r"^([^,]+),\s*([^,\s][^,]*)$", _family_first, text))
-    turned = re.sub(r"\((?:[^()]*)\)|[\"\u201c\u201d][^\"\u201c\u201d]*[\"\u201c\u201d]", " ", turned) if len(turned) > _STEM else turned
+    turned = re.sub(r"\((?:[^()]*)\)|[\"\u201c\u201d][^\"\u201c\u201d]*[\"\u201c\u201d]", " ", turned) if len(turned) > STEM else turned
     # "Chr. Roth" and "Wm. Penn" have an initial of more than one letter.
-    if (short := _ABBREVIATED.match(turned)) and short[1].lower() not in _ABBREVIATIONS_READ | _known().titles | _known().particles:
+    if (short := _ABBREVIATED.match(turned)) and short[
+        1
+    ].lower() not in _ABBREVIATIONS_READ | known_names().titles | known_names().particles:
         turned = short[1][0] + turned[short.end() :]
-    script = _script(turned)
-    key = folded([_romanised(turned, script)])[0]
-    known = _known()
+    script = script_of(turned)
+    key = folded([romanised(turned, script)])[0]
+    known = known_names()
     if key in known.no_names:
         return Name((), None)
     words = key.split()
@@ -76,7 +96,7 @@ def read_name(text: str) -> Name:
         words[0] = {"sr": "senor", "md": "mohammed"}[words[0]]
     # "Claude Morel (Mme)", and "M. Claude Morel".
     spoken = {*words, *folded([text])[0].split()} if not script else {*words}
-    spoken |= {"monsieur"} if re.match(r"M\. \w\w", text) and len(words) > _STEM - 1 else set()
+    spoken |= {"monsieur"} if re.match(r"M\. \w\w", text) and len(words) > STEM - 1 else set()
     sexes = (
         {sex for sex, titles in known.titles_of.items() if not titles.isdisjoint(spoken)}
         if len(words) > 1 and script not in _WITHOUT_VOWELS
@@ -138,9 +158,9 @@ def is_like_by_sound_alone(one: str, other: str) -> bool:
     if a.script or b.script or len(a.words) < 2 or len(b.words) < 2:
         return False
     x, y = a.words[0], b.words[0]
-    if {x, y} & {*a.words[1:], *b.words[1:]} or 1 in (len(x), len(y)) or _plain_umlauts(x) == _plain_umlauts(y) or _exchanged(x, y):
+    if {x, y} & {*a.words[1:], *b.words[1:]} or 1 in (len(x), len(y)) or plain_umlauts(x) == plain_umlauts(y) or _exchanged(x, y):
         return False
-    return _names_of(x).isdisjoint(_names_of(y)) and not _is_english_short_form(x, y) and _given_by_form(x, y, False, True) == Likeness.SAME
+    return names_of(x).isdisjoint(names_of(y)) and not is_english_short_form(x, y) and _given_by_form(x, y, False, True) == Likeness.SAME
 
 
 _WITHOUT_VOWELS = ("arabic", "hebrew")
@@ -160,7 +180,7 @@ _VIETNAMESE = re.compile(r"[\u01a0\u01a1\u01af\u01b0\u0102\u0103\u0110\u0111\u1e
 def _written_otherwise(one: str, other: str, script: str, of_other: str) -> bool:
     """Whether two names that are spelt alike here are written with other signs or tones, of which each is another name: 李伟 and 李薇, Hùng and Hưng."""
     if script == of_other == "han":
-        signs, others = ("".join(re.findall(_SCRIPTS["han"], text)) for text in (one, other))
+        signs, others = ("".join(re.findall(SCRIPTS["han"], text)) for text in (one, other))
         return sorted(signs) != sorted(others)
     if script == of_other and script in _WITHOUT_VOWELS:
         return _letters_of(one) != _letters_of(other)
@@ -190,11 +210,11 @@ def _like(a: Name, b: Name, household: bool) -> Likeness:
     if foreign and not {"han", "other"}.isdisjoint((a.script, b.script)):
         return Likeness.UNSAID
     # Too few consonants to be sure: what they share must say the rest.
-    if foreign and sorted(map(_skeleton, a.words)) == sorted(map(_skeleton, b.words)):
+    if foreign and sorted(map(skeleton_of, a.words)) == sorted(map(skeleton_of, b.words)):
         return Likeness.PART
-    if foreign and "arabic" in (a.script, b.script) and sorted(map(_without_vav, a.words)) == sorted(map(_without_vav, b.words)):
+    if foreign and "arabic" in (a.script, b.script) and sorted(map(without_vav, a.words)) == sorted(map(without_vav, b.words)):
         return Likeness.PART
-    if foreign and "hebrew" in (a.script, b.script) and sorted(map(_without_labials, a.words)) == sorted(map(_without_labials, b.words)):
+    if foreign and "hebrew" in (a.script, b.script) and sorted(map(without_labials, a.words)) == sorted(map(without_labials, b.words)):
         return Likeness.PART
     if len(a.words) == 1 or len(b.words) == 1:
         one, other = sorted((a.words, b.words), key=len)
@@ -237,7 +257,7 @@ def _turned(words: tuple[str, ...]) -> list[tuple[str, ...]]:
 
 def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likeness:
     given = _given(short.words[0], long.words[0], foreign, household)
-    if given == Likeness.DIFFERENT and 1 < len(short.words[0]) <= _STEM and len(long.words) > len(short.words[0]):
+    if given == Likeness.DIFFERENT and 1 < len(short.words[0]) <= STEM and len(long.words) > len(short.words[0]):
         # "JF" for Jean-François.
         size = len(short.words[0])
         if short.words[0] == "".join(word[0] for word in long.words[:size]):
@@ -257,13 +277,13 @@ def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likenes
                 for i, other in enumerate(rest)
                 if _family(word, other, foreign, household)
                 or (word[:1] == other[:1] and 1 in (len(word), len(other)))
-                or (word is not short.words[-1] and i < len(rest) - 1 and not _names_of(word).isdisjoint(_names_of(other)))
+                or (word is not short.words[-1] and i < len(rest) - 1 and not names_of(word).isdisjoint(names_of(other)))
             ),
             -1,
         )
         if here < 0:
             # Of a short form and another family name nobody can tell.
-            alike = short.words[0] == long.words[0] or _sound(short.words[0]) == _sound(long.words[0])
+            alike = short.words[0] == long.words[0] or sound_of(short.words[0]) == sound_of(long.words[0])
             changed = given >= Likeness.PART and (foreign or alike)
             return Likeness.PART if changed and 1 not in (len(short.words[0]), len(long.words[0])) else Likeness.DIFFERENT
         del rest[here]
@@ -282,8 +302,8 @@ def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likenes
 
 def _is_double(one: str, other: str) -> bool:
     """Whether two given names are often one: "Ana Paula", "Hans Peter", "Lee Ann"; not "John Michael"."""
-    _, women = _names_of_sexes()
-    return (one in _known().first_of_two and other in _given_names()) or (one not in women and other in women)
+    _, women = names_of_sexes()
+    return (one in known_names().first_of_two and other in given_names()) or (one not in women and other in women)
 
 
 def _is_login(login: tuple[str, ...], name: tuple[str, ...]) -> bool:
@@ -298,9 +318,9 @@ def _joined(words: tuple[str, ...]) -> frozenset[str]:
 
 @lru_cache(100_000)
 def _family(a: str, b: str, foreign: bool, household: bool) -> bool:
-    if a == b or _plain_umlauts(a) == _plain_umlauts(b) or _exchanged(a, b) or (foreign and _skeleton(a) == _skeleton(b)):
+    if a == b or plain_umlauts(a) == plain_umlauts(b) or _exchanged(a, b) or (foreign and skeleton_of(a) == skeleton_of(b)):
         return True
-    if b in _known().spellings.get(a, frozenset()):
+    if b in known_names().spellings.get(a, frozenset()):
         return True
     if min(len(a), len(b)) >= _LONG_WORD and OSA.distance(a, b, score_cutoff=1) <= 1:
         # "Ivanov" and "Ivanova" are two people, or one: not a slip, as "Zimmerman" is.
@@ -308,8 +328,8 @@ def _family(a: str, b: str, foreign: bool, household: bool) -> bool:
         if not household:
             return not longer
         # Neither are "Hansson" and "Jansson", but "Petersen" and "Peterson" are.
-        two = {a, b} <= _near_family_names() and (_skeleton(a) != _skeleton(b) or a[:-_STEM] != b[:-_STEM])
-        other_letter = len(a) == len(b) and not _exchanged(a, b) and _sound(a) != _sound(b)
+        two = {a, b} <= near_family_names() and (skeleton_of(a) != skeleton_of(b) or a[:-STEM] != b[:-STEM])
+        other_letter = len(a) == len(b) and not _exchanged(a, b) and sound_of(a) != sound_of(b)
         return not (longer or two or other_letter)
     return False
 
@@ -329,11 +349,11 @@ _MOST_OF_TWO_SEXES = 0.25
 def _of_two_people(a: str, b: str) -> bool:
     """Whether two forms of one name are two people's too often for a key that a family shares: a man's and a woman's by those who have them, or two
     neighbouring letters exchanged that make another common name."""
-    shares = _shares_of_women()
+    shares = shares_of_women()
     if a not in shares or b not in shares:
         return False
     two = shares[a] * (1 - shares[b]) + shares[b] * (1 - shares[a])
-    return two > _MOST_OF_TWO_SEXES or (_exchanged(a, b) and _sound(a) != _sound(b))
+    return two > _MOST_OF_TWO_SEXES or (_exchanged(a, b) and sound_of(a) != sound_of(b))
 
 
 @lru_cache(100_000)
@@ -350,47 +370,47 @@ def _given_by_form(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         return Likeness.SAME
     if len(a) == 1 or len(b) == 1:
         return Likeness.INITIAL if a[0] == b[0] else Likeness.DIFFERENT
-    listed = _given_names()
+    listed = given_names()
     two = a in listed and b in listed
     of_two = _of_two_sexes(a, b)
-    if _names_of(a) & _names_of(b):
+    if names_of(a) & names_of(b):
         # Sam is Samuel and Samantha, Pino is Giuseppe and Giusi is Giuseppina: where several people answer, it is not said who.
-        direct = _is_form_of(a, b) or _is_form_of(b, a) or _is_english_short_form(a, b) or _sound(a) == _sound(b)
+        direct = _is_form_of(a, b) or _is_form_of(b, a) or is_english_short_form(a, b) or sound_of(a) == sound_of(b)
         if not direct and (_is_feminine_of(a, b) or _is_feminine_of(b, a)):
             # Michel and Michèle, both of Michael.
             return Likeness.DIFFERENT
         # Two short forms of one name, "Greta" and "Gretchen", are two names in use.
-        unsaid = _may_be_another(a, b) or (not direct and (two or not _known().of_either.isdisjoint((a, b))))
+        unsaid = _may_be_another(a, b) or (not direct and (two or not known_names().of_either.isdisjoint((a, b))))
         unsaid = unsaid or (of_two and not _is_listed_form_of(a, b) and not _is_listed_form_of(b, a))
         # Juha is short for Juhani and Sandra for Alessandra, and both are in the register, for a sister; who is Tom in English is so for short more often.
-        alike = a[:_STEM] == b[:_STEM] or a[-_STEM:] == b[-_STEM:]
-        own = _shares_of_women().keys() >= {a, b} and alike and abs(len(a) - len(b)) > 1
-        unsaid = unsaid or (own and not _is_english_short_form(a, b) and not _is_spelling_of(a, b))
+        alike = a[:STEM] == b[:STEM] or a[-STEM:] == b[-STEM:]
+        own = shares_of_women().keys() >= {a, b} and alike and abs(len(a) - len(b)) > 1
+        unsaid = unsaid or (own and not is_english_short_form(a, b) and not _is_spelling_of(a, b))
         return Likeness.PART if household and unsaid else Likeness.SAME
     if _is_feminine_of(a, b) or _is_feminine_of(b, a):
         return Likeness.DIFFERENT
     # "Cristian" and "Cristina" are one exchange apart, and two people.
     slip = _exchanged(a, b) and not two and (a[-1] == "a") == (b[-1] == "a") and (not household or len(a) >= _LONG_GIVEN)
     # Jan and Ian sound alike here, too.
-    shortest = _STEM if household else _STEM - 1
-    alike = len(a) > shortest < len(b) and _sound(a) == _sound(b)
+    shortest = STEM if household else STEM - 1
+    alike = len(a) > shortest < len(b) and sound_of(a) == sound_of(b)
     if not of_two and (slip or alike):
         # Carol and Carroll: one of them is a man's name as often.
-        return Likeness.PART if household and two and not slip and not _names_of_either().isdisjoint((a, b)) else Likeness.SAME
-    if foreign and _skeleton(a) == _skeleton(b) and len(_skeleton(a)) > 1:
+        return Likeness.PART if household and two and not slip and not names_of_either().isdisjoint((a, b)) else Likeness.SAME
+    if foreign and skeleton_of(a) == skeleton_of(b) and len(skeleton_of(a)) > 1:
         return Likeness.SAME
-    if household and not _known().of_either.isdisjoint((a, b)):
+    if household and not known_names().of_either.isdisjoint((a, b)):
         if _is_commonest_of(a, b) or _is_commonest_of(b, a):
             return Likeness.SAME
-        return Likeness.PART if _is_english_short_form(a, b) else Likeness.DIFFERENT
-    if _is_english_short_form(a, b):
+        return Likeness.PART if is_english_short_form(a, b) else Likeness.DIFFERENT
+    if is_english_short_form(a, b):
         # Where several people answer, Amy may be Amelia, or her sister: the package has every form that registers had.
         own = two and not (_is_diminutive_of(a, b) or _is_diminutive_of(b, a))
         return Likeness.PART if household and (own or of_two or _may_be_another(a, b)) else Likeness.SAME
     if household or two or of_two:
         return Likeness.DIFFERENT
     short, long = sorted((a, b), key=len)
-    begins_alike = _STEM <= len(short) < len(long) and _sound(a)[:_STEM] == _sound(b)[:_STEM]
+    begins_alike = STEM <= len(short) < len(long) and sound_of(a)[:STEM] == sound_of(b)[:STEM]
     if begins_alike and short[-1] in "iyo":
         # "Ursi" for Ursula, if nobody has listed it.
         return Likeness.PART
@@ -398,45 +418,45 @@ def _given_by_form(a: str, b: str, foreign: bool, household: bool) -> Likeness:
         return Likeness.DIFFERENT
     if min(len(a), len(b)) >= _LONG_GIVEN and OSA.distance(a, b, score_cutoff=1) <= 1:
         return Likeness.SAME if a[-1] == b[-1] else Likeness.PART
-    if min(len(a), len(b)) > _STEM and (a.endswith(b) or b.endswith(a)):
+    if min(len(a), len(b)) > STEM and (a.endswith(b) or b.endswith(a)):
         return Likeness.PART
     # "Manel" for Manuel, if nobody has listed it; names of one length ("Oumar", "Oumou") are two.
     return Likeness.PART if begins_alike else Likeness.DIFFERENT
 
 
 def _of_two_sexes(a: str, b: str) -> bool:
-    men, women = _names_of_sexes()
+    men, women = names_of_sexes()
     return (a in men and b in women) or (a in women and b in men)
 
 
 def _may_be_another(a: str, b: str) -> bool:
     """Whether one is a short form of men's and of women's names, and the other not the commonest of these."""
-    of_both = _known().of_both
+    of_both = known_names().of_both
     return any(short in of_both and not _is_commonest_of(long, short) for short, long in ((a, b), (b, a)))
 
 
 def _is_form_of(short: str, long: str) -> bool:
     """Whether a name is a short form or a spelling of another one, or of a spelling of that."""
-    known = _known()
-    return not _names_of(short).isdisjoint({long} | known.spellings.get(long, frozenset()))
+    known = known_names()
+    return not names_of(short).isdisjoint({long} | known.spellings.get(long, frozenset()))
 
 
 def _is_diminutive_of(short: str, long: str) -> bool:
     """Kathy of Kathleen, Edgar of Edgars: it begins as the long form, and is its beginning or ends as pet names do."""
-    return short[:_STEM] == long[:_STEM] and (long.startswith(short) or short.endswith(("y", "ie", "i")))
+    return short[:STEM] == long[:STEM] and (long.startswith(short) or short.endswith(("y", "ie", "i")))
 
 
 def _is_listed_form_of(short: str, long: str) -> bool:
-    known = _known()
+    known = known_names()
     return long in known.long_names.get(short, frozenset()) | known.spellings.get(short, frozenset())
 
 
 def _is_spelling_of(a: str, b: str) -> bool:
-    return b in _known().spellings.get(a, frozenset())
+    return b in known_names().spellings.get(a, frozenset())
 
 
 def _is_commonest_of(long: str, short: str) -> bool:
-    return _sound(long) in _known().commonest.get(short, frozenset())
+    return sound_of(long) in known_names().commonest.get(short, frozenset())
 
 
 _FEMININE = ("a", "e", "ia", "na", "ina", "ine", "in", "ie", "ella", "elle", "le", "etta", "ette", "ka", "ja", "ica", "ita", "nka", "y")
@@ -444,340 +464,47 @@ _FEMININE = ("a", "e", "ia", "na", "ina", "ine", "in", "ie", "ella", "elle", "le
 
 def _is_feminine_of(a: str, b: str) -> bool:
     """Paula of Paul, Simone of Simon, Maria of Mario."""
-    men, women = _names_of_sexes()
+    men, women = names_of_sexes()
     if {a, b} <= men or {a, b} <= women:
         return False
     stem = b.rstrip("eo")
-    return (a != b and (a.startswith(b) and a[len(b) :] in _FEMININE) and a[-1] in "ae") or (len(stem) > _STEM - 1 and a == stem + "a")
+    return (a != b and (a.startswith(b) and a[len(b) :] in _FEMININE) and a[-1] in "ae") or (len(stem) > STEM - 1 and a == stem + "a")
 
 
 def _exchanged(a: str, b: str) -> bool:
     """Two neighbouring letters exchanged: a slip. One different letter is another name as often ("Mark", "Mary")."""
     different = [index for index, (x, y) in enumerate(zip(a, b, strict=False)) if x != y]
-    exchanged = len(a) == len(b) > _STEM and len(different) == 2 and different[1] - different[0] == 1
+    exchanged = len(a) == len(b) > STEM and len(different) == 2 and different[1] - different[0] == 1
     return exchanged and a[different[0]] == b[different[1]] and a[different[1]] == b[different[0]]
-
-
-def _plain_umlauts(word: str) -> str:
-    """ "juergen" and "jurgen" alike, and "djordje" and "dorde": folding takes dots and strokes away, people write them as e and dj."""
-    return re.sub(r"([aou])e", r"\1", word).replace("dj", "d").replace("aa", "a")
-
-
-@lru_cache(100_000)
-def _sound(name: str) -> str:
-    """One text for spellings of one given name that sound alike: Stephanie and Stefanie, Lukas and Lucas, Yulia and Julia, Kathryn and Cathrin."""
-    # "Christine" and "Kristine", not "Charly" and "Carly"; "Alisa" and "Alyssa", not "Alisha"; "Tracey" and "Tracy".
-    plain = re.sub("sch|sh", "\u0161", re.sub("ey$", "y", _plain_umlauts(name)))
-    text = (
-        re.sub(r"ch(?![rl])", "x", plain)
-        .replace("ee", "i")
-        .replace("oo", "u")
-        .replace("ph", "f")
-        .replace("ck", "k")
-        .translate(str.maketrans("cyj", "kii"))
-    )
-    text = re.sub(r"(?<=[^aeiou])h|(?<=.)h(?=[^aeiou]|$)", "", text)
-    return re.sub(r"(.)\1+", r"\1", text)
 
 
 def _sounds_alike(a: Name, b: Name) -> bool:
     """Whether two names in two scripts are the same consonants, in any order of words or run together."""
-    one, other = ([_skeleton(word) for word in name.words] for name in (a, b))
+    one, other = ([skeleton_of(word) for word in name.words] for name in (a, b))
     feminine = a.words[-1][-1] == "a", b.words[-1][-1] == "a"
-    if _VOWELLED.issuperset((a.script, b.script)) and sorted(one) == sorted(other):
-        return all(len(word) > 0 for word in one) and [w[-1] == "a" for w in sorted(a.words, key=_skeleton)] == [
-            w[-1] == "a" for w in sorted(b.words, key=_skeleton)
+    if VOWELLED.issuperset((a.script, b.script)) and sorted(one) == sorted(other):
+        return all(len(word) > 0 for word in one) and [w[-1] == "a" for w in sorted(a.words, key=skeleton_of)] == [
+            w[-1] == "a" for w in sorted(b.words, key=skeleton_of)
         ]
-    if "hangul" in (a.script, b.script) and not _joined(_korean(a.words)).isdisjoint(_joined(_korean(b.words))):
+    if "hangul" in (a.script, b.script) and not _joined(korean_sounds(a.words)).isdisjoint(_joined(korean_sounds(b.words))):
         return True
-    if not _VOWELLED.issuperset((a.script, b.script)):
+    if not VOWELLED.issuperset((a.script, b.script)):
         if "hebrew" in (a.script, b.script):
             # A vav is an o or a u within a word, as often as a v.
             one, other = ([word[:1] + word[1:].replace("v", "") for word in words] for words in (one, other))
         joined = _joined(tuple(one)) & _joined(tuple(other))
-        return any(len(each) > _STEM for each in joined) or (
-            feminine[0] == feminine[1] and sorted(one) == sorted(other) and len("".join(one)) > _STEM
+        return any(len(each) > STEM for each in joined) or (
+            feminine[0] == feminine[1] and sorted(one) == sorted(other) and len("".join(one)) > STEM
         )
     return False
 
 
-@lru_cache(10_000)
-def _korean(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Words in Latin letters, with one letter for each sound that is spelt in several ways: Yoon and Yun, Jeong and Jung."""
-    text = " ".join(words)
-    for spelt, sound in (
-        ("oo", "u"),
-        ("eo", "u"),
-        ("ou", "u"),
-        ("ee", "i"),
-        ("ae", "e"),
-        ("eu", "u"),
-        ("o", "u"),
-        ("ch", "j"),
-        ("sh", "s"),
-        ("k", "g"),
-        ("p", "b"),
-        ("t", "d"),
-        ("r", "l"),
-    ):
-        text = text.replace(spelt, sound)
-    return tuple(text.split())
-
-
-def _without_labials(word: str) -> str:
-    """A word's consonants without those that Hebrew writes with one letter for two sounds, and for vowels: Yossi and Avraham in either script."""
-    return re.sub("[vp]", "", _skeleton(word))
-
-
 def _read_alike(a: Name, b: Name) -> bool:
     """Whether two names in two alphabets are the same letters, vowels included, as far as the alphabets have them."""
-    return _VOWELLED.issuperset((a.script, b.script)) and sorted(map(_vowelled, a.words)) == sorted(map(_vowelled, b.words))
-
-
-def _without_vav(word: str) -> str:
-    """A word's consonants without waw, which is a u or an o as often: يوسف and Yousef."""
-    return _skeleton(word).replace("v", "")
-
-
-_VOWELLED = frozenset({"", "cyrillic", "greek"})
-_CLASSES = str.maketrans(
-    {"c": "k", "q": "k", "g": "k", "z": "s", "w": "v", "b": "p", "d": "t", "f": "p", "y": None, "h": None, "j": "s", "'": None}
-    | dict.fromkeys("aeiou")
-)
-
-
-@lru_cache(100_000)
-def _skeleton(word: str) -> str:
-    """The consonants of a word by classes, for words in two scripts: what is left of both "Dmitriy" and "Dmitry", "Georgioy" and "Georgiou"."""
-    text = (
-        word.replace("ph", "f")
-        .replace("kh", "h")
-        .replace("x", "ks")
-        .replace("sch", "s")
-        .replace("ch", "s")
-        .replace("sh", "s")
-        .replace("zh", "s")
-        .replace("ts", "s")
-    )
-    return re.sub(r"(.)\1+", r"\1", text.translate(_CLASSES))
-
-
-_SCRIPTS = {
-    "han": r"[\u3400-\u9fff]",
-    "kana": r"[\u3040-\u30ff]",
-    "hangul": r"[\uac00-\ud7af]",
-    "arabic": r"[\u0600-\u06ff]",
-    "hebrew": r"[\u0590-\u05ff]",
-    "cyrillic": r"[\u0400-\u04ff]",
-    "greek": r"[\u0370-\u03ff]",
-}
-
-
-# Kaf is Cohen's c more often than a ch; aleph, ayin and he are vowels, and no marks that end a word.
-_HEBREW = str.maketrans("כך", "קק", "אעה\u05f3\u05f4'")
-
-
-_KOREAN_FAMILIES = {"박": "Park", "이": "Lee", "임": "Lim", "노": "Roh"}
-"""Family names that their bearers do not spell as they sound."""
-
-
-def _script(text: str) -> str:
-    if text.isascii() or _is_latin(text):
-        return ""
-    return next((script for script, letters in _SCRIPTS.items() if re.search(letters, text)), "other")
-
-
-def _romanised(text: str, script: str) -> str:
-    if not script:
-        return text
-    if script == "cyrillic":
-        text = re.sub("[ьъЬЪ'\u2019\u02bc]", "", text)
-    if script == "cyrillic" and re.search("[єіїґЄІЇҐ]", text):
-        text = text.translate(str.maketrans("гГ", "hH"))
-    if script == "arabic" and re.search("[\u06cc\u06a9\u06af\u067e\u0686]", text):
-        text = text.translate(str.maketrans("ضظذث", "زززس"))
-    if script == "hebrew":
-        text = text.translate(_HEBREW)
-    if script == "greek":
-        text = re.sub("([αεΑΕ])[υύ]", r"\1β", text)
-    if script == "hangul":
-        text = re.sub(r"^\s*[박이임노]", lambda family: _KOREAN_FAMILIES[family[0].strip()], text)
-    # One syllable per sign: "WangXiaoMing" is three words.
-    spelt = anyascii(text)
-    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", spelt) if script in ("han", "hangul") else spelt
-
-
-@lru_cache(100_000)
-def _names_of(word: str) -> frozenset[str]:
-    known = _known()
-    found = frozenset({word}) | known.long_names.get(word, frozenset()) | known.spellings.get(word, frozenset())
-    # "Anastasiya" is listed as Anastasia.
-    like = known.by_sound.get(_sound(word), word) if len(found) == 1 and len(word) > _STEM + 1 else word
-    if like == word or (word in _given_names() and not any({word, like} <= names for names in _names_of_sexes())):
-        return found
-    return found | _names_of(like)
-
-
-def given_forms(word: str) -> str:
-    """The given names that a folded one can stand for, itself included, sorted, with spaces between."""
-    return " ".join(sorted(_names_of(word) | _english_long_forms().get(word, frozenset()) | _english_short_forms().get(word, frozenset())))
-
-
-def is_known_given_name(word: str) -> bool:
-    """Whether a folded word is a given name of its own, so that another one that is spelt nearly alike is another name."""
-    return word in _given_names()
-
-
-def _is_english_short_form(a: str, b: str) -> bool:
-    return b in _english_short_forms().get(a, ()) or a in _english_short_forms().get(b, ())
-
-
-@cache
-def household_words() -> frozenset[str]:
-    """What mailboxes of families are called: "ba.famille@"."""
-    return frozenset(words_of(people_file()["household_words"]))
-
-
-@cache
-def no_companies() -> frozenset[str]:
-    """What people write in place of a company that they do not have, folded and joined: "selfemployed"."""
-    return frozenset(words_of(people_file()["no_companies"]))
-
-
-@cache
-def _english_short_forms() -> dict[str, frozenset[str]]:
-    from nicknames import name_triplets
-
-    found: dict[str, set[str]] = {}
-    refused = {frozenset(words_of(pair)) for pair in people_file()["no_short_forms"]}
-    for triplet in name_triplets():
-        if frozenset((triplet.name1, triplet.name2)) not in refused:
-            found.setdefault(triplet.name1, set()).add(triplet.name2)
-    for name, shorts in people_file()["more_short_names"].items():
-        found.setdefault(name, set()).update(words_of(shorts))
-    return {name: frozenset(shorts) for name, shorts in found.items()}
-
-
-@cache
-def _english_long_forms() -> dict[str, frozenset[str]]:
-    found: dict[str, set[str]] = {}
-    for name, shorts in _english_short_forms().items():
-        for short in shorts:
-            found.setdefault(short, set()).add(name)
-    return {short: frozenset(names) for short, names in found.items()}
-
-
-@cache
-def _given_names() -> frozenset[str]:
-    return frozenset().union(*_listed("given_names.txt").values())
-
-
-@cache
-def _names_of_sexes() -> tuple[frozenset[str], frozenset[str]]:
-    """Given names of men only, and of women only."""
-    listed = _listed("given_names.txt")
-    return listed["men"], listed["women"]
-
-
-@cache
-def _shares_of_women() -> dict[str, float]:
-    return {word: int(tenth) / 10 for tenth, words in _listed(SHARES.name).items() for word in words}
-
-
-def every_form() -> frozenset[str]:
-    """Given names that are known as a form of another one, and these."""
-    known = _known()
-    shorts = _english_short_forms()
-    return frozenset().union(known.long_names, *known.long_names.values(), known.spellings, shorts, *shorts.values())
-
-
-@cache
-def _names_of_either() -> frozenset[str]:
-    return _listed("given_names.txt")["either"]
-
-
-@cache
-def _near_family_names() -> frozenset[str]:
-    return frozenset().union(*_listed("near_family_names.txt").values())
-
-
-@cache
-def _listed(name: str) -> dict[str, frozenset[str]]:
-    """The words of a list by the heading ("men:") that they stand under."""
-    found: dict[str, set[str]] = {}
-    heading = ""
-    for line in Path(__file__).with_name(name).read_text("utf-8").splitlines():
-        if line.endswith(":"):
-            heading = line[:-1]
-        elif not line.startswith("#"):
-            found.setdefault(heading, set()).update(line.split())
-    return {heading: frozenset(words) for heading, words in found.items()}
+    return VOWELLED.issuperset((a.script, b.script)) and sorted(map(_vowelled, a.words)) == sorted(map(_vowelled, b.words))
 
 
 def _family_first(match: re.Match[str]) -> str:
     after = folded([match[2]])[0].split()
-    known = _known()
+    known = known_names()
     return match[0] if all(word in known.titles or word in known.generations for word in after) else f"{match[2]} {match[1]}"
-
-
-def _is_latin(text: str) -> bool:
-    return all(ord(letter) < 0x250 or 0x1E00 <= ord(letter) < 0x1F00 or not letter.isalpha() for letter in text)
-
-
-class _KnownNames(NamedTuple):
-    titles: frozenset[str]
-    honorifics: frozenset[str]
-    particles: frozenset[str]
-    generations: dict[str, str]
-    no_names: frozenset[str]
-    of_either: frozenset[str]
-    long_names: dict[str, frozenset[str]]
-    spellings: dict[str, frozenset[str]]
-    titles_of: dict[str, frozenset[str]]
-    first_of_two: frozenset[str]
-    of_both: frozenset[str]
-    commonest: dict[str, frozenset[str]]
-    by_sound: dict[str, str]
-
-
-@cache
-def _known() -> _KnownNames:
-    declared = people_file()
-    long_names: dict[str, frozenset[str]] = {}
-    for long, shorts in declared["short_names"].items():
-        for short in words_of(shorts):
-            long_names[short] = long_names.get(short, frozenset()) | {long}
-    spellings: dict[str, frozenset[str]] = {}
-    for group in declared["spellings"]:
-        names = words_of(group)
-        for name in names:
-            spellings[name] = spellings.get(name, frozenset()) | frozenset(names)
-    men, women = _names_of_sexes()
-    every = {short: longs | _english_long_forms().get(short, frozenset()) for short, longs in long_names.items()}
-    of_both = frozenset(short for short, longs in every.items() if not (longs.isdisjoint(men) or longs.isdisjoint(women)))
-    generations = {word: generation for generation, words in declared["generations"].items() for word in words_of(words)}
-    return _KnownNames(
-        titles=frozenset(words_of(declared["titles"])),
-        honorifics=frozenset(words_of(declared["titles"])) - _given_names(),
-        particles=frozenset(words_of(declared["particles"])),
-        generations=generations,
-        no_names=frozenset(words_of(declared["no_names"])),
-        of_either=frozenset(words_of(declared["of_men_and_women"])),
-        long_names=long_names,
-        spellings=spellings,
-        titles_of={sex: frozenset(words_of(titles)) for sex, titles in declared["titles_of"].items()},
-        first_of_two=frozenset(words_of(declared["first_of_two"])),
-        of_both=of_both,
-        commonest={short: frozenset(map(_sound, words_of(longs))) for short, longs in declared["commonest"].items()},
-        by_sound={_sound(name): name for name in (*spellings, *long_names, *declared["short_names"]) if len(name) > _STEM + 1},
-    )
-
-
-def words_of(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",")]
-
-
-@cache
-def people_file() -> dict[str, Any]:
-    declared: dict[str, Any] = read_shipped(Path(__file__).with_name("people.yaml"))
-    return declared

@@ -12,7 +12,7 @@ import polars as pl
 
 from lead_assets.core.columns import fold, map_distinct
 from lead_assets.core.emails import mailbox_keys, shared_mailboxes
-from lead_assets.identity.person_names import given_forms, is_known_given_name, no_companies
+from lead_assets.identity.known_names import given_forms, is_known_given_name, no_companies
 from lead_assets.identity.rules import IdentityRules
 from lead_assets.ledger.identities import EntityKind
 

@@ -25,15 +25,8 @@ from lead_assets.core.places.reading import read_texts
 from lead_assets.core.titles import title_roles
 from lead_assets.identity.addresses import FLAT_FIRST, places, street_keys
 from lead_assets.identity.company_names import clean_companies
-from lead_assets.identity.person_names import (
-    Likeness,
-    given_forms,
-    household_words,
-    is_like_by_sound_alone,
-    likeness,
-    no_companies,
-    read_name,
-)
+from lead_assets.identity.known_names import given_forms, household_words, no_companies
+from lead_assets.identity.person_names import Likeness, is_like_by_sound_alone, likeness, read_name
 from lead_assets.identity.phones import EXTENSION, extensions, is_mobile, phone_keys, two_people
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
