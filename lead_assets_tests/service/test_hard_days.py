@@ -62,9 +62,8 @@ def test_what_a_killed_receiver_accepted_is_landed_once(settings: Settings, comm
             if not list((settings.home / "receiving").glob("*.open")):
                 break
             time.sleep(0.05)
-        started.send_signal(signal.SIGINT)
-        _, said = started.communicate(timeout=60)
-    assert said == ""
+        started.send_signal(signal.SIGTERM)
+        started.wait()
     assert again.json()["status"] == "duplicate_ignored"
     assert len(accepted) > 10
     files = landed(settings)
@@ -72,6 +71,13 @@ def test_what_a_killed_receiver_accepted_is_landed_once(settings: Settings, comm
     command("ingest", *map(str, files), "--campaign", "killed", "--json").answer()
     command("run", "--all", "--select", "group:intake", "--json", sandbox_url=settings.sandbox_url).answer()
     assert Counter(warehouse_of(settings).read(RawLead)["email"]) == Counter(accepted)
+
+
+def test_a_service_that_is_stopped_by_hand_says_nothing_of_leaks(settings: Settings) -> None:
+    with process(settings) as (started, url):
+        assert httpx.get(f"{url}/health").status_code == 200
+        started.send_signal(signal.SIGINT)
+        assert "leaked" not in started.communicate(timeout=60)[1]
 
 
 def test_who_was_received_and_erased_is_not_found(settings: Settings, command: Command) -> None:
