@@ -57,6 +57,14 @@ _HAD = frozenset(
     ("account", "campaign", "case", "company", "contact", "crm", "deal", "lead", "opportunity", "record", "sale", "task", "ticket")
 )
 _OURS = frozenset(("account", "alert", "assigned", "delivery", "notification", "notify", "our", "reply", "to"))
+# Our people, as CRMs call them in their languages: an address of theirs is no lead's, if it is the only one.
+_OUR_PEOPLE = frozenset((
+    "advisor", "adviser", "bdr", "caseworker", "consultant", "coordinator", "employee", "handled", "handler", "manager", "operator", "owner", "reviewer",
+    "sales", "sdr", "seller", "staff", "supervisor", "support", "ansprechpartner", "bearbeiter", "berater", "besitzer", "betreuer", "eigentumer", "mitarbeiter",
+    "verkaufer", "vertrieb", "zustandig", "commercial", "conseiller", "gestionnaire", "proprietaire", "vendeur", "asesor", "comercial", "gestor", "propietario",
+    "responsable", "vendedor", "consultor", "proprietario", "responsavel", "consulente", "responsabile", "venditore", "eigenaar", "medewerker", "verkoper",
+    "handlowiec", "opiekun", "wlasciciel", "agare", "handlaggare", "saljare",
+))  # fmt: skip
 _DID = frozenset(("added", "assigned", "changed", "closed", "created", "deleted", "edited", "modified", "referred", "triggered", "updated"))
 # Objects that are the lead, or hold nothing else: below others, a name or title is that of the object ("event": {"name": …}).
 _THE_LEAD = frozenset((
@@ -115,7 +123,9 @@ def _with_the_only_address(values: dict[str, Any]) -> dict[str, Any]:
 def only_address(values: dict[str, Any]) -> str | None:
     """The name of what is plainly a person's e-mail address, if no name says so ("Email-kom", or a form's field "2") and there is one; None otherwise."""
     addresses = {name: value.strip() for name, value in values.items() if type(value) is str and _ADDRESS.fullmatch(value.strip())}
-    if len(set(addresses.values())) != 1 or any(_is_of_the_delivery(name) or not _OURS.isdisjoint(words_of(name)) for name in addresses):
+    if len(set(addresses.values())) != 1 or any(
+        _is_of_the_delivery(name) or not (_OURS | _OUR_PEOPLE).isdisjoint(words_of(name)) for name in addresses
+    ):
         return None
     name, address = next(iter(addresses.items()))
     return None if shared_mailboxes(pl.Series([address.lower()])).item() else name

@@ -45,6 +45,31 @@ ONE: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ownerEmail",
+        "Lead Owner E-mail",
+        "sdr",
+        "handled_by",
+        "Besitzer",
+        "Propriétaire",
+        "propietario",
+        "Responsável",
+        "Właściciel",
+        "Säljare",
+    ],
+)
+def test_the_address_of_whoever_works_on_a_lead_is_no_leads(name: str) -> None:
+    """Where it is the only one: the lead would be the sales representative."""
+    assert read(ndjson({name: "kim@acme.com", "stage": "new"})).leads.is_empty()
+
+
+@pytest.mark.parametrize("name", ["Email-kom", "2", "kontaktadresse", "q7", "Deine Adresse"])
+def test_the_only_address_is_the_leads_whatever_it_is_called(name: str) -> None:
+    assert read(ndjson({name: "kim@acme.com", "stage": "new"})).leads["email"].to_list() == ["kim@acme.com"]
+
+
 @pytest.mark.parametrize("payload", ONE.values(), ids=ONE)
 def test_an_address_is_found_wherever_it_stands(payload: dict[str, Any]) -> None:
     drop = read(ndjson(payload))
