@@ -230,7 +230,9 @@ class EnrichmentEvent(Table):
     event: Annotated[Json, Column("The event: lead, AI fields, score, routing, raw, metadata", pii="free_text")]
     schema_version: Annotated[str, Column("Version of the event format")]
     enriched_at: Annotated[datetime, Column("When the lead was classified", source="classification.classifications.enriched_at")]
-    archived_as: Annotated[str, Column("Path of the NDJSON file in the archive that holds the event")]
+    archived_as: Annotated[
+        str, Column("Path of the NDJSON file in the archive that contains the event: the one that was written when it was new")
+    ]
 
     @classmethod
     def origins(cls) -> Mapping[str, Sources]:

@@ -20,8 +20,9 @@ from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.delivery.events import enrichment_events as make_events
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.tables import counts_by, figures_by, joined, named, tables
+from lead_assets.stores.objects import open_objects
 
-_EVENTS = ["lead_assets.delivery.events", "lead_assets.delivery.assets"]
+_EVENTS = ["lead_assets.delivery.events", "lead_assets.delivery.archived", "lead_assets.delivery.assets"]
 
 
 @tables(
@@ -45,8 +46,9 @@ def enrichment_events(
     classifications: pl.DataFrame,
     scores: pl.DataFrame,
 ) -> Made:
-    frame = make_events(decisions, leads, enriched, classifications, scores, step.archive)
-    return Made(frame, figures_by(frame, archived_as=pl.col("archived_as").unique().sort()))
+    derived = open_objects(step.settings.derived_location)
+    frame = make_events(decisions, leads, enriched, classifications, scores, step.archive, derived)
+    return Made(frame, figures_by(frame, files=pl.col("archived_as").n_unique()))
 
 
 @tables(

@@ -1,16 +1,14 @@
 """Enrichment events in the shape a customer data platform takes: lead, AI fields, score, routing, raw payload, metadata.
 
-Events are archived as gzipped NDJSON, one file per campaign and materialization, without null keys or invalid lines, because Snowpipe drops a whole
-file for one. Equal events give equal bytes under the same name, so that nothing is loaded twice.
+Events are archived as gzipped NDJSON, without null keys or invalid lines, because Snowpipe drops a whole file for one. Each is archived once: a materialization
+writes one file per campaign with the events that no file contains, and equal events give equal bytes under the same name, so that nothing is loaded twice.
 """
 
 from __future__ import annotations
 
-import gzip
-import struct
 import uuid
 import zlib
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -19,14 +17,14 @@ import orjson
 import polars as pl
 
 from lead_assets.contracts import EnrichedLead, EnrichmentEvent
+from lead_assets.delivery.archived import ArchivedEvents
 from lead_assets.stores.archive import Archive
+from lead_assets.stores.objects import Objects
 
 SCHEMA_VERSION = "enrichment-event-1"
 PART_EVENTS = 200_000
-"""Most events per file: about 100 MB, the best size for Snowpipe. A campaign with more has several files."""
+"""Most events per file: about 100 MB, the best size for Snowpipe. If more are new, they become several files."""
 _AT_ONCE = 1_000
-_COMPARED, _MOST_COMPARED = 50_000, 3
-"""Most events that are compared with archived ones, because they are all in memory, and with how many of the campaign's newest files."""
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "lead_assets/enrichment-event")
 
 _LEAD = [
@@ -47,48 +45,58 @@ def enrichment_events(
     classifications: pl.DataFrame,
     scores: pl.DataFrame,
     archive: Archive,
+    derived: Objects,
 ) -> pl.DataFrame:
-    """One event per routed lead, in the columns of `contracts.EnrichmentEvent`; archives them as NDJSON, one file per campaign.
+    """One event per routed lead, in the columns of `contracts.EnrichmentEvent`; archives as NDJSON those that the archive does not have.
 
-    The frames follow the contracts RoutingDecision, Lead, EnrichedLead, Classification and Score.
+    The frames follow the contracts RoutingDecision, Lead, EnrichedLead, Classification and Score. derived: where it is remembered what the archive has.
     """
     wide = _join(decisions, leads, enriched, classifications, scores)
     made = [EnrichmentEvent.empty()]
     for (campaign_id,), group in wide.partition_by("campaign_id", as_dict=True, maintain_order=True).items():
-        for part in group.iter_slices(PART_EVENTS):
-            events, name = _events_and_file(part, archive, str(campaign_id))
-            archived_as = pl.lit(name)
-            added = part.select(schema_version=pl.lit(SCHEMA_VERSION), enriched_at="classification.enriched_at", archived_as=archived_as)
-            made.append(events.hstack(added).select(made[0].columns).cast(made[0].schema))
+        events = _archived(group, ArchivedEvents(archive, derived, str(campaign_id)))
+        added = group.select(schema_version=pl.lit(SCHEMA_VERSION), enriched_at="classification.enriched_at")
+        made.append(events.hstack(added).select(made[0].columns).cast(made[0].schema))
     return pl.concat(made)
 
 
-def _events_and_file(wide: pl.DataFrame, archive: Archive, campaign_id: str) -> tuple[pl.DataFrame, str]:
-    """The rows' events, and the name of the archived file with the same as gzipped NDJSON.
+def _archived(wide: pl.DataFrame, archived: ArchivedEvents) -> pl.DataFrame:
+    """The rows' events, and the names of the files that contain them: those that are in none are archived.
 
-    Compressing takes as long as making them but needs no interpreter, so it runs in parallel; and where the file is archived already, which is seen
-    by unpacking it in a fifth of the time, nothing is compressed.
+    Compressing takes as long as making them but needs no interpreter, so it runs in parallel.
     """
-    archived = sorted(archive.events(campaign_id), key=lambda entry: entry.arrived)[-_MOST_COMPARED:] if wide.height <= _COMPARED else []
-    pack = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
-    events, lines, packed = [], [], []
+    made, part = [], _Part()
     with ThreadPoolExecutor(1) as pool:
-        for some in wide.iter_slices(_AT_ONCE):
-            events.append(_events(some))
-            text = "".join(_checked(*row) + "\n" for row in events[-1].iter_rows()).encode()
-            if archived:
-                lines.append(text)
-            else:
-                packed.append(pool.submit(pack.compress, text))
-        if lines:
-            text = b"".join(lines)
-            trailer = struct.pack("<II", zlib.crc32(text), len(text) & 0xFFFF_FFFF)
-            for entry in reversed(archived):
-                data = archive.read(entry.name)
-                if data[-8:] == trailer and gzip.decompress(data) == text:
-                    return pl.concat(events), entry.name
-            packed.append(pool.submit(pack.compress, text))
-    return pl.concat(events), archive.put_events(campaign_id, b"".join(part.result() for part in packed) + pack.flush())
+        for some in wide.iter_slices(min(_AT_ONCE, PART_EVENTS)):
+            made.append(_events(some))
+            new = made[-1].filter([event_id not in archived.ids for event_id in made[-1]["event_id"].to_list()])
+            if len(part.event_ids) + new.height > PART_EVENTS:
+                archived.add(part.event_ids, part.data())
+                part = _Part()
+            if new.height:
+                part.add(new, pool)
+        if part.event_ids:
+            archived.add(part.event_ids, part.data())
+    archived.remember()
+    events = pl.concat(made)
+    return events.with_columns(archived_as=archived.names(events["event_id"]))
+
+
+class _Part:
+    """A file of events that is being made."""
+
+    def __init__(self) -> None:
+        self.event_ids: list[str] = []
+        self._pack = zlib.compressobj(9, zlib.DEFLATED, 16 + zlib.MAX_WBITS)
+        self._packed: list[Future[bytes]] = []
+
+    def add(self, events: pl.DataFrame, pool: ThreadPoolExecutor) -> None:
+        text = "".join(_checked(*row) + "\n" for row in events.iter_rows())
+        self.event_ids += events["event_id"].to_list()
+        self._packed.append(pool.submit(self._pack.compress, text.encode()))
+
+    def data(self) -> bytes:
+        return b"".join(packed.result() for packed in self._packed) + self._pack.flush()
 
 
 def _checked(campaign_id: str, _lead_id: str, event_id: str, line: str) -> str:

@@ -27,6 +27,7 @@ from lead_assets.contracts import TABLES, Lead, RejectedPayload, Table
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.core.suppressing import value_hash
+from lead_assets.delivery.archived import index_name
 from lead_assets.delivery.facts import person_of
 from lead_assets.delivery.rules import DeliveryRules, load_delivery_rules
 from lead_assets.intake.adapters import adapters_of
@@ -173,9 +174,10 @@ def _take_out(work: Work, held: Sequence[Holding]) -> None:
         _redact_drop(work, sha256)
     derived = open_objects(work.settings.derived_location)
     for campaign in sorted(campaigns):
-        for entry in list(derived.entries(f"intake/{campaign}.zip")):
-            derived.remove(entry)
-            work.note("derived", entry.size)
+        for name in (f"intake/{campaign}.zip", index_name(campaign)):
+            for entry in list(derived.entries(name)):
+                derived.remove(entry)
+                work.note("derived", entry.size)
     _redact_events(work)
     _redact_features(work)
     indices = _redact_lookalikes(work)

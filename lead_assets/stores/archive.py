@@ -153,8 +153,12 @@ class Archive:
         return name
 
     def events(self, campaign_id: str) -> Iterator[Entry]:
-        """The names of the campaign's event files; `read` returns their bytes."""
+        """The campaign's event files; `read` returns their bytes."""
         return self.objects.entries(f"events/{campaign_id}/")
+
+    def event_names(self, campaign_id: str) -> list[str]:
+        """The names of the campaign's event files, which is much cheaper than `events`."""
+        return [name for name in self.objects.names(f"events/{campaign_id}/") if name.endswith(".ndjson.gz")]
 
     def add_outcomes(
         self, data: bytes, name: str, received_at: datetime, *, source: str, columns: dict[str, str]

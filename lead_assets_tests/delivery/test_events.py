@@ -7,11 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from lead_assets.contracts import Classification, EnrichedLead, EnrichmentEvent, Lead, RoutingDecision, Score
 from lead_assets.delivery.events import enrichment_events
 from lead_assets.stores.archive import Archive
+from lead_assets.stores.objects.folder import Folder
 from lead_assets_tests.rows import rows
 
 
@@ -20,11 +22,21 @@ def archive(tmp_path: Path) -> Archive:
     return Archive(str(tmp_path))
 
 
+def derived(archive: Archive) -> Folder:
+    return Folder(Path(f"{archive.location}-derived"))
+
+
+def files(archive: Archive) -> dict[str, list[str]]:
+    """The archived files of campaign c: the ids of the leads in each."""
+    lines = {entry.name: gzip.decompress(archive.read(entry.name)).splitlines() for entry in archive.events("c")}
+    return {name: [json.loads(line)["lead"]["lead_id"] for line in each] for name, each in lines.items()}
+
+
 def events(archive: Archive, *leads: dict[str, Any]) -> Any:
     """Events of leads; each argument's values go to whichever tables have such columns."""
     given = [{"campaign_id": "c", "lead_id": f"ld_{n}", "parts": "[]", "tier": "hot"} | lead for n, lead in enumerate(leads)]
     frames = [rows(contract, given) for contract in (RoutingDecision, Lead, EnrichedLead, Classification, Score)]
-    return enrichment_events(*frames, archive)
+    return enrichment_events(*frames, archive, derived(archive))
 
 
 LENDING = {
@@ -50,14 +62,72 @@ def test_an_event_carries_lead_ai_fields_raw_and_metadata(archive: Archive) -> N
     assert metadata["schema_version"] == "enrichment-event-1"
 
 
-def test_events_that_are_archived_are_not_packed_again(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_archived_is_archived_once_also_when_it_comes_back(archive: Archive) -> None:
     first = events(archive, LENDING)
-    with monkeypatch.context() as patched:
-        patched.setattr(Archive, "put_events", None)
-        assert events(archive, LENDING).equals(first)
     other = events(archive, {**LENDING, "owner": "sam"})
     assert set(other["archived_as"]) != set(first["archived_as"])
     assert events(archive, LENDING).equals(first), "an older file counts, too"
+    assert len(files(archive)) == 2
+
+
+def test_ten_more_leads_archive_ten_events_and_a_changed_one_its_own(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = events(archive, *[LENDING] * 20)
+    with monkeypatch.context() as patched:
+        patched.setattr(Archive, "read", None)
+        more = events(archive, *[LENDING] * 30)
+        changed = events(archive, *[LENDING] * 7, LENDING | {"score": 50.0}, *[LENDING] * 22)
+    assert more.filter(pl.col("lead_id").is_in(first["lead_id"].implode())).equals(first)
+    assert sorted(len(leads) for leads in files(archive).values()) == [1, 10, 20]
+    assert changed.filter(pl.col("lead_id") != "ld_7").equals(more.filter(pl.col("lead_id") != "ld_7"))
+    for row in changed.iter_rows(named=True):
+        assert row["event"].encode() in gzip.decompress(archive.read(row["archived_as"])).splitlines()
+
+
+def test_names_are_the_same_whatever_was_derived_and_made_before(archive: Archive, caplog: pytest.LogCaptureFixture) -> None:
+    for count in (3, 5):
+        rows_ = events(archive, *[LENDING] * count)
+    written = files(archive)
+    (index,) = derived(archive).entries("events/c.parquet")
+    derived(archive).remove(index)
+    assert events(archive, *[LENDING] * 5).equals(rows_), "read from the files"
+    derived(archive).replace(index.name, b"PAR1")
+    assert events(archive, *[LENDING] * 5).equals(rows_)
+    assert "cannot be read" in caplog.text
+    assert files(archive) == written
+
+
+def test_an_older_home_with_an_event_in_several_files_keeps_the_names_that_it_has(archive: Archive) -> None:
+    """It archived all events of a campaign whenever one was new."""
+    campaign = [LENDING] * 6
+    for count in (2, 4, 6):
+        elsewhere = Archive(f"{archive.location}-{count}")
+        (name,) = set(events(elsewhere, *campaign[:count])["archived_as"])
+        archive.put_events("c", elsewhere.read(name))
+    assert set(events(archive, *campaign)["archived_as"]) == {name}
+    assert len(files(archive)) == 3
+    assert events(archive, *campaign, LENDING)["archived_as"].to_list()[:6] == [name] * 6
+    assert len(files(archive)) == 4
+
+
+def test_who_was_forgotten_leaves_a_file_and_the_others_their_names(archive: Archive) -> None:
+    before = events(archive, *[LENDING] * 4)
+    (name,) = files(archive)
+    kept = gzip.decompress(archive.read(name)).splitlines(keepends=True)[1:]
+    archive.objects.replace(name, gzip.compress(b"".join(kept)))
+    leads = [LENDING | {"lead_id": f"ld_{n}"} for n in (1, 2, 3)]
+    assert events(archive, *leads).equals(before[1:])
+    derived(archive).remove(next(derived(archive).entries("events/")))
+    assert events(archive, *leads).equals(before[1:])
+    assert list(files(archive)) == [name]
+
+
+def test_what_retention_has_deleted_or_is_damaged_is_archived_again(archive: Archive) -> None:
+    rows_ = events(archive, LENDING)
+    (entry,) = archive.events("c")
+    archive.objects.remove(entry)
+    assert events(archive, LENDING).equals(rows_), "the same events are the same file"
+    archive.put_events("c", b"\x1f\x8bdamaged")
+    assert events(archive, LENDING).equals(rows_)
 
 
 def test_the_archived_file_holds_the_events_line_by_line_without_nulls(archive: Archive) -> None:
@@ -99,5 +169,7 @@ def test_what_is_no_number_is_refused_and_nothing_is_archived(archive: Archive) 
 
 def test_a_large_materialization_has_several_files(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lead_assets.delivery.events.PART_EVENTS", 2)
-    frame = events(archive, LENDING, LENDING, LENDING)
-    assert [len(gzip.decompress(archive.read(name)).splitlines()) for name in frame["archived_as"].unique(maintain_order=True)] == [2, 1]
+    first = events(archive, LENDING, LENDING, LENDING)
+    assert [len(files(archive)[name]) for name in first["archived_as"].unique(maintain_order=True)] == [2, 1]
+    assert events(archive, *[LENDING] * 6)[:3].equals(first)
+    assert sorted(map(len, files(archive).values())) == [1, 1, 2, 2]

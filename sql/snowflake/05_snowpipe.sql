@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS LEADS.RAW.ENRICHMENT_EVENTS_LANDED (
     FILE_NAME VARCHAR COMMENT 'Its file, as a path in the bucket',
     FILE_ROW NUMBER COMMENT 'Its line in the file, from 0',
     LOADED_AT TIMESTAMP_LTZ COMMENT 'When Snowpipe began to read the file'
-) COMMENT = 'Enrichment events as they landed. A delivery may come twice: ENRICHMENT_EVENTS has each once.';
+) COMMENT = 'Enrichment events as they landed. Each is archived once, but delivery may repeat it: ENRICHMENT_EVENTS has each once.';
 
 ALTER TABLE LEADS.RAW.ENRICHMENT_EVENTS_LANDED MODIFY COLUMN RECORD SET TAG LEADS.LEAD_ASSETS.PII = 'free_text';
 
