@@ -4,11 +4,13 @@
 
 Prints one JSON object: seconds of the first run (buys from the sandbox), of the second (all kept), of the empty graph, of a run with the warehouse deleted, the
 ratios to the empty graph, and the peak of memory; by the clock and in seconds of CPU, which other work on the machine moves less. The empty graph has the same
-assets, checks, hooks, dependencies and partitions, and writes nothing. With --home, what was bought stays there and is not bought again; then one campaign is
+assets, checks, hooks, dependencies and partitions, and writes nothing; "stock" is the same on Dagster's own SQLite storage instead of a home's (see
+`kit.run_history`). With --home, what was bought stays there and is not bought again; then one campaign is
 run first, for the imports.
 """
 
 import argparse
+import contextlib
 import functools
 import json
 import resource
@@ -24,6 +26,7 @@ from dagster import (
     AssetExecutionContext,
     AssetsDefinition,
     AssetSpec,
+    DagsterInstance,
     Definitions,
     MaterializeResult,
     in_process_executor,
@@ -40,6 +43,8 @@ from lead_assets.intake.ingest import ingest
 from lead_assets.kit.checks import Check, evaluations
 from lead_assets.sandbox import start
 from lead_assets.stores.opened import archive_of
+
+FLOORS = ("empty", "empty, stock")
 
 
 def fill(settings: Settings, campaigns: int, leads: int) -> list[str]:
@@ -100,9 +105,18 @@ def emptied(settings: Settings) -> Definitions:
     )
 
 
-def timed(definitions: Definitions, settings: Settings, names: list[str], *, buys: bool = True) -> tuple[float, float]:
+@contextlib.contextmanager
+def stock_instance() -> Iterator[DagsterInstance]:
+    """Dagster as it comes: its own SQLite storage, in a folder of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+        with DagsterInstance.from_config(folder) as instance:
+            yield instance
+
+
+def timed(definitions: Definitions, settings: Settings, names: list[str], *, buys: bool = True, stock: bool = False) -> tuple[float, float]:
     """Seconds by the clock, and of this process's CPU."""
-    with runs.instance_of(settings) as instance:
+    with stock_instance() if stock else runs.instance_of(settings) as instance:
         runs.add_campaigns(instance, names)
         assets = runs.select_assets(definitions, None)
         began, before = time.perf_counter(), time.process_time()
@@ -136,13 +150,16 @@ def main() -> None:
         if options.only != "rebuilt":
             taken["again"] = run(build_defs(settings), settings, names)
         taken["empty"] = run(emptied(settings), settings, names)
+        taken["empty, stock"] = run(emptied(settings), settings, names, stock=True)
         if options.only != "again":
             shutil.rmtree(settings.warehouse_folder)
             taken["rebuilt"] = run(build_defs(settings), settings, names)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     shown: dict[str, Any] = {"campaigns": options.campaigns, "leads": options.leads, "peak_mb": round(peak)}
     for at, clock in enumerate(("seconds", "cpu_seconds")):
-        ratios = {f"{name} / empty": each[at] / taken["empty"][at] for name, each in taken.items() if name in ("again", "rebuilt")}
+        ratios = {
+            f"{name} / {floor}": taken[name][at] / taken[floor][at] for name in ("again", "rebuilt") if name in taken for floor in FLOORS
+        }
         shown[clock] = {name: round(value, 2) for name, value in ({name: each[at] for name, each in taken.items()} | ratios).items()}
     print(json.dumps(shown))
 
