@@ -20,8 +20,8 @@ class DeliveryIntent(Table):
     lead_id: Annotated[str, Column("Lead id", source="routing.decisions.lead_id")]
     destination: Annotated[str, Column("Destination: hubspot, slack, segment, …")]
     kind: Annotated[str, Column("What is sent there: contact, note, lead, alert, identify, …")]
-    content: Annotated[str, Column("Hash of what makes it another message: another content is another send")]
-    owner: Annotated[str | None, Column("Owner it is for; null if it is for nobody in person", source="routing.decisions.owner")] = None
+    content: Annotated[str, Column("Hash of the message's content: new content is a new send")]
+    owner: Annotated[str | None, Column("Owner it is for; null if it is not for one person", source="routing.decisions.owner")] = None
     not_before: Annotated[datetime | None, Column("When it may be sent, if not at once")] = None
     due_by: Annotated[datetime | None, Column("By when an owner should have it: the time to first touch in rules/delivery.yaml")] = None
 
@@ -51,7 +51,7 @@ class Delivery(Table):
     lead_id: Annotated[str, Column("Lead id")]
     destination: Annotated[str, Column("Destination")]
     kind: Annotated[str, Column("What is sent there")]
-    revision: Annotated[int, Column("0 for the first content; one more for each that was sent after another", low=0)]
+    revision: Annotated[int, Column("0 for the first content, then one more for each new content", low=0)]
     state: Annotated[
         Literal["waiting", "sending", "sent", "confirmed", "uncertain", "failed", "dead", "held"],
         Column(
@@ -65,10 +65,10 @@ class Delivery(Table):
             "Why, e.g. rate_limited, invalid_email, suppressed, capped, quiet_hours, withdrawn; of a confirmed one what is special: owner_kept, found, digest"
         ),
     ] = None
-    owner: Annotated[str | None, Column("Owner it is for; null if it is for nobody in person")] = None
+    owner: Annotated[str | None, Column("Owner it is for; null if it is not for one person")] = None
     attempts: Annotated[int, Column("Requests that left with it, without those that were too fast", low=0)]
     uncertain: Annotated[
-        int, Column("Attempts whose answer was lost: a destination that cannot drop repeats may have it as many times more", low=0)
+        int, Column("Attempts whose answer was lost: a destination that cannot drop repetitions may have it that many times more", low=0)
     ]
     created_at: Annotated[datetime, Column("When the intent was stored")]
     first_sent_at: Annotated[datetime | None, Column("When a request first left with it")] = None

@@ -16,9 +16,9 @@ class LeadOutcome(Table):
     key: ClassVar[tuple[str, ...]] = ("outcome_id",)
     grain: ClassVar[Grain] = "home"
 
-    outcome_id: Annotated[str, Column("Campaign and lead; or, for somebody who is no lead, the file's hash and the row")]
+    outcome_id: Annotated[str, Column("Campaign and lead; for somebody who is not a lead, the file's hash and the row")]
     campaign_id: Annotated[
-        str | None, Column("Campaign of the lead; null if nobody is meant whom we know", source="identity.leads.campaign_id")
+        str | None, Column("Campaign of the lead; null if the outcome belongs to no known lead", source="identity.leads.campaign_id")
     ] = None
     lead_id: Annotated[str | None, Column("Lead id", source="identity.leads.lead_id")] = None
     account_key: Annotated[str | None, Column("The lead's account, or the domain that was stated", source="identity.leads.account_key")] = (
@@ -36,9 +36,7 @@ class LeadOutcome(Table):
     source: Annotated[str, Column("Who says so: lead (its own payload), file, or the system that was asked")]
     matched_on: Annotated[
         Literal["payload", "email", "lead_id", "account"] | None,
-        Column(
-            "What said which lead is meant: its own payload, its e-mail address, its id in the CRM, or only its company; null if nobody is"
-        ),
+        Column("How the lead was found: its own payload, its e-mail address, its id in the CRM, or only its company; null if none was"),
     ] = None
     email_hash: Annotated[str | None, Column("SHA-256 of the normalised e-mail address: recognises a customer who comes back")] = None
 
@@ -67,9 +65,12 @@ class ModelBuild(Table):
     lost: Annotated[int, Column("Of these, lost")]
     open: Annotated[int, Column("Leads that have not ended: not learned from, and not counted as lost")]
     before_outcome: Annotated[
-        int, Column("Ended leads that were scored before they ended: known as they stood then. Of all others only what they brought counts")
+        int,
+        Column(
+            "Ended leads that were scored before they ended, so that the model sees what was known then. Of the others, only what they brought counts"
+        ),
     ]
-    features: Annotated[list[str], Column("Columns that the model uses, what moves it most first")]
+    features: Annotated[list[str], Column("Columns that the model uses, the most influential first")]
     left_out: Annotated[Json, Column('Columns that would fool a model: [{"column", "kind", "why"}]')]
     metrics: Annotated[
         Json,
@@ -79,9 +80,7 @@ class ModelBuild(Table):
     ]
     verdict: Annotated[
         Literal["promoted", "in_use", "not_better", "too_few"],
-        Column(
-            "promoted: it is used from now on; in_use: it is the one in use; not_better: on held-out leads the one in use is at least as good"
-        ),
+        Column("promoted: used from now on; in_use: the model in use; not_better: on held-out leads the model in use is at least as good"),
     ]
     reason: Annotated[str, Column("Why, in words; with too few outcomes, how many more are needed")]
 

@@ -108,13 +108,15 @@ class LookalikeBuild(Table):
     rows: Annotated[int, Column("Records: leads that were won or lost", source="scoring.outcomes.outcome")]
     as_scored: Annotated[
         int,
-        Column("Of these, compared as they stood when they were first scored; the others, scored by an earlier release, as they are today"),
+        Column(
+            "Of these, compared as they were when first scored; the others, scored by an earlier release, are compared as they are today"
+        ),
     ]
     won: Annotated[int, Column("Of these, won", source="scoring.outcomes.outcome")]
     lost: Annotated[int, Column("Of these, lost", source="scoring.outcomes.outcome")]
     customers: Annotated[
         int,
-        Column("Won customers who are no lead here: only their e-mail address is recognised", source="scoring.outcomes.email_hash"),
+        Column("Won customers who are not leads here: only their e-mail address is recognised", source="scoring.outcomes.email_hash"),
     ]
     compared: Annotated[list[str], Column("Columns that are compared: texts, categories and numbers")]
     verdict: Annotated[Literal["in_use", "too_few"], Column("in_use: new campaigns are compared with it; too_few: it was not built")]

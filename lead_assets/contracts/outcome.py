@@ -44,9 +44,7 @@ class Score(Table):
     ]
     path: Annotated[
         Literal["route", "nurture", "manual_review"],
-        Column(
-            "Where the lead router sends the lead, by the thresholds in rules/scoring.yaml; a quarantined one is for a person to look at"
-        ),
+        Column("Where the lead router sends the lead, by the thresholds in rules/scoring.yaml; a quarantined lead goes to manual review"),
     ]
     quarantined: Annotated[
         bool,
@@ -71,12 +69,12 @@ class Score(Table):
     ] = None
     win_probability: Annotated[
         float | None,
-        Column("The probability that the lead is won, by the model that the campaign is pinned to; null without one", low=0, high=1),
+        Column("Probability that the lead will be won, by the model that the campaign is pinned to; null without one", low=0, high=1),
     ] = None
     contrast: Annotated[
         float | None,
         Column(
-            "More like those who were won (above 0) than like anybody, by the index that the campaign is pinned to",
+            "Above 0: more like won leads than like leads in general, by the index that the campaign is pinned to",
             source="lookalike.lead_similarities.contrast",
             low=-2,
             high=2,
@@ -153,7 +151,7 @@ class RoutingDecision(Table):
         Json,
         Column("The lead's values of every field that the routing table asked for; `lead-assets route explain` tries the rules on them"),
     ]
-    passed_over: Annotated[Json, Column('Who could have been the owner and was not: [{"who", "why"}], e.g. "is away until 2026-12-27"')]
+    passed_over: Annotated[Json, Column('Who could have been the owner but was not: [{"who", "why"}], e.g. "is away until 2026-12-27"')]
     routing_table: Annotated[str | None, Column("Digest of the routing table that decided; null for decisions older than this column")] = (
         None
     )

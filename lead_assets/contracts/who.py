@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from lead_assets.contracts.base import OF_A_LEAD, Column, Grain, References, Sources, Table
 
-_NODE = "Number of what the record says: records that say the same are one"
+_NODE = "Number of the distinct record; rows that say the same share it"
 
 
 _OF_A_PERSON = (
@@ -26,7 +26,7 @@ class KnownPerson(Table):
     grain: ClassVar[Grain] = "home"
 
     person_id: Annotated[
-        str, Column("Person; the id stays when leads arrive, change or go, and of two people that become one the older id stays")
+        str, Column("Person. The id stays when leads arrive, change or go; when two people become one, the older id stays")
     ]
     full_name: Annotated[str | None, Column("Name, from the newest lead that has one", pii="name", source="identity.leads.name_last")] = (
         None
@@ -81,8 +81,8 @@ class KnownAccount(Table):
     key: ClassVar[tuple[str, ...]] = ("account_id",)
     grain: ClassVar[Grain] = "home"
 
-    account_id: Annotated[str, Column("Account; the id stays as that of a person does")]
-    name: Annotated[str | None, Column("Its commonest name, as it is compared", source="identity.leads.company_clean")] = None
+    account_id: Annotated[str, Column("Account. The id stays in the same way as a person's")]
+    name: Annotated[str | None, Column("Its most frequent name, normalised for comparison", source="identity.leads.company_clean")] = None
     account_key: Annotated[str, Column("The account key of the domain that was known first; otherwise the first name")]
     domains: Annotated[list[str], Column("Its domains, sorted", source="identity.leads.company_domain")]
     members: Annotated[int, Column("Number of domains and of names without a domain", low=1)]
@@ -110,12 +110,12 @@ class AccountMember(Table):
 
     member: Annotated[str, Column("The domain; otherwise 'name:', the name and the country", source="identity.leads.company_domain")]
     account_id: Annotated[str, Column("Account")]
-    name: Annotated[str | None, Column("Company name that most of its leads say, as it is compared")] = None
+    name: Annotated[str | None, Column("Company name that most of its leads give, normalised for comparison")] = None
     label: Annotated[str | None, Column("First part of the domain; the name without spaces if there is none")] = None
-    phone: Annotated[str | None, Column("Phone that most of its leads say", pii="phone")] = None
-    postcode: Annotated[str | None, Column("Postal code that most of its leads say")] = None
-    city: Annotated[str | None, Column("City that most of its leads say")] = None
-    country: Annotated[str | None, Column("Country that most of its leads say, ISO 3166-1 alpha-2")] = None
+    phone: Annotated[str | None, Column("Phone that most of its leads give", pii="phone")] = None
+    postcode: Annotated[str | None, Column("Postal code that most of its leads give")] = None
+    city: Annotated[str | None, Column("City that most of its leads give")] = None
+    country: Annotated[str | None, Column("Country that most of its leads give, ISO 3166-1 alpha-2")] = None
     node: Annotated[int, Column(_NODE, low=0)]
 
     @classmethod
@@ -132,8 +132,8 @@ class IdentityLink(Table):
 
     kind: Annotated[Literal["person", "account"], Column("People or accounts")]
     one: Annotated[int, Column(_NODE + "; see identity.person_leads or identity.account_members", low=0)]
-    other: Annotated[int, Column("The other one's", low=0)]
-    weight: Annotated[float, Column("Bits for one person or account, and against; see rules/identity.yaml")]
+    other: Annotated[int, Column("Number of the other record", low=0)]
+    weight: Annotated[float, Column("Evidence in bits: above 0 for one person or account, below 0 against; see rules/identity.yaml")]
     accepted: Annotated[bool, Column("True if both are one person or account")]
     by_key: Annotated[bool, Column("False for a pair that shares no key, and was only compared because others connect it")]
 
@@ -151,9 +151,9 @@ class VagueKey(Table):
 
     kind: Annotated[Literal["person", "account"], Column("People or accounts")]
     key_name: Annotated[str, Column("What they share, e.g. phone")]
-    block: Annotated[int, Column("Number of the value", low=0)]
-    records: Annotated[int, Column("Records that share it; those that say the same count once", low=1)]
-    compared: Annotated[int, Column("Pairs that were compared for it", low=0)]
+    block: Annotated[int, Column("Number that stands for the shared value", low=0)]
+    records: Annotated[int, Column("Distinct records that share it", low=1)]
+    compared: Annotated[int, Column("Pairs of records compared because of it", low=0)]
 
     @classmethod
     def origins(cls) -> Mapping[str, Sources]:
