@@ -20,7 +20,7 @@ def text(value: Any) -> str | None:
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         value = str(value)
-    return value.replace("\x00", "").strip() or None
+    return (value.replace("\x00", "") if "\x00" in value else value).strip() or None
 
 
 def year(value: Any) -> int | None:
@@ -50,6 +50,8 @@ def number(value: Any) -> float | None:
 
 def whole(value: Any) -> int | None:
     """A whole number that fits a 64-bit column."""
+    if type(value) is int and abs(value) < 2**53:
+        return value
     found = number(value)
     return int(found) if found is not None and found.is_integer() and abs(found) < 2**53 else None
 

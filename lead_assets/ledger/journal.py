@@ -8,16 +8,16 @@ from __future__ import annotations
 import functools
 import json
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import sqlalchemy as sa
 
 from lead_assets.contracts.signals import State
 from lead_assets.ledger.database import Tx, from_us, insert_into, one_of
-from lead_assets.ledger.model import Answer, History
+from lead_assets.ledger.model import Answer, History, T
 from lead_assets.ledger.schema import calls, heads
 
 _PACK_FROM = 200
@@ -126,7 +126,7 @@ def histories(tx: Tx, keys: Iterable[str]) -> dict[str, History]:
     if not wanted:
         return {}
     rows = tx.raw_rows(_answers_of(tx.postgres), {"listed": tx.listed(wanted)})
-    answers = {row[0]: _answer(*row[1:]) for row in rows}
+    answers = {row[0]: _answer(*row) for row in rows}
     return {key: History(answers.get(known), answers.get(unknown)) for key, known, unknown in found}
 
 
@@ -160,7 +160,27 @@ _ANSWERS = sa.select(
 )
 
 
+class _Unpacked:
+    """The body of an answer, read when it is first asked for."""
+
+    def __get__(self, answer: _Journaled, _: type) -> Any:
+        body = answer.__dict__["body"] = unpack(answer.packed)
+        return body
+
+
+class _Journaled(Answer):
+    """An answer as the journal has it: its body is not read yet."""
+
+    packed: bytes | None
+    if not TYPE_CHECKING:
+        body = _Unpacked()
+
+    def read(self, parser: Callable[[Any], T]) -> T:
+        return parser(self.__dict__["body"] if "body" in self.__dict__ else unpack(self.packed))
+
+
 def _answer(
+    _id: int,
     key: str,
     state: State,
     reason: str | None,
@@ -176,13 +196,13 @@ def _answer(
     latency_ms: int,
     body: bytes | None,
 ) -> Answer:
-    answer = object.__new__(Answer)
+    answer = object.__new__(_Journaled)
     # What the class's own constructor does for a frozen dataclass takes 3 µs, as long as parsing the body.
     answer.__dict__.update(
         key=key,
         state=state,
         reason=reason,
-        body=unpack(body),
+        packed=body,
         provider=provider,
         operation=operation,
         subject=subject,

@@ -231,8 +231,8 @@ async def _wishes(signal: Signal, leads: pl.DataFrame, desk: Desk, judged: Mappi
             ranks[name] = min(rank, ranks.get(name, rank))
     return [
         plan.Wish(signal.name, name, ranks[name], wants)
-        for name, look in asked.stats.looks.items()
-        if name in ranks and (wants := [wished[key] for key in look.keys if key in wished])
+        for name, keys in asked.stats.looks.by_subject().items()
+        if name in ranks and (wants := [wished[key] for key in keys if key in wished])
     ]
 
 
@@ -290,19 +290,20 @@ async def _collected(asked: _SignalFindings, leads: pl.DataFrame, desk: Desk, ju
     if without:
         stats.missed["no_subject"] += without
     pairs = {(named.campaigns[row], named.subjects[row]) for row in asked.rows}
-    looks, lacking = _looks(pairs, stats), _lacking(pairs, verdicts)
+    looks, lacking = stats.looks.by_campaign(pairs), _lacking(pairs, verdicts)
     # A gift that is stale is better than nothing.
     last_resorts = {
         key: _as_verdict(gift, stale=verdict.reason not in ("not_bought", NOT_WORTH_IT))
         for key, gift in asked.brought.items()
         if key not in taken and (verdict := verdicts[key[1]]).state == "unknown" and verdict.reason not in OPTED_OUT
     }
+    seen = stats.looks.by_subject() if taken else {}
     for key, gift in taken.items():
         campaign, name = key
         stats.given[campaign] += 1
         stats.spent[campaign].hits += 1
-        look, seen = looks.setdefault(campaign, Look()), stats.looks.get(name)
-        look.keys |= seen.keys if seen else set()
+        look = looks.setdefault(campaign, Look())
+        look.keys |= seen.get(name, set())
         look.until = min(look.until, _fresh_until(signal, gift, desk))
     own = {key: _as_verdict(gift) for key, gift in taken.items()} | last_resorts
     charges = [charge for charge in asked.charges if (charge.campaign_id, charge.subject) not in taken]
@@ -315,12 +316,12 @@ async def _not_bought(
     """Verdicts on subjects for which nothing is bought, because they are not worth it or beyond the budget: what the ledger has is free, however old."""
     recalled = SignalStats()
     verdicts, charges = await ask(signal, subjects, replace(desk, ledger=desk.ledger.recall_only()), recalled)
-    stats.looks |= recalled.looks
+    stats.looks.add_all(recalled.looks)
     for campaign, spent in recalled.spent.items():
         stats.spent[campaign].hits += spent.hits
+    if beyond:
+        stats.looks.end(verdicts.keys() & set(beyond))  # the next run looks again for what the budget allows
     for name, verdict in verdicts.items():
-        if name in beyond and name in stats.looks:
-            stats.looks[name].until = 0.0  # the next run looks again for what the budget allows
         if verdict.state == "unknown" and verdict.reason not in ("off", "suppressed"):
             verdicts[name] = SubjectVerdict("unknown", "over_budget" if name in beyond else NOT_WORTH_IT)
     return verdicts, charges
@@ -336,7 +337,7 @@ async def _taken(signal: Signal, leads: pl.DataFrame, brought: Mapping[Key, Gift
     subjects = _subjects(signal, leads, desk, named.first([row for row, name in enumerate(named.subjects) if name in names]))
     recalled = SignalStats()
     known, _ = await ask(signal, subjects, replace(desk, ledger=desk.ledger.recall_only()), recalled)
-    stats.looks |= recalled.looks
+    stats.looks.add_all(recalled.looks)
     return {key: gift for key, gift in fresh.items() if (answered := known[key[1]].as_of) is None or answered <= gift.as_of}
 
 
@@ -368,16 +369,6 @@ def _subjects(signal: Signal, leads: pl.DataFrame, desk: Desk, first: Sequence[i
         name: Subject(named.campaigns[row], LeadFacts(name, emails[row], given[row], last[row], domains[row], profiles[row]))
         for name, row in zip(names, first, strict=True)
     }
-
-
-def _looks(pairs: Collection[tuple[str, str | None]], stats: SignalStats) -> dict[str, Look]:
-    """What each campaign's rows depend on in the ledger: everything looked up for its subjects, whoever paid."""
-    looks = {campaign: Look() for campaign, _ in pairs}
-    for campaign, name in pairs:
-        if name is not None and name in stats.looks:
-            looks[campaign].keys |= stats.looks[name].keys
-            looks[campaign].until = min(looks[campaign].until, stats.looks[name].until)
-    return looks
 
 
 async def _suppress(asked: _SignalFindings, leads: pl.DataFrame, named: Named, ledger: Ledger) -> None:
@@ -450,22 +441,13 @@ def _values(name: str, values: list[Any], dtype: pl.DataType) -> pl.Series:
 def _costs(leads: pl.DataFrame, named: Named, charges: Sequence[Charge]) -> pl.Series:
     """For each row: each answer's cost on the first lead it served in the campaign that paid."""
     costs = [0] * leads.height
-    if charges:
-        billed = {(charge.campaign_id, charge.subject) for charge in charges}
-        payers: dict[tuple[str, str], tuple[Any, str, int]] = {}
-        keys = zip(named.campaigns, leads["lead_id"].to_list(), leads["received_at"].to_list(), named.subjects, strict=True)
-        for row, (campaign, lead, at, name) in enumerate(keys):
-            if name is not None and (campaign, name) in billed:
-                payers[campaign, name] = min(payers.get((campaign, name), (at, lead, row)), (at, lead, row))
-        # An answer that served several subjects is paid by the first of them.
-        ordered = sorted(
-            (payer, number)
-            for number, charge in enumerate(charges)
-            if (payer := payers.get((charge.campaign_id, charge.subject))) is not None
-        )
-        paid: set[tuple[str, str]] = set()
-        for (_, _, row), number in ordered:
-            charge = charges[number]
+    billed: dict[tuple[str, str | None], list[Charge]] = {}
+    for charge in charges:
+        billed.setdefault((charge.campaign_id, charge.subject), []).append(charge)
+    # An answer that served several subjects is paid by the first of them.
+    paid: set[tuple[str, str]] = set()
+    for row in named.arrived if billed else ():
+        for charge in billed.pop((named.campaigns[row], named.subjects[row]), ()):
             if (charge.key, charge.campaign_id) not in paid:
                 paid.add((charge.key, charge.campaign_id))
                 costs[row] += charge.cost_micros

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +17,51 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Look:
-    """Keys looked up in the ledger for a subject, answered or not, and until when the answers hold (seconds since the epoch)."""
+    """Keys looked up in the ledger for a campaign, answered or not, and until when the answers hold (seconds since the epoch)."""
 
     keys: set[str] = field(default_factory=set)
     until: float = math.inf
+
+
+@dataclass(slots=True)
+class Looks:
+    """What was looked up in the ledger, in columns: about which subject, under which key, and until when that holds. A subject has as many rows as looks."""
+
+    subjects: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+    until: list[float] = field(default_factory=list)
+
+    def add(self, subjects: Sequence[str], keys: Sequence[str], until: Sequence[float]) -> None:
+        self.subjects += subjects
+        self.keys += keys
+        self.until += until
+
+    def add_all(self, other: Looks) -> None:
+        self.add(other.subjects, other.keys, other.until)
+
+    def end(self, subjects: Collection[str]) -> None:
+        """What was looked up about these subjects does not hold."""
+        self.until = [0.0 if subject in subjects else until for subject, until in zip(self.subjects, self.until, strict=True)]
+
+    def by_subject(self) -> dict[str, set[str]]:
+        """Subject → keys."""
+        found: dict[str, set[str]] = {}
+        for subject, key in zip(self.subjects, self.keys, strict=True):
+            found.setdefault(subject, set()).add(key)
+        return found
+
+    def by_campaign(self, pairs: Iterable[tuple[str, str | None]]) -> dict[str, Look]:
+        """Campaign → everything looked up about its subjects, whoever paid. `pairs`: campaigns with their subjects."""
+        looks: dict[str, Look] = {}
+        of_subject: dict[str | None, list[Look]] = {}
+        for campaign, subject in pairs:
+            of_subject.setdefault(subject, []).append(looks.setdefault(campaign, Look()))
+        for subject, key, until in zip(self.subjects, self.keys, self.until, strict=True):
+            for look in of_subject.get(subject, ()):
+                look.keys.add(key)
+                if until < look.until:
+                    look.until = until
+        return looks
 
 
 @dataclass
@@ -32,8 +73,7 @@ class SignalStats:
     """Number of distinct subjects, by paying campaign."""
     spent: defaultdict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
     """By campaign."""
-    looks: dict[str, Look] = field(default_factory=dict, repr=False)
-    """By subject."""
+    looks: Looks = field(default_factory=Looks, repr=False)
     given: Counter[str] = field(default_factory=Counter)
     """Number of subjects that were not asked about because a lead of the campaign brings the answer, by campaign."""
     found: int = 0
@@ -67,14 +107,6 @@ class SignalStats:
             own.hits = max(own.hits - each.bought, 0)
             own.bought += each.bought
             own.add_cost(each)
-
-    def looked(self, subject: str, key: str, until: float) -> None:
-        """Record that an answer was looked up, and how long it holds."""
-        if (look := self.looks.get(subject)) is None:
-            self.looks[subject] = Look({key}, until)
-            return
-        look.keys.add(key)
-        look.until = min(look.until, until)
 
     def metadata(self) -> dict[str, Any]:
         """The figures of the whole run."""

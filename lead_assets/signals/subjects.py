@@ -48,15 +48,9 @@ class Named:
         if len(rows) < len(self.arrived):
             among = set(rows)
             chosen = [row for row in self.arrived if row in among]
-        first: dict[str, int] = {}
-        best: dict[str, int] = {}
-        for row in chosen:
-            if (name := self.subjects[row]) is None:
-                continue
-            first.setdefault(name, row)
-            if ranks is not None:
-                best[name] = min(best.get(name, ranks[row]), ranks[row])
-        return list(first.values()) if ranks is None else [first[name] for name in sorted(best, key=best.__getitem__)]
+        first = {self.subjects[row]: row for row in reversed(chosen)}
+        order = chosen if ranks is None else sorted(chosen, key=ranks.__getitem__)
+        return [first[name] for name in dict.fromkeys([self.subjects[row] for row in order]) if name is not None]
 
 
 class LeadSubjects:

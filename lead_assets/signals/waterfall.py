@@ -10,6 +10,7 @@ import asyncio
 import functools
 import logging
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -62,8 +63,7 @@ class SubjectVerdict:
     """The provider that was temporarily unavailable: asked again, it may answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """An answer that cost something: the subjects it served, and the campaign that paid."""
 
     subject: str
@@ -72,8 +72,7 @@ class Charge:
     cost_micros: int
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(NamedTuple):
     """A subject to ask about: the campaign that pays, and the facts of its first lead (only if a source's question needs them)."""
 
     campaign_id: str
@@ -165,10 +164,11 @@ async def ask(
         return {name: SubjectVerdict() for name in subjects}, []
     verdicts: dict[str, SubjectVerdict] = {}
     charges: list[Charge] = []
+    still_open = list(subjects)
     for source in sources:
         mock = load_vendors()[source.provider].is_mock(desk.settings)
         buying = load_vendors()[source.provider].key(desk.settings) is not None
-        still_open = [name for name in subjects if name not in verdicts or not _is_settled(signal, verdicts[name])]
+        still_open = [name for name in still_open if name not in verdicts or not _is_settled(signal, verdicts[name])]
         if not still_open:
             break
         asked, missed = await _questions(signal, source, {name: subjects[name] for name in still_open}, verdicts, desk, stats, charges)
@@ -187,15 +187,17 @@ async def ask(
                     for name, each in due[start : start + AT_ONCE]
                 ]
                 answers = await _answers(signal, asking, wants, desk, stats)
-                for want in wants:
-                    name, answer = want.name, answers.get(want.key)
-                    stats.looked(name, want.key, stands_until(signal.lifetimes, answer, buying=buying))
+                keys = [want.key for want in wants]
+                said = [answers.get(key) for key in keys]
+                until = [stands_until(signal.lifetimes, answer, buying=buying) for answer in said]
+                stats.looks.add([want.name for want in wants], keys, until)
+                for want, answer in zip(wants, said, strict=True):
                     verdict = _verdict(signal, source, answer, mock)
                     if want.kind == "email":
                         verdict.address = want.subject
-                    _note(signal, verdicts, name, verdict)
+                    _note(signal, verdicts, want.name, verdict)
                     if answer is not None and answer.cost_micros and want.kind not in source.charged_elsewhere:
-                        charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
+                        charges.append(Charge(want.name, want.key, answer.campaign_id, answer.cost_micros))
     for name in subjects:
         verdicts.setdefault(name, SubjectVerdict("unknown", "no_subject"))
     return verdicts, charges
@@ -261,8 +263,7 @@ async def _known(
     missed: dict[str, SubjectVerdict] = {}
     for name, want in wants.items():
         answer = answers.get(want.key)
-        stats.looked(name, want.key, stands_until(needed.lifetimes, answer, buying=buying))
-        stats.looked(name, own[name], math.inf)
+        stats.looks.add([name, name], [want.key, own[name]], [stands_until(needed.lifetimes, answer, buying=buying), math.inf])
         if answer is not None and answer.cost_micros and needed.subject not in first.charged_elsewhere:
             charges.append(Charge(name, want.key, answer.campaign_id, answer.cost_micros))
         if desk.ledger.buying == "rehearsed" and answer is not None and answer.reason == "not_bought":
@@ -288,9 +289,8 @@ async def _read(reads: Signal, subjects: Mapping[str, Subject], desk: Desk, stat
         other: {operation: known.body for operation, key in asked.items() if key in past and (known := past[key].known) is not None}
         for other, asked in keys.items()
     }
-    for name, other in others.items():
-        for key in keys[other].values():
-            stats.looked(name, key, math.inf)
+    looked = [(name, key) for name, other in others.items() for key in keys[other].values()]
+    stats.looks.add([name for name, _ in looked], [key for _, key in looked], [math.inf] * len(looked))
     return {name: bodies[other] for name, other in others.items()}
 
 
@@ -340,14 +340,12 @@ async def _answers(signal: Signal, asking: _AskedSource, wanted: Sequence[_Due],
         for want in wanted:
             stats.spent[want.campaign_id].hits += want.key in answers
         return answers
-    answers = {}
     # A subject that several ask about is a hit of the campaign that would have bought it.
     unique = {want.key: want for want in (wanted if desk.ledger.buying == "never" else reversed(wanted))}
-    for key, want in unique.items():
-        answer = served(desk.ledger, past[key], lifetimes, now) if key in past else None
-        if answer is not None:
-            answers[key] = answer
-            stats.spent[want.campaign_id].hits += 1
+    taken = ((key, served(desk.ledger, past[key], lifetimes, now)) for key in unique if key in past)
+    answers = {key: answer for key, answer in taken if answer is not None}
+    for campaign, hits in Counter([unique[key].campaign_id for key in answers]).items():
+        stats.spent[campaign].hits += hits
     if len(answers) < len(unique):
         missing = [asking.want(want) for want in wanted if want.key not in answers]
         answers |= await _bought(signal, source, missing, past, desk, stats)
@@ -406,7 +404,7 @@ def _verdict(signal: Signal, source: Source, answer: Answer | None, mock: bool) 
     reason, values = answer.reason, None
     if answer.state == "found":
         try:
-            values = source.parser(answer.body)
+            values = answer.read(source.parser)
             state, reason = ("found", None) if values is not None else ("not_found", "no_result")
         except Exception as error:  # one bad answer must not cost the other leads their rows
             _log.warning("signal %s: parser of %s failed: %s", signal.name, source.ledger_operation, type(error).__name__)

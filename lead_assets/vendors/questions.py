@@ -7,14 +7,15 @@ Belongs here: the vocabulary of questions, and those that work for any vendor. D
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from lead_assets.vendors.offer import SubjectKind
 
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
-@dataclass(frozen=True)
-class LeadFacts:
+
+class LeadFacts(NamedTuple):
     """What a question can use: the lead's columns, the answers of other signals, and what this signal knows so far."""
 
     subject: str
@@ -23,9 +24,9 @@ class LeadFacts:
     last_name: str | None = None
     company_domain: str | None = None
     profile: str | None = None
-    known: Mapping[str, Any] = field(default_factory=dict)
+    known: Mapping[str, Any] = _NOTHING
     """Bodies of other signals' answers, by provider-qualified operation (see `needs` and `reads` in rules/signals.yaml)."""
-    so_far: Mapping[str, Any] = field(default_factory=dict)
+    so_far: Mapping[str, Any] = _NOTHING
 
     def subject_of(self, kind: SubjectKind) -> str | None:
         """The name that another signal would use for this subject."""
@@ -33,11 +34,10 @@ class LeadFacts:
         return named[kind]
 
     def with_answers(self, known: Mapping[str, Any], so_far: Mapping[str, Any]) -> LeadFacts:
-        return LeadFacts(self.subject, self.email, self.first_name, self.last_name, self.company_domain, self.profile, known, so_far)
+        return LeadFacts(*self[:6], known, so_far)
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(NamedTuple):
     """`subject` identifies the answer and is equal for equal questions; `payload` is what else the client needs."""
 
     subject: str

@@ -27,23 +27,20 @@ def guessed_addresses(facts: LeadFacts) -> list[Question]:
     found = facts.known.get("hunter.domain-search")
     pattern = found.get("pattern") if isinstance(found, dict) else None
     patterns = [pattern] if isinstance(pattern, str) and pattern else _PATTERNS
-    locals_ = dict.fromkeys(local for each in patterns[:MAX_GUESSES] if (local := _local_part(each, facts.first_name, facts.last_name)))
-    guesses = (f"{local}@{facts.company_domain}" for local in locals_)
-    return [Question(guess, kind="email") for guess in guesses if guess != facts.email]
-
-
-def _local_part(pattern: str, first_name: str, last_name: str) -> str | None:
-    """The part of an address before the @; None if the name has no Latin letters or the pattern is not one of Hunter's."""
-    first, last = _latin(first_name), _latin(last_name)
+    first, last = _latin(facts.first_name), _latin(facts.last_name)
     if not first or not last:
-        return None
-    parts = {"first": first, "last": last, "f": first[0], "l": last[0]}
-    local = _PLACE.sub(lambda found: parts.get(found[1], "{"), pattern)
-    return local if _LOCAL_PART.fullmatch(local) else None
+        return []
+    locals_ = [each.format(first=first, last=last, f=first[0], l=last[0]) for each in patterns[:MAX_GUESSES] if _is_hunters(each)]
+    guesses = dict.fromkeys(f"{local}@{facts.company_domain}" for local in locals_)
+    return [Question(guess, None, "email") for guess in guesses if guess != facts.email]
 
 
-_PLACE = re.compile(r"\{(\w+)\}")
-_LOCAL_PART = re.compile(r"[a-z0-9._-]+")
+@lru_cache(maxsize=1_000)
+def _is_hunters(pattern: str) -> bool:
+    """Whether a pattern has only Hunter's places and what may stand in an address before the @."""
+    return re.fullmatch(r"(?:\{(?:first|last|f|l)\}|[a-z0-9._-])+", pattern) is not None
+
+
 _NOT_LATIN = re.compile(r"[^a-z]")
 
 
