@@ -88,8 +88,8 @@ class _Outcome(Table):
     enrichment_quality: Annotated[
         float | None,
         Column(
-            "Share of requested signals that were found, 0 to 1; null if none was requested. One that was not worth its price counts as it was found for "
-            "the campaign's other leads"
+            "Share of requested signals that were found, 0 to 1; null if none was requested. One that was not worth its price counts as the share of "
+            "the campaign's other leads for which it was found, in tenths"
         ),
     ] = None
     signals_cost_usd: Annotated[Money, Column("Cost of this lead's signals in US dollars")]

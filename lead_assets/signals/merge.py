@@ -164,7 +164,8 @@ def _quality(
     says nothing about the lead.
 
     One that was not worth its price counts as it was found for the campaign's other leads that could be asked about. Leaving it out would make the share of
-    cheap leads one of few signals, which is often 0 or 1, and move their scores by chance.
+    cheap leads one of few signals, which is often 0 or 1, and move their scores by chance. In tenths, so that a few more leads do not move everybody else's
+    score, and with it what is sent about them: a tenth of one signal is a few hundredths of a point.
     """
     if not names:
         return frame, pl.lit(None, dtype=pl.Float64)
@@ -185,7 +186,7 @@ def _quality(
             found.append(_has(name).cast(pl.Float64))
             continue
         found_of, asked_of = others.get(name, (0, 0))
-        usual = (pl.col(f"{name}.of_all") + found_of) / (pl.col(f"{name}.asked_of_all") + asked_of)
+        usual = ((pl.col(f"{name}.of_all") + found_of) / (pl.col(f"{name}.asked_of_all") + asked_of)).round(1)
         estimated = (pl.col(f"{name}.reason") == NOT_WORTH_IT).fill_null(False) & usual.is_not_nan()
         asked.append((_requested(name) | estimated).cast(pl.Int64))
         found.append(pl.when(estimated).then(usual).otherwise(_has(name).cast(pl.Float64)))

@@ -62,7 +62,8 @@ def lead(
 
 
 def briefed(n: int = 1, **facts: Any) -> RoutedLead:
-    return lead(n, brief="Wants <a> demo & a quote.", next_step="Call.", briefed_at=RECEIVED + timedelta(minutes=2), **facts)
+    brief = {"brief": "Wants <a> demo & a quote.", "next_step": "Call.", "briefed_at": RECEIVED + timedelta(minutes=2)}
+    return lead(n, **brief | facts)
 
 
 def rules(

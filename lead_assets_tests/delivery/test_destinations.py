@@ -68,6 +68,25 @@ def test_hubspot_gets_the_contact_with_its_owner_and_then_only_what_changed(sett
     assert {tuple(each["properties"].items()) for each in update["inputs"]} == {(("jobtitle", "CEO"),)}
 
 
+def test_a_note_is_written_again_for_another_brief_tier_or_owner_and_not_for_a_score(
+    settings: Settings, sandbox: Handle, ledger: Ledger
+) -> None:
+    own = rules("hubspot")
+    said: list[dict[str, Any]] = [
+        {"score": 80.0, "reasons": ["+5.32 icp_fit: icp_fit is strong"]},
+        {"score": 80.01, "reasons": ["+5.31 icp_fit: icp_fit is strong"]},
+        {"tier": "warm"},
+        {"tier": "warm", "next_step": "Write."},
+        {"tier": "warm", "next_step": "Write.", "owner": "ben.other"},
+    ]
+    notes = []
+    for facts in said:
+        deliver(ledger, settings, [briefed(**facts)], own)
+        notes.append(len(sandbox.state("hubspot")["notes"]))
+    assert notes == [1, 1, 2, 3, 4]
+    assert sandbox.state("hubspot")["contacts"]["person1@acme1.example"]["properties"]["lead_score"] == "80", "the last one's"
+
+
 def test_an_owner_who_is_already_in_hubspot_stays(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
     own = rules("hubspot")
     deliver(ledger, settings, [lead(1, owner="ana.owner"), lead(2, owner="ana.owner")], own)

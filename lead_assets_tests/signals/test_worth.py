@@ -238,6 +238,16 @@ def test_enrichment_quality_does_not_punish_what_was_not_worth_it() -> None:
     assert enrich(leads, {"company_overview": overview_rows, "news": for_nobody})["enrichment_quality"].to_list() == [1.0, 0.0, 1.0, 0.0]
 
 
+def test_a_few_more_leads_move_nobody_elses_quality() -> None:
+    before, more = [None, None, "no_result"] * 30 + ["not_worth_it"] * 60, [None, None, "no_result"] * 3 + ["no_result"]
+    quality = []
+    for outcomes in (before, before + more):
+        leads = frame([lead(number, f"c{number}.example") for number in range(len(outcomes))])
+        quality.append(enrich(leads, {"news": signal_rows(News, *outcomes)})["enrichment_quality"].to_list()[: len(before)])
+    assert quality[0] == quality[1]
+    assert set(quality[0][90:]) == {0.7}, "two thirds, in tenths"
+
+
 def test_one_lead_counts_what_was_not_worth_it_as_the_rest_of_its_campaign_has_it() -> None:
     leads = frame([lead(number, f"c{number}.example") for number in range(4)])
     frames = {

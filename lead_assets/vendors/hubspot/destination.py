@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -72,9 +73,9 @@ class HubSpotDestination(Destination):
                 lead.send(self.name, "contact", told, content=body, owner=lead.owner if lead.to_owner else None, due_by=lead.due_by)
             )
             if rules.notes and lead.to_owner and "brief" in lead.facts:
-                written = lead.facts["briefed_at"]
-                note = {"text": _note(lead), "at_ms": int(written.timestamp() * 1000) if isinstance(written, datetime) else 0}
-                sent.append(lead.send(self.name, "note", note, after="contact"))
+                # Not the text, as in Slack: HubSpot keeps every note, and a reason that weighs a hundredth more is no reason for another one.
+                says = [lead.owner, lead.facts.get("tier"), lead.facts["brief"], lead.facts.get("next_step")]
+                sent.append(lead.send(self.name, "note", partial(_note, lead), content=says, after="contact"))
         return sent
 
     @asynccontextmanager
@@ -123,10 +124,14 @@ class _NoTurn(Exception):
     """No request may leave within the patience."""
 
 
-def _note(lead: RoutedLead) -> str:
+def _note(lead: RoutedLead) -> dict[str, Any]:
+    written = lead.facts["briefed_at"]
     lines = [str(lead.facts["brief"]), f"Next: {lead.facts['next_step']}" if "next_step" in lead.facts else ""]
     lines.append(f"Score {lead.facts.get('score')} ({lead.facts.get('tier')}): {'; '.join(lead.facts.get('reasons', []))}")
-    return "<br>".join(escape(line) for line in lines if line)
+    return {
+        "text": "<br>".join(escape(line) for line in lines if line),
+        "at_ms": int(written.timestamp() * 1000) if isinstance(written, datetime) else 0,
+    }
 
 
 class _HubSpotSender:
