@@ -114,10 +114,11 @@ def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **o
     cases: dict[tuple[str, str], Case] = {}
     for name, part in wide.sort("received_at", *KEYS).partition_by("profile", as_dict=True, maintain_order=True).items():
         profile = book.profiles[str(name[0])]
-        rows = part.select(*KEYS, "received_at").to_dicts()
-        for row, facts in zip(rows, prompt.facts_of(profile, part), strict=True):
-            canary = doubts.canary_of(facts) if doubts.is_suspicious(profile, facts) else None
-            shown = prompt.render(facts if canary is None else {**facts, doubts.CANARY: doubts.canary_fact(canary)})
+        rows, seen = part.select(*KEYS, "received_at").to_dicts(), prompt.see(profile, part)
+        for place, (row, facts, shown) in enumerate(zip(rows, seen.facts, seen.rendered, strict=True)):
+            canary = doubts.canary_of(facts) if place in seen.hinting and doubts.is_suspicious(profile, facts) else None
+            if canary is not None:
+                shown = prompt.render({**facts, doubts.CANARY: doubts.canary_fact(canary)})
             if (case := cases.get((profile.name, shown))) is None:
                 case = cases[profile.name, shown] = Case(profile, facts, shown, [], suspicious=canary is not None, canary=canary)
             case.leads.append(row)

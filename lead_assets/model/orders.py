@@ -141,13 +141,25 @@ def hints_in(values: Iterable[Any]) -> int:
 
 @lru_cache(maxsize=65_536)
 def _holds_orders(text: str) -> bool:
-    return any(any(pattern.search(version) for pattern in _patterns()) for version in _versions(text)) or _hides_text(text)
+    return any(_gives_orders(version) for version in _versions(text)) or _hides_text(text)
+
+
+def _gives_orders(version: str) -> bool:
+    if version.isascii() and _screens()[0].search(version) is None:
+        return False
+    return any(pattern.search(version) for pattern in _patterns())
 
 
 @lru_cache(maxsize=65_536)
 def _hints_of(text: str) -> int:
-    found = max(sum(1 for pattern in _hints() if pattern.search(version)) for version in _versions(text))
+    found = max(sum(_hinting_ways(version)) for version in _versions(text))
     return found + bool(_MARKS.search(text)) + 2 * (WITHHELD in text or _hides_text(text))
+
+
+def _hinting_ways(version: str) -> Iterator[bool]:
+    screened = version.isascii()
+    for screen_of_words, words in _hints():
+        yield not (screened and screen_of_words.search(version) is None) and words.search(version) is not None
 
 
 def without_hints(text: str) -> str:
@@ -161,8 +173,22 @@ def without_hints(text: str) -> str:
 
 
 @cache
-def _hints() -> tuple[re.Pattern[str], ...]:
-    return tuple(re.compile(rf"(?<![a-z]){words}(?![a-z])") for words in _hinting_words())
+def _hints() -> tuple[tuple[Any, re.Pattern[str]], ...]:
+    """Each kind of words with its screen, a pattern of RE2 for folded texts of ASCII."""
+    return tuple(
+        (re2.compile(screen([_apart(words)]), _options()), re.compile(rf"(?<![a-z]){words}(?![a-z])")) for words in _hinting_words()
+    )
+
+
+def _apart(words: str) -> re.Pattern[str]:
+    return re.compile(f"(?:^|[^a-z]){words}(?:$|[^a-z])")
+
+
+@cache
+def _options() -> Any:
+    options = re2.Options()
+    options.never_capture, options.max_mem = True, 64 << 20
+    return options
 
 
 @cache
@@ -191,12 +217,10 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
 @cache
 def _screens() -> tuple[Any, Any, Any, Any]:
     """Patterns of RE2 for texts of ASCII. For folded ones: what finds orders, what finds words that hint, and what finds disguises; for others: marks."""
-    hints = [re.compile(f"(?:^|[^a-z]){words}(?:$|[^a-z])") for words in _hinting_words()]
+    hints = [_apart(words) for words in _hinting_words()]
     turned = re.compile("|".join(turn for word in _TURNED_WORDS for turn in (codecs.encode(word, "rot13"), word[::-1])))
     disguises = [_SPACED, turned, re.compile("&#|&lt;"), _BASE64, _HEX, _ESCAPES, _PERCENTS, _ESCAPED]
-    options = re2.Options()
-    options.never_capture, options.max_mem = True, 64 << 20
-    orders, words, hidden, marks = (re2.compile(screen(patterns), options) for patterns in (_patterns(), hints, disguises, [_MARKS]))
+    orders, words, hidden, marks = (re2.compile(screen(patterns), _options()) for patterns in (_patterns(), hints, disguises, [_MARKS]))
     return orders, words, hidden, marks
 
 

@@ -107,6 +107,12 @@ class Profile:
         return _digest(self.contract.model_json_schema())
 
     @cached_property
+    def is_exact(self) -> bool:
+        """Whether its answers hold nothing but texts, integers and lists of them, of which there is only one way to write JSON."""
+        shape = canonical_json(self.contract.model_json_schema())
+        return shape.count('"type":"object"') == 1 and not any(kind in shape for kind in ('"type":"number"', '"format"', '"$ref"'))
+
+    @cached_property
     def rules_contract(self) -> type[Answered]:
         """The same contract for the rules classifier, without `model_only` fields."""
         left_out: dict[str, Any] = dict.fromkeys(self.model_only, (None, None))

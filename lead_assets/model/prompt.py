@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.model import message_rules, orders
-from lead_assets.model.profile import Facts, Profile, as_json
+from lead_assets.model.profile import Fact, Facts, Profile, as_json
 
 LONGEST_FACT = 6_000
 """Most characters shown per fact: a long note is cut to limit its cost."""
@@ -80,20 +80,47 @@ def _system_size(system: str) -> int:
     return len(system.encode())
 
 
-def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
-    """What the profile sees of each lead. `leads`: rows of identity.leads, joined with other tables (columns prefixed with their source and a dot)."""
+@dataclass(frozen=True)
+class Seen:
+    """What a profile sees of leads, in their order."""
+
+    facts: list[Facts]
+    rendered: list[str]
+    """`render` of each."""
+    hinting: set[int]
+    """The places of those in whose facts strangers use words that a model is spoken to with (see `orders.hints`)."""
+
+
+def see(profile: Profile, leads: pl.DataFrame) -> Seen:
+    """What the profile sees of each lead. `leads`: rows of identity.leads, joined with other tables (columns prefixed with their source and a dot).
+
+    Each distinct value is cleaned and written once, because all leads of a company share its facts.
+    """
     columns = {name: fact.column if fact.of == "lead" else f"{fact.of}.{fact.column}" for name, fact in profile.facts.items()}
     columns = {name: column for name, column in columns.items() if column in leads.columns}
     orders.read_ahead(set().union(*(_texts(leads[column]) for column in columns.values())))
-    rows: list[Facts] = [{} for _ in range(leads.height)]
+    facts: list[Facts] = [{} for _ in range(leads.height)]
+    written: list[list[str | None]] = []
+    hinting: set[int] = set()
     for name, column in columns.items():
-        fact, values = profile.facts[name], leads[column].to_list()
-        for row, shown in zip(
-            rows, [value or None for value in values] if fact.is_ours else _shown_column(values, is_name=fact.is_name), strict=True
-        ):
-            if shown is not None:
-                row[name] = shown
-    return rows
+        fact, is_list = profile.facts[name], isinstance(leads.schema[column], pl.List)
+        values = leads[column].to_list()
+        keys = [None if value is None else tuple(value) for value in values] if is_list else values
+        known = {key: _seen(fact, list(key) if isinstance(key, tuple) else key) for key in set(keys)}
+        as_text = {key: None if value is None else f"{as_json(name)}: {as_data(value)}" for key, value in known.items()}
+        written.append([as_text[key] for key in keys])
+        for row, key in zip(facts, keys, strict=True):
+            if (value := known[key]) is not None:
+                row[name] = value
+        if not fact.is_ours and (spoken := {key for key, value in known.items() if orders.hints_in((value,))}):
+            hinting.update(place for place, key in enumerate(keys) if key in spoken)
+    shown = zip(*written, strict=True) if written else iter([()] * leads.height)
+    return Seen(facts, [_tagged(f"{{{', '.join(filter(None, each))}}}") for each in shown], hinting)
+
+
+def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
+    """The facts alone: see `see`."""
+    return see(profile, leads).facts
 
 
 def _texts(values: pl.Series) -> set[str]:
@@ -104,16 +131,24 @@ def _texts(values: pl.Series) -> set[str]:
 
 
 def render(facts: Facts) -> str:
-    """The user message. Angle brackets and ampersands become JSON escapes, so nothing inside can open or close a tag."""
-    text = (
-        as_json(facts)
+    """The user message: the facts as one JSON object between tags."""
+    return _tagged(as_data(facts))
+
+
+def as_data(value: Any) -> str:
+    """JSON in which angle brackets and ampersands are escapes, so that nothing inside can open or close a tag."""
+    return (
+        as_json(value)
         .replace("&", "\\u0026")
         .replace("<", "\\u003c")
         .replace(">", "\\u003e")
         .replace("\u2028", "\\u2028")
         .replace("\u2029", "\\u2029")
     )
-    return f"<lead>\n{text}\n</lead>"
+
+
+def _tagged(data: str) -> str:
+    return f"<lead>\n{data}\n</lead>"
 
 
 @cache
@@ -152,16 +187,8 @@ def prompt_hash(profile: Profile) -> str:
     return hashlib.sha256(f"{system_of(profile)}\x1f{render({})}".encode()).hexdigest()[:16]
 
 
-def _shown_column(values: list[Any], *, is_name: bool) -> list[Any]:
-    """`_shown` for each value, called once per distinct value, because all leads of a company share its facts."""
-    known: dict[Any, Any] = {}
-    column = []
-    for value in values:
-        key = tuple(value) if isinstance(value, list) else value
-        if key not in known:
-            known[key] = _shown(value, is_name=is_name)
-        column.append(known[key])
-    return column
+def _seen(fact: Fact, value: Any) -> Any:
+    return value or None if fact.is_ours else _shown(value, is_name=fact.is_name)
 
 
 def _shown(value: Any, *, is_name: bool) -> Any:

@@ -107,7 +107,7 @@ def test_orders_in_a_place_reach_no_message(run: Run) -> None:
 
 @pytest.mark.usefixtures("all_shown")
 def test_without_escapes_the_closing_tag_succeeds(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prompt, "render", lambda facts: f"<lead>\n{json.dumps(facts, ensure_ascii=False)}\n</lead>")
+    monkeypatch.setattr(prompt, "as_data", lambda value: json.dumps(value, ensure_ascii=False))
     assert "closing tag" in fell(run, attacked())
 
 
