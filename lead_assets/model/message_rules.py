@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 
 import polars as pl
 
@@ -221,7 +221,7 @@ def _unmarked(beyond_ascii: re.Match[str]) -> str:
     return "".join(char for char in beyond_ascii.group() if not unicodedata.combining(char))
 
 
-_screen = cache(screen)
+_screen = cache(partial(screen, edges=False))
 _FAMILIAR = "^[\\t\\n\\r -~À-ÖØ-Þà-öø-ÿ‘’“”–—€£]*$"
 
 
