@@ -74,19 +74,25 @@ def intents(
     scores: pl.DataFrame,
     summaries: pl.DataFrame,
 ) -> Made:
-    from lead_assets.delivery import planning
     from lead_assets.delivery.dispatch import drain
     from lead_assets.delivery.facts import routed_leads
+    from lead_assets.delivery.planning import planned
     from lead_assets.delivery.rules import load_delivery_rules
 
     rules = load_delivery_rules(step.settings)
+    sends = step.ledger.buying == "always" and bool(rules.active(step.settings))
+    # Nothing of what it makes on the way has a name here: it is gone before garbage is sought again.
     with no_garbage_sought():
-        sends = planning.to_send(routed_leads(decisions, leads, enriched, classifications, scores, summaries, rules), rules, step.settings)
-    if step.ledger.buying == "always" and rules.active(step.settings):
-        planning.plan(step.ledger, sends, step.partitions)
+        frame = planned(
+            routed_leads(decisions, leads, enriched, classifications, scores, summaries, rules),
+            rules,
+            step.settings,
+            step.ledger if sends else None,
+            step.partitions,
+        )
+    if sends:
         # What cannot be sent within some seconds is left to the outbox's sensor, or to `lead-assets deliver`.
         drain(step.ledger, step.settings, rules, campaigns=step.partitions)
-    frame = planning.as_rows(sends)
     return Made(frame, named("by_destination", counts_by(frame, "destination")))
 
 

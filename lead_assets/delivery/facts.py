@@ -51,9 +51,12 @@ _TIMES = ("received_at", "sla_due_at", "enriched_at")
 
 def _each(wide: pl.DataFrame, rules: DeliveryRules) -> Iterator[RoutedLead]:
     shown = wide.select(_unless_blank(name, dtype) for name, dtype in wide.schema.items() if name not in _OF_OWNER)
+    # Column by column, which takes polars half as long as rows.
+    facts = {name: shown[name].to_list() for name in shown.columns}
+    own = [facts[name] if name in _TIMES and name in facts else wide[name].to_list() for name in (*_OWN, *_TIMES)]
     names = shown.columns
     contacts: dict[tuple[str, str | None, str | None], OwnerContact] = {}
-    for row, values in zip(wide.select(*_OWN, *_TIMES).iter_rows(), shown.iter_rows(), strict=True):
+    for row, values in zip(zip(*own, strict=True), zip(*facts.values(), strict=True), strict=True):
         campaign, lead_id, email, account, owner, owner_email, crm_id, path, route_score, tier, received_at, due_at, enriched_at = row
         if (reached := (owner, owner_email, crm_id)) not in contacts:
             contacts[reached] = rules.contact(*reached)

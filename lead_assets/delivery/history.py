@@ -30,7 +30,8 @@ def histories(ledger: Ledger, campaigns: Collection[str]) -> tuple[pl.DataFrame,
     # The ledger's microseconds are those of the columns.
     entries = _frame(rows, {"id": pl.Int64(), **{name: pl.Int64() if name in _TIMES else schema[name] for name in _OF_ENTRIES}})
     happened = _frame(events, _OF_EVENTS).sort("id")
-    told = happened.group_by("outbox_id", maintain_order=True).agg(history=_told(happened).str.join(","))
+    # Joined as lists: joining texts within the groups takes four times as long.
+    told = happened.group_by("outbox_id", maintain_order=True).agg(history=_told(happened)).with_columns(pl.col("history").list.join(","))
     entries = entries.join(told, left_on="id", right_on="outbox_id", how="left", maintain_order="left").with_columns(
         pl.format("[{}]", pl.col("history").fill_null("")), *(pl.col(name).cast(schema[name]) for name in _TIMES)
     )

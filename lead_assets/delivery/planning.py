@@ -20,6 +20,16 @@ from lead_assets.vendors import destinations
 from lead_assets.vendors.sending import RoutedLead
 
 
+def planned(
+    leads: Sequence[RoutedLead], rules: DeliveryRules, settings: Settings, ledger: Ledger | None, campaigns: Collection[str]
+) -> pl.DataFrame:
+    """Rows of `contracts.DeliveryIntent` for these leads of the campaigns; what is to be sent is stored in the ledger's outbox, if one is given."""
+    sends = to_send(leads, rules, settings)
+    if ledger is not None:
+        plan(ledger, sends, campaigns)
+    return as_rows(sends)
+
+
 def to_send(leads: Sequence[RoutedLead], rules: DeliveryRules, settings: Settings) -> list[ToSend]:
     """What every destination that is on is to get, campaign by campaign."""
     by_campaign: defaultdict[str, list[RoutedLead]] = defaultdict(list)

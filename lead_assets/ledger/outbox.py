@@ -58,13 +58,24 @@ class Outbox:
         """Store what is to be sent to `destinations` for all leads of `campaigns`. What is already there with the same content is left alone, what has not
         left yet is replaced, and what is no longer wanted is withdrawn."""
         # Packing takes longest, and most of the time nothing is new: what is the same is neither packed nor written.
-        latest = self._db.read(lambda tx: _latest(tx, campaigns))
+        last, latest = self._db.read(lambda tx: (_last_note(tx), _latest(tx, campaigns)))
         slots = [intent.slot for intent in intents]
         new = [intent for slot, intent in zip(slots, intents, strict=True) if not _is_same(latest.get(slot), intent)]
-        if not new and not _gone(latest, set(slots), destinations):
+        gone = _gone(latest, set(slots), destinations)
+        if not new and not gone:
             return Planned(same=len(intents))
         bodies = {intent.slot: pack(dict(intent.body)) for intent in new}
-        return self._db.write(lambda tx: _plan(tx, intents, bodies, campaigns, destinations))
+        leads = {intent.lead_id for intent in new} | {row.lead_id for row in gone}
+        concerned = [intent for intent in intents if intent.lead_id in leads]
+
+        def work(tx: Tx) -> Planned:
+            if _last_note(tx) != last:
+                return _plan(tx, intents, bodies, _latest(tx, campaigns), destinations)
+            # Nothing was noted meanwhile, so all other leads are as they were read.
+            planned = _plan(tx, concerned, bodies, _latest(tx, campaigns, leads), destinations)
+            return replace(planned, same=planned.same + len(intents) - len(concerned))
+
+        return self._db.write(work)
 
     def claim(
         self,
@@ -246,11 +257,10 @@ def _plan(
     tx: Tx,
     intents: Sequence[ToSend],
     bodies: Mapping[Slot, bytes | None],
-    campaigns: Collection[str],
+    latest: Mapping[Slot, _Newest],
     destinations: Collection[str],
 ) -> Planned:
     """`bodies`: packed, by slot; one that is not there is packed if it is needed after all."""
-    latest = _latest(tx, campaigns)
     number = tx.execute(sa.select(sa.func.max(outbox.c.id))).scalar() or 0
     added, changed, same = [], [], 0
     events: list[tuple[int, str, str, str | None, int]] = []
@@ -320,11 +330,11 @@ def _key(intent: ToSend, revision: int) -> str:
     return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def _latest(tx: Tx, campaigns: Collection[str]) -> dict[Slot, _Newest]:
-    statement = (
-        sa.select(*(outbox.c[name] for name in _Newest._fields)).where(tx.among(outbox.c.campaign_id, campaigns)).order_by(outbox.c.id)
-    )
-    return {row[1:5]: _Newest._make(row) for row in tx.raw_rows(statement)}
+def _latest(tx: Tx, campaigns: Collection[str], leads: Collection[str] | None = None) -> dict[Slot, _Newest]:
+    """The newest entry of each slot of the campaigns, or of some of their leads."""
+    where = [tx.among(outbox.c.campaign_id, campaigns)] + ([tx.among(outbox.c.lead_id, leads)] if leads is not None else [])
+    rows = tx.raw_rows(sa.select(*(outbox.c[name] for name in _Newest._fields)).where(*where).order_by(outbox.c.id))
+    return {row[1:5]: _Newest._make(row) for row in rows}
 
 
 def claim(
@@ -535,10 +545,14 @@ def _entries(tx: Tx, campaigns: Collection[str]) -> list[dict[str, Any]]:
 def _note(tx: Tx, events: Iterable[tuple[int, str, str, str | None, int]]) -> None:
     events = list(events)
     if events:
-        last = tx.execute(sa.select(sa.func.max(sends.c.id))).scalar() or 0
+        last = _last_note(tx)
         names = ("outbox_id", "campaign_id", "state", "reason", "attempt")
         rows = [dict(zip(names, event, strict=True)) | {"id": last + n, "at": tx.now_us} for n, event in enumerate(events, 1)]
         tx.execute(sa.insert(sends), rows)
+
+
+def _last_note(tx: Tx) -> int:
+    return tx.execute(sa.select(sa.func.max(sends.c.id))).scalar() or 0
 
 
 def _bound(*names: str) -> dict[str, Any]:

@@ -109,7 +109,8 @@ class RoutedLead:
 
     def mapped(self, allowed: Allowed) -> dict[str, str]:
         """The allowed fields that the lead has, as text: what is blank is left out, so that it overwrites nothing."""
-        return {theirs: in_text(self.facts[ours]) for theirs, ours in allowed.items() if ours in self.facts}
+        facts = self.facts
+        return {theirs: in_text(value) for theirs, ours in allowed.items() if (value := facts.get(ours)) is not None}
 
 
 def _with_whom(lead: RoutedLead, body: Mapping[str, Any] | Callable[[], Mapping[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from lead_assets.ledger import Ledger
 from lead_assets.ledger.holders import new_holder
+from lead_assets.ledger.journal import pack
 from lead_assets.ledger.outbox_model import Fate, Parcel, Policy, ToSend, person_hash
 from lead_assets_tests.ledger.conftest import Clock
 
@@ -155,6 +156,23 @@ def test_what_is_no_longer_wanted_is_withdrawn_and_may_come_back(ledger: Ledger)
     assert states(ledger) == [("l1", "held", "withdrawn"), ("l2", "waiting", None)]
     assert plan(ledger, intent("l1"), intent("l2"))["changed"] == 1
     assert len(send(ledger, Fate("confirmed"))) == 2
+
+
+def test_what_happens_while_bodies_are_packed_counts(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The entries are read before, and in the transaction only those that concern something new."""
+    plan(ledger, intent("one"), intent("two"), intent("three"))
+
+    def meanwhile(*steps: Callable[[], object]) -> None:
+        left = list(steps)
+        monkeypatch.setattr("lead_assets.ledger.outbox.pack", lambda body: (left and left.pop()(), pack(body))[1])
+
+    def left() -> None:
+        ledger.outbox.depart(ledger.outbox.claim("h:1:0", "crm", 1), "h:1:0", POLICY)
+
+    meanwhile(left)
+    assert plan(ledger, intent("one", "b"), intent("two"), intent("three")) == {"new": 1, "changed": 0, "same": 2, "withdrawn": 0}
+    meanwhile(lambda: plan(ledger, intent("one", "b")))
+    assert plan(ledger, intent("one", "b"), intent("two"), intent("three", "b")) == {"new": 0, "changed": 2, "same": 1, "withdrawn": 0}
 
 
 def test_a_kind_waits_for_the_one_it_needs(ledger: Ledger) -> None:

@@ -90,8 +90,12 @@ def _track(lead: RoutedLead, rules: SegmentRules) -> dict[str, Any]:
 
 def _typed(lead: RoutedLead, allowed: Allowed) -> dict[str, Any]:
     """Numbers and truths as such; other values as text."""
-    found = {theirs: lead.facts[ours] for theirs, ours in allowed.items() if ours in lead.facts}
-    return {name: value if isinstance(value, _NUMBERS) else in_text(value) for name, value in found.items()}
+    facts = lead.facts
+    return {
+        theirs: value if isinstance(value, _NUMBERS) else in_text(value)
+        for theirs, ours in allowed.items()
+        if (value := facts.get(ours)) is not None
+    }
 
 
 _NUMBERS = (int, float)  # to write int | float makes a new type for every value
