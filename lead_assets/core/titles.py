@@ -35,13 +35,14 @@ def title_roles(titles: pl.Series) -> pl.DataFrame:
     if titles.null_count() == titles.len():
         # A lending form has no titles; compiling the words' patterns would cost more than the rest of its names.
         return pl.DataFrame({"seniority": titles.cast(pl.String), "department": titles.cast(pl.String)})
-    if titles.len() <= _FEW:
-        roles = _of_few({title for title in titles.to_list() if title is not None}) | {None: (None, None)}
+    distinct = titles.unique()
+    if distinct.len() <= _FEW:
+        roles = _of_few({title for title in distinct.to_list() if title is not None}) | {None: (None, None)}
         rows = [roles[title] for title in titles.to_list()]
         return pl.DataFrame(rows, schema={"seniority": pl.String, "department": pl.String}, orient="row")
     return (
         pl.DataFrame({"title": titles})
-        .join(_roles(titles.unique()), on="title", how="left", nulls_equal=True, maintain_order="left")
+        .join(_roles(distinct), on="title", how="left", nulls_equal=True, maintain_order="left")
         .select("seniority", "department")
     )
 
@@ -113,17 +114,18 @@ def _words(row: dict[str, Any]) -> list[str]:
 
 @cache
 def _rules() -> dict[str, list[tuple[str, str]]]:
-    return {kind: [(answer, _pattern(words)) for answer, words in rows] for kind, rows in declared_words().items()}
-
-
-def _pattern(words: list[str]) -> str:
-    """One pattern for all words of a row: "commercial*" with the rest of its word, "charge* d affaires" with that of each, "*vertrieb*" anywhere."""
-    pieces = [word.split("*") for word in words]
+    declared = declared_words()
     # Folded together: one call for each word would take most of a second.
-    folds = iter(folded(piece for word in pieces for piece in word))
+    pieces = [piece for rows in declared.values() for _, words in rows for word in words for piece in word.split("*")]
+    folds = dict(zip(pieces, folded(pieces), strict=True))
+    return {kind: [(answer, _pattern(words, folds)) for answer, words in rows] for kind, rows in declared.items()}
+
+
+def _pattern(words: list[str], folds: dict[str, str]) -> str:
+    """One pattern for all words of a row: "commercial*" with the rest of its word, "charge* d affaires" with that of each, "*vertrieb*" anywhere."""
     anywhere, whole = [], []
-    for word in pieces:
-        texts = [next(folds) for _ in word]
+    for word in (word.split("*") for word in words):
+        texts = [folds[piece] for piece in word]
         if len(word) == 3 and not word[0] and not word[2]:
             anywhere.append(re.escape(texts[1]))
         else:

@@ -11,6 +11,7 @@ from functools import lru_cache
 from anyascii import anyascii
 
 
+@lru_cache(100_000)
 def plain_umlauts(word: str) -> str:
     """ "juergen" and "jurgen" alike, and "djordje" and "dorde": folding takes dots and strokes away, people write them as e and dj."""
     return re.sub(r"([aou])e", r"\1", word).replace("dj", "d").replace("aa", "a")

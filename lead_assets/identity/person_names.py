@@ -57,6 +57,9 @@ class Likeness(IntEnum):
     SAME = 4
 
 
+_Words = tuple[str, ...]
+
+
 class Name(NamedTuple):
     """A name's words, folded and in Latin letters, without titles and particles; the generation it names ("younger" for Jr.), if any; the script it is written
     in ("" for Latin); pairs of words that a hyphen joins; the words with particles; "man" or "woman" if a title says so ("Mrs")."""
@@ -64,11 +67,13 @@ class Name(NamedTuple):
     words: tuple[str, ...]
     generation: str | None
     script: str = ""
-    hyphened: frozenset[tuple[str, str]] = frozenset()
+    hyphened: frozenset[_Words] = frozenset()
     whole: tuple[str, ...] = ()
     sex: str = ""
 
 
+_MARKED = re.compile("[,'\u2019`(\"\u201c\u201d]")
+_HYPHENED = re.compile(r"(\w+)(?=[-\u2010\u2011](\w+))")
 _ABBREVIATED = re.compile(r"([A-Z][a-z]{1,3})\.(?=\s*\w)")
 _ABBREVIATIONS_READ = frozenset({"md", "ma", "sr", "jr", "st"})
 
@@ -76,8 +81,10 @@ _ABBREVIATIONS_READ = frozenset({"md", "ma", "sr", "jr", "st"})
 @lru_cache(100_000)
 def read_name(text: str) -> Name:
     """A full name, in any order and script; no words if it is none ("n/a", "Admin", "Test Test")."""
-    turned = re.sub(r"\b(O|D|L|o|d|l)['\u2019`](?=\w)", r"\1", re.sub(r"^([^,]+),\s*([^,\s][^,]*)$", _family_first, text))
-    turned = re.sub(r"\((?:[^()]*)\)|[\"\u201c\u201d][^\"\u201c\u201d]*[\"\u201c\u201d]", " ", turned) if len(turned) > STEM else turned
+    turned = text
+    if _MARKED.search(text):  # most names are words alone
+        turned = re.sub(r"\b(O|D|L|o|d|l)['\u2019`](?=\w)", r"\1", re.sub(r"^([^,]+),\s*([^,\s][^,]*)$", _family_first, text))
+        turned = re.sub(r"\((?:[^()]*)\)|[\"\u201c\u201d][^\"\u201c\u201d]*[\"\u201c\u201d]", " ", turned) if len(turned) > STEM else turned
     # "Chr. Roth" and "Wm. Penn" have an initial of more than one letter.
     if (short := _ABBREVIATED.match(turned)) and short[
         1
@@ -85,6 +92,7 @@ def read_name(text: str) -> Name:
         turned = short[1][0] + turned[short.end() :]
     script = script_of(turned)
     key = folded([romanised(turned, script)])[0]
+    spelt = key if turned == text and not script else folded([text])[0]
     known = known_names()
     if key in known.no_names:
         return Name((), None)
@@ -95,7 +103,7 @@ def read_name(text: str) -> Name:
         # "Sr. García" and "Md. Yusuf"; behind the name they are the elder and a physician.
         words[0] = {"sr": "senor", "md": "mohammed"}[words[0]]
     # "Claude Morel (Mme)", and "M. Claude Morel".
-    spoken = {*words, *folded([text])[0].split()} if not script else {*words}
+    spoken = {*words, *spelt.split()} if not script else {*words}
     spoken |= {"monsieur"} if re.match(r"M\. \w\w", text) and len(words) > STEM - 1 else set()
     sexes = (
         {sex for sex, titles in known.titles_of.items() if not titles.isdisjoint(spoken)}
@@ -117,9 +125,8 @@ def read_name(text: str) -> Name:
     if not generation and len(words) > 1 and words[-1] in known.generations:
         generation, words = known.generations[words[-1]], words[:-1]
     own = [word for at, word in enumerate(words) if not (0 < at < len(words) - 1 and word in known.particles)]
-    pairs = re.findall(r"(\w+)(?=[-\u2010\u2011](\w+))", turned)
-    hyphened = frozenset((one, other) for one, other in (tuple(folded(pair)) for pair in pairs))
-    sex = sexes.pop() if len(sexes) == 1 and len(words) < len(folded([text])[0].split()) else ""
+    hyphened = frozenset(tuple(folded(pair)) for pair in _HYPHENED.findall(turned))
+    sex = sexes.pop() if len(sexes) == 1 and len(words) < len(spelt.split()) else ""
     return Name(tuple(own if len(own) > 1 else words), generation, script, hyphened, tuple(words), sex)
 
 
@@ -198,7 +205,8 @@ def _written_otherwise(one: str, other: str, script: str, of_other: str) -> bool
 
 
 def _like(a: Name, b: Name, household: bool) -> Likeness:
-    if sorted(a.words) == sorted(b.words) or (_joined(a.words) | _joined(a.whole)) & (_joined(b.words) | _joined(b.whole)):
+    same = len(a.words) == len(b.words) and sorted(a.words) == sorted(b.words)
+    if same or not _spelt(a.words, a.whole).isdisjoint(_spelt(b.words, b.whole)):
         if len(a.words) == len(b.words) == 1 and household:
             # "Smith" and "Smith" in one house.
             return Likeness.PART
@@ -225,21 +233,23 @@ def _like(a: Name, b: Name, household: bool) -> Likeness:
             or _is_login(one, other)
         )
         return Likeness.PART if part else Likeness.DIFFERENT
-    return max(_aligned(short, long, foreign, household) for short, long in _orders(a, b))
+    hyphened, orders = _orders(a, b)
+    return max([_aligned(short, long, hyphened, foreign, household) for short, long in orders])
 
 
-def _orders(a: Name, b: Name) -> list[tuple[Name, Name]]:
-    """Both names as they stand, and one of them with its first word last or its last first (the family name may come first), the shorter first."""
+def _orders(a: Name, b: Name) -> tuple[frozenset[_Words], list[tuple[_Words, _Words]]]:
+    """What a hyphen joins in the longer name; and the words of both as they stand, and one of them with its first word last or its last first (the family name
+    may come first), the shorter first."""
     if a.words != a.whole or b.words != b.whole:
         # "De Luca" and "DeLuca".
         a, b = _glued(a, b), _glued(b, a)
     short, long = (a, b) if len(a.words) <= len(b.words) else (b, a)
-    longs = [long]
+    longs = [long.words]
     if len(long.words) > len(short.words):
         # "Giovanni Battista" and "Giambattista", "Xiao Ming" and "Xiaoming".
-        longs.append(long._replace(words=(long.words[0] + long.words[1], *long.words[2:])))
-    pairs = [(short._replace(words=words), each) for words in _turned(short.words) for each in longs if len(each.words) > 1]
-    return pairs + [(short, long._replace(words=words)) for words in _turned(long.words)[1:]]
+        longs.append((long.words[0] + long.words[1], *long.words[2:]))
+    pairs = [(words, each) for words in _turned(short.words) for each in longs if len(each) > 1]
+    return long.hyphened, pairs + [(short.words, words) for words in _turned(long.words)[1:]]
 
 
 def _glued(name: Name, other: Name) -> Name:
@@ -251,51 +261,51 @@ def _glued(name: Name, other: Name) -> Name:
     return name
 
 
-def _turned(words: tuple[str, ...]) -> list[tuple[str, ...]]:
+@lru_cache(100_000)
+def _turned(words: _Words) -> list[_Words]:
     return list(dict.fromkeys((words, (*words[1:], words[0]), (words[-1], *words[:-1]))))
 
 
-def _aligned(short: Name, long: Name, foreign: bool, household: bool) -> Likeness:
-    given = _given(short.words[0], long.words[0], foreign, household)
-    if given == Likeness.DIFFERENT and 1 < len(short.words[0]) <= STEM and len(long.words) > len(short.words[0]):
+def _aligned(short: _Words, long: _Words, hyphened: frozenset[_Words], foreign: bool, household: bool) -> Likeness:
+    given = _given(short[0], long[0], foreign, household)
+    if given == Likeness.DIFFERENT and 1 < len(short[0]) <= STEM and len(long) > len(short[0]):
         # "JF" for Jean-François.
-        size = len(short.words[0])
-        if short.words[0] == "".join(word[0] for word in long.words[:size]):
-            return min(Likeness.INITIAL, _aligned(short, long._replace(words=(short.words[0], *long.words[size:])), foreign, household))
+        size = len(short[0])
+        if short[0] == "".join(word[0] for word in long[:size]):
+            return min(Likeness.INITIAL, _aligned(short, (short[0], *long[size:]), hyphened, foreign, household))
     at, found = 0, given
     if given == Likeness.DIFFERENT:
         # A middle name may be the one in use.
-        at = next((i for i, word in enumerate(long.words[1:-1], 1) if word == short.words[0]), -1)
-        if at < 0:
+        if short[0] not in long[1:-1]:
             return Likeness.DIFFERENT
-        found = Likeness.PART
-    rest = list(long.words[at + 1 :])
-    for word in short.words[1:]:
+        at, found = long.index(short[0], 1), Likeness.PART
+    rest = list(long[at + 1 :])
+    for word in short[1:]:
         here = next(
             (
                 i
                 for i, other in enumerate(rest)
                 if _family(word, other, foreign, household)
                 or (word[:1] == other[:1] and 1 in (len(word), len(other)))
-                or (word is not short.words[-1] and i < len(rest) - 1 and not names_of(word).isdisjoint(names_of(other)))
+                or (word is not short[-1] and i < len(rest) - 1 and not names_of(word).isdisjoint(names_of(other)))
             ),
             -1,
         )
         if here < 0:
             # Of a short form and another family name nobody can tell.
-            alike = short.words[0] == long.words[0] or sound_of(short.words[0]) == sound_of(long.words[0])
+            alike = short[0] == long[0] or sound_of(short[0]) == sound_of(long[0])
             changed = given >= Likeness.PART and (foreign or alike)
-            return Likeness.PART if changed and 1 not in (len(short.words[0]), len(long.words[0])) else Likeness.DIFFERENT
+            return Likeness.PART if changed and 1 not in (len(short[0]), len(long[0])) else Likeness.DIFFERENT
         del rest[here]
     # What stands for the family name is more than an initial: "Jane D." may be anybody.
-    if len(short.words[-1]) == 1 or not any(_family(short.words[-1], other, foreign, household) for other in long.words[1:]):
+    if len(short[-1]) == 1 or not any(_family(short[-1], other, foreign, household) for other in long[1:]):
         found = min(found, Likeness.PART)
     # Jean and Jean-Pierre are two names, José and José Luis may be.
-    double = len(long.words) > max(len(short.words), 2) and long.words[1] in rest and len(long.words[1]) > 1
-    if double and (long.words[:2] in long.hyphened or (household and _is_double(*long.words[:2]))):
+    double = len(long) > max(len(short), 2) and long[1] in rest and len(long[1]) > 1
+    if double and (long[:2] in hyphened or (household and _is_double(*long[:2]))):
         found = min(found, Likeness.PART)
     # "Aung Kyaw Moe" is not Aung Kyaw; who has a second family name has a given name that is known as such.
-    if household and rest and rest[-1:] == list(long.words[-1:]) and not is_known_given_name(long.words[0]):
+    if household and rest and rest[-1:] == list(long[-1:]) and not is_known_given_name(long[0]):
         found = min(found, Likeness.PART)
     return found
 
@@ -312,7 +322,13 @@ def _is_login(login: tuple[str, ...], name: tuple[str, ...]) -> bool:
 
 
 @lru_cache(100_000)
-def _joined(words: tuple[str, ...]) -> frozenset[str]:
+def _spelt(words: _Words, whole: _Words) -> frozenset[str]:
+    """A name in one word, without its particles and with them."""
+    return _joined(words) | _joined(whole)
+
+
+@lru_cache(100_000)
+def _joined(words: _Words) -> frozenset[str]:
     return frozenset(("".join(words), "".join((*words[1:], words[0])), "".join((words[-1], *words[:-1]))))
 
 
@@ -473,8 +489,10 @@ def _is_feminine_of(a: str, b: str) -> bool:
 
 def _exchanged(a: str, b: str) -> bool:
     """Two neighbouring letters exchanged: a slip. One different letter is another name as often ("Mark", "Mary")."""
-    different = [index for index, (x, y) in enumerate(zip(a, b, strict=False)) if x != y]
-    exchanged = len(a) == len(b) > STEM and len(different) == 2 and different[1] - different[0] == 1
+    if not len(a) == len(b) > STEM:
+        return False
+    different = [index for index, (x, y) in enumerate(zip(a, b, strict=True)) if x != y]
+    exchanged = len(different) == 2 and different[1] - different[0] == 1
     return exchanged and a[different[0]] == b[different[1]] and a[different[1]] == b[different[0]]
 
 

@@ -65,7 +65,7 @@ def _resolved(raw: pl.DataFrame, suppressions: pl.DataFrame | None, hashed: Call
     rows = raw.with_columns(email_normalized=_emails(raw)).pipe(_ranked).with_row_index("row")
     with ThreadPoolExecutor(1) as beside:
         if rows.height >= WORTH_THREADS:
-            beside.submit(_read_tables)
+            beside.submit(read_tables)
         groups, possible = _groups(rows)
         rows = rows.with_columns(group=groups)
         kept = _with_ids_of_their_own(survivors(rows), rows)
@@ -89,11 +89,12 @@ def _emails(raw: pl.DataFrame) -> pl.Series:
     return pl.select(pl.coalesce(known, normalise_emails(raw["email"].set(~unknown, None))["email_normalized"])).to_series()
 
 
-def _read_tables() -> None:
-    """Read what names, companies and places are compared with, while other columns are worked on: a quarter of a second, once in a process."""
+def read_tables() -> None:
+    """Read what names, companies and places are compared with, while other columns are worked on: a quarter of a second, once in a process. Nobody waits for
+    the end, or would hear of an error."""
     likeness("Bill Doe", "William Doe")
     registrable_domains(pl.Series(["acme.example"]))
-    name_parts(*(pl.Series([text]) for text in ("Jane van Doe", None, None)))
+    name_parts(*(pl.Series([text], dtype=pl.String) for text in ("Jane van Doe", None, None)))
     read_texts(["Texas", "Springfield"])
 
 

@@ -14,7 +14,7 @@ from polars.testing import assert_frame_equal
 
 from lead_assets.contracts import Duplicate, Lead, RawLead, SuppressedLead
 from lead_assets.core.suppressing import value_hash
-from lead_assets.identity.resolve import Resolved, resolve, smallest_of_component
+from lead_assets.identity.resolve import Resolved, read_tables, resolve, smallest_of_component
 from lead_assets_tests.conservation import of_leads
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -435,3 +435,7 @@ def test_of_two_people_of_one_mailbox_the_first_by_arrival_drop_and_place_keeps_
         ]
         leads = resolve(raw(*rows)).leads
         assert dict(leads.select("lead_id", "full_name").rows())["ld_0123456789abcdef"] == "Emily Watson"
+
+
+def test_the_tables_that_are_read_ahead_can_be_read() -> None:
+    read_tables()
