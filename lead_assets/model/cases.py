@@ -20,6 +20,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.core.columns import beside
+from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.ledger.model import Answer, AnswerKeys, Lifetimes, Want, stands_until
 from lead_assets.model import doubts, governance, prompt
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
@@ -231,7 +232,8 @@ def _put(cases: Sequence[Case], generation: int, asking: Asking) -> None:
     missing = [first_want(case, generation, asking) for case, key in zip(cases, keys, strict=True) if key not in answers]
     if missing:
         answers = {**answers, **asking.buy(missing)}
-    answered = _take(cases, keys, answers)
+    with no_garbage_sought():
+        answered = _take(cases, keys, answers)
     second = [(case, want) for case in answered if (want := second_want(case, generation, asking)) is not None]
     if second and asking.book.limits.repair:
         answers = asking.buy([want for _, want in second])

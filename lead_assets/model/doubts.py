@@ -81,6 +81,8 @@ def of(profile: Profile, facts: Facts, answer: Answered, text: str, *, suspiciou
             yield Violation("dictated", name, "most of it is copied from the lead's own text")
     if not profile.claims or not profile.opposites:
         return
+    if not suspicious and not any(getattr(answer, name) in disputed for name, disputed in profile.disputed.items()):
+        return
     # Rules obey nobody, but they read "urgent" in an order, too.
     read = profile.by_rules(without_hints(profile, facts) if suspicious else facts)
     differing = [name for name in profile.opposites if getattr(answer, name) != read[name]]
@@ -104,10 +106,11 @@ def _is_dictated(message: str, facts: Facts) -> bool:
     words = _words(message)
     if len(words) < 2:
         return False
-    run = min(_RUN, len(words))
+    run, different = min(_RUN, len(words)), frozenset(words)
     for text in _texts(facts):
         known = _words(text)
-        if len(known) < run or sum(map(frozenset(known).__contains__, words)) < _DICTATED * len(words):
+        # What is not known cannot be copied.
+        if len(known) < run or len(words) - len(different.difference(known)) < _DICTATED * len(words):
             continue
         theirs = f" {' '.join(known)} "
         copied: set[int] = set()

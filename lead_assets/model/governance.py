@@ -139,11 +139,12 @@ def _read_at_once(profile: Profile, text: str) -> Answered | None:
     except ValidationError:
         return None
     # As many names as fields: none occurs twice. NaN is no JSON, but pydantic reads it.
-    once = len(_NAME.findall(text)) == len(answer.model_fields_set)
-    said = answer.__dict__
-    if not once or any(type(value) is float and not math.isfinite(value) for value in said.values()):
+    if len(_NAME.findall(text)) != len(answer.model_fields_set):
         return None
-    return answer if all(said[name] is not None for name in profile.model_only) else None
+    said = answer.__dict__
+    if not profile.is_exact and any(type(value) is float and not math.isfinite(value) for value in said.values()):
+        return None
+    return None if None in map(said.get, profile.model_only) else answer
 
 
 _NAME = re.compile(r'"\s*:')
@@ -167,14 +168,14 @@ def _dumps(value: Any) -> bytes | str:
 
 
 def _judge_answers(answers: Sequence[tuple[Profile, Facts, Answered | tuple[Violation, ...]]]) -> list[Judged]:
-    texts = [
-        text
+    messages = [
+        message_rules.message(text)
         for profile, _, answer in answers
         if isinstance(answer, Answered)
         for name in profile.texts
         if (text := getattr(answer, name)) is not None
     ]
-    suspected = message_rules.suspects(texts).iter_rows() if texts else iter(())
+    suspected = zip(messages, message_rules.suspects(messages).iter_rows() if messages else (), strict=True)
     judged = []
     for profile, facts, answer in answers:
         if not isinstance(answer, Answered):
@@ -183,8 +184,9 @@ def _judge_answers(answers: Sequence[tuple[Profile, Facts, Answered | tuple[Viol
         shown = message_rules.Shown(facts)
         violations: list[Violation] = []
         for name in profile.texts:
-            if (text := getattr(answer, name)) is not None:
-                violations += _text_violations(profile, shown, name, text, *next(suspected))
+            if getattr(answer, name) is not None:
+                message, suspicions = next(suspected)
+                violations += _text_violations(profile, shown, name, message, *suspicions)
         violations += _evidence_violations(profile, shown, answer)
         judged.append(Judged(None, tuple(violations)) if violations else Judged(answer))
     return judged
@@ -198,16 +200,25 @@ def _contract_violations(error: ValidationError) -> Iterator[Violation]:
 
 
 def _text_violations(
-    profile: Profile, shown: message_rules.Shown, field: str, text: str, placeholder: bool, contact: bool, promise: bool, names: int
+    profile: Profile,
+    shown: message_rules.Shown,
+    field: str,
+    message: message_rules.Message,
+    placeholder: bool,
+    contact: bool,
+    promise: bool,
+    names: int,
 ) -> Iterator[Violation]:
-    """The last four are the text's row from `message_rules.suspects`."""
-    if placeholder and message_rules.has_placeholder(text):
+    """The last four are the message's row from `message_rules.suspects`."""
+    if placeholder and message_rules.has_placeholder(message.text):
         yield Violation("placeholder", field, "it holds a placeholder that nobody filled in")
-    if contact and message_rules.has_contact_details(text):
+    if contact and message_rules.has_contact_details(message.text):
         yield Violation("contact_details", field, "it holds a link, an e-mail address or a phone number")
-    for kind in message_rules.promises(text, shown, profile.may_promise) if promise else ():
+    for kind in message_rules.promises(message.text, shown, profile.may_promise) if promise else ():
         yield Violation("over_promise", field, f"it promises what may not be promised: {kind}")
-    if message_rules.greets_another(text, shown.facts) or (names and message_rules.names_another(text, shown, profile.glossary, names)):
+    if message_rules.greets_another(message, shown.facts) or (
+        names and message_rules.names_another(message, shown, profile.glossary, names)
+    ):
         yield Violation("other_name", field, "it names a person or company that is not the lead's")
 
 
@@ -224,8 +235,10 @@ def _evidence_violations(profile: Profile, shown: message_rules.Shown, answer: A
 
 def _occurs(quote: str, shown: message_rules.Shown) -> bool:
     # For plain letters, a quote is contained after normalising only if it is contained before.
-    if quote.isascii() and any(isinstance(value, str) and quote in value and value.isascii() for value in shown.facts.values()):
-        return bool(quote.strip())
+    if quote.isascii():
+        for value in shown.facts.values():
+            if isinstance(value, str) and quote in value and value.isascii():
+                return bool(quote.strip())
     squeezed = squeeze(quote)
     return bool(squeezed) and squeezed in squeeze(shown.text)
 

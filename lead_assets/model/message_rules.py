@@ -10,6 +10,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache, cached_property, lru_cache, partial
+from typing import NamedTuple
 
 import polars as pl
 
@@ -50,7 +51,23 @@ class Shown:
         yield self.text
 
 
-def suspects(messages: Sequence[str]) -> pl.DataFrame:
+class Message(NamedTuple):
+    """A message in parts; `greeted` is "" for nobody."""
+
+    text: str
+    greeted: str
+    body: str
+    """What comes after the greeting."""
+
+
+def message(text: str) -> Message:
+    """The message in parts."""
+    composed = _composed(text)
+    greeting = _GREETING.match(composed)
+    return Message(text, "", composed) if greeting is None else Message(text, greeting["who"], composed[greeting.end() :])
+
+
+def suspects(messages: Sequence[Message]) -> pl.DataFrame:
     """Columns placeholder, contact, promise: False if the message cannot break that rule, so that the rule need not run on it. Column names: which of the
     ways to name somebody may be in it (see `names_another`), 0 for none.
 
@@ -61,13 +78,14 @@ def suspects(messages: Sequence[str]) -> pl.DataFrame:
     if len(messages) < _FEW:
         every = [True] * len(messages)
         return pl.DataFrame({"placeholder": every, "contact": every, "promise": every, "names": [-1] * len(messages)})
-    text = pl.Series("text", messages, dtype=pl.String)
+    texts = [each.text for each in messages]
+    text = pl.Series("text", texts, dtype=pl.String)
     frame = pl.DataFrame(
         {
             "strange": ~text.str.contains(_FAMILIAR),
             "text": text,
-            "plain": pl.Series([_plain(message) for message in messages], dtype=pl.String),
-            "body": pl.Series([_split_greeting(message)[1] for message in messages], dtype=pl.String),
+            "plain": pl.Series([_plain(each) for each in texts], dtype=pl.String),
+            "body": pl.Series([each.body for each in messages], dtype=pl.String),
         }
     )
     looks = {"placeholder": ("text", [_PLACEHOLDER]), "contact": ("text", [_CONTACT])}
@@ -113,30 +131,23 @@ def promises(message: str, shown: Shown, allowed: frozenset[str] = frozenset()) 
                 break
 
 
-def greets_another(message: str, facts: Facts) -> bool:
+def greets_another(message: Message, facts: Facts) -> bool:
     """True if the message greets somebody who is neither the lead nor its company."""
-    greeted = _split_greeting(message)[0]
-    if greeted.strip(" ,") in ("", facts.get("first_name")):
+    if message.greeted.strip(" ,") in ("", facts.get("first_name")):
         return False
     known = {*_words(str(facts.get("first_name", ""))), *_words(str(facts.get("company", "")))}
-    return any(word not in known for word in _words(greeted) if word not in _GREETED_GENERALLY)
+    return any(word not in known for word in _words(message.greeted) if word not in _GREETED_GENERALLY)
 
 
-def names_another(message: str, shown: Shown, glossary: frozenset[str], ways: int = -1) -> bool:
+def names_another(message: Message, shown: Shown, glossary: frozenset[str], ways: int = -1) -> bool:
     """True if the message is signed by, or mentions, a person or company that does not occur in the facts. `ways`: those to look for, a bit each as in
     `suspects`; all by default."""
-    body = _split_greeting(message)[1]
     for way, pattern in enumerate(_NAMED_OUTRIGHT):
-        if ways >> way & 1 and any(_strangers(match["who"], shown, glossary) for match in pattern.finditer(body)):
+        if ways >> way & 1 and any(_strangers(match["who"], shown, glossary) for match in pattern.finditer(message.body)):
             return True
-    return bool(ways >> len(_NAMED_OUTRIGHT) & 1) and any(_strangers(run, shown, glossary) > 1 for run in _capitalised_runs(body))
-
-
-def _split_greeting(message: str) -> tuple[str, str]:
-    """Whom the message greets ("" for nobody), and the text after the greeting."""
-    text = _composed(message)
-    greeting = _GREETING.match(text)
-    return (greeting["who"], text[greeting.end() :]) if greeting is not None else ("", text)
+    return bool(ways >> len(_NAMED_OUTRIGHT) & 1) and any(
+        _strangers(run, shown, glossary, least=2) > 1 for run in _capitalised_runs(message.body)
+    )
 
 
 _PLACEHOLDER = re.compile(
@@ -287,9 +298,11 @@ def _starts_sentence(text: str, at: int) -> bool:
     return _SENTENCE_START.search(text, max(0, place - 1), at) is not None
 
 
-def _strangers(run: str, shown: Shown, glossary: frozenset[str]) -> int:
-    """How many words in a run are names that are not in the facts."""
+def _strangers(run: str, shown: Shown, glossary: frozenset[str], least: int = 1) -> int:
+    """How many words in a run are names that are not in the facts; 0 if it has fewer than `least` names."""
     words = [word for word in _words(run) if word not in _NOT_NAMES and word not in glossary and not word.isdigit()]
+    if len(words) < least:
+        return 0
     unknown = shown.lacks(words)
     return sum(word in unknown for word in words)
 

@@ -119,6 +119,11 @@ class Profile:
         return create_model(f"{self.contract.__name__}ByRules", __base__=self.contract, **left_out)
 
     @cached_property
+    def disputed(self) -> Mapping[str, frozenset[str]]:
+        """Class field → the values that are one of `opposites`."""
+        return {name: frozenset().union(*pairs) for name, pairs in self.opposites.items()}
+
+    @cached_property
     def classes(self) -> tuple[str, ...]:
         """Fields with a fixed set of values, whose distribution is reported."""
         return tuple(name for name, spec in self.contract.model_fields.items() if get_origin(spec.annotation) is Literal)
