@@ -15,6 +15,7 @@ from lead_assets.briefs.brief import PROFILE
 from lead_assets.briefs.rules import BriefRules, load_brief_rulebook
 from lead_assets.contracts import QuarantinedSummary, Summary
 from lead_assets.contracts.base import column_of_values
+from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model.buying import Mode, asking
@@ -42,6 +43,7 @@ def worth_a_brief(scores: pl.DataFrame, book: Rulebook[BriefRules]) -> pl.DataFr
     return scores.filter(pl.col("tier").is_in(book.limits.summaries.tiers) & ~pl.col("quarantined").fill_null(False))
 
 
+@no_garbage_sought()
 def summarise(
     leads: pl.DataFrame,
     enriched: pl.DataFrame,

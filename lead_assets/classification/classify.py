@@ -13,6 +13,7 @@ import polars as pl
 
 from lead_assets.classification.rulebook import ClassificationRules, choose, load_rulebook
 from lead_assets.contracts import Classification, Quarantined
+from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model.buying import Mode, asking
@@ -30,6 +31,7 @@ class Classified:
     stats: AnswerStats
 
 
+@no_garbage_sought()
 def classify(
     leads: pl.DataFrame,
     enriched: pl.DataFrame,

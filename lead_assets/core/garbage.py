@@ -20,3 +20,15 @@ def no_garbage_sought() -> Iterator[None]:
     finally:
         if was_sought:
             gc.enable()
+
+
+@contextmanager
+def garbage_sought() -> Iterator[None]:
+    """Within `no_garbage_sought`, for what may take hours and leaves objects that refer to themselves: calls to providers do."""
+    was_sought = gc.isenabled()
+    gc.enable()
+    try:
+        yield
+    finally:
+        if not was_sought:
+            gc.disable()

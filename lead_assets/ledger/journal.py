@@ -16,7 +16,6 @@ import orjson
 import sqlalchemy as sa
 
 from lead_assets.contracts.signals import State
-from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.ledger.database import Tx, from_us, insert_into, one_of
 from lead_assets.ledger.model import Answer, History, T
 from lead_assets.ledger.schema import calls, heads
@@ -127,9 +126,8 @@ def histories(tx: Tx, keys: Iterable[str]) -> dict[str, History]:
     if not wanted:
         return {}
     rows = tx.raw_rows(_answers_of(tx.postgres), {"listed": tx.listed(wanted)})
-    with no_garbage_sought():
-        answers = {row[0]: _answer(*row) for row in rows}
-        return {key: History(answers.get(known), answers.get(unknown)) for key, known, unknown in found}
+    answers = {row[0]: _answer(*row) for row in rows}
+    return {key: History(answers.get(known), answers.get(unknown)) for key, known, unknown in found}
 
 
 def already_written(tx: Tx, pairs: Iterable[tuple[str, int]]) -> set[str]:

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+from lead_assets.core.garbage import garbage_sought
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.buying import buy as buy_all
 from lead_assets.ledger.ledger import Ledger
@@ -71,7 +72,8 @@ def purchase(
     if ledger.buying != "always":
         return recall(ledger, wants).answers
     by = _by_batches if mode == "batch" else _by_messages
-    return asyncio.run(by(wants, ledger, settings, book, retry)).answers
+    with garbage_sought():
+        return asyncio.run(by(wants, ledger, settings, book, retry)).answers
 
 
 async def _by_messages(wants: Sequence[Want], ledger: Ledger, settings: Settings, book: Rulebook[Limits], retry: Retry | None) -> Purchase:

@@ -14,13 +14,12 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import polars as pl
 
 from lead_assets.core.columns import beside
-from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.ledger.model import Answer, AnswerKeys, Lifetimes, Want, stands_until
 from lead_assets.model import doubts, governance, prompt
 from lead_assets.model.client import OPERATION, PROVIDER, Attempt, most_tokens
@@ -67,11 +66,11 @@ class Case:
     """Keys of all wants that were looked up, answered or not."""
     until: float = math.inf
     """When asking again may give a different result, in seconds since the epoch."""
+    subject: str = field(init=False)
+    """What the ledger knows the question by."""
 
-    @cached_property
-    def subject(self) -> str:
-        """What the ledger knows the question by."""
-        return hashlib.sha256(self.rendered.encode()).hexdigest()
+    def __post_init__(self) -> None:
+        self.subject = hashlib.sha256(self.rendered.encode()).hexdigest()
 
     @property
     def codes(self) -> set[str]:
@@ -133,7 +132,7 @@ def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
     sent_again: list[Case] = []
     generation, pending = 1, [case for case in cases if case.in_quarantine]
     while pending:
-        keys = [first_key(case, generation, asking) for case in pending]
+        keys = _first_keys(pending, generation, asking)
         held = asking.held(keys)
         for case, key in zip(pending, keys, strict=True):
             case.keys.add(key)
@@ -149,7 +148,8 @@ def ask(cases: Sequence[Case], asking: Asking) -> list[Case]:
 
 def _keep_editions(cases: Sequence[Case], asking: Asking) -> None:
     """Cases that were answered under an earlier edition of their profile stay with it, so that a new field of a contract buys nothing again."""
-    earlier = [(case, edition, _first_keys(edition, 0, asking).of(case.subject)) for case in cases for edition in case.profile.editions[1:]]
+    makers = {profile: [(edition, _makes_keys(edition, 0, asking)) for edition in profile.editions[1:]] for profile in _profiles(cases)}
+    earlier = [(case, edition, keys.of(case.subject)) for case in cases for edition, keys in makers[case.profile]]
     held = asking.held([key for _, _, key in earlier]) if earlier else {}
     # From the oldest on, so that of several answers the newest edition's stands.
     for case, edition, key in reversed(earlier):
@@ -168,12 +168,17 @@ def first_want(case: Case, generation: int, asking: Asking) -> Want:
     return _want(case, attempt, _seen(case.profile, generation, asking.model), asking)
 
 
-def first_key(case: Case, generation: int, asking: Asking) -> str:
-    """The key of `first_want`."""
-    return _first_keys(case.profile, generation, asking).of(case.subject)
+def _first_keys(cases: Sequence[Case], generation: int, asking: Asking) -> list[str]:
+    """The key of each case's `first_want`."""
+    makers = {profile: _makes_keys(profile, generation, asking) for profile in _profiles(cases)}
+    return [makers[case.profile].of(case.subject) for case in cases]
 
 
-def _first_keys(profile: Profile, generation: int, asking: Asking) -> AnswerKeys:
+def _profiles(cases: Sequence[Case]) -> set[Profile]:
+    return {case.profile for case in cases}
+
+
+def _makes_keys(profile: Profile, generation: int, asking: Asking) -> AnswerKeys:
     return _keys_of(tuple(_seen(profile, generation, asking.model).items()))
 
 
@@ -227,13 +232,12 @@ def text_of(answer: Answer) -> str:
 
 def _put(cases: Sequence[Case], generation: int, asking: Asking) -> None:
     """One attempt per case, and one more for those that a second attempt may repair."""
-    keys = [first_key(case, generation, asking) for case in cases]
+    keys = _first_keys(cases, generation, asking)
     answers = asking.serve(keys)
     missing = [first_want(case, generation, asking) for case, key in zip(cases, keys, strict=True) if key not in answers]
     if missing:
         answers = {**answers, **asking.buy(missing)}
-    with no_garbage_sought():
-        answered = _take(cases, keys, answers)
+    answered = _take(cases, keys, answers)
     second = [(case, want) for case in answered if (want := second_want(case, generation, asking)) is not None]
     if second and asking.book.limits.repair:
         answers = asking.buy([want for _, want in second])

@@ -10,6 +10,7 @@ text. The fourth is an order of ours among the facts of a lead whose text speaks
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterator
 from functools import cache, lru_cache
@@ -107,7 +108,12 @@ def _is_dictated(message: str, facts: Facts) -> bool:
     if len(words) < 2:
         return False
     run, different = min(_RUN, len(words)), frozenset(words)
+    # So many different words are copied at least, and have so many letters with what is between them.
+    least = math.ceil(_DICTATED * len(words)) - (len(words) - len(different))
+    shortest = 2 * max(run, least) - 1
     for text in _texts(facts):
+        if len(text) < shortest and text.isascii():
+            continue
         known = _words(text)
         # What is not known cannot be copied.
         if len(known) < run or len(words) - len(different.difference(known)) < _DICTATED * len(words):

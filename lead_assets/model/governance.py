@@ -203,7 +203,7 @@ def _text_violations(
     profile: Profile,
     shown: message_rules.Shown,
     field: str,
-    message: message_rules.Message,
+    message: message_rules.PartedMessage,
     placeholder: bool,
     contact: bool,
     promise: bool,

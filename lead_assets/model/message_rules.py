@@ -51,7 +51,7 @@ class Shown:
         yield self.text
 
 
-class Message(NamedTuple):
+class PartedMessage(NamedTuple):
     """A message in parts; `greeted` is "" for nobody."""
 
     text: str
@@ -60,14 +60,14 @@ class Message(NamedTuple):
     """What comes after the greeting."""
 
 
-def message(text: str) -> Message:
+def message(text: str) -> PartedMessage:
     """The message in parts."""
     composed = _composed(text)
     greeting = _GREETING.match(composed)
-    return Message(text, "", composed) if greeting is None else Message(text, greeting["who"], composed[greeting.end() :])
+    return PartedMessage(text, "", composed) if greeting is None else PartedMessage(text, greeting["who"], composed[greeting.end() :])
 
 
-def suspects(messages: Sequence[Message]) -> pl.DataFrame:
+def suspects(messages: Sequence[PartedMessage]) -> pl.DataFrame:
     """Columns placeholder, contact, promise: False if the message cannot break that rule, so that the rule need not run on it. Column names: which of the
     ways to name somebody may be in it (see `names_another`), 0 for none.
 
@@ -131,7 +131,7 @@ def promises(message: str, shown: Shown, allowed: frozenset[str] = frozenset()) 
                 break
 
 
-def greets_another(message: Message, facts: Facts) -> bool:
+def greets_another(message: PartedMessage, facts: Facts) -> bool:
     """True if the message greets somebody who is neither the lead nor its company."""
     if message.greeted.strip(" ,") in ("", facts.get("first_name")):
         return False
@@ -139,7 +139,7 @@ def greets_another(message: Message, facts: Facts) -> bool:
     return any(word not in known for word in _words(message.greeted) if word not in _GREETED_GENERALLY)
 
 
-def names_another(message: Message, shown: Shown, glossary: frozenset[str], ways: int = -1) -> bool:
+def names_another(message: PartedMessage, shown: Shown, glossary: frozenset[str], ways: int = -1) -> bool:
     """True if the message is signed by, or mentions, a person or company that does not occur in the facts. `ways`: those to look for, a bit each as in
     `suspects`; all by default."""
     for way, pattern in enumerate(_NAMED_OUTRIGHT):
@@ -281,8 +281,10 @@ _TWO_NAMES = re.compile(r"[^\W\d_a-z][\w'â€™-]*(?:[ ]+(?:&|[^\W\d_a-z])|[-_]|['â
 
 
 def _capitalised_runs(text: str) -> Iterator[str]:
-    """Runs of capitalised words, without the first word of a sentence."""
+    """Runs of capitalised words, without the first word of a sentence, and without those that are surely one word."""
     for match in _CAPITALISED.finditer(text):
+        if match[0].isascii() and match[0].isalpha():
+            continue
         words = match.group().split()
         if _starts_sentence(text, match.start()):
             words = words[1:]

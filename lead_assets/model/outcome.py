@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -20,7 +20,6 @@ from pydantic import ValidationError
 
 from lead_assets.contracts import Table, canonical_json
 from lead_assets.contracts.base import column_of_values
-from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.ledger.figures import money
 from lead_assets.ledger.model import Answer, Spent, to_usd
 from lead_assets.model import governance
@@ -35,20 +34,18 @@ def as_frames(
 ) -> tuple[pl.DataFrame, pl.DataFrame, AnswerStats]:
     """Rows that met the contract, rows that did not (every lead is in exactly one), and figures for the materialization's metadata."""
     cases = list(cases)
-    good: dict[Profile, list[_Row]] = defaultdict(list)
-    bad: dict[Profile, list[_Row]] = defaultdict(list)
-    with no_garbage_sought():
-        unanswered = [case for case in cases if case.unavailable is not None]
-        judged = governance.judge_rules([(case.profile, case.facts) for case in unanswered])
-        by_rules = {id(case): verdict for case, verdict in zip(unanswered, judged, strict=True)}
-        for case in cases:
-            answer, last = case.accepted, case.answers[-1] if case.answers else None
-            if (verdict := by_rules.get(id(case))) is not None:
-                answer, case.violations = verdict.answer, verdict.violations
-            payers = _payers(case)
-            rows = (bad if answer is None else good)[case.profile]
-            rows += [_Row(case, lead, answer, last, payers.get((lead["campaign_id"], lead["lead_id"]), ())) for lead in case.leads]
-        return _frame(good_rows, good, _answered, synthetic), _frame(bad_rows, bad, _rejected, synthetic), AnswerStats(cases)
+    good: dict[Profile, list[_AnsweredLead]] = defaultdict(list)
+    bad: dict[Profile, list[_AnsweredLead]] = defaultdict(list)
+    unanswered = [case for case in cases if case.unavailable is not None]
+    judged = governance.judge_rules([(case.profile, case.facts) for case in unanswered])
+    by_rules = {id(case): verdict for case, verdict in zip(unanswered, judged, strict=True)}
+    for case in cases:
+        answer, last = case.accepted, case.answers[-1] if case.answers else None
+        if (verdict := by_rules.get(id(case))) is not None:
+            answer, case.violations = verdict.answer, verdict.violations
+        rows = (bad if answer is None else good)[case.profile]
+        rows += [_AnsweredLead(case, lead, answer, last, paid) for lead, paid in zip(case.leads, _paid(case), strict=True)]
+    return _frame(good_rows, good, _answered, synthetic), _frame(bad_rows, bad, _rejected, synthetic), AnswerStats(cases)
 
 
 def broken_contracts(classifications: pl.DataFrame, profiles: Mapping[str, Profile]) -> dict[str, int]:
@@ -57,13 +54,17 @@ def broken_contracts(classifications: pl.DataFrame, profiles: Mapping[str, Profi
     `classifications`: any table of answers with the columns profile, schema_version, answer, model and those of the profiles. {} means no problems.
     """
     found: Counter[str] = Counter()
-    for row in classifications.iter_rows(named=True):
-        if (fault := _fault(row, profiles.get(row["profile"]))) is not None:
-            found[f"{row['profile']}: {fault}"] += 1
+    for (name, version), rows in classifications.partition_by("profile", "schema_version", as_dict=True).items():
+        editions = profiles[name].editions if name in profiles else ()
+        profile = next((each for each in editions if each.version == version), None)
+        if profile is not None:
+            found.update(f"{name}: {fault}" for fault in _faults(rows, profile))
+        else:
+            found[f"{name}: version {version} is not {editions[0].version}" if editions else f"{name}: no such profile"] += rows.height
     return dict(sorted(found.items()))
 
 
-class _Row(NamedTuple):
+class _AnsweredLead(NamedTuple):
     """One lead's: `answer` is None in quarantine, `last` if rules answered; `paid` are the answers that it paid for."""
 
     case: Case
@@ -77,7 +78,10 @@ _Columns = dict[str, list[Any]]
 
 
 def _frame(
-    table: type[Table], found: Mapping[Profile, list[_Row]], own: Callable[[Profile, list[_Row]], _Columns], synthetic: bool
+    table: type[Table],
+    found: Mapping[Profile, list[_AnsweredLead]],
+    own: Callable[[Profile, list[_AnsweredLead]], _Columns],
+    synthetic: bool,
 ) -> pl.DataFrame:
     """The rows, by profile; `own` gives the columns that not all tables of answers have. What a profile has no column for is null."""
     schema = table.polars_schema()
@@ -89,7 +93,7 @@ def _frame(
     return pl.DataFrame([column_of_values(name, values[name], dtype) for name, dtype in schema.items()]).sort(KEYS)
 
 
-def _common(profile: Profile, rows: list[_Row], synthetic: bool) -> _Columns:
+def _common(profile: Profile, rows: list[_AnsweredLead], synthetic: bool) -> _Columns:
     return {
         "campaign_id": [row.lead["campaign_id"] for row in rows],
         "lead_id": [row.lead["lead_id"] for row in rows],
@@ -103,7 +107,7 @@ def _common(profile: Profile, rows: list[_Row], synthetic: bool) -> _Columns:
     }
 
 
-def _answered(profile: Profile, rows: list[_Row]) -> _Columns:
+def _answered(profile: Profile, rows: list[_AnsweredLead]) -> _Columns:
     fields = [vars(row.answer) if profile.is_exact else row.answer.model_dump() for row in rows if row.answer is not None]
     return {
         "answer": _as_json(profile, fields),
@@ -114,7 +118,7 @@ def _answered(profile: Profile, rows: list[_Row]) -> _Columns:
     }
 
 
-def _rejected(_: Profile, rows: list[_Row]) -> _Columns:
+def _rejected(_: Profile, rows: list[_AnsweredLead]) -> _Columns:
     return {
         "code": [row.case.violations[0].code for row in rows],
         "reason": ["; ".join(map(str, row.case.violations))[:_LONGEST_REASON] for row in rows],
@@ -124,7 +128,7 @@ def _rejected(_: Profile, rows: list[_Row]) -> _Columns:
     }
 
 
-def _decided_at(rows: list[_Row]) -> list[datetime | None]:
+def _decided_at(rows: list[_AnsweredLead]) -> list[datetime | None]:
     """When the model answered; for rules, when the lead was received."""
     return [row.lead["received_at"] if row.last is None else row.last.answered_at for row in rows]
 
@@ -137,34 +141,34 @@ def _as_json(profile: Profile, answers: list[dict[str, Any]]) -> list[str]:
     return [canonical_json(answer) for answer in answers]
 
 
-def _payers(case: Case) -> dict[tuple[str, str], list[Answer]]:
-    """An answer's cost counts once, on the first lead of the campaign that paid. Other leads and campaigns got it for free."""
-    paid: dict[tuple[str, str], list[Answer]] = {}
+def _paid(case: Case) -> list[list[Answer]]:
+    """For each lead, the answers that it pays for: an answer's cost counts once, on the first lead of the campaign that paid. Others got it for free."""
+    paid: list[list[Answer]] = [[] for _ in case.leads]
+    first: dict[str, list[Answer]] = {}
+    for lead, own in zip(case.leads, paid, strict=True):
+        first.setdefault(lead["campaign_id"], own)
     for answer in case.answers:
-        lead = next((lead for lead in case.leads if lead["campaign_id"] == answer.campaign_id), None)
-        if lead is not None:
-            paid.setdefault((lead["campaign_id"], lead["lead_id"]), []).append(answer)
+        if answer.campaign_id in first:
+            first[answer.campaign_id].append(answer)
     return paid
 
 
-def _fault(row: Mapping[str, object], profile: Profile | None) -> str | None:
-    if profile is None:
-        return "no such profile"
-    edition = next((each for each in profile.editions if each.version == row["schema_version"]), None)
-    if edition is None:
-        return f"version {row['schema_version']} is not {profile.version}"
-    profile = edition
-    answer = str(row["answer"])
-    try:
-        (profile.rules_contract if row["model"] == RULES_MODEL else profile.contract).model_validate_json(answer)
-    except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['type']}"
-    fields = orjson.loads(answer)
-    if row["model"] != RULES_MODEL and (absent := [name for name in profile.model_only if fields[name] is None]):
-        return f"{absent[0]}: missing"
-    moved = [column for name, column in profile.columns.items() if fields[name] != row[column]]
-    return f"column {moved[0]} differs from the answer" if moved else None
+def _faults(rows: pl.DataFrame, profile: Profile) -> Iterator[str]:
+    """What is wrong with each row in which something is."""
+    shown = [rows[column].to_list() for column in profile.columns.values()]
+    for text, model, *values in zip(rows["answer"].to_list(), rows["model"].to_list(), *shown, strict=True):
+        by_rules = model == RULES_MODEL
+        try:
+            answer = (profile.rules_contract if by_rules else profile.contract).model_validate_json(text)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            yield f"{'.'.join(map(str, first['loc']))}: {first['type']}"
+            continue
+        fields = vars(answer) if profile.is_exact else orjson.loads(text)
+        if not by_rules and (absent := [name for name in profile.model_only if fields[name] is None]):
+            yield f"{absent[0]}: missing"
+        elif moved := [column for (name, column), value in zip(profile.columns.items(), values, strict=True) if fields[name] != value]:
+            yield f"column {moved[0]} differs from the answer"
 
 
 @dataclass

@@ -81,7 +81,7 @@ def _system_size(system: str) -> int:
 
 
 @dataclass(frozen=True)
-class Seen:
+class SeenLeads:
     """What a profile sees of leads, in their order."""
 
     facts: list[Facts]
@@ -91,7 +91,7 @@ class Seen:
     """The places of those in whose facts strangers use words that a model is spoken to with (see `orders.hints`)."""
 
 
-def see(profile: Profile, leads: pl.DataFrame) -> Seen:
+def see(profile: Profile, leads: pl.DataFrame) -> SeenLeads:
     """What the profile sees of each lead. `leads`: rows of identity.leads, joined with other tables (columns prefixed with their source and a dot).
 
     Each distinct value is cleaned and written once, because all leads of a company share its facts.
@@ -115,7 +115,7 @@ def see(profile: Profile, leads: pl.DataFrame) -> Seen:
         if not fact.is_ours and (spoken := {key for key, value in known.items() if orders.hints_in((value,))}):
             hinting.update(place for place, key in enumerate(keys) if key in spoken)
     shown = zip(*written, strict=True) if written else iter([()] * leads.height)
-    return Seen(facts, [_tagged(f"{{{', '.join(filter(None, each))}}}") for each in shown], hinting)
+    return SeenLeads(facts, [_tagged(f"{{{', '.join(filter(None, each))}}}") for each in shown], hinting)
 
 
 def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
