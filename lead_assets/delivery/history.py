@@ -25,7 +25,7 @@ _OF_EVENTS = {
 
 def histories(ledger: Ledger, campaigns: Collection[str]) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows of `contracts.Delivery` and of `contracts.DeadLetter` for the campaigns."""
-    rows, events = ledger.outbox.rows(campaigns, ["id", *_OF_ENTRIES], list(_OF_EVENTS))
+    rows, events = ledger.outbox.columns(campaigns, ["id", *_OF_ENTRIES], list(_OF_EVENTS))
     schema = Delivery.polars_schema()
     # The ledger's microseconds are those of the columns.
     entries = _frame(rows, {"id": pl.Int64(), **{name: pl.Int64() if name in _TIMES else schema[name] for name in _OF_ENTRIES}})
@@ -42,8 +42,7 @@ def histories(ledger: Ledger, campaigns: Collection[str]) -> tuple[pl.DataFrame,
     return entries.select(schema.names()).sort(Delivery.key), letters.sort(DeadLetter.key)
 
 
-def _frame(rows: Sequence[tuple[Any, ...]], schema: dict[str, pl.DataType]) -> pl.DataFrame:
-    columns = zip(*rows, strict=True) if rows else [()] * len(schema)
+def _frame(columns: Sequence[list[Any]], schema: dict[str, pl.DataType]) -> pl.DataFrame:
     return pl.DataFrame([pl.Series(name, column, dtype) for (name, dtype), column in zip(schema.items(), columns, strict=True)])
 
 

@@ -20,6 +20,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -71,6 +72,15 @@ class Tx:
         cursor: Any = self.connection.execute(statement, parameters).cursor
         fetched: list[tuple[Any, ...]] = cursor.fetchall()
         return fetched
+
+    def columns(self, of: Sequence[sa.ColumnElement[Any]], *where: sa.ColumnElement[bool]) -> list[list[Any]]:
+        """These columns (of texts and whole numbers) of all rows that meet the conditions, in any order, which is the same for all columns: for tables of tens
+        of thousands. SQLite hands over a column as one JSON text in less than half the time that its rows take."""
+        if self.postgres:
+            rows = self.raw_rows(sa.select(*of).where(*where))
+            return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in of]
+        ((*texts,),) = self.raw_rows(sa.select(*(sa.func.json_group_array(each) for each in of)).where(*where))
+        return [orjson.loads(text) for text in texts]
 
     def among(self, column: sa.ColumnElement[Any], values: Iterable[Any]) -> sa.ColumnElement[bool]:
         """Condition that `column` is one of the values, as one bound parameter however many there are."""

@@ -156,15 +156,15 @@ class Outbox:
         """All entries of the campaigns with their history, oldest first. Without bodies."""
         return self._db.read(lambda tx: _entries(tx, campaigns))
 
-    def rows(
+    def columns(
         self, campaigns: Collection[str], of_entries: Sequence[str], of_events: Sequence[str]
-    ) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:
+    ) -> tuple[list[list[Any]], list[list[Any]]]:
         """These columns of all entries of the campaigns, and of all that happened to them, in any order: for tables of tens of thousands."""
-        entries, events = sa.select(*(outbox.c[name] for name in of_entries)), sa.select(*(sends.c[name] for name in of_events))
+        entries, events = [outbox.c[name] for name in of_entries], [sends.c[name] for name in of_events]
         return self._db.read(
             lambda tx: (
-                tx.raw_rows(entries.where(tx.among(outbox.c.campaign_id, campaigns))),
-                tx.raw_rows(events.where(tx.among(sends.c.campaign_id, campaigns))),
+                tx.columns(entries, tx.among(outbox.c.campaign_id, campaigns)),
+                tx.columns(events, tx.among(sends.c.campaign_id, campaigns)),
             )
         )
 
@@ -333,8 +333,9 @@ def _key(intent: ToSend, revision: int) -> str:
 def _latest(tx: Tx, campaigns: Collection[str], leads: Collection[str] | None = None) -> dict[Slot, _Newest]:
     """The newest entry of each slot of the campaigns, or of some of their leads."""
     where = [tx.among(outbox.c.campaign_id, campaigns)] + ([tx.among(outbox.c.lead_id, leads)] if leads is not None else [])
-    rows = tx.raw_rows(sa.select(*(outbox.c[name] for name in _Newest._fields)).where(*where).order_by(outbox.c.id))
-    return {row[1:5]: _Newest._make(row) for row in rows}
+    columns = tx.columns([outbox.c[name] for name in _Newest._fields], *where)
+    # By id, which comes first.
+    return {row[1:5]: _Newest._make(row) for row in sorted(zip(*columns, strict=True))}
 
 
 def claim(
