@@ -261,7 +261,8 @@ def to_us(moment: datetime) -> int:
 
 
 def from_us(us: int) -> datetime:
-    return _EPOCH + timedelta(microseconds=us)
+    # A float has room for each microsecond of some centuries, and is rounded to it.
+    return datetime.fromtimestamp(us / 1_000_000, UTC)
 
 
 def day_of(us: int) -> str:

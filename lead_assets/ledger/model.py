@@ -131,9 +131,6 @@ class Answer:
     state: State
     reason: str | None
     body: Any
-    provider: str
-    operation: str
-    subject: str
     cost_micros: int
     answered_at: datetime | None
     """When the vendor answered; None if it was not asked (over budget, paused, no key, …)."""
@@ -208,9 +205,6 @@ def missed(want: Want, reason: str) -> Answer:
         state="unknown",
         reason=reason,
         body=None,
-        provider=want.provider,
-        operation=want.operation,
-        subject=want.subject,
         cost_micros=0,
         answered_at=None,
         campaign_id=want.campaign_id,

@@ -101,7 +101,7 @@ def test_a_budget_is_spent_to_the_last_call_and_never_beyond(ledger: Ledger) -> 
         ]
         result = purchase(ledger, things, vendor, batch_size=3)
         assert set(result.missed) <= {"over_budget"}
-        return Counter((a.campaign_id, a.provider) for a in result.answers.values() if a.bought)  # type: ignore[misc]
+        return Counter((thing.campaign_id, thing.provider) for thing in things if result.answers[thing.key].bought)  # type: ignore[misc]
 
     with ThreadPoolExecutor(8) as pool:
         bought: Counter[Any] = sum(pool.map(one, range(8)), Counter())

@@ -374,7 +374,7 @@ def test_one_want_may_fail_without_the_others_of_its_request(timed: Ledger, cloc
     )
     things = [want(name) for name in ("fine", "down", "bad", "gone", "dropped", "never")]
     result = buy_with(timed, clock, things, vendor)
-    states = {answer.subject: (answer.state, answer.reason) for answer in result.answers.values()}
+    states = {each.subject: (result.answers[each.key].state, result.answers[each.key].reason) for each in things}
     assert states == {
         "fine": ("found", None),
         "down": ("found", None),

@@ -79,7 +79,7 @@ def test_an_answer_for_which_nobody_was_asked_costs_nothing() -> None:
     answer = missed(want("acme.example", price=7), "over_budget")
     assert (answer.state, answer.reason, answer.body, answer.answered_at) == ("unknown", "over_budget", None, None)
     assert (answer.cost_micros, answer.input_tokens, answer.output_tokens, answer.latency_ms) == (0, 0, 0, 0)
-    assert (answer.bought, answer.stale, answer.campaign_id, answer.provider) == (False, False, "spring", "pipe0")
+    assert (answer.bought, answer.stale, answer.campaign_id) == (False, False, "spring")
 
 
 def test_what_a_purchase_cost_is_told_in_calls_dollars_and_milliseconds() -> None:
