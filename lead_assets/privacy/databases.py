@@ -218,11 +218,20 @@ def _postgres_tables(connection: sa.Connection) -> list[tuple[str, list[str], li
 
 def _like(columns: list[str], needles: Needles) -> tuple[str, dict[str, Any]]:
     """A condition that a row may have something to find, and its parameters."""
-    return " OR ".join(f'strpos(lower("{name}"), text) > 0' for name in columns) and (
-        "EXISTS (SELECT 1 FROM unnest(CAST(:texts AS text[])) AS text WHERE "
-        + " OR ".join(f'strpos(lower("{name}"), text) > 0' for name in columns)
-        + ")"
-    ), {"texts": needles.texts}
+    beside = {f"beside{number}": text for number, text in enumerate(needles.texts_beside)}
+    said = [without_beside(f'lower("{name}")', [f":{name}" for name in beside]) for name in columns]
+    conditions = " OR ".join(f"strpos({each}, text) > 0" for each in said)
+    return conditions and f"EXISTS (SELECT 1 FROM unnest(CAST(:texts AS text[])) AS text WHERE {conditions})", {
+        "texts": needles.texts,
+        **beside,
+    }
+
+
+def without_beside(expression: str, texts: Iterable[str]) -> str:
+    """SQL for a text without those of `Needles.beside`, given as parameters or literals."""
+    for text in texts:
+        expression = f"REPLACE({expression}, {text}, ' ')"
+    return expression
 
 
 def _quoted(name: str) -> str:

@@ -30,7 +30,7 @@ def export_person(settings: Settings, ledger: Ledger, asked: Identifier) -> dict
     warehouse.prepare()
     person = start(asked)
     held = who(settings, archive, warehouse, person)
-    needles = Needles(person.needles())
+    needles = person.finder()
     persons = persons_of(person)
     sent = {(each.destination, each.person): None for each in ledger.sent_about(persons, person.leads)}
     known = sent | {(name, whom): vendor_id for name, whom, vendor_id in ledger.ids_at_destinations(persons)}

@@ -109,7 +109,7 @@ def forget(settings: Settings, ledger: Ledger, asked: Identifier, *, dry_run: bo
     person = start(asked, hashes=ledger.suppression_hash(asked.value) != value_hash(asked.value))
     _remember_again(archive, erasure, person)
     held = who(settings, archive, warehouse, person)
-    work = Work(settings, ledger, archive, warehouse, person, erasure, Needles(person.needles()))
+    work = Work(settings, ledger, archive, warehouse, person, erasure, person.finder())
     receipt = _told(work, held, dry_run=dry_run)
     if dry_run:
         receipt["destinations"] = ask_destinations(settings, ledger, person, rules, dry_run=True)
@@ -137,7 +137,7 @@ def who(settings: Settings, archive: Archive, warehouse: Warehouse, person: Data
     held: list[Holding] = []
     needles: tuple[Needle, ...] = ()
     while needles != (needles := person.needles()):
-        held = search(settings, Needles(needles))
+        held = search(settings, person.finder())
         unread = _leads_of_drops(settings, archive, person, _drops(held, archive))
         if unread.join(person.rows, on=["campaign_id", "drop_sha256", "position", "part"], how="anti").is_empty():
             break

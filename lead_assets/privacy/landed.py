@@ -6,10 +6,11 @@ the next run archives those without the mention, and Snowpipe loads them anew.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 from lead_assets.ledger.erasing import FORGOTTEN
+from lead_assets.privacy.databases import without_beside
 from lead_assets.privacy.needles import Needles
 
 TABLE = "RAW.ENRICHMENT_EVENTS_LANDED"
@@ -24,27 +25,20 @@ def events_found(snowflake: _Asked, needles: Needles) -> int:
     """How many loaded events have something to find. 0 where Snowpipe is not set up."""
     if not _is_set_up(snowflake):
         return 0
-    texts = sorted(set(needles.texts))
-    return sum(
-        int(snowflake.ask(f"SELECT COUNT(*) FROM {TABLE} WHERE {_mentions(some)}", some)[0][0])
-        for some in (texts[start : start + _AT_ONCE] for start in range(0, len(texts), _AT_ONCE))
-    )
+    return sum(int(snowflake.ask(f"SELECT COUNT(*) FROM {TABLE} WHERE {where}", binds)[0][0]) for where, binds in _mentions(needles))
 
 
 def empty_events(snowflake: _Asked, leads: Sequence[tuple[str, str]], needles: Needles) -> int:
     """Empty the events of leads, (campaign, lead id) each, and those that have something to find. Returns how many."""
     if not _is_set_up(snowflake):
         return 0
-    texts = sorted(set(needles.texts))
     done = 0
     for start in range(0, len(leads), _AT_ONCE):
         some = leads[start : start + _AT_ONCE]
         done += _empty(
             snowflake, " OR ".join(["(CAMPAIGN_ID = ? AND LEAD_ID = ?)"] * len(some)), [value for pair in some for value in pair]
         )
-    for start in range(0, len(texts), _AT_ONCE):
-        done += _empty(snowflake, _mentions(texts[start : start + _AT_ONCE]), texts[start : start + _AT_ONCE])
-    return done
+    return done + sum(_empty(snowflake, where, binds) for where, binds in _mentions(needles))
 
 
 def _empty(snowflake: _Asked, where: str, binds: Sequence[object]) -> int:
@@ -54,8 +48,13 @@ def _empty(snowflake: _Asked, where: str, binds: Sequence[object]) -> int:
     return count
 
 
-def _mentions(texts: Sequence[str]) -> str:
-    return " OR ".join(["CONTAINS(LOWER(TO_JSON(RECORD)), ?)"] * len(texts))
+def _mentions(needles: Needles) -> Iterator[tuple[str, list[str]]]:
+    """Conditions that an event has something to find, with their binds."""
+    texts, beside = sorted(set(needles.texts)), needles.texts_beside
+    said = without_beside("LOWER(TO_JSON(RECORD))", "?" * len(beside))
+    for start in range(0, len(texts), _AT_ONCE):
+        some = texts[start : start + _AT_ONCE]
+        yield " OR ".join([f"CONTAINS({said}, ?)"] * len(some)), [bind for text in some for bind in (*beside, text)]
 
 
 def _is_set_up(snowflake: _Asked) -> bool:

@@ -31,6 +31,7 @@ _FIRST = 2 << 10
 _MOST_INFLATED = 4 << 30
 _GATHERED = 4 << 20
 _DIGITS = b"0123456789"
+_OF_TEXT = ("plain", "JSON", "URL-encoded", "base64")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Needles:
     """Needles ready to be looked for. Letters count as equal in both cases; base64 is compared without case, too, which no chance text of its length meets."""
 
     needles: tuple[Needle, ...]
+    beside: frozenset[str] = frozenset()
+    """Longer texts that are somebody else's: what stands within one of them is not found (joann@acme.example when ann@acme.example is looked for)."""
     forms: list[Form] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -66,12 +69,14 @@ class Needles:
                 if len(pattern) >= _SHORTEST:
                     found.setdefault(pattern, Form(needle, name, pattern, mask))
         self.forms = list(found.values())
-        self._finder = ahocorasick_rs.BytesAhoCorasick([form.pattern for form in self.forms]) if self.forms else None
+        others = {pattern: name for text in self.beside for name, pattern, _ in _forms(text) if pattern not in found}
+        self._finder = ahocorasick_rs.BytesAhoCorasick([*found, *others]) if found else None
+        self.texts_beside = [pattern.decode() for pattern, name in others.items() if name in _OF_TEXT]
 
     @property
     def texts(self) -> list[str]:
         """The forms that can stand in text columns."""
-        return [form.pattern.decode() for form in self.forms if form.name not in ("utf-16", "utf-32", "latin-1")]
+        return [form.pattern.decode() for form in self.forms if form.name in _OF_TEXT]
 
     def places(self, data: bytes) -> list[tuple[int, int, Form]]:
         """(start, end, form) of each place where one stands in plain sight, in order; of overlapping ones all."""
@@ -79,8 +84,13 @@ class Needles:
             return []
         low = data.lower()
         found = self._finder.find_matches_as_indexes(low, overlapping=True)
-        places = [(start, end, self.forms[number]) for number, start, end in found]
-        return [place for place in places if _stands_alone(low, *place)]
+        places = [(start, end, self.forms[number]) for number, start, end in found if number < len(self.forms)]
+        others = [(start, end) for number, start, end in found if number >= len(self.forms)]
+        return [
+            (start, end, form)
+            for start, end, form in places
+            if _stands_alone(low, start, end, form) and not any(first <= start and end <= last for first, last in others)
+        ]
 
     def count(self, data: bytes) -> Counter[tuple[NeedleKind, str]]:
         """How often each kind stands in the data and in what form: also within gzip and zlib streams anywhere in it."""
@@ -192,7 +202,7 @@ def _inflate(data: Any, start: int) -> tuple[list[bytes], int]:
 
 
 def _stands_alone(low: bytes, start: int, end: int, form: Form) -> bool:
-    """Whether a number is not a part of a longer one; other needles may stand anywhere."""
+    """Whether a number is not a part of a longer one. For other needles see `Needles.beside`."""
     if form.needle.kind != "phone" or not form.pattern.isdigit():
         return True
     if low[end : end + 1] in _DIGITS_AND_NOTHING:

@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
-from lead_assets.contracts import TABLES, Duplicate, PersonLead, RawLead
+from lead_assets.contracts import TABLES, Duplicate, PersonLead, RawLead, RejectedPayload, Table
 from lead_assets.core.columns import map_distinct
 from lead_assets.core.emails import mailbox_keys, normalise_emails, read_emails, shared_mailboxes
 from lead_assets.core.suppressing import Kind, email_values, phone_values, value_hash
 from lead_assets.identity.phones import BETWEEN, normalise_phones, phone_key
 from lead_assets.ledger.outbox_model import person_hash
 from lead_assets.privacy.lists import Identifier
-from lead_assets.privacy.needles import Needle
+from lead_assets.privacy.needles import Needle, Needles
 from lead_assets.stores.warehouse.base import Warehouse
 
 COLUMNS = (
@@ -39,6 +39,9 @@ COLUMNS = (
 _KEY = ["campaign_id", "drop_sha256", "position", "part"]
 _PROFILE = r"(?i)linkedin\.com/(?:in|pub)/([^/?#\s]+)"
 _NAMING = ("email", "phone", "profile", "name")
+_ADDRESS = re.compile(r"[^\s<>()\[\]{},;:\"|/\\=&?]*@[^\s<>()\[\]{},;:\"'|/\\=&?]*")
+_ESCAPED = re.compile(r"\\u[0-9a-f]{4}|\\.|[%=][0-9a-f]{2}", re.DOTALL)
+"""Before an address in a text that nobody has read yet: the n of "\\njane@acme.example" is none of its letters."""
 _ROUNDS = 3
 _NAME_LETTERS = 6
 _SUFFIX = 7
@@ -63,6 +66,8 @@ class DataSubject:
     texts: dict[str, set[str]] = field(default_factory=lambda: {"email": set(), "phone": set(), "profile": set(), "name": set()})
     rows: pl.DataFrame = field(default_factory=lambda: RawLead.empty().select(COLUMNS))
     shared: dict[str, int] = field(default_factory=dict)
+    beside: frozenset[str] = frozenset()
+    """Others' addresses, profiles and names that one of theirs is a part of: joann@acme.example beside ann@acme.example."""
 
     @property
     def leads(self) -> list[tuple[str, str]]:
@@ -127,6 +132,21 @@ class DataSubject:
         if self.hashes:
             found += [Needle("id", text) for value in sorted(self.emails | self.numbers) for text in _unkeyed(value)]
         return tuple(found)
+
+    def finder(self) -> Needles:
+        """What looks for them, and leaves others alone."""
+        return Needles(self.needles(), self.beside)
+
+    def parts_of(self, kind: str, text: str) -> Iterator[str]:
+        """The addresses, profiles and names in a text that one of theirs is only a part of."""
+        low = text.lower()
+        if kind == "email":
+            found, mine = [each.strip(".'-_+") for each in _ADDRESS.findall(low)], self.emails | self.mailboxes
+        elif kind == "profile":
+            found, mine = [f"linkedin.com/in/{slug}" for slug in re.findall(_PROFILE, low)], {f"linkedin.com/in/{s}" for s in self.profiles}
+        else:
+            found, mine = list(_orders(" ".join(low.split()))), {order for name in self.names for order in _orders(name)}
+        yield from (each for each in found if each not in mine and any(one in each for one in mine))
 
     def add(self, rows: pl.DataFrame) -> None:
         """Take over what their rows (columns of `COLUMNS`) say."""
@@ -211,24 +231,61 @@ def find(person: DataSubject, warehouse: Warehouse, more: pl.DataFrame | None = 
         person.leave_to_others(everybody)
         if person.rows.height == known:
             break
+    person.beside = frozenset(_beside(person, warehouse, everybody))
+
+
+def _beside(person: DataSubject, warehouse: Warehouse, everybody: pl.DataFrame) -> Iterator[str]:
+    """See `DataSubject.beside`: from `everybody` (columns of `COLUMNS`), from what was bought about others, and from rejected payloads."""
+    pieces = {"email": person.emails, "profile": person.profiles, "name": {order for name in person.names for order in _orders(name)}}
+    pieces = {kind: {piece.lower() for piece in found} for kind, found in pieces.items() if found}
+
+    def told(kind: str, texts: pl.Series) -> Iterator[str]:
+        if kind in pieces:
+            low = texts.str.to_lowercase()
+            for text in low.filter(low.str.contains_any(sorted(pieces[kind])).fill_null(False)).unique():
+                yield from person.parts_of(kind, text)
+
+    yield from told("email", everybody["email"])
+    yield from told("profile", everybody["linkedin_url"])
+    yield from told("name", _names(everybody))
+    for contract in TABLES.values():
+        kinds = {name: kind for name, kind in _columns_that_name(contract).items() if kind in pieces}
+        if contract is RejectedPayload and "email" in pieces:
+            kinds["raw_text"] = "email"
+        if not kinds or contract is RawLead or not warehouse.partitions(contract):
+            continue
+        where = " OR ".join(f"CONTAINS(LOWER({name}), {_literal(piece)})" for name, kind in kinds.items() for piece in sorted(pieces[kind]))
+        rows = warehouse.query(f"SELECT DISTINCT {', '.join(kinds)} FROM {contract.table} WHERE {where}", [contract])
+        for name, kind in kinds.items():
+            texts = rows[name].map_elements(lambda text: _ESCAPED.sub(" ", text.lower()), pl.String) if name == "raw_text" else rows[name]
+            yield from told(kind, texts)
+
+
+def _columns_that_name(contract: type[Table]) -> dict[str, str]:
+    """Column → what of a person it holds."""
+    return {
+        column.name: str(column.pii)
+        for column in contract.columns()
+        if column.pii in _NAMING and column.dtype == pl.String and not column.json
+    }
+
+
+def _literal(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
 
 
 def _bought(person: DataSubject, warehouse: Warehouse) -> Iterator[tuple[str, str]]:
     """(kind, value) of what tables say of their leads in columns that name a person."""
     leads = pl.DataFrame(person.leads, schema={"campaign_id": pl.String, "lead_id": pl.String}, orient="row")
     for contract in TABLES.values():
-        kinds = {
-            column.name: column.pii
-            for column in contract.columns()
-            if column.pii in _NAMING and column.dtype == pl.String and not column.json
-        }
+        kinds = _columns_that_name(contract)
         campaigns = sorted(set(person.campaigns) & set(warehouse.partitions(contract))) if contract.grain == "campaign" else []
         if not kinds or not campaigns or "lead_id" not in contract.polars_schema():
             continue
         rows = warehouse.query(f"SELECT campaign_id, lead_id, {', '.join(kinds)} FROM {contract.table}", [contract], campaigns)
         rows = rows.join(leads, on=["campaign_id", "lead_id"], how="semi")
         for name, kind in kinds.items():
-            yield from ((str(kind), text) for text in rows[name].drop_nulls() if text)
+            yield from ((kind, text) for text in rows[name].drop_nulls() if text)
 
 
 def _of_one_lead(_: Warehouse, everybody: pl.DataFrame, mine: pl.DataFrame) -> pl.DataFrame:

@@ -22,7 +22,7 @@ import sqlalchemy as sa
 
 from lead_assets.core.settings import Settings
 from lead_assets.privacy import databases
-from lead_assets.privacy.needles import Needles
+from lead_assets.privacy.needles import Needle, Needles
 
 _BLOCK = 32 << 20
 _OVERLAP = 4 << 10
@@ -103,7 +103,7 @@ def _looked(files: Iterable[Path], needles: Needles) -> Iterator[tuple[Path, Cou
     totals: dict[Path, Counter[tuple[str, ...]]] = {}
     if sum(_size(path) for path in files) >= _WORTH_PROCESSES:
         # Not forked: polars' threads would not survive it.
-        with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _begin, (needles.needles,)) as pool:
+        with ProcessPoolExecutor(os.cpu_count(), multiprocessing.get_context("spawn"), _begin, (needles.needles, needles.beside)) as pool:
             looks = pool.map(_look_of_process, parts, chunksize=8)
             packed = [(path, _packed(path, needles)) for path in files]
             for (path, *_), counter in zip(parts, looks, strict=True):
@@ -121,9 +121,10 @@ def look_at_part(path: Path, start: int, end: int, needles: Needles) -> Counter[
     """What is in the bytes of a file from `start` to `end`, and in streams that begin there."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-            block = data[start : end + _OVERLAP]
+            before = min(start, _OVERLAP)  # where what stands at the start may have begun
+            block = data[start - before : end + _OVERLAP]
             counter: Counter[tuple[str, ...]] = Counter(
-                (form.needle.kind, form.name) for at, _, form in needles.places(block) if at < end - start
+                (form.needle.kind, form.name) for at, _, form in needles.places(block) if before <= at < before + end - start
             )
             return counter + Counter(needles.count_streams(data, start, min(end, len(data))))
     except (FileNotFoundError, ValueError):  # gone since it was listed, or empty
@@ -133,9 +134,9 @@ def look_at_part(path: Path, start: int, end: int, needles: Needles) -> Counter[
 _needles: Needles | None = None
 
 
-def _begin(needles: tuple[object, ...]) -> None:
+def _begin(needles: tuple[Needle, ...], beside: frozenset[str]) -> None:
     global _needles
-    _needles = Needles(needles)  # type: ignore[arg-type]
+    _needles = Needles(needles, beside)
 
 
 def _look_of_process(part: tuple[Path, int, int]) -> Counter[tuple[str, ...]]:

@@ -205,6 +205,37 @@ def test_whoever_mentions_them_stays_without_the_mention(home: Home, tmp_path: P
     assert home.left() == []
 
 
+def test_whoever_has_a_longer_address_profile_or_name_stays_as_they_are(home: Home, tmp_path: Path) -> None:
+    profile = "https://www.linkedin.com/in/janeq"
+    near = {
+        "email": f"mary{EMAIL}",
+        "phone": "",
+        "full_name": f"Mary{NAME}",
+        "company": "Brightfern",
+        "title": "CFO",
+        "notes": f"not {EMAIL}",
+    }
+    rows = [JANE | {"linkedin_url": profile}, near | {"linkedin_url": f"{profile}-512"}]
+    (tmp_path / "near.csv").write_text(table(rows))
+    broken = tmp_path / "broken.ndjson"
+    broken.write_text(
+        f'{json.dumps(OTHERS[1])}\n{{"email": "x.{EMAIL}", "notes": "{{"\n{{"notes": "call\\n{EMAIL}", "email": 7, "email": 8}}\n'
+    )
+    home.ask("ingest", str(tmp_path / "near.csv"), "--campaign", "near")
+    home.ask("ingest", str(broken), "--campaign", "near")
+    home.ask("run", "--campaign", "near")
+    kept = "SELECT email, full_name, linkedin_url FROM identity.leads WHERE campaign_id = 'near' AND full_name LIKE 'Mary%'"
+    (before,) = home.rows(kept)
+    home.ask("forget", EMAIL)
+    home.ask("run", "--all")
+    assert home.rows(kept) == [before] == [(near["email"], near["full_name"], f"{profile}-512")]
+    assert home.rows("SELECT notes FROM identity.leads WHERE campaign_id = 'near' AND notes <> ''") == [("not " + "*" * len(EMAIL),)]
+    rejects = home.rows(
+        "SELECT position, code, contains(raw_text, 'x.') FROM intake.rejected_payloads WHERE campaign_id = 'near' ORDER BY ALL"
+    )
+    assert rejects == [(2, "forgotten", False), (2, "truncated_json", True), (3, "forgotten", False)]
+
+
 def test_whoever_was_forgotten_stays_out_when_imported_again(home: Home, tmp_path: Path) -> None:
     home.ask("forget", EMAIL)
     again = tmp_path / "again.csv"

@@ -65,3 +65,27 @@ def test_whatever_stands_around_it_it_is_found_and_goes(before: bytes, after: by
     masked, count = NEEDLES.mask(data)
     assert count
     assert not NEEDLES.finds(masked)
+
+
+BESIDE = "mary-jane.doe@acme.example.org"
+
+
+@pytest.mark.parametrize("form", ["plain", "JSON", "URL-encoded", "utf-16", "base64", "gzip"])
+def test_what_is_a_part_of_somebody_elses_is_left_alone(form: str) -> None:
+    needles = Needles(NEEDLES.needles, frozenset({BESIDE, f"{NAME}-Smith".lower()}))
+    text = f"{BESIDE}, {NAME}-Smith"
+    data = {
+        "plain": text.title().encode(),
+        "JSON": json.dumps(text).encode(),
+        "URL-encoded": quote(text).encode(),
+        "utf-16": text.encode("utf-16-le"),
+        "base64": base64.b64encode(text.encode()),
+        "gzip": gzip.compress(text.encode(), mtime=0),
+    }[form]
+    assert NEEDLES.finds(data)
+    assert not needles.finds(data)
+    assert needles.mask(data) == (data, 0)
+    both = f"{text}; {EMAIL}".encode()
+    masked, count = needles.mask(both)
+    assert count == len(EMAIL)
+    assert masked == text.encode() + b"; " + b"*" * len(EMAIL)
