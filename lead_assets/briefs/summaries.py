@@ -77,7 +77,8 @@ def cases_of_briefs(
     chosen = worth_a_brief(scores, book)
     briefed = leads.join(chosen, on=KEYS, how="semi", maintain_order="left")
     profiles = pl.repeat(PROFILE.name, briefed.height, dtype=pl.String, eager=True)
-    reasons = column_of_values("reasons", [_reasons(parts) for parts in chosen["parts"]], pl.List(pl.String()))
+    reasons_of = {parts: _reasons(parts) for parts in chosen["parts"].unique()}
+    reasons = column_of_values("reasons", [reasons_of[parts] for parts in chosen["parts"]], pl.List(pl.String()))
     shown = {"enriched": enriched, "classification": classifications, "score": chosen.with_columns(reasons)}
     return gather(briefed, profiles, book, **shown, lookalike=_in_words(briefed, similar))
 

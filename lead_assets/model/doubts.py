@@ -82,11 +82,12 @@ def of(profile: Profile, facts: Facts, answer: Answered, text: str, *, suspiciou
             yield Violation("dictated", name, "most of it is copied from the lead's own text")
     if not profile.claims or not profile.opposites:
         return
-    if not suspicious and not any(getattr(answer, name) in disputed for name, disputed in profile.disputed.items()):
+    names = [name for name, disputed in profile.disputed.items() if suspicious or getattr(answer, name) in disputed]
+    if not names:
         return
     # Rules obey nobody, but they read "urgent" in an order, too.
     read = profile.by_rules(without_hints(profile, facts) if suspicious else facts)
-    differing = [name for name in profile.opposites if getattr(answer, name) != read[name]]
+    differing = [name for name in names if getattr(answer, name) != read[name]]
     quotes = [quote for quote in answer.evidence if not (suspicious and orders.hints(quote))] if differing else []
     quoted = profile.by_rules({"notes": "\n".join(quotes)}) if differing else {}
     for name in differing:
@@ -111,9 +112,7 @@ def _is_dictated(message: str, facts: Facts) -> bool:
     # So many different words are copied at least, and have so many letters with what is between them.
     least = math.ceil(_DICTATED * len(words)) - (len(words) - len(different))
     shortest = 2 * max(run, least) - 1
-    for text in _texts(facts):
-        if len(text) < shortest and text.isascii():
-            continue
+    for text in _texts(facts, shortest):
         known = _words(text)
         # What is not known cannot be copied.
         if len(known) < run or len(words) - len(different.difference(known)) < _DICTATED * len(words):
@@ -133,9 +132,9 @@ def _words(text: str) -> tuple[str, ...]:
     return tuple(re.findall(r"[^\W_]+", squeeze(text)))
 
 
-def _texts(facts: Facts) -> Iterator[str]:
+def _texts(facts: Facts, shortest: int) -> Iterator[str]:
+    """The facts' texts that have so many letters, or may have them: beyond ASCII, one stands for several."""
     for value in facts.values():
-        if isinstance(value, str):
-            yield value
-        elif isinstance(value, list):
-            yield from (each for each in value if isinstance(each, str))
+        for text in value if isinstance(value, list) else (value,):
+            if isinstance(text, str) and (len(text) >= shortest or not text.isascii()):
+                yield text

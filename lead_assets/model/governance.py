@@ -175,7 +175,7 @@ def _judge_answers(answers: Sequence[tuple[Profile, Facts, Answered | tuple[Viol
         for name in profile.texts
         if (text := getattr(answer, name)) is not None
     ]
-    suspected = zip(messages, message_rules.suspects(messages).iter_rows() if messages else (), strict=True)
+    suspected = zip(messages, message_rules.suspects(messages).rows() if messages else (), strict=True)
     judged = []
     for profile, facts, answer in answers:
         if not isinstance(answer, Answered):

@@ -96,19 +96,19 @@ def read_ahead(texts: Collection[str]) -> None:
     if len(_ORDERLESS) + len(_HINTLESS) > _MOST_REMEMBERED:
         _ORDERLESS.clear()
         _HINTLESS.clear()
-    orders, words, disguises, marks = _screens()
+    kinds, marks = _kinds(), _marks()
     for text in texts:
         if not text.isascii() or (text in _ORDERLESS and text in _HINTLESS):
             continue
         folded = _fold(text)
-        if disguises.search(folded) is not None:
+        found = set(kinds.Match(folded) or ())
+        if _DISGUISES in found:
             continue
-        leet = _without_leet(folded)
-        versions = (folded,) if leet == folded else (folded, leet)
-        if all(orders.search(version) is None for version in versions):
+        if (leet := _without_leet(folded)) != folded:
+            found.update(kinds.Match(leet) or ())
+        if _ORDERS not in found:
             _ORDERLESS.add(text)
-        hinting = WITHHELD in text or marks.search(text) is not None
-        if not hinting and all(words.search(version) is None for version in versions):
+        if max(found, default=0) < _FIRST_HINT and WITHHELD not in text and marks.search(text) is None:
             _HINTLESS.add(text)
 
 
@@ -145,21 +145,22 @@ def _holds_orders(text: str) -> bool:
 
 
 def _gives_orders(version: str) -> bool:
-    if version.isascii() and _screens()[0].search(version) is None:
+    if version.isascii() and _ORDERS not in (_kinds().Match(version) or ()):
         return False
     return any(pattern.search(version) for pattern in _patterns())
 
 
 @lru_cache(maxsize=65_536)
 def _hints_of(text: str) -> int:
-    found = max(sum(_hinting_ways(version)) for version in _versions(text))
+    found = max(_kinds_of_hints(version) for version in _versions(text))
     return found + bool(_MARKS.search(text)) + 2 * (WITHHELD in text or _hides_text(text))
 
 
-def _hinting_ways(version: str) -> Iterator[bool]:
-    screened = version.isascii()
-    for screen_of_words, words in _hints():
-        yield not (screened and screen_of_words.search(version) is None) and words.search(version) is not None
+def _kinds_of_hints(version: str) -> int:
+    hints = _hints()
+    if version.isascii():
+        hints = tuple(hints[kind - _FIRST_HINT] for kind in _kinds().Match(version) or () if kind >= _FIRST_HINT)
+    return sum(pattern.search(version) is not None for pattern in hints)
 
 
 def without_hints(text: str) -> str:
@@ -173,22 +174,8 @@ def without_hints(text: str) -> str:
 
 
 @cache
-def _hints() -> tuple[tuple[Any, re.Pattern[str]], ...]:
-    """Each kind of words with its screen, a pattern of RE2 for folded texts of ASCII."""
-    return tuple(
-        (re2.compile(screen([_apart(words)]), _options()), re.compile(rf"(?<![a-z]){words}(?![a-z])")) for words in _hinting_words()
-    )
-
-
-def _apart(words: str) -> re.Pattern[str]:
-    return re.compile(f"(?:^|[^a-z]){words}(?:$|[^a-z])")
-
-
-@cache
-def _options() -> Any:
-    options = re2.Options()
-    options.never_capture, options.max_mem = True, 64 << 20
-    return options
+def _hints() -> tuple[re.Pattern[str], ...]:
+    return tuple(re.compile(rf"(?<![a-z]){words}(?![a-z])") for words in _hinting_words())
 
 
 @cache
@@ -214,14 +201,32 @@ def _patterns() -> tuple[re.Pattern[str], ...]:
     )
 
 
+_ORDERS, _DISGUISES, _FIRST_HINT = range(3)
+
+
 @cache
-def _screens() -> tuple[Any, Any, Any, Any]:
-    """Patterns of RE2 for texts of ASCII. For folded ones: what finds orders, what finds words that hint, and what finds disguises; for others: marks."""
-    hints = [_apart(words) for words in _hinting_words()]
+def _kinds() -> Any:
+    """A set of RE2's patterns that are tried together on a folded text of ASCII: what finds orders, what finds disguises, and each kind of words that hint."""
     turned = re.compile("|".join(turn for word in _TURNED_WORDS for turn in (codecs.encode(word, "rot13"), word[::-1])))
     disguises = [_SPACED, turned, re.compile("&#|&lt;"), _BASE64, _HEX, _ESCAPES, _PERCENTS, _ESCAPED]
-    orders, words, hidden, marks = (re2.compile(screen(patterns), _options()) for patterns in (_patterns(), hints, disguises, [_MARKS]))
-    return orders, words, hidden, marks
+    hints = [[re.compile(f"(?:^|[^a-z]){words}(?:$|[^a-z])")] for words in _hinting_words()]
+    kinds = re2.Set.SearchSet(_options())
+    for patterns in (_patterns(), disguises, *hints):
+        kinds.Add(screen(patterns))
+    kinds.Compile()
+    return kinds
+
+
+@cache
+def _marks() -> Any:
+    return re2.compile(screen([_MARKS]), _options())
+
+
+@cache
+def _options() -> Any:
+    options = re2.Options()
+    options.never_capture, options.max_mem = True, 64 << 20
+    return options
 
 
 def _override(verbs: list[str], objects: list[str], *, after: bool = False) -> str:

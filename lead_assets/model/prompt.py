@@ -107,6 +107,8 @@ def see(profile: Profile, leads: pl.DataFrame) -> SeenLeads:
         values = leads[column].to_list()
         keys = [None if value is None else tuple(value) for value in values] if is_list else values
         known = {key: _seen(fact, list(key) if isinstance(key, tuple) else key) for key in set(keys)}
+        if all(value is None for value in known.values()):
+            continue
         as_text = {key: None if value is None else f"{as_json(name)}: {as_data(value)}" for key, value in known.items()}
         written.append([as_text[key] for key in keys])
         for row, key in zip(facts, keys, strict=True):
