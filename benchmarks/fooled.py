@@ -81,7 +81,7 @@ class Model:
             said = sandbox_model.complete(params)
         body = {"text": said.content[-1]["text"] if said.content else "", "stop_reason": said.stop_reason, "model": "sandbox"}
         at = datetime(2026, 11, 2, tzinfo=UTC)
-        return Answer(want.key, "found", None, body, want.provider, want.operation, want.subject, 0, at, want.campaign_id, bought=True)
+        return Answer(want.key, "found", None, body, 0, at, want.campaign_id, bought=True)
 
 
 class Bench:
