@@ -52,7 +52,9 @@ class ArchivedEvents:
     def add(self, event_ids: Sequence[str], data: bytes) -> None:
         """Archive a file with these events."""
         file = self._archive.put_events(self._campaign_id, data)
-        self._files = pl.concat([self._files, pl.DataFrame({"file": [file], "event_ids": [event_ids]}, schema=_SCHEMA)]).unique("file")
+        # One of that name may be there: damaged, so that nothing of it was known.
+        others = self._files.filter(pl.col("file") != file)
+        self._files = pl.concat([others, pl.DataFrame({"file": [file], "event_ids": [event_ids]}, schema=_SCHEMA)])
         self._changed = True
 
     def names(self, event_ids: pl.Series) -> pl.Series:
