@@ -43,6 +43,7 @@ class _Newest(NamedTuple):
     lead_id: str
     kind: str
     content: str
+    lane: str
     state: str
     reason: str | None
     revision: int
@@ -311,8 +312,10 @@ def _plan(
 
 
 def _is_same(known: _Newest | None, intent: ToSend) -> bool:
-    """Whether what is to be sent is there with this content, and not withdrawn."""
-    return known is not None and known.content == intent.content and not (known.state == "held" and known.reason == "withdrawn")
+    """Whether what is to be sent is there with this content, and not withdrawn. What has been sent stays in its lane; what has not takes the new one."""
+    if known is None or known.content != intent.content or (known.state == "held" and known.reason == "withdrawn"):
+        return False
+    return known.lane == intent.lane or known.state not in _UNSENT
 
 
 def _gone(latest: Mapping[Slot, _Newest], wanted: Collection[Slot], destinations: Collection[str]) -> list[_Newest]:

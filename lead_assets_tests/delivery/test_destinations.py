@@ -249,6 +249,16 @@ def test_slack_gets_brief_score_and_reasons_and_an_alert_for_the_best(settings: 
     assert waiting == [("revisit", "waiting")], "a low score goes to no person, for now"
 
 
+def test_another_channel_is_for_what_has_not_been_sent(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    deliver(ledger, settings, [lead(1)], rules("slack"))
+    sandbox.set_fault("slack", "ok_false", operation="chat.postMessage", body="channel_not_found", times=1)
+    deliver(ledger, settings, [lead(1), lead(2)], rules("slack"))
+    deliver(ledger, settings, [lead(1), lead(2)], rules("slack", slack={"channel": "C2"}))
+    told = [(each["channel"], each["text"].partition(".")[0]) for each in sandbox.state("slack")["messages"]]
+    assert told == [("C1", "New lead: Ana Prime1, VP Sales, Acme 1"), ("C2", "New lead: Ana Prime2, VP Sales, Acme 2")]
+    assert {state for _, state, _ in states(ledger)} == {"confirmed"}
+
+
 def test_a_lead_in_nurture_comes_back_after_its_time(settings: Settings, sandbox: Handle) -> None:
     now = [datetime(2026, 11, 21, tzinfo=UTC)]
     timed = Ledger(settings.ledger_location, lambda: now[0])

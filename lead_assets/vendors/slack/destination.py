@@ -88,8 +88,9 @@ DESTINATION = SlackDestination()
 
 
 def _told(lead: RoutedLead, kind: str, channel: str, message: Callable[[], dict[str, Any]], **other: Any) -> ToSend:
-    # Not the text: a score that moves by a point is no reason to write to somebody again. Another owner, tier or brief is.
-    content = [channel, lead.owner, lead.facts.get("tier"), lead.facts.get("brief")] if kind != "revisit" else [channel]
+    # Neither the text nor the channel: a score that moves by a point, or an owner who reads elsewhere from now on, is no reason to write again about a lead.
+    # Another owner, tier or brief is.
+    content = [lead.owner, lead.facts.get("tier"), lead.facts.get("brief")] if kind != "revisit" else [kind]
     return lead.send("slack", kind, lambda: {"channel": channel, **message()}, content=content, lane=channel, **other)
 
 
