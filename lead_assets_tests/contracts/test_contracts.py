@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, timezone
@@ -11,11 +12,13 @@ from typing import Annotated, Any, ClassVar, cast
 
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import create_model
 
 from lead_assets.classification.profiles import load_profiles
 from lead_assets.contracts import TABLES, Classification, Column, EnrichedLead, GoldenEvaluation, Grain, PreScore, RawLead, SignalRow, Table
-from lead_assets.contracts.base import MART_LINEAGE, MONEY_DTYPE, OUTSIDE, Sources, column_of, column_of_values
+from lead_assets.contracts.base import MART_LINEAGE, MONEY_DTYPE, OUTSIDE, Sources, canonical_json, column_of, column_of_values
 from lead_assets.contracts.classification import ASKED_ABOUT
 from lead_assets.contracts.enriched import with_values
 from lead_assets.contracts.reference import reference
@@ -218,3 +221,20 @@ def test_a_table_is_the_asset_of_the_same_name() -> None:
 def test_the_table_reference_is_current() -> None:
     path = Path(__file__).parents[2] / "docs" / "TABLES.md"
     assert path.read_text() == reference(), "run: make tables"
+
+
+_LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.datetimes()
+    | st.decimals()
+)
+_VALUES = st.recursive(_LEAVES, lambda each: st.lists(each) | st.dictionaries(st.text(), each) | st.dictionaries(st.integers(), each))
+
+
+@given(_VALUES)
+def test_canonical_json_is_the_text_that_python_writes(value: Any) -> None:
+    assert canonical_json(value) == json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
