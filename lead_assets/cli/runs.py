@@ -56,6 +56,8 @@ class Ran:
     success: bool
     failures: tuple[str, ...]
     """"step: error" for each failed step, or what prevented the first step, without data."""
+    began: bool = True
+    """Whether it came to its first step."""
 
 
 def dagster_home(settings: Settings) -> str:
@@ -136,7 +138,8 @@ def run_campaigns(
     on_progress: Progress | None = None,
 ) -> list[Ran]:
     """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process; with several groups, one for each of `stages_of`.
-    Then materialize the home-wide assets in one run, even if a campaign failed, from whatever its tables contain, and the assets per day.
+    A group that fails is run again in halves, so that one campaign does not hold up its neighbours. Then materialize the home-wide assets in one run, even
+    if a campaign failed, from whatever its tables contain, and the assets per day.
 
     limit: the maximum number of leads per campaign that continue from identity into the rooms that cost money.
     batch: use the model's Message Batches, cheaper by half but slower.
@@ -173,12 +176,30 @@ def run_campaigns(
     ran: list[Ran] = []
     begun = 0
     for (group, stage), count in zip(work, steps, strict=True):
-        # A group that failed does not continue.
-        if not any(each.campaigns == tuple(group) and not each.success for each in ran):
-            ran.append(run(group, stage, begun))
-            gc.collect(0)  # Dagster leaves half a million objects that refer to each other, and with them the rows of every output
+        failed = {campaign for each in ran if not each.success for campaign in each.campaigns}
+        # Campaigns that failed do not continue.
+        for part in contiguous_runs(set(group) - failed, group, len(group)) if group else [group]:
+
+            def again(keys: list[str], stage: Sequence[AssetKey] = stage, before: int = begun) -> Ran:
+                done = run(keys, stage, before)
+                gc.collect(0)  # Dagster leaves half a million objects that refer to each other, and with them the rows of every output
+                return done
+
+            ran += _apart(again(part), again)
         begun += count
     return ran
+
+
+def _apart(ran: Ran, again: Callable[[list[str]], Ran], both: int = 0) -> list[Ran]:
+    """A group's run; if a step of it failed, the runs of its halves, until those that fail are of one campaign. Where both halves fail twice in a row, it is
+    not because of a campaign, and they stay together."""
+    group = list(ran.campaigns)
+    if ran.success or not ran.began or len(group) == 1 or both == 2:
+        return [ran]
+    middle = len(group) // 2
+    halves = [again(group[:middle]), again(group[middle:])]
+    both = 0 if any(half.success for half in halves) else both + 1
+    return [each for half in halves for each in _apart(half, again, both)]
 
 
 def run_job(definitions: Definitions, instance: DagsterInstance, name: str) -> Ran:
@@ -256,11 +277,12 @@ def _run_group(
             lost_storage.end(instance, run_id)
         raise
     failed = result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE)
-    if not failed and not result.success:
+    began = result.success or bool(failed)
+    if not began:
         # The run did not start, because a resource could not be created: for example, rules were broken between two groups.
         failed = result.filter_events(lambda event: event.event_type == DagsterEventType.RUN_FAILURE)
     failures = tuple(_failure(event) for event in failed)
-    return Ran(run_id, tuple(group), result.success, failures)
+    return Ran(run_id, tuple(group), result.success, failures, began)
 
 
 @contextmanager

@@ -27,6 +27,7 @@ from dagster._core.errors import DagsterExecutionInterruptedError
 from benchmarks import kill_nine
 from lead_assets import automation
 from lead_assets.cli import report, runs
+from lead_assets.contracts import RawLead
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.intake.ingest import ingest
@@ -111,6 +112,24 @@ def test_terminated_in_the_middle_of_every_asset_the_next_run_completes_it(setti
         assert run(set(runs.select_assets(definitions, None)))
         assert report.tables(warehouse_of(settings)) == made
         assert sandbox.meter() == metered
+
+
+def test_one_campaign_that_cannot_be_read_holds_up_none_of_its_neighbours(settings: Settings) -> None:
+    names = [f"c{number}" for number in range(6)]
+    leads(settings, *names[:3], *names[4:])
+    ingest(archive_of(settings), b'{"email": "ann@firm.example"}', name="lost.json", received_at=datetime.now(UTC), campaign="c3")
+    lost = archive_of(settings).receipts("c3")[0].sha256
+    (settings.home / "archive" / "objects" / lost[:2] / lost).unlink()
+    shutil.rmtree(settings.home / "derived", ignore_errors=True)
+    definitions = build_defs(settings)
+    with runs.instance_of(settings) as instance:
+        runs.add_campaigns(instance, names)
+        assets = [AssetKey(["intake", "raw_leads"]), AssetKey(["intake", "rejected_payloads"]), AssetKey(["marts", "campaign_scorecard"])]
+        ran = runs.run_campaigns(definitions, instance, names, assets=assets, from_ledger=True)
+    told = [(each.campaigns, each.success) for each in ran]
+    assert told == [(("c0", "c1", "c2"), True), (("c3",), False), (("c4", "c5"), True), ((), True)]
+    assert f"object {lost} is missing" in ran[1].failures[0]
+    assert warehouse_of(settings).partitions(RawLead) == [name for name in names if name != "c3"]
 
 
 @pytest.mark.slow
