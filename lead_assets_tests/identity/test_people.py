@@ -107,6 +107,18 @@ WORDS = st.one_of(
 @settings(max_examples=60, deadline=None)
 @given(st.lists(st.lists(WORDS, min_size=1, max_size=4).map(" ".join), min_size=20, max_size=30))
 @example(["Jane Doe", "JANE DOE", "Jane Mcdoe", "Van Doe", "Jane Ma", "A B", "Jane Q. Doe", "jane doe smith"])
+@example(
+    [
+        "Dr. Jane Doe",
+        "Dr. John Roe",
+        "Roe, John, PhD",
+        "Doe, Jane",
+        "Anna Doe Née Roe",
+        "Prof. Inés van der Berg",
+        "Qazzv Doe, Jr.",
+        "Doe Doe, Dean",
+    ]
+)
 def test_the_frame_agrees_with_the_library(names: list[str]) -> None:
     names = [name for name in names if not _family_first(name)]
     expected = [_by_library(name) for name in names]
