@@ -107,10 +107,11 @@ def gather(leads: pl.DataFrame, profiles: pl.Series, book: Rulebook[Limits], **o
     """
     if leads.is_empty():
         return []
-    wide = leads.with_columns(profiles.alias("profile"))
+    seen_columns = {column for name in profiles.unique() for column in prompt.columns_of(book.profiles[str(name)]).values()}
+    wide = leads.select(*KEYS, "received_at", *(name for name in leads.columns if name in seen_columns), profiles.alias("profile"))
     for source, frame in others.items():
-        added = frame.rename({name: f"{source}.{name}" for name in frame.columns if name not in KEYS})
-        wide = beside(wide, added, KEYS)
+        added = {name: f"{source}.{name}" for name in frame.columns if f"{source}.{name}" in seen_columns}
+        wide = beside(wide, frame.select(*KEYS, *(pl.col(name).alias(column) for name, column in added.items())), KEYS)
     cases: dict[tuple[str, str], Case] = {}
     for name, part in wide.sort("received_at", *KEYS).partition_by("profile", as_dict=True, maintain_order=True).items():
         profile = book.profiles[str(name[0])]
@@ -324,10 +325,10 @@ def _take(cases: Sequence[Case], keys: Sequence[str], answers: Mapping[str, Answ
             case.violations = (Violation("truncated", "", "the answer was cut off at its token limit"),)
         else:
             to_judge.append(case)
-    judged = governance.judge([Claim(case.profile, case.facts, case.last_text) for case in to_judge])
-    for case, verdict in zip(to_judge, judged, strict=True):
+    claims = [Claim(case.profile, case.facts, case.last_text) for case in to_judge]
+    for case, claim, verdict in zip(to_judge, claims, governance.judge(claims), strict=True):
         case.accepted, case.violations = verdict.answer, verdict.violations
         if verdict.answer is not None:
-            found = doubts.of(case.profile, case.facts, verdict.answer, case.last_text, suspicious=case.suspicious, canary=case.canary)
+            found = doubts.of(case.profile, case.facts, verdict.answer, claim.text, suspicious=case.suspicious, canary=case.canary)
             case.doubts = tuple(found)
     return taken

@@ -96,8 +96,7 @@ def see(profile: Profile, leads: pl.DataFrame) -> SeenLeads:
 
     Each distinct value is cleaned and written once, because all leads of a company share its facts.
     """
-    columns = {name: fact.column if fact.of == "lead" else f"{fact.of}.{fact.column}" for name, fact in profile.facts.items()}
-    columns = {name: column for name, column in columns.items() if column in leads.columns}
+    columns = {name: column for name, column in columns_of(profile).items() if column in leads.columns}
     orders.read_ahead(set().union(*(_texts(leads[column]) for column in columns.values())))
     facts: list[Facts] = [{} for _ in range(leads.height)]
     written: list[list[str | None]] = []
@@ -118,6 +117,11 @@ def see(profile: Profile, leads: pl.DataFrame) -> SeenLeads:
             hinting.update(place for place, key in enumerate(keys) if key in spoken)
     shown = zip(*written, strict=True) if written else iter([()] * leads.height)
     return SeenLeads(facts, [_tagged(f"{{{', '.join(filter(None, each))}}}") for each in shown], hinting)
+
+
+def columns_of(profile: Profile) -> dict[str, str]:
+    """Each fact's column in the leads of `see`."""
+    return {name: fact.column if fact.of == "lead" else f"{fact.of}.{fact.column}" for name, fact in profile.facts.items()}
 
 
 def facts_of(profile: Profile, leads: pl.DataFrame) -> list[Facts]:
