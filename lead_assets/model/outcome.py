@@ -155,8 +155,8 @@ def _paid(case: Case) -> list[list[Answer]]:
 
 def _faults(rows: pl.DataFrame, profile: Profile) -> Iterator[str]:
     """What is wrong with each row in which something is."""
-    shown = [rows[column].to_list() for column in profile.columns.values()]
-    for text, model, *values in zip(rows["answer"].to_list(), rows["model"].to_list(), *shown, strict=True):
+    names, columns = list(profile.columns), list(profile.columns.values())
+    for (text, model), shown in zip(rows.select("answer", "model").iter_rows(), rows.select(columns).iter_rows(), strict=True):
         by_rules = model == RULES_MODEL
         try:
             answer = (profile.rules_contract if by_rules else profile.contract).model_validate_json(text)
@@ -167,8 +167,9 @@ def _faults(rows: pl.DataFrame, profile: Profile) -> Iterator[str]:
         fields = vars(answer) if profile.is_exact else orjson.loads(text)
         if not by_rules and (absent := [name for name in profile.model_only if fields[name] is None]):
             yield f"{absent[0]}: missing"
-        elif moved := [column for (name, column), value in zip(profile.columns.items(), values, strict=True) if fields[name] != value]:
-            yield f"column {moved[0]} differs from the answer"
+        elif (said := tuple(map(fields.__getitem__, names))) != shown:
+            moved = next(column for column, value, other in zip(columns, shown, said, strict=True) if value != other)
+            yield f"column {moved} differs from the answer"
 
 
 @dataclass
