@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import BinaryIO, NamedTuple
 
@@ -149,17 +150,31 @@ def _read(archive: Archive, receipts: list[Receipt], limits: DropLimits, adapter
 
 def _fetched(archive: Archive, receipts: list[Receipt]) -> Iterator[bytes | BinaryIO]:
     """The content of the receipts' drops, in order: bytes, or a stream for large ones."""
+
+    def content(receipt: Receipt) -> bytes:
+        with _naming(receipt):
+            return archive.get(receipt.sha256)
+
     with ThreadPoolExecutor(_READERS) as pool:
-        ahead: list[str] = []
+        ahead: list[Receipt] = []
         size = 0
         for receipt in receipts:
             if ahead and size + receipt.size > _AHEAD_BYTES:
-                yield from pool.map(archive.get, ahead)
+                yield from pool.map(content, ahead)
                 ahead, size = [], 0
             if receipt.size > STREAMED_BYTES:
-                with archive.open(receipt.sha256) as stream:
+                with _naming(receipt), archive.open(receipt.sha256) as stream:
                     yield stream
                 continue
-            ahead.append(receipt.sha256)
+            ahead.append(receipt)
             size += receipt.size
-        yield from pool.map(archive.get, ahead)
+        yield from pool.map(content, ahead)
+
+
+@contextmanager
+def _naming(receipt: Receipt) -> Iterator[None]:
+    """Says which campaign a drop that is gone belongs to: a run is over many."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"campaign {receipt.campaign_id}: {error}") from None

@@ -128,7 +128,7 @@ def test_one_campaign_that_cannot_be_read_holds_up_none_of_its_neighbours(settin
         ran = runs.run_campaigns(definitions, instance, names, assets=assets, from_ledger=True)
     told = [(each.campaigns, each.success) for each in ran]
     assert told == [(("c0", "c1", "c2"), True), (("c3",), False), (("c4", "c5"), True), ((), True)]
-    assert f"object {lost} is missing" in ran[1].failures[0]
+    assert f"campaign c3: archive: object {lost} is missing" in ran[1].failures[0]
     assert warehouse_of(settings).partitions(RawLead) == [name for name in names if name != "c3"]
 
 
