@@ -185,21 +185,21 @@ def run_campaigns(
                 gc.collect(0)  # Dagster leaves half a million objects that refer to each other, and with them the rows of every output
                 return done
 
-            ran += _apart(again(part), again)
+            ran += _apart(again(part), again, lambda keys: keys <= set(known_campaigns(instance)))
         begun += count
     return ran
 
 
-def _apart(ran: Ran, again: Callable[[list[str]], Ran], both: int = 0) -> list[Ran]:
+def _apart(ran: Ran, again: Callable[[list[str]], Ran], are_there: Callable[[set[str]], bool], both: int = 0) -> list[Ran]:
     """A group's run; if a step of it failed, the runs of its halves, until those that fail are of one campaign. Where both halves fail twice in a row, it is
-    not because of a campaign, and they stay together."""
+    not because of a campaign, and they stay together. `are_there`: whether campaigns are still partitions, which somebody may delete meanwhile."""
     group = list(ran.campaigns)
-    if ran.success or not ran.began or len(group) == 1 or both == 2:
+    if ran.success or not ran.began or len(group) < 2 or both == 2 or not are_there(set(group)):
         return [ran]
     middle = len(group) // 2
     halves = [again(group[:middle]), again(group[middle:])]
     both = 0 if any(half.success for half in halves) else both + 1
-    return [each for half in halves for each in _apart(half, again, both)]
+    return [each for half in halves for each in _apart(half, again, are_there, both)]
 
 
 def run_job(definitions: Definitions, instance: DagsterInstance, name: str) -> Ran:
