@@ -102,21 +102,33 @@ def see(profile: Profile, leads: pl.DataFrame) -> SeenLeads:
     written: list[list[str | None]] = []
     hinting: set[int] = set()
     for name, column in columns.items():
-        fact, is_list = profile.facts[name], isinstance(leads.schema[column], pl.List)
-        values = leads[column].to_list()
-        keys = [None if value is None else tuple(value) for value in values] if is_list else values
-        known = {key: _seen(fact, list(key) if isinstance(key, tuple) else key) for key in set(keys)}
-        if all(value is None for value in known.values()):
+        fact, distinct = profile.facts[name], _Distinct(leads[column])
+        values = [_seen(fact, value) for value in distinct.values]
+        if all(value is None for value in values):
             continue
-        as_text = {key: None if value is None else f"{as_json(name)}: {as_data(value)}" for key, value in known.items()}
-        written.append([as_text[key] for key in keys])
-        for row, key in zip(facts, keys, strict=True):
-            if (value := known[key]) is not None:
+        texts = [None if value is None else f"{as_json(name)}: {as_data(value)}" for value in values]
+        written.append([texts[number] for number in distinct.numbers])
+        for row, number in zip(facts, distinct.numbers, strict=True):
+            if (value := values[number]) is not None:
                 row[name] = value
-        if not fact.is_ours and (spoken := {key for key, value in known.items() if orders.hints_in((value,))}):
-            hinting.update(place for place, key in enumerate(keys) if key in spoken)
+        if not fact.is_ours and (spoken := {number for number, value in enumerate(values) if orders.hints_in((value,))}):
+            hinting.update(place for place, number in enumerate(distinct.numbers) if number in spoken)
     shown = zip(*written, strict=True) if written else iter([()] * leads.height)
     return SeenLeads(facts, [_tagged(f"{{{', '.join(filter(None, each))}}}") for each in shown], hinting)
+
+
+class _Distinct:
+    """A column's distinct values, and for each row the number of its own among them."""
+
+    def __init__(self, column: pl.Series) -> None:
+        known: dict[Any, int] = {}
+        listed = column.to_list()
+        if isinstance(column.dtype, pl.List):
+            self.numbers = [known.setdefault(None if each is None else tuple(each), len(known)) for each in listed]
+            self.values = [None if each is None else list(each) for each in known]
+        else:
+            self.numbers = [known.setdefault(each, len(known)) for each in listed]
+            self.values = list(known)
 
 
 def columns_of(profile: Profile) -> dict[str, str]:
