@@ -14,6 +14,7 @@ from lead_assets.contracts import TABLES, CampaignFunnel, RawLead, Score
 from lead_assets.stores.warehouse import duckdb as duckdb_module
 from lead_assets.stores.warehouse.base import digest, digest_in_order
 from lead_assets.stores.warehouse.duckdb import DuckDBWarehouse
+from lead_assets.stores.warehouse.questions import QuestionError, ask
 from lead_assets_tests.stores.frames import scores
 
 COMMENTS = duckdb_module._comments
@@ -160,6 +161,16 @@ def test_a_note_without_its_rows_says_nothing(warehouse: DuckDBWarehouse) -> Non
     (warehouse.folder / "scoring" / "scores" / "campaign_id=a" / "part.parquet").unlink()
     assert warehouse.notes(Score, ["a", "b"]) == {"b": "b"}
     assert warehouse.partitions(Score) == ["b"]
+
+
+@pytest.mark.parametrize("left", [0, 4, 500])
+def test_a_file_that_was_cut_off_has_no_note_and_is_named_by_a_query(warehouse: DuckDBWarehouse, left: int) -> None:
+    warehouse.write(Score, pl.concat([scores("a", 1), scores("b", 1)]), ["a", "b"], lambda key, *_: key)
+    (file,) = warehouse.folder.glob("scoring/scores/*=a/*.parquet")
+    file.write_bytes(file.read_bytes()[:left])
+    assert warehouse.notes(Score, ["a", "b"]) == {"b": "b"}
+    with pytest.raises(QuestionError, match=r"part\.parquet.*is damaged, run its campaign again"):
+        ask(warehouse, "SELECT * FROM scoring.scores")
 
 
 def test_a_write_leaves_nothing_beside_its_files(warehouse: DuckDBWarehouse) -> None:

@@ -31,6 +31,7 @@ Stamp = tuple[int, int, int]
 """When a file was written (nanoseconds), its inode and its size in bytes."""
 
 _FILE = "part.parquet"
+_MAGIC = b"PAR1"
 _NOTE = "note.json"  # beside it: says what it was made from
 # A missing extension must be an error, never a download.
 _CONFIG: dict[str, str | bool | int | float | list[str]] = {"autoinstall_known_extensions": False}
@@ -81,7 +82,7 @@ class DuckDBWarehouse:
             path = self._partition(contract, key)
             with contextlib.suppress(FileNotFoundError):
                 note = path.with_name(_NOTE).read_text(encoding="utf-8")
-                if path.exists():
+                if _is_whole(path):
                     found[key] = note
         return found
 
@@ -248,6 +249,13 @@ class _Written:
     def _drop(self, path: Path) -> None:
         if (found := self._rows.pop(path, None)) is not None:
             self._bytes -= found[2]
+
+
+def _is_whole(path: Path) -> bool:
+    """Whether the file ends as a Parquet file does: one that a full disk or a broken copy has cut off is made again. Raises FileNotFoundError."""
+    with path.open("rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        return size > len(_MAGIC) and file.seek(-len(_MAGIC), os.SEEK_END) >= 0 and file.read() == _MAGIC
 
 
 def _stamp(path: Path | str) -> Stamp:

@@ -46,7 +46,9 @@ def ask(
         if type(error).__module__.split(".")[0] not in ("duckdb", "_duckdb") and type(error).__name__ != "SnowflakeFailed":
             raise
         said = str(error).strip().split("\n")[0]
-        raise QuestionError(f"the query failed: {said}: tables and columns are in docs/TABLES.md") from error
+        damaged = ".parquet" in said
+        step = "the file is damaged, run its campaign again to make it anew" if damaged else "tables and columns are in docs/TABLES.md"
+        raise QuestionError(f"the query failed: {said}: {step}") from error
 
 
 def checked(sql: str, *, pii: bool, limit: int | None = None) -> tuple[str, list[type[Table]]]:
