@@ -24,8 +24,8 @@ from typing import Any
 from urllib.parse import unquote
 
 import re2
-import yaml
 
+from lead_assets.core.shipped import read_shipped
 from lead_assets.model.screens import screen
 
 WITHHELD = "(text removed)"
@@ -188,8 +188,8 @@ def _hinting_words() -> tuple[str, ...]:
 
 @cache
 def _declared() -> dict[str, Any]:
-    read: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "orders.yaml").read_text(encoding="utf-8"))
-    return read
+    declared: dict[str, Any] = read_shipped(Path(__file__).with_name("orders.yaml"))
+    return declared
 
 
 @cache
