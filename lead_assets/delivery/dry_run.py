@@ -23,7 +23,7 @@ from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.ledger.database import to_us
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Rate
-from lead_assets.ledger.outbox_model import Fate, Mirror, Parcel, ToSend
+from lead_assets.ledger.outbox_model import Fate, Mirror, Parcel, ToSend, edition
 from lead_assets.vendors import destinations
 from lead_assets.vendors.http import HttpAnswer, VendorHttp
 from lead_assets.vendors.sending import Destination, SendOpening, ok_answer, slices
@@ -65,7 +65,7 @@ def dry_run(
 def _is_left(send: ToSend, known: Mapping[tuple[str, str, str, str], tuple[str, str]]) -> bool:
     """Whether it has still to be sent: the outbox does not have it, or nobody is known to have got it."""
     content, state = known.get(send.slot, ("", ""))
-    return content != send.content or state in _UNSENT
+    return not content or state in _UNSENT or (content != send.content and edition(content) == edition(send.content))
 
 
 def _first(send: ToSend) -> tuple[str, str, str, str] | None:

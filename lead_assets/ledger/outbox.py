@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from lead_assets.ledger.database import Tx, from_us, to_us
 from lead_assets.ledger.holders import is_gone
 from lead_assets.ledger.journal import pack, unpack
-from lead_assets.ledger.outbox_model import OPEN, Fate, Mirror, Parcel, Planned, Policy, ToSend, field_hash
+from lead_assets.ledger.outbox_model import OPEN, Fate, Mirror, Parcel, Planned, Policy, ToSend, edition, field_hash
 from lead_assets.ledger.schema import mirrors, outbox, sends
 
 if TYPE_CHECKING:
@@ -57,19 +57,26 @@ class Outbox:
 
     def plan(self, intents: Sequence[ToSend], campaigns: Collection[str], destinations: Collection[str]) -> Planned:
         """Store what is to be sent to `destinations` for all leads of `campaigns`. What is already there with the same content is left alone, what has not
-        left yet is replaced, and what is no longer wanted is withdrawn."""
+        left yet is replaced, and what is no longer wanted is withdrawn. What was sent with a content of another edition is taken to be the same: a new
+        release is no reason to send everything again."""
         # Packing takes longest, and most of the time nothing is new: what is the same is neither packed nor written.
         last, latest = self._db.read(lambda tx: (_last_note(tx), _latest(tx, campaigns)))
         slots = [intent.slot for intent in intents]
-        new = [intent for slot, intent in zip(slots, intents, strict=True) if not _is_same(latest.get(slot), intent)]
+        differ = [(intent, known) for slot, intent in zip(slots, intents, strict=True) if not _is_same(known := latest.get(slot), intent)]
+        told = [
+            {"b_id": known.id, "b_content": intent.content} for intent, known in differ if known is not None and _is_told(known, intent)
+        ]
+        new = [intent for intent, known in differ if known is None or not _is_told(known, intent)]
         gone = _gone(latest, set(slots), destinations)
-        if not new and not gone:
+        if not differ and not gone:
             return Planned(same=len(intents))
         bodies = {intent.slot: pack(dict(intent.body)) for intent in new}
         leads = {intent.lead_id for intent in new} | {row.lead_id for row in gone}
         concerned = [intent for intent in intents if intent.lead_id in leads]
 
         def work(tx: Tx) -> Planned:
+            if told:
+                tx.execute(_TELL, told)
             if _last_note(tx) != last:
                 return _plan(tx, intents, bodies, _latest(tx, campaigns), destinations)
             # Nothing was noted meanwhile, so all other leads are as they were read.
@@ -316,6 +323,11 @@ def _is_same(known: _Newest | None, intent: ToSend) -> bool:
     if known is None or known.content != intent.content or (known.state == "held" and known.reason == "withdrawn"):
         return False
     return known.lane == intent.lane or known.state not in _UNSENT
+
+
+def _is_told(known: _Newest, intent: ToSend) -> bool:
+    """Whether it was sent with a content that cannot be compared with this one."""
+    return known.state not in _UNSENT and edition(known.content) != edition(intent.content)
 
 
 def _gone(latest: Mapping[Slot, _Newest], wanted: Collection[Slot], destinations: Collection[str]) -> list[_Newest]:
@@ -586,6 +598,7 @@ _WITHDRAW = (
     .where(outbox.c.id == sa.bindparam("b_id"))
     .values(state="held", reason="withdrawn", due_at=None, holder=None, lease_until=None)
 )
+_TELL = sa.update(outbox).where(outbox.c.id == sa.bindparam("b_id")).values(**_bound("content"))
 _REWRITE = (
     sa.update(outbox)
     .where(outbox.c.id == sa.bindparam("b_id"))

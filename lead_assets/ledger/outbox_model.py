@@ -30,6 +30,11 @@ def field_hash(value: Any) -> str:
     return hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+def edition(content: str) -> str:
+    """What a message's content says of how it was made: "2" in "2:ab12"; contents of different editions cannot be compared."""
+    return content.rpartition(":")[0]
+
+
 class LazyBody(Mapping[str, Any]):
     """A body that is made when it is first looked at: nearly all of what is planned is there already, and then only its `content` counts."""
 
@@ -66,7 +71,7 @@ class ToSend:
     person: str
     """`person_hash` of whom it is about."""
     content: str
-    """Hash of what makes it another message, e.g. of its body."""
+    """Hash of what makes it another message, e.g. of its body; with the number of an edition before it, if a release has changed what is hashed."""
     body: Mapping[str, Any]
     """What the destination's client needs; deleted once it is confirmed."""
     lane: str = ""

@@ -89,10 +89,18 @@ class RoutedLead:
         return self.path in ("route", "manual_review")
 
     def send(
-        self, destination: str, kind: str, body: Mapping[str, Any] | Callable[[], Mapping[str, Any]], *, content: Any = None, **other: Any
+        self,
+        destination: str,
+        kind: str,
+        body: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
+        *,
+        content: Any = None,
+        edition: int = 1,
+        **other: Any,
     ) -> ToSend:
         """Something to send about this lead. `content`: what makes it another message, by default its whole body. `body`: may be a function; where `content`
-        is given, it is called only if something has to be sent."""
+        is given, it is called only if something has to be sent. `edition`: raise it when you change what `content` is made of, so that nothing is sent again
+        for that."""
         if content is None:
             content = body() if callable(body) else body
         return ToSend(
@@ -101,7 +109,7 @@ class RoutedLead:
             campaign_id=self.campaign_id,
             lead_id=self.lead_id,
             person=self.person,
-            content=content_hash(content),
+            content=f"{edition}:{content_hash(content)}" if edition > 1 else content_hash(content),
             body=LazyBody(_with_whom, self, body),
             as_of=self.received_at,
             **other,

@@ -56,6 +56,15 @@ def test_the_same_content_is_sent_once(ledger: Ledger) -> None:
     assert send(ledger, Fate("confirmed")) == []
 
 
+def test_what_was_sent_by_an_earlier_release_is_not_sent_again(ledger: Ledger) -> None:
+    plan(ledger, intent("sent"), intent("waits"))
+    send(ledger, Fate("confirmed"), most=1)
+    assert plan(ledger, intent("sent", "2:b"), intent("waits", "2:b")) == {"new": 0, "changed": 1, "same": 1, "withdrawn": 0}
+    assert [parcel.body["content"] for parcel in send(ledger, Fate("confirmed"))] == ["2:b"]
+    assert plan(ledger, intent("sent", "2:b"), intent("waits", "2:b"))["same"] == 2
+    assert plan(ledger, intent("sent", "2:c"), intent("waits", "2:b")) == {"new": 1, "changed": 0, "same": 1, "withdrawn": 0}
+
+
 def test_content_that_goes_back_to_what_it_was_is_sent_again(ledger: Ledger) -> None:
     for content in ("a", "b", "a"):
         plan(ledger, intent(content=content))

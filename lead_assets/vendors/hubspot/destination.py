@@ -75,7 +75,7 @@ class HubSpotDestination(Destination):
             if rules.notes and lead.to_owner and "brief" in lead.facts:
                 # Not the text, as in Slack: HubSpot keeps every note, and a reason that weighs a hundredth more is no reason for another one.
                 says = [lead.owner, lead.facts.get("tier"), lead.facts["brief"], lead.facts.get("next_step")]
-                sent.append(lead.send(self.name, "note", partial(_note, lead), content=says, after="contact"))
+                sent.append(lead.send(self.name, "note", partial(_note, lead), content=says, edition=2, after="contact"))
         return sent
 
     @asynccontextmanager
