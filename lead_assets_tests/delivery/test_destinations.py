@@ -418,6 +418,17 @@ def test_nurtured_leads_join_the_list_when_the_job_has_ended(settings: Settings,
     assert bodies(sandbox, "sendgrid", "contacts")[0]["list_ids"] == ["list-1"]
 
 
+def test_a_job_that_takes_long_is_left_to_a_later_drain(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
+    sandbox.set_fault("sendgrid", "status", operation="imports", status=200, body={"status": "pending"})
+    deliver(ledger, settings, [lead(1, path="nurture")], rules("sendgrid"), patience=1.1)
+    assert states(ledger) == [("nurture", "sent", None)]
+    assert 2 <= len(requests(sandbox, "sendgrid", "imports")) <= 4
+    sandbox.clear_faults()
+    deliver(ledger, settings, [lead(1, path="nurture")], rules("sendgrid"))
+    assert states(ledger) == [("nurture", "confirmed", None)]
+    assert len(bodies(sandbox, "sendgrid", "contacts")) == 1
+
+
 def test_what_was_planned_for_another_list_joins_that_one(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
     old, new = rules("sendgrid", sendgrid={"lists": ["old"]}), rules("sendgrid", sendgrid={"lists": ["new"]})
     planning.plan(ledger, planning.to_send([lead(1, path="nurture")], old, settings), {"c1"})

@@ -6,7 +6,7 @@ halves until the refused one is alone.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,7 +34,8 @@ from lead_assets.vendors.sending import (
 
 _BUCKET = "sendgrid"
 _HALVES = "halves:"
-_POLL = 1.0
+_FIRST_LOOK, _LAST_LOOK = 0.1, 30.0
+"""Seconds until a job is looked at, doubled each time: a small one is done at once, and a large one, which takes minutes, is left to the outbox's sensor."""
 _LISTS = {"bounces": "bounced", "unsubscribes": "unsubscribed", "spam_reports": "reported as spam", "invalid_emails": "invalid address"}
 _OWN = ("first_name", "last_name", "city", "state_province_region", "postal_code", "country", "address_line_1", "address_line_2")
 """Fields of a contact that are not custom."""
@@ -106,6 +107,7 @@ class _SendGridSender:
         self._client = client
         self._desk = opening.desk
         self._rates = [opening.rules.rate.rate] if opening.rules.rate else []
+        self._looks: Counter[str] = Counter()
 
     async def send(self, parcels: Sequence[Parcel]) -> None:
         jobs: defaultdict[str, list[Parcel]] = defaultdict(list)
@@ -139,7 +141,7 @@ class _SendGridSender:
             else:
                 await self._desk.failed(going, error, _BUCKET)
             return
-        await self._desk.settle([(parcel, Fate("sent", vendor_ref=job, retry_after=_POLL)) for parcel in going])
+        await self._desk.settle([(parcel, Fate("sent", vendor_ref=job, retry_after=_FIRST_LOOK)) for parcel in going])
 
     async def _look(self, job: str, parcels: Sequence[Parcel]) -> None:
         try:
@@ -154,7 +156,9 @@ class _SendGridSender:
                 await self._desk.settle([(parcel, Fate("sent", error.reason, vendor_ref=job, retry_after=wait)) for parcel in parcels])
             return
         if status == "pending":
-            await self._desk.settle([(parcel, Fate("sent", vendor_ref=job, retry_after=_POLL)) for parcel in parcels])
+            self._looks[job] += 1
+            wait = min(_FIRST_LOOK * 2 ** self._looks[job], _LAST_LOOK)
+            await self._desk.settle([(parcel, Fate("sent", vendor_ref=job, retry_after=wait)) for parcel in parcels])
         elif status == "completed" or (status == "errored" and not refused):
             await self._desk.settle([(parcel, Fate("confirmed")) for parcel in parcels])
         elif status == "errored" and len(parcels) > 1:
