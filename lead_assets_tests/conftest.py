@@ -128,6 +128,13 @@ def shared_sandbox() -> Iterator[Handle]:
         yield handle
 
 
+@pytest.fixture(scope="module")
+def sandbox_of_module(shared_sandbox: Handle) -> Handle:
+    """The worker's sandbox for what the tests of a module share, without the faults that another module's last test has left."""
+    shared_sandbox.reset()
+    return shared_sandbox
+
+
 @pytest.fixture
 def sandbox(shared_sandbox: Handle) -> Handle:
     """The worker's sandbox with an empty meter and no faults."""

@@ -30,9 +30,9 @@ def told(settings: Settings) -> dict[tuple[str, str], tuple[str, str]]:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Handle) -> Settings:
+def ran(tmp_path_factory: pytest.TempPathFactory, sandbox_of_module: Handle) -> Settings:
     """A home whose two campaigns have run."""
-    settings = Settings(home=tmp_path_factory.mktemp("ran") / "home", sandbox_url=shared_sandbox.url)
+    settings = Settings(home=tmp_path_factory.mktemp("ran") / "home", sandbox_url=sandbox_of_module.url)
     for campaign in ("fall", "spring"):
         ingest_notes(settings, campaign, ["Fix and flip, 12 flips done", "Rental refinance, tenants in place"])
     assert not run(settings)["failures"]

@@ -71,8 +71,8 @@ def shown_by(made: Graph, result: ExecuteInProcessResult) -> Shown:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Any) -> Iterator[tuple[Graph, ExecuteInProcessResult]]:
-    settings = Settings(home=tmp_path_factory.mktemp("home") / "home", sandbox_url=shared_sandbox.url)
+def ran(tmp_path_factory: pytest.TempPathFactory, sandbox_of_module: Any) -> Iterator[tuple[Graph, ExecuteInProcessResult]]:
+    settings = Settings(home=tmp_path_factory.mktemp("home") / "home", sandbox_url=sandbox_of_module.url)
     for number, campaign in enumerate(CAMPAIGNS):
         ingest_campaign(settings, campaign, leads=2 + number % 5)
     with graph(settings) as made:
@@ -168,13 +168,13 @@ def test_a_run_says_once_for_each_asset_where_its_columns_come_from(ran: tuple[G
     assert said == wanted
 
 
-def test_what_is_as_it_was_is_neither_computed_nor_written(ran: tuple[Graph, ExecuteInProcessResult], shared_sandbox: Any) -> None:
+def test_what_is_as_it_was_is_neither_computed_nor_written(ran: tuple[Graph, ExecuteInProcessResult], sandbox_of_module: Any) -> None:
     made, _ = ran
-    before, bought = files(made.settings), shared_sandbox.meter()
+    before, bought = files(made.settings), sandbox_of_module.meter()
     again = made.run(*CAMPAIGNS)
     assert again.success
     assert files(made.settings) == before, "no file of the warehouse was touched"
-    assert shared_sandbox.meter() == bought
+    assert sandbox_of_module.meter() == bought
     shown = shown_by(made, again)
     assert all(metadata["kept"] for metadata in shown.values())
     overview = [metadata for (name, _), metadata in shown.items() if name == "signals.company_overview"]

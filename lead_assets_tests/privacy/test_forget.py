@@ -94,10 +94,10 @@ class Home:
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Handle) -> Home:
+def ran(tmp_path_factory: pytest.TempPathFactory, sandbox_of_module: Handle) -> Home:
     """A home with her in a CSV, in NDJSON, in a payload that was rejected, and in the CRM's export of deals."""
     folder = tmp_path_factory.mktemp("forget")
-    home = Home(folder / "home", shared_sandbox.url)
+    home = Home(folder / "home", sandbox_of_module.url)
     (folder / "spring.csv").write_text(table([OTHERS[0], JANE, OTHERS[1]]))
     lines = [JANE | {"phone": "(415) 555-2671", "country": "US", "email": EMAIL}, OTHERS[2]]
     (folder / "autumn.ndjson").write_text("".join(json.dumps(line) + "\n" for line in lines) + f'{{"email":"{EMAIL}","notes":"oolong",\n')

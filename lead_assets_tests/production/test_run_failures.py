@@ -111,18 +111,17 @@ CAMPAIGNS = ("machine", "command", "check", "bucket")
 
 @pytest.fixture(scope="module")
 def daemon(
-    tmp_path_factory: pytest.TempPathFactory, postgres: str, shared_storage: GoogleStorage, shared_sandbox: Handle
+    tmp_path_factory: pytest.TempPathFactory, postgres: str, shared_storage: GoogleStorage, sandbox_of_module: Handle
 ) -> Iterator[Daemon]:
     """The daemon of a deployment where the drop sensor has asked for one run of each campaign."""
     shared_storage.reset()
-    shared_sandbox.reset()
     bucket = shared_storage.bucket("run-failures")
     made = deploy(
         tmp_path_factory.mktemp("deployed"),
         bucket=bucket,
         postgres_url=fresh_database(postgres),
         storage_url=shared_storage.url,
-        sandbox_url=shared_sandbox.url,
+        sandbox_url=sandbox_of_module.url,
     )
     for campaign in CAMPAIGNS:
         shared_storage.overwrite("run-failures", f"landing/{campaign}/leads.ndjson", leads(campaign, 3))

@@ -33,8 +33,8 @@ class Service:
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Handle) -> Iterator[Service]:
-    yield from serving(Settings(home=tmp_path_factory.mktemp("service") / "home", sandbox_url=shared_sandbox.url))
+def service(tmp_path_factory: pytest.TempPathFactory, sandbox_of_module: Handle) -> Iterator[Service]:
+    yield from serving(Settings(home=tmp_path_factory.mktemp("service") / "home", sandbox_url=sandbox_of_module.url))
 
 
 def serving(settings: Settings, instance: OpensDagster | None = None) -> Iterator[Service]:

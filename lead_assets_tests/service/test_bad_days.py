@@ -198,8 +198,8 @@ def test_ten_thousand_connections_that_say_nothing_keep_nobody_out(settings: Set
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Handle) -> Iterator[Service]:
-    yield from serving(Settings(home=tmp_path_factory.mktemp("bad") / "home", sandbox_url=shared_sandbox.url))
+def running(tmp_path_factory: pytest.TempPathFactory, sandbox_of_module: Handle) -> Iterator[Service]:
+    yield from serving(Settings(home=tmp_path_factory.mktemp("bad") / "home", sandbox_url=sandbox_of_module.url))
 
 
 def test_a_hundred_megabytes_are_refused_before_they_are_read(running: Service) -> None:

@@ -68,15 +68,15 @@ class Tab:
 
 
 @pytest.fixture(scope="module")
-def explorer(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Handle) -> Iterator[Service]:
+def explorer(tmp_path_factory: pytest.TempPathFactory, sandbox_of_module: Handle) -> Iterator[Service]:
     """The demo's home, one lead of which nothing was bought, and one dead letter."""
     folder = tmp_path_factory.mktemp("browser")
     home = folder / "home"
-    lead_assets(home, "demo", "--json", sandbox_url=shared_sandbox.url).answer()
+    lead_assets(home, "demo", "--json", sandbox_url=sandbox_of_module.url).answer()
     (folder / "fresh.ndjson").write_text(json.dumps({"lead_id": "F1", "email": "nia@kestrelworks.example", "full_name": "Nia Okoro"}))
-    lead_assets(home, "ingest", str(folder / "fresh.ndjson"), "--campaign", "fresh", "--json", sandbox_url=shared_sandbox.url).answer()
-    lead_assets(home, "run", "--campaign", "fresh", "--from-ledger", "--json", sandbox_url=shared_sandbox.url).answer()
-    settings = Settings(home=home, sandbox_url=shared_sandbox.url)
+    lead_assets(home, "ingest", str(folder / "fresh.ndjson"), "--campaign", "fresh", "--json", sandbox_url=sandbox_of_module.url).answer()
+    lead_assets(home, "run", "--campaign", "fresh", "--from-ledger", "--json", sandbox_url=sandbox_of_module.url).answer()
+    settings = Settings(home=home, sandbox_url=sandbox_of_module.url)
     dead = {"campaign_id": LEAD["campaign"], "lead_id": LEAD["id"], "destination": "hubspot", "kind": "note", "reason": "no_such_owner"}
     warehouse_of(settings).write(DeadLetter, rows(DeadLetter, [dead]), [LEAD["campaign"]])
     yield from serving(settings)
