@@ -15,6 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 
 from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
 
@@ -27,7 +28,7 @@ from lead_assets.kit import lost_storage
 from lead_assets.kit.dagster_internals import HISTORY, load
 from lead_assets.kit.declare import BUY_TAG, GRAIN_TAG, LIMIT_TAG, MODE_TAG
 from lead_assets.kit.partitions import backfill_policy, campaigns, contiguous_runs, days
-from lead_assets.kit.run_failures import RUNNER_TAG
+from lead_assets.kit.run_failures import APART_TAG, RUNNER_TAG
 from lead_assets.ledger.holders import new_holder
 from lead_assets.operating.watch import fresh
 
@@ -167,11 +168,13 @@ def run_campaigns(
             if on_progress is not None:
                 on_progress(before + done, sum(steps), ", ".join(group) or "all campaigns")
 
-        return lost_storage.outlast(
+        done = lost_storage.outlast(
             instance,
             lambda: _run_group(definitions, instance, group, stage, tags, progress if on_progress is not None else None),
             is_lost=lambda ran: not ran.success and all(map(lost_storage.is_lost_text, ran.failures)),
         )
+        gc.collect(0)  # Dagster leaves half a million objects that refer to each other, and with them the rows of every output
+        return done
 
     ran: list[Ran] = []
     begun = 0
@@ -179,27 +182,24 @@ def run_campaigns(
         failed = {campaign for each in ran if not each.success for campaign in each.campaigns}
         # Campaigns that failed do not continue.
         for part in contiguous_runs(set(group) - failed, group, len(group)) if group else [group]:
-
-            def again(keys: list[str], stage: Sequence[AssetKey] = stage, before: int = begun) -> Ran:
-                done = run(keys, stage, before)
-                gc.collect(0)  # Dagster leaves half a million objects that refer to each other, and with them the rows of every output
-                return done
-
-            ran += _apart(again(part), again, lambda keys: keys <= set(known_campaigns(instance)))
+            ran += _apart(instance, run(part, stage, begun), partial(run, stage=stage, before=begun))
         begun += count
     return ran
 
 
-def _apart(ran: Ran, again: Callable[[list[str]], Ran], are_there: Callable[[set[str]], bool], both: int = 0) -> list[Ran]:
+def _apart(instance: DagsterInstance, ran: Ran, again: Callable[[list[str]], Ran], both: int = 0) -> list[Ran]:
     """A group's run; if a step of it failed, the runs of its halves, until those that fail are of one campaign. Where both halves fail twice in a row, it is
-    not because of a campaign, and they stay together. `are_there`: whether campaigns are still partitions, which somebody may delete meanwhile."""
+    not because of a campaign, and they stay together."""
     group = list(ran.campaigns)
-    if ran.success or not ran.began or len(group) < 2 or both == 2 or not are_there(set(group)):
+    if ran.success or not ran.began or len(group) < 2 or both == 2:
         return [ran]
+    if not set(group) <= set(known_campaigns(instance)):  # days, or somebody has deleted a partition meanwhile
+        return [ran]
+    instance.add_run_tags(ran.run_id, {APART_TAG: "true"})
     middle = len(group) // 2
     halves = [again(group[:middle]), again(group[middle:])]
     both = 0 if any(half.success for half in halves) else both + 1
-    return [each for half in halves for each in _apart(half, again, are_there, both)]
+    return [each for half in halves for each in _apart(instance, half, again, both)]
 
 
 def run_job(definitions: Definitions, instance: DagsterInstance, name: str) -> Ran:

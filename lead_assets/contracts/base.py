@@ -248,7 +248,7 @@ def contracts_of(module: types.ModuleType) -> list[type[Table]]:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON text with sorted keys, so that equal content has equal text and equal hashes."""
+    """JSON text with sorted keys, so that equal content has equal text and equal hashes. What JSON has no number for (NaN, infinity) is null."""
     try:
         text = orjson.dumps(value, default=str, option=_CANONICAL)
     except TypeError:  # integers above 64 bits, lone surrogates, keys that are not text

@@ -48,6 +48,8 @@ def retry_what_may_pass(context: HookContext) -> None:
 
 RUNNER_TAG = "lead_assets/runner"
 """Run tag: the machine and process of the command that runs it."""
+APART_TAG = "lead_assets/apart"
+"""Run tag of a failed run over several campaigns whose halves were run after it: what failed is told of theirs."""
 
 
 class WatchedRunLauncher(DefaultRunLauncher):

@@ -157,20 +157,16 @@ _ANSWERS = sa.select(
 )
 
 
-class _Unpacked:
-    """The body of an answer, read when it is first asked for."""
-
-    def __get__(self, answer: _Journaled, _: type) -> Any:
-        body = answer.__dict__["body"] = unpack(answer.packed)
-        return body
-
-
 class _Journaled(Answer):
     """An answer as the journal has it: its body is not read yet."""
 
     packed: bytes | None
+
     if not TYPE_CHECKING:
-        body = _Unpacked()
+
+        @functools.cached_property
+        def body(self) -> Any:
+            return unpack(self.packed)
 
     def read(self, parser: Callable[[Any], T]) -> T:
         return parser(self.__dict__["body"] if "body" in self.__dict__ else unpack(self.packed))

@@ -64,7 +64,9 @@ class Outbox:
         slots = [intent.slot for intent in intents]
         differ = [(intent, known) for slot, intent in zip(slots, intents, strict=True) if not _is_same(known := latest.get(slot), intent)]
         told = [
-            {"b_id": known.id, "b_content": intent.content} for intent, known in differ if known is not None and _is_told(known, intent)
+            {"b_id": known.id, "b_was": known.content, "b_content": intent.content}
+            for intent, known in differ
+            if known is not None and _is_told(known, intent)
         ]
         new = [intent for intent, known in differ if known is None or not _is_told(known, intent)]
         gone = _gone(latest, set(slots), destinations)
@@ -598,7 +600,7 @@ _WITHDRAW = (
     .where(outbox.c.id == sa.bindparam("b_id"))
     .values(state="held", reason="withdrawn", due_at=None, holder=None, lease_until=None)
 )
-_TELL = sa.update(outbox).where(outbox.c.id == sa.bindparam("b_id")).values(**_bound("content"))
+_TELL = sa.update(outbox).where(outbox.c.id == sa.bindparam("b_id"), outbox.c.content == sa.bindparam("b_was")).values(**_bound("content"))
 _REWRITE = (
     sa.update(outbox)
     .where(outbox.c.id == sa.bindparam("b_id"))

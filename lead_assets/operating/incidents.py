@@ -23,6 +23,7 @@ from dagster import (
 )
 
 from lead_assets.contracts import Classification, Quarantined
+from lead_assets.kit.run_failures import APART_TAG
 from lead_assets.operating.freshness import FreshnessVerdict
 from lead_assets.operating.rules import Kind
 from lead_assets.stores.warehouse.base import Warehouse
@@ -59,11 +60,12 @@ class ChecksSeen:
 
 
 def failed_runs(instance: DagsterInstance, now: datetime) -> Iterator[Incident]:
-    """Runs that failed in the last day. One whose blocking check failed is told as that check, and one that the daemon retries only after its last try."""
+    """Runs that failed in the last day. One whose blocking check failed is told as that check, and one that the daemon retries only after its last try; a
+    group whose halves were run after it is not told."""
     wanted = RunsFilter(statuses=[DagsterRunStatus.FAILURE], updated_after=now - _RUNS_AGE)
     for record in instance.get_run_records(wanted, limit=200):
         run = record.dagster_run
-        if run.tags.get("dagster/will_retry") == "true" or _failed_by_a_check(instance, record):
+        if run.tags.get("dagster/will_retry") == "true" or APART_TAG in run.tags or _failed_by_a_check(instance, record):
             continue
         campaigns = run.tags.get("dagster/partition") or run.tags.get("dagster/asset_partition_range_start") or ""
         of = f" of {campaigns}" if campaigns else ""

@@ -82,7 +82,9 @@ def postgres_found(url: sa.URL, needles: Needles) -> dict[str, int]:
             conditions, values = _like(texts, needles)
             count = 0
             if texts:
-                count += connection.execute(sa.text(f"SELECT count(*) FROM {table} WHERE {conditions}"), values).scalar() or 0
+                listed = ", ".join(f'"{name}"' for name in texts)
+                maybe = connection.execute(sa.text(f"SELECT {listed} FROM {table} WHERE {conditions}"), values)
+                count += sum(any(needles.finds(_as_bytes(value)) for value in row) for row in maybe)
             for name in binaries:
                 rows = connection.execution_options(stream_results=True).execute(
                     sa.text(f'SELECT "{name}" FROM {table} WHERE "{name}" IS NOT NULL')
@@ -218,20 +220,9 @@ def _postgres_tables(connection: sa.Connection) -> list[tuple[str, list[str], li
 
 def _like(columns: list[str], needles: Needles) -> tuple[str, dict[str, Any]]:
     """A condition that a row may have something to find, and its parameters."""
-    beside = {f"beside{number}": text for number, text in enumerate(needles.texts_beside)}
-    said = [without_beside(f'lower("{name}")', [f":{name}" for name in beside]) for name in columns]
-    conditions = " OR ".join(f"strpos({each}, text) > 0" for each in said)
-    return conditions and f"EXISTS (SELECT 1 FROM unnest(CAST(:texts AS text[])) AS text WHERE {conditions})", {
-        "texts": needles.texts,
-        **beside,
-    }
-
-
-def without_beside(expression: str, texts: Iterable[str]) -> str:
-    """SQL for a text without those of `Needles.beside`, given as parameters or literals."""
-    for text in texts:
-        expression = f"REPLACE({expression}, {text}, ' ')"
-    return expression
+    conditions = " OR ".join(f'strpos(lower("{name}"), text) > 0' for name in columns)
+    exists = conditions and f"EXISTS (SELECT 1 FROM unnest(CAST(:texts AS text[])) AS text WHERE {conditions})"
+    return exists, {"texts": needles.texts}
 
 
 def _quoted(name: str) -> str:

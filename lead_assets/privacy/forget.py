@@ -23,7 +23,7 @@ from typing import Any
 import orjson
 import polars as pl
 
-from lead_assets.contracts import TABLES, Lead, RejectedPayload, Table
+from lead_assets.contracts import TABLES, Lead, RawLead, RejectedPayload, Table
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.core.suppressing import value_hash
@@ -135,27 +135,22 @@ def who(settings: Settings, archive: Archive, warehouse: Warehouse, person: Data
     """Complete the person from warehouse and archive. Returns where they are held."""
     find(person, warehouse)
     held: list[Holding] = []
-    needles: tuple[Needle, ...] = ()
-    while needles != (needles := person.needles()):
+    known: tuple[tuple[Needle, ...], frozenset[str]] | None = None
+    while known != (known := (person.needles(), person.beside)):
         held = search(settings, person.finder())
-        unread = _leads_of_drops(settings, archive, person, _drops(held, archive))
-        if unread.join(person.rows, on=["campaign_id", "drop_sha256", "position", "part"], how="anti").is_empty():
-            break
-        find(person, warehouse, unread)
+        find(person, warehouse, _rows_of_drops(settings, archive, _drops(held, archive)))
     return held
 
 
-def _leads_of_drops(settings: Settings, archive: Archive, person: DataSubject, drops: Sequence[str]) -> pl.DataFrame:
-    """Their rows in drops that the warehouse may not have: columns of person.COLUMNS."""
+def _rows_of_drops(settings: Settings, archive: Archive, drops: Sequence[str]) -> pl.DataFrame:
+    """The rows of drops, which the warehouse may not have: columns of person.COLUMNS. Others' too, because what is a part of theirs is not the person's."""
     from lead_assets.intake.drops import read_drops
 
-    found = [person.rows.head(0)]
+    found = [RawLead.empty().select(COLUMNS)]
     for sha256 in drops:
         for receipt in archive.receipts_of(sha256):
             read = read_drops([(archive.get(sha256), receipt.column_map)], limits=settings.limits, adapters=adapters_of(settings))
-            mine = read.leads.filter(person.theirs(read.leads))
-            whole = type(read)(mine, read.rejects.head(0), ())
-            found.append(whole.place([(0, receipt)])[0].select(COLUMNS))
+            found.append(read.place([(0, receipt)])[0].select(COLUMNS))
     return pl.concat(found)
 
 

@@ -7,14 +7,14 @@ the next run archives those without the mention, and Snowpipe loads them anew.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from lead_assets.ledger.erasing import FORGOTTEN
-from lead_assets.privacy.databases import without_beside
 from lead_assets.privacy.needles import Needles
 
 TABLE = "RAW.ENRICHMENT_EVENTS_LANDED"
 _AT_ONCE = 500
+T = TypeVar("T")
 
 
 class _Asked(Protocol):
@@ -23,9 +23,7 @@ class _Asked(Protocol):
 
 def events_found(snowflake: _Asked, needles: Needles) -> int:
     """How many loaded events have something to find. 0 where Snowpipe is not set up."""
-    if not _is_set_up(snowflake):
-        return 0
-    return sum(int(snowflake.ask(f"SELECT COUNT(*) FROM {TABLE} WHERE {where}", binds)[0][0]) for where, binds in _mentions(needles))
+    return len(_found(snowflake, needles)) if _is_set_up(snowflake) else 0
 
 
 def empty_events(snowflake: _Asked, leads: Sequence[tuple[str, str]], needles: Needles) -> int:
@@ -33,12 +31,13 @@ def empty_events(snowflake: _Asked, leads: Sequence[tuple[str, str]], needles: N
     if not _is_set_up(snowflake):
         return 0
     done = 0
-    for start in range(0, len(leads), _AT_ONCE):
-        some = leads[start : start + _AT_ONCE]
+    for some in _slices(leads):
         done += _empty(
             snowflake, " OR ".join(["(CAMPAIGN_ID = ? AND LEAD_ID = ?)"] * len(some)), [value for pair in some for value in pair]
         )
-    return done + sum(_empty(snowflake, where, binds) for where, binds in _mentions(needles))
+    for ids in _slices(_found(snowflake, needles)):
+        done += _empty(snowflake, f"EVENT_ID IN ({', '.join('?' * len(ids))})", ids)
+    return done
 
 
 def _empty(snowflake: _Asked, where: str, binds: Sequence[object]) -> int:
@@ -48,13 +47,18 @@ def _empty(snowflake: _Asked, where: str, binds: Sequence[object]) -> int:
     return count
 
 
-def _mentions(needles: Needles) -> Iterator[tuple[str, list[str]]]:
-    """Conditions that an event has something to find, with their binds."""
-    texts, beside = sorted(set(needles.texts)), needles.texts_beside
-    said = without_beside("LOWER(TO_JSON(RECORD))", "?" * len(beside))
-    for start in range(0, len(texts), _AT_ONCE):
-        some = texts[start : start + _AT_ONCE]
-        yield " OR ".join([f"CONTAINS({said}, ?)"] * len(some)), [bind for text in some for bind in (*beside, text)]
+def _found(snowflake: _Asked, needles: Needles) -> list[str]:
+    """The ids of events that have something to find. Snowflake finds those that may have; whether it is only a part of somebody else's, the needles know."""
+    found: dict[str, None] = {}
+    for some in _slices(sorted(set(needles.texts))):
+        mentions = " OR ".join(["CONTAINS(LOWER(TO_JSON(RECORD)), ?)"] * len(some))
+        rows = snowflake.ask(f"SELECT EVENT_ID, TO_JSON(RECORD) FROM {TABLE} WHERE {mentions}", some)
+        found |= {str(event_id): None for event_id, text in rows if needles.finds(str(text).encode())}
+    return list(found)
+
+
+def _slices(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[start : start + _AT_ONCE] for start in range(0, len(items), _AT_ONCE))
 
 
 def _is_set_up(snowflake: _Asked) -> bool:

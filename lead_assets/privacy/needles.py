@@ -6,7 +6,9 @@ Belongs here: the forms, finding and masking them in bytes. Does not belong here
 from __future__ import annotations
 
 import base64
+import bisect
 import contextlib
+import itertools
 import json
 import re
 import zlib
@@ -69,9 +71,8 @@ class Needles:
                 if len(pattern) >= _SHORTEST:
                     found.setdefault(pattern, Form(needle, name, pattern, mask))
         self.forms = list(found.values())
-        others = {pattern: name for text in self.beside for name, pattern, _ in _forms(text) if pattern not in found}
+        others = {pattern: None for text in self.beside for _, pattern, _ in _forms(text) if pattern not in found}
         self._finder = ahocorasick_rs.BytesAhoCorasick([*found, *others]) if found else None
-        self.texts_beside = [pattern.decode() for pattern, name in others.items() if name in _OF_TEXT]
 
     @property
     def texts(self) -> list[str]:
@@ -85,11 +86,13 @@ class Needles:
         low = data.lower()
         found = self._finder.find_matches_as_indexes(low, overlapping=True)
         places = [(start, end, self.forms[number]) for number, start, end in found if number < len(self.forms)]
-        others = [(start, end) for number, start, end in found if number >= len(self.forms)]
+        others = sorted((start, end) for number, start, end in found if number >= len(self.forms))
+        starts, ends = [start for start, _ in others], list(itertools.accumulate((end for _, end in others), max))
         return [
             (start, end, form)
             for start, end, form in places
-            if _stands_alone(low, start, end, form) and not any(first <= start and end <= last for first, last in others)
+            # Of those that begin before it, one ends after it.
+            if not ((before := bisect.bisect_right(starts, start)) and ends[before - 1] >= end) and _stands_alone(low, start, end, form)
         ]
 
     def count(self, data: bytes) -> Counter[tuple[NeedleKind, str]]:

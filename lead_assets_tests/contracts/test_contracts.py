@@ -238,3 +238,7 @@ _VALUES = st.recursive(_LEAVES, lambda each: st.lists(each) | st.dictionaries(st
 @given(_VALUES)
 def test_canonical_json_is_the_text_that_python_writes(value: Any) -> None:
     assert canonical_json(value) == json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+
+
+def test_what_is_no_number_is_null_in_canonical_json() -> None:
+    assert canonical_json({"b": float("nan"), "a": [float("-inf"), 1e16]}) == '{"a":[null,1e+16],"b":null}'

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+import sqlalchemy as sa
 
 from lead_assets.core.document import RulesError
 from lead_assets.core.project_files import rules_file
@@ -19,6 +20,7 @@ from lead_assets.delivery.dispatch import drain, sendable
 from lead_assets.delivery.dry_run import dry_run
 from lead_assets.delivery.rules import QuietHours, load_delivery_rules
 from lead_assets.ledger import Ledger
+from lead_assets.ledger.schema import outbox
 from lead_assets.sandbox import Handle
 from lead_assets_tests.delivery.sends import briefed, deliver, lead, rules, states
 
@@ -167,6 +169,9 @@ def test_a_dry_run_writes_the_requests_and_keeps_and_sends_nothing(
     # What was sent is not in a dry run again.
     deliver(ledger, settings, [briefed(1), briefed(2), lead(3, path="nurture")], own)
     assert {row["records"] for row in dry_run(ledger, settings, own, sends, tmp_path / "again")} == {0}
+    # Nor is what a release sent that told apart messages in another way.
+    ledger.outbox.together([lambda tx: tx.execute(sa.update(outbox).values(content="9:told"))])
+    assert {row["records"] for row in dry_run(ledger, settings, own, sends, tmp_path / "upgraded")} == {0}
     every = {row["destination"]: row for row in dry_run(ledger, settings, own, sends, tmp_path / "all", sent_too=True)}
     assert every == rows
 

@@ -33,6 +33,7 @@ from lead_assets.definitions import build_defs
 from lead_assets.intake.ingest import ingest
 from lead_assets.kit.io_manager import WarehouseIOManager
 from lead_assets.ledger.opened import opened_ledger
+from lead_assets.operating.incidents import failed_runs
 from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import archive_of, warehouse_of
 from lead_assets_tests.cli.test_kill_nine import live, wait_for_a_request
@@ -126,6 +127,8 @@ def test_one_campaign_that_cannot_be_read_holds_up_none_of_its_neighbours(settin
         runs.add_campaigns(instance, names)
         assets = [AssetKey(["intake", "raw_leads"]), AssetKey(["intake", "rejected_payloads"]), AssetKey(["marts", "campaign_scorecard"])]
         ran = runs.run_campaigns(definitions, instance, names, assets=assets, from_ledger=True)
+        incidents = [incident.key for incident in failed_runs(instance, datetime.now(UTC))]
+        assert incidents == [f"run_failed/{ran[1].run_id}"], "the groups that it was a part of are no incidents of their own"
     told = [(each.campaigns, each.success) for each in ran]
     assert told == [(("c0", "c1", "c2"), True), (("c3",), False), (("c4", "c5"), True), ((), True)]
     assert f"campaign c3: archive: object {lost} is missing" in ran[1].failures[0]

@@ -224,11 +224,15 @@ def test_whoever_has_a_longer_address_profile_or_name_stays_as_they_are(home: Ho
     home.ask("ingest", str(tmp_path / "near.csv"), "--campaign", "near")
     home.ask("ingest", str(broken), "--campaign", "near")
     home.ask("run", "--campaign", "near")
+    late = tmp_path / "late.csv"
+    late.write_text(table([near | {"email": f"ann{EMAIL}", "full_name": "Ann Other"}]))
+    home.ask("ingest", str(late), "--campaign", "late")  # no run has read it yet
     kept = "SELECT email, full_name, linkedin_url FROM identity.leads WHERE campaign_id = 'near' AND full_name LIKE 'Mary%'"
     (before,) = home.rows(kept)
     home.ask("forget", EMAIL)
     home.ask("run", "--all")
     assert home.rows(kept) == [before] == [(near["email"], near["full_name"], f"{profile}-512")]
+    assert home.rows("SELECT email FROM identity.leads WHERE campaign_id = 'late'") == [(f"ann{EMAIL}",)]
     assert home.rows("SELECT notes FROM identity.leads WHERE campaign_id = 'near' AND notes <> ''") == [("not " + "*" * len(EMAIL),)]
     rejects = home.rows(
         "SELECT position, code, contains(raw_text, 'x.') FROM intake.rejected_payloads WHERE campaign_id = 'near' ORDER BY ALL"

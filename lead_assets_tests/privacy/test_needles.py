@@ -89,3 +89,14 @@ def test_what_is_a_part_of_somebody_elses_is_left_alone(form: str) -> None:
     masked, count = needles.mask(both)
     assert count == len(EMAIL)
     assert masked == text.encode() + b"; " + b"*" * len(EMAIL)
+
+
+@given(st.lists(st.sampled_from([EMAIL, f"mary-{EMAIL}", f"mary-{EMAIL}.org, Ltd", f"{EMAIL}.org", " ", "mary-"]), max_size=12))
+def test_only_what_is_within_one_of_others_texts_is_left(pieces: list[str]) -> None:
+    beside = (f"mary-{EMAIL}", f"mary-{EMAIL}.org, ltd", f"{EMAIL}.org")
+    text = "".join(pieces).lower()
+    others = [(at, at + len(each)) for each in beside for at in range(len(text)) if text.startswith(each, at)]
+    found = [(at, at + len(EMAIL)) for at in range(len(text)) if text.startswith(EMAIL, at)]
+    left = [(start, end) for start, end in found if not any(first <= start and end <= last for first, last in others)]
+    places = Needles((Needle("email", EMAIL),), frozenset(beside)).places(text.encode())
+    assert [(start, end) for start, end, form in places if form.name == "plain"] == left

@@ -32,6 +32,7 @@ def test_ledger_and_run_history_name_them_no_more(tmp_path: Path, postgres_url: 
     settings = Settings.model_validate({"home": tmp_path / "home", "ledger_url": postgres_url})
     archive = archive_of(settings)
     lines = [{"email": EMAIL, "full_name": NAME, "company": "Brightfern"}, {"email": "joe@else.example", "full_name": "Joe Bloggs"}]
+    lines.append({"email": f"mary{EMAIL}", "full_name": "Mary Quill", "company": "Brightfern"})
     ingest(
         archive,
         "\n".join(map(json.dumps, lines)).encode(),
@@ -47,10 +48,10 @@ def test_ledger_and_run_history_name_them_no_more(tmp_path: Path, postgres_url: 
     with psycopg.connect(postgres_url, autocommit=True) as connection:
         connection.execute("CREATE TABLE event_logs (id bigint PRIMARY KEY, event text, packed bytea)")
         connection.execute(
-            "INSERT INTO event_logs VALUES (1, %s, NULL), (2, 'nothing', %s), (3, 'nothing', NULL)",
-            (f"for {EMAIL}", zlib.compress(NAME.encode())),
+            "INSERT INTO event_logs VALUES (1, %s, NULL), (2, 'nothing', %s), (3, 'nothing', NULL), (4, %s, NULL)",
+            (f"for {EMAIL}", zlib.compress(NAME.encode()), f"for mary{EMAIL}"),
         )
-    needles = Needles((Needle("email", EMAIL), Needle("name", NAME)))
+    needles = Needles((Needle("email", EMAIL), Needle("name", NAME)), frozenset({f"mary{EMAIL}"}))
     url = sa.make_url(postgres_url).set(drivername="postgresql+psycopg")
     asked = read_identifier(EMAIL)
     assert asked is not None
@@ -70,4 +71,4 @@ def test_ledger_and_run_history_name_them_no_more(tmp_path: Path, postgres_url: 
     assert postgres_found(url, needles) == {}
     with psycopg.connect(postgres_url) as connection:
         rows = connection.execute("SELECT id, event FROM event_logs ORDER BY id").fetchall()
-    assert rows == [(1, "for " + "*" * len(EMAIL)), (2, "nothing"), (3, "nothing")]
+    assert rows == [(1, "for " + "*" * len(EMAIL)), (2, "nothing"), (3, "nothing"), (4, f"for mary{EMAIL}")]

@@ -51,7 +51,8 @@ def test_nothing_is_left_in_bucket_snowflake_and_postgres(deployed: Settings, st
     warehouse.prepare()
     jane = {"email": EMAIL.title(), "full_name": NAME, "company": "Brightfern", "notes": "likes oolong"}
     joe = {"email": "joe@else.example", "full_name": "Joe Bloggs", "company": "Else", "notes": f"knows {NAME}"}
-    data = "".join(json.dumps(each) + "\n" for each in (jane, joe)).encode()
+    mary = {"email": f"mary{EMAIL}", "full_name": f"Mary{NAME}", "company": "Else"}
+    data = "".join(json.dumps(each) + "\n" for each in (jane, joe, mary)).encode()
     ingest(archive, gzip.compress(data), name="spring.ndjson.gz", received_at=AT, campaign="spring")
     read = read_campaigns(archive, ["spring"], parsed=parsed_of(deployed))
     leads = resolve(read.raw_leads).leads
@@ -67,17 +68,18 @@ def test_nothing_is_left_in_bucket_snowflake_and_postgres(deployed: Settings, st
     ]
     same = {"schema_version": "x", "enriched_at": AT, "archived_as": "x"}
     warehouse.write(EnrichmentEvent, EnrichmentEvent.frame(each | same for each in events), ["spring"])
-    # What Snowpipe loaded: hers, his which mentions her, and one that does not.
+    # What Snowpipe loaded: hers, his which mentions her, one that does not, and that of somebody whose address has hers in it.
     warehouse.ask("CREATE SCHEMA RAW")
     warehouse.ask("CREATE TABLE RAW.ENRICHMENT_EVENTS_LANDED (EVENT_ID VARCHAR, CAMPAIGN_ID VARCHAR, LEAD_ID VARCHAR, RECORD VARIANT)")
     ids = dict(leads.select("email_normalized", "lead_id").iter_rows())
-    for event, lead, record in (("1", ids[EMAIL], jane), ("2", ids["joe@else.example"], joe), ("3", "other", {"email": "ann@x.example"})):
+    loaded = [("1", ids[EMAIL], jane), ("2", ids["joe@else.example"], joe), ("3", "other", {"email": "ann@x.example"}), ("4", "mary", mary)]
+    for event, lead, record in loaded:
         warehouse.ask("INSERT INTO RAW.ENRICHMENT_EVENTS_LANDED SELECT ?, 'spring', ?, PARSE_JSON(?)", [event, lead, json.dumps(record)])
     # A drop that waits in the landing zone, and one that was taken.
     landing = open_objects(deployed.landing_location)
     landing.put("spring/late.json", json.dumps(jane).encode())
     landing.put(".taken/2026-11-20/early.json", zlib.compress(json.dumps([jane]).encode()))
-    needles = Needles((Needle("email", EMAIL), Needle("name", NAME)))
+    needles = Needles((Needle("email", EMAIL), Needle("name", NAME)), frozenset({mary["email"], mary["full_name"].lower()}))
     before = {holding.where for holding in search(deployed, needles)}
     assert {where.partition(" ")[0] for where in before if not where.startswith("gs://")} == {"Snowflake"}
     assert any("/landing/" in where for where in before)
@@ -95,10 +97,11 @@ def test_nothing_is_left_in_bucket_snowflake_and_postgres(deployed: Settings, st
         assert search(deployed, needles) == []
         assert ledger.suppressed_among([("email", EMAIL)])
         again = read_campaigns(archive, ["spring"])
-        assert again.raw_leads["email"].to_list() == ["joe@else.example"]
+        assert again.raw_leads["email"].to_list() == ["joe@else.example", mary["email"]]
         assert again.rejected["code"].to_list() == ["forgotten"]
-        assert warehouse.read(Lead, ["spring"])["notes"].to_list() == [f"knows {'*' * len(NAME)}"]
+        rows = warehouse.read(Lead, ["spring"]).sort("position").select("email", "full_name", "notes").rows()
+        assert rows == [("joe@else.example", "Joe Bloggs", f"knows {'*' * len(NAME)}"), (mary["email"], mary["full_name"], None)]
         assert search(deployed, needles) == [], "reading again stored nothing of her"
         assert archive.read(receipt["receipt"])
     events_left = warehouse.ask("SELECT EVENT_ID, LEAD_ID, RECORD IS NULL FROM RAW.ENRICHMENT_EVENTS_LANDED ORDER BY EVENT_ID")
-    assert events_left == [("1", "forgotten", True), ("2", "forgotten", True), ("3", "other", False)]
+    assert events_left == [("1", "forgotten", True), ("2", "forgotten", True), ("3", "other", False), ("4", "mary", False)]

@@ -46,8 +46,10 @@ def ask(
         if type(error).__module__.split(".")[0] not in ("duckdb", "_duckdb") and type(error).__name__ != "SnowflakeFailed":
             raise
         said = str(error).strip().split("\n")[0]
-        damaged = ".parquet" in said
-        step = "the file is damaged, run its campaign again to make it anew" if damaged else "tables and columns are in docs/TABLES.md"
+        of_file = ".parquet" in said
+        step = (
+            "if the file is damaged, run its campaign again, which makes it anew" if of_file else "tables and columns are in docs/TABLES.md"
+        )
         raise QuestionError(f"the query failed: {said}: {step}") from error
 
 
