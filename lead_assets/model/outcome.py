@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -110,7 +109,7 @@ def _common(profile: Profile, rows: list[_AnsweredLead], synthetic: bool) -> _Co
 def _answered(profile: Profile, rows: list[_AnsweredLead]) -> _Columns:
     fields = [vars(row.answer) if profile.is_exact else row.answer.model_dump() for row in rows if row.answer is not None]
     return {
-        "answer": _as_json(profile, fields),
+        "answer": [canonical_json(said) for said in fields],
         "attempts": [len(row.case.answers) for row in rows],
         "enriched_at": _decided_at(rows),
         "fallback_reason": [row.case.unavailable for row in rows],
@@ -131,14 +130,6 @@ def _rejected(_: Profile, rows: list[_AnsweredLead]) -> _Columns:
 def _decided_at(rows: list[_AnsweredLead]) -> list[datetime | None]:
     """When the model answered; for rules, when the lead was received."""
     return [row.lead["received_at"] if row.last is None else row.last.answered_at for row in rows]
-
-
-def _as_json(profile: Profile, answers: list[dict[str, Any]]) -> list[str]:
-    """`canonical_json` of each; orjson takes a quarter of the time."""
-    if profile.is_exact:
-        with suppress(TypeError):  # integers above 64 bits
-            return [orjson.dumps(answer, option=orjson.OPT_SORT_KEYS).decode() for answer in answers]
-    return [canonical_json(answer) for answer in answers]
 
 
 def _paid(case: Case) -> list[list[Answer]]:
