@@ -20,11 +20,12 @@ from lead_assets.core.campaign_keys import campaign_key
 from lead_assets.core.garbage import no_garbage_sought
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import Adapters, shipped_adapters
+from lead_assets.intake.framed import NOTHING
 from lead_assets.intake.headers import fold_header
 from lead_assets.intake.parse import parse
 from lead_assets.intake.paths import path
 from lead_assets.intake.payloads import Chunk, Reject
-from lead_assets.intake.rows import NOTHING, rows
+from lead_assets.intake.rows import rows
 from lead_assets.stores.archive import Receipt
 
 _SMALL_BYTES = 64 << 10

@@ -15,9 +15,10 @@ import orjson
 
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
 from lead_assets.intake.adapters import MAPPED, Adapters, is_declared, shipped_adapters
+from lead_assets.intake.groups import Group, grouped, within
 from lead_assets.intake.parse import parse
 from lead_assets.intake.payloads import Chunk, Fault, Reject
-from lead_assets.intake.rows import Group, GroupRead, grouped, read_group, within, without_those_found
+from lead_assets.intake.rows import GroupRead, read_group, without_those_found
 
 _STANDING = ("payload", "extra", "given", "position", "part", "email_normalized")
 """Columns that say where a lead stands and what it was sent as, rather than what it says."""

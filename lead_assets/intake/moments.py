@@ -1,7 +1,7 @@
 """Reads times as senders write them: ISO 8601, epochs, days in any order, month names, day numbers of spreadsheets.
 
 An ambiguous day is read in the order that its shape declares, or else in the order that other values in its column show. Nothing here uses a clock, so
-"yesterday" is not a time. Does not belong here: whole columns of plain UTC times, which are read at once (see `rows`).
+"yesterday" is not a time. Does not belong here: whole columns of plain UTC times, which are read at once (see `typed`).
 """
 
 from __future__ import annotations

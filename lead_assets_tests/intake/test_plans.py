@@ -13,9 +13,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lead_assets.intake.adapters import shipped_adapters
+from lead_assets.intake.groups import grouped
 from lead_assets.intake.payloads import Chunk, Reject
 from lead_assets.intake.plans import alike, structure
-from lead_assets.intake.rows import grouped
 from lead_assets_tests.intake.samples import codes, ndjson, read
 
 SHAPES = Path(__file__).parents[2] / "fixtures" / "shapes"
