@@ -1,4 +1,4 @@
-"""How destinations are asked for what they know: whether they can be asked, with what, and again if they cannot answer.
+"""How destinations are asked for what they know, and to forget a person: whether they can be asked, with what, and again if they cannot answer.
 
 Does not belong here: what they are asked (see their folders in `lead_assets.vendors`).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection, Coroutine, Iterator
+from collections.abc import Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import SecretStr
@@ -15,8 +15,12 @@ from pydantic import SecretStr
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.delivery.rules import DeliveryRules
+from lead_assets.ledger.ledger import Ledger
+from lead_assets.ledger.outbox_model import Sent
+from lead_assets.privacy.held_rows import persons_of
+from lead_assets.privacy.person import DataSubject
 from lead_assets.vendors import destinations
-from lead_assets.vendors.sending import Destination, DestinationAccess
+from lead_assets.vendors.sending import Destination, DestinationAccess, Forgot, ToForget
 
 T = TypeVar("T")
 _WAITS = (0.5, 2.0)
@@ -75,3 +79,54 @@ def ask(question: Callable[[], Coroutine[Any, Any, T]]) -> T:
                 raise
             time.sleep(min(error.retry_after or wait, _LONGEST))
     return asyncio.run(question())
+
+
+def ask_destinations(
+    settings: Settings, ledger: Ledger, person: DataSubject, rules: DeliveryRules, *, dry_run: bool = False
+) -> list[dict[str, Any]]:
+    """Where they were sent to, and whether the destination took the request to delete them; if not, or not all of it, why."""
+    persons = persons_of(person)
+    sent = ledger.sent_about(persons, person.leads)
+    ids: dict[str, dict[str, str | None]] = {}
+    for name, known_as, vendor_id in ledger.ids_at_destinations(persons):
+        ids.setdefault(name, {})[known_as] = vendor_id
+    told = []
+    for name in sorted({*ids, *(each.destination for each in sent)}):
+        theirs, got = ids.get(name, {}), [each for each in sent if each.destination == name]
+        forgot = Forgot(False, "dry_run") if dry_run else _asked(settings, rules, name, persons, theirs, got)
+        row = {"destination": name, "vendor_ids": sorted({each for each in theirs.values() if each}), "asked": forgot.asked}
+        told.append(row | ({"why": forgot.why} if forgot.why else {}))
+    return told
+
+
+def _asked(
+    settings: Settings,
+    rules: DeliveryRules,
+    name: str,
+    persons: Mapping[str, str | None],
+    ids: Mapping[str, str | None],
+    sent: Sequence[Sent],
+) -> Forgot:
+    access = access_to(settings, rules, name)
+    if isinstance(access, str):
+        return Forgot(False, access)
+    destination = destinations()[name].destination
+    known = {*ids, *(each.person for each in sent)}
+    whom = ToForget(
+        settings=access.settings,
+        rules=access.rules,
+        url=access.url,
+        key=access.key,
+        emails={person: email for person, email in persons.items() if email},
+        persons=sorted(known & persons.keys()),
+        ids=ids,
+        sent=sent,
+    )
+    try:
+        forgot = ask(lambda: destination.forget(whom))
+    except ProviderError as error:
+        return Forgot(False, error.reason)
+    if destination.keeps_people and not known <= persons.keys():
+        # A record of an address that others have, too, is theirs as well.
+        return Forgot(bool(whom.persons) and forgot.asked, "shared_address")
+    return forgot

@@ -15,7 +15,8 @@ import polars as pl
 from lead_assets.contracts import TABLES, Table
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.privacy.forget import is_of_leads, leads_of, persons_of, subjects_of, who
+from lead_assets.privacy.forget import who
+from lead_assets.privacy.held_rows import is_of_leads, leads_of, persons_of, subjects_of
 from lead_assets.privacy.lists import Identifier
 from lead_assets.privacy.needles import Needles
 from lead_assets.privacy.person import DataSubject, start

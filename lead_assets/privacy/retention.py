@@ -23,7 +23,7 @@ from lead_assets.core.time_spans import duration
 from lead_assets.intake.adapters import adapters_of
 from lead_assets.ledger.erasing import FORGOTTEN, CallInFull, Erasure
 from lead_assets.ledger.ledger import Ledger
-from lead_assets.privacy.forget import is_of_leads, rewrite, without
+from lead_assets.privacy.held_rows import is_of_leads, rewrite, without
 from lead_assets.privacy.redaction import DropReading, emptied
 from lead_assets.privacy.search import files_below
 from lead_assets.stores.archive import Archive

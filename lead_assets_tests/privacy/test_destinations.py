@@ -17,8 +17,8 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.delivery.facts import person_of
 from lead_assets.ledger import Ledger
+from lead_assets.privacy.asking import ask_destinations
 from lead_assets.privacy.fetching import fetch
-from lead_assets.privacy.forget import ask_destinations
 from lead_assets.privacy.lists import read_identifier, shown
 from lead_assets.privacy.person import start
 from lead_assets.sandbox import Handle

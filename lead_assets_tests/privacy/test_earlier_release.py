@@ -9,7 +9,7 @@ import polars as pl
 
 from lead_assets.contracts import SuppressedLead
 from lead_assets.core.settings import Settings
-from lead_assets.privacy.forget import rewrite
+from lead_assets.privacy.held_rows import rewrite
 from lead_assets.stores.opened import warehouse_of
 
 

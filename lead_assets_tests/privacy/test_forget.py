@@ -252,6 +252,7 @@ def test_whoever_was_forgotten_stays_out_when_imported_again(home: Home, tmp_pat
 
 def test_by_phone_and_once_more_after_an_interruption(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
     from lead_assets.privacy import forget as forgetting
+    from lead_assets.privacy import taking_out
     from lead_assets.privacy.lists import read_identifier
 
     asked = read_identifier(PHONE)
@@ -260,9 +261,10 @@ def test_by_phone_and_once_more_after_an_interruption(home: Home, monkeypatch: p
     def cut(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    for step in ("_redact_events", "_redact_ledger", "_redact_warehouse", "_redact_place", "_let_go"):
+    taken = ("_redact_events", "_redact_ledger", "_redact_warehouse", "redact_place")
+    for room, step in [*((taking_out, step) for step in taken), (forgetting, "let_go")]:
         with monkeypatch.context() as patched, opened_ledger(home.settings) as ledger:
-            patched.setattr(forgetting, step, cut)
+            patched.setattr(room, step, cut)
             with pytest.raises(KeyboardInterrupt):
                 forgetting.forget(home.settings, ledger, asked)
     receipt = home.ask("forget", PHONE)
