@@ -21,7 +21,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.core.suppressing import contact_values
 from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.ledger import Ledger
-from lead_assets.ledger import outbox as entries
+from lead_assets.ledger import outbox_steps as entries
 from lead_assets.ledger.database import Tx
 from lead_assets.ledger.holders import new_holder
 from lead_assets.ledger.model import Rate

@@ -574,14 +574,14 @@ class Ledger:
 
     def lift(self, values: Iterable[tuple[str, str]]) -> int:
         """Suppress these (kind, value) no longer. What waits in the outbox because somebody is suppressed is looked at again. Returns how many were."""
-        from lead_assets.ledger import outbox, registers
+        from lead_assets.ledger import outbox_steps, registers
 
         stored = [(kind, self.suppression_hash(value)) for kind, value in values]
 
         def work(tx: Tx) -> int:
             lifted = registers.lift(tx, stored)
             if lifted:
-                outbox.wake(tx, "suppressed", "lifted")
+                outbox_steps.wake(tx, "suppressed", "lifted")
             return lifted
 
         return self._db.write(work)
