@@ -10,6 +10,7 @@ from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.core.suppressing import SuppressionKeyError
 from lead_assets.ledger import WorldError
+from lead_assets.ledger.model import NewerLedgerError
 
 
 class CommandError(Exception):
@@ -28,10 +29,14 @@ def explained(error: Exception) -> str | None:
         return (
             "a database cannot be reached (ledger or Dagster's storage): check that it is running and that LEAD_ASSETS_LEDGER_URL is right"
         )
+    if type(getattr(error, "orig", None)) is sqlite3.DatabaseError:
+        return f"a database below {Settings().home.resolve()} is damaged ({getattr(error, 'orig', None)}): restore it from a backup"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror.lower()}: check that it exists, that you may access it, and that the disk has space"
     if (
-        isinstance(error, ValueError | LookupError | OSError | WorldError | SuppressionKeyError | ProviderError | CommandError)
+        isinstance(
+            error, ValueError | LookupError | OSError | WorldError | NewerLedgerError | SuppressionKeyError | ProviderError | CommandError
+        )
         and error.args
     ):
         return str(error)

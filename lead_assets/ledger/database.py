@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
+from lead_assets.ledger.model import NewerLedgerError
 from lead_assets.ledger.schema import HEAD, VERSION_TABLE
 
 T = TypeVar("T")
@@ -301,7 +302,7 @@ def _version(engine: sa.Engine) -> str | None:
         except sa.exc.DBAPIError:
             return None
     if found is not None and found > HEAD:
-        raise RuntimeError(
+        raise NewerLedgerError(
             f"ledger: its schema is {found} but this release knows {HEAD}: a newer release has opened it. Install that release, or restore a backup"
         )
     return str(found) if found is not None else None

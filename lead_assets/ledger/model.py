@@ -36,6 +36,10 @@ MICROS = 1_000_000
 """The ledger counts money in whole micro-dollars."""
 
 
+class NewerLedgerError(RuntimeError):
+    """A newer release has opened this ledger; this one would not understand what it wrote."""
+
+
 def to_usd(micros: int) -> Decimal:
     return Decimal(micros).scaleb(-6)
 

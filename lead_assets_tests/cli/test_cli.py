@@ -5,6 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from datetime import datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +17,7 @@ import pytest
 
 from lead_assets.cli import show
 from lead_assets.core.campaign_keys import campaign_key
+from lead_assets.ledger import Ledger
 from lead_assets.sandbox import Handle
 from lead_assets_tests.conftest import Command
 
@@ -352,3 +356,33 @@ def test_a_wrong_setting_is_named_without_its_value(command: Command) -> None:
     assert done.code == 1
     assert "MAX_PAYLOAD_BYTES" in done.stderr
     assert "secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "said"),
+    [
+        (lambda file: _newer(file), "a newer release has opened it. Install that release, or restore a backup"),
+        (lambda file: file.write_bytes(b"no database at all" * 300), "is damaged (file is not a database): restore it from a backup"),
+    ],
+)
+def test_a_ledger_that_cannot_be_read_is_one_line(
+    spoil: Callable[[Path], object], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from lead_assets.cli.app import main
+
+    with closing(Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}").open()) as ledger:
+        ledger.pause("pipe0")
+    spoil(tmp_path / "ledger.sqlite")
+    monkeypatch.setenv("LEAD_ASSETS_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.argv", ["lead-assets", "costs"])
+    with pytest.raises(SystemExit, match="1"):
+        main()
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def _newer(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("UPDATE ledger_version SET version_num = '9999'")
+        database.commit()
