@@ -53,7 +53,7 @@ def _job(settings: Settings, name: str) -> runs.Ran:
 def _ingest_fixtures(settings: Settings) -> None:
     archive = archive_of(settings)
     fixtures = project_file("fixtures")
-    for drop in yaml.safe_load((fixtures / "drops.yaml").read_text()):
+    for drop in yaml.safe_load((fixtures / "drops.yaml").read_text("utf-8")):
         data = (fixtures / drop["file"]).read_bytes()
         if not archive.holds(data):
             ingest(

@@ -93,7 +93,7 @@ def _sandbox(url: str) -> str:
 def _writable(folder: Path) -> str:
     folder.mkdir(parents=True, exist_ok=True)
     probe = folder / ".doctor"
-    probe.write_text("")
+    probe.write_text("", "utf-8")
     probe.unlink()
     return str(folder.resolve())
 

@@ -66,13 +66,13 @@ def dagster_home(settings: Settings) -> str:
     if "DAGSTER_HOME" not in os.environ:
         folder = settings.home.resolve() / "dagster"
         folder.mkdir(parents=True, exist_ok=True)
-        wanted = project_file("deploy/dagster.yaml" if settings.env == "production" else "dagster.yaml").read_text()
+        wanted = project_file("deploy/dagster.yaml" if settings.env == "production" else "dagster.yaml").read_text("utf-8")
         if settings.env != "production" and load(HISTORY) is not None:
             wanted += _HISTORY.format(json.dumps(str(folder)))
         target = folder / "dagster.yaml"
-        if not target.exists() or target.read_text() != wanted:
+        if not target.exists() or target.read_text("utf-8") != wanted:
             aside = folder / f".dagster.yaml.{uuid.uuid4().hex[:8]}"
-            aside.write_text(wanted)
+            aside.write_text(wanted, "utf-8")
             shutil.move(aside, target)
         os.environ["DAGSTER_HOME"] = str(folder)
     return os.environ["DAGSTER_HOME"]

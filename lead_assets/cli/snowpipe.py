@@ -73,7 +73,7 @@ def told(answer: dict[str, Any]) -> Iterator[str]:
 
 def statements(database: str) -> dict[str, str]:
     """Name → statement of verify.sql, for this database."""
-    text = (project_file("sql") / "snowflake" / "verify.sql").read_text()
+    text = (project_file("sql") / "snowflake" / "verify.sql").read_text("utf-8")
     found = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     name = quoted(database.upper())
     return {

@@ -63,7 +63,7 @@ def keep(settings: Settings) -> None:
     try:
         _broken(settings).unlink(missing_ok=True)
         name, last = _content(folder), _place(settings) / "last"
-        if last.is_file() and last.read_text() == name and (_place(settings) / name).is_dir():
+        if last.is_file() and last.read_text("utf-8") == name and (_place(settings) / name).is_dir():
             return
         _copy(folder, _place(settings) / name)
         _write(last, name)
@@ -74,9 +74,9 @@ def keep(settings: Settings) -> None:
 def fall_back(settings: Settings, faults: Sequence[str]) -> bool:
     """Put the last good copy in force, because the folder has these faults. False if there is none."""
     folder, last = settings.rules_dir, _place(settings) / "last"
-    if folder is None or not folder.is_dir() or not last.is_file() or not (_place(settings) / last.read_text()).is_dir():
+    if folder is None or not folder.is_dir() or not last.is_file() or not (_place(settings) / last.read_text("utf-8")).is_dir():
         return False
-    _write(_broken(settings), json.dumps({"state": _state(folder), "copy": last.read_text(), "faults": list(faults)}))
+    _write(_broken(settings), json.dumps({"state": _state(folder), "copy": last.read_text("utf-8"), "faults": list(faults)}))
     return True
 
 
@@ -135,5 +135,5 @@ def _copy(folder: Path, to: Path) -> None:
 def _write(file: Path, text: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_name(f".{file.name}.{os.getpid()}")
-    part.write_text(text)
+    part.write_text(text, "utf-8")
     part.replace(file)

@@ -39,7 +39,7 @@ def is_gone(holder: str) -> bool:
 def _machine() -> str:
     """Identifies this boot of this machine and, in a container, this container: elsewhere the same process id is another process."""
     parts = [socket.gethostname(), str(uuid.getnode())]
-    for probe in (lambda: Path("/proc/sys/kernel/random/boot_id").read_text(), lambda: os.readlink("/proc/self/ns/pid")):
+    for probe in (lambda: Path("/proc/sys/kernel/random/boot_id").read_text("utf-8"), lambda: os.readlink("/proc/self/ns/pid")):
         try:
             parts.append(probe())
         except OSError:

@@ -40,10 +40,10 @@ def suppression_key(settings: Settings) -> bytes | None:
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
         aside = file.with_name(f".{KEY_FILE}.{secrets.token_hex(8)}")
-        with open(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w") as made:
+        with open(os.open(aside, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="utf-8") as made:
             made.write(secrets.token_hex(_KEY_BYTES))
         # Of two processes that make it at once, one wins.
         with suppress(FileExistsError):
             os.link(aside, file)
         aside.unlink()
-    return file.read_text().strip().encode()
+    return file.read_text("utf-8").strip().encode()

@@ -33,12 +33,12 @@ def save(index: LookalikeIndex, folder: Path) -> None:
     places = {f"{name}_{what}": getattr(part, what) for name, part in parts.items() for what in ("members", "starts")}
     np.savez(folder / "places.npz", **places)
     np.savez(folder / "encoder.npz", **index.encoder.arrays())
-    (folder / "categories.json").write_text(json.dumps(index.encoder.frequencies))
+    (folder / "categories.json").write_text(json.dumps(index.encoder.frequencies), "utf-8")
     index.records.shown.write_parquet(folder / "records.parquet")
-    (folder / "emails.json").write_text(json.dumps(sorted(index.records.emails)))
+    (folder / "emails.json").write_text(json.dumps(sorted(index.records.emails)), "utf-8")
     manifest = {"format": FORMAT, "words": _words(index.encoder), **index.facts}
     begun = folder / f".{MANIFEST}"
-    begun.write_text(json.dumps(manifest, indent=1) + "\n")
+    begun.write_text(json.dumps(manifest, indent=1) + "\n", "utf-8")
     begun.replace(folder / MANIFEST)
 
 
@@ -47,7 +47,7 @@ def load(folder: Path) -> LookalikeIndex:
     import faiss
 
     try:
-        manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text())
+        manifest: Mapping[str, Any] = json.loads((folder / MANIFEST).read_text("utf-8"))
         made_as = manifest.get("format")
     except (OSError, ValueError, AttributeError):
         raise WrongIndex(f"{folder}: is no lookalike index; build one with `lead-assets lookalike build`") from None
@@ -61,8 +61,8 @@ def load(folder: Path) -> LookalikeIndex:
         raise WrongIndex(f"{folder}: its text was read by {made_with}, here it is {_words(encoder)}; build it again")
     try:
         with np.load(folder / "encoder.npz") as arrays:
-            encoder.restore(dict(arrays), json.loads((folder / "categories.json").read_text()))
-        records = Records(pl.read_parquet(folder / "records.parquet"), frozenset(json.loads((folder / "emails.json").read_text())))
+            encoder.restore(dict(arrays), json.loads((folder / "categories.json").read_text("utf-8")))
+        records = Records(pl.read_parquet(folder / "records.parquet"), frozenset(json.loads((folder / "emails.json").read_text("utf-8"))))
         with np.load(folder / "places.npz") as places:
             high, rest = (
                 Nearest(faiss.read_index(str(folder / f"{name}.faiss")), places[f"{name}_members"], places[f"{name}_starts"])

@@ -63,7 +63,7 @@ class Jobs:
             process = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=answer, stderr=log)  # noqa: S603 - ourselves
         holder = new_holder().split(":")
         asked = {"kind": kind, "arguments": list(arguments), "started_at": datetime.now(UTC).isoformat()}
-        (folder / "asked.json").write_text(json.dumps(asked | {"holder": f"{holder[0]}:{process.pid}:{job_id}"}))
+        (folder / "asked.json").write_text(json.dumps(asked | {"holder": f"{holder[0]}:{process.pid}:{job_id}"}), "utf-8")
         self._begun[job_id] = process
         self._forget_old()
         return self.told(job_id) or {}
@@ -72,7 +72,7 @@ class Jobs:
         """job_id, kind, status (pending, running, completed or failed), started_at, completed_at, results, error, run_ids and runs: of a job that the service
         began, or of a Dagster run. None if there is no such job."""
         try:
-            asked = json.loads((self._folder / job_id / "asked.json").read_text())
+            asked = json.loads((self._folder / job_id / "asked.json").read_text("utf-8"))
         except (OSError, ValueError):
             return next(self._runs([job_id]), None)
         answer_file = self._folder / job_id / "answer.json"
@@ -82,7 +82,7 @@ class Jobs:
         if is_running:
             return said | {"status": "running", "completed_at": None, "results": None, "error": None, "run_ids": [], "runs": []}
         try:
-            results = json.loads(answer_file.read_text().strip().splitlines()[-1])
+            results = json.loads(answer_file.read_text("utf-8").strip().splitlines()[-1])
         except (ValueError, IndexError):
             results = None
         ended = datetime.fromtimestamp(answer_file.stat().st_mtime, UTC).isoformat()
@@ -118,7 +118,7 @@ class Jobs:
                 yield _of_run(record.dagster_run, record) | {"results": _steps(instance, record.dagster_run.run_id)}
 
     def _last_words(self, job_id: str) -> str:
-        lines = (self._folder / job_id / "log.txt").read_text(errors="replace").strip().splitlines()
+        lines = (self._folder / job_id / "log.txt").read_text("utf-8", errors="replace").strip().splitlines()
         return lines[-1][:500] if lines else "the command ended without an answer"
 
     def _forget_old(self) -> None:

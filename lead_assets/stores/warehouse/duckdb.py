@@ -152,7 +152,7 @@ class DuckDBWarehouse:
             return
         statements = "\n".join(self._views())
         note = self.folder / ".views.sql"
-        if self.database.exists() and note.exists() and note.read_text() == statements:
+        if self.database.exists() and note.exists() and note.read_text("utf-8") == statements:
             self._catalog_is_current = True
             return
         import duckdb
@@ -165,7 +165,7 @@ class DuckDBWarehouse:
                 connection.execute(statement)
             connection.commit()
         with self._aside(note) as aside:
-            aside.write_text(statements)
+            aside.write_text(statements, "utf-8")
         self._catalog_is_current = True
 
     def _views(self) -> Iterator[str]:

@@ -225,7 +225,7 @@ def resource_of(settings: Settings) -> SnowflakeResource:
 def _token(settings: Settings) -> str | None:
     if settings.snowflake_token_file_path is not None:
         # Read for each session, because another program renews it.
-        return settings.snowflake_token_file_path.read_text().strip()
+        return settings.snowflake_token_file_path.read_text("utf-8").strip()
     return _secret(settings.snowflake_token)
 
 
