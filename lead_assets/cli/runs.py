@@ -68,7 +68,7 @@ def dagster_home(settings: Settings) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         wanted = project_file("deploy/dagster.yaml" if settings.env == "production" else "dagster.yaml").read_text("utf-8")
         if settings.env != "production" and load(HISTORY) is not None:
-            wanted += _HISTORY.format(json.dumps(str(folder)))
+            wanted += _HISTORY.format(json.dumps(str(folder), ensure_ascii=False))
         target = folder / "dagster.yaml"
         if not target.exists() or target.read_text("utf-8") != wanted:
             aside = folder / f".dagster.yaml.{uuid.uuid4().hex[:8]}"

@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Literal
+from urllib.parse import unquote
 
 from dotenv import dotenv_values
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from lead_assets.core.limits import DEFAULT_LIMITS, DropLimits
@@ -137,6 +138,16 @@ class Settings(BaseSettings):
         validation_alias="SNOWFLAKE_NETWORK_TIMEOUT_SECONDS",
         description="How long the connector retries a request. Running statements count towards it: keep it above the statement timeout",
     )
+
+    @field_validator("home")
+    @classmethod
+    def _can_hold_databases(cls, home: Path) -> Path:
+        """A ~ is the user's folder, in .env too, where no shell says so."""
+        home = Path(os.path.expanduser(home))
+        path = str(home.resolve())
+        if "?" in path or unquote(path) != path:
+            raise ValueError(f"{path} has a ? or a %XX in it, which Dagster's storage reads as parts of a URL: choose another folder")
+        return home
 
     @property
     def world(self) -> Literal["sandbox", "live"]:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from lead_assets.cli.runs import add_campaigns, instance_of, known_campaigns
 from lead_assets.core.document import RulesError
 from lead_assets.core.project_files import project_file, rules_file
 from lead_assets.core.settings import Settings
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.vendors import load_vendors
 
 
@@ -27,6 +29,31 @@ def test_our_own_variables_have_our_prefix(monkeypatch: pytest.MonkeyPatch) -> N
     settings = Settings()
     assert settings.home == Path("/somewhere")
     assert settings.world == "live", "an empty variable counts as unset"
+
+
+def test_a_tilde_is_the_users_folder_where_no_shell_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert Settings(home=Path("~/leads")).home == tmp_path / "leads"
+
+
+@pytest.mark.parametrize("name", ["what?", "my%20project", "a?b=1"])
+def test_a_home_that_would_be_read_as_a_url_is_refused(name: str, tmp_path: Path) -> None:
+    """Its ledger was written elsewhere, and Dagster's storage could not be opened at all."""
+    with pytest.raises(ValidationError, match="choose another folder"):
+        Settings(home=tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["a b", "ümlaut 日本", "em😀ji", "ha#sh", "50%", "q'uote\"", "eq=ual;&+,semi"])
+def test_any_other_folder_can_be_a_home(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(home=tmp_path / name)
+    with opened_ledger(settings) as ledger:
+        ledger.pause("pipe0")
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    with instance_of(settings) as instance:
+        add_campaigns(instance, ["spring"])
+        assert known_campaigns(instance) == ["spring"]
+    assert {each.name for each in tmp_path.iterdir()} == {name}
+    assert (tmp_path / name / "ledger.sqlite").stat().st_size
 
 
 def test_vendors_variables_keep_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
