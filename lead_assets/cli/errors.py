@@ -31,6 +31,8 @@ def explained(error: Exception) -> str | None:
         )
     if type(getattr(error, "orig", None)) is sqlite3.DatabaseError:
         return f"a database below {Settings().home.resolve()} is damaged ({getattr(error, 'orig', None)}): restore it from a backup"
+    if isinstance(error, FileExistsError) and error.filename is not None:
+        return f"{error.filename}: a file stands where a folder is needed: move it, or choose another folder"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:
         return f"{error.filename}: {error.strerror.lower()}: check that it exists, that you may access it, and that the disk has space"
     if (
