@@ -269,6 +269,20 @@ def test_a_lead_in_nurture_comes_back_after_its_time(settings: Settings, sandbox
     assert [each["text"][:17] for each in sandbox.state("slack")["messages"]] == ["Back from nurture"]
 
 
+def test_many_leads_that_come_back_on_one_day_are_one_message_beside_that_of_the_new_ones(settings: Settings, sandbox: Handle) -> None:
+    now = [datetime(2026, 11, 21, tzinfo=UTC)]
+    timed = Ledger(settings.ledger_location, lambda: now[0])
+    few = rules("slack", slack={"digest_above": 2})
+    deliver(timed, settings, [lead(n, path="nurture") for n in range(1, 4)], few)
+    now[0] += timedelta(days=30)
+    deliver(timed, settings, [lead(n, path="nurture" if n < 4 else "route") for n in range(1, 8)], few)
+    told = [(each["text"], each["blocks"][1]["text"]["text"].split("\n")[0]) for each in sandbox.state("slack")["messages"]]
+    assert sorted(told) == [
+        ("3 leads back from nurture, of c1", "• Ana Prime1, VP Sales, Acme 1: 80.0 on arrival, rosa.delgado"),
+        ("4 new leads from c1", "• Ana Prime4, VP Sales, Acme 4: 80.0 (hot), rosa.delgado"),
+    ]
+
+
 def test_many_leads_for_one_channel_are_one_message(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
     leads = [lead(n, high=n == 1) for n in range(1, 31)]
     deliver(ledger, settings, leads, rules("slack", slack={"digest_above": 10}))

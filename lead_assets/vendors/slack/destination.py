@@ -39,7 +39,7 @@ class SlackRules(SendRules):
     alerts: str | None = None
     """Channel for leads of high priority; none is sent without it."""
     digest_above: int = Field(20, ge=1)
-    """More new leads than this for one channel at once become one message. Alerts are always sent."""
+    """More new leads than this for one channel at once become one message, and so do more that come back from nurture. Alerts are always sent."""
     revisits: bool = True
     """Whether owners hear of leads that come back from nurture."""
 
@@ -109,14 +109,17 @@ def _lead(title: str, lead: RoutedLead) -> dict[str, Any]:
 
 def _revisit(lead: RoutedLead) -> dict[str, Any]:
     text = f"Back from nurture: {_name(lead)}, scored {lead.facts.get('score')} on arrival. Owner {lead.owner}"
-    return {"text": _escaped(text), "blocks": [_section(_escaped(text))]}
+    line = f"{_name(lead)}: {lead.facts.get('score')} on arrival, {lead.owner}"
+    return {"text": _escaped(text), "blocks": [_section(_escaped(text))], "line": _escaped(line)}
 
 
 def _digest(parcels: Sequence[Parcel]) -> dict[str, Any]:
-    """One message for many leads of a channel."""
+    """One message for many leads of a channel, all new or all back from nurture."""
     campaigns = ", ".join(sorted({parcel.campaign_id for parcel in parcels})[:5])
-    title = _escaped(f"{len(parcels)} new leads from {campaigns}")
-    lines = [f"• {parcel.body['line']}" for parcel in parcels[:_LISTED]]
+    what = "leads back from nurture, of" if parcels[0].kind == "revisit" else "new leads from"
+    title = _escaped(f"{len(parcels)} {what} {campaigns}")
+    # A lead that began to wait before there were digests of such leads has no line of its own.
+    lines = [f"• {parcel.body.get('line', parcel.body['text'])}" for parcel in parcels[:_LISTED]]
     more = [f"… and {len(parcels) - _LISTED} more"] if len(parcels) > _LISTED else []
     blocks = [_section(f"*{title}*"), _section("\n".join([*lines, *more]))]
     return {"channel": parcels[0].body["channel"], "text": title, "blocks": blocks}
@@ -151,15 +154,15 @@ class _SlackSender:
                 await self._desk.failed(group, error, self._bucket(group[0]))
 
     def _groups(self, parcels: Sequence[Parcel]) -> list[list[Parcel]]:
-        """What becomes one message each: single ones, what once left as a digest, and more new leads of a channel than it should get messages."""
+        """What becomes one message each: single ones, what once left as a digest, and more leads of one kind than a channel should get messages."""
         groups: list[list[Parcel]] = []
         digests: defaultdict[str, list[Parcel]] = defaultdict(list)
-        waiting: defaultdict[str, list[Parcel]] = defaultdict(list)
+        waiting: defaultdict[tuple[str, str], list[Parcel]] = defaultdict(list)
         for parcel in parcels:
             if parcel.uncertain and parcel.vendor_ref:
                 digests[parcel.vendor_ref].append(parcel)
-            elif parcel.kind == "lead" and not parcel.uncertain:
-                waiting[parcel.lane].append(parcel)
+            elif parcel.kind in ("lead", "revisit") and not parcel.uncertain:
+                waiting[parcel.lane, parcel.kind].append(parcel)
             else:
                 groups.append([parcel])
         for those in waiting.values():
