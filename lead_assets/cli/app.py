@@ -8,6 +8,7 @@ Does not belong here: any work. A command reads its options, calls a room or a s
 from __future__ import annotations
 
 import json
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -29,7 +30,16 @@ from lead_assets.cli import (
 )
 from lead_assets.cli import money_app as cli_money
 from lead_assets.cli import privacy_app as cli_privacy
-from lead_assets.cli.terminal import AsJson, connected_world, err, fail_if_not_whole, print_answer, progress_bar, told_campaigns
+from lead_assets.cli.terminal import (
+    AsJson,
+    connected_world,
+    err,
+    fail_if_not_whole,
+    hold_standard_streams,
+    print_answer,
+    progress_bar,
+    told_campaigns,
+)
 from lead_assets.core.settings import Settings
 from lead_assets.core.unknown_words import UnknownWord, unknown
 
@@ -307,11 +317,12 @@ def dev(
 def main() -> None:
     """Entry point. Turns the product's own errors into one line on stderr (with --json also an object on stdout) and exit code 1, or 2 for
     an unknown word on the command line."""
+    hold_standard_streams()
     try:
         app()
     except SystemExit as stop:
-        if stop.code == 2 and "--json" in sys.argv:
-            sys.stdout.write(json.dumps({"ok": False, "error": _usage_error(stop)}) + "\n")
+        if stop.code == 2:
+            _say(_usage_error(stop))
         raise
     except UnknownWord as error:
         _stop(str(error), code=2)
@@ -331,9 +342,18 @@ def _usage_error(stop: SystemExit) -> str:
     return f"the command line is wrong: {message() if message else 'stderr says how'}"
 
 
+def _say(fault: str) -> None:
+    """With --json, the fault on stdout, too. If it is that nothing can be written there, stderr says so, and Python need not try again as it ends."""
+    try:
+        if "--json" in sys.argv:
+            sys.stdout.write(json.dumps({"ok": False, "error": fault}) + "\n")
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _stop(text: str, code: int = 1) -> None:
-    if "--json" in sys.argv:
-        sys.stdout.write(json.dumps({"ok": False, "error": text}) + "\n")
+    _say(text)
     # A fault may contain brackets, and a wrapped path cannot be copied.
     err.print(f"[bold red]error:[/] {escape(text)}", highlight=False, soft_wrap=True)
     raise SystemExit(code)

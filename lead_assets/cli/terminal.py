@@ -6,6 +6,7 @@ Does not belong here: subcommands (see `lead_assets.cli.app` and `lead_assets.cl
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +23,19 @@ from lead_assets.core.settings import Settings
 err = Console(stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on stdout; logs on stderr.")]
+
+
+def hold_standard_streams() -> None:
+    """Connect standard streams that are closed (`>&-`, some schedulers) to nothing. Otherwise answers could not be written, and the next file that is opened
+    would get the stream's number, and with it whatever a library prints."""
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        try:
+            os.fstat(number)
+        except OSError:
+            # The lowest number that is free.
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", closefd=False))
 
 
 def told_campaigns(given: Any) -> Any:
@@ -71,6 +85,7 @@ def print_answer(answer: dict[str, Any], as_json: bool, show: Callable[[dict[str
         sys.stdout.write(json.dumps(answer, default=_plain) + "\n")
     else:
         show(answer)
+    sys.stdout.flush()  # here, where a full disk is still told in one line
 
 
 def _plain(value: Any) -> Any:

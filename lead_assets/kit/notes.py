@@ -9,7 +9,7 @@ Belongs here: the note, and whether it is still valid. Does not belong here: whe
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ class Served:
     """Prefixes of the keys that were looked for, answered or not."""
     until: float
     """When an answer expires or a miss may be retried, in seconds since the epoch; infinity if never."""
+    recalled: frozenset[str] = frozenset()
+    """Prefixes of keys that the step only looked for and would not have bought, of any partition: another run may have bought them meanwhile."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +76,12 @@ def with_served(note: Note, served: Served, last_call: int) -> Note:
     packed = base64.b64encode(bytes.fromhex("".join(sorted(served.keys)))).decode()
     until = None if served.until == float("inf") else served.until
     return replace(note, until=until, last_call=last_call, keys=packed)
+
+
+def last_reflected(served: Served, last_call: int, called_meanwhile: Mapping[str, int]) -> int:
+    """The newest call that the rows certainly reflect. `called_meanwhile`: the first calls, by key, that others made while the step was at work."""
+    missed = [call for key, call in called_meanwhile.items() if prefix(key) in served.recalled and prefix(key) in served.keys]
+    return min([last_call, *(call - 1 for call in missed)])
 
 
 def prefix(key: str) -> str:

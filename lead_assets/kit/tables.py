@@ -36,7 +36,7 @@ from lead_assets.kit import notes, partition_metadata, versions
 from lead_assets.kit.checks import AS_DECLARED, Check, Targets, as_declared, evaluations
 from lead_assets.kit.declare import BUY_TAG, LIMIT_TAG, assets_of, column_lineage, key_of
 from lead_assets.kit.io_manager import WarehouseIOManager
-from lead_assets.kit.notes import CONTENT, Note
+from lead_assets.kit.notes import CONTENT, Note, Served
 from lead_assets.kit.shown import look
 from lead_assets.kit.step import Made, Step
 from lead_assets.kit.versions import Logic
@@ -270,12 +270,12 @@ def _walk(
     kept = {key for key in wanted if all(key in good[contract] for contract in step.contracts)}
     step.partitions = [key for key in wanted if key not in kept]
     made: Sequence[Made] = [Made(contract.empty()) for contract in step.contracts]
+    since = step.ledger.last_call() if step.partitions and any(bases[contract].buys for contract in step.contracts) else 0
     if step.partitions:
         frames = {argument: step.warehouse.read(contract, _own(contract, step.partitions)) for argument, contract in reads.items()}
         result = make(step, **frames)
         made = [result] if isinstance(result, Made) else list(result)
-    # Read after this step's own purchases. If another process buys an answer for the same key meanwhile, it replaces an expired one here, too.
-    last_call = step.ledger.last_call() if any(each.served for each in made) else 0
+    last_call = _last_reflected(step, made, since)
     of_kept = {contract: {key: note for key, note in good[contract].items() if contract in whole or key in kept} for contract in selected}
     rows = dict(zip(step.contracts, made, strict=True))
     written: dict[type[Table], dict[str, Note]] = {}
@@ -295,6 +295,17 @@ def _walk(
             yield from evaluations(context, check, verdicts, of_kept.get(check.of, {}), targets)
     for contract, noted in written.items():
         step.warehouse.renote(contract, {key: replace(note, sealed=key in passed).text() for key, note in noted.items()})
+
+
+def _last_reflected(step: Step, made: Sequence[Made], since: int) -> Callable[[Served], int]:
+    """The newest call that rows certainly reflect. `since`: the newest one before the step began."""
+    if not any(each.served for each in made):
+        return lambda _: 0
+    # Read after this step's own purchases. Whatever it would have bought, it has waited for, whoever bought it.
+    last_call = step.ledger.last_call()
+    recalls = any(served.recalled for each in made for served in each.served.values())
+    meanwhile = step.ledger.called_for_others(since, step.partitions) if recalls and last_call > since else {}
+    return lambda served: notes.last_reflected(served, last_call, meanwhile)
 
 
 def _own(contract: type[Table], partitions: Sequence[str]) -> Sequence[str]:
@@ -366,7 +377,7 @@ def _result(
     partitions: Sequence[str],
     kept: Mapping[str, Note],
     made_from: Mapping[str, dict[str, str | None]],
-    last_call: int,
+    last_call: Callable[[Served], int],
     noted: dict[str, Note],
     seen: Mapping[str, Mapping[str, Any]],
 ) -> MaterializeResult:
@@ -374,7 +385,7 @@ def _result(
 
     def note(key: str, content: str, rows: int) -> str:
         own = Note(content, rows, made_from[key], _plain(made.figures.get(key, {})))
-        noted[key] = notes.with_served(own, made.served[key], last_call) if key in made.served else own
+        noted[key] = notes.with_served(own, served, last_call(served)) if (served := made.served.get(key)) else own
         partition = None if contract.grain == "home" else key
         partition_metadata.add(step.context, key_of(contract), {partition: {CONTENT: own.content}})
         return ""  # the note is written once, when the checks have been judged (`_walk`)

@@ -157,3 +157,9 @@ def last_call(tx: Tx) -> int:
 def called_since(tx: Tx, call: int) -> set[str]:
     """The keys of all calls after a call id."""
     return {key for (key,) in tx.rows(sa.select(calls.c.key).where(calls.c.id > call).distinct())}
+
+
+def called_for_others(tx: Tx, call: int, campaigns: Collection[str]) -> dict[str, int]:
+    """Key → its first call after a call id, of the calls that none of `campaigns` has paid for."""
+    paid = sa.select(calls.c.key, calls.c.campaign_id, calls.c.id).where(calls.c.id > call).order_by(calls.c.id.desc())
+    return {key: number for key, campaign, number in tx.rows(paid) if campaign not in campaigns}

@@ -266,6 +266,12 @@ class Ledger:
 
         return self._db.read(lambda tx: costs.called_since(tx, call))
 
+    def called_for_others(self, call: int, campaigns: Collection[str]) -> dict[str, int]:
+        """Key → id of its first call after `call`, of the calls that none of `campaigns` has paid for."""
+        from lead_assets.ledger import costs
+
+        return self._db.read(lambda tx: costs.called_for_others(tx, call, campaigns))
+
     # Pace and stops
 
     def reserve_slots(self, bucket: str, rates: Sequence[Rate], count: int = 1, most: float = math.inf) -> datetime | None:

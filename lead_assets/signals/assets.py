@@ -146,6 +146,7 @@ def _bought_from(provider: str, stage: int, signals: Sequence[Signal], room: _Ro
         )
         step.memo["stats"] = [each.stats for each in collected.values()]
         circuits = circuits_shown(step.ledger)
+        recalled = {signal.name: prefixes(collected[signal.name].stats.recalled) for signal in wanted}
         for signal in wanted:
             note_misses(step, signal.contract, collected[signal.name].lacking)
         return [
@@ -153,7 +154,10 @@ def _bought_from(provider: str, stage: int, signals: Sequence[Signal], room: _Ro
                 collected[signal.name].frame,
                 collected[signal.name].stats.figures(collected[signal.name].frame),
                 {"circuits": circuits},
-                served={key: Served(prefixes(look.keys), look.until) for key, look in collected[signal.name].looks.items()},
+                served={
+                    key: Served(prefixes(look.keys), look.until, recalled[signal.name])
+                    for key, look in collected[signal.name].looks.items()
+                },
             )
             for signal in wanted
         ]

@@ -317,6 +317,7 @@ async def _not_bought(
     recalled = SignalStats()
     verdicts, charges = await ask(signal, subjects, replace(desk, ledger=desk.ledger.recall_only()), recalled)
     stats.looks.add_all(recalled.looks)
+    stats.recalled.update(recalled.looks.keys)
     for campaign, spent in recalled.spent.items():
         stats.spent[campaign].hits += spent.hits
     if beyond:
@@ -338,6 +339,7 @@ async def _taken(signal: Signal, leads: pl.DataFrame, brought: Mapping[Key, Gift
     recalled = SignalStats()
     known, _ = await ask(signal, subjects, replace(desk, ledger=desk.ledger.recall_only()), recalled)
     stats.looks.add_all(recalled.looks)
+    stats.recalled.update(recalled.looks.keys)
     return {key: gift for key, gift in fresh.items() if (answered := known[key[1]].as_of) is None or answered <= gift.as_of}
 
 

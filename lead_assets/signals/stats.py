@@ -74,6 +74,8 @@ class SignalStats:
     spent: defaultdict[str, Spent] = field(default_factory=lambda: defaultdict(Spent))
     """By campaign."""
     looks: Looks = field(default_factory=Looks, repr=False)
+    recalled: set[str] = field(default_factory=set, repr=False)
+    """Keys that were only looked for, and not bought if nobody had bought them."""
     given: Counter[str] = field(default_factory=Counter)
     """Number of subjects that were not asked about because a lead of the campaign brings the answer, by campaign."""
     found: int = 0

@@ -5,7 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -320,6 +323,19 @@ def test_with_json_an_error_is_one_object_too(command: Command) -> None:
     done = command("run", "--all", "--json")
     assert done.code == 1
     assert json.loads(done.stdout)["ok"] is False
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("streams", "code", "says"),
+    [("<&- >&- 2>&-", 0, ""), (">/dev/full", 1, "error: [Errno 28] No space left on device\n")],
+    ids=["closed", "full"],
+)
+def test_an_answer_that_nobody_can_take_is_no_traceback(streams: str, code: int, says: str, home: Path, tmp_path: Path) -> None:
+    shell = f'exec "$0" -c "from lead_assets.cli.app import main; main()" quotas --json {streams}'
+    environment = {**os.environ, "LEAD_ASSETS_HOME": str(home)}
+    done = subprocess.run(["sh", "-c", shell, sys.executable], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", says)
 
 
 def test_doctor_tells_what_is_there_and_what_works_without_the_rest(command: Command) -> None:

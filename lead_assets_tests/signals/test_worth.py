@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +20,8 @@ from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.estimating.expected import load_experience
 from lead_assets.estimating.signals import rehearse
+from lead_assets.kit.notes import Note, Served, answers_hold, last_reflected, prefixes, with_served
+from lead_assets.kit.tables import Now
 from lead_assets.ledger.model import Lifetimes, Want, to_micros
 from lead_assets.ledger.money import Budget
 from lead_assets.signals import plan
@@ -211,6 +214,22 @@ def test_what_the_ledger_has_is_shown_to_leads_that_are_not_worth_it(room: Room,
     again = bought(room, mix(), "news", settings=nothing)["news"].frame
     assert room.sandbox.meter() == before
     assert again.equals(first)
+
+
+def test_what_another_run_buys_while_a_step_only_looked_for_it_is_looked_for_again(room: Room, tmp_path: Path) -> None:
+    """Two campaigns run side by side, and share a company that is worth the price in one of them: the other's table kept saying that it was not bought."""
+    nothing, everything = only(tmp_path / "a", news={"seniority": "founder"}), only(tmp_path / "b")
+    before = room.ledger.last_call()
+    collected = bought(room, mix(), "news", settings=nothing)["news"]
+    bought(room, mix().with_columns(campaign_id=pl.lit("fall")), "news", settings=everything)
+    served = Served(prefixes(collected.looks["spring"].keys), math.inf, prefixes(collected.stats.recalled))
+    meanwhile = room.ledger.called_for_others(before, ["spring"])
+    assert meanwhile.keys() == collected.looks["spring"].keys
+    note = with_served(Note("", 3, {}), served, last_reflected(served, room.ledger.last_call(), meanwhile))
+    state = Now(room.ledger)
+    assert not answers_hold(note, now=0, last_call=state.last_call, called_since=state.called_since, ageless=False)
+    # What a step's own campaigns have paid for, its rows show.
+    assert room.ledger.called_for_others(before, ["fall", "spring"]) == {}
 
 
 def signal_rows(contract: type[SignalRow], *outcomes: str | None) -> pl.DataFrame:
