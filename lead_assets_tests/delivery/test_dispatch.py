@@ -20,7 +20,8 @@ from lead_assets.delivery.dispatch import drain, sendable
 from lead_assets.delivery.dry_run import dry_run
 from lead_assets.delivery.rules import QuietHours, load_delivery_rules
 from lead_assets.ledger import Ledger
-from lead_assets.ledger.schema import outbox
+from lead_assets.ledger.outbox_model import NEWEST_EDITION
+from lead_assets.ledger.schema import HEAD, outbox
 from lead_assets.sandbox import Handle
 from lead_assets_tests.delivery.sends import briefed, deliver, lead, rules, states
 
@@ -223,3 +224,11 @@ def test_a_body_that_is_made_later_is_the_same_message_as_one_that_is_there() ->
 def test_a_word_that_no_message_has_is_refused() -> None:
     with pytest.raises(TypeError, match="channle"):
         lead().send("slack", "lead", {}, channle="#leads")
+
+
+def test_an_edition_that_older_releases_would_send_again_has_a_step_of_the_ledgers() -> None:
+    assert lead().send("slack", "lead", {}, edition=NEWEST_EDITION).content.startswith(f"{NEWEST_EDITION}:")
+    with pytest.raises(ValueError, match="a step of the ledger's"):
+        lead().send("slack", "lead", {}, edition=NEWEST_EDITION + 1)
+    # The newest edition → the step from which on releases know it: older ones refuse the ledger.
+    assert {2: "0014"}[NEWEST_EDITION] <= HEAD
