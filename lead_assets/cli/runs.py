@@ -20,6 +20,7 @@ from functools import partial
 from dagster import AllPartitionMapping, AssetKey, AssetSelection, DagsterError, DagsterEventType, DagsterInstance, Definitions
 
 from lead_assets.automation import HOME_TABLES, PIPELINE, of_campaigns, of_days, of_home
+from lead_assets.cli.stopping import heeding_signals
 from lead_assets.core.document import nearest
 from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
@@ -205,7 +206,8 @@ def _apart(instance: DagsterInstance, ran: Ran, again: Callable[[list[str]], Ran
 def run_job(definitions: Definitions, instance: DagsterInstance, name: str) -> Ran:
     """Run one of automation's jobs that has no partitions, such as those of its schedules, in this process."""
     job = definitions.resolve_job_def(name)
-    result = job.execute_in_process(run_config=_QUIET, instance=instance, tags={RUNNER_TAG: new_holder()}, raise_on_error=False)
+    with heeding_signals():
+        result = job.execute_in_process(run_config=_QUIET, instance=instance, tags={RUNNER_TAG: new_holder()}, raise_on_error=False)
     failed = result.filter_events(lambda event: event.event_type == DagsterEventType.STEP_FAILURE)
     return Ran(result.run_id, (), result.success, tuple(_failure(event) for event in failed))
 
@@ -261,7 +263,7 @@ def _run_group(
         tags = tags | {"dagster/asset_partition_range_start": group[0], "dagster/asset_partition_range_end": group[-1]}
     run_id = str(uuid.uuid4())
     try:
-        with _progress(instance, run_id, on_progress) if on_progress is not None else nullcontext():
+        with heeding_signals(), _progress(instance, run_id, on_progress) if on_progress is not None else nullcontext():
             result = job.execute_in_process(
                 run_config=_QUIET,
                 instance=instance,

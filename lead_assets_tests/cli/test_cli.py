@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
@@ -336,6 +338,26 @@ def test_an_answer_that_nobody_can_take_is_no_traceback(streams: str, code: int,
     environment = {**os.environ, "LEAD_ASSETS_HOME": str(home)}
     done = subprocess.run(["sh", "-c", shell, sys.executable], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (code, "", says)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_told_to_stop_stops(
+    sent: signal.Signals, code: int, command: Command, drop: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Dagster makes a signal a failed step. The group's halves were run then, and the command ended with 0."""
+    for name in ("fall", "spring"):
+        command("ingest", str(drop), "--campaign", name)
+    reads = []
+
+    def told_to_stop(*_: object, **__: object) -> None:
+        reads.append(1)
+        os.kill(os.getpid(), sent)
+        time.sleep(5)
+
+    monkeypatch.setattr("lead_assets.intake.read.read_campaigns", told_to_stop)
+    assert command("run", "--all", "--json").code == code
+    assert len(reads) == 1
 
 
 def test_doctor_tells_what_is_there_and_what_works_without_the_rest(command: Command) -> None:
