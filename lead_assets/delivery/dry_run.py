@@ -48,7 +48,9 @@ def dry_run(
         now = ledger.now()
         due = [each for each in new if each.not_before is None or each.not_before <= now]
         going = {each.slot for each in due}
-        due = [each for each in due if (first := _first(each)) is None or first in going or known.get(first, ("", ""))[1] == "confirmed"]
+        due = [
+            each for each in due if (first := _first(each)) is None or first in going or known.get(first, ("", "", None))[1] == "confirmed"
+        ]
         vendor = destinations()[name]
         destination = vendor.destination
         # A destination without requests writes its files here instead.
@@ -62,9 +64,11 @@ def dry_run(
     return rows
 
 
-def _is_left(send: ToSend, known: Mapping[tuple[str, str, str, str], tuple[str, str]]) -> bool:
+def _is_left(send: ToSend, known: Mapping[tuple[str, str, str, str], tuple[str, str, str | None]]) -> bool:
     """Whether it has still to be sent: the outbox does not have it, or nobody is known to have got it."""
-    content, state = known.get(send.slot, ("", ""))
+    content, state, left = known.get(send.slot, ("", "", None))
+    if left == send.content:
+        return False
     return not content or state in _UNSENT or (content != send.content and edition(content) == edition(send.content))
 
 

@@ -37,8 +37,8 @@ class Outbox:
 
     def plan(self, intents: Sequence[ToSend], campaigns: Collection[str], destinations: Collection[str]) -> Planned:
         """Store what is to be sent to `destinations` for all leads of `campaigns`. What is already there with the same content is left alone, what has not
-        left yet is replaced, and what is no longer wanted is withdrawn. What was sent with a content of another edition is taken to be the same: a new
-        release is no reason to send everything again."""
+        left yet is replaced, and what is no longer wanted is withdrawn, as is a change that was undone before it left. What was sent with a content of another
+        edition is taken to be the same: a new release is no reason to send everything again."""
         # Packing takes longest, and most of the time nothing is new: what is the same is neither packed nor written.
         last, latest = self._db.read(lambda tx: (last_note(tx), latest_of(tx, campaigns)))
         slots = [intent.slot for intent in intents]
@@ -158,9 +158,9 @@ class Outbox:
             )
         )
 
-    def latest(self, campaigns: Collection[str]) -> dict[tuple[str, str, str, str], tuple[str, str]]:
-        """(destination, campaign, lead, kind) → (content, state) of the newest entry."""
-        return self._db.read(lambda tx: {slot: (row.content, row.state) for slot, row in latest_of(tx, campaigns).items()})
+    def latest(self, campaigns: Collection[str]) -> dict[tuple[str, str, str, str], tuple[str, str, str | None]]:
+        """(destination, campaign, lead, kind) → (content, state, content of what left before) of the newest entry."""
+        return self._db.read(lambda tx: {slot: (row.content, row.state, row.left) for slot, row in latest_of(tx, campaigns).items()})
 
     def mirrors(self, destination: str, people: Collection[str]) -> dict[str, Mirror]:
         """What the destination has of each person, as far as it told us."""

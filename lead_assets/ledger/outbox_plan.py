@@ -31,14 +31,26 @@ class Newest(NamedTuple):
     state: str
     reason: str | None
     revision: int
+    left: str | None = None
+    """Of an entry that has not left: the content of what left before it, if something did."""
+
+
+_COLUMNS = [outbox.c[name] for name in Newest._fields if name != "left"]
 
 
 def latest_of(tx: Tx, campaigns: Collection[str], leads: Collection[str] | None = None) -> dict[Slot, Newest]:
     """The newest entry of each slot of the campaigns, or of some of their leads."""
     where = [tx.among(outbox.c.campaign_id, campaigns)] + ([tx.among(outbox.c.lead_id, leads)] if leads is not None else [])
-    columns = tx.columns([outbox.c[name] for name in Newest._fields], *where)
+    columns = tx.columns(_COLUMNS, *where)
+    found: dict[Slot, Newest] = {}
     # By id, which comes first.
-    return {row[1:5]: Newest._make(row) for row in sorted(zip(*columns, strict=True))}
+    for row in sorted(zip(*columns, strict=True)):
+        entry = Newest(*row)
+        before = found.get(row[1:5]) if entry.revision and entry.state in UNSENT else None
+        if before is not None:
+            entry = entry._replace(left=before.left if before.state in UNSENT else before.content)
+        found[row[1:5]] = entry
+    return found
 
 
 def planned_of(
@@ -53,11 +65,15 @@ def planned_of(
     added, changed, same = [], [], 0
     events: list[tuple[int, str, str, str | None, int]] = []
     wanted = set()
+    undone = []
     for intent in intents:
         wanted.add(intent.slot)
         known = latest.get(intent.slot)
         if is_same(known, intent):
             same += 1
+            continue
+        if known and known.left == intent.content:
+            undone.append(known)
             continue
         revision = known.revision if known else 0
         if known and known.content != intent.content and known.state not in UNSENT:
@@ -90,7 +106,7 @@ def planned_of(
         tx.execute(sa.insert(outbox), added)
     if changed:
         tx.execute(_REWRITE, changed)
-    gone = gone_of(latest, wanted, destinations)
+    gone = gone_of(latest, wanted, destinations) + undone
     if gone:
         tx.execute(_WITHDRAW, [{"b_id": row.id} for row in gone])
         events += [(row.id, row.campaign_id, "held", "withdrawn", 0) for row in gone]
@@ -99,8 +115,14 @@ def planned_of(
 
 
 def is_same(known: Newest | None, intent: ToSend) -> bool:
-    """Whether what is to be sent is there with this content, and not withdrawn. What has been sent stays in its lane; what has not takes the new one."""
-    if known is None or known.content != intent.content or (known.state == "held" and known.reason == "withdrawn"):
+    """Whether what is to be sent is there with this content, and not withdrawn. What has been sent stays in its lane; what has not takes the new one. A change
+    that was undone before it left is the same as what left before, once it is withdrawn."""
+    if known is None:
+        return False
+    withdrawn = known.state == "held" and known.reason == "withdrawn"
+    if known.left == intent.content:
+        return withdrawn
+    if known.content != intent.content or withdrawn:
         return False
     return known.lane == intent.lane or known.state not in UNSENT
 

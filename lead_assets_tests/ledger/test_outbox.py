@@ -72,6 +72,19 @@ def test_content_that_goes_back_to_what_it_was_is_sent_again(ledger: Ledger) -> 
     assert len({row["key"] for row in ledger.outbox.entries(["c1"])}) == 3
 
 
+def test_a_change_that_is_undone_before_it_left_sends_nothing(ledger: Ledger) -> None:
+    plan(ledger, intent(content="a"))
+    send(ledger, Fate("confirmed"))
+    plan(ledger, intent(content="b"))
+    plan(ledger, intent(content="c"))
+    assert plan(ledger, intent(content="a"))["withdrawn"] == 1
+    assert plan(ledger, intent(content="a"))["same"] == 1
+    assert send(ledger, Fate("confirmed")) == []
+    plan(ledger, intent(content="b"))
+    assert [parcel.body["content"] for parcel in send(ledger, Fate("confirmed"))] == ["b"]
+    assert states(ledger) == [("l1", "confirmed", None)] * 2
+
+
 def test_what_has_not_left_is_replaced_even_if_a_worker_holds_it(ledger: Ledger) -> None:
     plan(ledger, intent(content="old"))
     held = ledger.outbox.claim("h:1:0", "crm", 10)
