@@ -43,7 +43,7 @@ def estimate(answer: dict[str, Any]) -> None:
         out.print(f"not bought, because the leads bring it: {saved}")
     for signal, left in answer["not_worth_it"].items():
         why = "; ".join(f"{leads:,} {words}" for words, leads in left["needs"].items())
-        out.print(f"{signal}: not worth it for {left['leads']:,} leads, saves ≈ {_usd(left['saved_usd'])} ({why})")
+        out.print(f"{signal}: not worth it for {left['leads']:,} leads, saves ≈ {_usd(left['saved_usd'])}{f' ({why})' if why else ''}")
     for provider in answer["without_key"]:
         out.print(f"{provider}: no key, so nothing will be bought there")
     for budget in answer["over_budget"]:

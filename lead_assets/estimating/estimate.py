@@ -1,4 +1,5 @@
-"""What running campaigns would cost, before anything is spent: reads leads from the archive and answers from the ledger, and writes nothing.
+"""What running campaigns would cost, before anything is spent: reads leads from the archive and answers from the ledger (and, for briefs, what the last run
+wrote of similar accounts), and writes nothing.
 
 Does not belong here: what each room would buy (see `lead_assets.estimating.signals` and `lead_assets.estimating.model`).
 """
@@ -36,7 +37,8 @@ def estimate(settings: Settings, campaigns: Sequence[str] | None) -> dict[str, A
 
 def estimate_from(ledger: Ledger, settings: Settings, wanted: Sequence[str]) -> dict[str, Any]:
     """The same from an open ledger. `wanted`: keys of campaigns that the archive has."""
-    (expected, given, left_out), budgets = _rehearse(settings, leads_of(settings, wanted, ledger), ledger), ledger.budgets()
+    leads = leads_of(settings, wanted, ledger)
+    (expected, given, left_out), budgets = _rehearse(settings, leads, ledger, looks_at_briefs=True), ledger.budgets()
     total = sum(each.cost_micros for each in expected)
     asked = {each.provider for each in expected}
     return {
@@ -100,7 +102,9 @@ def price_of(settings: Settings, ledger: Ledger, leads: pl.DataFrame) -> dict[st
     }
 
 
-def _rehearse(settings: Settings, leads: pl.DataFrame, ledger: Ledger) -> tuple[list[Expected], dict[str, int], dict[str, LeftOut]]:
+def _rehearse(
+    settings: Settings, leads: pl.DataFrame, ledger: Ledger, *, looks_at_briefs: bool = False
+) -> tuple[list[Expected], dict[str, int], dict[str, LeftOut]]:
     """Expected purchases, per signal the subjects that are not bought because a lead brings the answer, and what each `when` leaves out."""
     from lead_assets.estimating import model as of_classification
     from lead_assets.estimating import signals as of_signals
@@ -116,7 +120,10 @@ def _rehearse(settings: Settings, leads: pl.DataFrame, ledger: Ledger) -> tuple[
         experience=experience,
         pre_score=load_pre_score(settings),
     )
-    asked = of_classification.rehearse(leads, enrich(leads, signals.frames), ledger=ledger, settings=settings, experience=experience)
+    enriched = enrich(leads, signals.frames)
+    asked = of_classification.rehearse(
+        leads, enriched, ledger=ledger, settings=settings, experience=experience, looks_at_briefs=looks_at_briefs
+    )
     return [*signals.expected, *asked], signals.given, signals.left_out
 
 

@@ -6,6 +6,7 @@ Belongs here: from wished questions to tokens and cost. Does not belong here: th
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import polars as pl
@@ -24,30 +25,46 @@ from lead_assets.model.rulebook import Limits, Rulebook, TokenUsage
 
 if TYPE_CHECKING:
     from lead_assets.ledger.ledger import Ledger
+    from lead_assets.ledger.model import Want
 
 _ATTEMPTS = 2
 """An answer is repaired, or looked at again, once at most."""
 
 
 def rehearse(
-    leads: pl.DataFrame, enriched: pl.DataFrame, *, ledger: Ledger, settings: Settings, experience: Experience, mode: Mode = "interactive"
+    leads: pl.DataFrame,
+    enriched: pl.DataFrame,
+    *,
+    ledger: Ledger,
+    settings: Settings,
+    experience: Experience,
+    mode: Mode = "interactive",
+    looks_at_briefs: bool = False,
 ) -> list[Expected]:
-    """What the model would be asked about the leads. `enriched`: rows of signals.enriched_leads, as far as the ledger can fill them."""
+    """What the model would be asked about the leads. `enriched`: rows of signals.enriched_leads, as far as the ledger can fill them. `looks_at_briefs`: also
+    briefs that are asked because a lead that is classified reads differently now; otherwise only those of leads that are only now classified."""
     book, stage = load_rulebook(settings), ledger.rehearsal()
-    classify(leads, enriched, ledger=stage, settings=settings, rulebook=book, mode=mode)
-    attempts: list[Attempt] = [want.payload for want in {want.key: want for want in stage.wished}.values()]
-    if not attempts:
-        return []
-    batch = mode == "batch"
-    micros = sum(_micros(attempt.profile, attempt.request.size, settings, book, experience, batch=batch) for attempt in attempts)
-    again = 1 + experience.shares.model.repaired
-    most = _ATTEMPTS * sum(want.price_micros for want in {want.key: want for want in stage.wished}.values())
-    asked = [Expected(PROVIDER, OPERATION, "classification", len(attempts), len(attempts) * again, micros * again, most)]
-    if load_brief_rulebook(settings).limits.summaries.tiers:
-        count = len(attempts) * experience.shares.model.briefs
+    found = classify(leads, enriched, ledger=stage, settings=settings, rulebook=book, mode=mode)
+    wants = list({want.key: want for want in stage.wished}.values())
+    briefs: list[Want] = []
+    if looks_at_briefs and load_brief_rulebook(settings).limits.summaries.tiers:
+        from lead_assets.estimating.briefs import wished  # with numpy, which the price of one lead need not wait for
+
+        briefs = wished(leads, enriched, found, ledger=ledger, settings=settings, mode=mode)
+    asked, again, batch = [], 1 + experience.shares.model.repaired, mode == "batch"
+
+    def cost(asked_for: Sequence[Want]) -> float:
+        attempts: list[Attempt] = [want.payload for want in asked_for]
+        return sum(_micros(attempt.profile, attempt.request.size, settings, book, experience, batch=batch) for attempt in attempts)
+
+    if wants:
+        most = _ATTEMPTS * sum(want.price_micros for want in wants)
+        asked.append(Expected(PROVIDER, OPERATION, "classification", len(wants), len(wants) * again, cost(wants) * again, most))
+    if (wants or briefs) and load_brief_rulebook(settings).limits.summaries.tiers:
+        new = len(wants) * experience.shares.model.briefs
         size = prompt.first_request(BRIEF, prompt.render({})).size
-        each = _micros(BRIEF, size, settings, book, experience, batch=batch)
-        asked.append(Expected(PROVIDER, OPERATION, "summaries", round(count), count * again, count * again * each))
+        micros = new * _micros(BRIEF, size, settings, book, experience, batch=batch) + cost(briefs)
+        asked.append(Expected(PROVIDER, OPERATION, "summaries", round(new) + len(briefs), (new + len(briefs)) * again, micros * again))
     return asked
 
 

@@ -13,7 +13,10 @@ import pytest
 from lead_assets.briefs import brief
 from lead_assets.briefs.summaries import Summarised, summarise
 from lead_assets.contracts import QuarantinedSummary, Score, SimilarAccount, Summary
+from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
+from lead_assets.estimating.expected import load_experience
+from lead_assets.estimating.model import rehearse
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.model import governance
 from lead_assets.model.outcome import broken_contracts
@@ -172,3 +175,20 @@ def test_the_tiers_are_declared(briefed: Brief, settings: Settings, tmp_path: Pa
     (tmp_path / "classification.yaml").write_text("summaries: {tiers: []}")
     made = briefed(noted(NOTES[0]), tier="hot", settings=settings.model_copy(update={"rules_dir": tmp_path}))
     assert (made.summaries.height, made.quarantine.height, sandbox.billed("anthropic")) == (0, 0, 1)
+
+
+def test_an_estimate_names_briefs_that_other_scoring_rules_ask_again(
+    briefed: Brief, ledger: Ledger, settings: Settings, sandbox: Handle, tmp_path: Path
+) -> None:
+    leads = noted(*NOTES)
+    added = enriched(leads, company_industry="Construction")
+    assert briefed(leads).summaries.height
+    with_keys = {"ledger": ledger, "experience": load_experience(settings, ledger), "looks_at_briefs": True}
+    asked = sandbox.billed("anthropic")
+    assert rehearse(leads, added, settings=settings, **with_keys) == []
+    rules = rules_file("scoring.yaml", settings).read_text("utf-8")
+    assert "tiers: {hot: 65, warm: 40}" in rules
+    (tmp_path / "scoring.yaml").write_text(rules.replace("tiers: {hot: 65, warm: 40}", "tiers: {hot: 99, warm: 1}"), "utf-8")
+    (briefs,) = rehearse(leads, added, settings=settings.model_copy(update={"rules_dir": tmp_path}), **with_keys)
+    assert (briefs.signal, briefs.subjects > 0, briefs.cost_micros > 0) == ("summaries", True, True)
+    assert sandbox.billed("anthropic") == asked
