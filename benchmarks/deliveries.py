@@ -28,7 +28,7 @@ from lead_assets.core.settings import Settings
 from lead_assets.delivery import planning
 from lead_assets.delivery.dispatch import drain
 from lead_assets.delivery.rules import DeliveryRules
-from lead_assets.ledger import Ledger, outbox
+from lead_assets.ledger import Ledger, outbox_steps
 from lead_assets.sandbox import Handle, start
 from lead_assets.vendors.sending import OwnerContact, RoutedLead
 from lead_assets_tests.delivery.sends import briefed, lead, rules
@@ -185,7 +185,7 @@ class _Life:
             return
         try:
             for name in ("claim", "depart", "settle"):
-                setattr(outbox, name, _telling(getattr(outbox, name), telling))
+                setattr(outbox_steps, name, _telling(getattr(outbox_steps, name), telling))
             drain(Ledger(settings.ledger_location), settings, own, patience=0.3)
         finally:
             os._exit(0)

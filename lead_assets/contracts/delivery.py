@@ -20,7 +20,7 @@ class DeliveryIntent(Table):
     lead_id: Annotated[str, Column("Lead id", source="routing.decisions.lead_id")]
     destination: Annotated[str, Column("Destination: hubspot, slack, segment, …")]
     kind: Annotated[str, Column("What is sent there: contact, note, lead, alert, identify, …")]
-    content: Annotated[str, Column("Hash of the message's content: new content is a new send")]
+    content: Annotated[str, Column("Hash of what makes it another message; behind a /, of how it is put, which counts until it has left")]
     owner: Annotated[str | None, Column("Owner it is for; null if it is not for one person", source="routing.decisions.owner")] = None
     not_before: Annotated[datetime | None, Column("When it may be sent, if not at once")] = None
     due_by: Annotated[datetime | None, Column("By when an owner should have it: the time to first touch in rules/delivery.yaml")] = None
@@ -30,6 +30,8 @@ class DeliveryIntent(Table):
         told = (
             "routing.decisions.owner",
             "identity.leads.email_normalized",
+            "identity.leads.notes",
+            "identity.leads.source",
             "scoring.scores.score",
             "classification.summaries.brief",
             "rules.files",

@@ -23,7 +23,7 @@ from lead_assets.delivery.rules import DeliveryRules
 from lead_assets.ledger.database import to_us
 from lead_assets.ledger.ledger import Ledger
 from lead_assets.ledger.model import Rate
-from lead_assets.ledger.outbox_model import Fate, Mirror, Parcel, ToSend, edition
+from lead_assets.ledger.outbox_model import Fate, Mirror, Parcel, ToSend, is_news, is_told
 from lead_assets.vendors import destinations
 from lead_assets.vendors.http import HttpAnswer, VendorHttp
 from lead_assets.vendors.sending import Destination, SendOpening, ok_answer, slices
@@ -67,9 +67,9 @@ def dry_run(
 def _is_left(send: ToSend, known: Mapping[tuple[str, str, str, str], tuple[str, str, str | None]]) -> bool:
     """Whether it has still to be sent: the outbox does not have it, or nobody is known to have got it."""
     content, state, left = known.get(send.slot, ("", "", None))
-    if left == send.content:
+    if left is not None and is_told(left, send.content):
         return False
-    return not content or state in _UNSENT or (content != send.content and edition(content) == edition(send.content))
+    return not content or state in _UNSENT or is_news(content, send.content)
 
 
 def _first(send: ToSend) -> tuple[str, str, str, str] | None:

@@ -5,6 +5,7 @@ Does not belong here: which of them a destination gets (see the allow-lists in r
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import polars as pl
@@ -19,6 +20,8 @@ _KEYS = list(KEYS)
 
 
 _OF_OWNER = ("account_key", "owner_email", "owner_crm_id", "sla_due_at")
+_SAID = ("notes", "source", "company", "title", "property_address", "property_type")
+_SAID_NUMBERS = ("loan_amount_requested", "purchase_price", "estimated_arv")
 
 
 def routed_leads(
@@ -35,7 +38,7 @@ def routed_leads(
     company = pl.coalesce("company_clean", "company").alias("company")
     wide = (
         decisions.select(*_KEYS, *OF_ROUTING, pl.col("reason").alias("routing_reason"), *_OF_OWNER)
-        .join(leads.select(*_KEYS, company, *(pl.col(ours).alias(name) for name, ours in OF_LEAD.items())), on=_KEYS, how="left")
+        .join(leads.select(*_KEYS, company, _said(), *(pl.col(ours).alias(name) for name, ours in OF_LEAD.items())), on=_KEYS, how="left")
         .join(enriched.select(*_KEYS, *OF_ENRICHED), on=_KEYS, how="left")
         .join(classifications.select(*_KEYS, *OF_CLASSIFICATION), on=_KEYS, how="left")
         .join(scores.select(*_KEYS, *OF_SCORE), on=_KEYS, how="left")
@@ -45,19 +48,26 @@ def routed_leads(
     return list(_each(wide, rules))
 
 
-_OWN = ("campaign_id", "lead_id", "email", "account_key", "owner", "owner_email", "owner_crm_id", "path", "route_score", "tier")
+def _said() -> pl.Expr:
+    """What the lead itself said, however it was written."""
+    texts = (pl.col(name).str.to_lowercase().str.replace_all(r"\s+", " ").str.strip_chars() for name in _SAID)
+    said = (*texts, *(pl.col(name).cast(pl.String) for name in _SAID_NUMBERS))
+    return pl.concat_str([value.fill_null("") for value in said], separator="\n").alias("_said")
+
+
+_OWN = ("campaign_id", "lead_id", "email", "account_key", "owner", "owner_email", "owner_crm_id", "path", "route_score", "tier", "_said")
 _TIMES = ("received_at", "sla_due_at", "enriched_at")
 
 
 def _each(wide: pl.DataFrame, rules: DeliveryRules) -> Iterator[RoutedLead]:
-    shown = wide.select(_unless_blank(name, dtype) for name, dtype in wide.schema.items() if name not in _OF_OWNER)
+    shown = wide.select(_unless_blank(name, dtype) for name, dtype in wide.schema.items() if name not in (*_OF_OWNER, "_said"))
     # Column by column, which takes polars half as long as rows.
     facts = {name: shown[name].to_list() for name in shown.columns}
     own = [facts[name] if name in _TIMES and name in facts else wide[name].to_list() for name in (*_OWN, *_TIMES)]
     names = shown.columns
     contacts: dict[tuple[str, str | None, str | None], OwnerContact] = {}
     for row, values in zip(zip(*own, strict=True), zip(*facts.values(), strict=True), strict=True):
-        campaign, lead_id, email, account, owner, owner_email, crm_id, path, route_score, tier, received_at, due_at, enriched_at = row
+        campaign, lead_id, email, account, owner, owner_email, crm_id, path, route_score, tier, said, received_at, due_at, enriched_at = row
         if (reached := (owner, owner_email, crm_id)) not in contacts:
             contacts[reached] = rules.contact(*reached)
         yield RoutedLead(
@@ -74,6 +84,7 @@ def _each(wide: pl.DataFrame, rules: DeliveryRules) -> Iterator[RoutedLead]:
             due_by=due_at or received_at + rules.first_touch[tier],
             # When it was judged, from the ledger: a rebuild gives the same.
             revisit_at=enriched_at + rules.nurture,
+            said=hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()[:32],
         )
 
 

@@ -17,7 +17,7 @@ from lead_assets.ledger.database import Tx
 from lead_assets.ledger.journal import pack
 from lead_assets.ledger.outbox_model import Fate, Mirror, Parcel, Planned, Policy, ToSend
 from lead_assets.ledger.outbox_notes import SECOND, SLOT, last_note
-from lead_assets.ledger.outbox_plan import TELL, gone_of, is_same, is_told, latest_of, planned_of
+from lead_assets.ledger.outbox_plan import TELL, gone_of, is_incomparable, is_same, latest_of, planned_of
 from lead_assets.ledger.schema import outbox, sends
 
 if TYPE_CHECKING:
@@ -46,9 +46,9 @@ class Outbox:
         told = [
             {"b_id": known.id, "b_was": known.content, "b_content": intent.content}
             for intent, known in differ
-            if known is not None and is_told(known, intent)
+            if known is not None and is_incomparable(known, intent)
         ]
-        new = [intent for intent, known in differ if known is None or not is_told(known, intent)]
+        new = [intent for intent, known in differ if known is None or not is_incomparable(known, intent)]
         gone = gone_of(latest, set(slots), destinations)
         if not differ and not gone:
             return Planned(same=len(intents))

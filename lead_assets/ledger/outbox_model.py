@@ -30,14 +30,20 @@ def field_hash(value: Any) -> str:
     return hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-NEWEST_EDITION = 2
-"""The highest edition of a message's content. Raise it with a step of the ledger's (see `schema.HEAD`): a release that does not know the edition would send
-again whatever this one sent."""
-
-
 def edition(content: str) -> str:
     """What a message's content says of how it was made: "2" in "2:ab12"; contents of different editions cannot be compared."""
     return content.rpartition(":")[0]
+
+
+def is_news(told: str, content: str) -> bool:
+    """Whether a message with this content is another one than the one that was told. What stands behind a / is how it is put: what has not left yet is put
+    anew, and nobody is told again for that."""
+    return edition(told) == edition(content) and not is_told(told, content)
+
+
+def is_told(told: str, content: str) -> bool:
+    """Whether the message that was told is this one, however it is put."""
+    return told.partition("/")[0] == content.partition("/")[0]
 
 
 class LazyBody(Mapping[str, Any]):

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from lead_assets.ledger.database import Tx, to_us
 from lead_assets.ledger.journal import pack
-from lead_assets.ledger.outbox_model import Planned, ToSend, edition
+from lead_assets.ledger.outbox_model import Planned, ToSend, edition, is_told
 from lead_assets.ledger.outbox_notes import SLOT, UNSENT, Slot, bound, note
 from lead_assets.ledger.schema import outbox
 
@@ -72,7 +72,7 @@ def planned_of(
         if is_same(known, intent):
             same += 1
             continue
-        if known and known.left == intent.content:
+        if known and _is_undone(known, intent):
             undone.append(known)
             continue
         revision = known.revision if known else 0
@@ -115,19 +115,26 @@ def planned_of(
 
 
 def is_same(known: Newest | None, intent: ToSend) -> bool:
-    """Whether what is to be sent is there with this content, and not withdrawn. What has been sent stays in its lane; what has not takes the new one. A change
+    """Whether what is to be sent is there, and not withdrawn. What has been sent stays as it was put and in its lane; what has not takes the new ones. A change
     that was undone before it left is the same as what left before, once it is withdrawn."""
     if known is None:
         return False
     withdrawn = known.state == "held" and known.reason == "withdrawn"
-    if known.left == intent.content:
+    if _is_undone(known, intent):
         return withdrawn
-    if known.content != intent.content or withdrawn:
+    if withdrawn:
         return False
-    return known.lane == intent.lane or known.state not in UNSENT
+    if known.state in UNSENT:
+        return known.content == intent.content and known.lane == intent.lane
+    return is_told(known.content, intent.content)
 
 
-def is_told(known: Newest, intent: ToSend) -> bool:
+def _is_undone(known: Newest, intent: ToSend) -> bool:
+    """Whether the entry is a change that has not left, and what is to be sent is what left before it."""
+    return known.left is not None and is_told(known.left, intent.content)
+
+
+def is_incomparable(known: Newest, intent: ToSend) -> bool:
     """Whether it was sent with a content that cannot be compared with this one."""
     return known.state not in UNSENT and edition(known.content) != edition(intent.content)
 

@@ -23,7 +23,7 @@ from lead_assets.core.declared import Declared
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Rate
-from lead_assets.ledger.outbox_model import NEWEST_EDITION, Fate, LazyBody, Parcel, Sent, ToSend
+from lead_assets.ledger.outbox_model import Fate, LazyBody, Parcel, Sent, ToSend
 from lead_assets.vendors.http import HttpAnswer, VendorHttp
 
 Allowed = dict[str, str]
@@ -82,6 +82,14 @@ class RoutedLead:
     """By when its owner should have it."""
     revisit_at: datetime
     """When a lead that is nurtured comes back."""
+    said: str = ""
+    """A hash of what the lead itself said: what it wants, who it works for and as what."""
+
+    @property
+    def news(self) -> tuple[str, str]:
+        """What an owner hears of: a lead that is theirs now, or one that said something new. What our own rules, models or signals make of the same words is no
+        reason to write again: after an edit of a threshold, or with another model, everybody would hear of every lead once more."""
+        return self.owner, self.said
 
     @property
     def to_owner(self) -> bool:
@@ -95,16 +103,13 @@ class RoutedLead:
         body: Mapping[str, Any] | Callable[[], Mapping[str, Any]],
         *,
         content: Any = None,
+        put: Any = None,
         edition: int = 1,
         **other: Any,
     ) -> ToSend:
-        """Something to send about this lead. `content`: what makes it another message, by default its whole body. `body`: may be a function; where `content`
-        is given, it is called only if something has to be sent. `edition`: raise it when you change what `content` is made of, so that nothing is sent again
-        for that. Raises ValueError for an edition above `NEWEST_EDITION`."""
-        if edition > NEWEST_EDITION:
-            raise ValueError(
-                f"edition {edition} of {destination} {kind}: raise NEWEST_EDITION with a step of the ledger's, for releases that do not know it"
-            )
+        """Something to send about this lead. `content`: what makes it another message, by default its whole body; `put`: what only makes it read otherwise, and
+        counts as long as it has not left. `body`: may be a function; where `content` is given, it is called only if something has to be sent. `edition`: raise
+        it when you change what `content` is made of, so that nothing is sent again for that."""
         if content is None:
             content = body() if callable(body) else body
         return ToSend(
@@ -113,7 +118,7 @@ class RoutedLead:
             campaign_id=self.campaign_id,
             lead_id=self.lead_id,
             person=self.person,
-            content=f"{edition}:{content_hash(content)}" if edition > 1 else content_hash(content),
+            content=(f"{edition}:" if edition > 1 else "") + content_hash(content) + (f"/{content_hash(put)}" if put is not None else ""),
             body=LazyBody(_with_whom, self, body),
             as_of=self.received_at,
             **other,

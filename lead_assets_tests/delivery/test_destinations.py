@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -68,22 +69,28 @@ def test_hubspot_gets_the_contact_with_its_owner_and_then_only_what_changed(sett
     assert {tuple(each["properties"].items()) for each in update["inputs"]} == {(("jobtitle", "CEO"),)}
 
 
-def test_a_note_is_written_again_for_another_brief_tier_or_owner_and_not_for_a_score(
+def test_owners_hear_again_of_a_lead_that_is_theirs_now_or_said_something_new_and_not_of_what_rules_and_models_make_of_it(
     settings: Settings, sandbox: Handle, ledger: Ledger
 ) -> None:
-    own = rules("hubspot")
-    said: list[dict[str, Any]] = [
-        {"score": 80.0, "reasons": ["+5.32 icp_fit: icp_fit is strong"]},
-        {"score": 80.01, "reasons": ["+5.31 icp_fit: icp_fit is strong"]},
-        {"tier": "warm"},
-        {"tier": "warm", "next_step": "Write."},
-        {"tier": "warm", "next_step": "Write.", "owner": "ben.other"},
+    """After an edit of a threshold, or with another model, everybody was told of every lead once more as of a new one."""
+    own = rules("hubspot", "slack", "segment")
+    lives: list[tuple[dict[str, Any], str]] = [
+        ({"score": 80.0, "reasons": ["+5.32 icp_fit: icp_fit is strong"]}, "first"),
+        ({"score": 80.01, "reasons": ["+5.31 icp_fit: icp_fit is strong"]}, "first"),
+        ({"tier": "warm"}, "first"),
+        ({"tier": "warm", "brief": "Another model's words.", "next_step": "Write."}, "first"),
+        ({"tier": "warm", "next_step": "Write."}, "asks for a demo now"),
+        ({"tier": "warm", "next_step": "Write.", "owner": "ben.other"}, "asks for a demo now"),
     ]
-    notes = []
-    for facts in said:
-        deliver(ledger, settings, [briefed(**facts)], own)
+    notes, messages, events = [], [], []
+    for facts, said in lives:
+        deliver(ledger, settings, [replace(briefed(**facts, high=True), said=said)], own)
         notes.append(len(sandbox.state("hubspot")["notes"]))
-    assert notes == [1, 1, 2, 3, 4]
+        messages.append(len(sandbox.state("slack")["messages"]))
+        events.append(sum(row["kind"] == "track" for row in ledger.outbox.entries(["c1"])))
+    assert notes == [1, 1, 1, 1, 2, 3]
+    assert messages == [2, 2, 2, 2, 4, 6]
+    assert events == [1, 1, 1, 1, 1, 2]
     assert sandbox.state("hubspot")["contacts"]["person1@acme1.example"]["properties"]["lead_score"] == "80", "the last one's"
 
 

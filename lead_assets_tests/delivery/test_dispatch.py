@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import orjson
+import polars as pl
 import pytest
 import sqlalchemy as sa
 
+from lead_assets.contracts import Classification, EnrichedLead, Lead, RoutingDecision, Score, Summary
 from lead_assets.core.document import RulesError
 from lead_assets.core.project_files import rules_file
 from lead_assets.core.settings import Settings
@@ -18,12 +21,12 @@ from lead_assets.core.suppressing import value_hash
 from lead_assets.delivery import planning
 from lead_assets.delivery.dispatch import drain, sendable
 from lead_assets.delivery.dry_run import dry_run
+from lead_assets.delivery.facts import routed_leads
 from lead_assets.delivery.rules import QuietHours, load_delivery_rules
 from lead_assets.ledger import Ledger
-from lead_assets.ledger.outbox_model import NEWEST_EDITION
-from lead_assets.ledger.schema import HEAD, outbox
+from lead_assets.ledger.schema import outbox
 from lead_assets.sandbox import Handle
-from lead_assets_tests.delivery.sends import briefed, deliver, lead, rules, states
+from lead_assets_tests.delivery.sends import RECEIVED, briefed, deliver, lead, rules, states
 
 EVERY = ("hubspot", "slack", "segment", "sendgrid", "salesforce", "webhook", "file")
 
@@ -226,9 +229,25 @@ def test_a_word_that_no_message_has_is_refused() -> None:
         lead().send("slack", "lead", {}, channle="#leads")
 
 
-def test_an_edition_that_older_releases_would_send_again_has_a_step_of_the_ledgers() -> None:
-    assert lead().send("slack", "lead", {}, edition=NEWEST_EDITION).content.startswith(f"{NEWEST_EDITION}:")
-    with pytest.raises(ValueError, match="a step of the ledger's"):
-        lead().send("slack", "lead", {}, edition=NEWEST_EDITION + 1)
-    # The newest edition → the step from which on releases know it: older ones refuse the ledger.
-    assert {2: "0014"}[NEWEST_EDITION] <= HEAD
+def test_what_a_lead_said_is_the_same_however_it_was_written() -> None:
+    def said(**own: Any) -> str:
+        key = {"campaign_id": "c1", "lead_id": "l1"}
+        row = {"notes": "Wants a  demo", "source": "Webinar", "title": "CTO", "loan_amount_requested": 1.0, "received_at": RECEIVED}
+        frames = [
+            pl.DataFrame([key | values], schema=contract.polars_schema())
+            for contract, values in (
+                (RoutingDecision, {"owner": "ana", "path": "route"}),
+                (Lead, row | own),
+                (EnrichedLead, {}),
+                (Classification, {"enriched_at": RECEIVED}),
+                (Score, {"tier": "hot", "route_score": 0.9}),
+                (Summary, {}),
+            )
+        ]
+        (found,) = routed_leads(*frames, rules=rules("slack"))
+        assert not {"_said", "notes"} & found.facts.keys(), "free text leaves for nowhere"
+        return found.said
+
+    assert said() == said(notes=" wants a demo\n", title="cto", company_clean="Acme", email_normalized="a@b.example")
+    others = {said(), said(notes="Wants a quote"), said(source="Demo request"), said(title="CEO"), said(loan_amount_requested=2.0)}
+    assert len(others) == 5

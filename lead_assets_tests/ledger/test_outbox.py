@@ -65,6 +65,15 @@ def test_what_was_sent_by_an_earlier_release_is_not_sent_again(ledger: Ledger) -
     assert plan(ledger, intent("sent", "2:c"), intent("waits", "2:b")) == {"new": 1, "changed": 0, "same": 1, "withdrawn": 0}
 
 
+def test_what_is_only_put_in_other_words_counts_until_it_has_left(ledger: Ledger) -> None:
+    plan(ledger, intent("sent", "2:a/x"), intent("waits", "2:a/x"))
+    send(ledger, Fate("confirmed"), most=1)
+    assert plan(ledger, intent("sent", "2:a/y"), intent("waits", "2:a/y")) == {"new": 0, "changed": 1, "same": 1, "withdrawn": 0}
+    assert [parcel.body["content"] for parcel in send(ledger, Fate("confirmed"))] == ["2:a/y"]
+    assert plan(ledger, intent("sent", "2:a/z"), intent("waits", "2:a/z"))["same"] == 2
+    assert plan(ledger, intent("sent", "2:b/x"), intent("waits", "2:a/z")) == {"new": 1, "changed": 0, "same": 1, "withdrawn": 0}
+
+
 def test_content_that_goes_back_to_what_it_was_is_sent_again(ledger: Ledger) -> None:
     for content in ("a", "b", "a"):
         plan(ledger, intent(content=content))

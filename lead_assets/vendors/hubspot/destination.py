@@ -73,9 +73,9 @@ class HubSpotDestination(Destination):
                 lead.send(self.name, "contact", told, content=body, owner=lead.owner if lead.to_owner else None, due_by=lead.due_by)
             )
             if rules.notes and lead.to_owner and "brief" in lead.facts:
-                # Not the text, as in Slack: HubSpot keeps every note, and a reason that weighs a hundredth more is no reason for another one.
-                says = [lead.owner, lead.facts.get("tier"), lead.facts["brief"], lead.facts.get("next_step")]
-                sent.append(lead.send(self.name, "note", partial(_note, lead), content=says, edition=2, after="contact"))
+                # HubSpot keeps every note.
+                put = [lead.facts.get("tier"), lead.facts["brief"], lead.facts.get("next_step")]
+                sent.append(lead.send(self.name, "note", partial(_note, lead), content=lead.news, put=put, edition=3, after="contact"))
         return sent
 
     @asynccontextmanager

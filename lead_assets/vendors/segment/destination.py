@@ -51,10 +51,12 @@ class SegmentDestination(Destination):
         for lead in leads:
             user, at = lead.person, lead.facts["enriched_at"].isoformat()
             identify = {"type": "identify", "userId": user, "timestamp": at, "traits": _typed(lead, rules.traits)}
-            # Another owner, tier or path is another event; a score that moves by a point is a trait.
-            news = [lead.owner, lead.facts.get("tier"), lead.path, rules.event]
+            # Another owner or path is another event; a tier is a trait.
+            routed = [lead.owner, lead.path, rules.event]
             sent.append(lead.send(self.name, "identify", {"event": identify}))
-            sent.append(lead.send(self.name, "track", partial(_track, lead, rules), content=news))
+            sent.append(
+                lead.send(self.name, "track", partial(_track, lead, rules), content=routed, put=[lead.facts.get("tier")], edition=2)
+            )
         return sent
 
     @asynccontextmanager

@@ -88,10 +88,12 @@ DESTINATION = SlackDestination()
 
 
 def _told(lead: RoutedLead, kind: str, channel: str, message: Callable[[], dict[str, Any]], **other: Any) -> ToSend:
-    # Neither the text nor the channel: a score that moves by a point, or an owner who reads elsewhere from now on, is no reason to write again about a lead.
-    # Another owner, tier or brief is.
-    content = [lead.owner, lead.facts.get("tier"), lead.facts.get("brief")] if kind != "revisit" else [kind]
-    return lead.send("slack", kind, lambda: {"channel": channel, **message()}, content=content, edition=2, lane=channel, **other)
+    content = lead.news if kind != "revisit" else [kind]
+    put = [lead.facts.get("tier"), lead.facts.get("brief")] if kind != "revisit" else None
+    edition = 3 if kind != "revisit" else 2
+    return lead.send(
+        "slack", kind, lambda: {"channel": channel, **message()}, content=content, put=put, edition=edition, lane=channel, **other
+    )
 
 
 def _lead(title: str, lead: RoutedLead) -> dict[str, Any]:
