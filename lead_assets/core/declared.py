@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -18,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from lead_assets.core.document import Document, RulesError, read_bytes, read_document
 from lead_assets.core.faults import in_words
-from lead_assets.core.project_files import rules_file, rules_folders
+from lead_assets.core.project_files import rules_file, rules_folders, shipped_rules_file
 from lead_assets.core.settings import Settings
 
 LIKE_RULES = (".yaml", ".yml", ".json")
@@ -71,6 +72,8 @@ class RulesFile(Generic[_R]):
     """The line `doctor` prints about the file."""
     parts: Mapping[str, str] = field(default_factory=dict)
     """Lists and mappings whose entries errors refer to by name: {"territories": "territory"} gives "territory 'dach'"."""
+    moved: Mapping[str, str] = field(default_factory=dict)
+    """Keys of earlier releases, with dots and * for any name, and what to do instead: "model.mended" → "rename it to 'repaired'"."""
 
     def load(self, settings: Settings) -> _R:
         """The rules in force: from LEAD_ASSETS_RULES_DIR if it has the file, otherwise the shipped ones. Raises RulesError listing every fault."""
@@ -82,10 +85,27 @@ class RulesFile(Generic[_R]):
             rules = self.model.model_validate(document.value)
         except ValidationError as error:
             items = error.errors(include_input=False, include_url=False)
-            raise RulesError(self.said(document, Mistake(item["loc"], in_words(item, self.model, document))) for item in items) from None
+            raise RulesError(self.said(document, Mistake(item["loc"], self._in_words(item, document))) for item in items) from None
         if faults := [self.said(document, fault) for fault in self.mistakes(rules)]:
             raise RulesError(faults)
         return rules
+
+    def _in_words(self, item: Mapping[str, Any], document: Document) -> str:
+        """The fault, and for whoever copied the file from an earlier release where its key has gone or what the shipped file has there."""
+        where, words = item["loc"], in_words(item, self.model, document)
+        if item["type"] == "extra_forbidden":
+            own = ".".join(str(step) for step in where)
+            gone = next((advice for key, advice in self.moved.items() if fnmatchcase(own, key)), None)
+            return f"'{where[-1]}' is from an earlier release: {gone}" if gone else words
+        shipped = shipped_rules_file(self.name)
+        if item["type"] == "missing" and words.endswith(": add it") and shipped.is_file() and all(isinstance(step, str) for step in where):
+            there = _read(_of_path(shipped, "cannot be read"))
+            try:
+                there.at(where)
+            except (LookupError, TypeError):
+                return words
+            return f"{words}, as line {there.line(where)} of {shipped} does"
+        return words
 
     def said(self, document: Document, fault: Mistake) -> str:
         """Format a fault as one line of an error."""

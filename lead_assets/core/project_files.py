@@ -31,10 +31,15 @@ def rules_file(name: str, settings: Settings) -> Path:
     own = folder_in_force(settings)
     if own is not None and (own / name).exists():
         return own / name
+    return shipped_rules_file(name)
+
+
+def shipped_rules_file(name: str) -> Path:
+    """The path of a rules file as this release ships it."""
     return _PACKAGE / "rules" / name
 
 
 def rules_folders(name: str, settings: Settings) -> list[Path]:
     """The folders for one kind of declarations: the shipped one, and the user's own with the same name, if any. Raises RulesError like `rules_file`."""
-    shipped, own = _PACKAGE / "rules" / name, rules_file(name, settings)
+    shipped, own = shipped_rules_file(name), rules_file(name, settings)
     return [shipped] if own == shipped or not own.is_dir() else [shipped, own]

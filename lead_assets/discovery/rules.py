@@ -37,4 +37,9 @@ def load_discovery_rules(settings: Settings) -> DiscoveryRules:
     return DISCOVERY.load(settings)
 
 
-DISCOVERY = RulesFile("discovery.yaml", DiscoveryRules, summary=lambda rules: f"{rules.search.credits} credits per search")
+DISCOVERY = RulesFile(
+    "discovery.yaml",
+    DiscoveryRules,
+    summary=lambda rules: f"{rules.search.credits} credits per search",
+    moved={"adoption": "move it to 'company' of scoring.yaml"},
+)

@@ -88,7 +88,11 @@ def _mistakes(shares: Shares) -> Iterator[Mistake]:
 
 
 ESTIMATE = RulesFile(
-    "estimate.yaml", Shares, _mistakes, summary=lambda shares: f"uses the ledger's own experience from {shares.enough} answers on"
+    "estimate.yaml",
+    Shares,
+    _mistakes,
+    summary=lambda shares: f"uses the ledger's own experience from {shares.enough} answers on",
+    moved={"model.mended": "rename it to 'repaired'"},
 )
 
 

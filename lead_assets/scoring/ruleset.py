@@ -244,4 +244,5 @@ def _column(at: tuple[int | str, ...], column: str) -> Iterator[Mistake]:
 
 _PARTS: Mapping[str, str] = {"profiles": "profile", "fit": "rule", "intent": "rule", "router": "rule"}
 
-SCORING = RulesFile("scoring.yaml", ScoringRules, _mistakes, lambda rules: f"version {rules.version}", parts=_PARTS)
+_MOVED = {"profiles.*.rules": "enter its points in 'fit' and 'intent', which 'weights' weigh against each other"}
+SCORING = RulesFile("scoring.yaml", ScoringRules, _mistakes, lambda rules: f"version {rules.version}", parts=_PARTS, moved=_MOVED)
