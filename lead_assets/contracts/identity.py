@@ -182,7 +182,7 @@ class Lead(LeadFields):
 
 
 class Duplicate(Table):
-    """Every readable payload that is not the newest of its lead, and the lead it belongs to."""
+    """Every readable payload that is not the newest of its lead, or says what the one before it said, and the lead it belongs to."""
 
     table: ClassVar[str] = "identity.duplicates"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "drop_sha256", "position", "part")

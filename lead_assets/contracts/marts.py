@@ -129,7 +129,7 @@ class CampaignScorecard(Table):
 
 
 class TimeToFirstTouch(Table):
-    """One row per owner: how long it took until they had the first confirmed message about each lead, from the lead's receipt."""
+    """One row per owner: how long it took until they had the first confirmed message about each lead, from its first receipt."""
 
     table: ClassVar[str] = "marts.time_to_first_touch"
     key: ClassVar[tuple[str, ...]] = ("campaign_id", "owner")

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from lead_assets.contracts.base import canonical_json
-from lead_assets.contracts.intake import LeadFields
+from lead_assets.contracts.intake import LeadFields, RawLead
 from lead_assets.core.columns import folded
 from lead_assets.core.emails import email_domains, email_kinds
 from lead_assets.core.places.deciding import decide
@@ -38,15 +38,26 @@ _MAY_DIFFER = frozenset((
 ))  # fmt: skip
 _SPECIAL = frozenset({"email", "phone", "extra", "unread_fields", *_NAMES, *(field for fields in _TOGETHER for field in fields)})
 _ALONE = tuple(field for field in LeadFields.model_fields if field not in _SPECIAL)
+_SAID = (
+    *(
+        name
+        for name, kind in RawLead.polars_schema().items()
+        if name in {*LeadFields.model_fields, "lead_id", "payload"} and not kind.is_nested()
+    ),
+    "submitted_at",
+)
+"""What a row says; the rest is where and when it arrived, and how it was read."""
 
 
 def survivors(rows: pl.DataFrame) -> pl.DataFrame:
-    """One row per lead from `rows` (RawLead's columns, email_normalized, `row` and `group`; oldest first): the newest row, with `known_domain` added.
+    """One row per lead from `rows` (RawLead's columns, email_normalized, `row` and `group`; oldest first): the newest row, with `known_domain` added. A row
+    that says what the one before it said is not newer: a file that arrives every day changes nothing, and nobody's time begins again.
 
     Its lead_id is that of the row that arrived first, so that a lead keeps its id however many rows join it. A value that the newest row lacks, or that cannot
     be read (an e-mail, a phone), is the latest that an older row has; `known_domain` is the company's domain that only an older row says. What an older row
     says of another employer, place or property is left out, and a name is taken whole. Objects in `extra` are united.
     """
+    rows = _without_repeats(rows)
     newest = rows.filter(pl.col("row") == pl.col("row").last().over("group")).with_columns(known_domain=pl.lit(None, pl.String))
     if newest.height == rows.height:
         return newest
@@ -62,6 +73,15 @@ def survivors(rows: pl.DataFrame) -> pl.DataFrame:
     )
     as_it_came = newest.drop("first_id", *filled.columns[1:]).join(filled, on="row", how="inner").select(newest.drop("first_id").columns)
     return pl.concat([newest.drop("first_id").join(filled, on="row", how="anti"), as_it_came]).sort("row")
+
+
+def _without_repeats(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows that differ from the one before them of their lead."""
+    if not rows["group"].is_duplicated().any():
+        return rows
+    several = rows.filter(pl.col("group").is_duplicated()).sort("group", "row")
+    repeats = several.filter(pl.all_horizontal(pl.col(name).eq_missing(pl.col(name).shift()) for name in ("group", *_SAID)))
+    return rows.join(repeats, on="row", how="anti", maintain_order="left")
 
 
 def _lacking(several: pl.DataFrame) -> pl.DataFrame:

@@ -118,6 +118,17 @@ def test_the_same_lead_id_is_one_lead_and_the_newest_is_kept() -> None:
     assert dropped(resolved) == [("A", 2, "A", 1, "lead_id")]
 
 
+def test_a_row_that_arrives_again_as_it_was_changes_nothing_and_one_that_goes_back_is_the_newest() -> None:
+    row = {"lead_id": "L1", "full_name": "Jane Doe", "title": "VP Sales", "payload": '{"title":"VP Sales"}'}
+    promoted = row | {"title": "CRO", "payload": '{"title":"CRO"}'}
+    times = [{"received_at": NOW + day * DAY, "drop_sha256": f"d{day}"} for day in range(4)]
+    same = resolve(raw(*(row | at for at in times)))
+    assert same.leads["received_at"].to_list() == [NOW]
+    assert dropped(same) == [("L1", n, "L1", 1, "lead_id") for n in (2, 3, 4)]
+    there_and_back = resolve(raw(row | times[0], promoted | times[1], row | times[2], row | times[3]))
+    assert there_and_back.leads.select("title", "received_at").rows() == [("VP Sales", NOW + 2 * DAY)]
+
+
 def test_the_same_email_is_one_lead_however_it_is_written() -> None:
     resolved = resolve(raw({"email": "Jane@x.example"}, {"email": " jane@X.EXAMPLE"}))
     assert kept(resolved) == [("L1", 2)]

@@ -11,7 +11,20 @@ import pytest
 from dagster import DagsterInstance, Definitions, materialize
 
 from lead_assets.cli import runs
-from lead_assets.contracts import TABLES, WHOLE_HOME, Calls, CampaignFunnel, Column, Delivery, Grain, Lead, RoutingDecision, Score, Table
+from lead_assets.contracts import (
+    TABLES,
+    WHOLE_HOME,
+    Calls,
+    CampaignFunnel,
+    Column,
+    Delivery,
+    Duplicate,
+    Grain,
+    Lead,
+    RoutingDecision,
+    Score,
+    Table,
+)
 from lead_assets.contracts.marts import CampaignScorecard, DuplicateAcrossCampaigns, ProviderYield, SpendByDay, TimeToFirstTouch
 from lead_assets.contracts.who import PersonLead
 from lead_assets.core.settings import Settings
@@ -265,7 +278,7 @@ def test_half_a_mart_is_refused_with_what_is_missing(tmp_path: Path) -> None:
 
 
 def test_the_time_to_first_touch_is_from_receipt_to_the_first_confirmed_message(store: Store) -> None:
-    """Of nina's four leads two are in time, one is late and one waits; what nobody in person gets is no touch."""
+    """Of nina's four leads two are in time, one is late and one waits; what nobody in person gets is no touch. The second was corrected a day later."""
 
     def entry(lead: str, minutes: int | None, owner: str | None = "nina", destination: str = "slack") -> dict[str, Any]:
         at = None if minutes is None else AT + timedelta(minutes=minutes)
@@ -282,8 +295,9 @@ def test_the_time_to_first_touch_is_from_receipt_to_the_first_confirmed_message(
     ]
     sent += [entry("5", 20, "omar"), entry("6", 1, None, "segment")]
     decided = [{"campaign_id": "a", "lead_id": lead, "owner": "omar" if lead in "56" else "nina"} for lead in "123456"]
-    leads = [{"campaign_id": "a", "lead_id": lead, "received_at": AT} for lead in "123456"]
-    for contract, given in ((Delivery, sent), (RoutingDecision, decided), (Lead, leads)):
+    leads = [{"campaign_id": "a", "lead_id": lead, "received_at": AT + timedelta(days=lead == "2")} for lead in "123456"]
+    first = [{"campaign_id": "a", "lead_id": "2", "duplicate_of": "2", "received_at": AT}]
+    for contract, given in ((Delivery, sent), (RoutingDecision, decided), (Lead, leads), (Duplicate, first)):
         store.warehouse.write(contract, rows(contract, given), ["a"])
     declared = mart(TimeToFirstTouch)
     store.warehouse.write(TimeToFirstTouch, store.warehouse.query(declared.sql, declared.reads, ["a"]), ["a"])
