@@ -42,6 +42,8 @@ TESTS: dict[str, list[str]] = {
     "ledger": ["ledger"],
     "identity/resolve.py": ["identity/test_resolve.py", "identity/test_people_labels.py"],
     "identity/same_person.py": ["identity/test_same_person.py", "identity/test_resolve.py", "identity/test_people_labels.py"],
+    "identity/contradictions.py": ["identity/test_same_person.py", "identity/test_resolve.py", "identity/test_people_labels.py"],
+    "identity/whose_key.py": ["identity/test_same_person.py", "identity/test_resolve.py", "identity/test_people_labels.py"],
     "signals/merge.py": ["signals/test_merge.py", "signals/test_given.py", "signals/test_worth.py"],
     "routing": ["routing"],
     "stores/warehouse": ["stores"],

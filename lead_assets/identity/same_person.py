@@ -2,14 +2,13 @@
 
 A wrong merge loses a lead, a missed one only costs a second look, so a key that several people may share (a switchboard, info@, a family's mailbox) never
 merges rows of different names, and a pair that may be one person is named as possible instead. Does not belong here: ids that the source itself gave, or which
-row is kept (see `resolve`); names (`person_names`) and addresses (`addresses`).
+row is kept (see `resolve`); names (`person_names`) and addresses (`addresses`); what speaks of two people (`contradictions`) and whose a key is (`whose_key`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from enum import IntEnum
 from functools import lru_cache
 from itertools import combinations
 from typing import NamedTuple
@@ -20,14 +19,15 @@ from anyascii import anyascii
 
 from lead_assets.core.columns import at_once, fold, folded, map_distinct
 from lead_assets.core.emails import email_domains, email_kinds, mailbox_keys, nobodys_mailboxes, shared_mailboxes
-from lead_assets.core.places.deciding import decide
-from lead_assets.core.places.reading import read_texts
 from lead_assets.core.titles import title_roles
 from lead_assets.identity.addresses import FLAT_FIRST, places, street_keys
 from lead_assets.identity.company_names import clean_companies
-from lead_assets.identity.known_names import given_forms, household_words, no_companies
+from lead_assets.identity.compared_row import STEM, ComparedRow
+from lead_assets.identity.contradictions import are_of_two_offices, contradict
+from lead_assets.identity.known_names import no_companies
 from lead_assets.identity.person_names import Likeness, is_like_by_sound_alone, likeness, read_name
-from lead_assets.identity.phones import EXTENSION, extensions, is_mobile, phone_keys, two_people
+from lead_assets.identity.phones import EXTENSION, extensions, phone_keys
+from lead_assets.identity.whose_key import Whose, is_household, is_nobodys, whose_of
 
 _PROFILE = r"(?i)linkedin\.[a-z.]+/(?:in|pub)/([^/?#\s]+)"
 # "me" is whoever is logged in.
@@ -39,7 +39,6 @@ _MOST_POSSIBLE = 12
 """Leads that share one key: of more, nobody can look through the pairs."""
 _MOST_NAMESAKES = 40
 """Leads of one company whose names have a word in common: of more, only equal names are compared."""
-_STEM = 3
 _COMPARED = (
     "email_normalized",
     "phone",
@@ -70,27 +69,6 @@ class SamePerson(NamedTuple):
     possible: pl.DataFrame
 
 
-class _Row(NamedTuple):
-    at: int
-    by_id: int
-    name: str
-    address: str
-    email: str | None
-    mailbox: str | None
-    phone: str | None
-    profile: str | None
-    extension: str | None
-    shared: bool
-    free: bool
-    company: str
-    title: str
-    city: str
-    state: str
-    country: str
-    department: str | None
-    born: str
-
-
 def same_person(rows: pl.DataFrame) -> SamePerson:
     """Who is one person, and who may be.
 
@@ -98,7 +76,7 @@ def same_person(rows: pl.DataFrame) -> SamePerson:
     last_name, company, title, city, state, country and extra. Only rows whose key stands under several ids are looked at more closely.
 
     A mailbox and a profile of one's own are evidence beside any name that does not contradict; a number beside the same name. A name is evidence beside the
-    same company or property, unless what else is known speaks of two people (see `_contradict`).
+    same company or property, unless what else is known speaks of two people (see `contradict`).
     """
     if rows["campaign_id"].n_unique() == rows.height:
         return SamePerson(_links([]), _possible(set()))  # there is nobody to compare with
@@ -203,7 +181,7 @@ def _by_name(kind: str, named: pl.DataFrame, keys: pl.DataFrame) -> pl.DataFrame
     if foreign.any():
         names = pl.select(pl.coalesce(map_distinct(names.set(~foreign, None), _in_latin), names)).to_series()
     words = several.with_columns(word=names.str.split(" ")).with_columns(whole=pl.col("word").list.sort().list.join("")).explode("word")
-    stems = _of_several(words.with_columns(key=pl.col("key") + "\x1f" + pl.col("word").str.head(_STEM)).unique(["at", "key"]))
+    stems = _of_several(words.with_columns(key=pl.col("key") + "\x1f" + pl.col("word").str.head(STEM)).unique(["at", "key"]))
     crowded = pl.col("by_id").n_unique().over("campaign_id", "key") > _MOST_NAMESAKES
     stems = stems.with_columns(key=pl.when(crowded).then(pl.col("key") + "\x1f" + pl.col("whole")).otherwise("key"))
     return _of_several(stems).select("at", "by_id", "campaign_id", "key").with_columns(kind=pl.lit(kind))
@@ -217,6 +195,11 @@ def _in_latin(text: str) -> str:
 def _profile(name: str) -> str | None:
     key = folded([unquote(name)])[0].replace(" ", "-")
     return None if not key or key in _NOBODYS_PROFILE else key
+
+
+def _numbers_of(text: str) -> str:
+    """The numbers of a day in any order: 1980-02-01 and 01/02/1980."""
+    return " ".join(sorted(number.lstrip("0") for number in re.findall(r"\d+", text.partition("T")[0])))
 
 
 def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
@@ -264,9 +247,9 @@ def _decided(rows: pl.DataFrame, candidates: pl.DataFrame) -> SamePerson:
     return SamePerson(pl.concat([*links, _links(found)]), _possible(possible))
 
 
-def _namesakes_of(kind: str, block: list[_Row]) -> list[int | None]:
+def _namesakes_of(kind: str, block: list[ComparedRow]) -> list[int | None]:
     """As `_people_of`, for rows of one company or house number: a row joins those that it is one person with by all that is known, or nobody."""
-    people: list[list[_Row]] = []
+    people: list[list[ComparedRow]] = []
     numbers: list[int | None] = []
     for row in block:
         fits = [number for number, known in enumerate(people) if all(_is_one(kind, row, other) for other in known)]
@@ -281,7 +264,7 @@ def _namesakes_of(kind: str, block: list[_Row]) -> list[int | None]:
     return numbers
 
 
-def _is_one(kind: str, a: _Row, b: _Row) -> bool:
+def _is_one(kind: str, a: ComparedRow, b: ComparedRow) -> bool:
     """Whether two rows of one company, or of one house number, are one person about one property."""
     if likeness(a.name, b.name, household=True) < Likeness.SAME or (kind == "name_and_company" and is_like_by_sound_alone(a.name, b.name)):
         return False
@@ -291,120 +274,17 @@ def _is_one(kind: str, a: _Row, b: _Row) -> bool:
     elif kind == "name_and_address":
         return False
     # A name and a house are one person, or father and son; who moves house keeps neither number nor mailbox.
-    return not _of_two_offices(a, b) and (kind == "name_and_address" or not _contradict(a, b))
+    return not are_of_two_offices(a, b) and (kind == "name_and_address" or not contradict(a, b))
 
 
-def _of_two_offices(a: _Row, b: _Row) -> bool:
-    """Whether two rows name mailboxes of two companies, or two of one company that are not both named after the person: each is somebody's at work."""
-    if not (a.mailbox and b.mailbox) or a.mailbox == b.mailbox or a.shared or b.shared or a.free or b.free:
-        return False
-    (one, _, at), (other, _, there) = a.mailbox.partition("@"), b.mailbox.partition("@")
-    if at.partition(".")[0] != there.partition(".")[0]:
-        return True
-    return at == there and _letters(one) != _letters(other) and not _are_aliases(one, other, a, b)
-
-
-def _contradict(a: _Row, b: _Row) -> bool:
-    """Whether what is known of two namesakes of one company speaks of two people: other companies, profiles, extensions, cities, jobs, birthdays or numbers
-    (two mobiles, or desks of two offices), or two mailboxes of the company of which one has a number ("john.smith2@") or does not spell the name."""
-    if a.company and b.company and a.company != b.company:
-        return True
-    if a.profile and b.profile and a.profile != b.profile:
-        return True
-    if _of_two_places((a.country, a.state, a.city), (b.country, b.state, b.city)):
-        return True
-    if a.extension and b.extension and a.extension != b.extension:
-        return True
-    if a.mailbox and b.mailbox and a.mailbox != b.mailbox and not (a.shared or b.shared):
-        (one, _, at), (other, _, there) = a.mailbox.partition("@"), b.mailbox.partition("@")
-        if at == there and _letters(one) != _letters(other) and not _are_aliases(one, other, a, b):
-            return True
-    if any(
-        row.mailbox and not row.free and _has_digit(row.mailbox.partition("@")[0]) and row.mailbox != beside.mailbox
-        for row, beside in ((a, b), (b, a))
-    ):
-        return True
-    if a.born and b.born and a.born != b.born:
-        return True
-    return two_people(a.phone, b.phone) or _have_two_jobs(a, b)
-
-
-def _numbers_of(text: str) -> str:
-    """The numbers of a day in any order: 1980-02-01 and 01/02/1980."""
-    return " ".join(sorted(number.lstrip("0") for number in re.findall(r"\d+", text.partition("T")[0])))
-
-
-def _have_two_jobs(a: _Row, b: _Row) -> bool:
-    """Whether two titles are of two departments; or, if one of them does not say its own, have no word in common."""
-    if a.department and b.department:
-        return a.department != b.department
-    words, others = ({word for word in re.findall(r"\w+", row.title) if len(word) > _STEM} for row in (a, b))
-    return bool(words and others) and words.isdisjoint(others)
-
-
-@lru_cache(10_000)
-def _of_two_places(one: tuple[str, str, str], other: tuple[str, str, str]) -> bool:
-    """Whether two countries, states and cities, as far as both are told, are two places. Munich and München are one."""
-    if not any(a and b and a != b for a, b in zip(one, other, strict=True)):
-        return False
-    read = read_texts([text for text in (*one, *other) if text])
-    here, there = (decide(read.get(country), read.get(state), read.get(city)) for country, state, city in (one, other))
-    if any(a and b and a != b for a, b in ((here.country, there.country), (here.region, there.region))):
-        return True
-    cities, others = (
-        {
-            (city.country, city.region, city.population)
-            for part in (read[texts[2]].parts if texts[2] in read else ())
-            for meaning in part.meanings
-            if (city := meaning.city)
-        }
-        for texts in (one, other)
-    )
-    return bool(one[2] and other[2] and one[2] != other[2] and cities.isdisjoint(others))
-
-
-def _are_aliases(one: str, other: str, a: _Row, b: _Row) -> bool:
-    """Whether two local parts at one domain are one person's: each spells the same name, without a number, and the titles are not two. "rajesh.kumar" and
-    "rakesh.kumar" are two people: nobody makes one slip in his name and in his mailbox."""
-    spelt = all(any(_spells(local, row.name) for row in (a, b)) for local in (one, other))
-    own = all(read_name(row.name).words[0] in _letters(local) for local, row in ((one, a), (other, b)))
-    spelt = spelt and (not own or _spells(one, b.name) or _spells(other, a.name))
-    return spelt and not _has_digit(one + other) and not (a.title and b.title and a.title != b.title)
-
-
-def _has_digit(text: str) -> bool:
-    return any(letter.isdigit() for letter in text)
-
-
-def _letters(local: str) -> str:
-    return "".join(letter for letter in local if letter.isalnum())
-
-
-def _spells(local: str, name: str) -> bool:
-    """Whether a mailbox is named after a person: given name, family name, or both, the one or the other as an initial."""
-    words = read_name(name).words
-    letters = _letters(local)
-    given, family = words[0], words[-1]
-    return letters in {
-        given,
-        family,
-        given + family,
-        family + given,
-        given[0] + family,
-        given + family[0],
-        family + given[0],
-        family[0] + given,
-    }
-
-
-def _blocks(blocks: pl.DataFrame) -> Iterator[tuple[str, list[_Row]]]:
-    found: dict[int, tuple[str, list[_Row]]] = {}
-    for block, kind, *row in blocks.select("block", "kind", *_Row._fields).sort("block", "at").iter_rows():
-        found.setdefault(block, (kind, []))[1].append(_Row(*row))
+def _blocks(blocks: pl.DataFrame) -> Iterator[tuple[str, list[ComparedRow]]]:
+    found: dict[int, tuple[str, list[ComparedRow]]] = {}
+    for block, kind, *row in blocks.select("block", "kind", *ComparedRow._fields).sort("block", "at").iter_rows():
+        found.setdefault(block, (kind, []))[1].append(ComparedRow(*row))
     return iter(found.values())
 
 
-def _people_of(kind: str, block: list[_Row]) -> list[int | None]:
+def _people_of(kind: str, block: list[ComparedRow]) -> list[int | None]:
     """A number per row, equal for rows of one person and one property; null if it is not certain who they are."""
     place_of = places(sorted({row.address for row in block}))
     numbers: dict[tuple[int, int], int] = {}
@@ -413,7 +293,7 @@ def _people_of(kind: str, block: list[_Row]) -> list[int | None]:
         here = [index for index, row in enumerate(block) if place_of[row.address] == place]
         rows = [block[index] for index in here]
         of_name = _people(
-            sorted({row.name for row in rows}), _whose(kind, rows), needs_name=kind == "phone", nobodys=_is_nobodys(kind, rows)
+            sorted({row.name for row in rows}), whose_of(kind, rows), needs_name=kind == "phone", nobodys=is_nobodys(kind, rows)
         )
         doubt = _two_behind_one_key(kind, [(of_name[row.name], row) for row in rows])
         for index in here:
@@ -422,96 +302,25 @@ def _people_of(kind: str, block: list[_Row]) -> list[int | None]:
     return people
 
 
-class _Whose(IntEnum):
-    """Whose a key is, by what it says itself."""
-
-    ANYBODYS = 0
-    """A landline, or a number of which nobody knows what it is; a mailbox of an office, a family or a business, or one that says nothing of who reads it."""
-    INITIALS = 1
-    """A mailbox with the initial of somebody's given name and his family name: his, or his sister's."""
-    ONES_OWN_NUMBER = 2
-    """A mobile: names may be short forms, and both are said."""
-    ONES_OWN = 3
-    """A profile, or a mailbox with somebody's given name in it: a family name may have changed, and a part may be missing."""
-
-
-def _whose(kind: str, rows: list[_Row]) -> _Whose:
-    if kind == "profile":
-        return _Whose.ONES_OWN
-    if kind == "phone":
-        # Of a number whose country is not said, or has no ranges of its own for mobiles, nobody knows who answers it.
-        return _Whose.ONES_OWN_NUMBER if any(is_mobile(row.phone) for row in rows) else _Whose.ANYBODYS
-    if any(row.shared for row in rows):
-        return _Whose.ANYBODYS
-    return max(_whose_mailbox(row.email.partition("@")[0], row.name) if row.email else _Whose.ANYBODYS for row in rows)
-
-
-@lru_cache(10_000)
-def _whose_mailbox(local: str, name: str) -> _Whose:
-    """Whether a mailbox says a person's given name (a word of it, or the beginning of one), or only an initial beside the family name."""
-    words, whole = read_name(name).words, read_name(name).whole
-    letters = _letters(re.sub(r"\d", "", local.partition("+")[0]))
-    if not words or not letters:
-        return _Whose.ANYBODYS
-    given, family = words[:-1] or words, words[-1]
-    tokens = re.split(r"[^a-z]+", local)
-    beside = letters.replace(family, "", 1) if len(words) > 1 else letters
-    forms = {form for word in given for form in (word, *given_forms(word).split(" ")) if len(form) >= _STEM}
-    said = (
-        not forms.isdisjoint((*tokens, beside))
-        or not set(given).isdisjoint(tokens)
-        or any(word in beside for word in forms.intersection(given))
-    )
-    if said or any(len(token) >= _STEM and word.startswith(token) for word in given for token in (*tokens, beside)):
-        return _Whose.ONES_OWN
-    # The s of "whitlocks@" is a plural.
-    initials = {word[0] for word in given} | {"".join(word[0] for word in given)}
-    families = {family, family[0], "".join(whole[1:])}
-    spelt = {text for each in initials for last in families for text in (each + last, last + each if each != "s" else "")}
-    return _Whose.INITIALS if len(words) > 1 and letters in spelt else _Whose.ANYBODYS
-
-
-def _is_nobodys(kind: str, rows: list[_Row]) -> bool:
-    """Whether a key is an office's or a family's, so that a row without a name is about nobody that it knows."""
-    return kind == "email" and (any(row.shared for row in rows) or all(_is_household(row) for row in rows))
-
-
-def _two_behind_one_key(kind: str, rows: list[tuple[int | None, _Row]]) -> set[int]:
+def _two_behind_one_key(kind: str, rows: list[tuple[int | None, ComparedRow]]) -> set[int]:
     """Namesakes behind one key that several people share, of whom something else that is known says that they are two: mailboxes of one company, extensions,
     departments."""
-    if _whose(kind, [row for _, row in rows]) > _Whose.INITIALS:
+    if whose_of(kind, [row for _, row in rows]) > Whose.INITIALS:
         return set()
-    of_person: dict[int, list[_Row]] = {}
+    of_person: dict[int, list[ComparedRow]] = {}
     for person, row in rows:
         if person is not None:
             of_person.setdefault(person, []).append(row._replace(at=0, by_id=0, company=""))
     return {person for person, of in of_person.items() if _any_two(sorted(set(of), key=str)[:_MOST_NAMESAKES], kind)}
 
 
-def _any_two(rows: list[_Row], kind: str) -> bool:
+def _any_two(rows: list[ComparedRow], kind: str) -> bool:
     mails = {row.email for row in rows if row.email}
     two_mailboxes = kind == "phone" and len({mail.partition("@")[2] for mail in mails}) < len(mails)
-    return two_mailboxes or any(_contradict(one, other) for one, other in combinations(rows, 2))
+    return two_mailboxes or any(contradict(one, other) for one, other in combinations(rows, 2))
 
 
-def _is_household(row: _Row) -> bool:
-    """Whether a mailbox is named after a family ("thehills@", "dayfam@") and after nobody in it."""
-    words = read_name(row.name).words
-    if len(words) < 2 or not row.email:
-        return True
-    text = row.email.partition("@")[0]
-    if not household_words().isdisjoint(re.split(r"[^a-z]+", text)):
-        return True
-    local = _letters(text)
-    given, family = words[0], words[-1][:4]
-    before, found, after = local.partition(family)
-    if len(family) < _STEM or not found or given[:_STEM] in before + after:
-        return False
-    # "aSmith", "smithA", and "amSmith" of Anna Maria; "smiths" are several.
-    return not ((before[:1] == given[0] and len(before) < len(words)) or (not before and after.endswith(given[0]) and given[0] != "s"))
-
-
-def _people(names: list[str], whose: _Whose, *, needs_name: bool, nobodys: bool) -> dict[str, int | None]:
+def _people(names: list[str], whose: Whose, *, needs_name: bool, nobodys: bool) -> dict[str, int | None]:
     """A number per name, equal for spellings of one person's name. A name that fits two different people, or none at all beside several, is null."""
     full = sorted((name for name in names if read_name(name).words), key=lambda name: (-len(name), name))
     people: list[list[str]] = []
@@ -530,16 +339,16 @@ def _people(names: list[str], whose: _Whose, *, needs_name: bool, nobodys: bool)
     return answer | {name: nameless for name in names if name not in answer}
 
 
-def _is_enough(whose: _Whose, one: str, other: str) -> bool:
+def _is_enough(whose: Whose, one: str, other: str) -> bool:
     """Whether two names beside a key say that they are one person's. The less the key says of whose it is, the more the names must."""
-    if whose == _Whose.ANYBODYS:
+    if whose == Whose.ANYBODYS:
         return likeness(one, other, household=True) >= Likeness.INITIAL
     # Nobody's sister who has his initial writes his name in other letters.
-    foreign = whose == _Whose.INITIALS and read_name(one).script != read_name(other).script
-    return likeness(one, other) >= (Likeness.UNSAID if whose == _Whose.ONES_OWN or foreign else Likeness.INITIAL)
+    foreign = whose == Whose.INITIALS and read_name(one).script != read_name(other).script
+    return likeness(one, other) >= (Likeness.UNSAID if whose == Whose.ONES_OWN or foreign else Likeness.INITIAL)
 
 
-def _may_be_one(kind: str, block: list[_Row], people: list[int | None]) -> Iterator[tuple[int, int, str]]:
+def _may_be_one(kind: str, block: list[ComparedRow], people: list[int | None]) -> Iterator[tuple[int, int, str]]:
     """Pairs of ids of one block that were not found to be one person, whose names could be one's, for the same property if both name one."""
     first: dict[tuple[int, int | None, str, str], int] = {}
     for index, (row, person) in enumerate(zip(block, people, strict=True)):
@@ -551,7 +360,7 @@ def _may_be_one(kind: str, block: list[_Row], people: list[int | None]) -> Itera
         if one.by_id == other.by_id or (people[i] is not None and people[i] == people[j]):
             continue
         # Two full names that are read as two people's are two people.
-        household = kind == "email" and (_is_household(one) or _is_household(other))
+        household = kind == "email" and (is_household(one) or is_household(other))
         if kind.startswith("name") and likeness(one.name, other.name) < Likeness.INITIAL:
             continue
         if likeness(one.name, other.name, household=household) < Likeness.UNSAID:
