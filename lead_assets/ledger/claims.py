@@ -21,6 +21,9 @@ from lead_assets.ledger.journal import JournalEntry
 from lead_assets.ledger.model import KEPT_OUT, UNSENT, Answer, Claimed, Granted, Intent, Settlement, Want
 from lead_assets.ledger.schema import claims
 
+LONGEST_LEASE_US = 300_000_000
+"""A lease that lasts longer was given before the clock went back: nobody asks for five minutes."""
+
 Intents = Sequence[tuple[Sequence[Want], Intent]]
 """Groups of wants, one per request, and what is journaled with their claims."""
 
@@ -42,6 +45,7 @@ def claim(
     wants = list({want.key: want for want in wants}.values())
     past = journal.histories(tx, [want.key for want in wants])
     held = {row.key: row for row in tx.execute(_claims_of(tx.postgres), {"listed": tx.listed(want.key for want in wants)})}
+    _shorten(tx, held.values())
     granted: list[Granted] = []
     busy: list[Want] = []
     answered: dict[str, Answer] = {}
@@ -92,6 +96,13 @@ def claim(
     controls.begin_probes(tx, {want.provider for want in affordable})
     granted += [_granted(want, refs.get(want.key)) for want in affordable]
     return Claimed(granted, busy, answered, turned_away, frozenset(row.key for row in lapsed), pacing.blocked(tx))
+
+
+def _shorten(tx: Tx, rows: Iterable[Any]) -> None:
+    """Leases from before the clock went back end soon, unless their holder lives and renews them."""
+    until = tx.now_us + LONGEST_LEASE_US
+    if keys := [row.key for row in rows if row.lease_until > until]:
+        tx.execute(sa.update(claims).where(tx.among(claims.c.key, keys)).values(lease_until=until))
 
 
 def _refs(wants: Sequence[Want], intents: Intents) -> dict[str, str]:

@@ -17,6 +17,7 @@ FAILURES_TO_OPEN = 8
 _COOL_SECONDS = 15.0
 """How long a circuit stays open at first. Each failed probe doubles it."""
 _COOL_MOST = 600.0
+_COOL_MOST_US = int(_COOL_MOST * 1e6)
 _WORLD = "world"
 _PAUSED = "paused:"
 
@@ -38,7 +39,7 @@ def refusals(tx: Tx, providers: set[str]) -> dict[str, str]:
         return {}
     paused = paused_providers(tx)
     reasons = dict.fromkeys(providers if "" in paused else providers & paused, "paused")
-    for row in tx.execute(_OPEN, {"now": tx.now_us}):
+    for row in tx.execute(_OPEN, {"now": tx.now_us, "longest": tx.now_us + _COOL_MOST_US}):
         if row.provider in providers:
             reasons.setdefault(row.provider, "provider_error")
     return reasons
@@ -98,7 +99,9 @@ def begin_probes(tx: Tx, providers: set[str]) -> None:
 def open_circuits(tx: Tx) -> list[Circuit]:
     """The providers with an open circuit, and until when; after that, one call probes."""
     statement = sa.select(circuits.c.provider, circuits.c.open_until).where(circuits.c.failures >= FAILURES_TO_OPEN)
-    return [Circuit(provider, from_us(until)) for provider, until in tx.rows(statement.order_by(circuits.c.provider))]
+    longest = tx.now_us + _COOL_MOST_US
+    rows = tx.rows(statement.order_by(circuits.c.provider))
+    return [Circuit(provider, from_us(until if until <= longest else tx.now_us)) for provider, until in rows]
 
 
 def close_circuits(tx: Tx, providers: set[str]) -> None:
@@ -113,7 +116,10 @@ def _failing(tx: Tx) -> set[str]:
 
 
 _FAILING = sa.select(circuits.c.provider)
-_OPEN = sa.select(circuits).where(circuits.c.failures >= FAILURES_TO_OPEN, circuits.c.open_until > sa.bindparam("now"))
+# A circuit that would stay open for longer was opened before the clock went back: its time is up.
+_OPEN = sa.select(circuits).where(
+    circuits.c.failures >= FAILURES_TO_OPEN, circuits.c.open_until > sa.bindparam("now"), circuits.c.open_until <= sa.bindparam("longest")
+)
 _PAUSES = sa.select(table.c.name).where(table.c.name.startswith(_PAUSED))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 import sqlalchemy as sa
 
+from lead_assets.ledger.claims import LONGEST_LEASE_US
 from lead_assets.ledger.database import Tx, from_us
 from lead_assets.ledger.holders import is_gone
 from lead_assets.ledger.journal import unpack
@@ -197,6 +198,8 @@ def _parcel(row: Any, mirror: Mirror) -> Parcel:
 
 def _reclaim(tx: Tx) -> None:
     """Free what dead workers held. What had departed is uncertain, and looked after at once."""
+    longest = tx.now_us + LONGEST_LEASE_US
+    tx.execute(sa.update(outbox).where(outbox.c.holder.is_not(None), outbox.c.lease_until > longest).values(lease_until=longest))
     holding = tx.rows(
         sa.select(outbox.c.holder, sa.func.min(outbox.c.lease_until)).where(outbox.c.holder.is_not(None)).group_by(outbox.c.holder)
     )

@@ -168,6 +168,19 @@ def test_killed_with_the_vendors_id_journaled_the_work_is_fetched_and_not_sent_a
     assert_books_agree(ledger)
 
 
+def test_a_clock_that_goes_back_keeps_neither_a_claim_nor_a_circuit_for_a_day(timed: Ledger, clock: Clock) -> None:
+    timed.claim(wants(1), "another-machine:1:a")
+    for _ in range(8):
+        timed.note_failure("pipe0")
+    assert [circuit.open_until > clock.time for circuit in timed.circuits()] == [True]
+    clock.pass_by(timedelta(days=-1))
+    assert [circuit.open_until <= clock.time for circuit in timed.circuits()] == [True]
+    timed.note_success("pipe0")
+    assert len(timed.claim(wants(1), "me:1:b").busy) == 1, "its holder may live"
+    clock.pass_by(timedelta(minutes=5))
+    assert len(timed.claim(wants(1), "me:1:b").granted) == 1
+
+
 def test_the_lease_of_a_silent_machine_is_waited_for_and_then_taken_over(timed: Ledger, clock: Clock) -> None:
     claimed = timed.claim(wants(2), "another-machine:1:a", lease=30.0)
     assert len(claimed.granted) == 2
