@@ -5,6 +5,7 @@ Does not belong here: what is printed (see `cli`) or what the tables say afterwa
 
 from __future__ import annotations
 
+import errno
 import gc
 import json
 import os
@@ -284,6 +285,9 @@ def _run_group(
         # The run did not start, because a resource could not be created: for example, rules were broken between two groups.
         failed = result.filter_events(lambda event: event.event_type == DagsterEventType.RUN_FAILURE)
     failures = tuple(_failure(event) for event in failed)
+    if any(map(lost_storage.is_full_text, failures)):
+        # The next group, or a half of this one, would pay for answers that cannot be journaled.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), instance.root_directory)
     return Ran(run_id, tuple(group), result.success, failures, began)
 
 

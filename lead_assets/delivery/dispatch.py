@@ -111,6 +111,9 @@ async def _drain(
         async with asyncio.TaskGroup() as group:
             for counter in counters:
                 group.create_task(counter.serve())
+    except ExceptionGroup as errors:
+        # A failed step is told by its error: "3 sub-exceptions" says nothing, and hides from whoever can wait that a database went away.
+        raise errors.exceptions[0] from None
     finally:
         renewal.cancel()
         with suppress(asyncio.CancelledError):

@@ -19,6 +19,7 @@ _ATTEMPTS = 8
 _PATIENCE = 180.0
 """Longest outage to wait for, in seconds: a managed Postgres is back from a failover within two minutes."""
 _LOST = ("OperationalError", "InterfaceError", "DagsterPostgresException")
+_FULL = ("database or disk is full", "No space left on device")
 
 _log = logging.getLogger(__name__)
 
@@ -40,8 +41,8 @@ def outlast(instance: DagsterInstance, work: Callable[[], T], *, is_lost: Callab
 
 
 def lost(error: BaseException | None) -> bool:
-    """Whether an exception or one of its causes says that a database went away."""
-    while error is not None:
+    """Whether an exception or one of its causes says that a database went away. A full disk does not come back by waiting."""
+    while error is not None and not is_full_text(str(error)):
         if type(error).__name__ in _LOST:
             return True
         error = error.__cause__ or error.__context__
@@ -50,7 +51,12 @@ def lost(error: BaseException | None) -> bool:
 
 def is_lost_text(failure: str) -> bool:
     """The same for a failed step's text."""
-    return any(name in failure for name in _LOST)
+    return any(name in failure for name in _LOST) and not is_full_text(failure)
+
+
+def is_full_text(failure: str) -> bool:
+    """Whether it says that the disk is full."""
+    return any(text in failure for text in _FULL)
 
 
 def end(instance: DagsterInstance, run_id: str) -> None:

@@ -51,6 +51,15 @@ def test_a_second_run_asks_nobody(settings: Settings, sandbox: Handle, ledger: L
     assert asked(sandbox) == before
 
 
+def test_what_goes_wrong_while_sending_is_told_by_name(settings: Settings, ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> None:
+        raise sa.exc.OperationalError("", {}, Exception("the database went away"))
+
+    monkeypatch.setattr("lead_assets.ledger.outbox_steps.depart", gone)
+    with pytest.raises(sa.exc.OperationalError, match="went away"):
+        deliver(ledger, settings, [lead(1)], rules(*EVERY))
+
+
 def test_who_is_suppressed_between_plan_and_send_is_not_sent(settings: Settings, sandbox: Handle, ledger: Ledger) -> None:
     own = rules("hubspot", "slack", "segment", "webhook")
     leads = [lead(1), lead(2), lead(3)]

@@ -32,6 +32,7 @@ from dagster._grpc.__generated__.dagster_api_pb2_grpc import DagsterApiServicer,
 from dagster._grpc.impl import core_execute_run
 from dagster._grpc.types import CanCancelExecutionResult
 from dagster._utils.hosted_user_process import recon_job_from_origin
+from sqlalchemy.exc import OperationalError
 
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
@@ -247,6 +248,8 @@ def test_a_bucket_that_was_away_is_tried_again(daemon: Daemon, shared_storage: G
         (StoreError("HTTP 503, also after 120 s", passing=True), True),
         (SnowflakeFailed("the query was cancelled", passing=False), False),
         (SnowflakeFailed("connection lost, after 3 attempts", passing=True), True),
+        (OperationalError("", {}, Exception("server closed the connection")), True),
+        (OperationalError("", {}, Exception("database or disk is full")), False),
         (ProviderError("aturiya", "leads", "transient", "server error", status=503), True),
         (ProviderError("aturiya", "leads", "auth", "refused", status=401), False),
         (ConnectionResetError(), True),
