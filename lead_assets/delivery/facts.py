@@ -34,7 +34,7 @@ def routed_leads(
     rules: DeliveryRules,
 ) -> list[RoutedLead]:
     """One per row of routing.decisions, sorted by campaign and lead. The frames follow the contracts RoutingDecision, Lead, EnrichedLead, Classification,
-    Score and Summary."""
+    Score and Summary. Raises ValueError if an earlier release wrote them, without what is to be sent by now."""
     company = pl.coalesce("company_clean", "company").alias("company")
     wide = (
         decisions.select(*_KEYS, *OF_ROUTING, pl.col("reason").alias("routing_reason"), *_OF_OWNER)
@@ -45,6 +45,10 @@ def routed_leads(
         .join(summaries.select(*_KEYS, *(pl.col(theirs).alias(name) for name, theirs in OF_BRIEF.items())), on=_KEYS, how="left")
         .sort(_KEYS)
     )
+    if wide["route_score"].has_nulls() or wide["path"].has_nulls():
+        raise ValueError(
+            "the tables were written by an earlier release, without what decides where a lead goes: run lead-assets run --all first"
+        )
     return list(_each(wide, rules))
 
 

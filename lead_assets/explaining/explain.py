@@ -197,15 +197,16 @@ class _LeadTold:
 
     def _arrivals(self) -> Iterator[dict[str, Any]]:
         duplicates = self.rows("identity.duplicates", self.as_duplicate)
-        superseded = {(row["drop_sha256"], row["position"], row["part"]): row for row in duplicates}
+        superseded = {_place(row): row for row in duplicates}
         # A payload's id may be another lead's too, if it was derived from a mailbox that two people share.
-        kept = [(row["drop_sha256"], row["position"], row["part"]) for row in self.rows("identity.leads")]
+        kept = [_place(row) for row in self.rows("identity.leads")]
         named = " OR ".join(
-            f"(drop_sha256 = {_literal(sha)} AND position = {position} AND part = {part})" for sha, position, part in (*kept, *superseded)
+            f"(drop_sha256 = {_literal(sha)} AND position = {position} AND coalesce(part, 1) = {part})"
+            for sha, position, part in (*kept, *superseded)
         )
         for row in self.rows("intake.raw_leads", f"({named})" if named else ""):
-            again = superseded.get((row["drop_sha256"], row["position"], row["part"]))
-            part = f", part {row['part']}" if row["part"] > 1 else ""
+            again = superseded.get(_place(row))
+            part = f", part {row['part']}" if _place(row)[2] > 1 else ""
             yield {
                 "at": row["received_at"],
                 "step": "received",
@@ -250,7 +251,9 @@ class _LeadTold:
         return told | {"rules_tried": [{"rule": each["rule"], "met": each["met"]} for each in self.tried(decision)]}
 
     def tried(self, decision: dict[str, Any]) -> list[dict[str, Any]]:
-        """The rules that were tried on the lead's facts, with their conditions."""
+        """The rules that were tried on the lead's facts, with their conditions. None for a decision that a release wrote which did not note the facts."""
+        if decision["facts"] is None:
+            return []
         content = self.ledger.routing_table(decision["routing_table"]) if decision.get("routing_table") else None
         way = {"authority": decision["authority"], "territory": decision["territory"], "facts": json.loads(decision["facts"])}
         return on_the_way(way, load_routing_table(self.settings) if content is None else table_from(content))
@@ -356,6 +359,11 @@ def _json(text: str | None) -> Any:
 
 def _moment(value: Any) -> datetime:
     return value if isinstance(value, datetime) else datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+
+
+def _place(row: dict[str, Any]) -> tuple[str, int, int]:
+    """Where a row came in: drop, position and part. Rows that releases wrote which did not part payloads are all of a first part."""
+    return row["drop_sha256"], row["position"], row["part"] or 1
 
 
 def _literal(text: str | None) -> str:

@@ -63,7 +63,7 @@ def _judgement(lead: dict[str, Any]) -> Iterator[str]:
             "| --- | --- | --- | --- |",
         )
         for part in score["parts"]:
-            yield f"| {_text(part['part'])} | {part['points']:g} | {part['max_points']:g} | {_text(part['because'])} |"
+            yield f"| {_text(part.get('part', part['rule']))} | {part['points']:g} | {part['max_points']:g} | {_text(part['because'])} |"
 
 
 def _routing(lead: dict[str, Any]) -> Iterator[str]:

@@ -30,6 +30,11 @@ def field_hash(value: Any) -> str:
     return hashlib.sha256(str(value).encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
+NEWEST_EDITION = 3
+"""The highest edition of a message's content. Raise it with a step of the ledger's (see `schema.HEAD`), even one that changes no table: a release that does
+not know the edition would send again whatever this one sent, and refuses the ledger for the step."""
+
+
 def edition(content: str) -> str:
     """What a message's content says of how it was made: "2" in "2:ab12"; contents of different editions cannot be compared."""
     return content.rpartition(":")[0]

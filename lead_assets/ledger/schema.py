@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, Table, Text, false
 
-HEAD = "0014"
+HEAD = "0015"
 """The migration that the code expects, kept here so that checking it on every open costs one SELECT and no import of Alembic. A release that writes into the
 same tables what older ones would misread adds a step that changes no table: older releases refuse a ledger that is ahead of them."""
 VERSION_TABLE = "ledger_version"

@@ -23,7 +23,7 @@ from lead_assets.core.declared import Declared
 from lead_assets.core.errors import ProviderError
 from lead_assets.core.settings import Settings
 from lead_assets.ledger.model import Rate
-from lead_assets.ledger.outbox_model import Fate, LazyBody, Parcel, Sent, ToSend
+from lead_assets.ledger.outbox_model import NEWEST_EDITION, Fate, LazyBody, Parcel, Sent, ToSend
 from lead_assets.vendors.http import HttpAnswer, VendorHttp
 
 Allowed = dict[str, str]
@@ -109,7 +109,9 @@ class RoutedLead:
     ) -> ToSend:
         """Something to send about this lead. `content`: what makes it another message, by default its whole body; `put`: what only makes it read otherwise, and
         counts as long as it has not left. `body`: may be a function; where `content` is given, it is called only if something has to be sent. `edition`: raise
-        it when you change what `content` is made of, so that nothing is sent again for that."""
+        it when you change what `content` is made of, so that nothing is sent again for that. Raises ValueError for an edition above `NEWEST_EDITION`."""
+        if edition > NEWEST_EDITION:
+            raise ValueError(f"edition {edition} of {destination} {kind}: raise NEWEST_EDITION with a step of the ledger's")
         if content is None:
             content = body() if callable(body) else body
         return ToSend(

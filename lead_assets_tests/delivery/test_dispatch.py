@@ -24,7 +24,8 @@ from lead_assets.delivery.dry_run import dry_run
 from lead_assets.delivery.facts import routed_leads
 from lead_assets.delivery.rules import QuietHours, load_delivery_rules
 from lead_assets.ledger import Ledger
-from lead_assets.ledger.schema import outbox
+from lead_assets.ledger.outbox_model import NEWEST_EDITION
+from lead_assets.ledger.schema import HEAD, outbox
 from lead_assets.sandbox import Handle
 from lead_assets_tests.delivery.sends import RECEIVED, briefed, deliver, lead, rules, states
 
@@ -260,3 +261,21 @@ def test_what_a_lead_said_is_the_same_however_it_was_written() -> None:
     assert said() == said(notes=" wants a demo\n", title="cto", company_clean="Acme", email_normalized="a@b.example")
     others = {said(), said(notes="Wants a quote"), said(source="Demo request"), said(title="CEO"), said(loan_amount_requested=2.0)}
     assert len(others) == 5
+
+
+def test_an_edition_that_older_releases_would_send_again_has_a_step_of_the_ledgers() -> None:
+    assert lead().send("slack", "lead", {}, edition=NEWEST_EDITION).content.startswith(f"{NEWEST_EDITION}:")
+    with pytest.raises(ValueError, match="a step of the ledger's"):
+        lead().send("slack", "lead", {}, edition=NEWEST_EDITION + 1)
+    # The newest edition → the step from which on releases know it: older ones refuse the ledger.
+    assert {3: "0015"}[NEWEST_EDITION] <= HEAD
+
+
+def test_tables_of_an_earlier_release_that_lack_what_decides_where_a_lead_goes_are_named_as_such() -> None:
+    key = {"campaign_id": "c1", "lead_id": "l1"}
+    frames = [
+        pl.DataFrame([key], schema=contract.polars_schema())
+        for contract in (RoutingDecision, Lead, EnrichedLead, Classification, Score, Summary)
+    ]
+    with pytest.raises(ValueError, match="written by an earlier release"):
+        routed_leads(*frames, rules=rules("slack"))

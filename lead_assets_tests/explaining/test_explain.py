@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from lead_assets.contracts import (
@@ -155,6 +157,22 @@ def test_a_lead_is_told_from_the_bytes_to_the_event(known: Settings) -> None:
     assert {"column": "seniority", "value": "vp", "from": {"title": "VP"}} in lead["read"]
     assert lead["routing"]["rules_tried"]
     assert str(lead["cost_usd"]) == "0.032000"
+
+
+def test_a_lead_is_told_from_tables_of_a_release_that_noted_neither_parts_nor_facts(known: Settings, tmp_path: Path) -> None:
+    old = known.model_copy(update={"home": tmp_path / "old"})
+    shutil.copytree(known.home, old.home)
+    for table, column in (
+        ("intake/raw_leads", "part"),
+        ("identity/leads", "part"),
+        ("identity/duplicates", "part"),
+        ("routing/decisions", "facts"),
+    ):
+        for file in (old.home / "warehouse" / table).rglob("*.parquet"):
+            pl.read_parquet(file, hive_partitioning=False).drop(column).write_parquet(file)
+    (lead,) = explain(old, "L1")["leads"]
+    assert [step["step"] for step in lead["timeline"]][:2] == ["received", "received"]
+    assert lead["routing"]["rules_tried"] == []
 
 
 def test_what_was_sent_is_told_with_every_state_and_its_time(known: Settings) -> None:
