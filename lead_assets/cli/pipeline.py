@@ -18,6 +18,7 @@ from lead_assets.intake import campaign_api, landing
 from lead_assets.intake.adapters import adapters_of
 from lead_assets.intake.ingest import STREAMED_BYTES, IngestedDrop, ingest
 from lead_assets.intake.parsed import parsed_of
+from lead_assets.kit import tables
 from lead_assets.ledger.opened import opened_ledger
 from lead_assets.rules.check import check_rules
 from lead_assets.stores.opened import archive_of, campaigns_of, warehouse_of
@@ -56,6 +57,7 @@ def run(
             batch=batch,
             from_ledger=from_ledger,
             days_with_data=lambda: ledger.costs(["day"])["day"],
+            overtaken=lambda assets, good: tables.overtaken(warehouse_of(settings), ledger, assets, good, since),
             on_progress=progress,
         )
         billed, circuits = ledger.billed(since), ledger.circuits()

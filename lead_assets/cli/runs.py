@@ -138,6 +138,7 @@ def run_campaigns(
     batch: bool = False,
     from_ledger: bool = False,
     days_with_data: Callable[[], Iterable[str]] = tuple,
+    overtaken: Callable[[Sequence[AssetKey], Sequence[str]], list[str]] = lambda assets, campaigns: [],
     on_progress: Progress | None = None,
 ) -> list[Ran]:
     """Materialize assets for campaigns, one run per group of neighbouring campaigns, in this process; with several groups, one for each of `stages_of`.
@@ -148,6 +149,8 @@ def run_campaigns(
     batch: use the model's Message Batches, cheaper by half but slower.
     from_ledger: buy nothing; serve the ledger's answers at any age.
     days_with_data: called if there are assets per day; these days (YYYY-MM-DD) become partitions, and all known days are materialized.
+    overtaken(assets, campaigns): those of the campaigns that do not show what later groups have bought. They run again before anything reads them all, so that
+    the rows do not depend on the order of the groups.
     on_progress(steps done, total steps, campaigns in progress): called a few times per second.
     """
     tags = {
@@ -180,12 +183,16 @@ def run_campaigns(
 
     ran: list[Ran] = []
     begun = 0
-    for (group, stage), count in zip(work, steps, strict=True):
+    for number, ((group, stage), count) in enumerate(zip(work, steps, strict=True), start=1):
         failed = {campaign for each in ran if not each.success for campaign in each.campaigns}
         # Campaigns that failed do not continue.
         for part in contiguous_runs(set(group) - failed, group, len(group)) if group else [group]:
             ran += _apart(instance, run(part, stage, begun), partial(run, stage=stage, before=begun))
         begun += count
+        if number == len(groups) > 1:
+            good = [campaign for each in ran if each.success for campaign in each.campaigns]
+            for part in contiguous_runs(overtaken(stage, good), known_campaigns(instance), backfill_policy.max_partitions_per_run or 1):
+                ran += _apart(instance, run(part, stage, begun), partial(run, stage=stage, before=begun))
     return ran
 
 

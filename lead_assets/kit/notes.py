@@ -108,6 +108,11 @@ def answers_hold(note: Note, *, now: float, last_call: int, called_since: Callab
     return not (called_since(note.last_call) & _unpacked(note.keys))
 
 
+def overtaken(note: Note, last_calls: Mapping[str, int]) -> bool:
+    """Whether a key was called after its answer, or that there was none, was shown. `last_calls`: the newest call by prefix of the key."""
+    return note.last_call is not None and any(last_calls.get(key, 0) > note.last_call for key in _unpacked(note.keys))
+
+
 def _unpacked(keys: str) -> frozenset[str]:
     digits = base64.b64decode(keys).hex()
     return frozenset(digits[start : start + _PREFIX] for start in range(0, len(digits), _PREFIX))

@@ -12,7 +12,7 @@ https://docs.dagster.io/guides/build/assets/asset-versioning-and-caching
 
 import functools
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,7 @@ import polars as pl
 from dagster import (
     AssetDep,
     AssetExecutionContext,
+    AssetKey,
     AssetsDefinition,
     AssetSpec,
     AutomationCondition,
@@ -30,7 +31,7 @@ from dagster import (
     multi_asset,
 )
 
-from lead_assets.contracts import WHOLE_HOME, Table
+from lead_assets.contracts import TABLES, WHOLE_HOME, Table
 from lead_assets.core.settings import Settings
 from lead_assets.kit import notes, partition_metadata, versions
 from lead_assets.kit.checks import AS_DECLARED, Check, Targets, as_declared, evaluations
@@ -339,6 +340,21 @@ def _good(
         }
         for contract, parts in made_from.items()
     }
+
+
+def overtaken(warehouse: Warehouse, ledger: Ledger, assets: Collection[AssetKey], campaigns: Sequence[str], since: int) -> list[str]:
+    """The campaigns of which a table among `assets` does not show what was bought later, by a call after `since`: of a company that was worth nothing to them,
+    another campaign may have bought the answer."""
+    last_calls = {notes.prefix(key): call for key, call in ledger.last_calls(since).items()}
+    bought = [TABLES[name] for name, basis in BASES.items() if basis.buys and name in TABLES and key_of(TABLES[name]) in assets]
+    found = {
+        key
+        for contract in bought
+        if last_calls and contract.grain == "campaign"
+        for key, note in _notes(warehouse, contract, campaigns).items()
+        if notes.overtaken(note, last_calls)
+    }
+    return [key for key in campaigns if key in found]
 
 
 class Now:

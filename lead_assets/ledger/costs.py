@@ -159,6 +159,12 @@ def called_since(tx: Tx, call: int) -> set[str]:
     return {key for (key,) in tx.rows(sa.select(calls.c.key).where(calls.c.id > call).distinct())}
 
 
+def last_calls(tx: Tx, call: int) -> dict[str, int]:
+    """Key → its newest call, of the keys that were called after a call id."""
+    newest = sa.select(calls.c.key, sa.func.max(calls.c.id)).where(calls.c.id > call).group_by(calls.c.key)
+    return dict(map(tuple, tx.rows(newest)))
+
+
 def called_for_others(tx: Tx, call: int, campaigns: Collection[str]) -> dict[str, int]:
     """Key → its first call after a call id, of the calls that none of `campaigns` has paid for."""
     paid = sa.select(calls.c.key, calls.c.campaign_id, calls.c.id).where(calls.c.id > call).order_by(calls.c.id.desc())

@@ -266,6 +266,12 @@ class Ledger:
 
         return self._db.read(lambda tx: costs.called_since(tx, call))
 
+    def last_calls(self, call: int) -> dict[str, int]:
+        """Key → id of its newest call, of the keys that were called after `call`."""
+        from lead_assets.ledger import costs
+
+        return self._db.read(lambda tx: costs.last_calls(tx, call))
+
     def called_for_others(self, call: int, campaigns: Collection[str]) -> dict[str, int]:
         """Key → id of its first call after `call`, of the calls that none of `campaigns` has paid for."""
         from lead_assets.ledger import costs

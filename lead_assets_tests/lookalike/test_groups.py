@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from dagster import BackfillPolicy, DagsterInstance, Definitions
+from dagster import AssetKey, BackfillPolicy, DagsterInstance, Definitions
 
 from lead_assets.cli import report, runs
 from lead_assets.contracts import SimilarAccount, Summary
 from lead_assets.core.settings import Settings
 from lead_assets.definitions import build_defs
 from lead_assets.intake.ingest import ingest
+from lead_assets.kit import tables
+from lead_assets.ledger.opened import opened_ledger
 from lead_assets.sandbox import Handle
 from lead_assets.stores.opened import archive_of, warehouse_of
 
@@ -90,3 +92,25 @@ def test_assets_that_read_all_campaigns_wait_for_them(settings: Settings) -> Non
     assert {"lookalike/similarities", "classification/summaries", "classification/summary_quarantine"} <= names
     assert {"lookalike/accounts", "scoring/scores", "routing/decisions"} <= {key.to_user_string() for key in before}
     assert len(runs.stages_of(definitions, runs.select_assets(definitions, "group:classification"))) == 1
+
+
+@pytest.mark.slow
+def test_a_group_that_does_not_show_what_a_later_one_bought_runs_again(settings: Settings, instance: DagsterInstance) -> None:
+    """Of thirty campaigns of the same companies, those of the first group kept saying of some signals that nobody had bought them."""
+    definitions, asked = build_defs(settings), []
+
+    def overtaken(assets: Sequence[AssetKey], campaigns: Sequence[str]) -> list[str]:
+        asked.append(campaigns)
+        with opened_ledger(settings) as ledger:
+            assert tables.overtaken(warehouse_of(settings), ledger, assets, campaigns, since=0) == []
+        return ["autumn"]
+
+    ran = runs.run_campaigns(
+        definitions,
+        instance,
+        ["autumn", "spring"],
+        assets=runs.select_assets(definitions, '+key:"signals/company_overview"'),
+        overtaken=overtaken,
+    )
+    assert [(*each.campaigns, each.success) for each in ran] == [("autumn", True), ("spring", True), ("autumn", True)]
+    assert asked == [["autumn", "spring"]]

@@ -20,7 +20,7 @@ from lead_assets.core.project_files import project_file
 from lead_assets.core.settings import Settings
 from lead_assets.estimating.expected import load_experience
 from lead_assets.estimating.signals import rehearse
-from lead_assets.kit.notes import Note, Served, answers_hold, last_reflected, prefixes, with_served
+from lead_assets.kit.notes import Note, Served, answers_hold, last_reflected, overtaken, prefix, prefixes, with_served
 from lead_assets.kit.tables import Now
 from lead_assets.ledger.model import Lifetimes, Want, to_micros
 from lead_assets.ledger.money import Budget
@@ -228,6 +228,9 @@ def test_what_another_run_buys_while_a_step_only_looked_for_it_is_looked_for_aga
     note = with_served(Note("", 3, {}), served, last_reflected(served, room.ledger.last_call(), meanwhile))
     state = Now(room.ledger)
     assert not answers_hold(note, now=0, last_call=state.last_call, called_since=state.called_since, ageless=False)
+    newest = {prefix(key): call for key, call in room.ledger.last_calls(before).items()}
+    assert overtaken(note, newest)
+    assert not overtaken(with_served(note, served, room.ledger.last_call()), newest)
     # What a step's own campaigns have paid for, its rows show.
     assert room.ledger.called_for_others(before, ["fall", "spring"]) == {}
 
