@@ -29,7 +29,8 @@ def known_accounts(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.
     rows = (
         leads.filter(pl.col("company_domain").is_not_null())
         .join(enriched.drop("account_key", "company_domain"), on=_KEYS, how="inner", validate="1:1")
-        .sort("received_at", "drop_sha256", "position", "part")
+        .join(_places(raw_leads, leads, duplicates), on=_KEYS, how="left", validate="1:1")
+        .sort("_place")
     )
     bounds = map_distinct(rows["company_size"], _stated_bounds, _BOUNDS).alias("_stated")
     stated = pl.col("headcount_min").is_null() & pl.col("headcount_max").is_null()
@@ -57,6 +58,18 @@ def known_accounts(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.
         .join(_since_when(raw_leads, rows, duplicates), on=_ACCOUNT, how="inner", validate="1:1")
         .select(pl.col(name).cast(dtype) for name, dtype in Account.polars_schema().items())
     )
+
+
+def _places(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.DataFrame) -> pl.DataFrame:
+    """The place of each lead in the order in which leads first arrived. By its newest payload, a lead that is sent again would go to the end, its account could
+    take the country or size that another lead states, and briefs about others would be asked for again."""
+    arrived = leads.select(*_PAYLOAD, "lead_id", "received_at")
+    if not duplicates.is_empty():
+        times = raw_leads.select(*_PAYLOAD, "received_at")
+        older = duplicates.select(*_PAYLOAD, lead_id="duplicate_of").join(times, on=_PAYLOAD, how="inner", validate="1:1")
+        arrived = pl.concat([arrived, older])
+    first = arrived.sort("received_at", "drop_sha256", "position", "part").unique(_KEYS, keep="first", maintain_order=True)
+    return first.select(_KEYS).with_row_index("_place")
 
 
 def _since_when(raw_leads: pl.DataFrame, leads: pl.DataFrame, duplicates: pl.DataFrame) -> pl.DataFrame:

@@ -72,6 +72,15 @@ def test_outcomes_and_arrivals_are_those_of_the_first_payload_that_told_them() -
     assert row["no_response_known_at"] == MAY + timedelta(days=9)
 
 
+def test_a_lead_that_is_sent_again_stays_the_first_of_its_company() -> None:
+    (row,) = known(
+        lead(1, days=9, country_code="DE", company_size="51-200"),
+        lead(2, days=2, country_code="AT", company_size="1-10"),
+        older=(lead(1, drop_sha256="a", days=1),),
+    ).rows(named=True)
+    assert (row["country_code"], row["headcount_min"]) == ("DE", 51)
+
+
 @pytest.mark.parametrize(
     ("typed", "name"),
     [
