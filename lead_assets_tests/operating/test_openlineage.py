@@ -112,10 +112,10 @@ def test_a_service_is_told_of_a_run_once_with_its_tables_columns_and_checks(sett
 def test_a_run_that_failed_is_told_with_what_it_did_not_make(settings: Settings, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings.model_copy(update={"openlineage_url": f"http://127.0.0.1:{service.server_port}"})
 
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    def broken(*_: object) -> None:
+        raise OSError(5, "Input/output error")
 
-    monkeypatch.setattr(WarehouseIOManager, "handle_output", full)
+    monkeypatch.setattr(WarehouseIOManager, "handle_output", broken)
     definitions = build_defs(settings)
     with DagsterInstance.ephemeral() as instance:
         runs.add_campaigns(instance, ["fair"])
