@@ -29,8 +29,8 @@ def explained(error: Exception) -> str | None:
         return (
             "a database cannot be reached (ledger or Dagster's storage): check that it is running and that LEAD_ASSETS_LEDGER_URL is right"
         )
-    if type(getattr(error, "orig", None)) is sqlite3.DatabaseError:
-        return f"a database below {Settings().home.resolve()} is damaged ({getattr(error, 'orig', None)}): restore it from a backup"
+    if type(damage := getattr(error, "orig", None)) is sqlite3.DatabaseError:
+        return f"a database below {Settings().home.resolve()} is damaged ({damage}): restore it from a backup"
     if isinstance(error, FileExistsError) and error.filename is not None:
         return f"{error.filename}: a file stands where a folder is needed: move it, or choose another folder"
     if isinstance(error, OSError) and error.strerror and error.filename is not None:

@@ -30,8 +30,8 @@ class DeliveryIntent(Table):
         told = (
             "routing.decisions.owner",
             "identity.leads.email_normalized",
-            "identity.leads.notes",
-            "identity.leads.source",
+            *(f"identity.leads.{name}" for name in ("notes", "source", "company", "title", "property_address", "property_type")),
+            *(f"identity.leads.{name}" for name in ("loan_amount_requested", "purchase_price", "estimated_arv")),
             "scoring.scores.score",
             "classification.summaries.brief",
             "rules.files",
